@@ -1,0 +1,75 @@
+//! Sources and artifact agree, and the artifact asks for nothing but what the WIT says.
+
+use packhouse_component_build::{Provenance, component_digest, extract_wit, source_digest, workspace};
+
+fn provenance() -> Provenance {
+    toml::from_str(packhouse_artifact::PROVENANCE).expect("provenance.toml reads")
+}
+
+#[test]
+fn the_artifact_was_built_from_these_sources() {
+    let sources = source_digest(&workspace()).expect("sources can be read");
+    assert_eq!(
+        provenance().sources,
+        sources,
+        "the component's sources have changed and the artifact has not: run components/rebuild.sh"
+    );
+}
+
+#[test]
+fn the_artifact_is_the_recorded_one() {
+    assert_eq!(provenance().digest, component_digest(packhouse_artifact::COMPONENT));
+    assert_eq!(provenance().bytes, packhouse_artifact::COMPONENT.len() as u64);
+    assert_eq!(provenance().world, packhouse_artifact::WORLD);
+}
+
+/// Law 1: no clock, no randomness, no files, no environment.
+#[test]
+fn law_1_the_component_imports_only_our_interfaces() {
+    let decoded = wit_component::decode(packhouse_artifact::COMPONENT).expect("the artifact is a component");
+    let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
+        panic!("the artifact is a WIT package, not a component");
+    };
+    let names = |items: &wit_parser::IndexMap<wit_parser::WorldKey, wit_parser::WorldItem>| {
+        items.keys().map(|key| resolve.name_world_key(key)).collect::<Vec<_>>()
+    };
+    let ours = |name: &str| format!("packhouse:engine/{name}@0.1.0");
+    assert_eq!(names(&resolve.worlds[world].imports), [ours("types"), ours("storage"), ours("database")]);
+    assert_eq!(names(&resolve.worlds[world].exports), [ours("consolidation"), ours("assembly"), ours("indexing")]);
+}
+
+/// The WIT read out of the component is the one in `wit/`, to the last type.
+#[test]
+fn the_wit_of_the_component_is_the_wit_of_the_sources() {
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_dir(workspace().join("wit")).expect("wit/ parses");
+    let world = resolve.select_world(&[package], Some("engine")).expect("the world is there");
+    // Through the same encoding as the component, so that both sides lose the same: comments and gates.
+    let encoded = wit_component::encode(&resolve, package).expect("the package encodes");
+    let decoded = wit_component::decode(&encoded).expect("the package decodes");
+    let interfaces = |text: &str| -> Vec<String> {
+        let plain: Vec<&str> =
+            text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("@since") && !l.is_empty()).collect();
+        let mut blocks: Vec<String> = Vec::new();
+        for line in plain {
+            if line.starts_with("interface ") {
+                blocks.push(String::new());
+            } else if line.starts_with("world ") {
+                break;
+            }
+            if let Some(block) = blocks.last_mut() {
+                block.push_str(line);
+                block.push('\n');
+            }
+        }
+        blocks.sort();
+        blocks
+    };
+    let mut printer = wit_component::WitPrinter::default();
+    printer.print(decoded.resolve(), decoded.package(), &[]).expect("the package prints");
+    let sources = interfaces(&printer.output.to_string());
+    let artifact = interfaces(&extract_wit(packhouse_artifact::COMPONENT).expect("the artifact's WIT"));
+    assert_eq!(sources.len(), 6, "types, storage, database and three exports");
+    assert_eq!(artifact, sources);
+    assert_eq!(resolve.worlds[world].exports.len(), 3);
+}

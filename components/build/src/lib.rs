@@ -1,0 +1,153 @@
+//! How the component is built from its sources, and what is recorded of it.
+//!
+//! The built component is checked in as the *reference artifact*, so that every host runs the same
+//! bytes and `cargo build` needs no WebAssembly toolchain. `components/rebuild.sh` builds it anew;
+//! the tests of `packhouse-artifact` fail when sources and artifact have parted.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use wit_component::ComponentEncoder;
+
+/// What was built, from what, with what. Kept beside the artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// `sha256:` and the hex of the SHA-256 of the component's bytes.
+    pub digest: String,
+    /// Size of the component in bytes.
+    pub bytes: u64,
+    /// Digest of the sources, as [`source_digest`] makes it.
+    pub sources: String,
+    /// The world it exports.
+    pub world: String,
+    /// What `rustc --version` of the compiler said.
+    pub rustc: String,
+}
+
+/// The artifact, relative to the workspace.
+pub const ARTIFACT: &str = "components/artifact/packhouse.wasm";
+/// Its provenance, relative to the workspace.
+pub const PROVENANCE: &str = "components/artifact/provenance.toml";
+
+/// Everything that goes into the component's bytes: folders are taken whole.
+const SOURCES: [&str; 6] = [
+    "wit",
+    "components/core/src",
+    "components/core/Cargo.toml",
+    "components/guest/src",
+    "components/guest/Cargo.toml",
+    "components/build/src/lib.rs",
+];
+
+/// Crates whose locked versions go into the component's bytes.
+const CRATES: [&str; 5] = ["rmp", "num-traits", "thiserror", "wit-bindgen", "wit-bindgen-rust-macro"];
+
+/// The workspace's folder.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// One digest over the component's sources, the locked versions of what they depend on, and the profile
+/// they are built with: paths and contents, by path.
+///
+/// # Errors
+/// When a source can't be read.
+pub fn source_digest(workspace: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for source in SOURCES {
+        collect(&workspace.join(source), &mut files)?;
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    let mut add = |name: &str, content: &[u8]| {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update((content.len() as u64).to_le_bytes());
+        hash.update(content);
+    };
+    for file in files {
+        let name = file.strip_prefix(workspace)?.to_string_lossy().replace('\\', "/");
+        add(&name, &std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?);
+    }
+    let manifest: toml::Table = toml::from_str(&read_text(&workspace.join("Cargo.toml"))?)?;
+    let profile = manifest.get("profile").and_then(|p| p.get("guest")).context("Cargo.toml has no [profile.guest]")?;
+    add("profile.guest", toml::to_string(profile)?.as_bytes());
+    let lock: toml::Table = toml::from_str(&read_text(&workspace.join("Cargo.lock"))?)?;
+    for package in lock.get("package").and_then(|p| p.as_array()).context("Cargo.lock lists no packages")? {
+        let field = |name: &str| package.get(name).and_then(|v| v.as_str()).unwrap_or_default();
+        if CRATES.contains(&field("name")) {
+            add(field("name"), format!("{} {}", field("version"), field("checksum")).as_bytes());
+        }
+    }
+    Ok(named(&hash.finalize()))
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
+            collect(&entry?.path(), files)?;
+        }
+    } else {
+        files.push(path.to_owned());
+    }
+    Ok(())
+}
+
+fn named(digest: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(digest))
+}
+
+/// The digest of a component, as hosts name it.
+pub fn component_digest(component: &[u8]) -> String {
+    named(&Sha256::digest(component))
+}
+
+/// Makes the component of a core module, whose bindings carry the WIT of its world, and says in it who it is.
+///
+/// # Errors
+/// When the module does not fit the world, or imports anything that the world does not give.
+pub fn componentize(module: &[u8], workspace: &Path) -> Result<Vec<u8>> {
+    let component = ComponentEncoder::default().validate(true).module(module)?.encode()?;
+    let manifest: toml::Table = toml::from_str(&read_text(&workspace.join("Cargo.toml"))?)?;
+    let field = |name: &str| manifest["workspace"]["package"][name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+    let mut about = wasm_metadata::AddMetadata::default();
+    about.name = wasm_metadata::AddMetadataField::Set("packhouse".into());
+    about.version = wasm_metadata::AddMetadataField::Set(field("version")?.parse()?);
+    about.licenses = wasm_metadata::AddMetadataField::Set(field("license")?.parse()?);
+    about.description = wasm_metadata::AddMetadataField::Set("Plans the consolidation and the fetches of Muse packs".parse()?);
+    about.to_wasm(&component)
+}
+
+/// The WIT of a component, as it can be read out of its bytes.
+///
+/// # Errors
+/// When the bytes are no component.
+pub fn extract_wit(component: &[u8]) -> Result<String> {
+    let decoded = wit_component::decode(component)?;
+    let mut printer = wit_component::WitPrinter::default();
+    printer.print(decoded.resolve(), decoded.package(), &[])?;
+    Ok(printer.output.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_digest_depends_on_every_source() {
+        let here = workspace();
+        let digest = source_digest(&here).unwrap();
+        assert!(digest.starts_with("sha256:"));
+        assert_eq!(digest, source_digest(&here).unwrap());
+        for source in SOURCES {
+            assert!(here.join(source).exists(), "{source} is gone: the digest would no longer cover it");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The plan that makes one pack of all the packs of a repo.
+
+use crate::fault::Fault;
+use crate::id::Kind;
+use crate::order::{SnapshotWalk, order_commits, read_links, read_tags};
+use crate::plan::{Plan, Sequence};
+use crate::ports::{Database, Storage, all_heads};
+use crate::table::{Number, Table};
+
+/// Plans the canonical pack of all the packs of the run.
+///
+/// # Errors
+/// [`Fault`] when a record can't be read, or the host does not answer as promised.
+pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan, Fault> {
+    let table = Table::read(host)?;
+    let heads = all_heads(host)?;
+
+    let links = read_links(host, &table)?;
+    let commits = order_commits(&links, &table.of_kind(Kind::Commit).collect::<Vec<Number>>());
+
+    let mut walk = SnapshotWalk::new(&table);
+    let mut roots: Vec<Number> = commits.iter().filter_map(|c| links[*c as usize].snapshot).collect();
+    drop(links);
+    roots.extend(table.of_kind(Kind::Snapshot));
+    walk.place(host, &roots)?;
+    drop(roots);
+
+    let mut objects = std::mem::take(&mut walk.objects);
+    objects.extend(table.of_kind(Kind::Object).filter(|o| !walk.has_met(*o)));
+    let tags = read_tags(host, &table)?.into_iter().map(|(_, number, _)| number).collect();
+
+    let sequence = Sequence { commits, snapshots: walk.snapshots, objects, tags };
+    let mut plan = sequence.plan(&table, &heads);
+    plan.duplicates = table.rows - table.len() as u64;
+    Ok(plan)
+}

@@ -1,0 +1,38 @@
+//! The planning core of packhouse.
+//!
+//! Everything that decides *what a pack holds and in which order* lives here, and nothing else does:
+//! no file, no database, no clock, no hash, no WebAssembly type. The core asks a host two things,
+//! through [`Storage`] and [`Database`], and answers with a [`Plan`]. The same answers always give
+//! the same plan.
+//!
+//! In reading order:
+//!
+//! 1. [`id`] and [`row`]: what a record is called, and what a directory says of it.
+//! 2. [`wire`] and [`record`]: MessagePack as far as a planner reads it, and what a record reaches.
+//! 3. [`ports`]: what the core asks of a host.
+//! 4. [`table`]: the union of the directories of a run, each entity once.
+//! 5. [`order`]: the canonical order of commits, snapshots and objects.
+//! 6. [`plan`]: steps, and how adjacent records become one span.
+//! 7. [`consolidate`], [`assemble`], [`index`](mod@index): the three questions a component answers.
+
+pub mod assemble;
+pub mod consolidate;
+pub mod fault;
+pub mod id;
+pub mod index;
+pub mod order;
+pub mod plan;
+pub mod ports;
+pub mod record;
+pub mod row;
+pub mod table;
+pub mod wire;
+
+pub use assemble::{Answer, Request, assemble};
+pub use consolidate::consolidate;
+pub use fault::{BranchConflict, Fault};
+pub use id::{EntityId, Form, IdError, Kind};
+pub use index::{Index, index};
+pub use plan::{Counts, Plan, Step};
+pub use ports::{AccessError, Database, Edges, Head, PackInfo, Rival, Span, Storage};
+pub use row::{ROW_BYTES, Row};

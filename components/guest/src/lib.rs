@@ -1,0 +1,159 @@
+//! The packhouse component: a thin shell that maps the WIT in `wit/` to [`packhouse_core`].
+//!
+//! Nothing is decided here. An instance serves one run: it keeps the last plan, and its steps are
+//! paged out of it.
+
+// The bindings are generated: they call across the wall, which Rust calls unsafe, and document
+// themselves in the WIT.
+#![allow(unsafe_code, missing_docs, unreachable_pub)]
+#![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+
+mod convert;
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+
+use packhouse_core as core;
+use packhouse_core::{AccessError, Edges, EntityId, Head, Kind, PackInfo, Plan, Rival, Span};
+
+use convert::{from_ids, ids};
+
+wit_bindgen::generate!({
+    path: "../../wit",
+    world: "engine",
+    generate_all,
+});
+
+use exports::packhouse::engine::{assembly, consolidation, indexing};
+use packhouse::engine::{database, storage, types};
+
+/// The host, seen by the core.
+struct Imports;
+
+impl core::Storage for Imports {
+    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+        Ok(storage::directory_rows(pack, first, limit)?)
+    }
+
+    fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
+        let spans: Vec<types::Span> = spans.iter().map(|s| (*s).into()).collect();
+        Ok(storage::read_records(&spans)?)
+    }
+
+    fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
+        let pairs: Vec<(types::Span, types::Span)> = pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
+        Ok(storage::compare_records(&pairs)?.into_iter().map(Into::into).collect())
+    }
+
+    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+        convert::heads(storage::branch_heads(pack, first, limit)?)
+    }
+}
+
+impl core::Database for Imports {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+        Ok(database::packs(first, limit)?.into_iter().map(Into::into).collect())
+    }
+
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+        convert::heads(database::heads(after, limit)?)
+    }
+
+    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
+        database::history(&from_ids(from), limit)?.into_iter().map(TryInto::try_into).collect()
+    }
+
+    fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
+        Ok(database::known(kind.into(), &from_ids(ids))?)
+    }
+
+    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
+        Ok(database::rivals(first, limit)?.into_iter().map(Into::into).collect())
+    }
+}
+
+/// What the last call of this instance planned, to be paged out.
+#[derive(Default)]
+struct Run {
+    plan: Plan,
+    edges: Vec<Edges>,
+}
+
+thread_local! {
+    static RUN: RefCell<Run> = RefCell::default();
+}
+
+/// Steps and edges that one call may answer.
+const PAGE: usize = core::ports::MAX_ROWS as usize;
+
+fn keep(plan: Plan) -> types::PlanSummary {
+    let summary = types::PlanSummary {
+        records: plan.records.into(),
+        bytes: plan.bytes,
+        steps: plan.steps.len() as u64,
+        duplicates: plan.duplicates,
+    };
+    RUN.with_borrow_mut(|run| run.plan = plan);
+    summary
+}
+
+fn page<T>(all: &[T], first: u64, limit: u32, most: usize) -> &[T] {
+    let first = usize::try_from(first).unwrap_or(usize::MAX).min(all.len());
+    let end = first.saturating_add((limit as usize).min(most)).min(all.len());
+    &all[first..end]
+}
+
+fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+    RUN.with_borrow(|run| page(&run.plan.steps, first, limit, PAGE).iter().map(Into::into).collect())
+}
+
+struct Engine;
+
+impl consolidation::Guest for Engine {
+    fn plan() -> Result<types::PlanSummary, types::Fault> {
+        Ok(keep(core::consolidate(&mut Imports)?))
+    }
+
+    fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+        steps(first, limit)
+    }
+}
+
+impl assembly::Guest for Engine {
+    fn plan(request: assembly::Request) -> Result<assembly::Answer, types::Fault> {
+        // A want that is no id can't be known; a have that is none is ignored like any unknown one.
+        let request = core::Request {
+            want: ids(&request.want)?,
+            want_if_known: ids(&request.want_if_known)?,
+            have: request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect(),
+        };
+        let answer = core::assemble(&mut Imports, &request)?;
+        Ok(assembly::Answer { plan: keep(answer.plan), missing: answer.missing, reuse: answer.reuse })
+    }
+
+    fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+        steps(first, limit)
+    }
+}
+
+impl indexing::Guest for Engine {
+    fn index(pushed: u32, force: bool) -> Result<indexing::IndexSummary, types::Fault> {
+        let index = core::index(&mut Imports, pushed, force)?;
+        let summary = indexing::IndexSummary {
+            heads: index.heads.iter().map(Into::into).collect(),
+            preferred: index.preferred,
+            commits: index.edges.len() as u64,
+        };
+        RUN.with_borrow_mut(|run| run.edges = index.edges);
+        Ok(summary)
+    }
+
+    fn edges(first: u64, limit: u32) -> Vec<types::CommitEdges> {
+        RUN.with_borrow(|run| page(&run.edges, first, limit, core::ports::MAX_ITEMS as usize).iter().map(Into::into).collect())
+    }
+}
+
+// The names of the exports are for WebAssembly; a native linker would not take them. A native build
+// checks and lints the shell all the same.
+#[cfg(target_arch = "wasm32")]
+export!(Engine);

@@ -1,0 +1,240 @@
+//! What can go wrong, and what a user can do about it.
+//!
+//! Every error names the thing, the place and the way out. [`Error::class`] says what it means for
+//! the store; the CLI turns that into an exit code.
+
+use std::path::{Path, PathBuf};
+
+use packhouse_core::{BranchConflict, EntityId, Kind};
+
+use crate::names::{MpackKey, RepoName};
+
+/// Shorthand for this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What an error means for the store and for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Refused or failed; nothing changed.
+    Refused,
+    /// The call's words are off.
+    Usage,
+    /// Another writer was there first; safe to retry.
+    Conflict,
+    /// The store is damaged.
+    Damage,
+}
+
+/// Why a verb failed. Nothing is half-done: what a failed verb leaves behind is at most a file that nothing refers to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The call's words are off.
+    #[error("{0}")]
+    Usage(String),
+
+    /// No such repo.
+    #[error("there is no repo `{0}` in this store; make it with: packhouse repo create {0}")]
+    UnknownRepo(RepoName),
+
+    /// The repo is there already.
+    #[error("repo `{0}` is there already; `packhouse repo show {0}` shows it")]
+    RepoExists(RepoName),
+
+    /// A pack that is pushed is not well formed.
+    #[error("{}: {reason}, at byte {offset}{}; nothing was stored", file.display(), record.as_ref().map_or_else(String::new, |r| format!(", in {r}")))]
+    BadPack {
+        /// The file.
+        file: PathBuf,
+        /// The byte at which it is wrong.
+        offset: u64,
+        /// The record that it is in, in words.
+        record: Option<String>,
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// Two encodings of one entity reach different things.
+    #[error("{kind} {id} in {first} and in {second} disagree: {detail}. One of them is forged or damaged; nothing was stored")]
+    Disagreement {
+        /// What it is.
+        kind: Kind,
+        /// What it is called.
+        id: String,
+        /// Where the one encoding stands, in words.
+        first: String,
+        /// Where the other stands.
+        second: String,
+        /// What differs.
+        detail: String,
+    },
+
+    /// Branches whose heads don't follow from each other.
+    #[error("{}; nothing was stored. Fetch and merge first, or push with --force to move the branch", conflict_words(.0))]
+    HeadConflict(Vec<BranchConflict>),
+
+    /// Ids that were asked for and are no commits of the repo.
+    #[error("repo `{repo}` has no commit {}; `packhouse repo show {repo}` lists its branch heads", ids.join(", "))]
+    UnknownWant {
+        /// The repo.
+        repo: RepoName,
+        /// The ids.
+        ids: Vec<String>,
+    },
+
+    /// Another writer kept being first.
+    #[error("repo `{repo}` kept changing while {what}; nothing was changed, try again")]
+    Busy {
+        /// The repo.
+        repo: RepoName,
+        /// What was tried.
+        what: &'static str,
+    },
+
+    /// A pack that the catalog knows is not in storage.
+    #[error("pack {key} of repo `{repo}` is not in storage ({place}); restore that file from a backup, then run: packhouse verify {repo}")]
+    MissingPack {
+        /// The pack.
+        key: MpackKey,
+        /// The repo whose index maps to it.
+        repo: RepoName,
+        /// Where it should be.
+        place: String,
+    },
+
+    /// A stored pack is not what it was.
+    #[error("pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed; restore {place} from a backup, then run: packhouse verify {repo}")]
+    DamagedPack {
+        /// The pack.
+        key: MpackKey,
+        /// The repo whose index maps to it.
+        repo: RepoName,
+        /// Where it is.
+        place: String,
+        /// What is wrong, with the record and the byte.
+        detail: String,
+    },
+
+    /// The index knows an entity that no pack gives.
+    #[error("repo `{repo}` has lost {kind} {id}: its index knows it and no pack gives it (wanted by {wanted_by}). Restore its packs from a backup, then run: packhouse verify {repo}")]
+    Lost {
+        /// The repo.
+        repo: RepoName,
+        /// What it is.
+        kind: Kind,
+        /// What it is called.
+        id: EntityId,
+        /// What refers to it.
+        wanted_by: String,
+    },
+
+    /// The component did not do what its interface promises; caught before anything was published.
+    #[error("the component {digest} was stopped while {doing}: {reason}. Nothing was changed")]
+    Component {
+        /// Digest of the component.
+        digest: String,
+        /// What it was asked to do.
+        doing: &'static str,
+        /// What it did.
+        reason: String,
+    },
+
+    /// What a plan made is not what it promised; caught before anything was published.
+    #[error("the component {digest} made a plan that does not hold for repo `{repo}`: {reason}. Nothing was changed")]
+    Unproven {
+        /// Digest of the component.
+        digest: String,
+        /// The repo.
+        repo: RepoName,
+        /// Which proof failed.
+        reason: String,
+    },
+
+    /// The store was made by a newer packhouse.
+    #[error("the catalog {catalog} was made by a newer packhouse (it has migration {found}, this one knows up to {known}); update packhouse, or use another --data folder")]
+    NewerStore {
+        /// The catalog.
+        catalog: String,
+        /// The migration that is not known.
+        found: i64,
+        /// The last known one.
+        known: i64,
+    },
+
+    /// The catalog failed.
+    #[error("the catalog {catalog} failed while {doing}: {reason}")]
+    Catalog {
+        /// The catalog.
+        catalog: String,
+        /// What was tried.
+        doing: String,
+        /// What the database said.
+        reason: String,
+        /// Whether another writer was in the way.
+        busy: bool,
+    },
+
+    /// A file or folder failed.
+    #[error("{doing} {} failed: {source}{}", path.display(), way_out(source))]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// Not what this build can do.
+    #[error("{0}")]
+    Unsupported(String),
+
+    /// The caller asked to stop.
+    #[error("stopped on request; nothing was changed")]
+    Cancelled,
+}
+
+impl Error {
+    /// What the error means for the store and for the caller.
+    pub const fn class(&self) -> Class {
+        match self {
+            Error::Usage(_) => Class::Usage,
+            Error::HeadConflict(_) | Error::Busy { .. } | Error::Catalog { busy: true, .. } => Class::Conflict,
+            Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } => Class::Damage,
+            _ => Class::Refused,
+        }
+    }
+
+    /// An error of the system, with what was tried.
+    pub(crate) fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.as_ref().to_owned();
+        move |source| Error::Io { doing, path, source }
+    }
+}
+
+/// What to do about the errors of the system that users meet most.
+fn way_out(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded => ". Free some space and run it again; nothing was changed",
+        Kind::ReadOnlyFilesystem => ". Mount it writable, or use another --data folder",
+        Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
+        _ => "",
+    }
+}
+
+fn conflict_words(conflicts: &[BranchConflict]) -> String {
+    let words = |conflict: &BranchConflict| {
+        let mut given: Vec<String> = conflict.given.iter().map(EntityId::to_string).collect();
+        given.dedup();
+        match conflict.stored {
+            Some(stored) => format!(
+                "branch `{}` stands at {stored}, which the pushed {} does not lead to",
+                conflict.branch,
+                given.join(" or ")
+            ),
+            None => format!("branch `{}` is given heads that don't lead to each other: {}", conflict.branch, given.join(", ")),
+        }
+    };
+    conflicts.iter().map(words).collect::<Vec<_>>().join("; ")
+}

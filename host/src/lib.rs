@@ -1,0 +1,41 @@
+//! The packhouse host: a store of Muse packs, and every verb on it as a library function.
+//!
+//! ```no_run
+//! # async fn example() -> packhouse_host::Result<()> {
+//! use packhouse_host::{Progress, PushOptions, Store, StoreOptions};
+//!
+//! let store = Store::open(StoreOptions::embedded("/var/lib/packhouse")).await?;
+//! let repo = "gabriel/notes".parse()?;
+//! store.push(&repo, &["push.mpack".into()], PushOptions::default(), &Progress::silent()).await?;
+//! let report = store.gc(&repo, &Progress::silent()).await?;
+//! println!("{} packs became {}", report.packs_before, report.packs_after);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In reading order:
+//!
+//! 1. [`names`], [`error`], [`report`], [`progress`], [`world`]: the words.
+//! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
+//! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
+//! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
+//! 5. [`store`]: the verbs.
+
+pub mod catalog;
+pub mod error;
+pub mod names;
+pub mod pack;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod sample;
+pub mod sandbox;
+pub mod store;
+pub mod vault;
+pub mod world;
+
+pub use error::{Class, Error, Result};
+pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
+pub use progress::{Event, Phase, Progress};
+pub use report::{FetchReport, GcRecord, GcReport, Problem, ProblemKind, PushReport, PushStatus, RepoReport, VerifyReport};
+pub use store::{FetchRequest, GcPlan, PushOptions, Store, StoreOptions};

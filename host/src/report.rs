@@ -1,0 +1,218 @@
+//! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes bytes,
+//! ids and keys strings, times RFC 3339 UTC.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::names::{MpackKey, RepoId, RepoName, Visibility};
+
+/// `repo show`, and a line of `repo list`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RepoReport {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Its public id.
+    pub repo_id: RepoId,
+    /// Who may read it.
+    pub visibility: Visibility,
+    /// The first branch ever pushed; `main` before that.
+    pub default_branch: String,
+    /// Packs that the index maps at least one entity to.
+    pub packs: u64,
+    /// Their keys, by key.
+    pub pack_keys: Vec<MpackKey>,
+    /// Distinct objects.
+    pub objects: u64,
+    /// Distinct commits.
+    pub commits: u64,
+    /// Distinct snapshots.
+    pub snapshots: u64,
+    /// Distinct tags.
+    pub tags: u64,
+    /// Size of `packs`, in bytes.
+    pub bytes: u64,
+    /// Size with packs that only wait for deletion, in bytes.
+    pub stored_bytes: u64,
+    /// Branch name to commit id.
+    pub branch_heads: BTreeMap<String, String>,
+    /// The last consolidation, if there was one.
+    pub last_gc: Option<GcRecord>,
+    /// When the repo was made.
+    pub created_at: Timestamp,
+}
+
+/// A consolidation that ended, as the catalog remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GcRecord {
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// `consolidated`, `skipped` or `failed`.
+    pub outcome: String,
+    /// Packs before.
+    pub packs_before: u64,
+    /// Packs after.
+    pub packs_after: u64,
+    /// The one pack, where there is one.
+    pub consolidated_key: Option<String>,
+    /// Size of the packs before, in bytes.
+    pub bytes_before: u64,
+    /// Size of the packs after, in bytes.
+    pub bytes_after: u64,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Digest of the component that planned it.
+    pub component: String,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+/// Whether a pushed file was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PushStatus {
+    /// It is a pack of the repo now.
+    Stored,
+    /// The repo had these very bytes.
+    Unchanged,
+}
+
+/// One file of a `push`.
+#[derive(Clone, Debug, Serialize)]
+pub struct PushReport {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// The file, as it was given.
+    pub file: String,
+    /// The pack's key.
+    pub mpack_key: MpackKey,
+    /// Whether it was new.
+    pub status: PushStatus,
+    /// Distinct objects in the file.
+    pub objects: u64,
+    /// Distinct commits in the file.
+    pub commits: u64,
+    /// Distinct snapshots in the file.
+    pub snapshots: u64,
+    /// Distinct tags in the file.
+    pub tags: u64,
+    /// Objects that the repo did not have before the push; each counted for one of its files.
+    pub new_objects: u64,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// The repo's branch heads after the push.
+    pub branch_heads: BTreeMap<String, String>,
+}
+
+/// `gc` of one repo, done or planned.
+#[derive(Clone, Debug, Serialize)]
+pub struct GcReport {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Packs before.
+    pub packs_before: u64,
+    /// Packs after.
+    pub packs_after: u64,
+    /// The one pack. Null for an empty repo, and for a dry run that would consolidate.
+    pub consolidated_key: Option<MpackKey>,
+    /// Whether there was nothing to do.
+    pub skipped: bool,
+    /// Distinct objects.
+    pub objects: u64,
+    /// Distinct commits.
+    pub commits: u64,
+    /// Distinct snapshots.
+    pub snapshots: u64,
+    /// Distinct tags.
+    pub tags: u64,
+    /// Size of the packs before, in bytes.
+    pub bytes_before: u64,
+    /// Size of the packs after, in bytes.
+    pub bytes_after: u64,
+    /// Records of the packs before that the new one need not repeat.
+    pub duplicates_dropped: u64,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Digest of the component that planned it.
+    pub component: String,
+    /// Present, and true, for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// For a dry run that would consolidate: the digest of the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<String>,
+}
+
+/// `fetch`.
+#[derive(Clone, Debug, Serialize)]
+pub struct FetchReport {
+    /// The pack that answers.
+    pub mpack_key: MpackKey,
+    /// Where to get it.
+    pub mpack_url: String,
+    /// Objects in it.
+    pub object_count: u64,
+    /// Commits in it.
+    pub commit_count: u64,
+    /// Snapshots in it.
+    pub snapshot_count: u64,
+    /// Tags in it.
+    pub tag_count: u64,
+    /// Ids that are reached and that the repo never knew.
+    pub missing: u64,
+    /// Size of the pack in bytes.
+    pub bytes: u64,
+    /// Until when the URL is good.
+    pub expires_at: Timestamp,
+    /// Whether it is a stored pack, as it is.
+    pub reused: bool,
+}
+
+/// `verify` of one repo.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifyReport {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Packs read.
+    pub packs_checked: u64,
+    /// Objects whose content was hashed; one in two packs counts twice.
+    pub objects_checked: u64,
+    /// Bytes read.
+    pub bytes_checked: u64,
+    /// Whether there are no problems.
+    pub ok: bool,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong with a repo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What sort of damage: see [`ProblemKind`].
+    pub kind: ProblemKind,
+    /// The entity it touches, as `KIND ID`.
+    pub entity: Option<String>,
+    /// The pack it touches.
+    pub pack: Option<MpackKey>,
+    /// What was found, where, and the way out.
+    pub detail: String,
+}
+
+/// Sorts of damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// A pack's file is gone.
+    MissingPack,
+    /// A pack's bytes are not what its key names.
+    DamagedPack,
+    /// The index maps an entity to a pack that does not hold it.
+    LostEntity,
+    /// A pack holds an entity that the index does not know.
+    UnindexedEntity,
+    /// A pack's directory is not what the pack holds.
+    DamagedDirectory,
+    /// Counts or edges of the catalog are not what the records say.
+    DamagedCatalog,
+}

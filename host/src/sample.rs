@@ -1,0 +1,1 @@
+//! Packs made on purpose: for the demo, the tests and the benchmarks.
