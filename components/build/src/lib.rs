@@ -116,7 +116,8 @@ pub fn component_digest(component: &[u8]) -> String {
 pub fn componentize(module: &[u8], workspace: &Path) -> Result<Vec<u8>> {
     let component = ComponentEncoder::default().validate(true).module(module)?.encode()?;
     let manifest: toml::Table = toml::from_str(&read_text(&workspace.join("Cargo.toml"))?)?;
-    let field = |name: &str| manifest["workspace"]["package"][name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+    let field =
+        |name: &str| manifest["workspace"]["package"][name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
     let mut about = wasm_metadata::AddMetadata::default();
     about.name = wasm_metadata::AddMetadataField::Set("packhouse".into());
     about.version = wasm_metadata::AddMetadataField::Set(field("version")?.parse()?);

@@ -152,7 +152,8 @@ fn lost(kind: Kind, id: EntityId, by: &str) -> Fault {
 /// Law 12: what no pack gives must be unknown to the index as well.
 fn refuse_lost<H: Database + ?Sized>(host: &mut H, missing: &BTreeMap<(Kind, EntityId), EntityId>) -> Result<(), Fault> {
     for kind in [Kind::Commit, Kind::Snapshot, Kind::Object] {
-        let ids: Vec<(EntityId, EntityId)> = missing.iter().filter(|((k, _), _)| *k == kind).map(|((_, id), by)| (*id, *by)).collect();
+        let ids: Vec<(EntityId, EntityId)> =
+            missing.iter().filter(|((k, _), _)| *k == kind).map(|((_, id), by)| (*id, *by)).collect();
         for page in ids.chunks(MAX_ITEMS as usize) {
             let known = host.known(kind, &page.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
             if let Some(((id, by), _)) = page.iter().zip(known).find(|(_, known)| *known) {

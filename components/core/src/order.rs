@@ -72,9 +72,7 @@ pub(crate) fn order_commits(links: &[Links], chosen: &[Number]) -> Vec<Number> {
     }
     // Children of each commit, laid out in one vector: `children[starts[p]..starts[p + 1]]`.
     let mut starts = vec![0u32; links.len() + 1];
-    let edges = || {
-        chosen.iter().flat_map(|c| links[*c as usize].parents.into_iter().flatten().map(move |parent| (parent, *c)))
-    };
+    let edges = || chosen.iter().flat_map(|c| links[*c as usize].parents.into_iter().flatten().map(move |parent| (parent, *c)));
     for (parent, child) in edges().filter(|(p, _)| waiting[*p as usize] != OUTSIDE).collect::<Vec<_>>() {
         starts[parent as usize + 1] += 1;
         waiting[child as usize] += 1;
@@ -163,7 +161,11 @@ impl<'t> SnapshotWalk<'t> {
     }
 
     /// Takes snapshots, and all that they reach, out of what will be placed.
-    pub(crate) fn exclude<H: Storage + ?Sized>(&mut self, host: &mut H, roots: impl Iterator<Item = Number>) -> Result<(), Fault> {
+    pub(crate) fn exclude<H: Storage + ?Sized>(
+        &mut self,
+        host: &mut H,
+        roots: impl Iterator<Item = Number>,
+    ) -> Result<(), Fault> {
         let table = self.table;
         let mut next: Vec<Number> = Vec::new();
         for root in roots {
@@ -227,7 +229,12 @@ impl<'t> SnapshotWalk<'t> {
         Ok(())
     }
 
-    fn place_one<H: Storage + ?Sized>(&mut self, host: &mut H, root: Number, held: &BTreeMap<Number, Vec<u8>>) -> Result<(), Fault> {
+    fn place_one<H: Storage + ?Sized>(
+        &mut self,
+        host: &mut H,
+        root: Number,
+        held: &BTreeMap<Number, Vec<u8>>,
+    ) -> Result<(), Fault> {
         if *self.state(root) != State::Open {
             return Ok(());
         }

@@ -116,9 +116,12 @@ impl Sequence {
         let mut plan = Plan { records, ..Plan::default() };
         let mut literal = Vec::new();
         put_map(&mut literal, if self.tags.is_empty() { 4 } else { 5 });
-        for (kind, numbers) in
-            [(Kind::Commit, &self.commits), (Kind::Snapshot, &self.snapshots), (Kind::Object, &self.objects), (Kind::Tag, &self.tags)]
-        {
+        for (kind, numbers) in [
+            (Kind::Commit, &self.commits),
+            (Kind::Snapshot, &self.snapshots),
+            (Kind::Object, &self.objects),
+            (Kind::Tag, &self.tags),
+        ] {
             if kind == Kind::Tag && numbers.is_empty() {
                 continue;
             }

@@ -342,7 +342,12 @@ mod tests {
         let whole = Snapshot::parse(&whole).unwrap();
         assert!(whole.whole);
         assert_eq!(whole.entries.iter().map(|(p, _)| *p).collect::<Vec<_>>(), [&b"a"[..], b"a/z", b"b"]);
-        let delta = map(&[("snapshot_id", &text(hex(9))), ("parent_snapshot_id", &text(hex(8))), ("delta_upsert", &entries), ("delta_remove", &removed)]);
+        let delta = map(&[
+            ("snapshot_id", &text(hex(9))),
+            ("parent_snapshot_id", &text(hex(8))),
+            ("delta_upsert", &entries),
+            ("delta_remove", &removed),
+        ]);
         let delta = Snapshot::parse(&delta).unwrap();
         assert_eq!((delta.parent.unwrap().to_string(), delta.entries.len(), delta.removed.len()), (hex(8), 3, 1));
         assert!(snapshots_disagree(&whole, &delta).is_some());

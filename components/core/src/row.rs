@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_row_are_refused() {
-        let mut bytes = Row { kind: Kind::Tag, id: EntityId::new(Form::Text, [0; 32]), offset: 0, length: 0, print: [0; 16] }.encode();
+        let mut bytes =
+            Row { kind: Kind::Tag, id: EntityId::new(Form::Text, [0; 32]), offset: 0, length: 0, print: [0; 16] }.encode();
         assert!(Row::decode(&bytes).is_some());
         bytes[0] = 4;
         assert_eq!(Row::decode(&bytes), None);

@@ -126,7 +126,12 @@ impl Table {
     /// How many entities of each kind there are.
     pub fn counts(&self) -> Counts {
         let count = |kind| self.of_kind(kind).len() as u64;
-        Counts { commits: count(Kind::Commit), snapshots: count(Kind::Snapshot), objects: count(Kind::Object), tags: count(Kind::Tag) }
+        Counts {
+            commits: count(Kind::Commit),
+            snapshots: count(Kind::Snapshot),
+            objects: count(Kind::Object),
+            tags: count(Kind::Tag),
+        }
     }
 
     /// The number of an entity, if some pack gives it.

@@ -255,7 +255,8 @@ impl<'a> Cursor<'a> {
         while !skip.done() {
             let header = self.header()?;
             if let Err(depth) = skip.take(&header) {
-                return self.error(format!("values nest {depth} deep; {MAX_DEPTH} is the limit that decoders of the field share"));
+                return self
+                    .error(format!("values nest {depth} deep; {MAX_DEPTH} is the limit that decoders of the field share"));
             }
             let body = header.body();
             if body > (self.bytes.len() - self.at) as u64 {

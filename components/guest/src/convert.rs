@@ -154,10 +154,7 @@ fn id(text: &str) -> Result<EntityId, AccessError> {
 
 /// Ids that were asked for.
 pub(crate) fn ids(texts: &[String]) -> Result<Vec<EntityId>, types::Fault> {
-    texts
-        .iter()
-        .map(|text| EntityId::parse(text.as_bytes()).map_err(|_| types::Fault::UnknownWant(vec![text.clone()])))
-        .collect()
+    texts.iter().map(|text| EntityId::parse(text.as_bytes()).map_err(|_| types::Fault::UnknownWant(vec![text.clone()]))).collect()
 }
 
 impl From<Fault> for types::Fault {

@@ -1,0 +1,564 @@
+//! One pass over a pack: finds every record, hashes every object, and trusts nothing.
+//!
+//! Memory is a window and a row a record. A length or a count that the pack claims is
+//! never believed before the bytes are there.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use packhouse_core::record::{bad_id, tag_id};
+use packhouse_core::row::Print;
+use packhouse_core::wire::{self, Header, HeaderError, Skip};
+use packhouse_core::{Counts, EntityId, Form, Head, Kind, Row};
+use ring::digest::{Context, SHA256, digest};
+
+/// Bytes held at a time.
+const WINDOW: usize = 1 << 20;
+/// Largest commit, snapshot or tag, in bytes: a component reads them whole.
+pub const MAX_RECORD: u64 = 256 << 20;
+/// Longest branch name, in bytes.
+const MAX_BRANCH: usize = 255;
+
+/// Where a scan gets its bytes.
+pub trait Source {
+    /// Reads at `offset` into `buf`; 0 means the end. May wait for bytes to be written.
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+}
+
+/// What a scan found.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// A row a record, by offset.
+    pub rows: Vec<Row>,
+    /// `branch_heads`, by branch name.
+    pub heads: Vec<Head>,
+    /// The texts of tags' ids, which rows hold as digests only.
+    pub tag_ids: Vec<(EntityId, String)>,
+}
+
+impl Scanned {
+    /// Distinct entities of each kind.
+    pub fn distinct(&self) -> Counts {
+        let mut keys: Vec<(Kind, EntityId)> = self.rows.iter().map(|r| (r.kind, r.id)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut counts = Counts::default();
+        for (kind, _) in keys {
+            *counts.of(kind) += 1;
+        }
+        counts
+    }
+}
+
+/// What is wrong with a pack, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPack {
+    /// The byte, from the pack's start.
+    pub offset: u64,
+    /// The record that it is in, in words.
+    pub record: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Why a scan ended early.
+#[derive(Debug)]
+pub enum ScanError {
+    /// The pack is not well formed.
+    Bad(BadPack),
+    /// Its bytes can't be read.
+    Io(io::Error),
+}
+
+impl From<io::Error> for ScanError {
+    fn from(error: io::Error) -> Self {
+        ScanError::Io(error)
+    }
+}
+
+type Result<T> = std::result::Result<T, ScanError>;
+
+/// Scans a whole pack. `tick` is told the bytes done, about once a window.
+pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<Scanned> {
+    let mut scan = Scan { bytes: Bytes::new(source, tick), found: Scanned::default(), record: None };
+    scan.pack()?;
+    Ok(scan.found)
+}
+
+struct Scan<S, T> {
+    bytes: Bytes<S, T>,
+    found: Scanned,
+    /// The record that is being read: kind, number in its section, and id once known.
+    record: Option<(Kind, u32, Option<EntityId>)>,
+}
+
+impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
+    fn bad<R>(&self, reason: impl Into<String>) -> Result<R> {
+        self.bad_at(self.bytes.position(), reason)
+    }
+
+    fn bad_at<R>(&self, offset: u64, reason: impl Into<String>) -> Result<R> {
+        let record = self.record.map(|(kind, number, id)| match id {
+            Some(id) => format!("{kind} {id}"),
+            None => format!("{kind} number {} of `{}`", u64::from(number) + 1, kind.section()),
+        });
+        Err(ScanError::Bad(BadPack { offset, record, reason: reason.into() }))
+    }
+
+    fn header(&mut self) -> Result<(Header, usize)> {
+        let bytes = self.bytes.peek(wire::MAX_HEADER)?;
+        match wire::header(bytes) {
+            Ok((header, width)) => {
+                self.bytes.advance(width);
+                Ok((header, width))
+            }
+            Err(HeaderError::Short) => self.bad("the file ends here, inside a value"),
+            Err(HeaderError::Reserved) => self.bad("byte 0xC1 is no MessagePack"),
+        }
+    }
+
+    /// Reads a short string; longer than `most` is an error.
+    fn text(&mut self, what: &str, most: usize) -> Result<Vec<u8>> {
+        let at = self.bytes.position();
+        match self.header()? {
+            (Header::Str(n), _) if n as usize <= most => match self.bytes.peek(n as usize)? {
+                bytes if bytes.len() >= n as usize => {
+                    let text = bytes[..n as usize].to_vec();
+                    self.bytes.advance(n as usize);
+                    Ok(text)
+                }
+                _ => self.bad_at(at, format!("{what} claims {n} bytes and the file ends before")),
+            },
+            (Header::Str(n), _) => self.bad_at(at, format!("{what} has {n} bytes; {most} are the limit")),
+            (other, _) => self.bad_at(at, format!("{what} is {} where a string is expected", other.name())),
+        }
+    }
+
+    fn pack(&mut self) -> Result<()> {
+        if self.bytes.peek(4)?.starts_with(b"MUSE") {
+            return self.bad("it begins with `MUSE`: a framed pack, whose layout is not public. Push the plain MessagePack form");
+        }
+        if self.bytes.peek(1)?.is_empty() {
+            return self.bad("the file is empty");
+        }
+        let sections = match self.header()? {
+            (Header::Map(n), _) => n,
+            (other, _) => return self.bad_at(0, format!("it is {} where a pack is a MessagePack map", other.name())),
+        };
+        let mut met: BTreeSet<Vec<u8>> = BTreeSet::new();
+        for _ in 0..sections {
+            let at = self.bytes.position();
+            if self.bytes.peek(1)?.is_empty() {
+                return self.bad(format!("the file ends here: its map claims {sections} sections and has {}", met.len()));
+            }
+            let name = self.text("a section's name", 64)?;
+            let shown = String::from_utf8_lossy(&name).escape_debug().to_string();
+            let kind = Kind::ALL.into_iter().find(|kind| kind.section().as_bytes() == name);
+            if kind.is_none() && name != b"branch_heads" {
+                return self.bad_at(at, format!("`{shown}` is no section of a pack, and merging packs would lose it"));
+            }
+            if !met.insert(name) {
+                return self.bad_at(at, format!("`{shown}` is given twice"));
+            }
+            match kind {
+                Some(kind) => self.section(kind)?,
+                None => self.heads()?,
+            }
+        }
+        if !self.bytes.peek(1)?.is_empty() {
+            return self.bad("bytes follow the pack's end");
+        }
+        self.bytes.finish()?;
+        Ok(())
+    }
+
+    fn section(&mut self, kind: Kind) -> Result<()> {
+        let at = self.bytes.position();
+        let records = match self.header()? {
+            (Header::Nil, _) => 0,
+            (Header::Array(n), _) => n,
+            (other, _) => return self.bad_at(at, format!("`{}` is {} where an array is expected", kind.section(), other.name())),
+        };
+        for number in 0..records {
+            self.record = Some((kind, number, None));
+            if self.bytes.peek(1)?.is_empty() {
+                self.record = None;
+                return self.bad(format!("the file ends here: `{}` claims {records} records and has {number}", kind.section()));
+            }
+            let row = if kind == Kind::Object { self.object()? } else { self.small(kind)? };
+            self.found.rows.push(row);
+        }
+        self.record = None;
+        Ok(())
+    }
+
+    fn heads(&mut self) -> Result<()> {
+        let at = self.bytes.position();
+        let branches = match self.header()? {
+            (Header::Nil, _) => 0,
+            (Header::Map(n), _) => n,
+            (other, _) => return self.bad_at(at, format!("`branch_heads` is {} where a map is expected", other.name())),
+        };
+        for _ in 0..branches {
+            let at = self.bytes.position();
+            let name = self.text("a branch name", MAX_BRANCH)?;
+            let branch = match String::from_utf8(name) {
+                Ok(name) if name.is_empty() || name.chars().any(char::is_control) => {
+                    return self.bad_at(at, "a branch name is empty or has control characters");
+                }
+                Ok(name) => name,
+                Err(_) => return self.bad_at(at, "a branch name is not UTF-8"),
+            };
+            let commit = self.id(&format!("the head of branch `{branch}`"))?;
+            self.found.heads.push(Head { branch, commit });
+        }
+        self.found.heads.sort();
+        if let Some(pair) = self.found.heads.windows(2).find(|pair| pair[0].branch == pair[1].branch) {
+            return self.bad_at(at, format!("branch `{}` is given twice", pair[0].branch));
+        }
+        Ok(())
+    }
+
+    fn id(&mut self, what: &str) -> Result<EntityId> {
+        let at = self.bytes.position();
+        let text = self.text(what, 1024)?;
+        match EntityId::parse(&text) {
+            Ok(id) => Ok(id),
+            Err(why) => self.bad_at(at, bad_id(what, &text, why)),
+        }
+    }
+
+    /// A commit, a snapshot or a tag: finds its id, steps over the rest.
+    fn small(&mut self, kind: Kind) -> Result<Row> {
+        let offset = self.bytes.position();
+        self.bytes.tap();
+        let fields = self.fields(kind)?;
+        let mut id = None;
+        for _ in 0..fields {
+            if self.field()?.is(kind.id_field()) {
+                if id.is_some() {
+                    return self.bad(format!("`{}` is given twice", kind.id_field()));
+                }
+                id = Some(if kind == Kind::Tag { self.tag_id()? } else { self.id(kind.id_field())? });
+                self.record = self.record.map(|(kind, number, _)| (kind, number, id));
+            } else {
+                self.skip()?;
+            }
+            if self.bytes.position() - offset > MAX_RECORD {
+                return self.bad_at(offset, format!("the record is larger than {MAX_RECORD} bytes"));
+            }
+        }
+        let print = self.bytes.untap();
+        let Some(id) = id else {
+            return self.bad_at(offset, format!("it has no `{}`", kind.id_field()));
+        };
+        Ok(Row { kind, id, offset, length: self.bytes.position() - offset, print: leading(print.finish().as_ref()) })
+    }
+
+    fn tag_id(&mut self) -> Result<EntityId> {
+        let at = self.bytes.position();
+        let text = self.text("`tag_id`", 4096)?;
+        let text = match tag_id(&text) {
+            Ok(text) => text.to_owned(),
+            Err(reason) => return self.bad_at(at, reason),
+        };
+        let mut sum = [0; 32];
+        sum.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        let id = EntityId::new(Form::Text, sum);
+        self.found.tag_ids.push((id, text));
+        Ok(id)
+    }
+
+    fn fields(&mut self, kind: Kind) -> Result<u32> {
+        let at = self.bytes.position();
+        match self.header()? {
+            (Header::Map(n), _) => Ok(n),
+            (other, _) => self.bad_at(at, format!("a {kind} is {} where a map is expected", other.name())),
+        }
+    }
+
+    /// Moves over a field's name. One that is no short string is none that we look for.
+    fn field(&mut self) -> Result<FieldName> {
+        let mut field = FieldName::default();
+        let bytes = self.bytes.peek(1 + field.bytes.len())?;
+        if let Ok((Header::Str(n), width)) = wire::header(bytes)
+            && let Some(slot) = field.bytes.get_mut(..n as usize)
+            && let Some(name) = bytes.get(width..width + n as usize)
+        {
+            slot.copy_from_slice(name);
+            field.length = n as usize;
+            self.bytes.advance(width + n as usize);
+        } else {
+            self.skip()?;
+        }
+        Ok(field)
+    }
+
+    /// Steps over one value.
+    fn skip(&mut self) -> Result<()> {
+        let mut skip = Skip::one();
+        while !skip.done() {
+            let at = self.bytes.position();
+            let (header, _) = self.header()?;
+            if let Err(depth) = skip.take(&header) {
+                return self.bad_at(at, format!("values nest {depth} deep; {} is the limit that decoders of the field share", wire::MAX_DEPTH));
+            }
+            self.body(at, &header, |_| {})?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the bytes that belong to a header.
+    fn body(&mut self, at: u64, header: &Header, mut take: impl FnMut(&[u8])) -> Result<()> {
+        let mut left = header.body();
+        while left > 0 {
+            let bytes = self.bytes.some()?;
+            if bytes.is_empty() {
+                return self.bad_at(at, format!("a value claims {} bytes and the file ends {left} bytes before", header.body()));
+            }
+            let n = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            take(&bytes[..n]);
+            self.bytes.advance(n);
+            left -= n as u64;
+        }
+        Ok(())
+    }
+
+    fn object(&mut self) -> Result<Row> {
+        match self.standard_object()? {
+            Some(row) => Ok(row),
+            None => self.unusual_object(),
+        }
+    }
+
+    /// An object in its standard encoding: `{object_id, content}` in that order, headers in their
+    /// shortest form. Its print is zero: id and length say all that there is to say.
+    fn standard_object(&mut self) -> Result<Option<Row>> {
+        const NAME: &[u8] = b"\x82\xa9object_id\xd9";
+        const CONTENT: &[u8] = b"\xa7content";
+        let offset = self.bytes.position();
+        let head = self.bytes.peek(NAME.len() + 1 + 71 + CONTENT.len() + 5)?;
+        let Some((&width, rest)) = head.strip_prefix(NAME).and_then(<[u8]>::split_first) else { return Ok(None) };
+        if width != 64 && width != 71 {
+            return Ok(None);
+        }
+        let Some((text, rest)) = rest.split_at_checked(width as usize) else { return Ok(None) };
+        let (Ok(id), Some(rest)) = (EntityId::parse(text), rest.strip_prefix(CONTENT)) else { return Ok(None) };
+        let Ok((header @ Header::Bin(n), header_width)) = wire::header(rest) else { return Ok(None) };
+        let shortest = match n {
+            0..=0xff => 2,
+            0x100..=0xffff => 3,
+            _ => 5,
+        };
+        if header_width != shortest {
+            return Ok(None);
+        }
+        let before = head.len() - rest.len() + header_width;
+        self.record = self.record.map(|(kind, number, _)| (kind, number, Some(id)));
+        self.bytes.advance(before);
+        // Small contents lie in the window whole: hash them in one go.
+        let window = self.bytes.peek((n as usize).min(WINDOW / 2))?;
+        let sum = if window.len() >= n as usize {
+            let sum = digest(&SHA256, &window[..n as usize]);
+            self.bytes.advance(n as usize);
+            sum
+        } else {
+            let mut context = Context::new(&SHA256);
+            self.body(offset, &header, |bytes| context.update(bytes))?;
+            context.finish()
+        };
+        self.content_is(offset, id, sum.as_ref())?;
+        Ok(Some(Row { kind: Kind::Object, id, offset, length: before as u64 + u64::from(n), print: Print::default() }))
+    }
+
+    fn content_is(&self, offset: u64, id: EntityId, sum: &[u8]) -> Result<()> {
+        if id.digest() == sum {
+            return Ok(());
+        }
+        self.bad_at(offset, format!("its content is not its id: the content's SHA-256 is {}", hex::encode(sum)))
+    }
+
+    fn unusual_object(&mut self) -> Result<Row> {
+        let offset = self.bytes.position();
+        self.bytes.tap();
+        let fields = self.fields(Kind::Object)?;
+        let mut id = None;
+        let mut content: Option<(u64, u64, Vec<u8>)> = None;
+        for _ in 0..fields {
+            let field = self.field()?;
+            if field.is("object_id") {
+                if id.is_some() {
+                    return self.bad("`object_id` is given twice");
+                }
+                id = Some(self.id("object_id")?);
+                self.record = self.record.map(|(kind, number, _)| (kind, number, id));
+            } else if field.is("content") {
+                let at = self.bytes.position();
+                let (header, _) = self.header()?;
+                if content.is_some() {
+                    return self.bad_at(at, "`content` is given twice");
+                }
+                if !matches!(header, Header::Bin(_)) {
+                    return self.bad_at(at, format!("`content` is {} where bytes are expected", header.name()));
+                }
+                let begin = self.bytes.position() - offset;
+                let mut sum = Context::new(&SHA256);
+                // The content is named by the id; the print is of what surrounds it.
+                self.bytes.hold_tap(true);
+                self.body(at, &header, |bytes| sum.update(bytes))?;
+                self.bytes.hold_tap(false);
+                content = Some((begin, self.bytes.position() - offset, sum.finish().as_ref().to_vec()));
+            } else {
+                self.skip()?;
+            }
+        }
+        let around = self.bytes.untap();
+        let Some(id) = id else { return self.bad_at(offset, "it has no `object_id`") };
+        let Some((begin, end, sum)) = content else { return self.bad_at(offset, "it has no `content`") };
+        self.content_is(offset, id, &sum)?;
+        let mut print = Context::new(&SHA256);
+        print.update(&begin.to_le_bytes());
+        print.update(&end.to_le_bytes());
+        print.update(around.finish().as_ref());
+        Ok(Row { kind: Kind::Object, id, offset, length: self.bytes.position() - offset, print: leading(print.finish().as_ref()) })
+    }
+}
+
+fn leading(sum: &[u8]) -> Print {
+    let mut print = Print::default();
+    print.copy_from_slice(&sum[..16]);
+    print
+}
+
+/// A window that moves over a source.
+struct Bytes<S, T> {
+    source: S,
+    tick: T,
+    window: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Position in the source of the window's end.
+    read: u64,
+    ended: bool,
+    tapped: Option<Tap>,
+    /// What the last tick was told.
+    told: u64,
+}
+
+/// Hashes what the window moves over, from `from` on.
+struct Tap {
+    sum: Context,
+    from: usize,
+    held: bool,
+}
+
+/// The name of a field, as far as it could be one of ours.
+#[derive(Default)]
+struct FieldName {
+    bytes: [u8; 24],
+    length: usize,
+}
+
+impl FieldName {
+    fn is(&self, name: &str) -> bool {
+        &self.bytes[..self.length] == name.as_bytes()
+    }
+}
+
+impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
+    fn new(source: S, tick: T) -> Self {
+        let window = vec![0; WINDOW].into_boxed_slice();
+        Bytes { source, tick, window, start: 0, end: 0, read: 0, ended: false, tapped: None, told: 0 }
+    }
+
+    /// Bytes moved over so far.
+    fn position(&self) -> u64 {
+        self.read - (self.end - self.start) as u64
+    }
+
+    /// At least `n` bytes from here, without moving; fewer only at the end. `n` is at most half a window.
+    fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
+        debug_assert!(n <= WINDOW / 2);
+        while self.end - self.start < n && !self.ended {
+            self.fill()?;
+        }
+        Ok(&self.window[self.start..self.end])
+    }
+
+    /// At least one byte from here; none only at the end.
+    fn some(&mut self) -> io::Result<&[u8]> {
+        self.peek(1)
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.start += n;
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.flush_tap();
+        self.window.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if let Some(tap) = &mut self.tapped {
+            tap.from = 0;
+        }
+        let n = self.source.read_at(self.read, &mut self.window[self.end..])?;
+        self.ended = n == 0;
+        self.end += n;
+        self.read += n as u64;
+        if self.read - self.told >= WINDOW as u64 {
+            self.told = self.read;
+            (self.tick)(self.read)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the last of the bytes.
+    fn finish(&mut self) -> io::Result<()> {
+        (self.tick)(self.read)
+    }
+
+    /// Hashes all that is moved over from here on.
+    fn tap(&mut self) {
+        self.tapped = Some(Tap { sum: Context::new(&SHA256), from: self.start, held: false });
+    }
+
+    fn flush_tap(&mut self) {
+        if let Some(tap) = &mut self.tapped {
+            if !tap.held {
+                tap.sum.update(&self.window[tap.from..self.start]);
+            }
+            tap.from = self.start;
+        }
+    }
+
+    /// Leaves out of the hash what is moved over, or takes it in again.
+    fn hold_tap(&mut self, held: bool) {
+        self.flush_tap();
+        if let Some(tap) = &mut self.tapped {
+            tap.held = held;
+        }
+    }
+
+    fn untap(&mut self) -> Context {
+        self.flush_tap();
+        self.tapped.take().map_or_else(|| Context::new(&SHA256), |tap| tap.sum)
+    }
+}
+
+/// A pack that is whole in memory.
+impl Source for &[u8] {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = self.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let n = rest.len().min(buf.len());
+        buf[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+}
+
+/// A pack that is a file.
+impl Source for &std::fs::File {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(*self, buf, offset)
+    }
+}

@@ -1,1 +1,0 @@
-//! Packs made on purpose: for the demo, the tests and the benchmarks.

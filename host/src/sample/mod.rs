@@ -1,0 +1,15 @@
+//! Packs made on purpose: for the demo, the tests and the benchmarks.
+//!
+//! [`PackBuilder`] writes one pack, byte for byte as the Muse client of March 2026 shapes it; [`History`] makes the packs of
+//! a whole history out of a seed, one after the other, and never holds more than one. Neither looks at a
+//! clock nor draws at random: the same options give the same bytes on any machine.
+
+mod history;
+mod pack;
+mod random;
+mod value;
+
+pub use history::{HeadStyle, History, HistoryOptions, SnapshotForm, history, write_history};
+pub use pack::{CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, object_record};
+pub use random::Random;
+pub use value::Value;
