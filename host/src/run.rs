@@ -1,1 +1,334 @@
-//! run
+//! What a component sees of a repo: the packs of one run, and the index as it stood when the run began.
+//!
+//! [`Run`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it to
+//! the native core. A fault of the host (a pack that is gone, a database that fails) is kept aside and
+//! ends the run: a component can't do anything about it, and must not see it.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use packhouse_core::ports::{MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS};
+use packhouse_core::{AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage};
+use tokio::runtime::Handle;
+
+use crate::catalog::Snapshot;
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoName};
+use crate::pack::Directory;
+use crate::pack::splice::Sources;
+use crate::vault::{StoredPack, Vault};
+
+/// Packs that are held open at once: far below what a process may open.
+const OPEN_PACKS: usize = 128;
+
+/// Where the bytes of a pack of the run are.
+#[derive(Debug)]
+enum Place {
+    /// In the vault, under the directory's key.
+    Stored,
+    /// In staging: being pushed.
+    Staged(File, PathBuf, Vec<Head>),
+}
+
+/// A pack of the run.
+#[derive(Debug)]
+pub struct RunPack {
+    /// Its directory.
+    pub directory: Directory,
+    place: Place,
+}
+
+impl RunPack {
+    /// A pack of the repo.
+    pub fn stored(directory: Directory) -> RunPack {
+        RunPack { directory, place: Place::Stored }
+    }
+
+    /// A pack that is being pushed, with the heads that it gives.
+    pub fn staged(directory: Directory, file: File, path: PathBuf, heads: Vec<Head>) -> RunPack {
+        RunPack { directory, place: Place::Staged(file, path, heads) }
+    }
+}
+
+/// The packs of a run, and how their bytes are read.
+#[derive(Debug)]
+pub struct Packs {
+    repo: RepoName,
+    vault: Arc<dyn Vault>,
+    runtime: Handle,
+    packs: Arc<Vec<RunPack>>,
+    /// Packs that are open, with when they were last used.
+    open: BTreeMap<u32, (StoredPack, u64)>,
+    uses: u64,
+}
+
+impl Packs {
+    /// The packs of a run, in the order of their numbers.
+    pub fn new(repo: RepoName, vault: Arc<dyn Vault>, runtime: Handle, packs: Arc<Vec<RunPack>>) -> Packs {
+        Packs { repo, vault, runtime, packs, open: BTreeMap::new(), uses: 0 }
+    }
+
+    fn key(&self, pack: u32) -> MpackKey {
+        self.packs[pack as usize].directory.key
+    }
+
+    /// The error for a pack whose bytes are not what they were.
+    pub fn damaged(&self, pack: u32, detail: String) -> Error {
+        let key = self.key(pack);
+        Error::DamagedPack { key, repo: self.repo.clone(), place: self.vault.place_of(&key), detail }
+    }
+
+    fn read(&mut self, span: Span) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; span.length as usize];
+        let (file, path) = Sources::open(self, span.pack)?;
+        match file.read_exact_at(&mut bytes, span.offset) {
+            Ok(()) => Ok(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(self.truncated(span.pack, span.offset + span.length)),
+            Err(e) => Err(Error::io("reading", path)(e)),
+        }
+    }
+
+    /// Law 7: of two encodings of one record the longer one, then the greater by bytes.
+    ///
+    /// # Errors
+    /// When a pack can't be read.
+    pub fn prefers(&mut self, a: Span, b: Span) -> Result<bool> {
+        match a.length.cmp(&b.length) {
+            Ordering::Equal => Ok(self.compare(a, b)? == Ordering::Greater),
+            by_length => Ok(by_length == Ordering::Greater),
+        }
+    }
+
+    /// Compares two records without holding either.
+    fn compare(&mut self, a: Span, b: Span) -> Result<Ordering> {
+        const STEP: u64 = 1 << 20;
+        let mut at = 0;
+        while at < a.length.min(b.length) {
+            let part = |s: Span| Span { pack: s.pack, offset: s.offset + at, length: STEP.min(s.length - at) };
+            let (x, y) = (self.read(part(a))?, self.read(part(b))?);
+            let n = x.len().min(y.len());
+            match x[..n].cmp(&y[..n]) {
+                Ordering::Equal => at += n as u64,
+                different => return Ok(different),
+            }
+        }
+        Ok(a.length.cmp(&b.length))
+    }
+}
+
+impl Sources for Packs {
+    fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)> {
+        self.uses += 1;
+        let packs = &self.packs;
+        let run_pack = &packs[pack as usize];
+        if let Place::Staged(file, path, _) = &run_pack.place {
+            return Ok((file, path.clone()));
+        }
+        if !self.open.contains_key(&pack) {
+            let key = run_pack.directory.key;
+            let found = self.runtime.block_on(self.vault.open(&key))?;
+            let stored = found.ok_or_else(|| Error::MissingPack {
+                key,
+                repo: self.repo.clone(),
+                place: self.vault.place_of(&key),
+            })?;
+            if self.open.len() >= OPEN_PACKS
+                && let Some(oldest) = self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(pack, _)| *pack)
+            {
+                self.open.remove(&oldest);
+            }
+            self.open.insert(pack, (stored, 0));
+        }
+        let (stored, used) = self.open.get_mut(&pack).expect("it was opened above");
+        *used = self.uses;
+        Ok((&stored.file, stored.path.clone()))
+    }
+
+    fn truncated(&self, pack: u32, offset: u64) -> Error {
+        self.damaged(pack, format!("it ends before byte {offset}, which its directory promises"))
+    }
+}
+
+/// One run of a component over a repo.
+pub struct Run {
+    packs: Packs,
+    list: Arc<Vec<RunPack>>,
+    heads: Vec<Head>,
+    rivals: Vec<Rival>,
+    /// The index, for runs that walk the graph or ask what is known.
+    index: Option<Box<dyn Snapshot>>,
+    runtime: Handle,
+    fault: Option<Error>,
+    calls: u64,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("packs", &self.list.len()).field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+impl Run {
+    /// A run over packs, with the repo's heads (by branch name).
+    pub fn new(packs: Packs, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> Run {
+        let list = packs.packs.clone();
+        let runtime = packs.runtime.clone();
+        Run { packs, list, heads, rivals: Vec::new(), index, runtime, fault: None, calls: 0 }
+    }
+
+    /// Sets the records of a push that the repo has in another encoding.
+    pub fn with_rivals(mut self, rivals: Vec<Rival>) -> Run {
+        self.rivals = rivals;
+        self
+    }
+
+    /// What ended the run, if the host failed.
+    pub fn take_fault(&mut self) -> Option<Error> {
+        self.fault.take()
+    }
+
+    /// Whether the host failed: the run is over.
+    pub fn failed(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    /// The calls that the component has made.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Gives the index back.
+    pub fn into_index(self) -> Option<Box<dyn Snapshot>> {
+        self.index
+    }
+
+    fn pack(&self, pack: u32) -> Result<&RunPack, AccessError> {
+        self.list.get(pack as usize).ok_or(AccessError::NoSuchPack(pack))
+    }
+
+    /// A span that a component names must be exactly one record of a pack of the run.
+    fn record(&self, span: Span, objects: bool) -> Result<(), AccessError> {
+        let directory = &self.pack(span.pack)?.directory;
+        let row = directory.at(span.offset).and_then(|n| directory.row(n)).ok_or(AccessError::NotARecord(span))?;
+        if row.length == span.length && (objects || row.kind != Kind::Object) {
+            Ok(())
+        } else {
+            Err(AccessError::NotARecord(span))
+        }
+    }
+
+    /// Sets a fault aside. What the component is told does not matter: it is stopped.
+    fn fault<T>(&mut self, result: Result<T>) -> Result<T, AccessError> {
+        result.map_err(|error| {
+            self.fault.get_or_insert(error);
+            AccessError::TooMuch(0)
+        })
+    }
+
+    fn no_index() -> Error {
+        Error::Usage("this run has no index to ask".into())
+    }
+}
+
+/// Part of a list: at most `limit` from number `first`, and never more than [`MAX_ITEMS`].
+fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Vec<T> {
+    let first = usize::try_from(first).unwrap_or(usize::MAX).min(all.len());
+    all[first..].iter().take(limit.min(MAX_ITEMS) as usize).cloned().collect()
+}
+
+impl Storage for Run {
+    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+        self.calls += 1;
+        let rows = self.pack(pack)?.directory.page(first, u64::from(limit.min(MAX_ROWS)));
+        rows.map(<[u8]>::to_vec).ok_or(AccessError::OutOfRange(Span { pack, offset: first, length: u64::from(limit) }))
+    }
+
+    fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
+        self.calls += 1;
+        let mut bytes = 0u64;
+        for span in spans {
+            self.record(*span, false)?;
+            bytes = bytes.saturating_add(span.length);
+        }
+        if spans.len() > MAX_ITEMS as usize || (bytes > MAX_RECORD_BYTES && spans.len() > 1) {
+            return Err(AccessError::TooMuch(MAX_ITEMS));
+        }
+        let records = spans.iter().map(|span| self.packs.read(*span)).collect();
+        self.fault(records)
+    }
+
+    fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
+        self.calls += 1;
+        if pairs.len() > MAX_ITEMS as usize {
+            return Err(AccessError::TooMuch(MAX_ITEMS));
+        }
+        for (a, b) in pairs {
+            self.record(*a, true)?;
+            self.record(*b, true)?;
+        }
+        let orders = pairs.iter().map(|(a, b)| self.packs.compare(*a, *b)).collect();
+        self.fault(orders)
+    }
+
+    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+        self.calls += 1;
+        Ok(match &self.pack(pack)?.place {
+            Place::Staged(_, _, heads) => page(heads, u64::from(first), limit),
+            Place::Stored => Vec::new(),
+        })
+    }
+}
+
+impl Database for Run {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+        self.calls += 1;
+        let info = |pack: &RunPack| PackInfo {
+            key: pack.directory.key.to_string(),
+            bytes: pack.directory.pack_bytes,
+            rows: pack.directory.len(),
+        };
+        let first = (first as usize).min(self.list.len());
+        Ok(self.list[first..].iter().take(limit.min(MAX_ITEMS) as usize).map(info).collect())
+    }
+
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+        self.calls += 1;
+        let first = after.map_or(0, |after| self.heads.partition_point(|h| h.branch.as_str() <= after));
+        Ok(page(&self.heads, first as u64, limit))
+    }
+
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
+        self.calls += 1;
+        let limit = limit.min(MAX_ITEMS);
+        if commits.len() > limit as usize {
+            return Err(AccessError::TooMuch(limit));
+        }
+        let edges = match &mut self.index {
+            Some(index) => self.runtime.block_on(index.history(commits, limit)),
+            None => Err(Self::no_index()),
+        };
+        self.fault(edges)
+    }
+
+    fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
+        self.calls += 1;
+        if ids.len() > MAX_ITEMS as usize {
+            return Err(AccessError::TooMuch(MAX_ITEMS));
+        }
+        let keys: Vec<_> = ids.iter().map(|id| crate::catalog::entity_key(kind, *id)).collect();
+        let found = match &mut self.index {
+            Some(index) => self.runtime.block_on(index.lookup(&keys)),
+            None => Err(Self::no_index()),
+        };
+        self.fault(found).map(|found| found.iter().map(Option::is_some).collect())
+    }
+
+    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
+        self.calls += 1;
+        Ok(page(&self.rivals, first, limit))
+    }
+}

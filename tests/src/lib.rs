@@ -1,1 +1,14 @@
-//! t
+//! What the tests of packhouse share. The tests themselves are in `tests/`, one file a subject.
+//!
+//! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
+//! * [`memory`]: a host in memory, for the core without its component.
+//! * [`tangle`]: histories more tangled than clients make them.
+//! * [`fixtures`]: the packs of the real client.
+//! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
+//! * [`store`]: the library, on a store of its own.
+
+pub mod fixtures;
+pub mod memory;
+pub mod model;
+pub mod tangle;
+pub mod value;

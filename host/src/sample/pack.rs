@@ -176,9 +176,11 @@ impl SnapshotSpec {
     pub fn value(&self) -> Value {
         let paths = |entries: &[(String, String)]| Value::map(entries.iter().map(|(path, id)| (path.clone(), Value::text(id))));
         match self {
-            SnapshotSpec::Whole { id, manifest, created_at } => {
-                Value::map([("snapshot_id", Value::text(id)), ("manifest", paths(manifest)), ("created_at", Value::text(created_at))])
-            }
+            SnapshotSpec::Whole { id, manifest, created_at } => Value::map([
+                ("snapshot_id", Value::text(id)),
+                ("manifest", paths(manifest)),
+                ("created_at", Value::text(created_at)),
+            ]),
             SnapshotSpec::Delta { id, parent, upsert, remove } => Value::map([
                 ("snapshot_id", Value::text(id)),
                 ("parent_snapshot_id", Value::text_or_nil(parent.as_deref())),

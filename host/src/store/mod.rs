@@ -1,14 +1,31 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
+mod fetch;
+mod gc;
+mod load;
+mod prove;
+mod push;
+mod repo;
+mod verify;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::error::Result;
-use crate::names::{RepoName, Visibility};
-use crate::progress::Progress;
-use crate::report::{FetchReport, GcRecord, GcReport, PushReport, RepoReport, VerifyReport};
-use crate::world::World;
+use crate::catalog::sqlite::SqliteCatalog;
+use crate::catalog::{Catalog, RepoRow};
+use crate::error::{Error, Result};
+use crate::names::RepoName;
+use crate::sandbox::Sandbox;
+use crate::vault::local::LocalVault;
+use crate::vault::{Swept, Vault};
+use crate::world::{SystemWorld, World};
+
+pub use fetch::FetchRequest;
+pub use gc::GcPlan;
+pub use push::PushOptions;
+
+/// How often a verb begins anew when the repo changes under it, before it gives up as busy.
+const TRIES: usize = 8;
 
 /// Where a store is, and with what it works.
 #[derive(Clone, Debug)]
@@ -26,65 +43,120 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// The embedded default: everything in one folder.
     pub fn embedded(data: impl AsRef<Path>) -> Self {
-        let _ = data;
-        todo!()
+        let data = data.as_ref();
+        StoreOptions {
+            catalog: data.join("catalog.db"),
+            packs: data.to_owned(),
+            cache: std::path::absolute(data.join("cache")).ok(),
+            world: Arc::new(SystemWorld),
+        }
     }
-}
-
-/// How to push.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PushOptions {
-    /// Move branches even where the heads don't lead to each other.
-    pub force: bool,
-}
-
-/// What to fetch.
-#[derive(Clone, Debug)]
-pub struct FetchRequest {
-    /// Commit ids; empty: every branch head.
-    pub want: Vec<String>,
-    /// Commit ids that the client has.
-    pub have: Vec<String>,
-    /// How long the answer's URL is good.
-    pub ttl: Duration,
-    /// A file to write the pack to, besides.
-    pub output: Option<PathBuf>,
-}
-
-/// A consolidation that can be shown, and applied as it is. Opaque for now.
-#[derive(Debug)]
-pub struct GcPlan {
-    /// What applying it would report; `consolidated_key` is known afterwards.
-    pub report: GcReport,
 }
 
 /// A store of packs. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store {
+    catalog: Arc<dyn Catalog>,
+    vault: Arc<dyn Vault>,
+    sandbox: Sandbox,
+    world: Arc<dyn World>,
+    swept: Swept,
+}
 
 impl Store {
-    /// Opens a store, making it on first use.
-    pub async fn open(options: StoreOptions) -> Result<Store> { let _ = options; todo!() }
-    /// Makes a repo.
-    pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> { let _ = (repo, visibility); todo!() }
-    /// All repos, by name.
-    pub async fn repos(&self) -> Result<Vec<RepoReport>> { todo!() }
-    /// One repo.
-    pub async fn repo(&self, repo: &RepoName) -> Result<RepoReport> { let _ = repo; todo!() }
-    /// Stores files as packs of a repo: all or none.
-    pub async fn push(&self, repo: &RepoName, files: &[PathBuf], options: PushOptions, progress: &Progress) -> Result<Vec<PushReport>> { let _ = (repo, files, options, progress); todo!() }
-    /// Merges a repo's packs into one; plans anew when the repo changed meanwhile.
-    pub async fn gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcReport> { let _ = (repo, progress); todo!() }
-    /// Plans a consolidation and changes nothing.
-    pub async fn plan_gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcPlan> { let _ = (repo, progress); todo!() }
-    /// Does exactly what a plan says; a conflict if the repo has changed.
-    pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> { let _ = (plan, progress); todo!() }
-    /// Answers a fetch.
-    pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> { let _ = (repo, request, progress); todo!() }
-    /// Reads and hashes everything of a repo.
-    pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> { let _ = (repo, progress); todo!() }
-    /// The last consolidations of a repo, newest first.
-    pub async fn gc_history(&self, repo: &RepoName, limit: u32) -> Result<Vec<GcRecord>> { let _ = (repo, limit); todo!() }
+    /// Opens a store, making it on first use, and removes what a crash left in staging.
+    ///
+    /// # Errors
+    /// When a folder or the catalog can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
+    pub async fn open(options: StoreOptions) -> Result<Store> {
+        for folder in [options.catalog.parent(), Some(&options.packs)].into_iter().flatten() {
+            if !folder.as_os_str().is_empty() {
+                std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+            }
+        }
+        let catalog = SqliteCatalog::open(&options.catalog).await?;
+        let vault = LocalVault::open(&options.packs)?;
+        let cache = options.cache;
+        let sandbox = blocking(move || Sandbox::reference(cache.as_deref())).await?;
+        Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
+    }
+
+    /// A store of parts that the caller made: another component, other limits, ports with faults.
+    ///
+    /// # Errors
+    /// When staging can't be swept.
+    pub async fn with_parts(
+        catalog: Arc<dyn Catalog>,
+        vault: Arc<dyn Vault>,
+        sandbox: Sandbox,
+        world: Arc<dyn World>,
+    ) -> Result<Store> {
+        let swept = vault.sweep().await?;
+        if swept.removed > 0 {
+            tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
+        }
+        Ok(Store { catalog, vault, sandbox, world, swept })
+    }
+
     /// Digest of the component that this store runs.
-    pub fn component_digest(&self) -> &str { todo!() }
+    pub fn component_digest(&self) -> &str {
+        self.sandbox.digest()
+    }
+
+    /// Where the catalog is.
+    pub fn catalog_place(&self) -> String {
+        self.catalog.place()
+    }
+
+    /// Where the packs are.
+    pub fn vault_place(&self) -> String {
+        self.vault.place()
+    }
+
+    /// Bytes that can still be written.
+    ///
+    /// # Errors
+    /// When the folder can't be looked at.
+    pub fn free_bytes(&self) -> Result<u64> {
+        self.vault.free_bytes()
+    }
+
+    /// What was found in staging when the store was opened.
+    pub fn swept(&self) -> Swept {
+        self.swept
+    }
+
+    async fn known_repo(&self, name: &RepoName) -> Result<RepoRow> {
+        self.catalog.repo(name).await?.ok_or_else(|| Error::UnknownRepo(name.clone()))
+    }
+
+    /// Milliseconds between two looks at the clock.
+    fn millis_since(&self, start: jiff::Timestamp) -> u64 {
+        u64::try_from(self.world.now().duration_since(start).as_millis()).unwrap_or(0)
+    }
+
+    /// Fails before a run starts that could not end.
+    fn need_space(&self, bytes: u64) -> Result<()> {
+        // Room for the directory and the catalog's log as well.
+        let needed = bytes + bytes / 16 + (1 << 20);
+        if self.vault.free_bytes()? < needed {
+            let source = std::io::Error::new(
+                std::io::ErrorKind::StorageFull,
+                format!("it needs {needed} bytes more, and they are not free"),
+            );
+            return Err(Error::Io { doing: "making a pack in", path: self.vault.place().into(), source });
+        }
+        Ok(())
+    }
+}
+
+/// Runs work that computes or waits for files where it blocks nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Cancelled),
+        },
+    }
 }

@@ -1,0 +1,273 @@
+//! The catalog on SQLite. Only this folder names sqlx.
+//!
+//! One connection writes, some read; WAL, so that they don't wait for each other; foreign keys; every
+//! commit waits for the disk. Rows cross in batches: many fixed-width values in one blob, unpacked
+//! by SQLite, since a statement a row costs ten times the row.
+
+mod publish;
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Row, SqlSafeStr};
+
+use super::{Catalog, Consolidation, Published, Push, RepoRow, Snapshot};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoId, RepoName, Visibility};
+use crate::report::GcRecord;
+
+/// Migrations, append-only: a store remembers which it has and what they said.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "first pack house", include_str!("../../../migrations/sqlite/0001_first_pack_house.sql"))];
+
+/// How long a writer waits for another process.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// A catalog in an SQLite file.
+#[derive(Debug)]
+pub struct SqliteCatalog {
+    path: PathBuf,
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteCatalog {
+    /// Opens a catalog, making it on first use and bringing it up to date.
+    ///
+    /// # Errors
+    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know.
+    pub async fn open(path: &Path) -> Result<SqliteCatalog> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            // Pages that pushes touch again and again are copied into the main file less often.
+            .pragma("wal_autocheckpoint", "8192")
+            .pragma("cache_size", "-32000")
+            .optimize_on_close(true, None);
+        let failed = |doing: &'static str| move |e: sqlx::Error| catalog_error(path, doing, &e);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY * 2)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed("opening it"))?;
+        migrate(path, &writer).await?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(8).connect_lazy_with(options.create_if_missing(false).read_only(false));
+        Ok(SqliteCatalog { path: path.to_owned(), writer, readers })
+    }
+
+    fn failed<'a>(&'a self, doing: &'a str) -> impl Fn(sqlx::Error) -> Error + 'a {
+        move |e| catalog_error(&self.path, doing, &e)
+    }
+}
+
+async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
+    let migrations = MIGRATIONS.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
+    match Migrator::with_migrations(migrations.into()).run(pool).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => {
+            Err(Error::NewerStore { catalog: path.display().to_string(), found, known })
+        }
+        Err(error) => Err(Error::Catalog {
+            catalog: path.display().to_string(),
+            doing: "bringing it up to date".into(),
+            reason: error.to_string(),
+            busy: false,
+        }),
+    }
+}
+
+/// Translates an error of sqlx, once.
+fn catalog_error(path: &Path, doing: &str, error: &sqlx::Error) -> Error {
+    let text = error.to_string();
+    // SQLITE_BUSY and SQLITE_LOCKED, extended codes included, have 5 or 6 in their low byte.
+    let busy = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| matches!(code & 0xff, 5 | 6));
+    let hint = if busy {
+        "; another process is writing, try again"
+    } else if text.contains("readonly") || text.contains("read-only") {
+        "; mount it writable, or use another --data folder"
+    } else if text.contains("disk is full") || text.contains("disk full") {
+        "; free some space and run it again"
+    } else {
+        ""
+    };
+    Error::Catalog { catalog: path.display().to_string(), doing: doing.to_owned(), reason: format!("{text}{hint}"), busy }
+}
+
+/// An error for a row that holds what no packhouse writes.
+fn damaged_row(path: &Path, what: &str) -> Error {
+    Error::Catalog {
+        catalog: path.display().to_string(),
+        doing: "reading it".into(),
+        reason: format!("{what} is not what packhouse writes; restore the catalog from a backup"),
+        busy: false,
+    }
+}
+
+fn read_repo(path: &Path, row: &SqliteRow) -> Result<RepoRow> {
+    let damaged = || damaged_row(path, "a row of `repos`");
+    let name = format!("{}/{}", row.get::<&str, _>("owner"), row.get::<&str, _>("slug"));
+    Ok(RepoRow {
+        id: row.get("id"),
+        repo_id: RepoId(row.get("repo_id")),
+        name: name.parse().map_err(|_| damaged())?,
+        visibility: if row.get::<&str, _>("visibility") == "private" { Visibility::Private } else { Visibility::Public },
+        default_branch: row.get("default_branch"),
+        created_at: row.get::<&str, _>("created_at").parse().map_err(|_| damaged())?,
+        revision: row.get("revision"),
+    })
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
+        let row = sqlx::query(
+            "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (owner, slug) DO NOTHING RETURNING *",
+        )
+        .bind(id.0)
+        .bind(name.owner())
+        .bind(name.slug())
+        .bind(visibility.as_str())
+        .bind(now.to_string())
+        .fetch_optional(&self.writer)
+        .await
+        .map_err(self.failed("making a repo"))?;
+        row.map(|row| read_repo(&self.path, &row)).transpose()
+    }
+
+    async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
+        let row = sqlx::query("SELECT * FROM repos WHERE owner = ?1 AND slug = ?2")
+            .bind(name.owner())
+            .bind(name.slug())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(self.failed("looking for a repo"))?;
+        row.map(|row| read_repo(&self.path, &row)).transpose()
+    }
+
+    async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
+        let rows = sqlx::query("SELECT * FROM repos WHERE (owner, slug) > (?1, ?2) ORDER BY owner, slug LIMIT ?3")
+            .bind(after.map_or("", RepoName::owner))
+            .bind(after.map_or("", RepoName::slug))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(self.failed("listing repos"))?;
+        rows.iter().map(|row| read_repo(&self.path, row)).collect()
+    }
+
+    async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
+        snapshot::begin(&self.path, &self.readers, repo).await
+    }
+
+    async fn publish_push(&self, push: &Push) -> Result<Published> {
+        publish::push(&self.writer, push).await.map_err(self.failed("publishing a push"))
+    }
+
+    async fn publish_consolidation(&self, consolidation: &Consolidation) -> Result<Published> {
+        publish::consolidation(&self.writer, consolidation).await.map_err(self.failed("publishing a consolidation"))
+    }
+
+    async fn record_gc(&self, repo: i64, record: &GcRecord) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO gc_runs (repo, finished_at, outcome, packs_before, packs_after, consolidated_key,
+                                  bytes_before, bytes_after, elapsed_ms, component, error)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )
+        .bind(repo)
+        .bind(record.finished_at.to_string())
+        .bind(&record.outcome)
+        .bind(record.packs_before as i64)
+        .bind(record.packs_after as i64)
+        .bind(&record.consolidated_key)
+        .bind(record.bytes_before as i64)
+        .bind(record.bytes_after as i64)
+        .bind(record.elapsed_ms as i64)
+        .bind(&record.component)
+        .bind(&record.error)
+        .execute(&self.writer)
+        .await
+        .map_err(self.failed("remembering a consolidation"))?;
+        Ok(())
+    }
+
+    async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
+        let rows = sqlx::query("SELECT * FROM gc_runs WHERE repo = ?1 ORDER BY id DESC LIMIT ?2")
+            .bind(repo)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(self.failed("reading its history"))?;
+        let count = |row: &SqliteRow, name: &str| row.get::<i64, _>(name) as u64;
+        rows.iter()
+            .map(|row| {
+                Ok(GcRecord {
+                    finished_at: row
+                        .get::<&str, _>("finished_at")
+                        .parse()
+                        .map_err(|_| damaged_row(&self.path, "a row of `gc_runs`"))?,
+                    outcome: row.get("outcome"),
+                    packs_before: count(row, "packs_before"),
+                    packs_after: count(row, "packs_after"),
+                    consolidated_key: row.get("consolidated_key"),
+                    bytes_before: count(row, "bytes_before"),
+                    bytes_after: count(row, "bytes_after"),
+                    elapsed_ms: count(row, "elapsed_ms"),
+                    component: row.get("component"),
+                    error: row.get("error"),
+                })
+            })
+            .collect()
+    }
+
+    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO answers (repo, key, expires_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (repo, key) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)",
+        )
+        .bind(repo)
+        .bind(&key.digest()[..])
+        .bind(whole_seconds(expires_at))
+        .execute(&self.writer)
+        .await
+        .map_err(self.failed("noting an answer"))?;
+        Ok(())
+    }
+
+    async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        let rows = sqlx::query("DELETE FROM answers WHERE repo = ?1 AND expires_at < ?2 RETURNING key")
+            .bind(repo)
+            .bind(whole_seconds(now))
+            .fetch_all(&self.writer)
+            .await
+            .map_err(self.failed("expiring answers"))?;
+        rows.iter().map(|row| snapshot::read_key(&self.path, row, "key")).collect()
+    }
+}
+
+/// A time whose text orders like the time: always the same width.
+fn whole_seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,229 @@
+//! The imports, and the way between the types of the WIT and those of the core.
+//!
+//! Refusals that the WIT names are answers; a fault of the host ends the run with a trap, and stays with the
+//! run, where its caller finds it.
+
+use std::cmp::Ordering;
+
+use packhouse_core as core;
+use packhouse_core::{AccessError, BranchConflict, Counts, Database, Edges, EntityId, Fault, Form, Head, Kind, Span, Step, Storage};
+
+use super::State;
+use super::bindings::packhouse::engine::{database, storage, types};
+
+type Answer<T> = wasmtime::Result<Result<T, types::AccessError>>;
+
+/// Turns an answer of the run into one of the WIT.
+fn answer<T>(state: &State, answer: Result<T, AccessError>) -> Answer<T> {
+    if state.run.failed() {
+        wasmtime::bail!("the host failed");
+    }
+    Ok(answer.map_err(Into::into))
+}
+
+impl types::Host for State {}
+
+impl storage::Host for State {
+    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Answer<Vec<u8>> {
+        let rows = self.run.directory_rows(pack, first, limit);
+        answer(self, rows)
+    }
+
+    fn read_records(&mut self, spans: Vec<types::Span>) -> Answer<Vec<Vec<u8>>> {
+        let spans: Vec<Span> = spans.into_iter().map(Into::into).collect();
+        let records = self.run.read_records(&spans);
+        answer(self, records)
+    }
+
+    fn compare_records(&mut self, pairs: Vec<(types::Span, types::Span)>) -> Answer<Vec<storage::Ordering>> {
+        let pairs: Vec<(Span, Span)> = pairs.into_iter().map(|(a, b)| (a.into(), b.into())).collect();
+        let orders = self.run.compare_records(&pairs).map(|orders| orders.into_iter().map(ordering).collect());
+        answer(self, orders)
+    }
+
+    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Answer<Vec<types::Head>> {
+        let heads = self.run.branch_heads(pack, first, limit).map(|heads| heads.iter().map(Into::into).collect());
+        answer(self, heads)
+    }
+}
+
+impl database::Host for State {
+    fn packs(&mut self, first: u32, limit: u32) -> Answer<Vec<database::PackInfo>> {
+        let packs = self.run.packs(first, limit).map(|packs| {
+            packs.into_iter().map(|p| database::PackInfo { key: p.key, bytes: p.bytes, rows: p.rows }).collect()
+        });
+        answer(self, packs)
+    }
+
+    fn heads(&mut self, after: Option<String>, limit: u32) -> Answer<Vec<types::Head>> {
+        let heads = self.run.heads(after.as_deref(), limit).map(|heads| heads.iter().map(Into::into).collect());
+        answer(self, heads)
+    }
+
+    fn history(&mut self, commits: Vec<String>, limit: u32) -> Answer<Vec<types::CommitEdges>> {
+        let Some(ids) = ids(&commits) else { return Ok(Ok(Vec::new())) };
+        let edges = self.run.history(&ids, limit).map(|edges| edges.iter().map(Into::into).collect());
+        answer(self, edges)
+    }
+
+    fn known(&mut self, kind: types::EntityKind, names: Vec<String>) -> Answer<Vec<bool>> {
+        let Some(ids) = ids(&names) else { return Ok(Ok(vec![false; names.len()])) };
+        let known = self.run.known(kind.into(), &ids);
+        answer(self, known)
+    }
+
+    fn rivals(&mut self, first: u64, limit: u32) -> Answer<Vec<database::Rival>> {
+        let rivals = self.run.rivals(first, limit).map(|rivals| {
+            let rival = |r: core::Rival| database::Rival { kind: r.kind.into(), pushed: r.pushed.into(), stored: r.stored.into() };
+            rivals.into_iter().map(rival).collect()
+        });
+        answer(self, rivals)
+    }
+}
+
+/// Ids that a component asks about; `None` when one is none.
+fn ids(texts: &[String]) -> Option<Vec<EntityId>> {
+    texts.iter().map(|text| EntityId::parse(text.as_bytes()).ok()).collect()
+}
+
+fn ordering(ordering: Ordering) -> storage::Ordering {
+    match ordering {
+        Ordering::Less => storage::Ordering::Less,
+        Ordering::Equal => storage::Ordering::Equal,
+        Ordering::Greater => storage::Ordering::Greater,
+    }
+}
+
+impl From<types::Span> for Span {
+    fn from(s: types::Span) -> Self {
+        Span { pack: s.pack, offset: s.offset, length: s.length }
+    }
+}
+
+impl From<Span> for types::Span {
+    fn from(s: Span) -> Self {
+        types::Span { pack: s.pack, offset: s.offset, length: s.length }
+    }
+}
+
+impl From<Kind> for types::EntityKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Commit => types::EntityKind::Commit,
+            Kind::Snapshot => types::EntityKind::Snapshot,
+            Kind::Object => types::EntityKind::Object,
+            Kind::Tag => types::EntityKind::Tag,
+        }
+    }
+}
+
+impl From<types::EntityKind> for Kind {
+    fn from(kind: types::EntityKind) -> Self {
+        match kind {
+            types::EntityKind::Commit => Kind::Commit,
+            types::EntityKind::Snapshot => Kind::Snapshot,
+            types::EntityKind::Object => Kind::Object,
+            types::EntityKind::Tag => Kind::Tag,
+        }
+    }
+}
+
+impl From<AccessError> for types::AccessError {
+    fn from(e: AccessError) -> Self {
+        match e {
+            AccessError::NoSuchPack(pack) => types::AccessError::NoSuchPack(pack),
+            AccessError::OutOfRange(span) => types::AccessError::OutOfRange(span.into()),
+            AccessError::NotARecord(span) => types::AccessError::NotARecord(span.into()),
+            AccessError::TooMuch(limit) => types::AccessError::TooMuch(limit),
+        }
+    }
+}
+
+impl From<&Head> for types::Head {
+    fn from(head: &Head) -> Self {
+        types::Head { branch: head.branch.clone(), commit: head.commit.to_string() }
+    }
+}
+
+impl From<&Edges> for types::CommitEdges {
+    fn from(edges: &Edges) -> Self {
+        types::CommitEdges {
+            commit: edges.commit.to_string(),
+            parents: edges.parents().map(|p| p.to_string()).collect(),
+            snapshot: edges.snapshot.map(|s| s.to_string()),
+        }
+    }
+}
+
+fn id(text: &str) -> wasmtime::Result<EntityId> {
+    EntityId::parse(text.as_bytes()).map_err(|_| wasmtime::format_err!("it gave `{}` for an id", text.escape_debug()))
+}
+
+pub(super) fn head(head: &types::Head) -> wasmtime::Result<Head> {
+    Ok(Head { branch: head.branch.clone(), commit: id(&head.commit)? })
+}
+
+pub(super) fn edges(edges: &types::CommitEdges) -> wasmtime::Result<Edges> {
+    wasmtime::ensure!(edges.parents.len() <= 2, "it gave a commit {} parents", edges.parents.len());
+    let mut parents = [None; 2];
+    for (slot, parent) in parents.iter_mut().zip(&edges.parents) {
+        *slot = Some(id(parent)?);
+    }
+    Ok(Edges { commit: id(&edges.commit)?, parents, snapshot: edges.snapshot.as_deref().map(id).transpose()? })
+}
+
+pub(super) fn counts(counts: &types::Counts) -> Counts {
+    Counts { commits: counts.commits, snapshots: counts.snapshots, objects: counts.objects, tags: counts.tags }
+}
+
+pub(super) fn step(step: types::Step) -> Step {
+    match step {
+        types::Step::Literal(bytes) => Step::Literal(bytes),
+        types::Step::Copy(span) => Step::Copy(span.into()),
+    }
+}
+
+/// An id in a fault, which may be the digest of a text: only words are made of it.
+fn named(text: &str) -> EntityId {
+    let unknown = EntityId::new(Form::Text, [0; 32]);
+    let hex = text.strip_prefix("text:").unwrap_or(text);
+    match EntityId::parse(hex.as_bytes()) {
+        Ok(id) if text.starts_with("text:") => EntityId::new(Form::Text, *id.digest()),
+        Ok(id) => id,
+        Err(_) => unknown,
+    }
+}
+
+/// What a component says of why there is no plan.
+pub(super) fn fault(fault: types::Fault) -> Fault {
+    match fault {
+        types::Fault::Malformed(m) => {
+            Fault::Malformed { kind: m.kind.into(), id: named(&m.id), at: m.at.into(), offset: m.offset, reason: m.reason }
+        }
+        types::Fault::Disagrees(d) => Fault::Disagrees {
+            kind: d.kind.into(),
+            id: named(&d.id),
+            first: d.first.into(),
+            second: d.second.into(),
+            detail: d.detail,
+        },
+        types::Fault::Lost(l) => Fault::Lost { kind: l.kind.into(), id: named(&l.id), wanted_by: l.wanted_by },
+        types::Fault::UnknownWant(ids) => Fault::UnknownWant(ids.iter().map(|id| named(id)).collect()),
+        types::Fault::HeadConflict(conflicts) => Fault::HeadConflict(
+            conflicts
+                .into_iter()
+                .map(|c| BranchConflict {
+                    branch: c.branch,
+                    stored: c.stored.as_deref().map(named),
+                    given: c.given.iter().map(|id| named(id)).collect(),
+                })
+                .collect(),
+        ),
+        types::Fault::Access(e) => Fault::Access(match e {
+            types::AccessError::NoSuchPack(pack) => AccessError::NoSuchPack(pack),
+            types::AccessError::OutOfRange(span) => AccessError::OutOfRange(span.into()),
+            types::AccessError::NotARecord(span) => AccessError::NotARecord(span.into()),
+            types::AccessError::TooMuch(limit) => AccessError::TooMuch(limit),
+        }),
+    }
+}

@@ -1,0 +1,189 @@
+//! `fetch`: the pack that holds what `want` reaches and `have` does not.
+//!
+//! A stored pack that is exactly that is answered as it is; else one is assembled, and kept until it expires. Either
+//! is read whole before it is answered: a fetch never hands out bytes that are not what their key says.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use packhouse_core::{Answer, Counts, EntityId, Request};
+
+use super::load::{bad_words, distinct_packs, examine};
+use super::{Store, blocking, prove};
+use crate::catalog::RepoRow;
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoName};
+use crate::progress::{Phase, Progress};
+use crate::report::FetchReport;
+use crate::run::{Run, RunPack};
+use crate::vault::StoredPack;
+
+/// What to fetch.
+#[derive(Clone, Debug)]
+pub struct FetchRequest {
+    /// Commit ids; empty: every branch head.
+    pub want: Vec<String>,
+    /// Commit ids that the client has.
+    pub have: Vec<String>,
+    /// How long the answer's URL is good.
+    pub ttl: Duration,
+    /// A file to write the pack to, besides.
+    pub output: Option<PathBuf>,
+}
+
+impl Default for FetchRequest {
+    /// Everything that branches reach, good for an hour.
+    fn default() -> Self {
+        FetchRequest { want: Vec::new(), have: Vec::new(), ttl: Duration::from_secs(3600), output: None }
+    }
+}
+
+/// Where an answer is.
+struct Found {
+    key: MpackKey,
+    url: String,
+    bytes: u64,
+    reused: bool,
+}
+
+impl Store {
+    /// Answers a fetch.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in the answer can't be read.
+    pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
+        let row = self.known_repo(repo).await?;
+        let now = self.world.now();
+        let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
+        let expires_at = now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
+        for key in self.catalog.expire_answers(row.id, now).await? {
+            self.vault.remove_answer(&row.repo_id, &key).await?;
+        }
+
+        progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let heads = snapshot.heads().await?;
+        let shelves = snapshot.shelves().await?;
+        let mut ask = Request { want: ids(repo, &request.want)?, ..Request::default() };
+        if request.want.is_empty() {
+            ask.want_if_known = heads.iter().map(|h| h.commit).collect();
+        }
+        ask.have = request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
+
+        let packs = Arc::new(self.directories(repo, &distinct_packs(&shelves)).await?);
+        let records = packs.iter().map(|p| p.directory.len()).sum();
+        let run = Run::new(self.run_packs(repo, packs.clone()), heads.clone(), Some(snapshot));
+        let sandbox = self.sandbox.clone();
+        let planned = tokio::task::spawn_blocking(move || sandbox.assemble(run, records, &ask)).await;
+        let (answer, _) = planned.map_err(|_| Error::Cancelled)?.map_err(|e| self.run_error(repo, &packs, e))?;
+
+        let counts = answer.plan.records;
+        let missing = answer.missing;
+        let found = match answer.reuse {
+            Some(pack) => self.reuse(repo, &packs, pack, counts, progress).await?,
+            None => self.assemble(&row, &packs, answer, &heads, expires_at, progress).await?,
+        };
+        if let Some(output) = &request.output {
+            self.copy_answer(&row, &found, output).await?;
+        }
+        Ok(FetchReport {
+            mpack_key: found.key,
+            mpack_url: found.url,
+            object_count: counts.objects,
+            commit_count: counts.commits,
+            snapshot_count: counts.snapshots,
+            tag_count: counts.tags,
+            missing,
+            bytes: found.bytes,
+            expires_at,
+            reused: found.reused,
+        })
+    }
+
+    /// Checks a stored pack and answers it as it is.
+    async fn reuse(&self, repo: &RepoName, packs: &[RunPack], pack: u32, counts: Counts, progress: &Progress) -> Result<Found> {
+        let unproven = |reason: &str| Error::Unproven {
+            digest: self.sandbox.digest().to_owned(),
+            repo: repo.clone(),
+            reason: reason.to_owned(),
+        };
+        let directory = match packs.get(pack as usize) {
+            Some(pack) if pack.directory.len() == counts.total() => &pack.directory,
+            _ => return Err(unproven("it would answer with a pack that does not hold what it counts")),
+        };
+        let key = directory.key;
+        let stored = self.open_pack(repo, &key).await?;
+        let (progress, name, total) = (progress.clone(), repo.to_string(), stored.bytes);
+        let examined = blocking(move || examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))).await?;
+        match examined.scanned {
+            _ if examined.key == key => Ok(Found { key, url: self.vault.url_of(&key), bytes: examined.bytes, reused: true }),
+            Err(bad) => Err(self.damaged(repo, &key, bad_words(&bad))),
+            Ok(_) => Err(self.damaged(repo, &key, format!("the SHA-256 of its bytes is {}", examined.key))),
+        }
+    }
+
+    /// Makes the pack that the plan says.
+    async fn assemble(
+        &self,
+        row: &RepoRow,
+        packs: &Arc<Vec<RunPack>>,
+        answer: Answer,
+        heads: &[packhouse_core::Head],
+        expires_at: Timestamp,
+        progress: &Progress,
+    ) -> Result<Found> {
+        let plan = Arc::new(answer.plan);
+        prove::admit(&plan, packs).map_err(|e| self.unproven(&row.name, packs, e))?;
+        self.need_space(plan.bytes)?;
+        let (staged, written) = self.splice(&row.name, &plan, packs, progress).await?;
+        prove::same_records(&plan, packs, &written.scanned, heads).map_err(|e| self.unproven(&row.name, packs, e))?;
+        // Noted first: an answer that nobody knows of would stay for ever.
+        self.catalog.note_answer(row.id, &written.key, expires_at).await?;
+        let url = self.vault.store_answer(staged, &row.repo_id, &written.key).await?;
+        Ok(Found { key: written.key, url, bytes: written.bytes, reused: false })
+    }
+
+    /// Writes the answer to a file of the user's: whole, or not at all.
+    async fn copy_answer(&self, row: &RepoRow, found: &Found, output: &Path) -> Result<()> {
+        let pack = if found.reused {
+            self.open_pack(&row.name, &found.key).await?
+        } else {
+            self.vault.open_answer(&row.repo_id, &found.key).await?.ok_or_else(|| Error::MissingPack {
+                key: found.key,
+                repo: row.name.clone(),
+                place: found.url.clone(),
+            })?
+        };
+        let name = hex::encode(self.world.draw());
+        let output = output.to_owned();
+        blocking(move || copy_whole(&pack, &output, &name)).await
+    }
+}
+
+fn copy_whole(pack: &StoredPack, output: &Path, name: &str) -> Result<()> {
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = folder.join(format!(".packhouse-{name}"));
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create_new(&temporary)?;
+        std::io::copy(&mut &pack.file, &mut file)?;
+        file.flush()?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, output)
+    };
+    write().map_err(|e| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::io("writing", output)(e)
+    })
+}
+
+/// Wants, as ids. A text that is no id is a commit that the repo can't have.
+fn ids(repo: &RepoName, texts: &[String]) -> Result<Vec<EntityId>> {
+    let (good, bad): (Vec<_>, Vec<_>) = texts.iter().map(|t| EntityId::parse(t.as_bytes()).map_err(|_| t.clone())).partition(Result::is_ok);
+    if bad.is_empty() {
+        return Ok(good.into_iter().flatten().collect());
+    }
+    Err(Error::UnknownWant { repo: repo.clone(), ids: bad.into_iter().filter_map(Result::err).collect() })
+}

@@ -1,0 +1,311 @@
+//! `gc`: plan, show, apply.
+//!
+//! ```text
+//! snapshot ─▶ component plans ─▶ admit ─▶ [show]
+//!         └─▶ index is read meanwhile
+//! splice to staging, hash, read back ─▶ prove ─▶ store the pack ─▶ store its directory ─▶ publish
+//! ```
+//!
+//! A crash before *store* leaves a staged file; after it, a pack that no shelf holds; the repo is as before in both, and
+//! the next run makes the same pack again. Publishing is one transaction. Replaced packs stay, as
+//! retired, until somebody prunes them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use packhouse_core::{Head, Plan};
+
+use super::prove::{self, Failed};
+use super::repo::mapped_packs;
+use super::{Store, TRIES, blocking};
+use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Snapshot};
+use crate::error::{Error, Result};
+use crate::names::{RepoName, ShelfId};
+use crate::pack::pipeline::WriteError;
+use crate::pack::splice::Splice;
+use crate::pack::{Directory, Written, write_and_read_back};
+use crate::progress::{Phase, Progress};
+use crate::report::{GcRecord, GcReport};
+use crate::run::{Run, RunPack};
+use crate::sandbox::RunError;
+
+/// Index rows that a page of the catalog holds.
+const PAGE: u32 = 8192;
+
+/// A consolidation that can be shown, and applied exactly as it is.
+#[derive(Debug)]
+pub struct GcPlan {
+    /// What applying it would report, as a dry run: the key is known only when the pack has been made.
+    pub report: GcReport,
+    started: Timestamp,
+    /// None: there is nothing to do.
+    work: Option<Work>,
+    repo: RepoRow,
+}
+
+#[derive(Debug)]
+struct Work {
+    planned: Vec<(ShelfId, i64)>,
+    packs: Arc<Vec<RunPack>>,
+    plan: Arc<Plan>,
+    index: Vec<IndexRow>,
+    heads: Vec<Head>,
+}
+
+impl Store {
+    /// Merges a repo's packs into one. When the repo changes meanwhile, plans anew.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when it keeps changing; damage, where a source is not what it was. The repo is then as it was before.
+    pub async fn gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcReport> {
+        let row = self.known_repo(repo).await?;
+        for tries in 1.. {
+            let started = self.world.now();
+            let plan = match self.plan(&row, started, progress).await {
+                Ok(plan) => plan,
+                Err(error) => {
+                    self.remember_failure(&row, started, &error).await;
+                    return Err(error);
+                }
+            };
+            match self.apply_gc(plan, progress).await {
+                Err(Error::Busy { .. }) if tries < TRIES => {}
+                done => return done,
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    /// Plans a consolidation and changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`]; damage, where a pack or a record can't be read.
+    pub async fn plan_gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcPlan> {
+        let started = self.world.now();
+        let row = self.known_repo(repo).await?;
+        self.plan(&row, started, progress).await
+    }
+
+    async fn plan(&self, row: &RepoRow, started: Timestamp, progress: &Progress) -> Result<GcPlan> {
+        let name = row.name.to_string();
+        progress.at(&name, Phase::Plan, 0, 0)?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let row = snapshot.repo().clone();
+        let shelves = snapshot.shelves().await?;
+        let mapped = mapped_packs(&shelves);
+        let count = |of: fn(&packhouse_core::Counts) -> u64| shelves.iter().map(|s| of(&s.mapped)).sum::<u64>();
+        let bytes_before = mapped.iter().map(|p| p.bytes).sum();
+        let mut report = GcReport {
+            repo: row.name.clone(),
+            packs_before: mapped.len() as u64,
+            packs_after: mapped.len() as u64,
+            consolidated_key: mapped.first().map(|p| p.key),
+            skipped: true,
+            objects: count(|c| c.objects),
+            commits: count(|c| c.commits),
+            snapshots: count(|c| c.snapshots),
+            tags: count(|c| c.tags),
+            bytes_before,
+            bytes_after: bytes_before,
+            duplicates_dropped: 0,
+            elapsed_ms: 0,
+            component: self.sandbox.digest().to_owned(),
+            dry_run: Some(true),
+            plan_digest: None,
+        };
+        if mapped.len() <= 1 {
+            report.elapsed_ms = self.millis_since(started);
+            return Ok(GcPlan { report, started, work: None, repo: row });
+        }
+
+        let sources = super::load::distinct_packs(&shelves);
+        let packs = Arc::new(self.directories(&row.name, &sources).await?);
+        let heads = snapshot.heads().await?;
+        let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
+        let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), None);
+        let sandbox = self.sandbox.clone();
+        // The component plans on one core while the index is read on the other.
+        let planning = tokio::task::spawn_blocking(move || sandbox.consolidate(run, records));
+        let index = read_index(snapshot.as_mut()).await;
+        let planned = planning.await.map_err(|_| Error::Cancelled)?;
+        drop(snapshot);
+        let (plan, _) = planned.map_err(|e| self.run_error(&row.name, &packs, e))?;
+        let index = index?;
+        prove::admit(&plan, &packs).map_err(|e| self.unproven(&row.name, &packs, e))?;
+
+        report.skipped = false;
+        report.packs_after = 1;
+        report.consolidated_key = None;
+        report.bytes_after = plan.bytes;
+        report.duplicates_dropped = records - plan.records.total();
+        report.plan_digest = Some(prove::plan_digest(&plan, &packs));
+        report.elapsed_ms = self.millis_since(started);
+        let planned = shelves.iter().map(|s| (s.id, s.generation)).collect();
+        let work = Work { planned, packs, plan: Arc::new(plan), index, heads };
+        Ok(GcPlan { report, started, work: Some(work), repo: row })
+    }
+
+    /// Does exactly what a plan says.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the repo's shelves are not those that the plan was made from.
+    pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
+        let (row, started) = (plan.repo.clone(), plan.started);
+        let applied = self.apply(plan, progress).await;
+        match &applied {
+            Ok(report) => self.remember(&row, report).await?,
+            Err(error) => self.remember_failure(&row, started, error).await,
+        }
+        applied
+    }
+
+    async fn apply(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
+        let GcPlan { mut report, started, work, repo } = plan;
+        report.dry_run = None;
+        report.plan_digest = None;
+        let Some(work) = work else {
+            report.elapsed_ms = self.millis_since(started);
+            return Ok(report);
+        };
+        let name = repo.name.to_string();
+        self.need_space(work.plan.bytes)?;
+        let (staged, written) = self.splice(&repo.name, &work.plan, &work.packs, progress).await?;
+
+        progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
+        let Work { planned, packs, plan, index, heads } = work;
+        let proving = packs.clone();
+        let (proven, written) = blocking(move || {
+            let same = prove::same_records(&plan, &proving, &written.scanned, &heads);
+            Ok((same.and_then(|()| prove::covers(&written.scanned, &index)), written))
+        })
+        .await?;
+        proven.map_err(|e| self.unproven(&repo.name, &packs, e))?;
+
+        progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
+        self.vault.store(staged, &written.key).await?;
+        let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
+        self.vault.put_directory(&written.key, directory.as_bytes()).await?;
+        let done = Consolidation {
+            planned,
+            key: written.key,
+            bytes: written.bytes,
+            records: directory.len(),
+            now: self.world.now(),
+            repo: repo.clone(),
+        };
+        match self.catalog.publish_consolidation(&done).await? {
+            Published::Done { rows } => tracing::debug!("publishing changed {rows} rows"),
+            Published::Changed => return Err(Error::Busy { repo: repo.name, what: "it was consolidated" }),
+        }
+        report.consolidated_key = Some(written.key);
+        report.bytes_after = written.bytes;
+        report.elapsed_ms = self.millis_since(started);
+        Ok(report)
+    }
+
+    /// Writes what a plan says to staging, and reads it back.
+    pub(super) async fn splice(
+        &self,
+        repo: &RepoName,
+        plan: &Arc<Plan>,
+        packs: &Arc<Vec<RunPack>>,
+        progress: &Progress,
+    ) -> Result<(crate::vault::Staged, Written)> {
+        let staged = self.vault.stage(self.world.draw())?;
+        let sources = self.run_packs(repo, packs.clone());
+        let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
+        let (staged, written) = blocking(move || {
+            let mut splice = Splice::new(&plan_here.steps, sources);
+            let total = plan_here.bytes;
+            let mut tick = |done| progress.at(&name, Phase::Splice, done, total);
+            let written = write_and_read_back(&staged.file, staged.path(), &mut splice, &mut tick);
+            Ok((staged, written))
+        })
+        .await?;
+        match written {
+            Ok(written) => Ok((staged, written)),
+            Err(WriteError::Failed(error)) => Err(error),
+            Err(WriteError::Bad(bad)) => Err(self.unproven(repo, packs, prove::blame(plan, &bad))),
+        }
+    }
+
+    pub(super) fn unproven(&self, repo: &RepoName, packs: &[RunPack], failed: Failed) -> Error {
+        match failed {
+            Failed::Component(reason) => {
+                Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason }
+            }
+            Failed::Source { pack, detail } => self.damaged(repo, &packs[pack as usize].directory.key, detail),
+        }
+    }
+
+    /// A fault that a component found in stored records is damage: they were sound when they were pushed.
+    pub(super) fn run_error(&self, repo: &RepoName, packs: &[RunPack], error: RunError) -> Error {
+        use packhouse_core::Fault;
+        match error {
+            RunError::Host(error) => error,
+            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) if (at.pack as usize) < packs.len() => {
+                let detail = format!("{kind} {id}: {reason}, at byte {offset}");
+                self.damaged(repo, &packs[at.pack as usize].directory.key, detail)
+            }
+            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
+            RunError::Fault(Fault::UnknownWant(ids)) => {
+                Error::UnknownWant { repo: repo.clone(), ids: ids.iter().map(ToString::to_string).collect() }
+            }
+            RunError::Fault(Fault::HeadConflict(conflicts)) => Error::HeadConflict(conflicts),
+            RunError::Fault(fault) => {
+                Error::Component { digest: self.sandbox.digest().to_owned(), doing: "planning", reason: fault.to_string() }
+            }
+        }
+    }
+
+    async fn remember(&self, repo: &RepoRow, report: &GcReport) -> Result<()> {
+        let record = GcRecord {
+            finished_at: self.world.now(),
+            outcome: if report.skipped { "skipped" } else { "consolidated" }.into(),
+            packs_before: report.packs_before,
+            packs_after: report.packs_after,
+            consolidated_key: report.consolidated_key.map(|key| key.to_string()),
+            bytes_before: report.bytes_before,
+            bytes_after: report.bytes_after,
+            elapsed_ms: report.elapsed_ms,
+            component: report.component.clone(),
+            error: None,
+        };
+        self.catalog.record_gc(repo.id, &record).await
+    }
+
+    async fn remember_failure(&self, repo: &RepoRow, started: Timestamp, error: &Error) {
+        // Somebody else's success is not our failure, nor is a change of mind.
+        if matches!(error, Error::Busy { .. } | Error::Cancelled) {
+            return;
+        }
+        let record = GcRecord {
+            finished_at: self.world.now(),
+            outcome: "failed".into(),
+            packs_before: 0,
+            packs_after: 0,
+            consolidated_key: None,
+            bytes_before: 0,
+            bytes_after: 0,
+            elapsed_ms: self.millis_since(started),
+            component: self.sandbox.digest().to_owned(),
+            error: Some(error.to_string()),
+        };
+        // The failure itself matters more than remembering it.
+        if let Err(also) = self.catalog.record_gc(repo.id, &record).await {
+            tracing::warn!("the failure could not be remembered: {also}");
+        }
+    }
+}
+
+/// The whole index of a repo, in order.
+async fn read_index(snapshot: &mut dyn Snapshot) -> Result<Vec<IndexRow>> {
+    let mut index: Vec<IndexRow> = Vec::new();
+    loop {
+        let page = snapshot.index_page(index.last().map(|row| &row.entity), PAGE).await?;
+        if page.is_empty() {
+            return Ok(index);
+        }
+        index.extend(page.into_iter().map(|(row, _)| row));
+    }
+}

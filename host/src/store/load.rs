@@ -1,0 +1,143 @@
+//! Getting a repo's packs ready for a run: which they are, and their directories.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use ring::digest::{Context, SHA256};
+use tokio::runtime::Handle;
+
+use super::Store;
+use crate::catalog::{PackRow, Shelf};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoName};
+use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
+use crate::pack::Directory;
+use crate::run::{Packs, RunPack};
+use crate::vault::StoredPack;
+
+/// The packs that shelves hold, each once: those with more records first, equal ones by key.
+///
+/// Where a record stands in several packs it is copied from the first: from the large one, in long runs.
+pub(super) fn distinct_packs(shelves: &[Shelf]) -> Vec<PackRow> {
+    let by_id: BTreeMap<i64, &PackRow> = shelves.iter().map(|s| (s.pack.id, &s.pack)).collect();
+    let mut packs: Vec<PackRow> = by_id.into_values().cloned().collect();
+    packs.sort_by(|a, b| b.records.cmp(&a.records).then(a.key.cmp(&b.key)));
+    packs
+}
+
+/// What a pack's bytes are, all of them read and every object hashed.
+#[derive(Debug)]
+pub(super) struct Examined {
+    /// SHA-256 of the bytes.
+    pub key: MpackKey,
+    /// How many there are.
+    pub bytes: u64,
+    /// Its records, or what is wrong with them.
+    pub scanned: Result<Scanned, BadPack>,
+}
+
+/// A source that hashes what goes by. A scan reads each byte once, in order.
+struct Hashing<S> {
+    source: S,
+    sum: Context,
+    bytes: u64,
+}
+
+impl<S: Source> Source for &mut Hashing<S> {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read_at(offset, buf)?;
+        self.sum.update(&buf[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+/// Reads a stored pack whole.
+pub(super) fn examine(pack: &StoredPack, mut tick: impl FnMut(u64) -> Result<()>) -> Result<Examined> {
+    let mut source = Hashing { source: &pack.file, sum: Context::new(&SHA256), bytes: 0 };
+    let mut stopped = None;
+    let scanned = scan(&mut source, |bytes| {
+        tick(bytes).map_err(|error| {
+            stopped = Some(error);
+            io::Error::other("stopped")
+        })
+    });
+    if let Some(error) = stopped {
+        return Err(error);
+    }
+    let scanned = match scanned {
+        Ok(scanned) => Ok(scanned),
+        Err(ScanError::Bad(bad)) => Err(bad),
+        Err(ScanError::Io(e)) => return Err(Error::io("reading", &pack.path)(e)),
+    };
+    // What a scan that ended early left unread belongs to the key as well.
+    let mut rest = vec![0; 1 << 20];
+    loop {
+        let at = source.bytes;
+        match (&mut source).read_at(at, &mut rest).map_err(Error::io("reading", &pack.path))? {
+            0 => break,
+            _ => tick(source.bytes)?,
+        }
+    }
+    let mut key = [0; 32];
+    key.copy_from_slice(source.sum.finish().as_ref());
+    Ok(Examined { key: MpackKey::new(key), bytes: source.bytes, scanned })
+}
+
+/// A bad record in words: what, where, why.
+pub(super) fn bad_words(bad: &BadPack) -> String {
+    let record = bad.record.as_ref().map_or_else(String::new, |r| format!("{r}: "));
+    format!("{record}{}, at byte {}", bad.reason, bad.offset)
+}
+
+impl Store {
+    pub(super) async fn open_pack(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
+        self.vault.open(key).await?.ok_or_else(|| Error::MissingPack {
+            key: *key,
+            repo: repo.clone(),
+            place: self.vault.place_of(key),
+        })
+    }
+
+    pub(super) fn damaged(&self, repo: &RepoName, key: &MpackKey, detail: String) -> Error {
+        Error::DamagedPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key), detail }
+    }
+
+    /// The directories of packs, in their order. Those that are missing or unsound are made anew from the
+    /// packs, whose bytes must then be what their keys name.
+    pub(super) async fn directories(&self, repo: &RepoName, packs: &[PackRow]) -> Result<Vec<RunPack>> {
+        let mut found = Vec::with_capacity(packs.len());
+        for pack in packs {
+            let kept = self.vault.directory(&pack.key).await?.and_then(|bytes| Directory::read(pack.key, bytes));
+            let directory = match kept {
+                // The catalog counted the records when they were proven: a directory with others is not this pack's.
+                Some(directory) if directory.len() == pack.records && directory.pack_bytes == pack.bytes => directory,
+                _ => self.rebuild_directory(repo, pack).await?,
+            };
+            found.push(RunPack::stored(directory));
+        }
+        Ok(found)
+    }
+
+    async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
+        tracing::info!("making the directory of pack {} anew", pack.key);
+        let stored = self.open_pack(repo, &pack.key).await?;
+        let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;
+        let damaged = |detail| Err(self.damaged(repo, &pack.key, detail));
+        match examined.scanned {
+            Ok(scanned) if examined.key == pack.key => {
+                let directory = Directory::new(pack.key, examined.bytes, &scanned.rows);
+                self.vault.put_directory(&pack.key, directory.as_bytes()).await?;
+                Ok(directory)
+            }
+            Ok(_) => damaged(format!("the SHA-256 of its bytes is {}", examined.key)),
+            Err(bad) => damaged(bad_words(&bad)),
+        }
+    }
+
+    /// Packs ready to be read by a run.
+    pub(super) fn run_packs(&self, repo: &RepoName, packs: Arc<Vec<RunPack>>) -> Packs {
+        Packs::new(repo.clone(), self.vault.clone(), Handle::current(), packs)
+    }
+}

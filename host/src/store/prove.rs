@@ -1,0 +1,183 @@
+//! Law 4: what a component planned is believed only when it has been proven on what was read back.
+//!
+//! - Every span is whole records of a pack of the run ([`admit`], before anything is written).
+//! - What was read back is record for record what the plan copied ([`same_records`]): nothing came from a literal, and
+//!   no source gave other bytes than its directory promises.
+//! - Every entity of the index is there, in the encoding that the index maps, and nothing else ([`covers`]).
+
+use packhouse_core::{Head, Plan, Row, Span, Step};
+use ring::digest::{Context, SHA256};
+
+use crate::catalog::{IndexRow, entity_key, entity_of};
+use crate::pack::Directory;
+use crate::pack::scan::{BadPack, Scanned};
+use crate::run::RunPack;
+
+/// Why a proof failed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The component is wrong.
+    Component(String),
+    /// A source pack is not what it was.
+    Source {
+        /// Its number.
+        pack: u32,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+fn wrong<T>(reason: impl Into<String>) -> Result<T, Failed> {
+    Err(Failed::Component(reason.into()))
+}
+
+/// The rows of a directory that a span covers whole.
+fn rows_of(directory: &Directory, span: Span) -> Option<impl Iterator<Item = Row> + '_> {
+    let first = directory.at(span.offset)?;
+    let mut end = span.offset;
+    let mut count = 0;
+    while end < span.offset + span.length {
+        let row = directory.row(first + count)?;
+        if row.offset != end {
+            return None;
+        }
+        end += row.length;
+        count += 1;
+    }
+    (count > 0 && end == span.offset + span.length).then(|| (first..first + count).filter_map(|n| directory.row(n)))
+}
+
+/// Checks a plan before anything is written: its spans, its size, and that it copies no more than there is.
+pub(super) fn admit(plan: &Plan, packs: &[RunPack]) -> Result<(), Failed> {
+    let mut bytes = 0u64;
+    let mut records = 0u64;
+    for step in &plan.steps {
+        bytes = bytes.saturating_add(step.bytes());
+        if let Step::Copy(span) = step {
+            let Some(pack) = packs.get(span.pack as usize) else {
+                return wrong(format!("it copies from pack number {}, and there are {}", span.pack, packs.len()));
+            };
+            let Some(rows) = rows_of(&pack.directory, *span) else {
+                return wrong(format!(
+                    "bytes {}+{} of pack {} are not whole records of it",
+                    span.offset, span.length, pack.directory.key
+                ));
+            };
+            records += rows.count() as u64;
+        }
+    }
+    if bytes != plan.bytes {
+        return wrong(format!("it claims {} bytes and its steps write {bytes}", plan.bytes));
+    }
+    if records != plan.records.total() {
+        return wrong(format!("it claims {} records and its steps copy {records}", plan.records.total()));
+    }
+    Ok(())
+}
+
+/// Compares what was read back with what the plan copied, record for record.
+pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, heads: &[Head]) -> Result<(), Failed> {
+    let mut found = scanned.rows.iter();
+    let mut at = 0;
+    for step in &plan.steps {
+        if let Step::Copy(span) = step {
+            let mut offset = at;
+            for row in packs.get(span.pack as usize).and_then(|p| rows_of(&p.directory, *span)).into_iter().flatten() {
+                match found.next() {
+                    Some(copy)
+                        if (copy.kind, copy.id, copy.length, copy.offset) == (row.kind, row.id, row.length, offset)
+                            && copy.print == row.print => {}
+                    _ => {
+                        let detail = format!("{} {} at byte {} is not what it was when it was stored", row.kind, row.id, row.offset);
+                        return Err(Failed::Source { pack: span.pack, detail });
+                    }
+                }
+                offset += row.length;
+            }
+        }
+        at += step.bytes();
+    }
+    if let Some(extra) = found.next() {
+        return wrong(format!("{} {} comes from no source pack", extra.kind, extra.id));
+    }
+    if scanned.heads != heads {
+        return wrong("its branch heads are not the repo's");
+    }
+    if scanned.rows.len() as u64 != plan.records.total() {
+        return wrong(format!("it claims {} records and gives {}", plan.records.total(), scanned.rows.len()));
+    }
+    Ok(())
+}
+
+/// Compares what was read back with the index: every entity, once, in the encoding that is mapped, and no other.
+/// `index` is in order.
+pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<(), Failed> {
+    let mut rows: Vec<IndexRow> =
+        scanned.rows.iter().map(|row| IndexRow { entity: entity_key(row.kind, row.id), print: row.print }).collect();
+    rows.sort_unstable();
+    let name = |row: &IndexRow| match entity_of(&row.entity) {
+        Some((kind, id)) => format!("{kind} {id}"),
+        None => "an entity".into(),
+    };
+    let mut made = rows.iter().peekable();
+    for row in index {
+        match made.next() {
+            Some(found) if found == row => {}
+            Some(found) if found.entity == row.entity => {
+                return wrong(format!("{} is there in another encoding than the index maps", name(row)));
+            }
+            Some(found) if found.entity < row.entity => {
+                return wrong(format!("{} is there twice, or the index does not know it", name(found)));
+            }
+            _ => return wrong(format!("{} is not there", name(row))),
+        }
+    }
+    match made.next() {
+        Some(extra) => wrong(format!("{} is there twice, or the index does not know it", name(extra))),
+        None => Ok(()),
+    }
+}
+
+/// Whose fault it is when what was read back is no sound pack: the source that the bad byte was copied from, or
+/// the component that wrote it.
+pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
+    let mut at = 0;
+    for step in &plan.steps {
+        if let Step::Copy(span) = step
+            && (at..at + span.length).contains(&bad.offset)
+        {
+            let place = span.offset + (bad.offset - at);
+            let record = bad.record.as_deref().unwrap_or("a record");
+            return Failed::Source { pack: span.pack, detail: format!("{record}: {}, at byte {place}", bad.reason) };
+        }
+        at += step.bytes();
+    }
+    Failed::Component(format!("what it makes is no sound pack: {}, at byte {}", bad.reason, bad.offset))
+}
+
+/// The digest of a plan: over the keys of its sources and its steps.
+pub(super) fn plan_digest(plan: &Plan, packs: &[RunPack]) -> String {
+    let mut sum = Context::new(&SHA256);
+    sum.update(b"packhouse plan 1\n");
+    sum.update(&(packs.len() as u64).to_le_bytes());
+    for pack in packs {
+        sum.update(pack.directory.key.digest());
+    }
+    for step in &plan.steps {
+        match step {
+            Step::Literal(bytes) => {
+                sum.update(&[0]);
+                sum.update(&(bytes.len() as u64).to_le_bytes());
+                sum.update(bytes);
+            }
+            Step::Copy(span) => {
+                let mut bytes = [1; 21];
+                bytes[1..5].copy_from_slice(&span.pack.to_le_bytes());
+                bytes[5..13].copy_from_slice(&span.offset.to_le_bytes());
+                bytes[13..].copy_from_slice(&span.length.to_le_bytes());
+                sum.update(&bytes);
+            }
+        }
+    }
+    format!("sha256:{}", hex::encode(sum.finish()))
+}

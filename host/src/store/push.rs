@@ -1,0 +1,395 @@
+//! `push`: files become packs of a repo, all of them or none.
+//!
+//! ```text
+//! each file ─▶ staging, hashed, read back, scanned      (the file is read once, and never trusted)
+//! all of them ─▶ the component reads records, decides heads ─▶ the index rows they make
+//! store packs ─▶ store directories ─▶ publish: shelves, rows, edges, heads in one transaction
+//! ```
+//!
+//! Which pack the index maps an entity to does not depend on the order of pushes: the one with the preferred encoding;
+//! of equal ones the smaller pack, then the smaller key; but what a consolidated pack holds stays there
+//! (`docs/decisions/0003-placement.md`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use packhouse_core::{Fault, Head, Kind, Rival, Row};
+
+use super::repo::named;
+use super::{Store, TRIES, blocking};
+use crate::catalog::{EntityKey, IndexRow, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoName, ShelfId};
+use crate::pack::pipeline::{CHUNK, Produce, WriteError};
+use crate::pack::{BadPack, Directory, Written, write_and_read_back};
+use crate::progress::{Phase, Progress};
+use crate::report::{PushReport, PushStatus};
+use crate::run::{Packs, Run, RunPack};
+use crate::sandbox::{Indexed, RunError};
+use crate::vault::Staged;
+
+/// How to push.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PushOptions {
+    /// Move branches even where the heads don't lead to each other.
+    pub force: bool,
+}
+
+/// A file of a push, in staging.
+struct Received {
+    file: PathBuf,
+    written: Written,
+    staged: Option<Staged>,
+    /// Open for the component's reads, wherever the staged file has been moved.
+    bytes: File,
+}
+
+/// What a push does to the index.
+struct Prepared {
+    push: Push,
+    /// Which of the received files each pack of the push is.
+    files: Vec<usize>,
+    heads: Vec<Head>,
+}
+
+/// Reads a pushed file front to back.
+struct FileSource<'a> {
+    file: File,
+    path: &'a Path,
+}
+
+impl Produce for FileSource<'_> {
+    fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
+        use std::io::Read;
+        let room = CHUNK as u64;
+        (&self.file).take(room).read_to_end(chunk).map_err(Error::io("reading", self.path))?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Stores files as packs of a repo: all of them or none.
+    ///
+    /// # Errors
+    /// [`Error::BadPack`], [`Error::Disagreement`] and [`Error::HeadConflict`] refuse the push; [`Error::Busy`] when other pushes kept coming
+    /// first. Nothing is stored then.
+    pub async fn push(
+        &self,
+        repo: &RepoName,
+        files: &[PathBuf],
+        options: PushOptions,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let row = self.known_repo(repo).await?;
+        if files.is_empty() {
+            return Err(Error::Usage("a push needs at least one file".into()));
+        }
+        let total = files.iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
+        self.need_space(total)?;
+        let mut received = Vec::with_capacity(files.len());
+        let mut done = 0;
+        for file in files {
+            let one = self.receive(repo, file, done, total, progress).await?;
+            done += one.written.bytes;
+            received.push(one);
+        }
+
+        for _ in 0..TRIES {
+            progress.at(&repo.to_string(), Phase::Index, total, total)?;
+            let mut snapshot = self.catalog.snapshot(row.id).await?;
+            let fresh = fresh_files(snapshot.as_mut(), &received).await?;
+            if fresh.is_empty() && !options.force {
+                let heads = snapshot.heads().await?;
+                return Ok(report(repo, &received, None, &heads));
+            }
+            let prepared = self.prepare(snapshot, &received, &fresh, options).await?;
+            progress.at(&repo.to_string(), Phase::Publish, total, total)?;
+            for (file, pack) in prepared.files.iter().zip(&prepared.push.packs) {
+                let one = &mut received[*file];
+                // A second try finds the pack stored by the first.
+                if let Some(staged) = one.staged.take() {
+                    self.vault.store(staged, &pack.key).await?;
+                    let directory = Directory::new(pack.key, pack.bytes, &one.written.scanned.rows);
+                    self.vault.put_directory(&pack.key, directory.as_bytes()).await?;
+                }
+            }
+            match self.catalog.publish_push(&prepared.push).await? {
+                Published::Done { .. } => return Ok(report(repo, &received, Some(&prepared), &prepared.heads)),
+                Published::Changed => {}
+            }
+        }
+        Err(Error::Busy { repo: repo.clone(), what: "packs were pushed to it" })
+    }
+
+    /// Takes a file into staging and reads it back.
+    async fn receive(&self, repo: &RepoName, file: &Path, before: u64, total: u64, progress: &Progress) -> Result<Received> {
+        let staged = self.vault.stage(self.world.draw())?;
+        let (path, name, progress) = (file.to_owned(), repo.to_string(), progress.clone());
+        let (staged, written, path) = blocking(move || {
+            let opened = File::open(&path).map_err(Error::io("opening", &path))?;
+            if opened.metadata().map_err(Error::io("opening", &path))?.is_dir() {
+                return Err(Error::Usage(format!("{} is a folder; push takes files", path.display())));
+            }
+            let mut source = FileSource { file: opened, path: &path };
+            let mut tick = |done| progress.at(&name, Phase::Receive, before + done, total);
+            let written = write_and_read_back(&staged.file, staged.path(), &mut source, &mut tick);
+            Ok((staged, written, path))
+        })
+        .await?;
+        match written {
+            Ok(written) => {
+                let bytes = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
+                Ok(Received { file: path, written, staged: Some(staged), bytes })
+            }
+            Err(WriteError::Failed(error)) => Err(error),
+            Err(WriteError::Bad(BadPack { offset, record, reason })) => Err(Error::BadPack { file: path, offset, record, reason }),
+        }
+    }
+
+    /// Reads the push with the component, and works out the index rows.
+    async fn prepare(
+        &self,
+        mut snapshot: Box<dyn Snapshot>,
+        received: &[Received],
+        fresh: &[usize],
+        options: PushOptions,
+    ) -> Result<Prepared> {
+        let row = snapshot.repo().clone();
+        let heads = snapshot.heads().await?;
+        let shelves: BTreeMap<ShelfId, PackRow> = snapshot.shelves().await?.into_iter().map(|s| (s.id, s.pack)).collect();
+
+        // All files speak for the heads; those that are new besides become packs. Each is a pack of the run once.
+        let mut numbers: Vec<usize> = Vec::new();
+        for (i, one) in received.iter().enumerate() {
+            if !numbers.iter().any(|n| received[*n].written.key == one.written.key) {
+                numbers.push(i);
+            }
+        }
+        let mut packs = Vec::with_capacity(numbers.len());
+        for i in &numbers {
+            let one = &received[*i];
+            let directory = Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
+            let file = one.bytes.try_clone().map_err(Error::io("opening", &one.file))?;
+            packs.push(RunPack::staged(directory, file, one.file.clone(), one.written.scanned.heads.clone()));
+        }
+        let pushed = packs.len() as u32;
+
+        // The preferred encoding of each entity among the new packs.
+        let staged = Arc::new(packs);
+        let mut reader = self.run_packs(&row.name, staged.clone());
+        let choosing = (numbers.clone(), fresh.to_vec(), staged.clone());
+        let chosen = blocking(move || {
+            let (numbers, fresh, staged) = choosing;
+            choose(&mut reader, &staged, numbers.iter().map(|n| fresh.contains(n)).collect())
+        })
+        .await?;
+        let keys: Vec<EntityKey> = chosen.iter().map(|c| c.entity).collect();
+        let known = snapshot.lookup(&keys).await?;
+
+        // Those that the repo has in another encoding, and the stored packs that they stand in.
+        let different: Vec<(Chosen, ShelfId)> = chosen
+            .iter()
+            .zip(&known)
+            .filter_map(|(c, k)| k.filter(|(_, print)| *print != c.row.print).map(|(shelf, _)| (*c, shelf)))
+            .collect();
+        let mut packs = Arc::try_unwrap(staged).map_err(|_| Error::Cancelled)?;
+        let rivals = self.find_rivals(&row.name, &shelves, &different, &mut packs).await?;
+
+        let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
+        let packs = Arc::new(packs);
+        let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
+        let sandbox = self.sandbox.clone();
+        let indexed = tokio::task::spawn_blocking(move || sandbox.index(run, records, pushed, options.force))
+            .await
+            .map_err(|_| Error::Cancelled)?;
+        let (indexed, _) = indexed.map_err(|e| self.refusal(&row.name, received, &numbers, &packs, e))?;
+        self.check_heads(&indexed, received, &heads)?;
+
+        let won: BTreeSet<EntityKey> = indexed
+            .preferred
+            .iter()
+            .filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _)| c.entity))
+            .collect();
+        let mut pushed_packs: Vec<PushedPack> = Vec::with_capacity(fresh.len());
+        for i in fresh {
+            let written = &received[*i].written;
+            pushed_packs.push(PushedPack {
+                key: written.key,
+                bytes: written.bytes,
+                records: written.scanned.rows.len() as u64,
+                fresh: Vec::new(),
+                moved: Vec::new(),
+                tag_ids: written.scanned.tag_ids.clone(),
+            });
+        }
+        for (c, known) in chosen.iter().zip(known) {
+            let file = numbers[c.pack as usize];
+            let Some(at) = fresh.iter().position(|i| *i == file) else { continue };
+            let pack = &mut pushed_packs[at];
+            let index_row = IndexRow { entity: c.entity, print: c.row.print };
+            match known {
+                None => pack.fresh.push(index_row),
+                Some((shelf, print)) => {
+                    let here = shelves.get(&shelf).is_some_and(|stored| {
+                        print == c.row.print && !stored.consolidated && (pack.records, pack.key) < (stored.records, stored.key)
+                    });
+                    if here || won.contains(&c.entity) {
+                        pack.moved.push((index_row, shelf));
+                    }
+                }
+            }
+        }
+        let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
+        all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
+        let push = Push { repo: row, packs: pushed_packs, edges: indexed.edges, heads: indexed.heads, now: self.world.now() };
+        Ok(Prepared { push, files: fresh.to_vec(), heads: all.into_values().collect() })
+    }
+
+    /// Finds the stored encodings, and adds the packs that they stand in to the run.
+    async fn find_rivals(
+        &self,
+        repo: &RepoName,
+        shelves: &BTreeMap<ShelfId, PackRow>,
+        different: &[(Chosen, ShelfId)],
+        packs: &mut Vec<RunPack>,
+    ) -> Result<Vec<Rival>> {
+        if different.is_empty() {
+            return Ok(Vec::new());
+        }
+        let needed: BTreeMap<i64, &PackRow> =
+            different.iter().filter_map(|(_, shelf)| shelves.get(shelf)).map(|pack| (pack.id, pack)).collect();
+        let first = packs.len();
+        let needed: Vec<PackRow> = needed.into_values().cloned().collect();
+        packs.extend(self.directories(repo, &needed).await?);
+        // Where each of the entities stands in the pack that the index maps it to.
+        let wanted: BTreeSet<EntityKey> = different.iter().map(|(c, _)| c.entity).collect();
+        let mut places: BTreeMap<(i64, EntityKey), (u32, Row)> = BTreeMap::new();
+        for (i, pack) in needed.iter().enumerate() {
+            let number = (first + i) as u32;
+            for row in packs[first + i].directory.rows() {
+                let entity = entity_key(row.kind, row.id);
+                if wanted.contains(&entity) {
+                    // A pack may repeat an entity; any of its encodings agrees with the others.
+                    places.insert((pack.id, entity), (number, row));
+                }
+            }
+        }
+        let mut rivals = Vec::with_capacity(different.len());
+        for (c, shelf) in different {
+            let place = shelves.get(shelf).and_then(|pack| places.get(&(pack.id, c.entity)));
+            let Some((pack, row)) = place else {
+                let (kind, id) = (c.row.kind, c.row.id);
+                return Err(Error::Lost { repo: repo.clone(), kind, id, wanted_by: "the push".into() });
+            };
+            rivals.push(Rival { kind: c.row.kind, pushed: c.row.span(c.pack), stored: row.span(*pack) });
+        }
+        Ok(rivals)
+    }
+
+    /// Law 4: a component may only move branches to heads that somebody gave.
+    fn check_heads(&self, indexed: &Indexed, received: &[Received], stored: &[Head]) -> Result<()> {
+        let given = |head: &Head| {
+            received.iter().any(|one| one.written.scanned.heads.contains(head))
+                || (stored.contains(head) && received.iter().any(|one| one.written.scanned.heads.iter().any(|h| h.branch == head.branch)))
+        };
+        match indexed.heads.iter().find(|head| !given(head)) {
+            None => Ok(()),
+            Some(head) => Err(Error::Component {
+                digest: self.sandbox.digest().to_owned(),
+                doing: "indexing a push",
+                reason: format!("it put branch `{}` at {}, which nobody gave", head.branch, head.commit),
+            }),
+        }
+    }
+
+    /// A fault that a component found in a push, in words about the files.
+    fn refusal(&self, repo: &RepoName, received: &[Received], numbers: &[usize], packs: &[RunPack], error: RunError) -> Error {
+        let file = |pack: u32| numbers.get(pack as usize).map(|n| &received[*n]);
+        let place = |pack: u32| match file(pack) {
+            Some(one) => one.file.display().to_string(),
+            None => packs.get(pack as usize).map_or_else(String::new, |p| format!("pack {}", p.directory.key)),
+        };
+        match error {
+            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) if file(at.pack).is_some() => {
+                let path = file(at.pack).map(|one| one.file.clone()).unwrap_or_default();
+                Error::BadPack { file: path, offset, record: Some(format!("{kind} {id}")), reason }
+            }
+            RunError::Fault(Fault::Disagrees { kind, id, first, second, detail }) => {
+                let at = |span: packhouse_core::Span| format!("{} (byte {})", place(span.pack), span.offset);
+                let id = if kind == Kind::Tag { String::new() } else { id.to_string() };
+                Error::Disagreement { kind, id, first: at(first), second: at(second), detail }
+            }
+            other => self.run_error(repo, packs, other),
+        }
+    }
+}
+
+/// An entity of the push, in its preferred encoding.
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    entity: EntityKey,
+    row: Row,
+    pack: u32,
+}
+
+/// The entities of the packs that are `counted`, in order, each in its preferred encoding; of equal ones in the smaller pack.
+fn choose(reader: &mut Packs, packs: &[RunPack], counted: Vec<bool>) -> Result<Vec<Chosen>> {
+    let mut all: Vec<Chosen> = Vec::new();
+    for (number, pack) in packs.iter().enumerate().filter(|(number, _)| counted[*number]) {
+        all.extend(pack.directory.rows().map(|row| Chosen { entity: entity_key(row.kind, row.id), row, pack: number as u32 }));
+    }
+    all.sort_by_key(|c| c.entity);
+    let size = |c: &Chosen| (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key);
+    let mut chosen: Vec<Chosen> = Vec::with_capacity(all.len());
+    for c in all {
+        match chosen.last_mut() {
+            Some(best) if best.entity == c.entity => {
+                let better = if best.row.print == c.row.print {
+                    size(&c) < size(best)
+                } else {
+                    reader.prefers(c.row.span(c.pack), best.row.span(best.pack))?
+                };
+                if better {
+                    *best = c;
+                }
+            }
+            _ => chosen.push(c),
+        }
+    }
+    debug_assert!(chosen.iter().all(|c| entity_of(&c.entity).is_some()));
+    Ok(chosen)
+}
+
+/// The numbers of the files whose bytes the repo does not have; of equal ones the first.
+async fn fresh_files(snapshot: &mut dyn Snapshot, received: &[Received]) -> Result<Vec<usize>> {
+    let mut known: BTreeSet<MpackKey> = snapshot.shelves().await?.iter().map(|s| s.pack.key).collect();
+    known.extend(snapshot.retired().await?.iter().map(|p| p.key));
+    Ok((0..received.len()).filter(|i| known.insert(received[*i].written.key)).collect())
+}
+
+fn report(repo: &RepoName, received: &[Received], prepared: Option<&Prepared>, heads: &[Head]) -> Vec<PushReport> {
+    let stored = |i: usize| prepared.and_then(|p| p.files.iter().position(|f| *f == i).map(|at| &p.push.packs[at]));
+    received
+        .iter()
+        .enumerate()
+        .map(|(i, one)| {
+            let counts = one.written.scanned.distinct();
+            let pack = stored(i);
+            PushReport {
+                repo: repo.clone(),
+                file: one.file.display().to_string(),
+                mpack_key: one.written.key,
+                status: if pack.is_some() { PushStatus::Stored } else { PushStatus::Unchanged },
+                objects: counts.objects,
+                commits: counts.commits,
+                snapshots: counts.snapshots,
+                tags: counts.tags,
+                new_objects: pack.map_or(0, |p| p.fresh.iter().filter(|r| r.entity[0] == Kind::Object as u8).count() as u64),
+                bytes: one.written.bytes,
+                branch_heads: named(heads),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! `repo create`, `repo list`, `repo show`, and the history of consolidations.
+
+use std::collections::BTreeMap;
+
+use packhouse_core::Head;
+
+use super::Store;
+use super::load::distinct_packs;
+use crate::catalog::{PackRow, RepoRow, Shelf};
+use crate::error::{Error, Result};
+use crate::names::{RepoId, RepoName, Visibility};
+use crate::report::{GcRecord, RepoReport};
+
+/// Repos that a page of the catalog holds.
+const PAGE: u32 = 256;
+
+impl Store {
+    /// Makes a repo.
+    ///
+    /// # Errors
+    /// [`Error::RepoExists`] when the name is taken.
+    pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
+        let id = RepoId(hex::encode(self.world.draw()));
+        match self.catalog.create_repo(repo, id, visibility, self.world.now()).await? {
+            Some(row) => self.report(row).await,
+            None => Err(Error::RepoExists(repo.clone())),
+        }
+    }
+
+    /// All repos, by name.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn repos(&self) -> Result<Vec<RepoReport>> {
+        let mut reports: Vec<RepoReport> = Vec::new();
+        loop {
+            let page = self.catalog.repos(reports.last().map(|r| &r.repo), PAGE).await?;
+            if page.is_empty() {
+                return Ok(reports);
+            }
+            for row in page {
+                reports.push(self.report(row).await?);
+            }
+        }
+    }
+
+    /// One repo.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn repo(&self, repo: &RepoName) -> Result<RepoReport> {
+        let row = self.known_repo(repo).await?;
+        self.report(row).await
+    }
+
+    /// The last consolidations of a repo, newest first.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn gc_history(&self, repo: &RepoName, limit: u32) -> Result<Vec<GcRecord>> {
+        let row = self.known_repo(repo).await?;
+        self.catalog.gc_history(row.id, limit).await
+    }
+
+    async fn report(&self, row: RepoRow) -> Result<RepoReport> {
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let row = snapshot.repo().clone();
+        let shelves = snapshot.shelves().await?;
+        let heads = snapshot.heads().await?;
+        let retired = snapshot.retired().await?;
+        drop(snapshot);
+
+        let mapped = mapped_packs(&shelves);
+        let mut pack_keys: Vec<_> = mapped.iter().map(|p| p.key).collect();
+        pack_keys.sort_unstable();
+        let count = |of: fn(&Shelf) -> u64| shelves.iter().map(of).sum::<u64>();
+        let stored = distinct_packs(&shelves);
+        let waiting = retired.iter().filter(|r| !stored.iter().any(|s| s.id == r.id));
+        Ok(RepoReport {
+            repo: row.name,
+            repo_id: row.repo_id,
+            visibility: row.visibility,
+            default_branch: row.default_branch.unwrap_or_else(|| "main".into()),
+            packs: mapped.len() as u64,
+            pack_keys,
+            objects: count(|s| s.mapped.objects),
+            commits: count(|s| s.mapped.commits),
+            snapshots: count(|s| s.mapped.snapshots),
+            tags: count(|s| s.mapped.tags),
+            bytes: mapped.iter().map(|p| p.bytes).sum(),
+            stored_bytes: stored.iter().map(|p| p.bytes).sum::<u64>() + waiting.map(|p| p.bytes).sum::<u64>(),
+            branch_heads: named(&heads),
+            last_gc: self.catalog.gc_history(row.id, 1).await?.pop(),
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Packs that the index maps at least one entity to.
+pub(super) fn mapped_packs(shelves: &[Shelf]) -> Vec<PackRow> {
+    let mapped: Vec<Shelf> = shelves.iter().filter(|s| s.mapped.total() > 0).cloned().collect();
+    distinct_packs(&mapped)
+}
+
+/// Heads as they are reported.
+pub(super) fn named(heads: &[Head]) -> BTreeMap<String, String> {
+    heads.iter().map(|h| (h.branch.clone(), h.commit.to_string())).collect()
+}

@@ -1,0 +1,213 @@
+//! `verify`: reads every pack on the repo's shelves, hashes every object, and compares what is there with the
+//! directories, the index and the graph. Changes nothing.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
+
+use packhouse_core::ports::MAX_ITEMS;
+use packhouse_core::record::Commit;
+use packhouse_core::{Counts, Edges, Kind};
+
+use super::load::{bad_words, distinct_packs, examine};
+use super::{Store, blocking};
+use crate::catalog::{IndexRow, PackRow, Snapshot, entity_key, entity_of};
+use crate::error::Result;
+use crate::names::{MpackKey, RepoName, ShelfId};
+use crate::pack::Directory;
+use crate::progress::{Phase, Progress};
+use crate::report::{Problem, ProblemKind, VerifyReport};
+
+/// Index rows that a page of the catalog holds.
+const PAGE: u32 = 8192;
+
+/// What was found in a pack that could be read.
+struct Contents {
+    /// Its entities, in order.
+    entities: Vec<IndexRow>,
+    /// What its commits reach.
+    edges: Vec<Edges>,
+}
+
+impl Store {
+    /// Checks everything of a repo.
+    ///
+    /// # Errors
+    /// When the catalog can't be read, or the work is stopped. Damage is no error here but a finding.
+    pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+        let row = self.known_repo(repo).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let shelves = snapshot.shelves().await?;
+        let packs = distinct_packs(&shelves);
+        let mut report = VerifyReport {
+            repo: repo.clone(),
+            packs_checked: 0,
+            objects_checked: 0,
+            bytes_checked: 0,
+            ok: true,
+            problems: Vec::new(),
+        };
+        let total = packs.iter().map(|p| p.bytes).sum();
+        let mut contents: BTreeMap<i64, Contents> = BTreeMap::new();
+        for pack in &packs {
+            if let Some(found) = self.verify_pack(repo, pack, total, &mut report, progress).await? {
+                contents.insert(pack.id, found);
+            }
+        }
+
+        let by_shelf: BTreeMap<ShelfId, &PackRow> = shelves.iter().map(|s| (s.id, &s.pack)).collect();
+        let mapped = verify_index(snapshot.as_mut(), &by_shelf, &contents, &mut report).await?;
+        for shelf in &shelves {
+            let found = mapped.get(&shelf.id).copied().unwrap_or_default();
+            if found != shelf.mapped {
+                report.problems.push(Problem {
+                    kind: ProblemKind::DamagedCatalog,
+                    entity: None,
+                    pack: Some(shelf.pack.key),
+                    detail: format!(
+                        "the catalog counts {} entities on the shelf of this pack and maps {}; restore the catalog from a backup",
+                        shelf.mapped.total(),
+                        found.total()
+                    ),
+                });
+            }
+        }
+        for found in contents.values() {
+            verify_edges(snapshot.as_mut(), &found.edges, &mut report).await?;
+        }
+        report.ok = report.problems.is_empty();
+        Ok(report)
+    }
+
+    async fn verify_pack(
+        &self,
+        repo: &RepoName,
+        pack: &PackRow,
+        total: u64,
+        report: &mut VerifyReport,
+        progress: &Progress,
+    ) -> Result<Option<Contents>> {
+        let place = self.vault.place_of(&pack.key);
+        let mut problem = |kind, detail: String| {
+            report.problems.push(Problem { kind, entity: None, pack: Some(pack.key), detail });
+        };
+        let Some(stored) = self.vault.open(&pack.key).await? else {
+            problem(ProblemKind::MissingPack, format!("{place} is not there; restore it from a backup"));
+            return Ok(None);
+        };
+        let (progress, name, before) = (progress.clone(), repo.to_string(), report.bytes_checked);
+        let (examined, stored) = blocking(move || {
+            let examined = examine(&stored, |done| progress.at(&name, Phase::Verify, before + done, total))?;
+            Ok((examined, stored))
+        })
+        .await?;
+        report.packs_checked += 1;
+        report.bytes_checked += examined.bytes;
+        let mut problem = |kind, detail: String| {
+            report.problems.push(Problem { kind, entity: None, pack: Some(pack.key), detail });
+        };
+        let scanned = match examined.scanned {
+            Ok(scanned) if examined.key == pack.key => scanned,
+            Ok(_) => {
+                let detail = format!("the SHA-256 of its bytes is {}; restore {place} from a backup", examined.key);
+                problem(ProblemKind::DamagedPack, detail);
+                return Ok(None);
+            }
+            Err(bad) => {
+                problem(ProblemKind::DamagedPack, format!("{}; restore {place} from a backup", bad_words(&bad)));
+                return Ok(None);
+            }
+        };
+        let directory = Directory::new(pack.key, examined.bytes, &scanned.rows);
+        if let Some(kept) = self.vault.directory(&pack.key).await?
+            && kept != directory.as_bytes()
+        {
+            let detail = "its directory is not what the pack holds; remove the .dir file beside the pack, and it is made anew";
+            problem(ProblemKind::DamagedDirectory, detail.into());
+        }
+        report.objects_checked += scanned.rows.iter().filter(|r| r.kind == Kind::Object).count() as u64;
+
+        let mut edges = Vec::new();
+        for row in scanned.rows.iter().filter(|r| r.kind == Kind::Commit) {
+            let mut bytes = vec![0; row.length as usize];
+            stored.file.read_exact_at(&mut bytes, row.offset).map_err(crate::error::Error::io("reading", &stored.path))?;
+            if let Ok(commit) = Commit::parse(&bytes) {
+                edges.push(Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot });
+            }
+        }
+        let mut entities: Vec<IndexRow> =
+            scanned.rows.iter().map(|r| IndexRow { entity: entity_key(r.kind, r.id), print: r.print }).collect();
+        entities.sort_unstable();
+        Ok(Some(Contents { entities, edges }))
+    }
+}
+
+fn finding(kind: ProblemKind, row: &IndexRow, pack: Option<MpackKey>, detail: impl Into<String>) -> Problem {
+    let entity = entity_of(&row.entity).map(|(kind, id)| format!("{kind} {id}"));
+    Problem { kind, entity, pack, detail: detail.into() }
+}
+
+/// Every row of the index stands in the pack that it is mapped to, and every record of a pack is in the index.
+/// Gives how many entities each shelf is mapped.
+async fn verify_index(
+    snapshot: &mut dyn Snapshot,
+    shelves: &BTreeMap<ShelfId, &PackRow>,
+    contents: &BTreeMap<i64, Contents>,
+    report: &mut VerifyReport,
+) -> Result<BTreeMap<ShelfId, Counts>> {
+    let mut mapped: BTreeMap<ShelfId, Counts> = BTreeMap::new();
+    let mut known: Vec<crate::catalog::EntityKey> = Vec::new();
+    loop {
+        let page = snapshot.index_page(known.last(), PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        for (row, shelf) in page {
+            known.push(row.entity);
+            if let Some((kind, _)) = entity_of(&row.entity) {
+                *mapped.entry(shelf).or_default().of(kind) += 1;
+            }
+            let Some(pack) = shelves.get(&shelf) else {
+                let detail = format!("the index maps it to shelf {}, which is not there; restore the catalog from a backup", shelf.0);
+                report.problems.push(finding(ProblemKind::DamagedCatalog, &row, None, detail));
+                continue;
+            };
+            // A pack that could not be read is one finding, not one an entity.
+            let Some(found) = contents.get(&pack.id) else { continue };
+            if found.entities.binary_search(&row).is_err() {
+                let detail = "the index maps it to this pack, which does not hold it so; restore the catalog from a backup";
+                report.problems.push(finding(ProblemKind::LostEntity, &row, Some(pack.key), detail));
+            }
+        }
+    }
+    let packs: BTreeMap<i64, MpackKey> = shelves.values().map(|p| (p.id, p.key)).collect();
+    for (pack, found) in contents {
+        for row in found.entities.iter().filter(|row| known.binary_search(&row.entity).is_err()) {
+            let detail = "this pack holds it and the index does not know it; restore the catalog from a backup";
+            report.problems.push(finding(ProblemKind::UnindexedEntity, row, packs.get(pack).copied(), detail));
+        }
+    }
+    Ok(mapped)
+}
+
+/// The graph that the catalog walks is the one that the records say.
+async fn verify_edges(snapshot: &mut dyn Snapshot, edges: &[Edges], report: &mut VerifyReport) -> Result<()> {
+    for chunk in edges.chunks(MAX_ITEMS as usize) {
+        let ids: Vec<_> = chunk.iter().map(|e| e.commit).collect();
+        let known: BTreeMap<_, _> =
+            snapshot.history(&ids, MAX_ITEMS).await?.into_iter().map(|e| (e.commit, e)).collect();
+        for expected in chunk {
+            let same = known.get(&expected.commit).is_some_and(|found| {
+                found.snapshot == expected.snapshot && found.parents().eq(expected.parents())
+            });
+            if !same {
+                report.problems.push(Problem {
+                    kind: ProblemKind::DamagedCatalog,
+                    entity: Some(format!("commit {}", expected.commit)),
+                    pack: None,
+                    detail: "the catalog's graph is not what the commit says; restore the catalog from a backup".into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

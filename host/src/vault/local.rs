@@ -1,0 +1,186 @@
+//! The vault on local files. Only this file names object_store.
+//!
+//! ```text
+//! packs/ab/abcd….mpack     a pack, by its key
+//! packs/ab/abcd….dir       its directory
+//! answers/REPO/abcd….mpack an assembled answer
+//! staging/RANDOM           being made; locked by its maker
+//! ```
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{GetResultPayload, ObjectStoreExt};
+
+use super::{Staged, StoredPack, Swept, Vault};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoId};
+
+/// A vault in a folder.
+#[derive(Debug)]
+pub struct LocalVault {
+    root: PathBuf,
+    store: LocalFileSystem,
+}
+
+impl LocalVault {
+    /// Opens a vault, making its folders on first use.
+    ///
+    /// # Errors
+    /// When the folder can't be made.
+    pub fn open(root: &Path) -> Result<LocalVault> {
+        for folder in ["packs", "staging", "answers"] {
+            let folder = root.join(folder);
+            std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+        }
+        let root = root.canonicalize().map_err(Error::io("finding", root))?;
+        let store = LocalFileSystem::new_with_prefix(&root).map_err(|e| failed("opening", &root, e))?;
+        // A rename is durable when its folder has been synced.
+        Ok(LocalVault { root, store: store.with_fsync(true) })
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_ref())
+    }
+
+    async fn publish(&self, mut staged: Staged, to: &Key) -> Result<()> {
+        let name = staged.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let from = Key::from_iter(["staging", name.as_str()]);
+        self.store.rename(&from, to).await.map_err(|e| failed("publishing", &self.path(to), e))?;
+        staged.kept = true;
+        Ok(())
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<StoredPack>> {
+        match self.store.get(key).await {
+            Ok(found) => match (found.meta.size, found.payload) {
+                (bytes, GetResultPayload::File(file, path)) => Ok(Some(StoredPack { file, path, bytes })),
+                (_, GetResultPayload::Stream(_)) => Err(Error::Unsupported("a local vault answers with files".into())),
+            },
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(failed("opening", &self.path(key), e)),
+        }
+    }
+}
+
+fn pack_key(key: &MpackKey, ending: &str) -> Key {
+    let hex = key.hex();
+    Key::from_iter(["packs", &hex[..2], &format!("{hex}.{ending}")])
+}
+
+fn answer_key(repo: &RepoId, key: &MpackKey) -> Key {
+    Key::from_iter(["answers", &repo.0, &format!("{}.mpack", key.hex())])
+}
+
+/// Translates an error of object_store, once: what the system said, if it was the system.
+fn failed(doing: &'static str, path: &Path, error: object_store::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(at) = cause {
+        if let Some(io) = at.downcast_ref::<std::io::Error>() {
+            let source = io.raw_os_error().map_or_else(|| std::io::Error::new(io.kind(), io.to_string()), std::io::Error::from_raw_os_error);
+            return Error::Io { doing, path: path.to_owned(), source };
+        }
+        cause = at.source();
+    }
+    Error::Io { doing, path: path.to_owned(), source: std::io::Error::other(error) }
+}
+
+fn file_url(path: &Path) -> String {
+    url::Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from)
+}
+
+#[async_trait]
+impl Vault for LocalVault {
+    fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn place_of(&self, key: &MpackKey) -> String {
+        self.path(&pack_key(key, "mpack")).display().to_string()
+    }
+
+    fn url_of(&self, key: &MpackKey) -> String {
+        file_url(&self.path(&pack_key(key, "mpack")))
+    }
+
+    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+        let path = self.root.join("staging").join(hex::encode(name));
+        loop {
+            let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::io("making", &path))?;
+            // The lock says that it is being made; the system drops it with its maker.
+            file.lock().map_err(Error::io("locking", &path))?;
+            // A sweep may have come between the two, and taken the file for one that was left behind.
+            if path.exists() {
+                return Ok(Staged { file, path, kept: false });
+            }
+        }
+    }
+
+    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+        self.publish(staged, &pack_key(key, "mpack")).await
+    }
+
+    async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.get(&pack_key(key, "mpack")).await
+    }
+
+    async fn put_directory(&self, key: &MpackKey, bytes: &[u8]) -> Result<()> {
+        // Through a temporary file as well, yet without waiting for the disk: it is checked when it is read.
+        let path = self.path(&pack_key(key, "dir"));
+        let temporary = path.with_extension(format!("dir-{}", std::process::id()));
+        std::fs::write(&temporary, bytes).map_err(Error::io("writing", &temporary))?;
+        std::fs::rename(&temporary, &path).map_err(Error::io("publishing", &path))
+    }
+
+    async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
+        let path = self.path(&pack_key(key, "dir"));
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io("reading", &path)(e)),
+        }
+    }
+
+    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey) -> Result<String> {
+        let to = answer_key(repo, key);
+        self.publish(staged, &to).await?;
+        Ok(file_url(&self.path(&to)))
+    }
+
+    async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.get(&answer_key(repo, key)).await
+    }
+
+    async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
+        let key = answer_key(repo, key);
+        match self.store.delete(&key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(failed("removing", &self.path(&key), e)),
+        }
+    }
+
+    async fn sweep(&self) -> Result<Swept> {
+        let staging = self.root.join("staging");
+        let mut swept = Swept::default();
+        for entry in std::fs::read_dir(&staging).map_err(Error::io("listing", &staging))? {
+            let path = entry.map_err(Error::io("listing", &staging))?.path();
+            let Ok(file) = File::options().read(true).write(true).open(&path) else { continue };
+            match file.try_lock() {
+                Ok(()) => {
+                    std::fs::remove_file(&path).map_err(Error::io("removing", &path))?;
+                    swept.removed += 1;
+                }
+                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => swept.in_use += 1,
+            }
+        }
+        Ok(swept)
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
+        let found = rustix::fs::statvfs(&self.root).map_err(|e| Error::io("measuring", &self.root)(e.into()))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+}

@@ -1,0 +1,289 @@
+//! What can be asked of `packhouse`: the verbs, their options, and the options they share.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use packhouse_host::RepoName;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or nothing to do
+  1  refused or failed, nothing changed
+  2  usage
+  3  conflict with another writer, safe to retry
+  4  damage found";
+
+const ABOUT: &str = "\
+Keeps the packs of a Muse server in order.
+
+Each push leaves one pack, packs pile up, and reads slow down. packhouse merges a repo's packs into one, \
+proves that nothing was lost, and serves fetches from the result. To see all of it in a minute: packhouse demo";
+
+/// The whole call.
+#[derive(Debug, Parser)]
+#[command(name = "packhouse", bin_name = "packhouse", version, about = ABOUT, after_help = EXIT_CODES, styles = STYLES)]
+#[command(max_term_width = 110)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Where the store is, and how to answer.
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Folder of the store: catalog and packs. Made on first use [default: the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR", env = "PACKHOUSE_DATA", hide_env_values = true)]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Catalog elsewhere: sqlite:///FILE
+    #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+
+    /// Packs elsewhere: file:///DIR
+    #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_STORAGE_URL", hide_env_values = true)]
+    pub(crate) storage: Option<String>,
+
+    /// Answer in JSON: a document per result, one a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// No progress, no notes, no warnings: results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Log more to stderr; repeat for still more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Colours; `auto` looks at the terminal and at NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", default_value_t, value_enum)]
+    pub(crate) color: When,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make, list and show repos
+    #[command(subcommand)]
+    Repo(Repo),
+    /// Store packs: all the files given, or none
+    Push(Push),
+    /// Merge each repo's packs into one
+    Gc(Gc),
+    /// Get a pack with what is wanted and not had
+    Fetch(Fetch),
+    /// Read and hash everything; exit 4 when something is wrong
+    Verify(Verify),
+    /// Show the sandboxed component that plans the work, or copy it out
+    Component(Component),
+    /// Check that everything packhouse needs is in order
+    Doctor,
+    /// Watch and tend the store on the whole terminal
+    Console,
+    /// See it all work, in a temporary folder that is gone afterwards
+    Demo(Demo),
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+/// `packhouse repo …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Repo {
+    /// Make a repo
+    Create {
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        /// Readable by its owner only
+        #[arg(long)]
+        private: bool,
+    },
+    /// List all repos
+    List,
+    /// Show one repo: packs, sizes, branches
+    Show {
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+    },
+}
+
+/// `packhouse push …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Push {
+    #[arg(value_name = "OWNER/SLUG")]
+    pub(crate) repo: RepoName,
+    /// Packs that a Muse client wrote
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Move branches even where the heads don't lead to each other: the last file's head wins
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `packhouse gc …`
+#[derive(Debug, ClapArgs)]
+#[command(group(ArgGroup::new("which").required(true).args(["repos", "all"])))]
+pub(crate) struct Gc {
+    /// Repos to consolidate
+    #[arg(value_name = "OWNER/SLUG")]
+    pub(crate) repos: Vec<RepoName>,
+    /// All repos of the store
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Plan and show, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `packhouse fetch …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Fetch {
+    #[arg(value_name = "OWNER/SLUG")]
+    pub(crate) repo: RepoName,
+    /// Commits to get, with all that they reach [default: every branch head]
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) want: Vec<String>,
+    /// Commits that are there already; unknown ones are ignored
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) have: Vec<String>,
+    /// How long the URL is good: one second to seven days
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) ttl: u64,
+    /// Write the pack to a file, besides
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `packhouse verify …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Verify {
+    /// Repos to check [default: all]
+    #[arg(value_name = "OWNER/SLUG")]
+    pub(crate) repos: Vec<RepoName>,
+}
+
+/// `packhouse component …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Component {
+    /// Write the component to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the WIT package that it speaks
+    #[arg(long)]
+    pub(crate) wit: bool,
+}
+
+/// `packhouse demo …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// Plain lines: no bars, no colours
+    #[arg(long)]
+    pub(crate) headless: bool,
+}
+
+/// `packhouse completions …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Completions {
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Reads a call's words. An error is also what `--help` and `--version` answer.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    // Help and usage errors are written before `--color` is read, so it is looked up here.
+    let colour = match words.iter().zip(words.iter().skip(1)).find(|(flag, _)| *flag == "--color").map(|(_, when)| when.to_str())
+    {
+        Some(Some("always")) => clap::ColorChoice::Always,
+        Some(Some("never")) => clap::ColorChoice::Never,
+        _ if words.iter().any(|word| word == "--color=always") => clap::ColorChoice::Always,
+        _ if words.iter().any(|word| word == "--color=never") => clap::ColorChoice::Never,
+        _ => clap::ColorChoice::Auto,
+    };
+    let mut command = Args::command().color(colour);
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &str) -> Result<Args, clap::Error> {
+        parse(std::iter::once("packhouse").chain(words.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn globals_stand_before_or_behind_the_verb() {
+        for words in ["--json --data d repo list", "repo list --json --data d", "repo --json list --data=d"] {
+            let args = read(words).unwrap();
+            assert!(args.globals.json, "{words}");
+            assert_eq!(args.globals.data, Some("d".into()), "{words}");
+        }
+    }
+
+    #[test]
+    fn gc_wants_repos_or_all_and_not_both() {
+        assert!(matches!(read("gc --all").unwrap().verb, Verb::Gc(Gc { all: true, .. })));
+        assert!(matches!(read("gc a/b c/d").unwrap().verb, Verb::Gc(Gc { repos, .. }) if repos.len() == 2));
+        for words in ["gc", "gc --dry-run", "gc --all a/b"] {
+            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn fetch_takes_lists_of_ids_and_a_week_at_most() {
+        let Verb::Fetch(fetch) = read("fetch a/b --want 1 2 --have 3 --want 4").unwrap().verb else { panic!("not fetch") };
+        assert_eq!((fetch.want, fetch.have, fetch.ttl), (vec!["1".into(), "2".into(), "4".into()], vec!["3".into()], 3600));
+        assert!(read("fetch a/b --ttl 604800").is_ok());
+        for words in ["fetch a/b --ttl 0", "fetch a/b --ttl 604801", "fetch a/b --ttl -1", "fetch a/b --ttl 1h", "fetch"] {
+            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_bad_repo_name_is_a_usage_error_that_says_why() {
+        let error = read("repo show ../x").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("OWNER/SLUG is expected"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_built_is_not_offered() {
+        for words in
+            ["prune", "replay t", "jobs", "worker", "serve", "gc --record t a/b", "gc --component c a/b", "repo list --remote u"]
+        {
+            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn quiet_and_verbose_exclude_each_other() {
+        assert_eq!(read("-vv repo list").unwrap().globals.verbose, 2);
+        assert_eq!(read("-q -v repo list").unwrap_err().exit_code(), 2);
+    }
+}

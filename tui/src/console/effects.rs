@@ -1,0 +1,158 @@
+//! Runs effects as tasks. Each ends with one message; what it tells on the way is handed on ten times a second at most.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use packhouse_host::Event;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+
+use super::backend::{Backend, Watch};
+use super::msg::{Effect, Msg, Ticket};
+
+/// Between two tellings of progress. People don't read faster, and each costs a frame.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// Consolidations shown in a repo's history.
+const HISTORY: u32 = 50;
+
+/// Runs effects on a backend.
+pub(super) struct Runner<B: Backend> {
+    backend: Arc<B>,
+    messages: mpsc::UnboundedSender<Msg>,
+    tasks: JoinSet<Ticket>,
+    /// Plans that are shown and not yet run. They stay here, so that the model is plain data.
+    plans: Arc<Mutex<HashMap<Ticket, B::Plan>>>,
+    /// How to stop what is running.
+    stops: HashMap<Ticket, watch::Sender<bool>>,
+    steps: Arc<Steps>,
+    teller: JoinHandle<()>,
+}
+
+/// The latest step of each running work.
+#[derive(Default)]
+struct Steps {
+    latest: Mutex<BTreeMap<Ticket, Event>>,
+    news: Notify,
+}
+
+impl<B: Backend> Runner<B> {
+    /// A runner that answers through `messages`.
+    pub(super) fn new(backend: Arc<B>, messages: mpsc::UnboundedSender<Msg>) -> Self {
+        let steps = Arc::<Steps>::default();
+        let teller = tokio::spawn(tell(steps.clone(), messages.clone()));
+        Runner { backend, messages, tasks: JoinSet::new(), plans: Arc::default(), stops: HashMap::new(), steps, teller }
+    }
+
+    /// What runs effects has the clock, too.
+    pub(super) fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Starts an effect. [`Effect::Quit`] is the loop's own, and nothing here.
+    pub(super) fn start(&mut self, effect: Effect) {
+        let backend = self.backend.clone();
+        match effect {
+            Effect::List(ticket) => self.spawn(ticket, async move { Msg::Listed(ticket, backend.list().await) }),
+            Effect::Show(ticket, repo) => self.spawn(ticket, async move {
+                let both = async { Ok((backend.show(&repo).await?, backend.history(&repo, HISTORY).await?)) };
+                Msg::Shown(ticket, both.await)
+            }),
+            Effect::Plan(ticket, repo) => {
+                let (watch, plans) = (self.watch(ticket), self.plans.clone());
+                self.spawn(ticket, async move {
+                    let planned = backend.plan(&repo, watch).await;
+                    let report = planned.map(|(report, plan)| {
+                        locked(&plans).insert(ticket, plan);
+                        report
+                    });
+                    Msg::Planned(ticket, report)
+                });
+            }
+            Effect::Run(ticket) => {
+                // No plan: it was run already, and that one answers.
+                let plan = locked(&self.plans).remove(&ticket);
+                if let Some(plan) = plan {
+                    let watch = self.watch(ticket);
+                    self.spawn(ticket, async move { Msg::Consolidated(ticket, backend.run(plan, watch).await) });
+                }
+            }
+            Effect::Verify(ticket, repo) => {
+                let watch = self.watch(ticket);
+                self.spawn(ticket, async move { Msg::Verified(ticket, backend.verify(&repo, watch).await) });
+            }
+            Effect::Cancel(ticket) => {
+                if let Some(stop) = self.stops.get(&ticket) {
+                    stop.send_replace(true);
+                }
+            }
+            Effect::Forget(ticket) => drop(locked(&self.plans).remove(&ticket)),
+            Effect::Quit => {}
+        }
+    }
+
+    /// Asks everything that runs to stop.
+    pub(super) fn cancel_all(&mut self) {
+        for stop in self.stops.values() {
+            stop.send_replace(true);
+        }
+    }
+
+    /// Tasks that have not been seen to end.
+    pub(super) fn in_flight(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Waits until a task has ended; at once if there is none. Fails if it panicked.
+    pub(super) async fn ended(&mut self) -> Result<(), JoinError> {
+        if let Some(ticket) = self.tasks.join_next().await.transpose()? {
+            self.stops.remove(&ticket);
+            locked(&self.steps.latest).remove(&ticket);
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, ticket: Ticket) -> Watch {
+        let (stop, stopped) = watch::channel(false);
+        self.stops.insert(ticket, stop);
+        let steps = self.steps.clone();
+        let sink = move |event| {
+            locked(&steps.latest).insert(ticket, event);
+            steps.news.notify_one();
+        };
+        Watch::new(sink, stopped)
+    }
+
+    fn spawn(&mut self, ticket: Ticket, work: impl Future<Output = Msg> + Send + 'static) {
+        let messages = self.messages.clone();
+        self.tasks.spawn(async move {
+            // Nobody listens any more once the console is being left.
+            let _ = messages.send(work.await);
+            ticket
+        });
+    }
+}
+
+impl<B: Backend> Drop for Runner<B> {
+    fn drop(&mut self) {
+        self.teller.abort();
+    }
+}
+
+async fn tell(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {
+    loop {
+        steps.news.notified().await;
+        let latest = std::mem::take(&mut *locked(&steps.latest));
+        if !latest.is_empty() && messages.send(Msg::Progress(latest.into_iter().collect())).is_err() {
+            return;
+        }
+        tokio::time::sleep(PROGRESS_EVERY).await;
+    }
+}
+
+/// What these locks hold is whole between any two statements, so one that panicked while holding them left no harm.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,34 @@
+//! A box in the middle of the body, over what is there.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Clear, Padding, Paragraph};
+
+use crate::console::words::{fit, safe};
+
+/// Cells of a line of text in a dialog.
+pub(super) fn room(area: Rect) -> usize {
+    usize::from(outer(area)).saturating_sub(4)
+}
+
+fn outer(area: Rect) -> u16 {
+    area.width.saturating_sub(4).min(78)
+}
+
+/// Draws a dialog around lines. Where there are too many, the last `kept` stay: they hold the way out.
+pub(super) fn draw(frame: &mut Frame, area: Rect, title: &str, border: Style, mut lines: Vec<Line<'static>>, kept: usize) {
+    let fits = usize::from(area.height.saturating_sub(2));
+    if lines.len() > fits {
+        let from = fits.saturating_sub(kept).min(lines.len());
+        let to = lines.len().saturating_sub(kept).max(from);
+        lines.drain(from..to);
+    }
+    let height = (lines.len() as u16).saturating_add(2);
+    let place = area.centered(Constraint::Length(outer(area)), Constraint::Length(height));
+    let title = format!(" {} ", fit(&safe(title), room(area)));
+    let block = Block::bordered().title(title).border_style(border).padding(Padding::horizontal(1));
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines).block(block), place);
+}

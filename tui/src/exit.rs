@@ -1,0 +1,111 @@
+//! How a call ends: the exit codes of the contract, and what leads to each.
+
+use std::process::ExitCode;
+
+use packhouse_host::{Class, Error};
+
+/// How a call ended; a later one is graver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// Done, or nothing to do.
+    #[default]
+    Done,
+    /// The call's words are off.
+    Usage,
+    /// Refused or failed; nothing changed.
+    Refused,
+    /// Another writer was there first; safe to retry.
+    Conflict,
+    /// Damage was found.
+    Damage,
+    /// The user would not wait for the work to stop.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Refused => 1,
+            Exit::Usage => 2,
+            Exit::Conflict => 3,
+            Exit::Damage => 4,
+            Exit::Interrupted => 130,
+        }
+    }
+
+    /// What an error amounts to. One that is not the host's is a refusal.
+    pub(crate) fn of(error: &anyhow::Error) -> Exit {
+        if error.is::<crate::interrupt::Interrupted>() {
+            return Exit::Interrupted;
+        }
+        match error.downcast_ref::<Error>().map(Error::class) {
+            None | Some(Class::Refused) => Exit::Refused,
+            Some(Class::Usage) => Exit::Usage,
+            Some(Class::Conflict) => Exit::Conflict,
+            Some(Class::Damage) => Exit::Damage,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Prints what clap has to say (help, version, or what is wrong with the call) where it belongs.
+pub(crate) fn of_clap(told: &clap::Error) -> Exit {
+    // A reader of the help who has gone away is no error.
+    let _ = told.print();
+    if told.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_the_code_of_the_contract() {
+        let busy = |busy| Error::Catalog { catalog: "c".into(), doing: "x".into(), reason: "y".into(), busy };
+        let missing =
+            Error::MissingPack { key: packhouse_host::MpackKey::new([0; 32]), repo: "a/b".parse().unwrap(), place: "p".into() };
+        for (error, code) in [
+            (Error::Unsupported("no".into()), 1),
+            (Error::Cancelled, 1),
+            (Error::UnknownRepo("a/b".parse().unwrap()), 1),
+            (Error::Usage("no".into()), 2),
+            (busy(true), 3),
+            (busy(false), 1),
+            (Error::HeadConflict(Vec::new()), 3),
+            (missing, 4),
+        ] {
+            let words = error.to_string();
+            assert_eq!(Exit::of(&anyhow::Error::from(error)).code(), code, "{words}");
+        }
+    }
+
+    #[test]
+    fn context_does_not_hide_the_class() {
+        let error = anyhow::Error::from(Error::HeadConflict(Vec::new())).context("while pushing");
+        assert_eq!(Exit::of(&error), Exit::Conflict);
+        assert_eq!(Exit::of(&anyhow::anyhow!("something else")), Exit::Refused);
+        assert_eq!(Exit::of(&crate::interrupt::Interrupted.into()).code(), 130);
+    }
+
+    #[test]
+    fn damage_is_graver_than_conflict_is_graver_than_refusal() {
+        assert_eq!([Exit::Refused, Exit::Damage, Exit::Conflict, Exit::Done].into_iter().max(), Some(Exit::Damage));
+        assert_eq!([Exit::Refused, Exit::Conflict, Exit::Done].into_iter().max(), Some(Exit::Conflict));
+        assert_eq!([Exit::Refused, Exit::Done].into_iter().max(), Some(Exit::Refused));
+    }
+
+    #[test]
+    fn help_is_no_error_and_a_wrong_word_is() {
+        let told = |words: &[&str]| crate::args::parse(words.iter().map(std::ffi::OsString::from)).unwrap_err();
+        assert!(!told(&["packhouse", "--help"]).use_stderr());
+        assert!(told(&["packhouse", "nonsense"]).use_stderr());
+        assert!(told(&["packhouse"]).use_stderr());
+    }
+}

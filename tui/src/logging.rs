@@ -1,0 +1,68 @@
+//! The log: to stderr, as much of it as `-v` and `PACKHOUSE_LOG` ask for.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::MultiProgress;
+use packhouse_host::Error;
+use tracing_subscriber::EnvFilter;
+
+use crate::context::Context;
+
+/// Starts the log. `PACKHOUSE_LOG` takes the directives of `tracing`, such as `packhouse_host=debug`, and is heeded before `-v`.
+/// A verb that takes the whole screen logs only where stderr leads elsewhere.
+pub(crate) fn start(context: &Context, whole_screen: bool) -> anyhow::Result<()> {
+    if whole_screen && io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let directives = match std::env::var("PACKHOUSE_LOG") {
+        Ok(directives) if !directives.is_empty() => directives,
+        _ => level(context.globals.quiet, context.globals.verbose).to_owned(),
+    };
+    let filter = EnvFilter::try_new(&directives)
+        .map_err(|error| Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one")))?;
+    let multi = context.bars.multi().clone();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(context.bars.style().coloured())
+        .with_target(context.globals.verbose > 1)
+        // A closed stderr is no reason to panic.
+        .log_internal_errors(false)
+        .with_writer(move || Aside(multi.clone()))
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("the log did not start: {error}"))
+}
+
+const fn level(quiet: bool, verbose: u8) -> &'static str {
+    match (quiet, verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "warn,packhouse=info,packhouse_host=info",
+        (_, 2) => "info,packhouse=debug,packhouse_host=debug",
+        (_, _) => "debug,packhouse=trace,packhouse_host=trace",
+    }
+}
+
+/// Writes to stderr while the bars step aside.
+struct Aside(MultiProgress);
+
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().lock().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_is_a_filter() {
+        for (quiet, verbose) in [(true, 0), (false, 0), (false, 1), (false, 2), (false, 9)] {
+            assert!(EnvFilter::try_new(level(quiet, verbose)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Where the store is: `--data`, `--database` and `--storage` made into paths.
+
+use std::path::{Path, PathBuf};
+
+use directories::BaseDirs;
+use packhouse_host::{Error, StoreOptions};
+use url::Url;
+
+use crate::args::Globals;
+
+/// Where the store is that the globals name.
+pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
+    let database = globals.database.as_deref().map(sqlite_file).transpose()?;
+    let storage = globals.storage.as_deref().map(file_folder).transpose()?;
+    let data = match (&globals.data, &database, &storage) {
+        // Both are elsewhere: the platform's folder has no part in it.
+        (None, Some(_), Some(packs)) => packs.clone(),
+        _ => data_folder(globals)?,
+    };
+    let mut options = StoreOptions::embedded(data);
+    if let Some(catalog) = database {
+        options.catalog = catalog;
+    }
+    if let Some(packs) = storage {
+        options.packs = packs;
+    }
+    Ok(options)
+}
+
+/// The folder that `--data` names, or the platform's.
+fn data_folder(globals: &Globals) -> anyhow::Result<PathBuf> {
+    match &globals.data {
+        Some(data) => Ok(data.clone()),
+        None => BaseDirs::new()
+            .map(|dirs| dirs.data_dir().join("packhouse"))
+            .ok_or_else(|| usage("there is no home folder to keep the store in; say where with --data DIR".into())),
+    }
+}
+
+/// `sqlite:///FILE`, or `sqlite://FILE` from the folder one stands in.
+fn sqlite_file(url: &str) -> anyhow::Result<PathBuf> {
+    let usage = || usage(format!("--database {url}: sqlite:///FILE is expected"));
+    match scheme(url) {
+        Some("sqlite") => {}
+        Some("postgres" | "postgresql") => return Err(not_yet("--database postgres://…", "sqlite:///FILE")),
+        _ => return Err(usage()),
+    }
+    let file = url.strip_prefix("sqlite://").ok_or_else(usage)?;
+    if file.is_empty() || file.ends_with('/') || file.contains(['?', '#', ':']) {
+        return Err(usage());
+    }
+    let here = std::path::absolute(".").ok().and_then(|here| Url::from_directory_path(here).ok());
+    let path = here.and_then(|here| here.join(file).ok()).and_then(|url| url.to_file_path().ok());
+    path.ok_or_else(usage)
+}
+
+/// `file:///DIR`.
+fn file_folder(url: &str) -> anyhow::Result<PathBuf> {
+    let usage = || usage(format!("--storage {url}: file:///DIR is expected"));
+    match scheme(url) {
+        Some("file") => {}
+        Some("s3") => return Err(not_yet("--storage s3://…", "file:///DIR")),
+        _ => return Err(usage()),
+    }
+    let parsed = Url::parse(url).map_err(|_| usage())?;
+    if !url.starts_with("file:///") || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(usage());
+    }
+    let path = parsed.to_file_path().map_err(|()| usage())?;
+    if path == Path::new("/") { Err(usage()) } else { Ok(path) }
+}
+
+fn scheme(url: &str) -> Option<&str> {
+    url.split_once(':').map(|(scheme, _)| scheme)
+}
+
+fn usage(words: String) -> anyhow::Error {
+    Error::Usage(words).into()
+}
+
+fn not_yet(what: &str, instead: &str) -> anyhow::Error {
+    let words = format!("{what} is not yet in this build; use {instead}, or --data DIR for both catalog and packs");
+    Error::Unsupported(words).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused_as_usage(outcome: anyhow::Result<PathBuf>) -> bool {
+        outcome.is_err_and(|error| matches!(error.downcast_ref(), Some(Error::Usage(_))))
+    }
+
+    #[test]
+    fn sqlite_urls_are_files() {
+        assert_eq!(sqlite_file("sqlite:///srv/a%20b.db").unwrap(), Path::new("/srv/a b.db"));
+        assert_eq!(sqlite_file("sqlite://sub/c.db").unwrap(), std::env::current_dir().unwrap().join("sub/c.db"));
+        for bad in [
+            "sqlite://",
+            "sqlite:x.db",
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite:///x.db?mode=ro",
+            "mysql://h/d",
+            "x.db",
+            "sqlite:///d/",
+        ] {
+            assert!(refused_as_usage(sqlite_file(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn storage_urls_are_folders() {
+        assert_eq!(file_folder("file:///srv/packs/").unwrap(), Path::new("/srv/packs/"));
+        for bad in ["file://host/packs", "file:packs", "/srv/packs", "file:///", "file:///p?x", "gs://b/p"] {
+            assert!(refused_as_usage(file_folder(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_goes_before_the_data_folder() {
+        let text = |text: &str| Some(text.to_owned());
+        let named = |data: Option<&str>, database, storage| {
+            let globals = Globals { data: data.map(PathBuf::from), database, storage, ..Globals::default() };
+            options(&globals).unwrap()
+        };
+        let all = named(Some("/d"), text("sqlite:///c/x.db"), text("file:///p"));
+        assert_eq!((all.catalog, all.packs, all.cache), ("/c/x.db".into(), "/p".into(), Some("/d/cache".into())));
+        let both = named(None, text("sqlite:///c/x.db"), text("file:///p"));
+        assert_eq!((both.catalog, both.packs, both.cache), ("/c/x.db".into(), "/p".into(), Some("/p/cache".into())));
+        let data = named(Some("/d"), None, None);
+        assert_eq!((data.catalog, data.packs), ("/d/catalog.db".into(), "/d".into()));
+    }
+
+    #[test]
+    fn what_comes_later_is_refused_by_name() {
+        for error in [sqlite_file("postgres://h/d"), sqlite_file("postgresql://h/d"), file_folder("s3://bucket/prefix")] {
+            let error = error.unwrap_err();
+            assert!(
+                matches!(error.downcast_ref(), Some(Error::Unsupported(text)) if text.contains("not yet in this build")),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `packhouse component`: the component that plans the work, for those who want to read it or host it themselves.
+
+use std::io::Write;
+use std::path::Path;
+
+use packhouse_artifact::{COMPONENT, WIT, WORLD};
+use packhouse_host::Error;
+use serde::Serialize;
+
+use crate::args::Component;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format;
+use crate::style::Tone;
+
+#[derive(Serialize)]
+struct Report {
+    digest: String,
+    bytes: usize,
+    world: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wit: Option<String>,
+}
+
+/// Shows the component, writes it to a file, or prints its WIT.
+pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> {
+    let output = &context.output;
+    if let Some(file) = &asked.output {
+        write(file, COMPONENT)?;
+    }
+    let report = Report { digest: digest(), bytes: COMPONENT.len(), world: WORLD, wit: asked.wit.then(|| wit_text(&WIT)) };
+    if let (Some(wit), false) = (&report.wit, output.json()) {
+        output.raw(wit)?;
+        return Ok(Exit::Done);
+    }
+    output.result(&report, || {
+        let size = format::bytes(report.bytes as u64);
+        let mut lines = vec![output.paint(Tone::Name, &report.digest), format!("{}, {size}", report.world)];
+        lines.extend(asked.output.as_ref().map(|file| format!("wrote {}", format::shown(&file.display().to_string()))));
+        lines
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Digest of the component that this binary embeds.
+fn digest() -> String {
+    format!("sha256:{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, COMPONENT)))
+}
+
+/// Writes beside the file and renames: whoever reads it sees the old bytes or the new ones, never half of them.
+fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let io = |doing| move |source| Error::Io { doing, path: file.to_owned(), source };
+    let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = builder().tempfile_in(folder).map_err(io("writing"))?;
+    temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(io("writing"))?;
+    temporary.persist(file).map_err(|error| io("renaming to")(error.error))?;
+    Ok(())
+}
+
+/// Temporary files are private by default; this one becomes a file like any other, so the umask decides.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".packhouse-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+}
+
+/// The files of a WIT package as one text: the package is named once, then come the interfaces and the world.
+fn wit_text(files: &[(&str, &str)]) -> String {
+    let names_package = |line: &&str| line.starts_with("package ") && line.trim_end().ends_with(';');
+    let package = files.iter().flat_map(|(_, text)| text.lines()).find(names_package).unwrap_or_default();
+    let mut whole = format!("{package}\n");
+    for (_, text) in files {
+        let body: Vec<&str> = text.lines().filter(|line| !names_package(line)).collect();
+        whole.push('\n');
+        whole.push_str(body.join("\n").trim());
+        whole.push('\n');
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wit_is_one_text_that_names_its_package_once() {
+        let text = wit_text(&WIT);
+        assert_eq!(text.lines().filter(|line| line.starts_with("package ")).count(), 1);
+        assert!(text.starts_with("package packhouse:engine@"), "{}", &text[..60]);
+        assert!(text.contains("\nworld engine {\n") && text.ends_with("}\n"));
+        for (name, _) in WIT {
+            let interface = name.trim_end_matches(".wit");
+            assert!(interface == "engine" || text.contains(&format!("interface {interface} {{")), "{interface}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_provenance() {
+        assert!(packhouse_artifact::PROVENANCE.contains(&format!("digest = \"{}\"", digest())));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.wasm");
+        std::fs::write(&file, "old").unwrap();
+        write(&file, b"new").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        let error = write(&folder.path().join("no/where"), b"").unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(Error::Io { .. })), "{error}");
+    }
+}

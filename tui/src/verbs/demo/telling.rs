@@ -1,0 +1,170 @@
+//! How the demo tells what it does. Plain and coloured output say the same.
+
+use packhouse_host::GcReport;
+
+use super::{Fetches, Pile, Told};
+use crate::format::{bytes, change, count, millis, some};
+use crate::output::Output;
+use crate::style::Tone;
+use crate::table::{Cell, Side, Table};
+
+use Side::{Left, Right};
+
+/// What comes.
+pub(super) fn opening(output: &Output) -> anyhow::Result<()> {
+    output.line(output.paint(Tone::Strong, "packhouse demo: five repos in a temporary folder that is gone afterwards"))?;
+    heading(1, "Every push leaves a pack behind, and packs pile up", output)
+}
+
+/// A numbered step.
+pub(super) fn heading(number: u32, text: &str, output: &Output) -> anyhow::Result<()> {
+    output.line("")?;
+    output.line(format!("{} {}", output.paint(Tone::Name, number), output.paint(Tone::Strong, text)))
+}
+
+/// The repos before anything is done about them.
+pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
+    let mut table = Table::new(&[
+        ("REPO", Left),
+        ("PUSHES", Left),
+        ("PACKS", Right),
+        ("SIZE", Right),
+        ("COMMITS", Right),
+        ("SNAPSHOTS", Right),
+        ("OBJECTS", Right),
+        ("TAGS", Right),
+    ]);
+    for Pile { repo, about, pushes, report, .. } in piles {
+        table.row([
+            Cell::new(Tone::Name, repo.to_string()),
+            Cell::new(Tone::Dim, format!("{pushes}, {about}")),
+            Cell::new(Tone::Warn, count(report.packs)),
+            bytes(report.bytes).into(),
+            count(report.commits).into(),
+            count(report.snapshots).into(),
+            count(report.objects).into(),
+            count(report.tags).into(),
+        ]);
+    }
+    output.table(&table, 2)
+}
+
+/// What the piles answer.
+pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> anyhow::Result<()> {
+    let mut table = Table::new(&[
+        ("REPO", Left),
+        ("EVERYTHING", Right),
+        ("OBJECTS", Right),
+        ("NEW", Right),
+        ("OBJECTS", Right),
+        ("TIME", Right),
+    ]);
+    for (pile, fetches) in piles.iter().zip(fetches) {
+        table.row([
+            Cell::new(Tone::Name, pile.repo.to_string()),
+            bytes(fetches.all.bytes).into(),
+            count(fetches.all.object_count).into(),
+            bytes(fetches.new.bytes).into(),
+            count(fetches.new.object_count).into(),
+            Cell::new(Tone::Dim, time(fetches)),
+        ]);
+    }
+    output.table(&table, 2)
+}
+
+/// One repo is done. With `--json` this is its one document.
+pub(super) fn consolidated(gc: &GcReport, output: &Output) -> anyhow::Result<()> {
+    output.result(gc, || {
+        let key = gc.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
+        vec![format!(
+            "  {}  {:>8} → {}  {}",
+            output.paint(Tone::Name, format!("{:<17}", gc.repo.to_string())),
+            some(gc.packs_before, "pack"),
+            output.paint(Tone::Good, count(gc.packs_after)),
+            output.paint(Tone::Dim, key),
+        )]
+    })
+}
+
+/// The sum of it.
+pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
+    heading(4, "What it came to", output)?;
+    let mut table = Table::new(&[
+        ("REPO", Left),
+        ("PACKS", Right),
+        ("BEFORE", Right),
+        ("AFTER", Right),
+        ("SAVED", Right),
+        ("", Right),
+        ("REPEATS", Right),
+        ("GC", Right),
+        ("FETCH", Right),
+        ("AFTER", Right),
+    ]);
+    let sum = |what: fn(&Told) -> u64| told.iter().map(what).sum::<u64>();
+    let row = |name: Cell, packs: (u64, u64), sizes: (u64, u64), repeats: u64, elapsed: u64, fetch: (String, String)| {
+        [
+            name,
+            Cell::new(Tone::Good, format!("{} → {}", count(packs.0), count(packs.1))),
+            bytes(sizes.0).into(),
+            bytes(sizes.1).into(),
+            bytes(sizes.0.saturating_sub(sizes.1)).into(),
+            Cell::new(Tone::Good, change(sizes.0, sizes.1)),
+            count(repeats).into(),
+            Cell::new(Tone::Dim, millis(elapsed)),
+            Cell::new(Tone::Dim, fetch.0),
+            Cell::new(Tone::Dim, fetch.1),
+        ]
+    };
+    for Told { repo, gc, before, after, .. } in told {
+        table.row(row(
+            Cell::new(Tone::Name, repo.to_string()),
+            (gc.packs_before, gc.packs_after),
+            (gc.bytes_before, gc.bytes_after),
+            gc.duplicates_dropped,
+            gc.elapsed_ms,
+            (time(before), time(after)),
+        ));
+    }
+    let whole = |of: fn(&Told) -> &Fetches| millis(told.iter().map(|told| of(told).took.as_millis() as u64).sum());
+    table.row(row(
+        Cell::new(Tone::Strong, "all"),
+        (sum(|told| told.gc.packs_before), sum(|told| told.gc.packs_after)),
+        (sum(|told| told.gc.bytes_before), sum(|told| told.gc.bytes_after)),
+        sum(|told| told.gc.duplicates_dropped),
+        sum(|told| told.gc.elapsed_ms),
+        (whole(|told| &told.before), whole(|told| &told.after)),
+    ));
+    output.table(&table, 2)?;
+
+    let entities = sum(|told| told.gc.commits + told.gc.snapshots + told.gc.objects + told.gc.tags);
+    let hashed = sum(|told| told.verify.objects_checked);
+    let fact = |label: &str, text: String| output.line(format!("  {} {text}", output.paint(Tone::Good, format!("{label:<10}"))));
+    output.line("")?;
+    fact("complete", format!("{} that the repos knew before are all in their new packs", some(entities, "record")))?;
+    fact(
+        "intact",
+        format!(
+            "{} read again, {} hashed, no problem found",
+            bytes(sum(|told| told.verify.bytes_checked)),
+            some(hashed, "object")
+        ),
+    )?;
+    fact("the same", format!("{} fetches gave byte for byte what they gave before", told.len() * 2))?;
+    if let Some(Told { gc, .. }) = told.first() {
+        fact("planned by", gc.component.clone())?;
+    }
+    heading(5, "Now yours", output)?;
+    for (command, why) in [
+        ("packhouse repo create you/notes", "a repo"),
+        ("packhouse push you/notes bundle.mpack", "a pack that a Muse client wrote"),
+        ("packhouse console", "watch and tend the store"),
+    ] {
+        output.line(format!("  {}  {}", output.paint(Tone::Name, format!("{command:<38}")), output.paint(Tone::Dim, why)))?;
+    }
+    Ok(())
+}
+
+fn time(fetches: &Fetches) -> String {
+    millis(fetches.took.as_millis() as u64)
+}

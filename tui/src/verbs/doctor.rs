@@ -1,0 +1,218 @@
+//! `packhouse doctor`: whether everything that packhouse needs is in order, and the way out where it is not.
+//!
+//! It changes nothing: where there is no store yet, it makes none.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use packhouse_host::sandbox::Sandbox;
+use packhouse_host::{Store, StoreOptions};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, shown, some};
+use crate::output::Output;
+use crate::place;
+use crate::style::{Environment, Tone};
+
+/// Below this a push of ordinary packs may not fit.
+const FEW_BYTES: u64 = 1 << 30;
+/// Below this not even the catalog can be kept.
+const HARDLY_ANY_BYTES: u64 = 16 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    status: Status,
+    detail: String,
+    way_out: Option<String>,
+}
+
+impl Check {
+    fn ok(check: &'static str, detail: impl Into<String>) -> Check {
+        Check { check, status: Status::Ok, detail: detail.into(), way_out: None }
+    }
+
+    fn warn(check: &'static str, detail: impl Into<String>, way_out: impl Into<String>) -> Check {
+        Check { check, status: Status::Warn, detail: detail.into(), way_out: Some(way_out.into()) }
+    }
+
+    fn fail(check: &'static str, detail: impl Into<String>, way_out: impl Into<String>) -> Check {
+        Check { check, status: Status::Fail, detail: detail.into(), way_out: Some(way_out.into()) }
+    }
+}
+
+/// Looks at one thing after the other.
+pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
+    let options = place::options(&context.globals)?;
+    let output = &context.output;
+    let mut exit = Exit::Done;
+    let mut tell = |check: Check| {
+        if check.status == Status::Fail {
+            exit = Exit::Refused;
+        }
+        output.result(&check, || describe(&check, output))
+    };
+    let catalogs = options.catalog.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tell(folder("data folder", catalogs))?;
+    if options.packs != catalogs {
+        tell(folder("packs folder", &options.packs))?;
+    }
+    tell(space(&options.packs))?;
+    for check in store(options).await {
+        tell(check)?;
+    }
+    tell(component().await)?;
+    tell(terminal(output))?;
+    Ok(exit)
+}
+
+/// Whether files can be made there, or the folder itself if it is still to come.
+fn folder(check: &'static str, folder: &Path) -> Check {
+    let there = existing(folder);
+    match tempfile::Builder::new().prefix(".packhouse-doctor-").tempfile_in(&there) {
+        Ok(_) if there == folder => Check::ok(check, format!("{} can be written", folder.display())),
+        Ok(_) => Check::ok(check, format!("{} is not there yet; first use makes it", folder.display())),
+        Err(error) => Check::fail(
+            check,
+            format!("{} can't be written: {error}", there.display()),
+            "check who owns it and how it is mounted, or use another --data folder",
+        ),
+    }
+}
+
+/// The folder, or the nearest one above it that is there.
+fn existing(folder: &Path) -> PathBuf {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let there = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
+    if there == absolute { folder.to_owned() } else { there.to_owned() }
+}
+
+fn space(packs: &Path) -> Check {
+    const CHECK: &str = "free space";
+    const WAY_OUT: &str = "free some, or keep the packs elsewhere with --data or --storage";
+    let there = existing(packs);
+    match rustix::fs::statvfs(&there) {
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            let detail = format!("{} on the disk of {}", bytes(free), there.display());
+            match free {
+                ..HARDLY_ANY_BYTES => Check::fail(CHECK, detail, WAY_OUT),
+                HARDLY_ANY_BYTES..FEW_BYTES => Check::warn(CHECK, detail, WAY_OUT),
+                FEW_BYTES.. => Check::ok(CHECK, detail),
+            }
+        }
+        Err(error) => Check::warn(CHECK, format!("{} does not tell: {error}", there.display()), WAY_OUT),
+    }
+}
+
+/// Whether the catalog opens, and every repo can be read from it.
+async fn store(options: StoreOptions) -> Vec<Check> {
+    let catalog = options.catalog.display().to_string();
+    if !options.catalog.exists() {
+        return vec![Check::ok("catalog", format!("{catalog} is not there yet; first use makes it"))];
+    }
+    const WAY_OUT: &str = "if the message does not say what to do, restore the folder from a backup";
+    let store = match Store::open(options).await {
+        Ok(store) => store,
+        Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
+    };
+    let repos = match store.repos().await {
+        Ok(repos) => repos,
+        Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
+    };
+    let mut checks = vec![Check::ok("catalog", format!("{catalog} opens; {}", some(repos.len() as u64, "repo")))];
+    let mut unread = 0;
+    for repo in &repos {
+        if let Err(error) = store.repo(&repo.repo).await {
+            unread += 1;
+            checks.push(Check::fail("repos", format!("{}: {error}", repo.repo), format!("packhouse verify {}", repo.repo)));
+        }
+    }
+    let piled = repos.iter().filter(|repo| repo.packs > 1).count() as u64;
+    if unread == 0 && piled == 0 {
+        checks.push(Check::ok("repos", "all can be read, none has more than one pack"));
+    } else if unread == 0 {
+        let detail = format!("all can be read; packs pile up in {}", some(piled, "repo"));
+        checks.push(Check::warn("repos", detail, "packhouse gc --all"));
+    }
+    checks
+}
+
+/// Compiles the component afresh, past any cache.
+async fn component() -> Check {
+    const CHECK: &str = "component";
+    const WAY_OUT: &str =
+        "this binary is damaged, or the system forbids it to make code; install it anew, and look for such a rule";
+    let compiled = tokio::task::spawn_blocking(|| Sandbox::reference(None).map(|sandbox| sandbox.digest().to_owned()));
+    match compiled.await {
+        Ok(Ok(digest)) => Check::ok(CHECK, format!("compiles, {digest}")),
+        Ok(Err(error)) => Check::fail(CHECK, error.to_string(), WAY_OUT),
+        Err(panic) => Check::fail(CHECK, panic.to_string(), WAY_OUT),
+    }
+}
+
+/// Nothing here is wrong; it explains what the output looks like.
+fn terminal(output: &Output) -> Check {
+    let environment = Environment::read();
+    let is = if std::io::stdout().is_terminal() { "stdout is a terminal" } else { "stdout is no terminal" };
+    let colours = match (output.style().coloured(), environment.no_color, environment.dumb) {
+        (true, _, _) => "colours on",
+        (false, true, _) => "colours off, NO_COLOR is set",
+        (false, _, true) => "colours off, TERM is dumb",
+        (false, _, _) => "colours off",
+    };
+    let detail = format!("{is}, {colours}");
+    if std::io::stdout().is_terminal() && environment.dumb {
+        return Check::warn(
+            "terminal",
+            detail,
+            "bars and the console need a terminal that can move its cursor; set TERM to what yours is",
+        );
+    }
+    Check::ok("terminal", detail)
+}
+
+fn describe(check: &Check, output: &Output) -> Vec<String> {
+    let (tone, status) = match check.status {
+        Status::Ok => (Tone::Good, "ok  "),
+        Status::Warn => (Tone::Warn, "warn"),
+        Status::Fail => (Tone::Bad, "fail"),
+    };
+    let mut lines = vec![format!("{}  {:<12}  {}", output.paint(tone, status), check.check, shown(&check.detail))];
+    lines.extend(check.way_out.as_ref().map(|way_out| format!("{:20}{}", "", output.paint(Tone::Strong, shown(way_out)))));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_to_come_is_fine_and_a_file_in_its_place_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(folder("f", root.path()).status, Status::Ok);
+        assert!(folder("f", &root.path().join("a/b")).detail.contains("first use makes it"));
+        assert!(!root.path().join("a").exists());
+        let file = root.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(folder("f", &file.join("below")).status, Status::Fail);
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn free_space_is_told_for_folders_to_come() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(space(&root.path().join("a/b")).detail.contains("on the disk of"));
+    }
+}

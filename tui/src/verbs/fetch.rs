@@ -1,0 +1,54 @@
+//! `packhouse fetch`: a pack with all that is wanted and not had.
+
+use std::time::Duration;
+
+use packhouse_host::{FetchReport, FetchRequest};
+
+use crate::args::Fetch;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, some, time};
+use crate::interrupt::watched;
+use crate::output::Output;
+use crate::progress::PATIENCE;
+use crate::style::Tone;
+
+/// Fetches.
+pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit> {
+    let file = asked.output.clone();
+    let request = FetchRequest { want: asked.want, have: asked.have, ttl: Duration::from_secs(asked.ttl), output: asked.output };
+    let watch = context.bars.watch(PATIENCE);
+    let report = watched(&context.output, watch.progress(), async {
+        let store = context.open().await?;
+        Ok(store.fetch(&asked.repo, &request, watch.progress()).await?)
+    })
+    .await?;
+    drop(watch);
+    context.output.result(&report, || {
+        let mut lines = describe(&report, &context.output);
+        lines.extend(file.map(|file| format!("wrote {}", crate::format::shown(&file.display().to_string()))));
+        lines
+    })?;
+    Ok(Exit::Done)
+}
+
+fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
+    let how = if report.reused { "a stored pack as it is" } else { "assembled" };
+    let mut lines = vec![
+        format!("{}  {}", output.paint(Tone::Name, report.mpack_key), output.paint(Tone::Dim, how)),
+        format!(
+            "{}: {}, {}, {}, {}",
+            bytes(report.bytes),
+            some(report.commit_count, "commit"),
+            some(report.snapshot_count, "snapshot"),
+            some(report.object_count, "object"),
+            some(report.tag_count, "tag"),
+        ),
+        format!("{}  {}", report.mpack_url, output.paint(Tone::Dim, format!("until {}", time(report.expires_at)))),
+    ];
+    if report.missing > 0 {
+        let words = format!("{} reached that the repo never had: its history is shallow", some(report.missing, "id"));
+        lines.push(output.paint(Tone::Warn, words));
+    }
+    lines
+}

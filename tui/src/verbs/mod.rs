@@ -1,0 +1,100 @@
+//! What is done: a file per verb. Each opens what it needs, does its work under Ctrl-C's watch, and tells the result.
+
+mod completions;
+mod component;
+mod console;
+mod demo;
+mod doctor;
+mod fetch;
+mod gc;
+mod push;
+mod repo;
+mod verify;
+
+use packhouse_host::{Error, RepoName};
+
+use crate::args::Verb;
+use crate::context::Context;
+use crate::exit::Exit;
+
+/// Does what was asked.
+pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
+    match verb {
+        Verb::Repo(asked) => repo::run(asked, context).await,
+        Verb::Push(asked) => push::run(asked, context).await,
+        Verb::Gc(asked) => gc::run(asked, context).await,
+        Verb::Fetch(asked) => fetch::run(asked, context).await,
+        Verb::Verify(asked) => verify::run(asked, context).await,
+        Verb::Component(asked) => component::run(&asked, context),
+        Verb::Doctor => doctor::run(context).await,
+        Verb::Console => console::run(context).await,
+        Verb::Demo(asked) => demo::run(&asked, context).await,
+        Verb::Completions(asked) => completions::run(asked.shell, context),
+    }
+}
+
+/// Does the work for one repo after the other. One that fails is told of and does not hold the others back; the answer is the
+/// gravest outcome. What is not about a repo (a stop on request, a stdout that can't be written) ends the round.
+async fn each(
+    repos: &[RepoName],
+    context: &Context,
+    mut work: impl AsyncFnMut(&RepoName) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let mut gravest = Exit::Done;
+    for repo in repos {
+        let exit = match work(repo).await {
+            Ok(exit) => exit,
+            Err(error) if repos.len() == 1 || ends_the_round(&error) => return Err(error),
+            Err(error) => context.output.failure_of(Some(&repo.to_string()), &error),
+        };
+        gravest = gravest.max(exit);
+    }
+    Ok(gravest)
+}
+
+fn ends_the_round(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Error>().is_none_or(|error| matches!(error, Error::Cancelled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Globals;
+
+    fn names(names: &[&str]) -> Vec<RepoName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    async fn round(outcomes: Vec<anyhow::Result<Exit>>) -> (usize, anyhow::Result<Exit>) {
+        let context = Context::new(Globals { quiet: true, ..Globals::default() });
+        let repos: Vec<RepoName> = (0..outcomes.len()).map(|n| format!("a/{n}").parse().unwrap()).collect();
+        let mut outcomes = outcomes.into_iter();
+        let ended = each(&repos, &context, async |_| outcomes.next().unwrap()).await;
+        (outcomes.len(), ended)
+    }
+
+    fn damage() -> anyhow::Error {
+        Error::MissingPack { key: packhouse_host::MpackKey::new([0; 32]), repo: names(&["a/1"]).remove(0), place: "p".into() }
+            .into()
+    }
+
+    #[tokio::test]
+    async fn a_failing_repo_does_not_hold_the_others_back_and_the_gravest_counts() {
+        let busy = Error::HeadConflict(Vec::new()).into();
+        let refused = Error::Unsupported("x".into()).into();
+        let (left, ended) = round(vec![Err(busy), Err(damage()), Ok(Exit::Done), Err(refused)]).await;
+        assert_eq!((left, ended.unwrap()), (0, Exit::Damage));
+    }
+
+    #[tokio::test]
+    async fn a_stop_on_request_ends_the_round() {
+        let (left, ended) = round(vec![Ok(Exit::Done), Err(Error::Cancelled.into()), Ok(Exit::Done)]).await;
+        assert_eq!((left, Exit::of(&ended.unwrap_err())), (1, Exit::Refused));
+    }
+
+    #[tokio::test]
+    async fn one_repo_alone_fails_with_its_error() {
+        let (_, ended) = round(vec![Err(damage())]).await;
+        assert_eq!(Exit::of(&ended.unwrap_err()), Exit::Damage);
+    }
+}

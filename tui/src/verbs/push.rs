@@ -1,0 +1,66 @@
+//! `packhouse push`: stores files as packs of a repo, all or none.
+
+use packhouse_host::{PushOptions, PushReport, PushStatus};
+
+use crate::args::Push;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, count, short, shown};
+use crate::interrupt::watched;
+use crate::output::Output;
+use crate::progress::PATIENCE;
+use crate::style::Tone;
+use crate::table::{Cell, Side, Table};
+
+/// Pushes.
+pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> {
+    let watch = context.bars.watch(PATIENCE);
+    let reports = watched(&context.output, watch.progress(), async {
+        let store = context.open().await?;
+        Ok(store.push(&asked.repo, &asked.files, PushOptions { force: asked.force }, watch.progress()).await?)
+    })
+    .await?;
+    drop(watch);
+    tell(&reports, &context.output)?;
+    Ok(Exit::Done)
+}
+
+fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
+    if output.json() {
+        return reports.iter().try_for_each(|report| output.result(report, Vec::new));
+    }
+    use Side::{Left, Right};
+    let mut table = Table::new(&[
+        ("FILE", Left),
+        ("STATUS", Left),
+        ("PACK", Left),
+        ("SIZE", Right),
+        ("COMMITS", Right),
+        ("SNAPSHOTS", Right),
+        ("OBJECTS", Right),
+        ("NEW", Right),
+    ]);
+    for report in reports {
+        let status = match report.status {
+            PushStatus::Stored => Cell::new(Tone::Good, "stored"),
+            PushStatus::Unchanged => Cell::new(Tone::Dim, "unchanged"),
+        };
+        table.row([
+            report.file.as_str().into(),
+            status,
+            Cell::new(Tone::Name, short(&report.mpack_key.to_string())),
+            bytes(report.bytes).into(),
+            count(report.commits).into(),
+            count(report.snapshots).into(),
+            count(report.objects).into(),
+            count(report.new_objects).into(),
+        ]);
+    }
+    output.table(&table, 0)?;
+    // The heads are decided once for all files, so any report tells them.
+    let heads = reports.first().map(|report| &report.branch_heads).into_iter().flatten();
+    for (branch, head) in heads {
+        output.line(format!("{} {} at {head}", output.paint(Tone::Dim, "branch"), shown(branch)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! `packhouse repo create|list|show`: repos, and what they hold.
+
+use packhouse_host::{RepoReport, Visibility};
+
+use crate::args::Repo;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, millis, short, shown, some, time};
+use crate::output::Output;
+use crate::style::Tone;
+use crate::table::{Cell, Side, Table};
+
+/// Makes, lists or shows.
+pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.open().await?;
+    let output = &context.output;
+    match asked {
+        Repo::Create { repo, private } => {
+            let visibility = if private { Visibility::Private } else { Visibility::Public };
+            let made = store.create_repo(&repo, visibility).await?;
+            output.result(&made, || {
+                let name = output.paint(Tone::Name, &made.repo);
+                vec![
+                    format!("made {name}, {}", made.visibility.as_str()),
+                    format!("push packs with: packhouse push {} FILE…", made.repo),
+                ]
+            })?;
+        }
+        Repo::List => {
+            let repos = store.repos().await?;
+            if output.json() {
+                for repo in &repos {
+                    output.result(repo, Vec::new)?;
+                }
+            } else if repos.is_empty() {
+                output.note("there are no repos yet; make one with: packhouse repo create OWNER/SLUG");
+            } else {
+                output.table(&list(&repos), 0)?;
+            }
+        }
+        Repo::Show { repo } => {
+            let repo = store.repo(&repo).await?;
+            output.result(&repo, || show(&repo, output))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn list(repos: &[RepoReport]) -> Table {
+    use Side::{Left, Right};
+    let mut table = Table::new(&[
+        ("REPO", Left),
+        ("PACKS", Right),
+        ("SIZE", Right),
+        ("COMMITS", Right),
+        ("OBJECTS", Right),
+        ("LAST GC", Left),
+        ("", Left),
+    ]);
+    for repo in repos {
+        table.row([
+            Cell::new(Tone::Name, repo.repo.to_string()),
+            Cell::new(if repo.packs > 1 { Tone::Warn } else { Tone::Plain }, crate::format::count(repo.packs)),
+            bytes(repo.bytes).into(),
+            crate::format::count(repo.commits).into(),
+            crate::format::count(repo.objects).into(),
+            repo.last_gc.as_ref().map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
+            Cell::new(Tone::Dim, if repo.visibility == Visibility::Private { "private" } else { "" }),
+        ]);
+    }
+    table
+}
+
+fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
+    let label = |text: &str| output.paint(Tone::Dim, format!("{text:<10}"));
+    let waiting = repo.stored_bytes.saturating_sub(repo.bytes);
+    let mut lines = vec![
+        output.paint(Tone::Name, &repo.repo),
+        format!("{}{}, made {}, id {}", label("repo"), repo.visibility.as_str(), time(repo.created_at), repo.repo_id),
+        format!(
+            "{}{}, {}, {}, {}",
+            label("holds"),
+            some(repo.commits, "commit"),
+            some(repo.snapshots, "snapshot"),
+            some(repo.objects, "object"),
+            some(repo.tags, "tag"),
+        ),
+        format!(
+            "{}{}, {}{}",
+            label("packs"),
+            some(repo.packs, "pack"),
+            bytes(repo.bytes),
+            if waiting > 0 { format!(", and {} that wait for deletion", bytes(waiting)) } else { String::new() },
+        ),
+    ];
+    lines.extend(repo.pack_keys.iter().map(|key| format!("{}{key}", label(""))));
+    for (number, (branch, head)) in repo.branch_heads.iter().enumerate() {
+        let default = if *branch == repo.default_branch { output.paint(Tone::Dim, "  default") } else { String::new() };
+        lines.push(format!("{}{} at {head}{default}", label(if number == 0 { "branches" } else { "" }), shown(branch)));
+    }
+    if let Some(gc) = &repo.last_gc {
+        let what = match &gc.error {
+            Some(error) => output.paint(Tone::Bad, format!("{}: {}", gc.outcome, shown(error))),
+            None => format!("{}, {} → {}", gc.outcome, gc.packs_before, some(gc.packs_after, "pack")),
+        };
+        let component = output.paint(Tone::Dim, format!("component {}", short(&gc.component)));
+        lines.push(format!("{}{what} in {}, {}  {component}", label("last gc"), millis(gc.elapsed_ms), time(gc.finished_at)));
+    }
+    lines
+}

@@ -1,0 +1,62 @@
+//! `packhouse verify`: reads and hashes everything, and names what is wrong.
+
+use packhouse_host::VerifyReport;
+
+use crate::args::Verify;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, shown, some};
+use crate::interrupt::watched;
+use crate::output::Output;
+use crate::progress::PATIENCE;
+use crate::style::Tone;
+
+/// Verifies the repos named, or all.
+pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit> {
+    let output = &context.output;
+    let watch = context.bars.watch(PATIENCE);
+    let progress = watch.progress();
+    watched(output, progress, async {
+        let store = context.open().await?;
+        let repos = match asked.repos.is_empty() {
+            true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
+            false => asked.repos,
+        };
+        if repos.is_empty() {
+            output.note("there are no repos, so nothing can be wrong with them");
+        }
+        super::each(&repos, context, async |repo| {
+            let report = store.verify(repo, progress).await?;
+            output.result(&report, || describe(&report, output))?;
+            Ok(if report.ok { Exit::Done } else { Exit::Damage })
+        })
+        .await
+    })
+    .await
+}
+
+fn describe(report: &VerifyReport, output: &Output) -> Vec<String> {
+    let verdict = match report.ok {
+        true => output.paint(Tone::Good, "ok"),
+        false => output.paint(Tone::Bad, some(report.problems.len() as u64, "problem")),
+    };
+    let mut lines = vec![format!(
+        "{}  {verdict}  {} read, {}, {} hashed",
+        output.paint(Tone::Name, &report.repo),
+        bytes(report.bytes_checked),
+        some(report.packs_checked, "pack"),
+        some(report.objects_checked, "object"),
+    )];
+    for problem in &report.problems {
+        let kind = serde_json::to_value(problem.kind).ok();
+        let kind = kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or("problem");
+        lines.push(format!("  {} {}", output.paint(Tone::Bad, kind), shown(&problem.detail)));
+        if let Some(entity) = &problem.entity {
+            lines.push(format!("    {} {}", output.paint(Tone::Dim, "entity"), shown(entity)));
+        }
+        if let Some(pack) = &problem.pack {
+            lines.push(format!("    {} {pack}", output.paint(Tone::Dim, "pack")));
+        }
+    }
+    lines
+}
