@@ -136,6 +136,9 @@ pub struct GcReport {
     pub elapsed_ms: u64,
     /// Digest of the component that planned it.
     pub component: String,
+    /// Rows of the catalog that publishing inserted or changed: as many as there are packs and shelves, however many
+    /// objects there are.
+    pub rows_changed: u64,
     /// Present, and true, for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,

@@ -3,12 +3,16 @@
 //! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
 //! * [`memory`]: a host in memory, for the core without its component.
 //! * [`tangle`]: histories more tangled than clients make them.
+//! * [`seed`]: packs as the tests of the seed make them.
 //! * [`fixtures`]: the packs of the real client.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
 
+pub mod binary;
 pub mod fixtures;
 pub mod memory;
 pub mod model;
+pub mod seed;
+pub mod store;
 pub mod tangle;
 pub mod value;

@@ -111,6 +111,7 @@ pub(crate) enum Verb {
 pub(crate) enum Repo {
     /// Make a repo
     Create {
+        /// The repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
         /// Readable by its owner only
@@ -121,6 +122,7 @@ pub(crate) enum Repo {
     List,
     /// Show one repo: packs, sizes, branches
     Show {
+        /// The repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
     },
@@ -129,6 +131,7 @@ pub(crate) enum Repo {
 /// `packhouse push …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Push {
+    /// The repo
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repo: RepoName,
     /// Packs that a Muse client wrote
@@ -157,6 +160,7 @@ pub(crate) struct Gc {
 /// `packhouse fetch …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Fetch {
+    /// The repo
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repo: RepoName,
     /// Commits to get, with all that they reach [default: every branch head]
@@ -203,6 +207,7 @@ pub(crate) struct Demo {
 /// `packhouse completions …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Completions {
+    /// The shell
     #[arg(value_name = "SHELL")]
     pub(crate) shell: clap_complete::Shell,
 }

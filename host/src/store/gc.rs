@@ -110,6 +110,7 @@ impl Store {
             duplicates_dropped: 0,
             elapsed_ms: 0,
             component: self.sandbox.digest().to_owned(),
+            rows_changed: 0,
             dry_run: Some(true),
             plan_digest: None,
         };
@@ -194,7 +195,7 @@ impl Store {
             repo: repo.clone(),
         };
         match self.catalog.publish_consolidation(&done).await? {
-            Published::Done { rows } => tracing::debug!("publishing changed {rows} rows"),
+            Published::Done { rows } => report.rows_changed = rows,
             Published::Changed => return Err(Error::Busy { repo: repo.name, what: "it was consolidated" }),
         }
         report.consolidated_key = Some(written.key);

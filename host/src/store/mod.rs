@@ -6,6 +6,8 @@ mod load;
 mod prove;
 mod push;
 mod repo;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::path::{Path, PathBuf};

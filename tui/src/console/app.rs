@@ -118,10 +118,10 @@ where
         Ok(self.apply(msg))
     }
 
-    /// Whether nothing is left to do until something comes from outside.
+    /// Whether nothing is left to do until something comes from outside, or from as many tasks as are held back.
     #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
-        !self.model.dirty && self.messages.is_empty() && self.runner.in_flight() == 0
+    pub(super) fn is_idle_but_for(&self, held: usize) -> bool {
+        !self.model.dirty && self.messages.is_empty() && self.runner.in_flight() == held
     }
 
     fn apply(&mut self, msg: Msg) -> Option<Exit> {

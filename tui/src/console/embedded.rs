@@ -64,7 +64,11 @@ fn progress_of(watch: &Watch) -> Progress {
 
 /// Awaits work to its end; when it is asked to stop, that end comes at the work's next safe point. It is never
 /// dropped half-way: the host decides where stopping is safe.
-async fn until_stopped<T>(work: impl Future<Output = packhouse_host::Result<T>>, progress: &Progress, watch: &Watch) -> Answer<T> {
+async fn until_stopped<T>(
+    work: impl Future<Output = packhouse_host::Result<T>>,
+    progress: &Progress,
+    watch: &Watch,
+) -> Answer<T> {
     let mut work = pin!(work);
     tokio::select! {
         done = &mut work => return Ok(done?),

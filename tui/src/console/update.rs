@@ -120,7 +120,7 @@ fn scroll(model: &mut Model, action: Action) {
 fn open(model: &mut Model) -> Vec<Effect> {
     let Some(name) = model.current_repo() else { return Vec::new() };
     let ticket = model.ticket();
-    model.screens.push(Screen::Repo(Repo::new(name.clone(), ticket)));
+    model.screens.push(Screen::Repo(Box::new(Repo::new(name.clone(), ticket))));
     vec![Effect::Show(ticket, name)]
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Model {
 #[derive(Debug)]
 pub(super) enum Screen {
     /// A repo.
-    Repo(Repo),
+    Repo(Box<Repo>),
     /// Work that goes on, or its result.
     Run(Ticket),
 }
@@ -135,7 +135,7 @@ impl Model {
     /// The repo screen that waits for a ticket.
     pub(super) fn repo_awaiting(&mut self, ticket: Ticket) -> Option<&mut Repo> {
         self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Repo(repo) if repo.loading == Some(ticket) => Some(repo),
+            Screen::Repo(repo) if repo.loading == Some(ticket) => Some(repo.as_mut()),
             _ => None,
         })
     }

@@ -56,7 +56,9 @@ fn plan(report: &GcReport, room: usize) -> Vec<Line<'static>> {
     if report.duplicates_dropped > 0 {
         words.push(format!("{} that others repeat are not written again.", many(report.duplicates_dropped, "record")));
     }
-    words.push("Everything is proven before the new pack is used, and the old packs stay in storage until they are pruned.".to_owned());
+    words.push(
+        "Everything is proven before the new pack is used, and the old packs stay in storage until they are pruned.".to_owned(),
+    );
     let mut lines: Vec<Line<'static>> = words.iter().flat_map(|words| plain(wrap(words, room))).collect();
     if let Some(digest) = &report.plan_digest {
         lines.push(Line::raw(fit(&format!("Plan {}", safe(digest)), room)));

@@ -30,7 +30,7 @@ use super::backend::Failure;
 use super::keys::{Place, of_place};
 use super::msg::Extent;
 use super::state::{Model, RunState, Screen};
-use super::words::{fit, many, safe, width, wrap};
+use super::words::{count, fit, safe, width, wrap};
 
 /// Draws everything, and tells how far the scrolled part reaches.
 pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
@@ -121,8 +121,10 @@ fn scrolled(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, top: usize
     let inner = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
     let below = extent.content.saturating_sub(top + extent.height);
     let mut seen: Vec<Line> = lines.into_iter().skip(top).take(extent.height).collect();
-    if below > 0 && let Some(last) = seen.last_mut() {
-        *last = Line::raw(format!("↓ {} more", many(below as u64 + 1, "line")));
+    if below > 0
+        && let Some(last) = seen.last_mut()
+    {
+        *last = Line::raw(format!("↓ {} more", count(below as u64 + 1)));
     }
     frame.render_widget(Paragraph::new(seen), inner);
     extent

@@ -85,7 +85,12 @@ fn facts(model: &Model, report: &RepoReport, room: usize) -> Vec<Line<'static>> 
         fact(theme, "Packs", &packs, room),
         fact(theme, "Holds", &holds(report.objects, report.commits, report.snapshots, report.tags), room),
         fact(theme, "Last merge", &last, room),
-        fact(theme, "Access", &format!("{}, default branch {}, made {made}", report.visibility.as_str(), report.default_branch), room),
+        fact(
+            theme,
+            "Access",
+            &format!("{}, default branch {}, made {made}", report.visibility.as_str(), report.default_branch),
+            room,
+        ),
     ]
 }
 

@@ -39,7 +39,9 @@ pub(super) fn lines(model: &Model, run: &Run, step: Option<&Event>, stopping: bo
     ];
     let words = match (stopping, run.work) {
         (true, _) => "Stopping at the next safe point; nothing is half-done.",
-        (false, Work::Consolidate) => "The store stays as it is until everything is proven. You can leave this screen; the work goes on.",
+        (false, Work::Consolidate) => {
+            "The store stays as it is until everything is proven. You can leave this screen; the work goes on."
+        }
         (false, Work::Verify) => "Nothing is changed. You can leave this screen; the work goes on.",
     };
     lines.extend(plain(wrap(words, room)));

@@ -1,0 +1,76 @@
+//! Laws 4, 5 and 6 from the inside: plans that lie, crashes between any two steps, races.
+
+mod crashes;
+mod lies;
+mod races;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::{Store, StoreOptions};
+use crate::names::{RepoName, Visibility};
+use crate::progress::Progress;
+use crate::report::{FetchReport, RepoReport};
+use crate::sample::{HistoryOptions, history};
+use crate::store::{FetchRequest, PushOptions};
+use crate::world::FixedWorld;
+
+/// A store in a temporary folder, with one repo.
+pub(super) struct Fixture {
+    pub(super) folder: TempDir,
+    pub(super) store: Store,
+    pub(super) repo: RepoName,
+}
+
+pub(super) fn options(folder: &std::path::Path) -> StoreOptions {
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    StoreOptions { world: Arc::new(FixedWorld::starting_at(start)), cache: None, ..StoreOptions::embedded(folder) }
+}
+
+impl Fixture {
+    pub(super) async fn new() -> Fixture {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(options(folder.path())).await.unwrap();
+        let repo: RepoName = "law/test".parse().unwrap();
+        store.create_repo(&repo, Visibility::Public).await.unwrap();
+        Fixture { folder, store, repo }
+    }
+
+    /// With four packs of a small history, merges and duplicates included.
+    pub(super) async fn with_history() -> Fixture {
+        let fixture = Fixture::new().await;
+        let options = HistoryOptions { seed: 5, pushes: 4, merges: true, overlap: true, tags: true, ..HistoryOptions::default() };
+        for (i, pack) in history(&options).into_iter().enumerate() {
+            fixture.push(&format!("{i}.mpack"), &pack).await;
+        }
+        fixture
+    }
+
+    pub(super) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub(super) async fn push(&self, name: &str, pack: &[u8]) {
+        let file = self.file(name, pack);
+        self.store.push(&self.repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+    }
+
+    pub(super) async fn report(&self) -> RepoReport {
+        self.store.repo(&self.repo).await.unwrap()
+    }
+
+    pub(super) async fn fetch(&self) -> FetchReport {
+        self.store.fetch(&self.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap()
+    }
+
+    /// Nothing is damaged, and a fetch gives what it gave.
+    pub(super) async fn assert_unharmed(&self, before: &FetchReport, when: &str) {
+        let verified = self.store.verify(&self.repo, &Progress::silent()).await.unwrap();
+        assert!(verified.ok, "{when}: {:?}", verified.problems);
+        assert_eq!(self.fetch().await.mpack_key, before.mpack_key, "{when}: a fetch answers something else");
+    }
+}

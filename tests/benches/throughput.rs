@@ -1,0 +1,254 @@
+//! Consolidation and ingest against the limit of the machine, measured side by side in one run.
+//!
+//! ```text
+//! cargo bench -p packhouse-tests --bench throughput            all cases, three rounds
+//! cargo bench -p packhouse-tests --bench throughput -- a 5     case a, five rounds
+//! ```
+//!
+//! The *limit* of a case is the least that anyone could do with the bytes that it writes: one SHA-256 pass over them with the
+//! fastest library here, plus one copy of them to a new file (as many files as the case writes), durable. Ours hashes
+//! them twice (each object, and the pack), plans, proves, reads back, indexes and publishes.
+//!
+//! Each measured run is a process of its own, so that its peak memory is its own. It opens the store before
+//! the clock starts: compiling the component is no part of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use packhouse_host::sample::{CommitSpec, IdForm, PackBuilder, Random, SnapshotSpec};
+use packhouse_host::{Progress, PushOptions, RepoName, Store, StoreOptions, Visibility};
+
+/// A case: so many packs of so many objects.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    packs: usize,
+    objects: usize,
+    bytes: usize,
+    /// Half of each pack's objects are those of the pack before.
+    duplicates: bool,
+}
+
+const CASES: [Case; 5] = [
+    Case { name: "a", packs: 64, objects: 4096, bytes: 2048, duplicates: false },
+    Case { name: "b", packs: 16, objects: 64, bytes: 1 << 20, duplicates: false },
+    Case { name: "c", packs: 1000, objects: 100, bytes: 256, duplicates: true },
+    // Law 6: rows that publishing changes, at 10^5 and 10^6 objects in as many packs.
+    Case { name: "rows-1e5", packs: 20, objects: 5_000, bytes: 16, duplicates: false },
+    Case { name: "rows-1e6", packs: 20, objects: 50_000, bytes: 16, duplicates: false },
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    match arguments.first().map(String::as_str) {
+        Some("child") => child(&arguments[1..]),
+        Some("--test") => println!("benchmarks don't run as tests"),
+        chosen => {
+            let rounds = arguments.get(1).and_then(|n| n.parse().ok()).unwrap_or(3);
+            let chosen = chosen.filter(|c| *c != "all");
+            println!("| case | what | limit | ours | of the limit | peak memory | rows changed |");
+            println!("|---|---|---|---|---|---|---|");
+            for case in CASES.iter().filter(|c| chosen.is_none_or(|name| name == c.name)) {
+                measure(case, rounds);
+            }
+        }
+    }
+}
+
+/// What a measured process says.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Measured {
+    seconds: f64,
+    /// Peak resident memory in bytes.
+    peak: u64,
+    rows: u64,
+}
+
+fn measure(case: &Case, rounds: usize) {
+    // Beside the build, where the disk is the one that the project lives on.
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throughput");
+    let _ = std::fs::remove_dir_all(&root);
+    std::fs::create_dir_all(&root).unwrap();
+    let packs = write_case(&root.join("packs"), case);
+    let (mut limits, mut ours, mut peaks, mut rows) = (vec![], vec![], vec![], 0);
+    let (mut ingest_limits, mut ingests, mut ingest_peaks) = (vec![], vec![], vec![]);
+    for round in 0..rounds {
+        let store = root.join(format!("store-{round}"));
+        ingest_limits.push(limit(&packs, &root, true));
+        let measured = run("push", &store, &packs);
+        ingests.push(measured.seconds);
+        ingest_peaks.push(measured.peak);
+
+        let measured = run("gc", &store, &[]);
+        ours.push(measured.seconds);
+        peaks.push(measured.peak);
+        rows = measured.rows;
+        limits.push(limit(&consolidated(&store), &root, false));
+        std::fs::remove_dir_all(&store).unwrap();
+    }
+    let line = |what: &str, limits: &mut Vec<Limit>, ours: &mut Vec<f64>, peaks: &[u64], rows: &str| {
+        let limit = median(limits.iter().map(|l| l.hash + l.copy).collect());
+        let hash = median(limits.iter().map(|l| l.hash).collect());
+        let mine = median(ours.clone());
+        println!(
+            "| {} | {what} | {limit:.2} s ({hash:.2} hash + {:.2} copy) | {mine:.2} s | {:.2} | {} MB | {rows} |",
+            case.name,
+            limit - hash,
+            limit / mine,
+            peaks.iter().max().unwrap() / 1_000_000,
+        );
+    };
+    line("ingest", &mut ingest_limits, &mut ingests, &ingest_peaks, "");
+    line("consolidation", &mut limits, &mut ours, &peaks, &rows.to_string());
+    let _ = std::fs::remove_dir_all(&root);
+}
+
+struct Limit {
+    hash: f64,
+    copy: f64,
+}
+
+/// One SHA-256 pass over the files, plus one durable copy of them.
+fn limit(files: &[PathBuf], root: &Path, each: bool) -> Limit {
+    let mut hash = Duration::ZERO;
+    let mut buffer = vec![0u8; 4 << 20];
+    for file in files {
+        let mut file = File::open(file).unwrap();
+        let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
+        loop {
+            // Reading is no part of the hash: the copy pays for it.
+            let n = std::io::Read::read(&mut file, &mut buffer).unwrap();
+            if n == 0 {
+                break;
+            }
+            let start = Instant::now();
+            sum.update(&buffer[..n]);
+            hash += start.elapsed();
+        }
+        std::hint::black_box(sum.finish());
+    }
+    let start = Instant::now();
+    let targets: Vec<PathBuf> = (0..if each { files.len() } else { 1 }).map(|i| root.join(format!("copy-{i}"))).collect();
+    let mut out = File::create(&targets[0]).unwrap();
+    for (i, file) in files.iter().enumerate() {
+        if each && i > 0 {
+            out.sync_all().unwrap();
+            out = File::create(&targets[i]).unwrap();
+        }
+        let mut file = File::open(file).unwrap();
+        loop {
+            let n = std::io::Read::read(&mut file, &mut buffer).unwrap();
+            if n == 0 {
+                break;
+            }
+            out.write_all(&buffer[..n]).unwrap();
+        }
+    }
+    out.sync_all().unwrap();
+    let copy = start.elapsed();
+    drop(out);
+    for target in targets {
+        std::fs::remove_file(target).unwrap();
+    }
+    Limit { hash: hash.as_secs_f64(), copy: copy.as_secs_f64() }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn run(verb: &str, store: &Path, files: &[PathBuf]) -> Measured {
+    let out = Command::new(std::env::current_exe().unwrap()).arg("child").arg(verb).arg(store).args(files).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+/// Runs one verb in a process of its own, and says how long it took and how much memory it had.
+fn child(arguments: &[String]) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (verb, folder, files) = (&arguments[0], &arguments[1], &arguments[2..]);
+    let measured = runtime.block_on(async {
+        let mut options = StoreOptions::embedded(folder);
+        options.cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-cache"));
+        let store = Store::open(options).await.unwrap();
+        let repo: RepoName = "bench/repo".parse().unwrap();
+        let progress = Progress::silent();
+        let mut rows = 0;
+        let start;
+        if verb == "push" {
+            store.create_repo(&repo, Visibility::Public).await.unwrap();
+            start = Instant::now();
+            for file in files {
+                store.push(&repo, &[file.into()], PushOptions::default(), &progress).await.unwrap();
+            }
+        } else {
+            start = Instant::now();
+            rows = store.gc(&repo, &progress).await.unwrap().rows_changed;
+        }
+        Measured { seconds: start.elapsed().as_secs_f64(), peak: peak(), rows }
+    });
+    println!("{}", serde_json::to_string(&measured).unwrap());
+}
+
+/// Peak resident memory of this process, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// The one pack of a consolidated store: the newest under `packs/`.
+fn consolidated(store: &Path) -> Vec<PathBuf> {
+    let mut packs: Vec<PathBuf> = Vec::new();
+    for folder in std::fs::read_dir(store.join("packs")).unwrap() {
+        packs.extend(std::fs::read_dir(folder.unwrap().path()).unwrap().map(|e| e.unwrap().path()));
+    }
+    packs.retain(|p| p.extension().is_some_and(|e| e == "mpack"));
+    packs.sort_by_key(|p| std::fs::metadata(p).unwrap().modified().unwrap());
+    packs.pop().into_iter().collect()
+}
+
+/// Writes the packs of a case: one commit a pack, on top of the last; its snapshot lists the pack's objects as a delta.
+fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut random = Random::new(7);
+    let mut before: Vec<Vec<u8>> = Vec::new();
+    let (mut parent, mut tree): (Option<String>, Option<String>) = (None, None);
+    let mut paths = Vec::new();
+    for i in 0..case.packs {
+        let mut pack = PackBuilder::new();
+        let mut upsert = Vec::new();
+        let fresh = if case.duplicates { case.objects / 2 } else { case.objects };
+        let mut contents: Vec<Vec<u8>> = before.drain(..).collect();
+        for j in 0..fresh {
+            let mut content = vec![0; case.bytes];
+            random.fill(&mut content);
+            upsert.push((format!("part{}/file-{i}-{j}.bin", j % 16), pack.object(&content)));
+            if case.duplicates {
+                before.push(content);
+            }
+        }
+        for content in contents.drain(..) {
+            pack.object(&content);
+        }
+        let id = IdForm::Bare.id_of(format!("tree {i} of {}", case.name).as_bytes());
+        let snapshot = SnapshotSpec::Delta { id: id.clone(), parent: tree.replace(id.clone()), upsert, remove: vec![] };
+        let commit = CommitSpec::new(IdForm::Bare, [parent.as_deref(), None], &id, &format!("push {i}"), "2026-01-01T00:00:00+00:00");
+        pack.snapshot(&snapshot).commit(&commit).branch_head("main", &commit.id);
+        parent = Some(commit.id);
+        let path = folder.join(format!("{i:04}.mpack"));
+        std::fs::write(&path, pack.finish()).unwrap();
+        paths.push(path);
+    }
+    // On disk before the clock starts, so that nobody pays for it but us here.
+    for path in &paths {
+        File::open(path).unwrap().sync_all().unwrap();
+    }
+    paths
+}

@@ -1,0 +1,287 @@
+//! The `packhouse` binary, built once, and run on a store of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary under test: `PACKHOUSE_BINARY`, or the one that cargo builds beside these tests.
+///
+/// # Panics
+/// When it can't be built.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = PROGRAM.get_or_init(|| match std::env::var_os("PACKHOUSE_BINARY") {
+        Some(path) => Ok(path.into()),
+        None => build(),
+    });
+    built.as_ref().expect("packhouse can be built")
+}
+
+/// `target/PROFILE`, in which this test is.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let deps = test.parent().expect("a test lies in a folder");
+    if deps.ends_with("deps") { deps.parent().expect("`deps` lies in a folder").to_owned() } else { deps.to_owned() }
+}
+
+/// Cargo itself knows best whether the binary is stale; when it is not, this takes a moment.
+fn build() -> Result<PathBuf, String> {
+    let folder = profile_folder();
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        None | Some("debug") => "dev",
+        Some(name) => name,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = folder.parent().expect("a profile's folder lies in the target folder");
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--package", "packhouse", "--bin", "packhouse", "--profile", profile, "--target-dir"]);
+    let output = command.arg(target).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().expect("cargo runs");
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(folder.join(format!("packhouse{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// A folder in which compiled components are kept between tests. One a binary: it knows its component's digest.
+fn cache_folder() -> PathBuf {
+    let folder = profile_folder().join("packhouse-tests-cache");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    folder
+}
+
+/// What a call of the binary gave.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// The words of the call.
+    pub words: String,
+    /// Its exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Checks that it succeeded.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn ok(self) -> Ran {
+        self.exits(0)
+    }
+
+    /// Checks the exit code.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "exit code of `{}`\nstdout: {}\nstderr: {}", self.words, self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks that stderr says all of some words, in any case of letters.
+    ///
+    /// # Panics
+    /// When one is not there.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Ran {
+        for word in words {
+            let found = self.stderr.to_lowercase().contains(&word.to_lowercase());
+            assert!(found, "`{}` does not say `{word}` but: {}", self.words, self.stderr);
+        }
+        self
+    }
+
+    /// The JSON documents of stdout, one a line.
+    ///
+    /// # Panics
+    /// When a line is none.
+    #[track_caller]
+    pub fn documents(&self) -> Vec<Value> {
+        let parse = |line: &str| match serde_json::from_str(line) {
+            Ok(document) => document,
+            Err(why) => panic!("stdout of `{}` has a line that is no JSON ({why}): {line}", self.words),
+        };
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// The one JSON document of stdout.
+    ///
+    /// # Panics
+    /// When there is not exactly one.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let mut documents = self.documents();
+        assert_eq!(documents.len(), 1, "`{}` answered: {}{}", self.words, self.stdout, self.stderr);
+        documents.remove(0)
+    }
+}
+
+/// A store for the binary, in a folder that is removed afterwards.
+#[derive(Debug)]
+pub struct Packhouse {
+    folder: TempDir,
+}
+
+impl Default for Packhouse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Packhouse {
+    /// A store that is not there yet: the first call makes it.
+    ///
+    /// # Panics
+    /// When there is no room for temporary folders.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Packhouse { folder }
+    }
+
+    /// A store with an empty repo `a/b`.
+    pub fn with_repo() -> Self {
+        let store = Packhouse::new();
+        store.run(["repo", "create", "a/b"]).ok();
+        store
+    }
+
+    /// Folder of the store.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for other files.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub fn scratch(&self) -> PathBuf {
+        let scratch = self.folder.path().join("scratch");
+        std::fs::create_dir_all(&scratch).expect("a folder can be made in a temporary one");
+        scratch
+    }
+
+    /// A pack as a file.
+    ///
+    /// # Panics
+    /// When it can't be written.
+    pub fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.scratch().join(name);
+        std::fs::write(&path, bytes).expect("a file can be written to a temporary folder");
+        path.to_str().expect("temporary folders have names in UTF-8").to_owned()
+    }
+
+    /// A call, not yet started: with this store and `--json`, and nothing of the caller's environment that could matter.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        self.share_cache();
+        let mut command = Command::new(program());
+        command.arg("--data").arg(self.data()).arg("--json").args(words).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_")) {
+            command.env_remove(name);
+        }
+        command.env("HOME", self.folder.path()).env("NO_COLOR", "1").env_remove("XDG_DATA_HOME");
+        command
+    }
+
+    /// The embedded default keeps compiled components in the store; compiling anew for each test would take minutes.
+    fn share_cache(&self) {
+        let link = self.data().join("cache");
+        if std::fs::symlink_metadata(&link).is_err() && std::fs::create_dir_all(self.data()).is_ok() {
+            // Where it can't be linked, tests are slower and nothing else.
+            let _ = std::os::unix::fs::symlink(cache_folder(), link);
+        }
+    }
+
+    /// A call of the binary with `--json`.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
+        let mut command = self.command(words);
+        let output = command.output().expect("the binary can be started");
+        let words: Vec<String> = command.get_args().skip(3).map(|word| word.to_string_lossy().into_owned()).collect();
+        Ran {
+            words: words.join(" "),
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+        }
+    }
+
+    /// Pushes files to `a/b`.
+    pub fn push<S: AsRef<std::ffi::OsStr>>(&self, files: impl IntoIterator<Item = S>) -> Ran {
+        let words = ["push", "a/b"].map(std::ffi::OsString::from).into_iter();
+        self.run(words.chain(files.into_iter().map(|file| file.as_ref().to_owned())))
+    }
+
+    /// `repo show a/b`.
+    pub fn show(&self) -> Value {
+        self.run(["repo", "show", "a/b"]).ok().json()
+    }
+
+    /// Consolidates `a/b`.
+    pub fn gc(&self) -> Value {
+        self.run(["gc", "a/b"]).ok().json()
+    }
+
+    /// Fetches from `a/b`; the answer, and the bytes of its pack, taken from its URL.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn fetch(&self, words: &[&str]) -> (Value, Vec<u8>) {
+        let answer = self.run(["fetch", "a/b"].iter().chain(words)).ok().json();
+        let url = answer["mpack_url"].as_str().expect("a fetch answers a URL");
+        let path = url.strip_prefix("file://").expect("a local store answers file URLs");
+        let pack = std::fs::read(path).expect("the URL leads to the pack");
+        assert_eq!(answer["mpack_key"], crate::model::key(&pack), "the key is the hash of the bytes");
+        assert_eq!(answer["bytes"], pack.len());
+        (answer, pack)
+    }
+
+    /// What is visible of the store: `repo show`, and every file with its bytes' hash. Two that are equal: nothing changed.
+    /// The database's own files are left out (what they say is in `repo show`), and so are caches.
+    pub fn picture(&self) -> Picture {
+        let mut files = Vec::new();
+        list(&self.data(), &self.data(), &mut files);
+        files.sort();
+        Picture { show: self.show(), files }
+    }
+
+    /// Stored packs, by path.
+    pub fn pack_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        list(&self.data(), &self.data(), &mut files);
+        let packs = files.iter().filter(|(name, _)| name.starts_with("packs/") && name.ends_with(".mpack"));
+        packs.map(|(name, _)| self.data().join(name)).collect()
+    }
+}
+
+/// What is visible of a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// `repo show`.
+    pub show: Value,
+    /// Files below the store's folder, each with the key of its bytes.
+    pub files: Vec<(String, String)>,
+}
+
+fn list(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+        if name == "cache" || name.starts_with("catalog.db") {
+            continue;
+        }
+        if path.is_dir() {
+            list(root, &path, files);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            files.push((name, crate::model::key(&bytes)));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The library, on a store of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use packhouse_host::world::FixedWorld;
+use packhouse_host::{
+    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport, Result, Store, StoreOptions, Visibility,
+};
+use tempfile::TempDir;
+
+/// A store in a temporary folder, with the repo `a/b`, and a world that can be foreseen.
+#[derive(Debug)]
+pub struct TestStore {
+    /// The store.
+    pub store: Store,
+    /// `a/b`.
+    pub repo: RepoName,
+    folder: TempDir,
+    files: std::cell::Cell<usize>,
+}
+
+/// Options for a store in a folder: the time is fixed, and tests of one process share what they compile.
+pub fn options(folder: &Path) -> StoreOptions {
+    let now = "2026-03-02T09:00:00Z".parse().expect("a fixed date is one");
+    StoreOptions { cache: None, world: Arc::new(FixedWorld::starting_at(now)), ..StoreOptions::embedded(folder) }
+}
+
+impl TestStore {
+    /// A store with an empty repo `a/b`.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub async fn new() -> TestStore {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Store::open(options(&folder.path().join("data"))).await.expect("a store can be opened");
+        let repo: RepoName = "a/b".parse().expect("a/b is a repo's name");
+        store.create_repo(&repo, Visibility::Public).await.expect("a repo can be made");
+        TestStore { store, repo, folder, files: std::cell::Cell::new(0) }
+    }
+
+    /// Folder of the store.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A pack as a file.
+    ///
+    /// # Panics
+    /// When it can't be written.
+    pub fn file(&self, pack: &[u8]) -> PathBuf {
+        self.files.set(self.files.get() + 1);
+        let path = self.folder.path().join(format!("{:04}.mpack", self.files.get()));
+        std::fs::write(&path, pack).expect("a file can be written to a temporary folder");
+        path
+    }
+
+    /// Pushes packs together.
+    ///
+    /// # Errors
+    /// Those of the push.
+    pub async fn push(&self, packs: &[impl AsRef<[u8]>]) -> Result<Vec<PushReport>> {
+        let files: Vec<PathBuf> = packs.iter().map(|pack| self.file(pack.as_ref())).collect();
+        self.store.push(&self.repo, &files, PushOptions::default(), &Progress::silent()).await
+    }
+
+    /// Pushes packs one by one.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub async fn push_each(&self, packs: &[impl AsRef<[u8]>]) {
+        for pack in packs {
+            self.push(std::slice::from_ref(pack)).await.expect("a sound pack is stored");
+        }
+    }
+
+    /// Consolidates.
+    ///
+    /// # Errors
+    /// Those of the consolidation.
+    pub async fn gc(&self) -> Result<GcReport> {
+        self.store.gc(&self.repo, &Progress::silent()).await
+    }
+
+    /// `repo show`.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn show(&self) -> RepoReport {
+        self.store.repo(&self.repo).await.expect("the repo is there")
+    }
+
+    /// Fetches; the answer, and the bytes of its pack.
+    ///
+    /// # Errors
+    /// Those of the fetch.
+    pub async fn fetch(&self, want: &[String], have: &[String]) -> Result<(FetchReport, Vec<u8>)> {
+        let request = FetchRequest { want: want.to_vec(), have: have.to_vec(), ..FetchRequest::default() };
+        let answer = self.store.fetch(&self.repo, &request, &Progress::silent()).await?;
+        let path = answer.mpack_url.strip_prefix("file://").expect("a local store answers file URLs");
+        let pack = std::fs::read(path).expect("the URL leads to the pack");
+        assert_eq!(answer.mpack_key.to_string(), crate::model::key(&pack), "the key is the hash of the bytes");
+        Ok((answer, pack))
+    }
+
+    /// The bytes of every pack of the repo, by key.
+    ///
+    /// # Panics
+    /// When one is not where it should be.
+    pub async fn packs(&self) -> Vec<Vec<u8>> {
+        let path = |hex: &str| self.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
+        let keys = self.show().await.pack_keys;
+        keys.iter().map(|key| std::fs::read(path(&key.hex())).expect("a pack of the repo is there")).collect()
+    }
+
+    /// The repo's heads.
+    pub async fn heads(&self) -> BTreeMap<String, String> {
+        self.show().await.branch_heads
+    }
+
+    /// Checks that `verify` finds nothing wrong.
+    ///
+    /// # Panics
+    /// When it does.
+    #[track_caller]
+    pub fn sound(&self) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let report = self.store.verify(&self.repo, &Progress::silent()).await.expect("verify runs");
+            assert!(report.ok && report.problems.is_empty(), "verify at {place}: {:?}", report.problems);
+        }
+    }
+}
