@@ -123,9 +123,9 @@ impl Packs {
 impl Sources for Packs {
     fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)> {
         self.uses += 1;
-        let packs = &self.packs;
+        let packs = self.packs.clone();
         let run_pack = &packs[pack as usize];
-        if let Place::Staged(file, path, _) = &run_pack.place {
+        if let Place::Staged(file, path, _) = &self.packs[pack as usize].place {
             return Ok((file, path.clone()));
         }
         if !self.open.contains_key(&pack) {
@@ -136,6 +136,10 @@ impl Sources for Packs {
                 repo: self.repo.clone(),
                 place: self.vault.place_of(&key),
             })?;
+            if stored.bytes != run_pack.directory.pack_bytes {
+                let detail = format!("it has {} bytes where {} were stored", stored.bytes, run_pack.directory.pack_bytes);
+                return Err(self.damaged(pack, detail));
+            }
             if self.open.len() >= OPEN_PACKS
                 && let Some(oldest) = self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(pack, _)| *pack)
             {

@@ -48,11 +48,14 @@ pub(crate) fn some(number: u64, thing: &str) -> String {
 
 /// What became of a size: `-29%`, `+3%`, `±0%`.
 pub(crate) fn change(before: u64, after: u64) -> String {
-    if before == after || before == 0 {
-        return "±0%".into();
+    let percent = (after as f64 - before as f64) / (before as f64).max(1.0) * 100.0;
+    if percent.abs() < 0.05 || before == 0 {
+        "±0%".into()
+    } else if percent.abs() < 1.0 {
+        format!("{percent:+.1}%")
+    } else {
+        format!("{percent:+.0}%")
     }
-    let percent = (after as f64 - before as f64) / before as f64 * 100.0;
-    if percent.abs() < 1.0 { format!("{percent:+.1}%") } else { format!("{percent:+.0}%") }
 }
 
 /// A point in time, to the minute.
@@ -118,7 +121,7 @@ mod tests {
         assert_eq!(change(100, 71), "-29%");
         assert_eq!(change(100, 103), "+3%");
         assert_eq!(change(1000, 996), "-0.4%");
-        assert_eq!((change(5, 5), change(0, 0), change(0, 7)), ("±0%".into(), "±0%".into(), "±0%".into()));
+        assert_eq!([change(5, 5), change(0, 0), change(0, 7), change(10_000, 9_999)], ["±0%"; 4]);
     }
 
     #[test]

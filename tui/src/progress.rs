@@ -1,11 +1,11 @@
 //! The host's progress as a bar on stderr: for people at a terminal, and for work that lasts.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
-use packhouse_host::{Event, Phase, Progress};
+use packhouse_host::{Event, Progress, RepoName};
 use tokio::task::JoinHandle;
 
 use crate::format;
@@ -41,15 +41,13 @@ impl Bars {
     /// Watches some work; its bar appears once it has lasted over `patience`.
     pub(crate) fn watch(&self, patience: Duration) -> Watch {
         if !self.shown {
-            return Watch { progress: Progress::silent(), bar: ProgressBar::hidden(), reveal: None };
+            return Watch { progress: Progress::silent(), bar: ProgressBar::hidden(), seen: Arc::default(), reveal: None };
         }
-        let bar = ProgressBar::hidden();
-        let looks = Looks::new(self.style);
-        bar.set_style(looks.counting.clone());
-        let seen = Arc::new(Mutex::new(None));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let bar = ProgressBar::hidden().with_style(look(self.style, &seen));
         let progress = Progress::new({
-            let bar = bar.clone();
-            move |event| draw(&bar, &looks, &seen, &event)
+            let (bar, seen) = (bar.clone(), seen.clone());
+            move |event| draw(&bar, &seen, event)
         });
         let reveal = tokio::spawn({
             let (multi, bar) = (self.multi.clone(), bar.clone());
@@ -59,7 +57,7 @@ impl Bars {
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
         });
-        Watch { progress, bar, reveal: Some(reveal) }
+        Watch { progress, bar, seen, reveal: Some(reveal) }
     }
 }
 
@@ -68,6 +66,7 @@ impl Bars {
 pub(crate) struct Watch {
     progress: Progress,
     bar: ProgressBar,
+    seen: Arc<Mutex<Seen>>,
     reveal: Option<JoinHandle<()>>,
 }
 
@@ -77,10 +76,17 @@ impl Watch {
         &self.progress
     }
 
-    /// Says what is being done where the host has no event for it.
+    /// Says what is being done where the host has no event for it, until it has.
     pub(crate) fn about(&self, what: &'static str) {
-        self.bar.set_prefix("");
-        self.bar.set_message(what);
+        *locked(&self.seen) = Seen { label: what, ..Seen::default() };
+        self.bar.unset_length();
+    }
+
+    /// Shows steps in place of the host's events, which are too small to follow; until [`Watch::about`] is called.
+    pub(crate) fn step(&self, repo: &RepoName, label: &'static str, step: u64, steps: u64) {
+        *locked(&self.seen) = Seen { repo: repo.to_string(), label, done: step, total: steps, stepwise: true };
+        self.bar.set_length(steps);
+        self.bar.set_position(step);
     }
 }
 
@@ -93,78 +99,115 @@ impl Drop for Watch {
     }
 }
 
-/// How a bar looks where the end is known, and where it is not.
-struct Looks {
-    filling: ProgressStyle,
-    counting: ProgressStyle,
+/// What the bar tells. It is changed as a whole, so that no line mixes two phases.
+#[derive(Debug, Default)]
+struct Seen {
+    repo: String,
+    label: &'static str,
+    done: u64,
+    total: u64,
+    /// `done` and `total` count steps, not bytes, and events are passed over.
+    stepwise: bool,
 }
 
-impl Looks {
-    fn new(style: Style) -> Looks {
-        let (bar, spinner) = if style.coloured() { (".cyan/dim", ".cyan") } else { ("", "") };
-        let look = |template: &str| {
-            ProgressStyle::with_template(template)
-                .expect("the templates are constants, and a test reads them")
-                .progress_chars("━━─")
-                .with_key("done", |state: &ProgressState, to: &mut dyn Write| put(to, format::bytes(state.pos())))
-                .with_key("all", |state: &ProgressState, to: &mut dyn Write| {
-                    put(to, format::bytes(state.len().unwrap_or_default()))
-                })
-                .with_key("speed", |state: &ProgressState, to: &mut dyn Write| {
-                    put(to, format!("{}/s", format::bytes(state.per_sec() as u64)))
-                })
+impl Seen {
+    /// Left of the bar.
+    fn what(&self) -> String {
+        if self.repo.is_empty() { self.label.to_owned() } else { format!("{}  {:<10}", self.repo, self.label) }
+    }
+
+    /// Right of the bar; `speed` is in bytes a second.
+    fn how_far(&self, speed: f64) -> String {
+        let mut text = match (self.done, self.total) {
+            (0, 0) => return String::new(),
+            (done, total) if self.stepwise => return format!("{done} of {total}"),
+            (done, 0) => format::bytes(done),
+            (done, total) => format!("{:>8} of {}", format::bytes(done), format::bytes(total)),
         };
-        Looks {
-            filling: look(&format!(
-                "{{spinner{spinner}}} {{prefix}} {{msg:10}} {{wide_bar{bar}}} {{done:>8}} of {{all}} {{speed:>10}}"
-            )),
-            counting: look(&format!("{{spinner{spinner}}} {{prefix}} {{msg}}")),
+        if speed >= 1.0 && self.done < self.total {
+            text.push_str(&format!("  {}/s", format::bytes(speed as u64)));
         }
+        text
     }
 }
 
-/// Into a bar's line, which is a string and takes anything.
-fn put(to: &mut dyn Write, text: String) {
-    let _ = to.write_str(&text);
+fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the bar shows just now.
-type Seen = Mutex<Option<(String, Phase, u64)>>;
+fn look(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
+    let template = match style.coloured() {
+        true => "{spinner:.cyan} {what} {wide_bar:.cyan/dim} {how_far}",
+        false => "{spinner} {what} {wide_bar} {how_far}",
+    };
+    let (what, how_far) = (seen.clone(), seen.clone());
+    // Writing to a bar's line can't fail: it is a string.
+    ProgressStyle::with_template(template)
+        .expect("the templates are constants, and a test reads them")
+        .progress_chars("━━─")
+        .with_key("what", move |_: &ProgressState, to: &mut dyn Write| drop(to.write_str(&locked(&what).what()).ok()))
+        .with_key("how_far", move |state: &ProgressState, to: &mut dyn Write| {
+            drop(to.write_str(&locked(&how_far).how_far(state.per_sec())).ok());
+        })
+}
 
 /// Called from worker threads, often: most events only move the bar.
-fn draw(bar: &ProgressBar, looks: &Looks, seen: &Seen, event: &Event) {
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let same =
-        seen.as_ref().is_some_and(|(repo, phase, total)| (repo, phase, total) == (&event.repo, &event.phase, &event.total));
+fn draw(bar: &ProgressBar, seen: &Mutex<Seen>, event: Event) {
+    let label = event.phase.label();
+    let (done, total) = (event.done, event.total);
+    // The bar locks what was seen while it draws, so the lock is not held beyond this.
+    let same = {
+        let mut seen = locked(seen);
+        if seen.stepwise {
+            return;
+        }
+        let same = seen.repo == event.repo && seen.label == label && seen.total == total;
+        *seen = Seen { repo: event.repo, label, done, total, stepwise: false };
+        same
+    };
     if !same {
-        bar.set_style(if event.total > 0 { looks.filling.clone() } else { looks.counting.clone() });
-        bar.set_prefix(event.repo.clone());
-        bar.set_message(event.phase.label());
-        bar.set_length(event.total);
         bar.reset_eta();
-        *seen = Some((event.repo.clone(), event.phase, event.total));
+        match total {
+            0 => bar.unset_length(),
+            total => bar.set_length(total),
+        }
     }
-    bar.set_position(event.done);
+    bar.set_position(done);
 }
 
 #[cfg(test)]
 mod tests {
+    use packhouse_host::Phase;
+
     use super::*;
+    use crate::args::When;
+    use crate::style::Environment;
+
+    fn event(phase: Phase, done: u64, total: u64) -> Event {
+        Event { repo: "a/b".into(), phase, done, total }
+    }
 
     #[test]
     fn the_templates_are_sound() {
-        for style in [Style::PLAIN, Style::choose(crate::args::When::Always, true, crate::style::Environment::default())] {
-            let bar = ProgressBar::hidden();
-            let looks = Looks::new(style);
-            let seen = Mutex::new(None);
-            for (phase, done, total) in [(Phase::Plan, 0, 0), (Phase::Splice, 5, 10), (Phase::Splice, 10, 10)] {
-                draw(&bar, &looks, &seen, &Event { repo: "a/b".into(), phase, done, total });
-            }
-            assert_eq!(
-                (bar.prefix().as_str(), bar.message().as_str(), bar.position(), bar.length()),
-                ("a/b", "splicing", 10, Some(10))
-            );
+        for when in [When::Always, When::Never] {
+            look(Style::choose(when, true, Environment::default()), &Arc::default());
         }
+    }
+
+    #[test]
+    fn the_bar_follows_the_events() {
+        let (bar, seen) = (ProgressBar::hidden(), Mutex::default());
+        draw(&bar, &seen, event(Phase::Plan, 0, 0));
+        assert_eq!(
+            (bar.length(), locked(&seen).what(), locked(&seen).how_far(0.0)),
+            (None, "a/b  planning  ".into(), String::new())
+        );
+        draw(&bar, &seen, event(Phase::Splice, 512, 2048));
+        assert_eq!((bar.position(), bar.length()), (512, Some(2048)));
+        assert_eq!(locked(&seen).how_far(0.0), "   512 B of 2.00 KiB");
+        assert_eq!(locked(&seen).how_far(3e6), "   512 B of 2.00 KiB  2.86 MiB/s");
+        draw(&bar, &seen, event(Phase::Receive, 512, 0));
+        assert_eq!((bar.length(), locked(&seen).how_far(0.0)), (None, "512 B".into()));
     }
 
     #[tokio::test]

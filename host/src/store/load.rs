@@ -53,6 +53,23 @@ impl<S: Source> Source for &mut Hashing<S> {
     }
 }
 
+/// The key of a stored pack's bytes as they are now.
+pub(super) fn hash(pack: &StoredPack) -> Result<MpackKey> {
+    let mut sum = Context::new(&SHA256);
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let n = (&pack.file).read_at(at, &mut buffer).map_err(Error::io("reading", &pack.path))?;
+        if n == 0 {
+            let mut key = [0; 32];
+            key.copy_from_slice(sum.finish().as_ref());
+            return Ok(MpackKey::new(key));
+        }
+        sum.update(&buffer[..n]);
+        at += n as u64;
+    }
+}
+
 /// Reads a stored pack whole.
 pub(super) fn examine(pack: &StoredPack, mut tick: impl FnMut(u64) -> Result<()>) -> Result<Examined> {
     let mut source = Hashing { source: &pack.file, sum: Context::new(&SHA256), bytes: 0 };

@@ -47,6 +47,18 @@ fn rows_of(directory: &Directory, span: Span) -> Option<impl Iterator<Item = Row
     (count > 0 && end == span.offset + span.length).then(|| (first..first + count).filter_map(|n| directory.row(n)))
 }
 
+/// The packs that have a record which the plan does not copy: a duplicate, whose bytes no splice reads.
+pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
+    let mut copied = vec![0u64; packs.len()];
+    for step in &plan.steps {
+        if let Step::Copy(span) = step {
+            copied[span.pack as usize] += span.length;
+        }
+    }
+    let records = |pack: &RunPack| pack.directory.rows().map(|row| row.length).sum::<u64>();
+    (0..packs.len()).filter(|n| copied[*n] != records(&packs[*n])).map(|n| n as u32).collect()
+}
+
 /// Checks a plan before anything is written: its spans, its size, and that it copies no more than there is.
 pub(super) fn admit(plan: &Plan, packs: &[RunPack]) -> Result<(), Failed> {
     let mut bytes = 0u64;

@@ -66,11 +66,11 @@ async fn two_pushers_of_one_branch_both_land_or_one_conflicts() {
     let fixture = Fixture::new().await;
     let packs = history(&HistoryOptions { seed: 8, pushes: 2, ..HistoryOptions::default() });
     let other = Store::open(options(fixture.folder.path())).await.unwrap();
-    let (first, second) = (fixture.file("a.mpack", &packs[0]), fixture.file("b.mpack", &packs[1]));
+    let (first, second) = ([fixture.file("a.mpack", &packs[0])], [fixture.file("b.mpack", &packs[1])]);
     let (silent, repo) = (Progress::silent(), fixture.repo.clone());
     let (a, b) = tokio::join!(
-        fixture.store.push(&repo, &[first], PushOptions::default(), &silent),
-        other.push(&repo, &[second], PushOptions::default(), &silent),
+        fixture.store.push(&repo, &first, PushOptions::default(), &silent),
+        other.push(&repo, &second, PushOptions::default(), &silent),
     );
     // The second follows the first in history: in either order both land, and the head is the newer.
     let heads = [a.unwrap(), b.unwrap()].map(|mut r| r.remove(0).branch_heads);

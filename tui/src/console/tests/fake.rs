@@ -70,6 +70,7 @@ pub(super) fn gc_report(report: &RepoReport) -> GcReport {
         bytes_before: report.bytes,
         bytes_after: report.bytes * 9 / 10,
         duplicates_dropped: 34,
+        rows_changed: 7,
         elapsed_ms: 1234,
         component: format!("sha256:{}", "c0".repeat(32)),
         dry_run: None,

@@ -123,7 +123,7 @@ async fn without_colour_everything_is_said_in_words_and_weights() {
 async fn colours_and_weights_say_what_the_words_say() {
     let mut console = Console::on(Fake::three(), 80, 20).await;
     console.app.model.theme = Theme::Colour;
-    console.app.terminal.draw(|frame| drop(view(&console.app.model, frame))).unwrap();
+    console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
     let terminal = console.app.terminal.backend();
     let screen = text(terminal);
     let style_of = |words: &str| {

@@ -84,7 +84,11 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
     }
     telling::fetches(&piles, &before, output)?;
 
-    telling::heading(3, "Consolidate: the sandboxed component plans, the host copies and proves", output)?;
+    telling::heading(
+        3,
+        "Consolidate: the sandboxed component plans, the host copies and proves; then verify, and fetch again",
+        output,
+    )?;
     let mut told = Vec::new();
     for (pile, before) in piles.into_iter().zip(before) {
         let gc = store.gc(&pile.repo, watch.progress()).await?;
@@ -93,6 +97,7 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
         ensure!(verify.ok, "{} is damaged after consolidating: {:?}", pile.repo, verify.problems);
         let after = fetch(&store, &pile.repo, &pile.half_way, watch).await?;
         prove_the_same(&pile.repo, &before, &after)?;
+        prove_complete(&pile.report, &store.repo(&pile.repo).await?, &after.all)?;
         told.push(Told { repo: pile.repo, before, gc, after, verify });
     }
     Ok(told)
@@ -113,15 +118,18 @@ async fn pile_up(store: &Store, folder: &Path, scenario: Scenario, watch: &Watch
     .await??;
     store.create_repo(&repo, Visibility::Private).await?;
     let mut half_way = Vec::new();
+    let pushes = files.len() as u64;
     for (number, file) in files.iter().enumerate() {
+        watch.step(&repo, "pushing", number as u64 + 1, pushes);
         let pushed = store.push(&repo, std::slice::from_ref(file), PushOptions::default(), watch.progress()).await?;
         if number < files.len() / 2 {
             half_way = pushed.into_iter().flat_map(|report| report.branch_heads.into_values()).collect();
         }
     }
+    watch.about("counting");
     std::fs::remove_dir_all(&packs)?;
     let report = store.repo(&repo).await?;
-    Ok(Pile { repo, about: scenario.about, pushes: files.len() as u64, half_way, report })
+    Ok(Pile { repo, about: scenario.about, pushes, half_way, report })
 }
 
 async fn fetch(store: &Store, repo: &RepoName, half_way: &[String], watch: &Watch) -> anyhow::Result<Fetches> {
@@ -143,5 +151,16 @@ fn prove_the_same(repo: &RepoName, before: &Fetches, after: &Fetches) -> anyhow:
             after.mpack_key
         );
     }
+    Ok(())
+}
+
+/// What the index knew before is what it knows now, and what a new client gets.
+fn prove_complete(before: &RepoReport, after: &RepoReport, fetched: &FetchReport) -> anyhow::Result<()> {
+    let counts = |report: &RepoReport| [report.commits, report.snapshots, report.objects, report.tags];
+    let got = [fetched.commit_count, fetched.snapshot_count, fetched.object_count, fetched.tag_count];
+    let words = "commits, snapshots, objects, tags";
+    ensure!(counts(before) == counts(after), "{} held {:?} and holds {:?} ({words})", before.repo, counts(before), counts(after));
+    ensure!(counts(before) == got, "{} holds {:?} and a fetch gives {got:?} ({words})", before.repo, counts(before));
+    ensure!(after.packs == 1, "{} has {} packs after consolidating", after.repo, after.packs);
     Ok(())
 }

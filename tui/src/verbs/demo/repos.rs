@@ -6,7 +6,7 @@ use packhouse_host::sample::{HistoryOptions, SnapshotForm};
 pub(super) struct Scenario {
     /// `OWNER/SLUG`.
     pub(super) repo: &'static str,
-    /// What its history is like.
+    /// What its history is like: behind "60 pushes".
     pub(super) about: &'static str,
     /// The history.
     pub(super) history: HistoryOptions,
@@ -19,7 +19,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario {
             repo: "demo/small-pushes",
-            about: "a few small files each time",
+            about: "of a few small files",
             history: HistoryOptions {
                 seed: 11,
                 pushes: 60,
@@ -32,7 +32,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             repo: "demo/merges",
-            about: "branches, merges and tags",
+            about: "with branches, merges, tags",
             history: HistoryOptions {
                 seed: 22,
                 pushes: 24,
@@ -47,7 +47,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             repo: "demo/repeats",
-            about: "every push repeats the one before",
+            about: "that repeat the one before",
             history: HistoryOptions {
                 seed: 33,
                 pushes: 32,
@@ -61,7 +61,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             repo: "demo/wide-trees",
-            about: "many files, ids with a prefix",
+            about: "of many files",
             history: HistoryOptions {
                 seed: 44,
                 pushes: 10,
@@ -75,7 +75,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             repo: "demo/large-object",
-            about: "one recording of 48 MiB",
+            about: "with one object of 48 MiB",
             history: HistoryOptions {
                 seed: 55,
                 pushes: 6,

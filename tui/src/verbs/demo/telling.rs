@@ -1,5 +1,7 @@
 //! How the demo tells what it does. Plain and coloured output say the same.
 
+use std::time::Duration;
+
 use packhouse_host::GcReport;
 
 use super::{Fetches, Pile, Told};
@@ -26,7 +28,7 @@ pub(super) fn heading(number: u32, text: &str, output: &Output) -> anyhow::Resul
 pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         ("REPO", Left),
-        ("PUSHES", Left),
+        ("HISTORY", Left),
         ("PACKS", Right),
         ("SIZE", Right),
         ("COMMITS", Right),
@@ -37,7 +39,7 @@ pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
     for Pile { repo, about, pushes, report, .. } in piles {
         table.row([
             Cell::new(Tone::Name, repo.to_string()),
-            Cell::new(Tone::Dim, format!("{pushes}, {about}")),
+            Cell::new(Tone::Dim, format!("{pushes} pushes {about}")),
             Cell::new(Tone::Warn, count(report.packs)),
             bytes(report.bytes).into(),
             count(report.commits).into(),
@@ -66,7 +68,7 @@ pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> a
             count(fetches.all.object_count).into(),
             bytes(fetches.new.bytes).into(),
             count(fetches.new.object_count).into(),
-            Cell::new(Tone::Dim, time(fetches)),
+            Cell::new(Tone::Dim, time(fetches.took)),
         ]);
     }
     output.table(&table, 2)
@@ -89,59 +91,52 @@ pub(super) fn consolidated(gc: &GcReport, output: &Output) -> anyhow::Result<()>
 /// The sum of it.
 pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
     heading(4, "What it came to", output)?;
+    let sum = |what: fn(&Told) -> u64| told.iter().map(what).sum::<u64>();
     let mut table = Table::new(&[
         ("REPO", Left),
         ("PACKS", Right),
-        ("BEFORE", Right),
-        ("AFTER", Right),
+        ("SIZE", Right),
         ("SAVED", Right),
         ("", Right),
         ("REPEATS", Right),
         ("GC", Right),
         ("FETCH", Right),
-        ("AFTER", Right),
     ]);
-    let sum = |what: fn(&Told) -> u64| told.iter().map(what).sum::<u64>();
-    let row = |name: Cell, packs: (u64, u64), sizes: (u64, u64), repeats: u64, elapsed: u64, fetch: (String, String)| {
-        [
-            name,
-            Cell::new(Tone::Good, format!("{} → {}", count(packs.0), count(packs.1))),
-            bytes(sizes.0).into(),
-            bytes(sizes.1).into(),
-            bytes(sizes.0.saturating_sub(sizes.1)).into(),
-            Cell::new(Tone::Good, change(sizes.0, sizes.1)),
-            count(repeats).into(),
-            Cell::new(Tone::Dim, millis(elapsed)),
-            Cell::new(Tone::Dim, fetch.0),
-            Cell::new(Tone::Dim, fetch.1),
-        ]
-    };
     for Told { repo, gc, before, after, .. } in told {
-        table.row(row(
+        let (old, new) = (gc.bytes_before, gc.bytes_after);
+        table.row([
             Cell::new(Tone::Name, repo.to_string()),
-            (gc.packs_before, gc.packs_after),
-            (gc.bytes_before, gc.bytes_after),
-            gc.duplicates_dropped,
-            gc.elapsed_ms,
-            (time(before), time(after)),
-        ));
+            Cell::new(Tone::Good, arrow(count(gc.packs_before), count(gc.packs_after))),
+            arrow(bytes(old), bytes(new)).into(),
+            bytes(old.saturating_sub(new)).into(),
+            Cell::new(Tone::Good, change(old, new)),
+            count(gc.duplicates_dropped).into(),
+            Cell::new(Tone::Dim, millis(gc.elapsed_ms)),
+            Cell::new(Tone::Dim, arrow(time(before.took), time(after.took))),
+        ]);
     }
-    let whole = |of: fn(&Told) -> &Fetches| millis(told.iter().map(|told| of(told).took.as_millis() as u64).sum());
-    table.row(row(
-        Cell::new(Tone::Strong, "all"),
-        (sum(|told| told.gc.packs_before), sum(|told| told.gc.packs_after)),
-        (sum(|told| told.gc.bytes_before), sum(|told| told.gc.bytes_after)),
-        sum(|told| told.gc.duplicates_dropped),
-        sum(|told| told.gc.elapsed_ms),
-        (whole(|told| &told.before), whole(|told| &told.after)),
-    ));
+    let (old, new) = (sum(|told| told.gc.bytes_before), sum(|told| told.gc.bytes_after));
+    let (before, after) = (told.iter().map(|told| told.before.took).sum(), told.iter().map(|told| told.after.took).sum());
+    table.row(
+        [
+            "all".to_owned(),
+            arrow(count(sum(|told| told.gc.packs_before)), count(sum(|told| told.gc.packs_after))),
+            arrow(bytes(old), bytes(new)),
+            bytes(old.saturating_sub(new)),
+            change(old, new),
+            count(sum(|told| told.gc.duplicates_dropped)),
+            millis(sum(|told| told.gc.elapsed_ms)),
+            arrow(time(before), time(after)),
+        ]
+        .map(|text| Cell::new(Tone::Strong, text)),
+    );
     output.table(&table, 2)?;
 
     let entities = sum(|told| told.gc.commits + told.gc.snapshots + told.gc.objects + told.gc.tags);
     let hashed = sum(|told| told.verify.objects_checked);
     let fact = |label: &str, text: String| output.line(format!("  {} {text}", output.paint(Tone::Good, format!("{label:<10}"))));
     output.line("")?;
-    fact("complete", format!("{} that the repos knew before are all in their new packs", some(entities, "record")))?;
+    fact("complete", format!("{} that the repos held before: each is in its repo's one pack", some(entities, "record")))?;
     fact(
         "intact",
         format!(
@@ -150,7 +145,7 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
             some(hashed, "object")
         ),
     )?;
-    fact("the same", format!("{} fetches gave byte for byte what they gave before", told.len() * 2))?;
+    fact("the same", format!("{} fetches answered byte for byte what they answered before", told.len() * 2))?;
     if let Some(Told { gc, .. }) = told.first() {
         fact("planned by", gc.component.clone())?;
     }
@@ -165,6 +160,10 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn time(fetches: &Fetches) -> String {
-    millis(fetches.took.as_millis() as u64)
+fn time(time: Duration) -> String {
+    millis(time.as_millis() as u64)
+}
+
+fn arrow(before: String, after: String) -> String {
+    format!("{before} → {after}")
 }
