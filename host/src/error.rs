@@ -92,7 +92,9 @@ pub enum Error {
     },
 
     /// A pack that the catalog knows is not in storage.
-    #[error("pack {key} of repo `{repo}` is not in storage ({place}); restore that file from a backup, then run: packhouse verify {repo}")]
+    #[error(
+        "pack {key} of repo `{repo}` is not in storage ({place}); restore that file from a backup, then run: packhouse verify {repo}"
+    )]
     MissingPack {
         /// The pack.
         key: MpackKey,
@@ -103,7 +105,9 @@ pub enum Error {
     },
 
     /// A stored pack is not what it was.
-    #[error("pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed; restore {place} from a backup, then run: packhouse verify {repo}")]
+    #[error(
+        "pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed; restore {place} from a backup, then run: packhouse verify {repo}"
+    )]
     DamagedPack {
         /// The pack.
         key: MpackKey,
@@ -116,7 +120,9 @@ pub enum Error {
     },
 
     /// The index knows an entity that no pack gives.
-    #[error("repo `{repo}` has lost {kind} {id}: its index knows it and no pack gives it (wanted by {wanted_by}). Restore its packs from a backup, then run: packhouse verify {repo}")]
+    #[error(
+        "repo `{repo}` has lost {kind} {id}: its index knows it and no pack gives it (wanted by {wanted_by}). Restore its packs from a backup, then run: packhouse verify {repo}"
+    )]
     Lost {
         /// The repo.
         repo: RepoName,
@@ -151,7 +157,9 @@ pub enum Error {
     },
 
     /// The store was made by a newer packhouse.
-    #[error("the catalog {catalog} was made by a newer packhouse (it has migration {found}, this one knows up to {known}); update packhouse, or use another --data folder")]
+    #[error(
+        "the catalog {catalog} was made by a newer packhouse (it has migration {found}, this one knows up to {known}); update packhouse, or use another --data folder"
+    )]
     NewerStore {
         /// The catalog.
         catalog: String,

@@ -49,7 +49,9 @@ impl FromStr for MpackKey {
             .filter(|hex| !hex.bytes().any(|b| b.is_ascii_uppercase()))
             .and_then(|hex| hex::decode_to_slice(hex, &mut digest).ok())
             .map(|()| MpackKey(digest))
-            .ok_or_else(|| Error::Usage(format!("`{text}` is no mpack key: `sha256:` and 64 lower-case hexadecimal digits are expected")))
+            .ok_or_else(|| {
+                Error::Usage(format!("`{text}` is no mpack key: `sha256:` and 64 lower-case hexadecimal digits are expected"))
+            })
     }
 }
 
@@ -155,7 +157,8 @@ mod tests {
         for good in ["a/b", "gabriel/pg-test.1", "0/_".replace('_', "x_").as_str()] {
             assert_eq!(good.parse::<RepoName>().unwrap().to_string(), good);
         }
-        for bad in ["", "a", "/", "a/", "/b", "a/b/c", "../b", "a/..", "a/b\n", "a b/c", "ä/b", &format!("a/{}", "x".repeat(101))] {
+        for bad in ["", "a", "/", "a/", "/b", "a/b/c", "../b", "a/..", "a/b\n", "a b/c", "ä/b", &format!("a/{}", "x".repeat(101))]
+        {
             assert!(bad.parse::<RepoName>().is_err(), "{bad:?} passed");
         }
     }

@@ -131,11 +131,8 @@ impl Sources for Packs {
         if !self.open.contains_key(&pack) {
             let key = run_pack.directory.key;
             let found = self.runtime.block_on(self.vault.open(&key))?;
-            let stored = found.ok_or_else(|| Error::MissingPack {
-                key,
-                repo: self.repo.clone(),
-                place: self.vault.place_of(&key),
-            })?;
+            let stored =
+                found.ok_or_else(|| Error::MissingPack { key, repo: self.repo.clone(), place: self.vault.place_of(&key) })?;
             if stored.bytes != run_pack.directory.pack_bytes {
                 let detail = format!("it has {} bytes where {} were stored", stored.bytes, run_pack.directory.pack_bytes);
                 return Err(self.damaged(pack, detail));

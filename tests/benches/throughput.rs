@@ -71,7 +71,9 @@ struct Measured {
 
 fn measure(case: &Case, rounds: usize) {
     // Beside the build, where the disk is the one that the project lives on.
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throughput");
+    let root = std::env::var_os("PACKHOUSE_BENCH_DIR")
+        .map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+        .join("throughput");
     let _ = std::fs::remove_dir_all(&root);
     std::fs::create_dir_all(&root).unwrap();
     let packs = write_case(&root.join("packs"), case);
@@ -166,6 +168,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn run(verb: &str, store: &Path, files: &[PathBuf]) -> Measured {
     let out = Command::new(std::env::current_exe().unwrap()).arg("child").arg(verb).arg(store).args(files).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    std::io::stderr().write_all(&out.stderr).unwrap();
     serde_json::from_slice(&out.stdout).unwrap()
 }
 
@@ -178,7 +181,14 @@ fn child(arguments: &[String]) {
         options.cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-cache"));
         let store = Store::open(options).await.unwrap();
         let repo: RepoName = "bench/repo".parse().unwrap();
-        let progress = Progress::silent();
+        // With PACKHOUSE_BENCH_TRACE, the moment at which each phase is first and last heard of.
+        let (trace, began) = (std::env::var_os("PACKHOUSE_BENCH_TRACE").is_some(), Instant::now());
+        let last = std::sync::Mutex::new(None);
+        let progress = Progress::new(move |event| {
+            if trace && last.lock().unwrap().replace(event.phase) != Some(event.phase) {
+                eprintln!("{:>8.3} s {}", began.elapsed().as_secs_f64(), event.phase.label());
+            }
+        });
         let mut rows = 0;
         let start;
         if verb == "push" {
@@ -239,7 +249,8 @@ fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
         }
         let id = IdForm::Bare.id_of(format!("tree {i} of {}", case.name).as_bytes());
         let snapshot = SnapshotSpec::Delta { id: id.clone(), parent: tree.replace(id.clone()), upsert, remove: vec![] };
-        let commit = CommitSpec::new(IdForm::Bare, [parent.as_deref(), None], &id, &format!("push {i}"), "2026-01-01T00:00:00+00:00");
+        let commit =
+            CommitSpec::new(IdForm::Bare, [parent.as_deref(), None], &id, &format!("push {i}"), "2026-01-01T00:00:00+00:00");
         pack.snapshot(&snapshot).commit(&commit).branch_head("main", &commit.id);
         parent = Some(commit.id);
         let path = folder.join(format!("{i:04}.mpack"));

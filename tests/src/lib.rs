@@ -4,12 +4,16 @@
 //! * [`memory`]: a host in memory, for the core without its component.
 //! * [`tangle`]: histories more tangled than clients make them.
 //! * [`seed`]: packs as the tests of the seed make them.
+//! * [`faulty`]: ports that fail on purpose.
+//! * [`hostile`]: the reference component, spoiled.
 //! * [`fixtures`]: the packs of the real client.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
 
 pub mod binary;
+pub mod faulty;
 pub mod fixtures;
+pub mod hostile;
 pub mod memory;
 pub mod model;
 pub mod seed;

@@ -252,7 +252,8 @@ impl Storage for MemoryHost {
 impl Database for MemoryHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         self.calls += 1;
-        let info = |pack: &Shown| PackInfo { key: pack.key.clone(), bytes: pack.bytes.len() as u64, rows: pack.rows.len() as u64 };
+        let info =
+            |pack: &Shown| PackInfo { key: pack.key.clone(), bytes: pack.bytes.len() as u64, rows: pack.rows.len() as u64 };
         let infos: Vec<PackInfo> = self.packs.iter().map(info).collect();
         Ok(page(&infos, u64::from(first), limit, MAX_ITEMS))
     }

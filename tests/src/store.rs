@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use packhouse_host::world::FixedWorld;
 use packhouse_host::{
-    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport, Result, Store, StoreOptions, Visibility,
+    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport, Result, Store, StoreOptions,
+    Visibility,
 };
 use tempfile::TempDir;
 

@@ -91,7 +91,8 @@ pub fn tangle(seed: u64, size: usize) -> Tangle {
     for n in 0..random.below(4) {
         let commit_id = commits.get(random.below(commits.len() + 1)).cloned().unwrap_or_else(|| invented(&mut random));
         let id = format!("tag ü {n} of {seed}");
-        let spec = TagSpec { id: id.clone(), commit_id, tag: "emotion:sad".into(), created_at: "2026-03-02T09:00:00+00:00".into() };
+        let spec =
+            TagSpec { id: id.clone(), commit_id, tag: "emotion:sad".into(), created_at: "2026-03-02T09:00:00+00:00".into() };
         maker.record(Kind::Tag, &id, spec.value());
     }
     let mut heads = BTreeMap::new();

@@ -193,7 +193,12 @@ fn a_cycle_ends() {
     };
     let mut pack = PackBuilder::new();
     pack.commit(&cyclic(&a, &b)).commit(&cyclic(&b, &a)).commit(&cyclic(&id("c"), &a));
-    let delta = |id: &str, parent: &str| SnapshotSpec::Delta { id: id.into(), parent: Some(parent.into()), upsert: vec![], remove: vec![] };
+    let delta = |id: &str, parent: &str| SnapshotSpec::Delta {
+        id: id.into(),
+        parent: Some(parent.into()),
+        upsert: vec![],
+        remove: vec![],
+    };
     pack.snapshot(&delta(&id("s"), &id("t"))).snapshot(&delta(&id("t"), &id("s")));
     let pack = pack.finish();
     let mut host = MemoryHost::planning(&[&pack], &BTreeMap::new());

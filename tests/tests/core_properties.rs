@@ -22,7 +22,12 @@ fn ids(ids: &[String]) -> Vec<EntityId> {
 }
 
 /// What a fetch of the packs gives: bytes and missing; the bytes of a reused pack if it is one.
-fn assembled(packs: &[impl AsRef<[u8]>], heads: &BTreeMap<String, String>, want: &[String], have: &[String]) -> (Vec<u8>, u64, bool) {
+fn assembled(
+    packs: &[impl AsRef<[u8]>],
+    heads: &BTreeMap<String, String>,
+    want: &[String],
+    have: &[String],
+) -> (Vec<u8>, u64, bool) {
     let mut host = MemoryHost::planning(packs, heads);
     let request = Request { want: ids(want), want_if_known: Vec::new(), have: ids(have) };
     let answer = assemble(&mut host, &request).unwrap();

@@ -99,7 +99,8 @@ async fn an_incremental_fetch_is_what_the_model_says() {
     let packs = fixtures::muse_cli_packs();
     store.push(&packs).await.unwrap();
     let heads = store.heads().await;
-    let commits: Vec<String> = model::union(&packs).into_keys().filter(|(k, _)| *k == model::Kind::Commit).map(|(_, id)| id).collect();
+    let commits: Vec<String> =
+        model::union(&packs).into_keys().filter(|(k, _)| *k == model::Kind::Commit).map(|(_, id)| id).collect();
     for consolidated in [false, true] {
         if consolidated {
             store.gc().await.unwrap();
@@ -141,7 +142,10 @@ fn through_the_binary() {
         assert_eq!((&answer["bytes"], &answer["file"]), (&pack.len().into(), &file.to_str().unwrap().into()));
     }
     let show = store.show();
-    assert_eq!((&show["packs"], &show["commits"], &show["snapshots"], &show["objects"]), (&7.into(), &16.into(), &16.into(), &112.into()));
+    assert_eq!(
+        (&show["packs"], &show["commits"], &show["snapshots"], &show["objects"]),
+        (&7.into(), &16.into(), &16.into(), &112.into())
+    );
 
     let plan = store.run(["gc", "a/b", "--dry-run"]).ok().json();
     assert_eq!((&plan["dry_run"], &plan["consolidated_key"]), (&true.into(), &serde_json::Value::Null));
@@ -154,7 +158,10 @@ fn through_the_binary() {
     assert_eq!(report["duplicates_dropped"], duplicates());
     let (answer, _) = store.fetch(&[]);
     assert_eq!((&answer["mpack_key"], &answer["reused"]), (&CONSOLIDATED_KEY.into(), &true.into()));
-    assert_eq!((&answer["commit_count"], &answer["snapshot_count"], &answer["object_count"]), (&16.into(), &16.into(), &112.into()));
+    assert_eq!(
+        (&answer["commit_count"], &answer["snapshot_count"], &answer["object_count"]),
+        (&16.into(), &16.into(), &112.into())
+    );
     assert!(store.push(fixtures::muse_cli()).ok().documents().iter().all(|a| a["status"] == "unchanged"));
     let verified = store.run(["verify"]).ok().json();
     assert_eq!((&verified["ok"], &verified["problems"]), (&true.into(), &serde_json::json!([])));

@@ -94,7 +94,8 @@ fn not_messagepack() {
 
 #[test]
 fn claims_of_four_billion() {
-    let object_claiming = |header: &[u8]| [b"\x81\xa7objects\x91\x82\xa9object_id\xd9\x40", id("").as_bytes(), b"\xa7content", header].concat();
+    let object_claiming =
+        |header: &[u8]| [b"\x81\xa7objects\x91\x82\xa9object_id\xd9\x40", id("").as_bytes(), b"\xa7content", header].concat();
     refused(&[
         ("map", vec![0xdf, 0xff, 0xff, 0xff, 0xff], &["4294967295"]),
         ("commits", b"\x81\xa7commits\xdd\xff\xff\xff\xff".to_vec(), &["4294967295"]),
@@ -138,14 +139,36 @@ fn ids_in_upper_case_or_of_wrong_length() {
     let long = format!("{}0", id("x"));
     let prefixed = format!("SHA256:{}", id("x"));
     let mut cases: Vec<(String, Vec<u8>, Vec<&str>)> = Vec::new();
-    for (name, bad, word) in [("upper", &upper, "upper-case"), ("short", &short, "64"), ("long", &long, "64"), ("prefix", &prefixed, "64")] {
+    for (name, bad, word) in
+        [("upper", &upper, "upper-case"), ("short", &short, "64"), ("long", &long, "64"), ("prefix", &prefixed, "64")]
+    {
         for field in ["commit_id", "parent_commit_id", "parent2_commit_id", "snapshot_id"] {
-            cases.push((format!("{name}-{field}"), pack_of(Kind::Commit, commit_with(field, Value::text(bad))), vec![word, field]));
+            cases.push((
+                format!("{name}-{field}"),
+                pack_of(Kind::Commit, commit_with(field, Value::text(bad))),
+                vec![word, field],
+            ));
         }
-        let manifest = |id: &str, object: &str| SnapshotSpec::Whole { id: id.into(), manifest: vec![("a".into(), object.into())], created_at: AT.into() };
-        cases.push((format!("{name}-snapshot"), pack_of(Kind::Snapshot, manifest(bad, &id("o")).value().encode()), vec![word, "snapshot_id"]));
-        cases.push((format!("{name}-manifest"), pack_of(Kind::Snapshot, manifest(&id("s"), bad).value().encode()), vec![word, "manifest"]));
-        cases.push((format!("{name}-object"), pack_of(Kind::Object, object_record(bad, b"x", Encoding::Client)), vec![word, "object_id"]));
+        let manifest = |id: &str, object: &str| SnapshotSpec::Whole {
+            id: id.into(),
+            manifest: vec![("a".into(), object.into())],
+            created_at: AT.into(),
+        };
+        cases.push((
+            format!("{name}-snapshot"),
+            pack_of(Kind::Snapshot, manifest(bad, &id("o")).value().encode()),
+            vec![word, "snapshot_id"],
+        ));
+        cases.push((
+            format!("{name}-manifest"),
+            pack_of(Kind::Snapshot, manifest(&id("s"), bad).value().encode()),
+            vec![word, "manifest"],
+        ));
+        cases.push((
+            format!("{name}-object"),
+            pack_of(Kind::Object, object_record(bad, b"x", Encoding::Client)),
+            vec![word, "object_id"],
+        ));
         let mut heads = PackBuilder::new();
         heads.branch_head("main", bad);
         cases.push((format!("{name}-head"), heads.finish(), vec![word, "main"]));
@@ -156,7 +179,8 @@ fn ids_in_upper_case_or_of_wrong_length() {
 
 #[test]
 fn records_of_other_shapes() {
-    let tag = |tag_id: &str| TagSpec { id: tag_id.into(), commit_id: id("c"), tag: "t".into(), created_at: AT.into() }.value().encode();
+    let tag =
+        |tag_id: &str| TagSpec { id: tag_id.into(), commit_id: id("c"), tag: "t".into(), created_at: AT.into() }.value().encode();
     let text = Value::text("text").encode();
     let nameless = Value::map([("message", Value::text("no id"))]).encode();
     let both = SnapshotSpec::Whole { id: id("s"), manifest: vec![], created_at: AT.into() };
@@ -235,12 +259,15 @@ fn a_duplicate_record_that_disagrees_on_what_it_reaches() {
     // Against the store, inside one pack, and between two packs of one push.
     let file = store.file("forged.mpack", &pack_of(Kind::Commit, forged.clone()));
     store.push([&file]).exits(1).says(&[&commit().id, "disagree", "parent_commit_id", "nothing was stored", "forged.mpack"]);
-    let whole = |object: &str| SnapshotSpec::Whole { id: id("s"), manifest: vec![("a".into(), id(object))], created_at: AT.into() };
+    let whole =
+        |object: &str| SnapshotSpec::Whole { id: id("s"), manifest: vec![("a".into(), id(object))], created_at: AT.into() };
     let mut both = PackBuilder::new();
     both.snapshot(&whole("x")).snapshot(&whole("y"));
     let file = store.file("both.mpack", &both.finish());
     store.push([&file]).exits(1).says(&[&id("s"), "disagree", "both.mpack"]);
-    let tag = |commit: &str| TagSpec { id: "v1 ü".into(), commit_id: id(commit), tag: "t".into(), created_at: AT.into() }.value().encode();
+    let tag = |commit: &str| {
+        TagSpec { id: "v1 ü".into(), commit_id: id(commit), tag: "t".into(), created_at: AT.into() }.value().encode()
+    };
     let files = ["x", "y"].map(|commit| store.file(&format!("tag-{commit}.mpack"), &pack_of(Kind::Tag, tag(commit))));
     store.push(&files).exits(1).says(&["v1 ü", "disagree", "tag-x.mpack", "tag-y.mpack"]);
     store.run(["push", "a/b", "--force", &files[0], &files[1]]).exits(1);
@@ -252,7 +279,7 @@ fn files_that_are_no_files() {
     let store = lived_in();
     let before = store.picture();
     let folder = store.scratch();
-    store.push([folder.to_str().unwrap()]).exits(1).says(&[folder.to_str().unwrap()]);
+    store.push([folder.to_str().unwrap()]).exits(2).says(&[folder.to_str().unwrap(), "folder"]);
     let nowhere = folder.join("nowhere.mpack");
     store.push([nowhere.to_str().unwrap()]).exits(1).says(&["nowhere.mpack"]);
     store.push(["/dev/null"]).exits(1).says(&["/dev/null"]);

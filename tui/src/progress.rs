@@ -85,8 +85,10 @@ impl Watch {
     /// Shows steps in place of the host's events, which are too small to follow; until [`Watch::about`] is called.
     pub(crate) fn step(&self, repo: &RepoName, label: &'static str, step: u64, steps: u64) {
         *locked(&self.seen) = Seen { repo: repo.to_string(), label, done: step, total: steps, stepwise: true };
-        self.bar.set_length(steps);
-        self.bar.set_position(step);
+        self.bar.update(|state| {
+            state.set_len(steps);
+            state.set_pos(step);
+        });
     }
 }
 
@@ -141,14 +143,16 @@ fn look(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
         false => "{spinner} {what} {wide_bar} {how_far}",
     };
     let (what, how_far) = (seen.clone(), seen.clone());
-    // Writing to a bar's line can't fail: it is a string.
     ProgressStyle::with_template(template)
         .expect("the templates are constants, and a test reads them")
         .progress_chars("━━─")
-        .with_key("what", move |_: &ProgressState, to: &mut dyn Write| drop(to.write_str(&locked(&what).what()).ok()))
-        .with_key("how_far", move |state: &ProgressState, to: &mut dyn Write| {
-            drop(to.write_str(&locked(&how_far).how_far(state.per_sec())).ok());
-        })
+        .with_key("what", move |_: &ProgressState, to: &mut dyn Write| put(to, &locked(&what).what()))
+        .with_key("how_far", move |state: &ProgressState, to: &mut dyn Write| put(to, &locked(&how_far).how_far(state.per_sec())))
+}
+
+/// Into a bar's line: a string, so that writing can't fail.
+fn put(to: &mut dyn Write, text: &str) {
+    let _ = to.write_str(text);
 }
 
 /// Called from worker threads, often: most events only move the bar.

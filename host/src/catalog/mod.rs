@@ -10,6 +10,8 @@
 
 pub mod sqlite;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Print;
@@ -201,6 +203,12 @@ pub trait Snapshot: Send {
 
     /// Its shelves, by number.
     async fn shelves(&mut self) -> Result<Vec<Shelf>>;
+
+    /// The packs that some of its shelves hold.
+    async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>>;
+
+    /// For each key, whether a shelf of the repo holds that pack or once did.
+    async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
     /// Packs that only wait for deletion, by key.
     async fn retired(&mut self) -> Result<Vec<PackRow>>;

@@ -92,12 +92,18 @@ impl Directory {
         (0..self.len()).filter_map(|n| self.row(n))
     }
 
+    /// Where a record starts, without reading the rest of its row.
+    fn offset(&self, number: u64) -> u64 {
+        let at = HEAD + number as usize * ROW_BYTES + 8;
+        u64::from_le_bytes(std::array::from_fn(|i| self.file[at + i]))
+    }
+
     /// The number of the row that starts at an offset.
     pub fn at(&self, offset: u64) -> Option<u64> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.row(middle)?.offset.cmp(&offset) {
+            match self.offset(middle).cmp(&offset) {
                 std::cmp::Ordering::Equal => return Some(middle),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,

@@ -301,7 +301,10 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             let at = self.bytes.position();
             let (header, _) = self.header()?;
             if let Err(depth) = skip.take(&header) {
-                return self.bad_at(at, format!("values nest {depth} deep; {} is the limit that decoders of the field share", wire::MAX_DEPTH));
+                return self.bad_at(
+                    at,
+                    format!("values nest {depth} deep; {} is the limit that decoders of the field share", wire::MAX_DEPTH),
+                );
             }
             self.body(at, &header, |_| {})?;
         }
@@ -420,7 +423,13 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         print.update(&begin.to_le_bytes());
         print.update(&end.to_le_bytes());
         print.update(around.finish().as_ref());
-        Ok(Row { kind: Kind::Object, id, offset, length: self.bytes.position() - offset, print: leading(print.finish().as_ref()) })
+        Ok(Row {
+            kind: Kind::Object,
+            id,
+            offset,
+            length: self.bytes.position() - offset,
+            print: leading(print.finish().as_ref()),
+        })
     }
 }
 

@@ -6,7 +6,9 @@
 use std::cmp::Ordering;
 
 use packhouse_core as core;
-use packhouse_core::{AccessError, BranchConflict, Counts, Database, Edges, EntityId, Fault, Form, Head, Kind, Span, Step, Storage};
+use packhouse_core::{
+    AccessError, BranchConflict, Counts, Database, Edges, EntityId, Fault, Form, Head, Kind, Span, Step, Storage,
+};
 
 use super::State;
 use super::bindings::packhouse::engine::{database, storage, types};
@@ -49,9 +51,10 @@ impl storage::Host for State {
 
 impl database::Host for State {
     fn packs(&mut self, first: u32, limit: u32) -> Answer<Vec<database::PackInfo>> {
-        let packs = self.run.packs(first, limit).map(|packs| {
-            packs.into_iter().map(|p| database::PackInfo { key: p.key, bytes: p.bytes, rows: p.rows }).collect()
-        });
+        let packs = self
+            .run
+            .packs(first, limit)
+            .map(|packs| packs.into_iter().map(|p| database::PackInfo { key: p.key, bytes: p.bytes, rows: p.rows }).collect());
         answer(self, packs)
     }
 
@@ -74,7 +77,8 @@ impl database::Host for State {
 
     fn rivals(&mut self, first: u64, limit: u32) -> Answer<Vec<database::Rival>> {
         let rivals = self.run.rivals(first, limit).map(|rivals| {
-            let rival = |r: core::Rival| database::Rival { kind: r.kind.into(), pushed: r.pushed.into(), stored: r.stored.into() };
+            let rival =
+                |r: core::Rival| database::Rival { kind: r.kind.into(), pushed: r.pushed.into(), stored: r.stored.into() };
             rivals.into_iter().map(rival).collect()
         });
         answer(self, rivals)

@@ -131,8 +131,7 @@ impl Sandbox {
         };
         let component = Component::new(&engine, bytes).map_err(refused("being compiled"))?;
         let mut linker = Linker::new(&engine);
-        bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
-            .map_err(refused("being linked"))?;
+        bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(refused("being linked"))?;
         linker.instantiate_pre(&component).map_err(refused("being linked"))?;
         Ok(Sandbox { engine, component, linker: Arc::new(linker), digest: digest.into(), limits })
     }
@@ -191,7 +190,11 @@ impl Sandbox {
                 Ok(summary) => summary,
                 Err(fault) => return Ok(Err(fault)),
             };
-            wasmtime::ensure!(summary.commits <= records, "it claims {} commits where there are {records} records", summary.commits);
+            wasmtime::ensure!(
+                summary.commits <= records,
+                "it claims {} commits where there are {records} records",
+                summary.commits
+            );
             let mut edges = Vec::new();
             while (edges.len() as u64) < summary.commits {
                 let page = indexing.call_edges(&mut *store, edges.len() as u64, packhouse_core::ports::MAX_ITEMS)?;

@@ -181,7 +181,8 @@ fn copy_whole(pack: &StoredPack, output: &Path, name: &str) -> Result<()> {
 
 /// Wants, as ids. A text that is no id is a commit that the repo can't have.
 fn ids(repo: &RepoName, texts: &[String]) -> Result<Vec<EntityId>> {
-    let (good, bad): (Vec<_>, Vec<_>) = texts.iter().map(|t| EntityId::parse(t.as_bytes()).map_err(|_| t.clone())).partition(Result::is_ok);
+    let (good, bad): (Vec<_>, Vec<_>) =
+        texts.iter().map(|t| EntityId::parse(t.as_bytes()).map_err(|_| t.clone())).partition(Result::is_ok);
     if bad.is_empty() {
         return Ok(good.into_iter().flatten().collect());
     }

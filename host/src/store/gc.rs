@@ -257,9 +257,7 @@ impl Store {
 
     pub(super) fn unproven(&self, repo: &RepoName, packs: &[RunPack], failed: Failed) -> Error {
         match failed {
-            Failed::Component(reason) => {
-                Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason }
-            }
+            Failed::Component(reason) => Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason },
             Failed::Source { pack, detail } => self.damaged(repo, &packs[pack as usize].directory.key, detail),
         }
     }

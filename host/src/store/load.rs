@@ -11,8 +11,8 @@ use super::Store;
 use crate::catalog::{PackRow, Shelf};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
-use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
 use crate::pack::Directory;
+use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
 use crate::run::{Packs, RunPack};
 use crate::vault::StoredPack;
 

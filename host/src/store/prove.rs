@@ -100,7 +100,8 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
                         if (copy.kind, copy.id, copy.length, copy.offset) == (row.kind, row.id, row.length, offset)
                             && copy.print == row.print => {}
                     _ => {
-                        let detail = format!("{} {} at byte {} is not what it was when it was stored", row.kind, row.id, row.offset);
+                        let detail =
+                            format!("{} {} at byte {} is not what it was when it was stored", row.kind, row.id, row.offset);
                         return Err(Failed::Source { pack: span.pack, detail });
                     }
                 }

@@ -144,7 +144,9 @@ impl Store {
                 Ok(Received { file: path, written, staged: Some(staged), bytes })
             }
             Err(WriteError::Failed(error)) => Err(error),
-            Err(WriteError::Bad(BadPack { offset, record, reason })) => Err(Error::BadPack { file: path, offset, record, reason }),
+            Err(WriteError::Bad(BadPack { offset, record, reason })) => {
+                Err(Error::BadPack { file: path, offset, record, reason })
+            }
         }
     }
 
@@ -158,7 +160,6 @@ impl Store {
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
         let heads = snapshot.heads().await?;
-        let shelves: BTreeMap<ShelfId, PackRow> = snapshot.shelves().await?.into_iter().map(|s| (s.id, s.pack)).collect();
 
         // All files speak for the heads; those that are new besides become packs. Each is a pack of the run once.
         let mut numbers: Vec<usize> = Vec::new();
@@ -187,6 +188,8 @@ impl Store {
         .await?;
         let keys: Vec<EntityKey> = chosen.iter().map(|c| c.entity).collect();
         let known = snapshot.lookup(&keys).await?;
+        let mapped: BTreeSet<ShelfId> = known.iter().flatten().map(|(shelf, _)| *shelf).collect();
+        let shelves = snapshot.packs_on(&mapped.into_iter().collect::<Vec<_>>()).await?;
 
         // Those that the repo has in another encoding, and the stored packs that they stand in.
         let different: Vec<(Chosen, ShelfId)> = chosen
@@ -207,11 +210,8 @@ impl Store {
         let (indexed, _) = indexed.map_err(|e| self.refusal(&row.name, received, &numbers, &packs, e))?;
         self.check_heads(&indexed, received, &heads)?;
 
-        let won: BTreeSet<EntityKey> = indexed
-            .preferred
-            .iter()
-            .filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _)| c.entity))
-            .collect();
+        let won: BTreeSet<EntityKey> =
+            indexed.preferred.iter().filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _)| c.entity)).collect();
         let mut pushed_packs: Vec<PushedPack> = Vec::with_capacity(fresh.len());
         for i in fresh {
             let written = &received[*i].written;
@@ -292,7 +292,8 @@ impl Store {
     fn check_heads(&self, indexed: &Indexed, received: &[Received], stored: &[Head]) -> Result<()> {
         let given = |head: &Head| {
             received.iter().any(|one| one.written.scanned.heads.contains(head))
-                || (stored.contains(head) && received.iter().any(|one| one.written.scanned.heads.iter().any(|h| h.branch == head.branch)))
+                || (stored.contains(head)
+                    && received.iter().any(|one| one.written.scanned.heads.iter().any(|h| h.branch == head.branch)))
         };
         match indexed.heads.iter().find(|head| !given(head)) {
             None => Ok(()),
@@ -364,9 +365,10 @@ fn choose(reader: &mut Packs, packs: &[RunPack], counted: Vec<bool>) -> Result<V
 
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.
 async fn fresh_files(snapshot: &mut dyn Snapshot, received: &[Received]) -> Result<Vec<usize>> {
-    let mut known: BTreeSet<MpackKey> = snapshot.shelves().await?.iter().map(|s| s.pack.key).collect();
-    known.extend(snapshot.retired().await?.iter().map(|p| p.key));
-    Ok((0..received.len()).filter(|i| known.insert(received[*i].written.key)).collect())
+    let keys: Vec<MpackKey> = received.iter().map(|one| one.written.key).collect();
+    let held = snapshot.holds(&keys).await?;
+    let mut met = BTreeSet::new();
+    Ok((0..received.len()).filter(|i| !held[*i] && met.insert(keys[*i])).collect())
 }
 
 fn report(repo: &RepoName, received: &[Received], prepared: Option<&Prepared>, heads: &[Head]) -> Vec<PushReport> {

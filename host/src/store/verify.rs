@@ -167,7 +167,8 @@ async fn verify_index(
                 *mapped.entry(shelf).or_default().of(kind) += 1;
             }
             let Some(pack) = shelves.get(&shelf) else {
-                let detail = format!("the index maps it to shelf {}, which is not there; restore the catalog from a backup", shelf.0);
+                let detail =
+                    format!("the index maps it to shelf {}, which is not there; restore the catalog from a backup", shelf.0);
                 report.problems.push(finding(ProblemKind::DamagedCatalog, &row, None, detail));
                 continue;
             };
@@ -193,12 +194,11 @@ async fn verify_index(
 async fn verify_edges(snapshot: &mut dyn Snapshot, edges: &[Edges], report: &mut VerifyReport) -> Result<()> {
     for chunk in edges.chunks(MAX_ITEMS as usize) {
         let ids: Vec<_> = chunk.iter().map(|e| e.commit).collect();
-        let known: BTreeMap<_, _> =
-            snapshot.history(&ids, MAX_ITEMS).await?.into_iter().map(|e| (e.commit, e)).collect();
+        let known: BTreeMap<_, _> = snapshot.history(&ids, MAX_ITEMS).await?.into_iter().map(|e| (e.commit, e)).collect();
         for expected in chunk {
-            let same = known.get(&expected.commit).is_some_and(|found| {
-                found.snapshot == expected.snapshot && found.parents().eq(expected.parents())
-            });
+            let same = known
+                .get(&expected.commit)
+                .is_some_and(|found| found.snapshot == expected.snapshot && found.parents().eq(expected.parents()));
             if !same {
                 report.problems.push(Problem {
                     kind: ProblemKind::DamagedCatalog,

@@ -80,7 +80,9 @@ fn failed(doing: &'static str, path: &Path, error: object_store::Error) -> Error
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(at) = cause {
         if let Some(io) = at.downcast_ref::<std::io::Error>() {
-            let source = io.raw_os_error().map_or_else(|| std::io::Error::new(io.kind(), io.to_string()), std::io::Error::from_raw_os_error);
+            let source = io
+                .raw_os_error()
+                .map_or_else(|| std::io::Error::new(io.kind(), io.to_string()), std::io::Error::from_raw_os_error);
             return Error::Io { doing, path: path.to_owned(), source };
         }
         cause = at.source();

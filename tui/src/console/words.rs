@@ -32,11 +32,11 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
-/// `1 pack`, `7 packs`.
+/// `1 pack`, `7 packs`, `7 entities`, `7 days`.
 pub(super) fn many(number: u64, one: &str) -> String {
-    let ending = match (number, one.strip_suffix('y')) {
+    let ending = match (number, one.strip_suffix("ty")) {
         (1, _) => return format!("1 {one}"),
-        (_, Some(stem)) => format!("{stem}ies"),
+        (_, Some(stem)) => format!("{stem}ties"),
         (_, None) => format!("{one}s"),
     };
     format!("{} {ending}", count(number))
@@ -152,8 +152,8 @@ mod tests {
         assert_eq!([many(1, "entity"), many(0, "pack"), many(2, "entity")], ["1 entity", "0 packs", "2 entities"]);
         assert_eq!([lasting(7), lasting(1234), lasting(185_000)], ["7 ms", "1.2 s", "3 min 5 s"]);
         let at = |second| Timestamp::from_second(second).unwrap();
-        let ago: Vec<String> = [-5, 59, 60, 7300, 90_000].into_iter().map(|s| ago(at(1_000_000), at(1_000_000 - s))).collect();
-        assert_eq!(ago, ["just now", "just now", "1 minute ago", "2 hours ago", "1 day ago"]);
+        let ago: Vec<String> = [-5, 59, 60, 7300, 180_000].into_iter().map(|s| ago(at(1_000_000), at(1_000_000 - s))).collect();
+        assert_eq!(ago, ["just now", "just now", "1 minute ago", "2 hours ago", "2 days ago"]);
         assert_eq!([percent(1, 0), percent(9, 3), percent(1, 3)], [None, Some(100), Some(33)]);
     }
 

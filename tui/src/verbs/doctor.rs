@@ -154,12 +154,11 @@ async fn component() -> Check {
     const CHECK: &str = "component";
     const WAY_OUT: &str =
         "this binary is damaged, or the system forbids it to make code; install it anew, and look for such a rule";
-    let compiled = tokio::task::spawn_blocking(|| Sandbox::reference(None).map(|sandbox| sandbox.digest().to_owned()));
-    match compiled.await {
-        Ok(Ok(digest)) => Check::ok(CHECK, format!("compiles, {digest}")),
-        Ok(Err(error)) => Check::fail(CHECK, error.to_string(), WAY_OUT),
-        Err(panic) => Check::fail(CHECK, panic.to_string(), WAY_OUT),
-    }
+    let compiled = tokio::task::spawn_blocking(|| match Sandbox::reference(None) {
+        Ok(sandbox) => Check::ok(CHECK, format!("compiles, {}", sandbox.digest())),
+        Err(error) => Check::fail(CHECK, error.to_string(), WAY_OUT),
+    });
+    compiled.await.unwrap_or_else(|panic| Check::fail(CHECK, panic.to_string(), WAY_OUT))
 }
 
 /// Nothing here is wrong; it explains what the output looks like.

@@ -101,6 +101,7 @@ mod tests {
             bytes_before: 2_097_152,
             bytes_after: 791_982,
             duplicates_dropped: 190,
+            rows_changed: 15,
             elapsed_ms: 412,
             component: "sha256:ab".into(),
             dry_run: None,

@@ -72,15 +72,12 @@ impl SqliteCatalog {
 }
 
 async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
-    let migrations = MIGRATIONS.map(|(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
+    let migrations = MIGRATIONS
+        .map(|(version, name, sql)| Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false));
     let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
     match Migrator::with_migrations(migrations.into()).run(pool).await {
         Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(found)) => {
-            Err(Error::NewerStore { catalog: path.display().to_string(), found, known })
-        }
+        Err(MigrateError::VersionMissing(found)) => Err(Error::NewerStore { catalog: path.display().to_string(), found, known }),
         Err(error) => Err(Error::Catalog {
             catalog: path.display().to_string(),
             doing: "bringing it up to date".into(),

@@ -1,5 +1,6 @@
 //! One state of a repo: a read transaction that is held open.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -92,6 +93,38 @@ impl Snapshot for SqliteSnapshot {
                 })
             })
             .collect()
+    }
+
+    async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
+        let numbers: Vec<String> = shelves.iter().map(|s| s.0.to_string()).collect();
+        let rows = sqlx::query(
+            "SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated
+             FROM json_each(?2) n JOIN shelves s ON s.id = n.value AND s.repo = ?1 JOIN packs p ON p.id = s.pack",
+        )
+        .bind(self.repo.id)
+        .bind(format!("[{}]", numbers.join(",")))
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(Self::failed(&self.path))?;
+        rows.iter().map(|row| Ok((ShelfId(row.get("id")), read_pack(&self.path, row)?))).collect()
+    }
+
+    async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        let mut held = Vec::with_capacity(keys.len());
+        for key in keys {
+            let found: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM packs p WHERE p.key = ?2 AND (
+                    EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = ?1)
+                    OR EXISTS (SELECT 1 FROM retired r WHERE r.repo = ?1 AND r.pack = p.id)))",
+            )
+            .bind(self.repo.id)
+            .bind(&key.digest()[..])
+            .fetch_one(&mut *self.transaction)
+            .await
+            .map_err(Self::failed(&self.path))?;
+            held.push(found);
+        }
+        Ok(held)
     }
 
     async fn retired(&mut self) -> Result<Vec<PackRow>> {

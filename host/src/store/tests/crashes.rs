@@ -166,7 +166,8 @@ async fn law_5_a_crash_at_any_step_of_a_push_stores_all_or_nothing() {
         fixture.push("first.mpack", &packs[0]).await;
         let before = fixture.fetch().await;
         let files = [fixture.file("1.mpack", &packs[1]), fixture.file("2.mpack", &packs[2])];
-        let pushed = fused(&fixture, changes).await.push(&fixture.repo, &files, PushOptions::default(), &Progress::silent()).await;
+        let pushed =
+            fused(&fixture, changes).await.push(&fixture.repo, &files, PushOptions::default(), &Progress::silent()).await;
         let store = Store::open(options(fixture.folder.path())).await.unwrap();
         let fixture = Fixture { store, ..fixture };
         if pushed.is_ok() {
@@ -202,7 +203,11 @@ async fn directories_are_a_cache() {
             let path = file.unwrap().path();
             if path.extension().is_some_and(|e| e == "dir") {
                 // Some gone, some damaged.
-                if harmed % 2 == 0 { std::fs::remove_file(&path).unwrap() } else { std::fs::write(&path, b"PACKDIR1 and nonsense").unwrap() }
+                if harmed % 2 == 0 {
+                    std::fs::remove_file(&path).unwrap()
+                } else {
+                    std::fs::write(&path, b"PACKDIR1 and nonsense").unwrap()
+                }
                 harmed += 1;
             }
         }

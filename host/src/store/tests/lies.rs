@@ -28,7 +28,8 @@ async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
     let mut changed = (*work.plan).clone();
     lie(&mut changed, &sources);
     // `plan_gc` admits what a component plans; a plan that was changed afterwards is admitted here.
-    let admitted = super::super::prove::admit(&changed, &work.packs).map_err(|e| fixture.store.unproven(&fixture.repo, &work.packs, e));
+    let admitted =
+        super::super::prove::admit(&changed, &work.packs).map_err(|e| fixture.store.unproven(&fixture.repo, &work.packs, e));
     work.plan = Arc::new(changed);
     let error = match admitted {
         Err(error) => error,
@@ -93,7 +94,12 @@ async fn law_4_a_plan_that_repeats_an_object_is_caught() {
         let at = object_copy(plan);
         let Step::Copy(span) = plan.steps[at].clone() else { panic!("no copy") };
         let pack = sources[span.pack as usize].clone();
-        let again = scan(&pack[..], |_| Ok(())).unwrap().rows.iter().filter(|r| r.offset >= span.offset && r.offset < span.offset + span.length).count();
+        let again = scan(&pack[..], |_| Ok(()))
+            .unwrap()
+            .rows
+            .iter()
+            .filter(|r| r.offset >= span.offset && r.offset < span.offset + span.length)
+            .count();
         recount(plan, again as i64);
         plan.bytes += span.length;
         plan.steps.insert(at, Step::Copy(span));

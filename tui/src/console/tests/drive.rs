@@ -92,7 +92,7 @@ async fn work_goes_on_behind_other_screens() {
     console.shows("Phase       proving");
     console.press(&["q"]).await;
     console.fake.release();
-    console.until_seen("in order").await;
+    console.until_seen("7 → 1 packs, just now").await;
     assert_eq!(console.fake.calls(), ["list", "plan gabriel/notes", "run gabriel/notes", "list"]);
 }
 

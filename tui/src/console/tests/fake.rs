@@ -68,7 +68,7 @@ pub(super) fn gc_report(report: &RepoReport) -> GcReport {
         snapshots: report.snapshots,
         tags: report.tags,
         bytes_before: report.bytes,
-        bytes_after: report.bytes * 9 / 10,
+        bytes_after: report.bytes / 10 * 9,
         duplicates_dropped: 34,
         rows_changed: 7,
         elapsed_ms: 1234,
@@ -120,6 +120,11 @@ impl Fake {
 
     pub(super) fn put(&self, report: RepoReport) {
         self.inside().repos.insert(report.repo.to_string(), report);
+    }
+
+    /// Removes a repo behind the console's back: the fake panics when it is asked for.
+    pub(super) fn remove(&self, repo: &str) {
+        self.inside().repos.remove(repo);
     }
 
     pub(super) fn damage(&self, problems: Vec<Problem>) {

@@ -1,10 +1,11 @@
-//! The console's tests: [`update`] for what happens, [`screens`] for how it looks, [`drive`] for the real loop.
+//! The console's tests: [`update`] for what happens, [`screens`] for how it looks, [`drive`] for the real loop, [`panic`] for bugs.
 //!
 //! Here: a console on a [`fake::Fake`] store and a terminal in memory, driven by the loop that runs for real. It waits
 //! for the loop to be idle, or for something to be on the screen; never for a time.
 
 mod drive;
 mod fake;
+mod panic;
 mod screens;
 mod update;
 
@@ -55,10 +56,12 @@ impl Console {
         console
     }
 
-    /// Presses keys one after the other, and waits until the console is idle.
+    /// Presses keys one after the other; after each, waits until the console is idle.
     async fn press(&mut self, keys: &[&str]) {
-        self.send(keys.iter().map(|name| Input::Event(Event::Key(event(name)))));
-        self.settle().await;
+        for name in keys {
+            self.send([Input::Event(Event::Key(event(name)))]);
+            self.settle().await;
+        }
     }
 
     fn send(&mut self, inputs: impl IntoIterator<Item = Input>) {

@@ -74,11 +74,13 @@ fn draw_header(model: &Model, frame: &mut Frame, area: Rect) {
             None => " packhouse".to_owned(),
         },
     };
-    let mut going = model.runs.going();
+    // The screen of a work tells of it at length; the header tells of the others.
+    let here = |ticket| matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
+    let mut going = model.runs.going().filter(|run| !here(run.ticket));
     let running = match (going.next(), going.count()) {
         (None, _) => String::new(),
-        (Some(run), 0) => format!("running: {} {} ", run.repo, run.step_words().unwrap_or_default()),
-        (Some(_), more) => format!("{} running ", more as u64 + 1),
+        (Some(run), 0) => format!(" running: {} {} ", run.repo, run.step_words().unwrap_or_default()),
+        (Some(_), more) => format!(" {} running ", more as u64 + 1),
     };
     let all = usize::from(area.width);
     let running = fit(&safe(&running), all / 2);

@@ -50,7 +50,7 @@ pub(super) fn lines(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static
     }
     for (branch, head) in &report.branch_heads {
         // A branch may be called anything; its head must still be readable beside it.
-        let name = pad(&safe(branch), 12.max(room.saturating_sub(74)), false);
+        let name = pad(&safe(branch), room.saturating_sub(74).clamp(12, 24), false);
         lines.push(Line::raw(fit(&format!("{name} {}", safe(head)), room)));
     }
     lines.extend(heading(model, "PACKS"));

@@ -67,8 +67,8 @@ pub(super) fn title(model: &Model) -> String {
     if !model.repos.known {
         return " packhouse".to_owned();
     }
-    let packs = all.iter().map(|report| report.packs).sum();
-    let bytes = all.iter().map(|report| report.bytes).sum();
+    let packs = all.iter().fold(0, |sum: u64, report| sum.saturating_add(report.packs));
+    let bytes = all.iter().fold(0, |sum: u64, report| sum.saturating_add(report.bytes));
     let repos = match model.repos.filter.as_str() {
         "" => many(all.len() as u64, "repo"),
         filter => format!("{} of {} with “{filter}”", model.repos.shown(), many(all.len() as u64, "repo")),

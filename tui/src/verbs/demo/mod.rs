@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use packhouse_host::{
     FetchReport, FetchRequest, GcReport, PushOptions, RepoName, RepoReport, Store, StoreOptions, VerifyReport, Visibility,
 };
@@ -54,7 +54,10 @@ pub(crate) async fn run(asked: &Demo, context: &Context) -> anyhow::Result<Exit>
     let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
     let plain = asked.headless || (!terminal && context.globals.color != When::Always);
     let context = if plain { context.plain() } else { context.clone() };
-    let folder = tempfile::Builder::new().prefix("packhouse-demo-").tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("packhouse-demo-")
+        .tempdir()
+        .context("no temporary folder; set TMPDIR to one that can be written")?;
     // A show: its bar need not wait until something takes long.
     let watch = context.bars.watch(Duration::ZERO);
     let told = watched(&context.output, watch.progress(), play(folder.path(), &watch, &context)).await;

@@ -1,0 +1,202 @@
+//! Ports that fail on purpose, or that count, around the real ones.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use packhouse_host::catalog::sqlite::SqliteCatalog;
+use packhouse_host::catalog::{Catalog, Consolidation, Published, Push, RepoRow, Snapshot};
+use packhouse_host::sandbox::Sandbox;
+use packhouse_host::vault::local::LocalVault;
+use packhouse_host::vault::{Staged, StoredPack, Swept, Vault};
+use packhouse_host::{Error, GcRecord, MpackKey, RepoId, RepoName, Result, Store, StoreOptions, Visibility};
+
+/// When a call fails: before it did anything, or after it did everything and could not say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing was done.
+    Before,
+    /// All was done.
+    After,
+}
+
+/// Which call of all ports together fails, and when. Clones share the count.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    left: Arc<AtomicI64>,
+    moment: Moment,
+    rows: Arc<AtomicU64>,
+}
+
+impl Fault {
+    /// The call with that number fails, counted from 0.
+    pub fn at(call: i64, moment: Moment) -> Self {
+        Fault { left: Arc::new(AtomicI64::new(call)), moment, rows: Arc::default() }
+    }
+
+    /// No call fails.
+    pub fn never() -> Self {
+        Fault::at(-1, Moment::Before)
+    }
+
+    /// Whether the call has been reached.
+    pub fn struck(&self) -> bool {
+        self.left.load(Ordering::SeqCst) < 0
+    }
+
+    /// Rows that the last publication changed.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::SeqCst)
+    }
+
+    fn error() -> Error {
+        Error::Io {
+            doing: "doing something in",
+            path: "a faulty place".into(),
+            source: std::io::Error::other("it failed on purpose"),
+        }
+    }
+
+    fn strikes(&self) -> bool {
+        self.left.fetch_sub(1, Ordering::SeqCst) == 0
+    }
+
+    async fn around<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let strikes = self.strikes();
+        if strikes && self.moment == Moment::Before {
+            return Err(Fault::error());
+        }
+        let done = call.await?;
+        if strikes { Err(Fault::error()) } else { Ok(done) }
+    }
+}
+
+/// The store of a folder, on ports with a fault.
+///
+/// # Errors
+/// Those of opening it; also the fault.
+pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Result<Store> {
+    std::fs::create_dir_all(&options.packs).map_err(|source| Error::Io {
+        doing: "making",
+        path: options.packs.clone(),
+        source,
+    })?;
+    let catalog = FaultyCatalog { inner: SqliteCatalog::open(&options.catalog).await?, fault: fault.clone() };
+    let vault = FaultyVault { inner: LocalVault::open(&options.packs)?, fault: fault.clone() };
+    Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
+}
+
+/// Copies a store's folder, which nobody has open.
+///
+/// # Panics
+/// When it can't be copied.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("a folder can be listed") {
+        let path = entry.expect("a listed file is there").path();
+        let to = to.join(path.file_name().expect("a listed file has a name"));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).expect("a file can be copied");
+        }
+    }
+}
+
+#[derive(Debug)]
+struct FaultyVault {
+    inner: LocalVault,
+    fault: Fault,
+}
+
+#[async_trait]
+impl Vault for FaultyVault {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+    fn place_of(&self, key: &MpackKey) -> String {
+        self.inner.place_of(key)
+    }
+    fn url_of(&self, key: &MpackKey) -> String {
+        self.inner.url_of(key)
+    }
+    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+        if self.fault.strikes() { Err(Fault::error()) } else { self.inner.stage(name) }
+    }
+    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+        self.fault.around(self.inner.store(staged, key)).await
+    }
+    async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open(key)).await
+    }
+    async fn put_directory(&self, key: &MpackKey, bytes: &[u8]) -> Result<()> {
+        self.fault.around(self.inner.put_directory(key, bytes)).await
+    }
+    async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
+        self.fault.around(self.inner.directory(key)).await
+    }
+    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey) -> Result<String> {
+        self.fault.around(self.inner.store_answer(staged, repo, key)).await
+    }
+    async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open_answer(repo, key)).await
+    }
+    async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
+        self.fault.around(self.inner.remove_answer(repo, key)).await
+    }
+    async fn sweep(&self) -> Result<Swept> {
+        self.inner.sweep().await
+    }
+    fn free_bytes(&self) -> Result<u64> {
+        if self.fault.strikes() { Err(Fault::error()) } else { self.inner.free_bytes() }
+    }
+}
+
+#[derive(Debug)]
+struct FaultyCatalog {
+    inner: SqliteCatalog,
+    fault: Fault,
+}
+
+#[async_trait]
+impl Catalog for FaultyCatalog {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+    async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
+        self.inner.create_repo(name, id, visibility, now).await
+    }
+    async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
+        self.fault.around(self.inner.repo(name)).await
+    }
+    async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
+        self.inner.repos(after, limit).await
+    }
+    async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
+        self.fault.around(self.inner.snapshot(repo)).await
+    }
+    async fn publish_push(&self, push: &Push) -> Result<Published> {
+        self.fault.around(self.inner.publish_push(push)).await
+    }
+    async fn publish_consolidation(&self, consolidation: &Consolidation) -> Result<Published> {
+        let published = self.fault.around(self.inner.publish_consolidation(consolidation)).await?;
+        if let Published::Done { rows } = published {
+            self.fault.rows.store(rows, Ordering::SeqCst);
+        }
+        Ok(published)
+    }
+    async fn record_gc(&self, repo: i64, record: &GcRecord) -> Result<()> {
+        self.fault.around(self.inner.record_gc(repo, record)).await
+    }
+    async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
+        self.inner.gc_history(repo, limit).await
+    }
+    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
+        self.fault.around(self.inner.note_answer(repo, key, expires_at)).await
+    }
+    async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        self.fault.around(self.inner.expire_answers(repo, now)).await
+    }
+}

@@ -1,0 +1,56 @@
+//! A panic ends the console, and leaves a terminal on which its message can be read. What takes a terminal runs in a
+//! process of its own: this test binary once more, in a pseudo-terminal.
+
+use std::io::Read;
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+use super::Console;
+use super::fake::Fake;
+use crate::console::terminal::{Guard, is_ours};
+
+const BUG: &str = "a bug on purpose";
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_speaks() {
+    let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
+    let modes = || format!("{:?}", pty.master.get_termios().unwrap());
+    let before = modes();
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "console::tests::panic::panics_in_a_terminal", "--nocapture"]);
+    let mut child = pty.slave.spawn_command(command).unwrap();
+    let mut reader = pty.master.try_clone_reader().unwrap();
+    let reading = std::thread::spawn(move || {
+        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        while !String::from_utf8_lossy(&seen).contains("test result") {
+            let Ok(read @ 1..) = reader.read(&mut buffer) else { break };
+            seen.extend_from_slice(&buffer[..read]);
+        }
+        String::from_utf8_lossy(&seen).into_owned()
+    });
+    assert!(child.wait().unwrap().success());
+    let seen = reading.join().unwrap();
+    let at = |words: &str| seen.find(words).unwrap_or_else(|| panic!("{words:?} is missing in {seen:?}"));
+    assert!(at("\x1b[?1049h") < at("\x1b[?1049l") && at("\x1b[?1049l") < at(BUG), "{seen:?}");
+    assert_eq!(modes(), before);
+}
+
+#[test]
+#[ignore = "takes the terminal and panics: the test above runs it in one of its own"]
+#[should_panic(expected = "a bug on purpose")]
+fn panics_in_a_terminal() {
+    let _guard = Guard::enter().unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
+    assert!(is_ours());
+    // From another thread, as the host's would.
+    let panicked = std::thread::spawn(|| panic!("{BUG}")).join();
+    assert!(panicked.is_err() && !is_ours(), "the terminal was not given back");
+    panic!("{BUG}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "no entry found for key")]
+async fn a_task_that_panics_ends_the_console() {
+    let mut console = Console::on(Fake::three(), 80, 20).await;
+    console.fake.remove("gabriel/notes");
+    console.press(&["Enter"]).await;
+}
