@@ -42,7 +42,7 @@ pub enum Error {
     RepoExists(RepoName),
 
     /// A pack that is pushed is not well formed.
-    #[error("{}: {reason}, at byte {offset}{}; nothing was stored", file.display(), record.as_ref().map_or_else(String::new, |r| format!(", in {r}")))]
+    #[error("{}, byte {offset}: {}{reason}; nothing was stored", file.display(), record.as_ref().map_or_else(String::new, |r| format!("{r}: ")))]
     BadPack {
         /// The file.
         file: PathBuf,

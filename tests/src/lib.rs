@@ -3,6 +3,7 @@
 //! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
 //! * [`memory`]: a host in memory, for the core without its component.
 //! * [`tangle`]: histories more tangled than clients make them.
+//! * [`scenario`]: histories and what is done with them, as data.
 //! * [`seed`]: packs as the tests of the seed make them.
 //! * [`faulty`]: ports that fail on purpose.
 //! * [`hostile`]: the reference component, spoiled.
@@ -16,6 +17,7 @@ pub mod fixtures;
 pub mod hostile;
 pub mod memory;
 pub mod model;
+pub mod scenario;
 pub mod seed;
 pub mod store;
 pub mod tangle;

@@ -70,8 +70,7 @@ fn print(record: &model::Record) -> [u8; 16] {
             }
             let mut around = (content.start as u64).to_le_bytes().to_vec();
             around.extend((content.end as u64).to_le_bytes());
-            around.extend(&record.bytes[..content.start]);
-            around.extend(&record.bytes[content.end..]);
+            around.extend(sha256(&[&record.bytes[..content.start], &record.bytes[content.end..]].concat()));
             around
         }
         _ => record.bytes.clone(),
@@ -176,6 +175,16 @@ impl MemoryHost {
     /// The bytes of a pack of the run.
     pub fn pack(&self, number: u32) -> &[u8] {
         &self.packs[number as usize].bytes
+    }
+
+    /// How many packs the run has.
+    pub fn count(&self) -> u32 {
+        self.packs.len() as u32
+    }
+
+    /// The directory of a pack of the run.
+    pub fn rows(&self, number: u32) -> &[Row] {
+        &self.packs[number as usize].rows
     }
 
     fn shown(&self, pack: u32) -> Result<&Shown, AccessError> {

@@ -17,6 +17,9 @@ pub struct Commit {
     pub snapshot: Option<EntityId>,
 }
 
+/// Paths, as UTF-8 bytes, with the objects that stand there.
+pub type Entries<'a> = Vec<(&'a [u8], EntityId)>;
+
 /// A snapshot's reach, in either of its forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot<'a> {
@@ -27,7 +30,7 @@ pub struct Snapshot<'a> {
     /// `parent_snapshot_id` of the delta form, where it is not nil.
     pub parent: Option<EntityId>,
     /// Paths and objects of `manifest` or `delta_upsert`, in the order of the paths' bytes.
-    pub entries: Vec<(&'a [u8], EntityId)>,
+    pub entries: Entries<'a>,
     /// Paths of `delta_remove`, in the order of their bytes.
     pub removed: Vec<&'a [u8]>,
 }
@@ -256,13 +259,13 @@ fn fields<'a>(
 }
 
 /// Reads `{path: object id}`, sorted by path; `None` for nil.
-fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Vec<(&'a [u8], EntityId)>>, WireError> {
+fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Entries<'a>>, WireError> {
     if cursor.nil()? {
         return Ok(None);
     }
     let claimed = cursor.map(name)?;
     // A path and an id take 2 bytes at least: a claim beyond the record's end reserves nothing.
-    let mut entries: Vec<(&[u8], EntityId)> = Vec::with_capacity((claimed as usize).min(1 << 16));
+    let mut entries = Entries::with_capacity((claimed as usize).min(1 << 16));
     let mut sorted = true;
     for _ in 0..claimed {
         let at = cursor.position();
@@ -291,7 +294,10 @@ mod tests {
         hex::encode([byte; 32])
     }
 
-    fn map(fields: &[(&str, &dyn Fn(&mut Vec<u8>))]) -> Vec<u8> {
+    /// A field: its name, and what writes its value.
+    type Field<'f> = (&'f str, &'f dyn Fn(&mut Vec<u8>));
+
+    fn map(fields: &[Field<'_>]) -> Vec<u8> {
         let mut out = Vec::new();
         put_map(&mut out, fields.len() as u32);
         for (name, value) in fields {

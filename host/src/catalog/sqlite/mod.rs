@@ -90,20 +90,20 @@ async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
 /// Translates an error of sqlx, once.
 fn catalog_error(path: &Path, doing: &str, error: &sqlx::Error) -> Error {
     let text = error.to_string();
-    // SQLITE_BUSY and SQLITE_LOCKED, extended codes included, have 5 or 6 in their low byte.
-    let busy = error
+    // SQLite's result code; extended codes have it in their low byte.
+    let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| matches!(code & 0xff, 5 | 6));
-    let hint = if busy {
-        "; another process is writing, try again"
-    } else if text.contains("readonly") || text.contains("read-only") {
-        "; mount it writable, or use another --data folder"
-    } else if text.contains("disk is full") || text.contains("disk full") {
-        "; free some space and run it again"
-    } else {
-        ""
+        .map_or(0, |code| code & 0xff);
+    let busy = matches!(code, 5 | 6);
+    let hint = match code {
+        5 | 6 => ". Another process is writing: try again",
+        8 | 14 => ". Its folder must be there and writable: mount it so, or use another --data folder",
+        10 => ". The disk failed: look at the system's log",
+        11 | 26 => ". It is damaged or no catalog: restore it from a backup",
+        13 => ". Free some space and run it again; nothing was changed",
+        _ => "",
     };
     Error::Catalog { catalog: path.display().to_string(), doing: doing.to_owned(), reason: format!("{text}{hint}"), busy }
 }
