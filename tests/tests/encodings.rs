@@ -30,7 +30,7 @@ fn pack(encodings: &[Encoding]) -> Vec<u8> {
     pack.finish()
 }
 
-/// A pack that differs from [`pack`]s in a loose object, so that the same encodings can come twice.
+/// Pushes groups one after the other; the index must stay sound, and what is consolidated must be what the model says.
 async fn consolidates(pushes: &[&[Vec<u8>]]) {
     let store = TestStore::new().await;
     for group in pushes {

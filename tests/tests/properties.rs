@@ -99,10 +99,14 @@ proptest! {
 
             let consolidated = model::consolidate(&packs, &tangle.heads);
             let report = store.gc().await.unwrap();
-            if !report.skipped || packs.len() > 1 && report.packs_before == 1 && store.packs().await[0] == consolidated {
+            let made = store.packs().await;
+            assert_eq!(made.len(), 1);
+            // A last push that brings heads and no records leaves one pack, with which there is nothing to do.
+            if !report.skipped {
                 assert_eq!(report.consolidated_key.unwrap().to_string(), model::key(&consolidated));
-                assert_eq!(store.packs().await, [consolidated]);
+                assert_eq!(made, [consolidated]);
             }
+            assert!(model::union(&made).keys().eq(model::union(&packs).keys()));
             let (after, pack) = store.fetch(&want, &have).await.unwrap();
             assert_eq!((after.commit_count, after.snapshot_count, after.object_count, after.tag_count, after.missing),
                 (before.commit_count, before.snapshot_count, before.object_count, before.tag_count, before.missing));
