@@ -55,12 +55,10 @@ pub enum Error {
     },
 
     /// Two encodings of one entity reach different things.
-    #[error("{kind} {id} in {first} and in {second} disagree: {detail}. One of them is forged or damaged; nothing was stored")]
+    #[error("{entity} in {first} and in {second} disagree: {detail}. One of them is forged or damaged; nothing was stored")]
     Disagreement {
-        /// What it is.
-        kind: Kind,
-        /// What it is called.
-        id: String,
+        /// What it is, and what it is called.
+        entity: String,
         /// Where the one encoding stands, in words.
         first: String,
         /// Where the other stands.

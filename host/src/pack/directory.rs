@@ -92,10 +92,30 @@ impl Directory {
         (0..self.len()).filter_map(|n| self.row(n))
     }
 
-    /// Where a record starts, without reading the rest of its row.
-    fn offset(&self, number: u64) -> u64 {
+    /// Where a record starts, and how long it is, without reading the rest of its row.
+    fn place(&self, number: u64) -> (u64, u64) {
         let at = HEAD + number as usize * ROW_BYTES + 8;
-        u64::from_le_bytes(std::array::from_fn(|i| self.file[at + i]))
+        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| self.file[at + i]));
+        (word(at), word(at + 8))
+    }
+
+    /// The numbers of the rows that bytes of the pack consist of: whole records that lie together, one at least.
+    pub fn whole_rows(&self, offset: u64, length: u64) -> Option<std::ops::Range<u64>> {
+        let first = self.at(offset)?;
+        let mut last = first;
+        let mut end = offset;
+        while end < offset.checked_add(length)? {
+            if last == self.len() {
+                return None;
+            }
+            let (start, bytes) = self.place(last);
+            if start != end {
+                return None;
+            }
+            end += bytes;
+            last += 1;
+        }
+        (last > first && end == offset + length).then_some(first..last)
     }
 
     /// The number of the row that starts at an offset.
@@ -103,7 +123,7 @@ impl Directory {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.offset(middle).cmp(&offset) {
+            match self.place(middle).0.cmp(&offset) {
                 std::cmp::Ordering::Equal => return Some(middle),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
@@ -127,6 +147,11 @@ mod tests {
         assert_eq!(Directory::read(key, directory.as_bytes().to_vec()), Some(directory.clone()));
         assert_eq!(directory.rows().collect::<Vec<_>>(), rows);
         assert_eq!((directory.at(13), directory.at(14), directory.at(40)), (Some(1), None, Some(2)));
+        assert_eq!(directory.whole_rows(3, 20), Some(0..2));
+        assert_eq!(directory.whole_rows(40, 10), Some(2..3));
+        for (offset, length) in [(3, 0), (3, 9), (3, 21), (3, 37), (4, 9), (40, 11), (13, u64::MAX)] {
+            assert_eq!(directory.whole_rows(offset, length), None, "{offset}+{length}");
+        }
         for at in 0..directory.as_bytes().len() {
             let mut bytes = directory.as_bytes().to_vec();
             bytes[at] ^= 1;

@@ -5,11 +5,10 @@
 //!   no source gave other bytes than its directory promises.
 //! - Every entity of the index is there, in the encoding that the index maps, and nothing else ([`covers`]).
 
-use packhouse_core::{Head, Plan, Row, Span, Step};
+use packhouse_core::{Head, Plan, Step};
 use ring::digest::{Context, SHA256};
 
 use crate::catalog::{IndexRow, entity_key, entity_of};
-use crate::pack::Directory;
 use crate::pack::scan::{BadPack, Scanned};
 use crate::run::RunPack;
 
@@ -29,22 +28,6 @@ pub(super) enum Failed {
 
 fn wrong<T>(reason: impl Into<String>) -> Result<T, Failed> {
     Err(Failed::Component(reason.into()))
-}
-
-/// The rows of a directory that a span covers whole.
-fn rows_of(directory: &Directory, span: Span) -> Option<impl Iterator<Item = Row> + '_> {
-    let first = directory.at(span.offset)?;
-    let mut end = span.offset;
-    let mut count = 0;
-    while end < span.offset + span.length {
-        let row = directory.row(first + count)?;
-        if row.offset != end {
-            return None;
-        }
-        end += row.length;
-        count += 1;
-    }
-    (count > 0 && end == span.offset + span.length).then(|| (first..first + count).filter_map(|n| directory.row(n)))
 }
 
 /// The packs that have a record which the plan does not copy: a duplicate, whose bytes no splice reads.
@@ -69,13 +52,13 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack]) -> Result<(), Failed> {
             let Some(pack) = packs.get(span.pack as usize) else {
                 return wrong(format!("it copies from pack number {}, and there are {}", span.pack, packs.len()));
             };
-            let Some(rows) = rows_of(&pack.directory, *span) else {
+            let Some(rows) = pack.directory.whole_rows(span.offset, span.length) else {
                 return wrong(format!(
                     "bytes {}+{} of pack {} are not whole records of it",
                     span.offset, span.length, pack.directory.key
                 ));
             };
-            records += rows.count() as u64;
+            records += rows.end - rows.start;
         }
     }
     if bytes != plan.bytes {
@@ -94,7 +77,9 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
     for step in &plan.steps {
         if let Step::Copy(span) = step {
             let mut offset = at;
-            for row in packs.get(span.pack as usize).and_then(|p| rows_of(&p.directory, *span)).into_iter().flatten() {
+            let Some(pack) = packs.get(span.pack as usize) else { continue };
+            let rows = pack.directory.whole_rows(span.offset, span.length).unwrap_or_default();
+            for row in rows.filter_map(|number| pack.directory.row(number)) {
                 match found.next() {
                     Some(copy)
                         if (copy.kind, copy.id, copy.length, copy.offset) == (row.kind, row.id, row.length, offset)

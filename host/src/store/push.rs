@@ -319,8 +319,9 @@ impl Store {
             }
             RunError::Fault(Fault::Disagrees { kind, id, first, second, detail }) => {
                 let at = |span: packhouse_core::Span| format!("{} (byte {})", place(span.pack), span.offset);
-                let id = if kind == Kind::Tag { String::new() } else { id.to_string() };
-                Error::Disagreement { kind, id, first: at(first), second: at(second), detail }
+                // A tag's text is in the detail: here there is only its digest.
+                let entity = if kind == Kind::Tag { "a tag".into() } else { format!("{kind} {id}") };
+                Error::Disagreement { entity, first: at(first), second: at(second), detail }
             }
             other => self.run_error(repo, packs, other),
         }
