@@ -77,7 +77,7 @@ fn a_truncated_pack() {
 #[test]
 fn trailing_bytes() {
     let with = |tail: &[u8]| [&sound()[..], tail].concat();
-    let end = format!("at byte {}", sound().len());
+    let end = format!("byte {}", sound().len());
     refused(&[("nil", with(&[0xc0]), &["follow", &end]), ("twice", with(&sound()), &["follow", &end])]);
 }
 

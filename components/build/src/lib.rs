@@ -4,12 +4,15 @@
 //! bytes and `cargo build` needs no WebAssembly toolchain. `components/rebuild.sh` builds it anew;
 //! the tests of `packhouse-artifact` fail when sources and artifact have parted.
 
+mod componentize;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use wit_component::ComponentEncoder;
+
+pub use componentize::componentize;
 
 /// What was built, from what, with what. Kept beside the artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ const SOURCES: [&str; 6] = [
     "components/core/Cargo.toml",
     "components/guest/src",
     "components/guest/Cargo.toml",
-    "components/build/src/lib.rs",
+    "components/build/src/componentize.rs",
 ];
 
 /// Crates whose locked versions go into the component's bytes.
@@ -109,31 +112,18 @@ pub fn component_digest(component: &[u8]) -> String {
     named(&Sha256::digest(component))
 }
 
-/// Makes the component of a core module, whose bindings carry the WIT of its world, and says in it who it is.
+/// Our package's WIT, as it can be read out of a component's bytes.
 ///
 /// # Errors
-/// When the module does not fit the world, or imports anything that the world does not give.
-pub fn componentize(module: &[u8], workspace: &Path) -> Result<Vec<u8>> {
-    let component = ComponentEncoder::default().validate(true).module(module)?.encode()?;
-    let manifest: toml::Table = toml::from_str(&read_text(&workspace.join("Cargo.toml"))?)?;
-    let field =
-        |name: &str| manifest["workspace"]["package"][name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
-    let mut about = wasm_metadata::AddMetadata::default();
-    about.name = wasm_metadata::AddMetadataField::Set("packhouse".into());
-    about.version = wasm_metadata::AddMetadataField::Set(field("version")?.parse()?);
-    about.licenses = wasm_metadata::AddMetadataField::Set(field("license")?.parse()?);
-    about.description = wasm_metadata::AddMetadataField::Set("Plans the consolidation and the fetches of Muse packs".parse()?);
-    about.to_wasm(&component)
-}
-
-/// The WIT of a component, as it can be read out of its bytes.
-///
-/// # Errors
-/// When the bytes are no component.
+/// When the bytes are no component, or speak no WIT of ours.
 pub fn extract_wit(component: &[u8]) -> Result<String> {
     let decoded = wit_component::decode(component)?;
+    let resolve = decoded.resolve();
+    // What a component decodes to is a nameless root, and the packages that its world takes interfaces from.
+    let ours = |p: &wit_parser::Package| p.name.namespace == "packhouse" && p.name.name == "engine";
+    let (package, _) = resolve.packages.iter().find(|(_, p)| ours(p)).context("it speaks no WIT of packhouse:engine")?;
     let mut printer = wit_component::WitPrinter::default();
-    printer.print(decoded.resolve(), decoded.package(), &[])?;
+    printer.print(resolve, package, &[])?;
     Ok(printer.output.to_string())
 }
 
