@@ -20,7 +20,7 @@ fn law_9_memory_is_bounded_by_records_and_not_by_payload() {
         objects_per_commit: 4,
         object_bytes: 1 << 20..2 << 20,
         form: SnapshotForm::Whole,
-        large_object: Some(160 << 20),
+        large_object: Some(120 << 20),
         heads: HeadStyle::OwnBranch,
         overlap: false,
         ..HistoryOptions::default()
@@ -34,5 +34,5 @@ fn law_9_memory_is_bounded_by_records_and_not_by_payload() {
         assert_eq!(out.status.code(), Some(0), "`{verb}` with {LIMIT} KiB: {said}");
     }
     assert_eq!(store.show()["packs"], 1);
-    assert!(store.show()["bytes"].as_u64().unwrap() > 160 << 20);
+    assert!(store.show()["bytes"].as_u64().unwrap() > 120 << 20);
 }

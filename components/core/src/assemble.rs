@@ -41,6 +41,7 @@ pub fn assemble<H: Storage + Database + ?Sized>(host: &mut H, request: &Request)
     let table = Table::read(host)?;
     let heads = all_heads(host)?;
 
+    // A have that the repo does not know says nothing about what the client has.
     let had = Reached::walk(host, &request.have, None)?;
     let mut wants = request.want.clone();
     wants.extend(&request.want_if_known);
@@ -108,15 +109,18 @@ struct Reached {
 }
 
 impl Reached {
-    /// Walks the index from `roots`, not into what `beyond` has reached.
+    /// Walks the index from `roots`, not into what `beyond` has reached. Unknown roots are noted when there is something to be
+    /// beyond of: they are wanted then; without it they are had, and ignored.
     fn walk<H: Database + ?Sized>(host: &mut H, roots: &[EntityId], beyond: Option<&Reached>) -> Result<Reached, AccessError> {
+        let note_roots = beyond.is_some();
         let beyond = |id: &EntityId| beyond.is_some_and(|b| b.edges.contains_key(id));
         let mut reached = Reached::default();
         // Answers hold ancestors that were not asked for yet: kept until the walk comes by.
         let mut ahead: BTreeMap<EntityId, Edges> = BTreeMap::new();
         let mut frontier: Vec<(EntityId, EntityId)> = roots.iter().map(|id| (*id, *id)).collect();
         while !frontier.is_empty() {
-            frontier.sort_unstable();
+            // Of several that refer to an id, one that is not the id itself: a root refers to itself.
+            frontier.sort_unstable_by_key(|(id, by)| (*id, id == by, *by));
             frontier.dedup_by_key(|(id, _)| *id);
             frontier.retain(|(id, _)| !reached.edges.contains_key(id) && !beyond(id));
             let ask: Vec<EntityId> =
@@ -133,7 +137,9 @@ impl Reached {
                     next.extend(edges.parents().map(|parent| (parent, id)));
                     reached.edges.insert(id, edges);
                 } else if !known_here && ask.binary_search(&id).is_ok() {
-                    reached.unknown.entry((Kind::Commit, id)).or_insert(by);
+                    if note_roots || by != id {
+                        reached.unknown.entry((Kind::Commit, id)).or_insert(by);
+                    }
                 } else {
                     next.push((id, by));
                 }

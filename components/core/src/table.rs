@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use crate::id::{EntityId, Kind};
 use crate::plan::Counts;
-use crate::ports::{AccessError, Database, MAX_ROWS, PackInfo, Span, Storage, all_packs};
+use crate::ports::{AccessError, Database, MAX_ITEMS, MAX_ROWS, PackInfo, Span, Storage, all_packs};
 use crate::row::{ROW_BYTES, Row};
 
 /// Number of an entity in a [`Table`]. Numbers order by kind, then by id.
@@ -180,6 +180,8 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
     order.sort_unstable();
     let entry = |(_, at): (u64, u32)| entries[at as usize];
     let mut merged: Vec<Entry> = Vec::with_capacity(entries.len());
+    // Encodings as long as the preferred one so far, and different: their bytes decide.
+    let mut rivals: Vec<(usize, Entry)> = Vec::new();
     let mut start = 0;
     while start < order.len() {
         let bits = order[start].0;
@@ -189,19 +191,53 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
         run.sort_unstable_by(|a, b| entry(*a).key().cmp(&entry(*b).key()).then(a.1.cmp(&b.1)));
         for place in run {
             let next = entry(*place);
+            let number = merged.len().wrapping_sub(1);
             match merged.last_mut() {
-                // Between equal encodings the earlier pack is kept.
-                Some(last) if last.key() == next.key() => {
-                    if prefers(host, &next, last)? {
-                        *last = next;
+                Some(best) if best.key() == next.key() => match next.row.length.cmp(&best.row.length) {
+                    Ordering::Greater => {
+                        *best = next;
+                        while rivals.pop_if(|(of, _)| *of == number).is_some() {}
                     }
-                }
+                    // Between equal encodings the earlier pack is kept.
+                    Ordering::Equal if next.row.print != best.row.print => {
+                        let met =
+                            rivals.iter().rev().take_while(|(of, _)| *of == number).any(|(_, r)| r.row.print == next.row.print);
+                        if !met {
+                            rivals.push((number, next));
+                        }
+                    }
+                    _ => {}
+                },
                 _ => merged.push(next),
             }
         }
         start = end;
     }
+    settle(host, &mut merged, rivals)?;
     *entries = merged;
+    Ok(())
+}
+
+/// Law 7: of two encodings that are equally long, the greater by bytes. The host compares, many pairs a call; an entity with
+/// more than two takes several rounds.
+fn settle<H: Storage + ?Sized>(host: &mut H, merged: &mut [Entry], mut rivals: Vec<(usize, Entry)>) -> Result<(), AccessError> {
+    while !rivals.is_empty() {
+        let mut round: Vec<(usize, Entry)> = Vec::new();
+        let mut later = Vec::new();
+        for rival in rivals {
+            let taken = round.last().is_some_and(|(of, _)| *of == rival.0);
+            if taken { later.push(rival) } else { round.push(rival) }
+        }
+        for batch in round.chunks(MAX_ITEMS as usize) {
+            let pairs: Vec<(Span, Span)> = batch.iter().map(|(of, rival)| (rival.span(), merged[*of].span())).collect();
+            for ((of, rival), order) in batch.iter().zip(host.compare_records(&pairs)?) {
+                if order == Ordering::Greater {
+                    merged[*of] = *rival;
+                }
+            }
+        }
+        rivals = later;
+    }
     Ok(())
 }
 
@@ -210,14 +246,6 @@ fn leading_bits(entry: &Entry) -> u64 {
     let d = entry.row.id.digest();
     let digest = u64::from_be_bytes([d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]]);
     ((entry.row.kind as u64) << 62) | ((entry.row.id.form() as u64) << 60) | (digest >> 4)
-}
-
-/// Whether encoding `a` is preferred to `b` of the same entity: the longer, then the greater by bytes.
-fn prefers<H: Storage + ?Sized>(host: &mut H, a: &Entry, b: &Entry) -> Result<bool, AccessError> {
-    if (a.row.length, a.row.print) == (b.row.length, b.row.print) {
-        return Ok(false);
-    }
-    longer_then_greater(host, a.span(), b.span())
 }
 
 /// Law 7: of two encodings of one record the longer one, then the greater by bytes. A host's answer

@@ -15,6 +15,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use packhouse_core::row::Print;
 use packhouse_core::{Fault, Head, Kind, Rival, Row};
 
 use super::repo::named;
@@ -192,10 +193,10 @@ impl Store {
         let shelves = snapshot.packs_on(&mapped.into_iter().collect::<Vec<_>>()).await?;
 
         // Those that the repo has in another encoding, and the stored packs that they stand in.
-        let different: Vec<(Chosen, ShelfId)> = chosen
+        let different: Vec<(Chosen, ShelfId, Print)> = chosen
             .iter()
             .zip(&known)
-            .filter_map(|(c, k)| k.filter(|(_, print)| *print != c.row.print).map(|(shelf, _)| (*c, shelf)))
+            .filter_map(|(c, k)| k.filter(|(_, print)| *print != c.row.print).map(|(shelf, print)| (*c, shelf, print)))
             .collect();
         let mut packs = Arc::try_unwrap(staged).map_err(|_| Error::Cancelled)?;
         let rivals = self.find_rivals(&row.name, &shelves, &different, &mut packs).await?;
@@ -211,7 +212,7 @@ impl Store {
         self.check_heads(&indexed, received, &heads)?;
 
         let won: BTreeSet<EntityKey> =
-            indexed.preferred.iter().filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _)| c.entity)).collect();
+            indexed.preferred.iter().filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _, _)| c.entity)).collect();
         let mut pushed_packs: Vec<PushedPack> = Vec::with_capacity(fresh.len());
         for i in fresh {
             let written = &received[*i].written;
@@ -252,32 +253,32 @@ impl Store {
         &self,
         repo: &RepoName,
         shelves: &BTreeMap<ShelfId, PackRow>,
-        different: &[(Chosen, ShelfId)],
+        different: &[(Chosen, ShelfId, Print)],
         packs: &mut Vec<RunPack>,
     ) -> Result<Vec<Rival>> {
         if different.is_empty() {
             return Ok(Vec::new());
         }
         let needed: BTreeMap<i64, &PackRow> =
-            different.iter().filter_map(|(_, shelf)| shelves.get(shelf)).map(|pack| (pack.id, pack)).collect();
+            different.iter().filter_map(|(_, shelf, _)| shelves.get(shelf)).map(|pack| (pack.id, pack)).collect();
         let first = packs.len();
         let needed: Vec<PackRow> = needed.into_values().cloned().collect();
         packs.extend(self.directories(repo, &needed).await?);
         // Where each of the entities stands in the pack that the index maps it to.
-        let wanted: BTreeSet<EntityKey> = different.iter().map(|(c, _)| c.entity).collect();
+        let wanted: BTreeMap<EntityKey, Print> = different.iter().map(|(c, _, print)| (c.entity, *print)).collect();
         let mut places: BTreeMap<(i64, EntityKey), (u32, Row)> = BTreeMap::new();
         for (i, pack) in needed.iter().enumerate() {
             let number = (first + i) as u32;
             for row in packs[first + i].directory.rows() {
                 let entity = entity_key(row.kind, row.id);
-                if wanted.contains(&entity) {
-                    // A pack may repeat an entity; any of its encodings agrees with the others.
+                // A pack may repeat an entity: it is the encoding that the index maps which has to be beaten.
+                if wanted.get(&entity) == Some(&row.print) {
                     places.insert((pack.id, entity), (number, row));
                 }
             }
         }
         let mut rivals = Vec::with_capacity(different.len());
-        for (c, shelf) in different {
+        for (c, shelf, _) in different {
             let place = shelves.get(shelf).and_then(|pack| places.get(&(pack.id, c.entity)));
             let Some((pack, row)) = place else {
                 let (kind, id) = (c.row.kind, c.row.id);
