@@ -52,6 +52,14 @@ impl RunPack {
     pub fn staged(directory: Directory, file: File, path: PathBuf, heads: Vec<Head>) -> RunPack {
         RunPack { directory, place: Place::Staged(file, path, heads) }
     }
+
+    /// The heads that it gives; none if it is stored already.
+    pub fn heads(&self) -> &[Head] {
+        match &self.place {
+            Place::Staged(_, _, heads) => heads,
+            Place::Stored => &[],
+        }
+    }
 }
 
 /// The packs of a run, and how their bytes are read.
@@ -82,7 +90,11 @@ impl Packs {
         Error::DamagedPack { key, repo: self.repo.clone(), place: self.vault.place_of(&key), detail }
     }
 
-    fn read(&mut self, span: Span) -> Result<Vec<u8>> {
+    /// The bytes of a span of a pack.
+    ///
+    /// # Errors
+    /// When the pack can't be read, or ends before.
+    pub fn read(&mut self, span: Span) -> Result<Vec<u8>> {
         let mut bytes = vec![0; span.length as usize];
         let (file, path) = Sources::open(self, span.pack)?;
         match file.read_exact_at(&mut bytes, span.offset) {
@@ -277,10 +289,7 @@ impl Storage for Run {
 
     fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
         self.calls += 1;
-        Ok(match &self.pack(pack)?.place {
-            Place::Staged(_, _, heads) => page(heads, u64::from(first), limit),
-            Place::Stored => Vec::new(),
-        })
+        Ok(page(self.pack(pack)?.heads(), u64::from(first), limit))
     }
 }
 

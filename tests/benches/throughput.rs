@@ -235,7 +235,7 @@ fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
         let mut pack = PackBuilder::new();
         let mut upsert = Vec::new();
         let fresh = if case.duplicates { case.objects / 2 } else { case.objects };
-        let mut contents: Vec<Vec<u8>> = before.drain(..).collect();
+        let again = std::mem::take(&mut before);
         for j in 0..fresh {
             let mut content = vec![0; case.bytes];
             random.fill(&mut content);
@@ -244,7 +244,7 @@ fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
                 before.push(content);
             }
         }
-        for content in contents.drain(..) {
+        for content in again {
             pack.object(&content);
         }
         let id = IdForm::Bare.id_of(format!("tree {i} of {}", case.name).as_bytes());

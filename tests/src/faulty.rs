@@ -131,8 +131,8 @@ impl Vault for FaultyVault {
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.fault.around(self.inner.open(key)).await
     }
-    async fn put_directory(&self, key: &MpackKey, bytes: &[u8]) -> Result<()> {
-        self.fault.around(self.inner.put_directory(key, bytes)).await
+    async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()> {
+        self.fault.around(self.inner.put_directory(key, bytes, name)).await
     }
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
         self.fault.around(self.inner.directory(key)).await

@@ -218,11 +218,12 @@ struct History<'e> {
 impl History<'_> {
     /// The head that all the others are equal to or ancestors of, if there is one.
     fn leading<H: Database + ?Sized>(&mut self, host: &mut H, candidates: &Candidates) -> Result<Option<EntityId>, Fault> {
-        // Pushed heads first: they usually lead to the stored one within a few steps.
+        // Heads of pushed commits first: they usually lead to the stored one within a few steps; then the stored one, which leads to
+        // those that a client has not moved for a while.
         let mut heads: Vec<EntityId> = Vec::new();
         let stored = candidates.stored.into_iter();
         let (new, old): (Vec<EntityId>, Vec<EntityId>) =
-            candidates.given.iter().copied().chain(stored).partition(|id| self.pushed.contains_key(id));
+            stored.chain(candidates.given.iter().copied()).partition(|id| self.pushed.contains_key(id));
         for head in new.into_iter().chain(old) {
             if !heads.contains(&head) {
                 heads.push(head);

@@ -57,7 +57,20 @@ impl Directory {
             && word(8) == (rows.len() / ROW_BYTES) as u64
             && &body[24..HEAD] == key.digest()
             && digest(&SHA256, body).as_ref() == sum;
-        sound.then(|| word(16)).map(|pack_bytes| Directory { key, pack_bytes, file })
+        if !sound {
+            return None;
+        }
+        let directory = Directory { key, pack_bytes: word(16), file };
+        // A sum says that the file is what was written, not that what was written makes sense.
+        let mut end = 0u64;
+        for number in 0..directory.len() {
+            let row = directory.row(number)?;
+            if row.offset < end {
+                return None;
+            }
+            end = row.offset.checked_add(row.length)?;
+        }
+        (end <= directory.pack_bytes).then_some(directory)
     }
 
     /// The file's bytes.
@@ -158,5 +171,11 @@ mod tests {
             assert_eq!(Directory::read(key, bytes), None, "flipped at {at}");
         }
         assert_eq!(Directory::read(MpackKey::new([6; 32]), directory.as_bytes().to_vec()), None);
+        for (rows, pack_bytes) in
+            [(vec![row(13), row(3)], 50), (vec![row(3), row(12)], 50), (vec![row(45)], 50), (vec![row(u64::MAX)], 50)]
+        {
+            let senseless = Directory::new(key, pack_bytes, &rows);
+            assert_eq!(Directory::read(key, senseless.as_bytes().to_vec()), None, "{rows:?}");
+        }
     }
 }

@@ -18,6 +18,8 @@ const WINDOW: usize = 1 << 20;
 pub const MAX_RECORD: u64 = 256 << 20;
 /// Longest branch name, in bytes.
 const MAX_BRANCH: usize = 255;
+/// Most branches that a pack may name: they are held in memory and written into one header.
+const MAX_BRANCHES: u32 = 65_536;
 
 /// Where a scan gets its bytes.
 pub trait Source {
@@ -199,6 +201,9 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             (Header::Map(n), _) => n,
             (other, _) => return self.bad_at(at, format!("`branch_heads` is {} where a map is expected", other.name())),
         };
+        if branches > MAX_BRANCHES {
+            return self.bad_at(at, format!("`branch_heads` claims {branches} branches; {MAX_BRANCHES} are the limit"));
+        }
         for _ in 0..branches {
             let at = self.bytes.position();
             let name = self.text("a branch name", MAX_BRANCH)?;

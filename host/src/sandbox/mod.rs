@@ -28,7 +28,7 @@ pub struct Limits {
     pub memory: usize,
     /// Memory a record of the run, in bytes.
     pub memory_per_record: usize,
-    /// Time a call.
+    /// Time a run, what the host does for it included.
     pub time: Duration,
     /// Bytes that it may hand to the host in one call.
     pub handed_over: usize,
@@ -40,6 +40,9 @@ impl Default for Limits {
     }
 }
 
+/// Bytes that a plan may write of its own: headers and the heads of all branches.
+const LITERALS: usize = 64 << 20;
+
 /// How often time is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -49,6 +52,7 @@ pub struct Sandbox {
     engine: Engine,
     component: Component,
     linker: Arc<Linker<State>>,
+    ticker: Arc<Ticker>,
     digest: Arc<str>,
     limits: Limits,
 }
@@ -133,7 +137,8 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(refused("being linked"))?;
         linker.instantiate_pre(&component).map_err(refused("being linked"))?;
-        Ok(Sandbox { engine, component, linker: Arc::new(linker), digest: digest.into(), limits })
+        let ticker = Arc::new(Ticker::new(&engine));
+        Ok(Sandbox { engine, component, linker: Arc::new(linker), ticker, digest: digest.into(), limits })
     }
 
     /// The component's digest: `sha256:` and hex.
@@ -222,7 +227,7 @@ impl Sandbox {
             .table_elements(10_000)
             .instances(16)
             .tables(16)
-            .memories(4)
+            .memories(1)
             .trap_on_grow_failure(true)
             .build();
         let mut store = Store::new(&self.engine, State { run, limits });
@@ -230,7 +235,7 @@ impl Sandbox {
         store.set_hostcall_fuel(self.limits.handed_over);
         store.set_epoch_deadline((self.limits.time.as_millis() / TICK.as_millis()).max(1) as u64);
 
-        let outcome = Ticker::during(&self.engine, || {
+        let outcome = self.ticker.during(|| {
             let instance = bindings::Engine::instantiate(&mut store, &self.component, &self.linker)?;
             call(&instance, &mut store)
         });
@@ -294,36 +299,81 @@ fn read_plan(
         duplicates: summary.duplicates,
         steps: Vec::with_capacity(summary.steps as usize),
     };
+    let mut literal = 0;
     while (plan.steps.len() as u64) < summary.steps {
         let steps = page(plan.steps.len() as u64, packhouse_core::ports::MAX_ROWS)?;
         wasmtime::ensure!(!steps.is_empty(), "its plan claims {} steps and gives {}", summary.steps, plan.steps.len());
-        plan.steps.extend(steps.into_iter().map(imports::step));
+        for step in steps.into_iter().map(imports::step) {
+            if let packhouse_core::Step::Literal(bytes) = &step {
+                literal += bytes.len();
+            }
+            plan.steps.push(step);
+        }
+        wasmtime::ensure!(literal <= LITERALS, "its plan writes more than {LITERALS} bytes of its own");
         wasmtime::ensure!(plan.steps.len() as u64 <= summary.steps, "its plan gives more steps than it claims");
     }
     Ok(plan)
 }
 
-/// Moves the engine's epoch on while a component runs, so that one that loops is stopped.
-struct Ticker;
+/// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread for all runs of
+/// an engine: time passes at one speed.
+#[derive(Debug)]
+struct Ticker {
+    shared: Arc<(Mutex<Ticking>, Condvar)>,
+}
+
+#[derive(Debug, Default)]
+struct Ticking {
+    runs: usize,
+    closed: bool,
+}
 
 impl Ticker {
-    fn during<T>(engine: &Engine, work: impl FnOnce() -> T) -> T {
-        let done = (Mutex::new(false), Condvar::new());
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut ended = done.0.lock().unwrap_or_else(PoisonError::into_inner);
-                while !*ended {
-                    let (guard, timeout) = done.1.wait_timeout(ended, TICK).unwrap_or_else(PoisonError::into_inner);
-                    ended = guard;
-                    if timeout.timed_out() {
-                        engine.increment_epoch();
-                    }
+    fn new(engine: &Engine) -> Ticker {
+        let shared: Arc<(Mutex<Ticking>, Condvar)> = Arc::default();
+        let (engine, theirs) = (engine.clone(), shared.clone());
+        std::thread::spawn(move || {
+            let (state, changed) = &*theirs;
+            let mut ticking = state.lock().unwrap_or_else(PoisonError::into_inner);
+            while !ticking.closed {
+                if ticking.runs == 0 {
+                    ticking = changed.wait(ticking).unwrap_or_else(PoisonError::into_inner);
+                    continue;
                 }
-            });
-            let answer = work();
-            *done.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            done.1.notify_all();
-            answer
-        })
+                // Runs that come and go meanwhile don't make a tick longer.
+                let (guard, timeout) = changed
+                    .wait_timeout_while(ticking, TICK, |t| t.runs > 0 && !t.closed)
+                    .unwrap_or_else(PoisonError::into_inner);
+                ticking = guard;
+                if timeout.timed_out() {
+                    engine.increment_epoch();
+                }
+            }
+        });
+        Ticker { shared }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Ticking)) {
+        change(&mut self.shared.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.1.notify_all();
+    }
+
+    fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        /// Counts the run out, also when it panics.
+        struct Out<'a>(&'a Ticker);
+        impl Drop for Out<'_> {
+            fn drop(&mut self) {
+                self.0.change(|t| t.runs -= 1);
+            }
+        }
+        self.change(|t| t.runs += 1);
+        let _out = Out(self);
+        work()
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.change(|t| t.closed = true);
     }
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_core::{Answer, Counts, EntityId, Request};
+use packhouse_core::{Answer, Counts, EntityId, Head, Request};
 
 use super::load::{bad_words, distinct_packs, examine};
-use super::{Store, blocking, prove};
+use super::{Store, blocking, joined, prove};
 use crate::catalog::RepoRow;
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
@@ -77,14 +77,24 @@ impl Store {
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let run = Run::new(self.run_packs(repo, packs.clone()), heads.clone(), Some(snapshot));
         let sandbox = self.sandbox.clone();
-        let planned = tokio::task::spawn_blocking(move || sandbox.assemble(run, records, &ask)).await;
-        let (answer, _) = planned.map_err(|_| Error::Cancelled)?.map_err(|e| self.run_error(repo, &packs, e))?;
+        let asked = ask.clone();
+        let planned = joined(tokio::task::spawn_blocking(move || sandbox.assemble(run, records, &asked))).await?;
+        let answer = match planned {
+            Ok((answer, _)) => answer,
+            Err(error) => return Err(self.run_error(repo, &packs, error).await),
+        };
 
         let counts = answer.plan.records;
         let missing = answer.missing;
-        let found = match answer.reuse {
-            Some(pack) => self.reuse(repo, &packs, pack, counts, progress).await?,
-            None => self.assemble(&row, &packs, answer, &heads, expires_at, progress).await?,
+        // A clone takes the branches from the pack: one that names others, or stands elsewhere, is no answer to it.
+        let branches = request.want.is_empty().then_some(&heads[..]);
+        let reused = match answer.reuse {
+            Some(pack) => self.reuse(repo, &packs, pack, counts, branches, progress).await?,
+            None => None,
+        };
+        let found = match reused {
+            Some(found) => found,
+            None => self.assemble(&row, &packs, answer, &ask, &heads, expires_at, progress).await?,
         };
         if let Some(output) = &request.output {
             self.copy_answer(&row, &found, output).await?;
@@ -103,8 +113,16 @@ impl Store {
         })
     }
 
-    /// Checks a stored pack and answers it as it is.
-    async fn reuse(&self, repo: &RepoName, packs: &[RunPack], pack: u32, counts: Counts, progress: &Progress) -> Result<Found> {
+    /// Checks a stored pack and answers it as it is; `None` when it names other `branches` than it should.
+    async fn reuse(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        pack: u32,
+        counts: Counts,
+        branches: Option<&[Head]>,
+        progress: &Progress,
+    ) -> Result<Option<Found>> {
         let unproven = |reason: &str| Error::Unproven {
             digest: self.sandbox.digest().to_owned(),
             repo: repo.clone(),
@@ -119,27 +137,38 @@ impl Store {
         let (progress, name, total) = (progress.clone(), repo.to_string(), stored.bytes);
         let examined = blocking(move || examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))).await?;
         match examined.scanned {
-            _ if examined.key == key => Ok(Found { key, url: self.vault.url_of(&key), bytes: examined.bytes, reused: true }),
+            Ok(scanned) if examined.key == key => {
+                let found = Found { key, url: self.vault.url_of(&key), bytes: examined.bytes, reused: true };
+                Ok(branches.is_none_or(|branches| branches == scanned.heads).then_some(found))
+            }
             Err(bad) => Err(self.damaged(repo, &key, bad_words(&bad))),
             Ok(_) => Err(self.damaged(repo, &key, format!("the SHA-256 of its bytes is {}", examined.key))),
         }
     }
 
     /// Makes the pack that the plan says.
+    #[expect(clippy::too_many_arguments, reason = "they are the state of one fetch, used once")]
     async fn assemble(
         &self,
         row: &RepoRow,
         packs: &Arc<Vec<RunPack>>,
         answer: Answer,
-        heads: &[packhouse_core::Head],
+        ask: &Request,
+        heads: &[Head],
         expires_at: Timestamp,
         progress: &Progress,
     ) -> Result<Found> {
         let plan = Arc::new(answer.plan);
-        prove::admit(&plan, packs).map_err(|e| self.unproven(&row.name, packs, e))?;
+        if let Err(failed) = prove::admit(&plan, packs, heads) {
+            return Err(self.unproven(&row.name, packs, failed).await);
+        }
         self.need_space(plan.bytes)?;
         let (staged, written) = self.splice(&row.name, &plan, packs, progress).await?;
-        prove::same_records(&plan, packs, &written.scanned, heads).map_err(|e| self.unproven(&row.name, packs, e))?;
+        let proven =
+            prove::same_records(&plan, packs, &written.scanned, heads).and_then(|()| prove::holds_wants(&written.scanned, ask));
+        if let Err(failed) = proven {
+            return Err(self.unproven(&row.name, packs, failed).await);
+        }
         // Noted first: an answer that nobody knows of would stay for ever.
         self.catalog.note_answer(row.id, &written.key, expires_at).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, &written.key).await?;

@@ -17,7 +17,7 @@ use packhouse_core::{Head, Plan};
 
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
-use super::{Store, TRIES, blocking};
+use super::{Store, TRIES, blocking, joined};
 use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Snapshot};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
@@ -48,7 +48,7 @@ pub(super) struct Work {
     pub(super) packs: Arc<Vec<RunPack>>,
     pub(super) plan: Arc<Plan>,
     index: Vec<IndexRow>,
-    heads: Vec<Head>,
+    pub(super) heads: Vec<Head>,
 }
 
 impl Store {
@@ -127,11 +127,16 @@ impl Store {
         // The component plans on one core while the index is read on the other.
         let planning = tokio::task::spawn_blocking(move || sandbox.consolidate(run, records));
         let index = read_index(snapshot.as_mut()).await;
-        let planned = planning.await.map_err(|_| Error::Cancelled)?;
+        let planned = joined(planning).await?;
         drop(snapshot);
-        let (plan, _) = planned.map_err(|e| self.run_error(&row.name, &packs, e))?;
+        let plan = match planned {
+            Ok((plan, _)) => plan,
+            Err(error) => return Err(self.run_error(&row.name, &packs, error).await),
+        };
         let index = index?;
-        prove::admit(&plan, &packs).map_err(|e| self.unproven(&row.name, &packs, e))?;
+        if let Err(failed) = prove::admit(&plan, &packs, &heads) {
+            return Err(self.unproven(&row.name, &packs, failed).await);
+        }
 
         report.skipped = false;
         report.packs_after = 1;
@@ -153,7 +158,7 @@ impl Store {
         let (row, started) = (plan.repo.clone(), self.world.now());
         let applied = self.apply(plan, started, progress).await;
         match &applied {
-            Ok(report) => self.remember(&row, report).await?,
+            Ok(report) => self.remember(&row, report).await,
             Err(error) => self.remember_failure(&row, started, error).await,
         }
         applied
@@ -181,12 +186,14 @@ impl Store {
             Ok((same.and_then(|()| prove::covers(&written.scanned, &index)), written))
         })
         .await?;
-        proven.map_err(|e| self.unproven(&repo.name, &packs, e))?;
+        if let Err(failed) = proven {
+            return Err(self.unproven(&repo.name, &packs, failed).await);
+        }
 
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.vault.store(staged, &written.key).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
-        self.vault.put_directory(&written.key, directory.as_bytes()).await?;
+        self.keep_directory(&directory).await;
         let done = Consolidation {
             planned,
             key: written.key,
@@ -248,25 +255,43 @@ impl Store {
         match written {
             Ok(written) => Ok((staged, written)),
             Err(WriteError::Failed(error)) => Err(error),
-            Err(WriteError::Bad(bad)) => Err(self.unproven(repo, packs, prove::blame(plan, &bad))),
+            Err(WriteError::Bad(bad)) => Err(self.unproven(repo, packs, prove::blame(plan, &bad)).await),
         }
     }
 
-    pub(super) fn unproven(&self, repo: &RepoName, packs: &[RunPack], failed: Failed) -> Error {
-        match failed {
-            Failed::Component(reason) => Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason },
-            Failed::Source { pack, detail } => self.damaged(repo, &packs[pack as usize].directory.key, detail),
-        }
+    /// The error for a proof that failed. A source is blamed only when its bytes are not what its key names: else
+    /// it was the component that put a record where it does not belong.
+    pub(super) async fn unproven(&self, repo: &RepoName, packs: &[RunPack], failed: Failed) -> Error {
+        let reason = match failed {
+            Failed::Component(reason) => reason,
+            Failed::Source { pack, detail } => match self.blame(repo, packs, pack, detail).await {
+                Ok(detail) => detail,
+                Err(damage) => return damage,
+            },
+        };
+        Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason }
     }
 
-    /// A fault that a component found in stored records is damage: they were sound when they were pushed.
-    pub(super) fn run_error(&self, repo: &RepoName, packs: &[RunPack], error: RunError) -> Error {
+    /// The error for a pack that is damaged, or the detail back for one that is sound.
+    async fn blame(&self, repo: &RepoName, packs: &[RunPack], pack: u32, detail: String) -> Result<String> {
+        let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
+        let key = pack.directory.key;
+        let stored = self.open_pack(repo, &key).await?;
+        if blocking(move || super::load::hash(&stored)).await? == key {
+            return Ok(detail);
+        }
+        Err(self.damaged(repo, &key, detail))
+    }
+
+    /// A fault that a component found in stored records is damage if the pack is damaged: they were sound when they
+    /// were pushed.
+    pub(super) async fn run_error(&self, repo: &RepoName, packs: &[RunPack], error: RunError) -> Error {
         use packhouse_core::Fault;
         match error {
             RunError::Host(error) => error,
-            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) if (at.pack as usize) < packs.len() => {
+            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) => {
                 let detail = format!("{kind} {id}: {reason}, at byte {offset}");
-                self.damaged(repo, &packs[at.pack as usize].directory.key, detail)
+                self.unproven(repo, packs, Failed::Source { pack: at.pack, detail }).await
             }
             RunError::Fault(Fault::Lost { kind, id, wanted_by }) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
             RunError::Fault(Fault::UnknownWant(ids)) => {
@@ -279,7 +304,7 @@ impl Store {
         }
     }
 
-    async fn remember(&self, repo: &RepoRow, report: &GcReport) -> Result<()> {
+    async fn remember(&self, repo: &RepoRow, report: &GcReport) {
         let record = GcRecord {
             finished_at: self.world.now(),
             outcome: if report.skipped { "skipped" } else { "consolidated" }.into(),
@@ -292,7 +317,7 @@ impl Store {
             component: report.component.clone(),
             error: None,
         };
-        self.catalog.record_gc(repo.id, &record).await
+        self.note(repo, &record).await;
     }
 
     async fn remember_failure(&self, repo: &RepoRow, started: Timestamp, error: &Error) {
@@ -312,9 +337,13 @@ impl Store {
             component: self.sandbox.digest().to_owned(),
             error: Some(error.to_string()),
         };
-        // The failure itself matters more than remembering it.
-        if let Err(also) = self.catalog.record_gc(repo.id, &record).await {
-            tracing::warn!("the failure could not be remembered: {also}");
+        self.note(repo, &record).await;
+    }
+
+    /// What happened matters more than remembering it: a consolidation that was published did not fail.
+    async fn note(&self, repo: &RepoRow, record: &GcRecord) {
+        if let Err(error) = self.catalog.record_gc(repo.id, record).await {
+            tracing::warn!("the outcome could not be remembered: {error}");
         }
     }
 }

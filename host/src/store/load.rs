@@ -137,6 +137,14 @@ impl Store {
         Ok(found)
     }
 
+    /// Keeps a directory beside its pack. It is a cache: without it the next run makes it anew.
+    pub(super) async fn keep_directory(&self, directory: &Directory) {
+        let kept = self.vault.put_directory(&directory.key, directory.as_bytes(), self.world.draw()).await;
+        if let Err(error) = kept {
+            tracing::warn!("the directory of pack {} could not be kept: {error}", directory.key);
+        }
+    }
+
     async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
         tracing::info!("making the directory of pack {} anew", pack.key);
         let stored = self.open_pack(repo, &pack.key).await?;
@@ -145,7 +153,7 @@ impl Store {
         match examined.scanned {
             Ok(scanned) if examined.key == pack.key => {
                 let directory = Directory::new(pack.key, examined.bytes, &scanned.rows);
-                self.vault.put_directory(&pack.key, directory.as_bytes()).await?;
+                self.keep_directory(&directory).await;
                 Ok(directory)
             }
             Ok(_) => damaged(format!("the SHA-256 of its bytes is {}", examined.key)),

@@ -140,7 +140,7 @@ impl Store {
     /// Fails before a run starts that could not end.
     fn need_space(&self, bytes: u64) -> Result<()> {
         // Room for the directory and the catalog's log as well.
-        let needed = bytes + bytes / 16 + (1 << 20);
+        let needed = bytes.saturating_add(bytes / 16).saturating_add(1 << 20);
         if self.vault.free_bytes()? < needed {
             let source = std::io::Error::new(
                 std::io::ErrorKind::StorageFull,
@@ -154,8 +154,13 @@ impl Store {
 
 /// Runs work that computes or waits for files where it blocks nobody.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
+    joined(tokio::task::spawn_blocking(work)).await?
+}
+
+/// Waits for such work. Its panic is ours: it must not look like a change of mind.
+async fn joined<T>(work: tokio::task::JoinHandle<T>) -> Result<T> {
+    match work.await {
+        Ok(done) => Ok(done),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(Error::Cancelled),

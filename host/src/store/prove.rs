@@ -5,7 +5,9 @@
 //!   no source gave other bytes than its directory promises.
 //! - Every entity of the index is there, in the encoding that the index maps, and nothing else ([`covers`]).
 
-use packhouse_core::{Head, Plan, Step};
+use std::collections::BTreeSet;
+
+use packhouse_core::{EntityId, Head, Kind, Plan, Request, Step};
 use ring::digest::{Context, SHA256};
 
 use crate::catalog::{IndexRow, entity_key, entity_of};
@@ -42,12 +44,22 @@ pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
     (0..packs.len()).filter(|n| copied[*n] != records(&packs[*n])).map(|n| n as u32).collect()
 }
 
-/// Checks a plan before anything is written: its spans, its size, and that it copies no more than there is.
-pub(super) fn admit(plan: &Plan, packs: &[RunPack]) -> Result<(), Failed> {
+/// Checks a plan before anything is written: its spans, its size, and that it copies no more than there is and says
+/// no more around it than headers and the repo's heads take.
+pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), Failed> {
+    let most_records: u64 = packs.iter().map(|p| p.directory.len()).sum();
+    let most_around: u64 = 256 + heads.iter().map(|h| h.branch.len() as u64 + 96).sum::<u64>();
+    let mut around = 0u64;
     let mut bytes = 0u64;
     let mut records = 0u64;
     for step in &plan.steps {
         bytes = bytes.saturating_add(step.bytes());
+        if let Step::Literal(literal) = step {
+            around = around.saturating_add(literal.len() as u64);
+        }
+        if around > most_around {
+            return wrong(format!("it writes more than {most_around} bytes of its own"));
+        }
         if let Step::Copy(span) = step {
             let Some(pack) = packs.get(span.pack as usize) else {
                 return wrong(format!("it copies from pack number {}, and there are {}", span.pack, packs.len()));
@@ -59,6 +71,9 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack]) -> Result<(), Failed> {
                 ));
             };
             records += rows.end - rows.start;
+        }
+        if records > most_records {
+            return wrong(format!("it copies more than the {most_records} records that there are"));
         }
     }
     if bytes != plan.bytes {
@@ -105,6 +120,18 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
         return wrong(format!("it claims {} records and gives {}", plan.records.total(), scanned.rows.len()));
     }
     Ok(())
+}
+
+/// A clone's answer, and any other to a client that has nothing, holds what was wanted.
+pub(super) fn holds_wants(scanned: &Scanned, ask: &Request) -> Result<(), Failed> {
+    if !ask.have.is_empty() {
+        return Ok(());
+    }
+    let sent: BTreeSet<EntityId> = scanned.rows.iter().filter(|r| r.kind == Kind::Commit).map(|r| r.id).collect();
+    match ask.want.iter().find(|want| !sent.contains(want)) {
+        Some(want) => wrong(format!("commit {want} was wanted and is not there")),
+        None => Ok(()),
+    }
 }
 
 /// Compares what was read back with the index: every entity, once, in the encoding that is mapped, and no other.

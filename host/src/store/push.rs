@@ -15,11 +15,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
-use packhouse_core::{Fault, Head, Kind, Rival, Row};
+use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::repo::named;
-use super::{Store, TRIES, blocking};
+use super::{Store, TRIES, blocking, joined};
 use crate::catalog::{EntityKey, IndexRow, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -113,7 +114,7 @@ impl Store {
                 if let Some(staged) = one.staged.take() {
                     self.vault.store(staged, &pack.key).await?;
                     let directory = Directory::new(pack.key, pack.bytes, &one.written.scanned.rows);
-                    self.vault.put_directory(&pack.key, directory.as_bytes()).await?;
+                    self.keep_directory(&directory).await;
                 }
             }
             match self.catalog.publish_push(&prepared.push).await? {
@@ -205,11 +206,23 @@ impl Store {
         let packs = Arc::new(packs);
         let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let sandbox = self.sandbox.clone();
-        let indexed = tokio::task::spawn_blocking(move || sandbox.index(run, records, pushed, options.force))
-            .await
-            .map_err(|_| Error::Cancelled)?;
-        let (indexed, _) = indexed.map_err(|e| self.refusal(&row.name, received, &numbers, &packs, e))?;
-        self.check_heads(&indexed, received, &heads)?;
+        let indexed = joined(tokio::task::spawn_blocking(move || sandbox.index(run, records, pushed, options.force))).await?;
+        let indexed = match indexed {
+            Ok((indexed, _)) => indexed,
+            Err(error) => return Err(self.refusal(&row.name, received, &numbers, &packs, error).await),
+        };
+        let mut reader = self.run_packs(&row.name, packs.clone());
+        let (checking, judged) = (packs.clone(), rivals.clone());
+        let (checked, indexed) = blocking(move || {
+            let checked = check_index(&mut reader, &checking[..pushed as usize], &judged, &indexed)?;
+            Ok((checked.and_then(|()| check_heads(&indexed, &checking[..pushed as usize], &heads).map(|()| heads)), indexed))
+        })
+        .await?;
+        let heads = checked.map_err(|reason| Error::Component {
+            digest: self.sandbox.digest().to_owned(),
+            doing: "indexing a push",
+            reason,
+        })?;
 
         let won: BTreeSet<EntityKey> =
             indexed.preferred.iter().filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _, _)| c.entity)).collect();
@@ -289,25 +302,15 @@ impl Store {
         Ok(rivals)
     }
 
-    /// Law 4: a component may only move branches to heads that somebody gave.
-    fn check_heads(&self, indexed: &Indexed, received: &[Received], stored: &[Head]) -> Result<()> {
-        let given = |head: &Head| {
-            received.iter().any(|one| one.written.scanned.heads.contains(head))
-                || (stored.contains(head)
-                    && received.iter().any(|one| one.written.scanned.heads.iter().any(|h| h.branch == head.branch)))
-        };
-        match indexed.heads.iter().find(|head| !given(head)) {
-            None => Ok(()),
-            Some(head) => Err(Error::Component {
-                digest: self.sandbox.digest().to_owned(),
-                doing: "indexing a push",
-                reason: format!("it put branch `{}` at {}, which nobody gave", head.branch, head.commit),
-            }),
-        }
-    }
-
     /// A fault that a component found in a push, in words about the files.
-    fn refusal(&self, repo: &RepoName, received: &[Received], numbers: &[usize], packs: &[RunPack], error: RunError) -> Error {
+    async fn refusal(
+        &self,
+        repo: &RepoName,
+        received: &[Received],
+        numbers: &[usize],
+        packs: &[RunPack],
+        error: RunError,
+    ) -> Error {
         let file = |pack: u32| numbers.get(pack as usize).map(|n| &received[*n]);
         let place = |pack: u32| match file(pack) {
             Some(one) => one.file.display().to_string(),
@@ -324,8 +327,55 @@ impl Store {
                 let entity = if kind == Kind::Tag { "a tag".into() } else { format!("{kind} {id}") };
                 Error::Disagreement { entity, first: at(first), second: at(second), detail }
             }
-            other => self.run_error(repo, packs, other),
+            other => self.run_error(repo, packs, other).await,
         }
+    }
+}
+
+/// Law 4: what a component says of a push is compared with what the push says.
+///
+/// The graph is walked by every fetch, so an edge that is left out would be an omission for ever; a wrong preference would map
+/// an encoding that no consolidation takes.
+fn check_index(
+    reader: &mut Packs,
+    pushed: &[RunPack],
+    rivals: &[Rival],
+    indexed: &Indexed,
+) -> Result<std::result::Result<(), String>> {
+    let mut expected: BTreeMap<EntityId, Edges> = BTreeMap::new();
+    for (number, pack) in pushed.iter().enumerate() {
+        for row in pack.directory.rows().filter(|row| row.kind == Kind::Commit) {
+            let bytes = reader.read(row.span(number as u32))?;
+            if let Ok(commit) = Commit::parse(&bytes) {
+                let edges = Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot };
+                expected.insert(commit.id, edges);
+            }
+        }
+    }
+    let same = |a: &Edges, b: &Edges| a.commit == b.commit && a.snapshot == b.snapshot && a.parents().eq(b.parents());
+    if let Some((commit, _)) = expected.iter().zip(&indexed.edges).find(|((_, a), b)| !same(a, b)) {
+        return Ok(Err(format!("it gave other edges for commit {} than the commit has", commit.0)));
+    }
+    if expected.len() != indexed.edges.len() {
+        return Ok(Err(format!("it gave edges for {} commits where {} are pushed", indexed.edges.len(), expected.len())));
+    }
+    let preferred: BTreeSet<u64> = indexed.preferred.iter().copied().collect();
+    for (number, rival) in (0u64..).zip(rivals) {
+        if reader.prefers(rival.pushed, rival.stored)? != preferred.contains(&number) {
+            return Ok(Err("it prefers the wrong one of two encodings".into()));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Law 4: a component may only put branches that the push names at heads that somebody gave.
+fn check_heads(indexed: &Indexed, pushed: &[RunPack], stored: &[Head]) -> std::result::Result<(), String> {
+    let given: BTreeSet<&Head> = pushed.iter().flat_map(RunPack::heads).collect();
+    let named: BTreeSet<&str> = given.iter().map(|head| head.branch.as_str()).collect();
+    let stored: BTreeSet<&Head> = stored.iter().filter(|head| named.contains(head.branch.as_str())).collect();
+    match indexed.heads.iter().find(|head| !given.contains(head) && !stored.contains(head)) {
+        None => Ok(()),
+        Some(head) => Err(format!("it put branch `{}` at {}, which nobody gave", head.branch, head.commit)),
     }
 }
 

@@ -8,6 +8,7 @@
 //! ```
 
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -129,12 +130,14 @@ impl Vault for LocalVault {
         self.get(&pack_key(key, "mpack")).await
     }
 
-    async fn put_directory(&self, key: &MpackKey, bytes: &[u8]) -> Result<()> {
+    async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()> {
         // Through a temporary file as well, yet without waiting for the disk: it is checked when it is read.
         let path = self.path(&pack_key(key, "dir"));
-        let temporary = path.with_extension(format!("dir-{}", std::process::id()));
-        std::fs::write(&temporary, bytes).map_err(Error::io("writing", &temporary))?;
-        std::fs::rename(&temporary, &path).map_err(Error::io("publishing", &path))
+        let mut staged = self.stage(name)?;
+        staged.file.write_all(bytes).map_err(Error::io("writing", &path))?;
+        std::fs::rename(&staged.path, &path).map_err(Error::io("publishing", &path))?;
+        staged.kept = true;
+        Ok(())
     }
 
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
@@ -171,10 +174,12 @@ impl Vault for LocalVault {
             let path = entry.map_err(Error::io("listing", &staging))?.path();
             let Ok(file) = File::options().read(true).write(true).open(&path) else { continue };
             match file.try_lock() {
-                Ok(()) => {
-                    std::fs::remove_file(&path).map_err(Error::io("removing", &path))?;
-                    swept.removed += 1;
-                }
+                Ok(()) => match std::fs::remove_file(&path) {
+                    Ok(()) => swept.removed += 1,
+                    // Another sweep was there first, or its maker has just put it into place.
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(e) => return Err(Error::io("removing", &path)(e)),
+                },
                 Err(TryLockError::WouldBlock | TryLockError::Error(_)) => swept.in_use += 1,
             }
         }

@@ -86,8 +86,8 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Opens a pack; `None` when it is not there.
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>>;
 
-    /// Keeps a pack's directory.
-    async fn put_directory(&self, key: &MpackKey, bytes: &[u8]) -> Result<()>;
+    /// Keeps a pack's directory. `name` as for [`Vault::stage`].
+    async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()>;
 
     /// A pack's directory, unchecked; `None` when there is none.
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>>;

@@ -75,7 +75,16 @@ async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
     let migrations = MIGRATIONS
         .map(|(version, name, sql)| Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false));
     let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
-    match Migrator::with_migrations(migrations.into()).run(pool).await {
+    let migrator = Migrator::with_migrations(migrations.into());
+    let mut done = migrator.run(pool).await;
+    // Two first uses of one store make the same tables: whoever comes second finds them made when it looks again.
+    for _ in 0..3 {
+        match &done {
+            Ok(()) | Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => break,
+            Err(_) => done = migrator.run(pool).await,
+        }
+    }
+    match done {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(found)) => Err(Error::NewerStore { catalog: path.display().to_string(), found, known }),
         Err(error) => Err(Error::Catalog {
@@ -96,9 +105,9 @@ fn catalog_error(path: &Path, doing: &str, error: &sqlx::Error) -> Error {
         .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<u32>().ok())
         .map_or(0, |code| code & 0xff);
-    let busy = matches!(code, 5 | 6);
+    let busy = matches!(code, 5 | 6) || matches!(error, sqlx::Error::PoolTimedOut);
     let hint = match code {
-        5 | 6 => ". Another process is writing: try again",
+        _ if busy => ". Another process is writing: try again",
         8 | 14 => ". Its folder must be there and writable: mount it so, or use another --data folder",
         10 => ". The disk failed: look at the system's log",
         11 | 26 => ". It is damaged or no catalog: restore it from a backup",
@@ -188,6 +197,24 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn record_gc(&self, repo: i64, record: &GcRecord) -> Result<()> {
+        // Doing nothing again is no news: only the time of the last such run is kept.
+        if record.outcome == "skipped" {
+            let again = sqlx::query(
+                "UPDATE gc_runs SET finished_at = ?2, elapsed_ms = ?3, component = ?4
+                 WHERE id = (SELECT max(id) FROM gc_runs WHERE repo = ?1) AND outcome = 'skipped' AND consolidated_key IS ?5",
+            )
+            .bind(repo)
+            .bind(record.finished_at.to_string())
+            .bind(record.elapsed_ms as i64)
+            .bind(&record.component)
+            .bind(&record.consolidated_key)
+            .execute(&self.writer)
+            .await
+            .map_err(self.failed("remembering a consolidation"))?;
+            if again.rows_affected() > 0 {
+                return Ok(());
+            }
+        }
         sqlx::query(
             "INSERT INTO gc_runs (repo, finished_at, outcome, packs_before, packs_after, consolidated_key,
                                   bytes_before, bytes_after, elapsed_ms, component, error)
@@ -254,6 +281,16 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        // Most fetches find nothing to expire, and need not wait for a writer.
+        let due: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM answers WHERE repo = ?1 AND expires_at < ?2)")
+            .bind(repo)
+            .bind(whole_seconds(now))
+            .fetch_one(&self.readers)
+            .await
+            .map_err(self.failed("expiring answers"))?;
+        if !due {
+            return Ok(Vec::new());
+        }
         let rows = sqlx::query("DELETE FROM answers WHERE repo = ?1 AND expires_at < ?2 RETURNING key")
             .bind(repo)
             .bind(whole_seconds(now))

@@ -28,11 +28,10 @@ async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
     let mut changed = (*work.plan).clone();
     lie(&mut changed, &sources);
     // `plan_gc` admits what a component plans; a plan that was changed afterwards is admitted here.
-    let admitted =
-        super::super::prove::admit(&changed, &work.packs).map_err(|e| fixture.store.unproven(&fixture.repo, &work.packs, e));
+    let admitted = super::super::prove::admit(&changed, &work.packs, &work.heads);
     work.plan = Arc::new(changed);
     let error = match admitted {
-        Err(error) => error,
+        Err(failed) => fixture.store.unproven(&fixture.repo, &work.packs, failed).await,
         Ok(()) => fixture.store.apply_gc(plan, &Progress::silent()).await.expect_err("a lie was published"),
     };
     let after = fixture.report().await;

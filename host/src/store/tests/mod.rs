@@ -1,6 +1,6 @@
-//! Laws 4, 5 and 6 from the inside: plans that lie, crashes between any two steps, races.
+//! Laws 4, 5 and 6 from the inside: plans that lie, what crashes leave behind, races.
 
-mod crashes;
+mod leftovers;
 mod lies;
 mod races;
 
