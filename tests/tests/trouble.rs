@@ -100,7 +100,7 @@ fn claims_of_four_billion() {
         ("map", vec![0xdf, 0xff, 0xff, 0xff, 0xff], &["4294967295"]),
         ("commits", b"\x81\xa7commits\xdd\xff\xff\xff\xff".to_vec(), &["4294967295"]),
         ("commit", b"\x81\xa7commits\x91\xdf\xff\xff\xff\xff".to_vec(), &["commit", "ends"]),
-        ("heads", b"\x81\xacbranch_heads\xdf\xff\xff\xff\xff".to_vec(), &["ends"]),
+        ("heads", b"\x81\xacbranch_heads\xdf\xff\xff\xff\xff".to_vec(), &["4294967295"]),
         ("name", b"\x81\xdb\xff\xff\xff\xff".to_vec(), &["4294967295"]),
         ("content", object_claiming(&[0xc6, 0xff, 0xff, 0xff, 0xff]), &["4294967295", &id("")]),
         ("message", pack_of(Kind::Commit, b"\x81\xa7message\xdb\xff\xff\xff\xff".to_vec()), &["4294967295", "commit"]),

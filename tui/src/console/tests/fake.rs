@@ -115,7 +115,7 @@ impl Fake {
     }
 
     fn inside(&self) -> std::sync::MutexGuard<'_, Inside> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn put(&self, report: RepoReport) {
