@@ -52,6 +52,7 @@ impl SqliteCatalog {
             // Pages that pushes touch again and again are copied into the main file less often.
             .pragma("wal_autocheckpoint", "8192")
             .pragma("cache_size", "-32000")
+            .pragma("temp_store", "memory")
             .optimize_on_close(true, None);
         let failed = |doing: &'static str| move |e: sqlx::Error| catalog_error(path, doing, &e);
         let writer = SqlitePoolOptions::new()

@@ -117,9 +117,11 @@ async fn put_entities(
     let mut changed = 0;
     for chunk in pack.fresh.chunks(BATCH) {
         chunk.iter().for_each(|row| count(shelf, row, 1));
+        // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of the statement is needed, which
+        // would write every page once more.
         changed += sqlx::query(
             "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?4)
-             INSERT INTO entities (repo, entity, shelf, print)
+             INSERT OR ROLLBACK INTO entities (repo, entity, shelf, print)
              SELECT ?1, substr(?2, 1 + 50 * i, 34), ?3, nullif(substr(?2, 35 + 50 * i, 16), ?5) FROM n",
         )
         .bind(repo)
