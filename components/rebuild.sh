@@ -43,4 +43,4 @@ echo "building the component with $version" >&2
 CARGO_TARGET_DIR=$out RUSTFLAGS=$remap "${build[@]}" >&2
 unset RUSTC RUSTC_BOOTSTRAP
 
-cargo run --locked --quiet -p packhouse-component-build -- "$out/$target/guest/packhouse_guest.wasm" "$version" "$@"
+cargo run --locked --quiet --example componentize -- "$out/$target/guest/packhouse_guest.wasm" "$version" "$@"

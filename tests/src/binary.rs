@@ -37,7 +37,8 @@ fn build() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "packhouse", "--bin", "packhouse", "--profile", profile, "--target-dir"]);
+    // The whole workspace chooses the features, as in the build of these tests: else half of the dependencies were built anew.
+    command.args(["build", "--quiet", "--workspace", "--bin", "packhouse", "--profile", profile, "--target-dir"]);
     let output = command.arg(target).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().expect("cargo runs");
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());

@@ -22,3 +22,17 @@ pub mod seed;
 pub mod store;
 pub mod tangle;
 pub mod value;
+
+/// Says loudly that a test could not be done here, and why; where `PACKHOUSE_TEST_REQUIRE` is set to `all` or names
+/// `need`, that is a failure.
+///
+/// # Panics
+/// When the need is required.
+pub fn skipped(need: &str, why: &str) {
+    use std::io::Write;
+    // Past the test harness, which keeps what passing tests print to itself.
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED, needs {need}: {why}");
+    let required = std::env::var("PACKHOUSE_TEST_REQUIRE").unwrap_or_default();
+    let required = required.split(',').any(|r| r == "all" || r == need);
+    assert!(!required, "PACKHOUSE_TEST_REQUIRE asks for {need}: {why}");
+}

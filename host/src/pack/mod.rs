@@ -9,6 +9,7 @@ pub mod directory;
 pub mod pipeline;
 pub mod scan;
 pub mod splice;
+mod window;
 
 pub use directory::Directory;
 pub use pipeline::{Written, write_and_read_back};

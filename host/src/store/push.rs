@@ -226,34 +226,13 @@ impl Store {
 
         let won: BTreeSet<EntityKey> =
             indexed.preferred.iter().filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _, _)| c.entity)).collect();
-        let mut pushed_packs: Vec<PushedPack> = Vec::with_capacity(fresh.len());
-        for i in fresh {
-            let written = &received[*i].written;
-            pushed_packs.push(PushedPack {
-                key: written.key,
-                bytes: written.bytes,
-                records: written.scanned.rows.len() as u64,
-                fresh: Vec::new(),
-                moved: Vec::new(),
-                tag_ids: written.scanned.tag_ids.clone(),
-            });
-        }
+        let mut pushed_packs: Vec<PushedPack> = fresh.iter().map(|i| PushedPack::of(&received[*i].written)).collect();
+        // Where each pack of the run is among those: one that the repo has already is not.
+        let places: Vec<Option<usize>> = numbers.iter().map(|n| fresh.iter().position(|i| i == n)).collect();
         for (c, known) in chosen.iter().zip(known) {
-            let file = numbers[c.pack as usize];
-            let Some(at) = fresh.iter().position(|i| *i == file) else { continue };
-            let pack = &mut pushed_packs[at];
-            let index_row = IndexRow { entity: c.entity, print: c.row.print };
-            match known {
-                None => pack.fresh.push(index_row),
-                Some((shelf, print)) => {
-                    let here = shelves.get(&shelf).is_some_and(|stored| {
-                        print == c.row.print && !stored.consolidated && (pack.records, pack.key) < (stored.records, stored.key)
-                    });
-                    if here || won.contains(&c.entity) {
-                        pack.moved.push((index_row, shelf));
-                    }
-                }
-            }
+            let Some(pack) = places[c.pack as usize].and_then(|at| pushed_packs.get_mut(at)) else { continue };
+            let stored = known.and_then(|(shelf, print)| shelves.get(&shelf).map(|stored| (shelf, print, stored)));
+            pack.take(c, stored, won.contains(&c.entity));
         }
         let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
         all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
@@ -328,6 +307,34 @@ impl Store {
                 Error::Disagreement { entity, first: at(first), second: at(second), detail }
             }
             other => self.run_error(repo, packs, other).await,
+        }
+    }
+}
+
+impl PushedPack {
+    fn of(written: &Written) -> PushedPack {
+        PushedPack {
+            key: written.key,
+            bytes: written.bytes,
+            records: written.scanned.rows.len() as u64,
+            fresh: Vec::new(),
+            moved: Vec::new(),
+            tag_ids: written.scanned.tag_ids.clone(),
+        }
+    }
+
+    /// Takes an entity if it is new, if its encoding here has `won`, or if the encodings are the same and this is the smaller of two
+    /// packs that packhouse did not make.
+    fn take(&mut self, c: &Chosen, stored: Option<(ShelfId, Print, &PackRow)>, won: bool) {
+        let row = IndexRow { entity: c.entity, print: c.row.print };
+        match stored {
+            None => self.fresh.push(row),
+            Some((shelf, print, stored)) => {
+                let smaller = !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);
+                if won || (print == c.row.print && smaller) {
+                    self.moved.push((row, shelf));
+                }
+            }
         }
     }
 }

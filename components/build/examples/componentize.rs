@@ -1,4 +1,4 @@
-//! `packhouse-component-build MODULE RUSTC [--check]`: the last step of `components/rebuild.sh`.
+//! `componentize MODULE RUSTC [--check]`: the last step of `components/rebuild.sh`.
 //!
 //! Makes the component of a core module. Without `--check` it becomes the reference artifact; with it, the
 //! artifact is compared and left alone.
@@ -11,7 +11,7 @@ fn main() -> Result<()> {
     let (module, rustc, check) = match arguments.as_slice() {
         [module, rustc] => (module, rustc, false),
         [module, rustc, flag] if flag == "--check" => (module, rustc, true),
-        _ => bail!("usage: packhouse-component-build MODULE RUSTC [--check]"),
+        _ => bail!("usage: componentize MODULE RUSTC [--check]"),
     };
     let workspace = workspace();
     let module = std::fs::read(module).with_context(|| format!("reading {module}"))?;
