@@ -1,7 +1,7 @@
 //! The `packhouse` binary. This file only wires: words of the call, output, log, runtime, verb, exit code.
 //!
 //! In reading order: [`args`] says what can be asked, [`place`] where the store is, [`verbs`] what is done; [`output`],
-//! [`style`], [`format`], [`table`] and [`progress`] how it is told; [`exit`] and [`interrupt`] how it ends.
+//! [`style`], [`format`](mod@format), [`table`] and [`progress`] how it is told; [`exit`] and [`interrupt`] how it ends.
 
 mod args;
 mod console;

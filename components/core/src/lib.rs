@@ -13,7 +13,7 @@
 //! 4. [`table`]: the union of the directories of a run, each entity once.
 //! 5. [`order`]: the canonical order of commits, snapshots and objects.
 //! 6. [`plan`]: steps, and how adjacent records become one span.
-//! 7. [`consolidate`], [`assemble`], [`index`](mod@index): the three questions a component answers.
+//! 7. [`consolidate`](mod@consolidate), [`assemble`](mod@assemble), [`index`](mod@index): the three questions a component answers.
 
 pub mod assemble;
 pub mod consolidate;
