@@ -176,12 +176,11 @@ pub struct Run {
     index: Option<Box<dyn Snapshot>>,
     runtime: Handle,
     fault: Option<Error>,
-    calls: u64,
 }
 
 impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run").field("packs", &self.list.len()).field("calls", &self.calls).finish_non_exhaustive()
+        f.debug_struct("Run").field("packs", &self.list.len()).finish_non_exhaustive()
     }
 }
 
@@ -190,7 +189,7 @@ impl Run {
     pub fn new(packs: Packs, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> Run {
         let list = packs.packs.clone();
         let runtime = packs.runtime.clone();
-        Run { packs, list, heads, rivals: Vec::new(), index, runtime, fault: None, calls: 0 }
+        Run { packs, list, heads, rivals: Vec::new(), index, runtime, fault: None }
     }
 
     /// Sets the records of a push that the repo has in another encoding.
@@ -207,16 +206,6 @@ impl Run {
     /// Whether the host failed: the run is over.
     pub fn failed(&self) -> bool {
         self.fault.is_some()
-    }
-
-    /// The calls that the component has made.
-    pub fn calls(&self) -> u64 {
-        self.calls
-    }
-
-    /// Gives the index back.
-    pub fn into_index(self) -> Option<Box<dyn Snapshot>> {
-        self.index
     }
 
     fn pack(&self, pack: u32) -> Result<&RunPack, AccessError> {
@@ -255,13 +244,11 @@ fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Vec<T> {
 
 impl Storage for Run {
     fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
-        self.calls += 1;
         let rows = self.pack(pack)?.directory.page(first, u64::from(limit.min(MAX_ROWS)));
         rows.map(<[u8]>::to_vec).ok_or(AccessError::OutOfRange(Span { pack, offset: first, length: u64::from(limit) }))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
-        self.calls += 1;
         let mut bytes = 0u64;
         for span in spans {
             self.record(*span, false)?;
@@ -275,7 +262,6 @@ impl Storage for Run {
     }
 
     fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
-        self.calls += 1;
         if pairs.len() > MAX_ITEMS as usize {
             return Err(AccessError::TooMuch(MAX_ITEMS));
         }
@@ -288,14 +274,12 @@ impl Storage for Run {
     }
 
     fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
-        self.calls += 1;
         Ok(page(self.pack(pack)?.heads(), u64::from(first), limit))
     }
 }
 
 impl Database for Run {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
-        self.calls += 1;
         let info = |pack: &RunPack| PackInfo {
             key: pack.directory.key.to_string(),
             bytes: pack.directory.pack_bytes,
@@ -306,13 +290,11 @@ impl Database for Run {
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
-        self.calls += 1;
         let first = after.map_or(0, |after| self.heads.partition_point(|h| h.branch.as_str() <= after));
         Ok(page(&self.heads, first as u64, limit))
     }
 
     fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
-        self.calls += 1;
         let limit = limit.min(MAX_ITEMS);
         if commits.len() > limit as usize {
             return Err(AccessError::TooMuch(limit));
@@ -325,7 +307,6 @@ impl Database for Run {
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
-        self.calls += 1;
         if ids.len() > MAX_ITEMS as usize {
             return Err(AccessError::TooMuch(MAX_ITEMS));
         }
@@ -338,7 +319,6 @@ impl Database for Run {
     }
 
     fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        self.calls += 1;
         Ok(page(&self.rivals, first, limit))
     }
 }

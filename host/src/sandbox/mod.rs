@@ -146,11 +146,11 @@ impl Sandbox {
         &self.digest
     }
 
-    /// Plans a consolidation of the run's packs. Gives the run back for what comes next.
+    /// Plans a consolidation of the run's packs; nothing of the plan is proven yet. Gives the run back for what comes next.
     ///
     /// # Errors
     /// A fault of the host, of the records, or [`Error::Component`].
-    pub fn consolidate(&self, run: Run, records: u64) -> Result<(Planned, Run), RunError> {
+    pub fn consolidate(&self, run: Run, records: u64) -> Result<(Plan, Run), RunError> {
         self.run("planning a consolidation", run, records, |instance, store| {
             let consolidation = instance.packhouse_engine_consolidation();
             let summary = match consolidation.call_plan(&mut *store)? {
@@ -254,9 +254,6 @@ impl Sandbox {
         }
     }
 }
-
-/// A plan, as the component made it; nothing of it is proven yet.
-pub type Planned = Plan;
 
 /// Why a run gave nothing.
 #[derive(Debug)]

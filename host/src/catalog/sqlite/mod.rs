@@ -109,7 +109,7 @@ fn catalog_error(path: &Path, doing: &str, error: &sqlx::Error) -> Error {
     let busy = matches!(code, 5 | 6) || matches!(error, sqlx::Error::PoolTimedOut);
     let hint = match code {
         _ if busy => ". Another process is writing: try again",
-        8 | 14 => ". Its folder must be there and writable: mount it so, or use another --data folder",
+        8 | 14 => ". Its folder is missing or read-only: mount it writable, or use another --data folder",
         10 => ". The disk failed: look at the system's log",
         11 | 26 => ". It is damaged or no catalog: restore it from a backup",
         13 => ". Free some space and run it again; nothing was changed",
