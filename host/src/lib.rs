@@ -37,5 +37,8 @@ pub mod world;
 pub use error::{Class, Error, Result};
 pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
-pub use report::{FetchReport, GcRecord, GcReport, Problem, ProblemKind, PushReport, PushStatus, RepoReport, VerifyReport};
+pub use report::{
+    Cause, FetchReport, GcCost, GcEntry, GcProof, GcQuery, GcRecord, GcReport, Moment, PackReport, Problem, ProblemKind,
+    PushReport, PushStatus, RepoReport, RepoSummary, VerifyReport,
+};
 pub use store::{FetchRequest, GcPlan, PushOptions, Store, StoreOptions};

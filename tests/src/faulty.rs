@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::sqlite::SqliteCatalog;
-use packhouse_host::catalog::{Catalog, Consolidation, Published, Push, RepoRow, Snapshot};
+use packhouse_host::catalog::{Catalog, Consolidation, Published, Push, RepoRow, RunsQuery, Snapshot};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::{Staged, StoredPack, Swept, Vault};
-use packhouse_host::{Error, GcRecord, MpackKey, RepoId, RepoName, Result, Store, StoreOptions, Visibility};
+use packhouse_host::{
+    Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Store, StoreOptions, Visibility,
+};
 
 /// When a call fails: before it did anything, or after it did everything and could not say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +30,24 @@ pub struct Fault {
     left: Arc<AtomicI64>,
     moment: Moment,
     rows: Arc<AtomicU64>,
+    /// Bytes that are free, at most.
+    room: u64,
 }
 
 impl Fault {
     /// The call with that number fails, counted from 0.
     pub fn at(call: i64, moment: Moment) -> Self {
-        Fault { left: Arc::new(AtomicI64::new(call)), moment, rows: Arc::default() }
+        Fault { left: Arc::new(AtomicI64::new(call)), moment, rows: Arc::default(), room: u64::MAX }
     }
 
     /// No call fails.
     pub fn never() -> Self {
         Fault::at(-1, Moment::Before)
+    }
+
+    /// No more than so many bytes are free.
+    pub fn with_room(self, bytes: u64) -> Self {
+        Fault { room: bytes, ..self }
     }
 
     /// Whether the call has been reached.
@@ -150,7 +159,7 @@ impl Vault for FaultyVault {
         self.inner.sweep().await
     }
     fn free_bytes(&self) -> Result<u64> {
-        if self.fault.strikes() { Err(Fault::error()) } else { self.inner.free_bytes() }
+        if self.fault.strikes() { Err(Fault::error()) } else { Ok(self.inner.free_bytes()?.min(self.fault.room)) }
     }
 }
 
@@ -174,6 +183,15 @@ impl Catalog for FaultyCatalog {
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
         self.inner.repos(after, limit).await
     }
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
+        self.fault.around(self.inner.summaries(after, limit)).await
+    }
+    async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
+        self.fault.around(self.inner.summary(name)).await
+    }
+    async fn change_stamp(&self) -> Result<u64> {
+        self.fault.around(self.inner.change_stamp()).await
+    }
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
         self.fault.around(self.inner.snapshot(repo)).await
     }
@@ -187,11 +205,17 @@ impl Catalog for FaultyCatalog {
         }
         Ok(published)
     }
-    async fn record_gc(&self, repo: i64, record: &GcRecord) -> Result<()> {
-        self.fault.around(self.inner.record_gc(repo, record)).await
+    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
+        self.fault.around(self.inner.record_gc(repo, record, report)).await
     }
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
         self.inner.gc_history(repo, limit).await
+    }
+    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+        self.fault.around(self.inner.gc_runs(query)).await
+    }
+    async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
+        self.fault.around(self.inner.gc_paces(limit)).await
     }
     async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
         self.fault.around(self.inner.note_answer(repo, key, expires_at)).await

@@ -7,6 +7,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use packhouse_host::RepoName;
 
+mod console;
+
+pub(crate) use console::{ConsoleArgs, ThemeName};
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -99,7 +103,7 @@ pub(crate) enum Verb {
     /// Check that everything packhouse needs is in order
     Doctor,
     /// Watch and tend the store on the whole terminal
-    Console,
+    Console(ConsoleArgs),
     /// See it all work, in a temporary folder that is gone afterwards
     Demo(Demo),
     /// Print completions for a shell

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Damage,
     /// The user would not wait for the work to stop.
     Interrupted,
+    /// A signal asked for it, by number; work had its time to stop.
+    Signal(u8),
 }
 
 impl Exit {
@@ -32,6 +34,8 @@ impl Exit {
             Exit::Conflict => 3,
             Exit::Damage => 4,
             Exit::Interrupted => 130,
+            // As a shell tells of it.
+            Exit::Signal(number) => 128_u8.saturating_add(number),
         }
     }
 
@@ -92,6 +96,7 @@ mod tests {
         assert_eq!(Exit::of(&error), Exit::Conflict);
         assert_eq!(Exit::of(&anyhow::anyhow!("something else")), Exit::Refused);
         assert_eq!(Exit::of(&crate::interrupt::Interrupted.into()).code(), 130);
+        assert_eq!(Exit::Signal(15).code(), 143);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The log: to stderr, as much of it as `-v` and `PACKHOUSE_LOG` ask for.
+//! The log: as much of it as `-v` and `PACKHOUSE_LOG` ask for, to stderr. The console, which has the screen, starts its own.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use indicatif::MultiProgress;
 use packhouse_host::Error;
@@ -8,21 +8,22 @@ use tracing_subscriber::EnvFilter;
 
 use crate::context::Context;
 
-/// Starts the log. `PACKHOUSE_LOG` takes the directives of `tracing`, such as `packhouse_host=debug`, and is heeded before `-v`.
-/// A verb that takes the whole screen logs only where stderr leads elsewhere.
-pub(crate) fn start(context: &Context, whole_screen: bool) -> anyhow::Result<()> {
-    if whole_screen && io::stderr().is_terminal() {
-        return Ok(());
-    }
+/// What is logged. `PACKHOUSE_LOG` takes the directives of `tracing`, such as `packhouse_host=debug`, and is heeded before `-v`.
+pub(crate) fn filter(context: &Context) -> anyhow::Result<EnvFilter> {
     let directives = match std::env::var("PACKHOUSE_LOG") {
         Ok(directives) if !directives.is_empty() => directives,
         _ => level(context.globals.quiet, context.globals.verbose).to_owned(),
     };
-    let filter = EnvFilter::try_new(&directives)
-        .map_err(|error| Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one")))?;
+    EnvFilter::try_new(&directives).map_err(|error| {
+        Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one")).into()
+    })
+}
+
+/// Starts the log to stderr.
+pub(crate) fn start(context: &Context) -> anyhow::Result<()> {
     let multi = context.bars.multi().clone();
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(context)?)
         .with_ansi(context.bars.style().coloured())
         .with_target(context.globals.verbose > 1)
         // A closed stderr is no reason to panic.
@@ -36,9 +37,10 @@ const fn level(quiet: bool, verbose: u8) -> &'static str {
     match (quiet, verbose) {
         (true, _) => "error",
         (_, 0) => "warn",
-        (_, 1) => "warn,packhouse=info,packhouse_host=info",
-        (_, 2) => "info,packhouse=debug,packhouse_host=debug",
-        (_, _) => "debug,packhouse=trace,packhouse_host=trace",
+        // All targets that begin so: this crate's and the host's.
+        (_, 1) => "warn,packhouse=info",
+        (_, 2) => "info,packhouse=debug",
+        (_, _) => "debug,packhouse=trace",
     }
 }
 

@@ -1,41 +1,7 @@
-//! The `packhouse` binary. This file only wires: words of the call, output, log, runtime, verb, exit code.
-//!
-//! In reading order: [`args`] says what can be asked, [`place`] where the store is, [`verbs`] what is done; [`output`],
-//! [`style`], [`format`](mod@format), [`table`] and [`progress`] how it is told; [`exit`] and [`interrupt`] how it ends.
-
-mod args;
-mod console;
-mod context;
-mod exit;
-mod format;
-mod interrupt;
-mod logging;
-mod output;
-mod place;
-mod progress;
-mod style;
-mod table;
-mod verbs;
+//! The `packhouse` binary: see the library.
 
 use std::process::ExitCode;
 
-use crate::context::Context;
-use crate::exit::Exit;
-
 fn main() -> ExitCode {
-    let args = match args::parse(std::env::args_os()) {
-        Ok(args) => args,
-        Err(told) => return exit::of_clap(&told).into(),
-    };
-    let context = Context::new(args.globals);
-    let ended = logging::start(&context, matches!(args.verb, args::Verb::Console)).and_then(|()| run(args.verb, &context));
-    ended.unwrap_or_else(|error| context.output.failure(&error)).into()
-}
-
-fn run(verb: args::Verb, context: &Context) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(verbs::run(verb, context));
-    // After a second Ctrl-C a thread may still be copying a gigabyte: nobody waits for it, what it writes has no name yet.
-    runtime.shutdown_background();
-    ended
+    packhouse_tui::main()
 }

@@ -1,115 +1,22 @@
-//! The console of the real binary in a real pseudo-terminal: it starts, and however it ends the terminal is given back.
+//! The console of the real binary in a real pseudo-terminal: it starts, stops and goes on, and however it ends the terminal
+//! is given back.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "in tests, a failure should panic; clippy sees no tests in their helpers")]
 
-use std::io::{Read, Write};
-use std::path::Path;
-use std::process::Command;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+mod pty;
 
-use portable_pty::{Child, CommandBuilder, ExitStatus, PtyPair, PtySize, native_pty_system};
-use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::process::{Command, Stdio};
 
-const PACKHOUSE: &str = env!("CARGO_BIN_EXE_packhouse");
-const ENTER_SCREEN: &str = "\x1b[?1049h";
-const LEAVE_SCREEN: &str = "\x1b[?1049l";
-const SHOW_CURSOR: &str = "\x1b[?25h";
-const HIDE_CURSOR: &str = "\x1b[?25l";
+use portable_pty::{PtySize, native_pty_system};
+use rustix::process::Signal;
 
-/// Long after what any of this needs: only a hanging test gets there.
-const HUNG: Duration = Duration::from_secs(60);
-
-/// The binary, in a terminal.
-struct Terminal {
-    pty: PtyPair,
-    child: Box<dyn Child + Send + Sync>,
-    output: Receiver<Vec<u8>>,
-    seen: String,
-    modes_before: String,
-}
-
-impl Terminal {
-    /// A console on a store, once it shows the repo that is in it.
-    fn start(data: &Path) -> Terminal {
-        let made = Command::new(PACKHOUSE).arg("--data").arg(data).args(["repo", "create", "gabriel/notes"]).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-
-        let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
-        let modes_before = modes(&pty);
-        let mut command = CommandBuilder::new(PACKHOUSE);
-        command.arg("--data");
-        command.arg(data);
-        command.arg("console");
-        command.env("TERM", "xterm-256color");
-        let child = pty.slave.spawn_command(command).unwrap();
-        let (sender, output) = channel();
-        let mut reader = pty.master.try_clone_reader().unwrap();
-        // Ends with the terminal.
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(read @ 1..) = reader.read(&mut buffer) {
-                if sender.send(buffer[..read].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        let mut terminal = Terminal { pty, child, output, seen: String::new(), modes_before };
-        terminal.until_seen("gabriel/notes");
-        assert!(terminal.seen.contains(ENTER_SCREEN));
-        assert_ne!(modes(&terminal.pty), terminal.modes_before, "raw mode is off");
-        terminal
-    }
-
-    fn until_seen(&mut self, words: &str) {
-        while !self.seen.contains(words) {
-            match self.output.recv_timeout(HUNG) {
-                Ok(bytes) => self.seen += &String::from_utf8_lossy(&bytes),
-                Err(_) => panic!("{words:?} did not come; what came: {:?}", self.seen),
-            }
-        }
-    }
-
-    fn send(&self, signal: Signal) {
-        let pid = self.child.process_id().and_then(|pid| Pid::from_raw(pid as i32)).unwrap();
-        kill_process(pid, signal).unwrap();
-    }
-
-    fn type_keys(&self, keys: &str) {
-        let mut writer = self.pty.master.take_writer().unwrap();
-        writer.write_all(keys.as_bytes()).unwrap();
-        writer.flush().unwrap();
-    }
-
-    /// Waits for the end; the terminal must be as it was.
-    fn ended(mut self) -> ExitStatus {
-        self.until_seen(LEAVE_SCREEN);
-        self.until_seen(SHOW_CURSOR);
-        // Should it hang, it is killed, and the status says so.
-        let mut killer = self.child.clone_killer();
-        let (done, ended) = channel::<()>();
-        let watchdog = std::thread::spawn(move || ended.recv_timeout(HUNG).is_err_and(|_| killer.kill().is_ok()));
-        let status = self.child.wait().unwrap();
-        let _ = done.send(());
-        assert!(!watchdog.join().unwrap(), "it has left the screen, and goes on");
-        // All that it wrote before it ended is here at once.
-        self.seen.extend(self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
-        let (_, after) = self.seen.rsplit_once(LEAVE_SCREEN).unwrap();
-        assert!(!after.contains(ENTER_SCREEN) && !after.contains("gabriel"), "drawn after leaving: {after:?}");
-        assert!(self.seen.rfind(SHOW_CURSOR) > self.seen.rfind(HIDE_CURSOR), "the cursor is hidden");
-        assert_eq!(modes(&self.pty), self.modes_before, "the terminal's modes are not what they were");
-        status
-    }
-}
-
-fn modes(pty: &PtyPair) -> String {
-    format!("{:?}", pty.master.get_termios().unwrap())
-}
+use pty::{ENTER_SCREEN, LEAVE_SCREEN, PACKHOUSE, Terminal};
 
 #[test]
 fn q_leaves_and_gives_the_terminal_back() {
     let data = tempfile::tempdir().unwrap();
-    let terminal = Terminal::start(data.path());
+    let mut terminal = Terminal::console(data.path(), &[]);
     terminal.type_keys("q");
     assert_eq!(terminal.ended().exit_code(), 0);
 }
@@ -118,17 +25,188 @@ fn q_leaves_and_gives_the_terminal_back() {
 fn signals_leave_and_give_the_terminal_back() {
     for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)] {
         let data = tempfile::tempdir().unwrap();
-        let terminal = Terminal::start(data.path());
+        let terminal = Terminal::console(data.path(), &[]);
         terminal.send(signal);
         assert_eq!(terminal.ended().exit_code(), 128 + number);
     }
 }
 
 #[test]
+fn another_size_is_drawn_anew() {
+    let data = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::console(data.path(), &[]);
+    for (rows, columns) in [(40, 120), (10, 40)] {
+        terminal.resize(rows, columns);
+        terminal.until_seen("gabriel/notes");
+    }
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+}
+
+/// The console of a job is stopped; the shell and the terminal are as before; then it goes on as if nothing had been.
+fn stops_and_goes_on(stop: impl FnOnce(&mut Terminal)) {
+    let data = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::job(data.path());
+    stop(&mut terminal);
+    terminal.until_seen(LEAVE_SCREEN);
+    terminal.until_seen("stopped: ");
+    assert!(!terminal.is_raw(), "a stopped console keeps the terminal's modes");
+    terminal.type_keys("\n");
+    terminal.until_seen(ENTER_SCREEN);
+    terminal.until_seen("gabriel/notes");
+    assert!(terminal.is_raw(), "raw mode is off");
+    terminal.type_keys("q");
+    terminal.until_seen("ended: 0");
+    terminal.over();
+}
+
+#[test]
+fn ctrl_z_stops_it_and_fg_lets_it_go_on() {
+    stops_and_goes_on(|terminal| terminal.type_keys("\x1a"));
+}
+
+#[test]
+fn sigtstp_stops_it_and_fg_lets_it_go_on() {
+    stops_and_goes_on(|terminal| terminal.send(Signal::TSTP));
+}
+
+#[test]
+fn where_no_shell_waits_it_does_not_stop() {
+    let data = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::console(data.path(), &[]);
+    for _ in 0..2 {
+        terminal.type_keys("\x1a");
+        // One word of the notice: blanks that were there before are not drawn.
+        terminal.until_seen("shell");
+        terminal.type_keys("j");
+    }
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+}
+
+#[test]
+fn after_a_stop_from_outside_it_takes_the_terminal_again() {
+    let data = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::console(data.path(), &[]);
+    terminal.send(Signal::STOP);
+    terminal.until_stopped();
+    terminal.make_sane();
+    terminal.send(Signal::CONT);
+    terminal.until_seen(ENTER_SCREEN);
+    terminal.until_seen("gabriel/notes");
+    terminal.type_keys("q");
+    // Without raw mode the key would wait for a line's end.
+    assert_eq!(terminal.ended().exit_code(), 0);
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_it() {
+    let data = tempfile::tempdir().unwrap();
+    let terminal = Terminal::console(data.path(), &[]);
+    assert_eq!(terminal.hung_up().exit_code(), 129);
+}
+
+#[test]
+fn a_terminal_that_goes_without_a_signal_ends_it_too() {
+    let data = tempfile::tempdir().unwrap();
+    let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
+    let tty = File::options().read(true).write(true).open(pty.master.tty_name().unwrap()).unwrap();
+    // Not the leader of a session: no SIGHUP.
+    let mut command = Command::new(PACKHOUSE);
+    command.args(["console", "--demo", "--log"]).arg(data.path().join("log")).env("TERM", "xterm");
+    let mut child = command.stdin(tty.try_clone().unwrap()).stdout(tty).stderr(Stdio::null()).spawn().unwrap();
+    let mut reader = pty.master.try_clone_reader().unwrap();
+    let mut seen = String::new();
+    while !seen.contains(ENTER_SCREEN) {
+        let mut buffer = [0; 4096];
+        let read = reader.read(&mut buffer).unwrap();
+        seen += &String::from_utf8_lossy(&buffer[..read]);
+    }
+    drop((pty, reader));
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn the_mouse_is_the_terminals_unless_it_is_asked_for() {
+    let data = tempfile::tempdir().unwrap();
+    for (options, taken) in [(&[][..], false), (&["--mouse"], true)] {
+        let mut terminal = Terminal::console(data.path(), options);
+        assert_eq!(terminal.seen().contains("\x1b[?1000h"), taken);
+        terminal.type_keys("q");
+        assert_eq!(terminal.ended().exit_code(), 0);
+    }
+}
+
+#[test]
+fn a_name_is_copied_by_osc_52() {
+    let data = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::console(data.path(), &[]);
+    terminal.type_keys("c");
+    // gabriel/notes
+    terminal.until_seen("\x1b]52;c;Z2FicmllbC9ub3Rlcw==");
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+}
+
+#[test]
+fn a_demo_makes_no_store() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let mut terminal = Terminal::call(&data, &["--demo"], &[("HOME", home.path().to_str().unwrap())]);
+    terminal.until_seen(ENTER_SCREEN);
+    terminal.until_seen("demo");
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+    assert!(!data.exists());
+}
+
+#[test]
+fn the_log_goes_to_a_file_and_not_over_the_screen() {
+    let data = tempfile::tempdir().unwrap();
+    let log = data.path().join("log");
+    let mut terminal = Terminal::console(data.path(), &["-vv", "--log", log.to_str().unwrap()]);
+    assert!(!terminal.seen().contains("opening the store"));
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+    assert!(std::fs::read_to_string(&log).unwrap().contains("opening the store"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_log_has_a_usual_place() {
+    let data = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::console(data.path(), &[]);
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+    assert!(data.path().join(".local/state/packhouse/console.log").exists());
+}
+
+#[test]
+fn a_config_that_is_off_is_a_usage_error_that_says_where() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("c.toml");
+    let call = |variables: &[(&str, &str)], options: &[&str]| Terminal::call(data.path(), options, variables).refused();
+    let named = ["--demo", "--config", config.to_str().unwrap()];
+    let (code, told) = call(&[], &named);
+    assert!(code == 2 && told.contains("c.toml"), "{code}: {told}");
+    std::fs::write(&config, "theme = 'dark'").unwrap();
+    let (code, told) = call(&[("PACKHOUSE_CONSOLE_CONFIG", config.to_str().unwrap())], &["--demo"]);
+    assert!(code == 2 && told.contains("c.toml:1:9: "), "{code}: {told}");
+}
+
+#[test]
+fn a_dumb_terminal_is_refused_with_the_way_out() {
+    let data = tempfile::tempdir().unwrap();
+    let (code, told) = Terminal::call(data.path(), &["--demo"], &[("TERM", "dumb")]).refused();
+    assert!(code == 1 && told.contains("TERM=dumb") && told.contains("packhouse repo list"), "{code}: {told}");
+}
+
+#[test]
 fn without_a_terminal_it_says_so() {
     let data = tempfile::tempdir().unwrap();
     let ended = Command::new(PACKHOUSE).arg("--data").arg(data.path()).arg("console").output().unwrap();
-    assert!(!ended.status.success());
-    assert!(String::from_utf8_lossy(&ended.stderr).contains("terminal"));
-    assert!(!String::from_utf8_lossy(&ended.stdout).contains('\x1b'));
+    assert_eq!(ended.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(told.contains("terminal") && told.contains("packhouse repo list"), "{told}");
+    assert!(ended.stdout.is_empty());
 }

@@ -6,8 +6,10 @@
 //!   survives a crash. They compare what the caller planned from with what is there, and answer
 //!   [`Published::Changed`] instead of publishing on something else.
 //! - Publishing a consolidation touches rows for packs and shelves only, never for entities (law 6).
+//! - A repo's [`Sums`] are those of its shelves.
 //! - Lists come in the order that each method names.
 
+mod rows;
 pub mod sqlite;
 
 use std::collections::BTreeMap;
@@ -15,148 +17,16 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Print;
-use packhouse_core::{Counts, Edges, EntityId, Head, Kind};
+use packhouse_core::{Edges, EntityId, Head};
 
 use crate::error::Result;
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
-use crate::report::GcRecord;
+use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
 
-/// Width of an [`EntityKey`].
-pub const ENTITY_BYTES: usize = 1 + EntityId::BYTES;
-
-/// Kind, form of the id and digest, as the index stores them. Orders by kind, then by id.
-pub type EntityKey = [u8; ENTITY_BYTES];
-
-/// The index's name for an entity.
-pub fn entity_key(kind: Kind, id: EntityId) -> EntityKey {
-    let mut key = [0; ENTITY_BYTES];
-    key[0] = kind as u8;
-    key[1..].copy_from_slice(&id.to_bytes());
-    key
-}
-
-/// The entity of an index's name; `None` for bytes that [`entity_key`] never makes.
-pub fn entity_of(key: &EntityKey) -> Option<(Kind, EntityId)> {
-    Some((Kind::from_byte(key[0])?, EntityId::from_bytes(&key[1..])?))
-}
-
-/// A repo.
-#[derive(Clone, Debug)]
-pub struct RepoRow {
-    /// The catalog's number for it.
-    pub id: i64,
-    /// Its public id.
-    pub repo_id: RepoId,
-    /// `OWNER/SLUG`.
-    pub name: RepoName,
-    /// Who may read it.
-    pub visibility: Visibility,
-    /// The first branch ever pushed.
-    pub default_branch: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// Counts pushes.
-    pub revision: i64,
-}
-
-/// A stored pack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackRow {
-    /// The catalog's number for it.
-    pub id: i64,
-    /// Its key.
-    pub key: MpackKey,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Records, those that it repeats included.
-    pub records: u64,
-    /// Whether packhouse made it.
-    pub consolidated: bool,
-}
-
-/// A shelf and the pack that it holds.
-#[derive(Clone, Debug)]
-pub struct Shelf {
-    /// Its number.
-    pub id: ShelfId,
-    /// Counts the packs that it has held.
-    pub generation: i64,
-    /// The pack.
-    pub pack: PackRow,
-    /// How many entities the index maps to it.
-    pub mapped: Counts,
-}
-
-/// A row of the index, without its shelf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IndexRow {
-    /// The entity.
-    pub entity: EntityKey,
-    /// Which encoding.
-    pub print: Print,
-}
-
-/// A pack of a push, and what it changes in the index.
-#[derive(Debug)]
-pub struct PushedPack {
-    /// Its key.
-    pub key: MpackKey,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Its records.
-    pub records: u64,
-    /// Entities that the repo did not have, in order.
-    pub fresh: Vec<IndexRow>,
-    /// Entities that move here from another shelf, with that shelf.
-    pub moved: Vec<(IndexRow, ShelfId)>,
-    /// Texts of the tags in it.
-    pub tag_ids: Vec<(EntityId, String)>,
-}
-
-/// A push, ready to be published.
-#[derive(Debug)]
-pub struct Push {
-    /// The repo, as it was when the push was prepared.
-    pub repo: RepoRow,
-    /// Its packs, each on a shelf of its own.
-    pub packs: Vec<PushedPack>,
-    /// What its commits reach.
-    pub edges: Vec<Edges>,
-    /// Where branches stand afterwards.
-    pub heads: Vec<Head>,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// A consolidation, ready to be published.
-#[derive(Debug)]
-pub struct Consolidation {
-    /// The repo.
-    pub repo: RepoRow,
-    /// The shelves that it was planned from: all the repo had then.
-    pub planned: Vec<(ShelfId, i64)>,
-    /// The new pack's key.
-    pub key: MpackKey,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Its records.
-    pub records: u64,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// Whether something was published.
-#[must_use = "nothing may have been published"]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// It was; with the rows that it changed.
-    Done {
-        /// Rows inserted, updated or deleted.
-        rows: u64,
-    },
-    /// What it was prepared on has changed. Nothing was done.
-    Changed,
-}
+pub use rows::{
+    Change, Consolidation, ENTITY_BYTES, EntityKey, Fresh, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow,
+    Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
+};
 
 /// Repos, packs, shelves and the index, on some database.
 #[async_trait]
@@ -173,6 +43,16 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// Repos by name (owner, then slug), after one, at most `limit`.
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>>;
 
+    /// Summaries of repos by name (owner, then slug), after one, at most `limit`. One state of them all.
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>>;
+
+    /// The summary of a repo.
+    async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>>;
+
+    /// A number that is another one when anything may have been published or recorded since the last call, by whomever. Numbers of
+    /// two catalogs don't compare.
+    async fn change_stamp(&self) -> Result<u64>;
+
     /// One state of a repo.
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>>;
 
@@ -182,11 +62,18 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// Puts the new pack on all shelves that it was planned from, and retires packs that no shelf of the repo holds any more.
     async fn publish_consolidation(&self, consolidation: &Consolidation) -> Result<Published>;
 
-    /// Remembers a consolidation that ended.
-    async fn record_gc(&self, repo: i64, record: &GcRecord) -> Result<()>;
+    /// Remembers a consolidation that ended, with all that it reported if it published something.
+    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()>;
 
     /// Consolidations of a repo, newest first, at most `limit`.
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>>;
+
+    /// Consolidations of all repos or one, newest first.
+    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>>;
+
+    /// Size in bytes of what the last consolidations of all repos made, and how long each took in milliseconds; newest first, at
+    /// most `limit`. Those that did nothing or failed don't count.
+    async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>>;
 
     /// Remembers that an assembled pack is good until a time; a later time wins.
     async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()>;
@@ -211,7 +98,10 @@ pub trait Snapshot: Send {
     async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
     /// Packs that only wait for deletion, by key.
-    async fn retired(&mut self) -> Result<Vec<PackRow>>;
+    async fn retired(&mut self) -> Result<Vec<Retired>>;
+
+    /// What was published to it, newest first, at most `limit`.
+    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>>;
 
     /// Its heads, by branch name.
     async fn heads(&mut self) -> Result<Vec<Head>>;

@@ -78,6 +78,11 @@ impl Directory {
         &self.file
     }
 
+    /// Size in bytes of the directory of a pack with so many records.
+    pub const fn size(records: u64) -> u64 {
+        (HEAD + SUM) as u64 + records.saturating_mul(ROW_BYTES as u64)
+    }
+
     /// How many records the pack has.
     pub fn len(&self) -> u64 {
         ((self.file.len() - HEAD - SUM) / ROW_BYTES) as u64

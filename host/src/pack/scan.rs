@@ -30,6 +30,10 @@ pub struct Scanned {
     pub heads: Vec<Head>,
     /// The texts of tags' ids, which rows hold as digests only.
     pub tag_ids: Vec<(EntityId, String)>,
+    /// Objects whose content was hashed and is what their id names.
+    pub objects_hashed: u64,
+    /// Bytes that were read, to the last.
+    pub bytes: u64,
 }
 
 impl Scanned {
@@ -165,6 +169,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             return self.bad("bytes follow the pack's end");
         }
         self.bytes.finish()?;
+        self.found.bytes = self.bytes.position();
         Ok(())
     }
 
@@ -373,8 +378,9 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         Ok(Some(Row { kind: Kind::Object, id, offset, length: before as u64 + u64::from(n), print: Print::default() }))
     }
 
-    fn content_is(&self, offset: u64, id: EntityId, sum: &[u8]) -> Result<()> {
+    fn content_is(&mut self, offset: u64, id: EntityId, sum: &[u8]) -> Result<()> {
         if id.digest() == sum {
+            self.found.objects_hashed += 1;
             return Ok(());
         }
         self.bad_at(offset, format!("its content is not its id: the content's SHA-256 is {}", hex::encode(sum)))

@@ -165,7 +165,7 @@ impl Store {
         self.need_space(plan.bytes)?;
         let (staged, written) = self.splice(&row.name, &plan, packs, progress).await?;
         let proven =
-            prove::same_records(&plan, packs, &written.scanned, heads).and_then(|()| prove::holds_wants(&written.scanned, ask));
+            prove::same_records(&plan, packs, &written.scanned, heads).and_then(|_| prove::holds_wants(&written.scanned, ask));
         if let Err(failed) = proven {
             return Err(self.unproven(&row.name, packs, failed).await);
         }

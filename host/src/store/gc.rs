@@ -15,17 +15,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::{Head, Plan};
 
+use super::cost::peak_disk;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, joined};
-use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Snapshot};
+use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Shelf, Snapshot};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
 use crate::pack::splice::Splice;
 use crate::pack::{Directory, Written, write_and_read_back};
 use crate::progress::{Phase, Progress};
-use crate::report::{GcRecord, GcReport};
+use crate::report::GcReport;
 use crate::run::{Run, RunPack};
 use crate::sandbox::RunError;
 
@@ -39,12 +40,14 @@ pub struct GcPlan {
     pub report: GcReport,
     /// None: there is nothing to do.
     pub(super) work: Option<Work>,
+    /// The shelves that it was made from: all the repo had then.
+    planned: Vec<(ShelfId, i64)>,
+    /// The repo, as it was then.
     repo: RepoRow,
 }
 
 #[derive(Debug)]
 pub(super) struct Work {
-    planned: Vec<(ShelfId, i64)>,
     pub(super) packs: Arc<Vec<RunPack>>,
     pub(super) plan: Arc<Plan>,
     index: Vec<IndexRow>,
@@ -112,10 +115,13 @@ impl Store {
             rows_changed: 0,
             dry_run: Some(true),
             plan_digest: None,
+            cost: None,
+            proven: None,
         };
+        let planned = standing(&shelves);
         if mapped.len() <= 1 {
             report.elapsed_ms = self.millis_since(started);
-            return Ok(GcPlan { report, work: None, repo: row });
+            return Ok(GcPlan { report, work: None, planned, repo: row });
         }
 
         let sources = super::load::distinct_packs(&shelves);
@@ -127,9 +133,9 @@ impl Store {
         // The component plans on one core while the index is read on the other.
         let planning = tokio::task::spawn_blocking(move || sandbox.consolidate(run, records));
         let index = read_index(snapshot.as_mut()).await;
-        let planned = joined(planning).await?;
+        let answer = joined(planning).await?;
         drop(snapshot);
-        let plan = match planned {
+        let plan = match answer {
             Ok((plan, _)) => plan,
             Err(error) => return Err(self.run_error(&row.name, &packs, error).await),
         };
@@ -144,10 +150,20 @@ impl Store {
         report.bytes_after = plan.bytes;
         report.duplicates_dropped = records - plan.records.total();
         report.plan_digest = Some(prove::plan_digest(&plan, &packs));
+        report.cost = Some(self.cost(&plan, &packs).await?);
         report.elapsed_ms = self.millis_since(started);
-        let planned = shelves.iter().map(|s| (s.id, s.generation)).collect();
-        let work = Work { planned, packs, plan: Arc::new(plan), index, heads };
-        Ok(GcPlan { report, work: Some(work), repo: row })
+        let work = Work { packs, plan: Arc::new(plan), index, heads };
+        Ok(GcPlan { report, work: Some(work), planned, repo: row })
+    }
+
+    /// Whether a repo is still what a plan was made from: no push and no consolidation has come since. Without asking, [`Store::apply_gc`]
+    /// minds consolidations only: a pack that was pushed meanwhile stays beside the new one.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn is_current(&self, plan: &GcPlan) -> Result<bool> {
+        let mut snapshot = self.catalog.snapshot(plan.repo.id).await?;
+        Ok(snapshot.repo().revision == plan.repo.revision && standing(&snapshot.shelves().await?) == plan.planned)
     }
 
     /// Does exactly what a plan says.
@@ -165,30 +181,29 @@ impl Store {
     }
 
     async fn apply(&self, plan: GcPlan, started: Timestamp, progress: &Progress) -> Result<GcReport> {
-        let GcPlan { mut report, work, repo } = plan;
+        let GcPlan { mut report, work, planned, repo } = plan;
         report.dry_run = None;
         report.plan_digest = None;
+        report.cost = None;
         let Some(work) = work else { return Ok(report) };
         let name = repo.name.to_string();
-        self.need_space(work.plan.bytes)?;
+        self.need_space(peak_disk(&work.plan))?;
         // What is replaced was sound: records that are copied are checked on the way, packs with others beside it.
         let checked = self.check_sources(&repo.name, &work);
         let spliced = self.splice(&repo.name, &work.plan, &work.packs, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
-        checked?;
+        let sources_hashed = checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
-        let Work { planned, packs, plan, index, heads } = work;
+        let Work { packs, plan, index, heads } = work;
         let proving = packs.clone();
-        let (proven, written) = blocking(move || {
-            let same = prove::same_records(&plan, &proving, &written.scanned, &heads);
-            Ok((same.and_then(|()| prove::covers(&written.scanned, &index)), written))
-        })
-        .await?;
-        if let Err(failed) = proven {
-            return Err(self.unproven(&repo.name, &packs, failed).await);
-        }
+        let (proven, written) =
+            blocking(move || Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))).await?;
+        let proven = match proven {
+            Ok(proven) => proven,
+            Err(failed) => return Err(self.unproven(&repo.name, &packs, failed).await),
+        };
 
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.vault.store(staged, &written.key).await?;
@@ -208,19 +223,22 @@ impl Store {
         }
         report.consolidated_key = Some(written.key);
         report.bytes_after = written.bytes;
+        report.proven = Some(proven);
         // On top of the time that planning took; how long somebody looked at the plan in between is not ours to count.
         report.elapsed_ms += self.millis_since(started);
         Ok(report)
     }
 
     /// Hashes the packs that have duplicates which the plan leaves out: a byte that has flipped there is found before
-    /// the pack is retired, and not when somebody needs it.
-    async fn check_sources(&self, repo: &RepoName, work: &Work) -> Result<()> {
+    /// the pack is retired, and not when somebody needs it. Gives how many it has hashed.
+    async fn check_sources(&self, repo: &RepoName, work: &Work) -> Result<u64> {
+        let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
             let key = work.packs[pack as usize].directory.key;
             let stored = self.open_pack(repo, &key).await?;
             let (stored, found) = blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
             if found == key {
+                hashed += 1;
                 continue;
             }
             let examined = blocking(move || super::load::examine(&stored, |_| Ok(()))).await?;
@@ -230,7 +248,7 @@ impl Store {
             };
             return Err(self.damaged(repo, &key, detail));
         }
-        Ok(())
+        Ok(hashed)
     }
 
     /// Writes what a plan says to staging, and reads it back.
@@ -303,49 +321,11 @@ impl Store {
             }
         }
     }
+}
 
-    async fn remember(&self, repo: &RepoRow, report: &GcReport) {
-        let record = GcRecord {
-            finished_at: self.world.now(),
-            outcome: if report.skipped { "skipped" } else { "consolidated" }.into(),
-            packs_before: report.packs_before,
-            packs_after: report.packs_after,
-            consolidated_key: report.consolidated_key.map(|key| key.to_string()),
-            bytes_before: report.bytes_before,
-            bytes_after: report.bytes_after,
-            elapsed_ms: report.elapsed_ms,
-            component: report.component.clone(),
-            error: None,
-        };
-        self.note(repo, &record).await;
-    }
-
-    async fn remember_failure(&self, repo: &RepoRow, started: Timestamp, error: &Error) {
-        // Somebody else's success is not our failure, nor is a change of mind.
-        if matches!(error, Error::Busy { .. } | Error::Cancelled) {
-            return;
-        }
-        let record = GcRecord {
-            finished_at: self.world.now(),
-            outcome: "failed".into(),
-            packs_before: 0,
-            packs_after: 0,
-            consolidated_key: None,
-            bytes_before: 0,
-            bytes_after: 0,
-            elapsed_ms: self.millis_since(started),
-            component: self.sandbox.digest().to_owned(),
-            error: Some(error.to_string()),
-        };
-        self.note(repo, &record).await;
-    }
-
-    /// What happened matters more than remembering it: a consolidation that was published did not fail.
-    async fn note(&self, repo: &RepoRow, record: &GcRecord) {
-        if let Err(error) = self.catalog.record_gc(repo.id, record).await {
-            tracing::warn!("the outcome could not be remembered: {error}");
-        }
-    }
+/// Which packs shelves hold, as far as it takes to tell whether they still do.
+fn standing(shelves: &[Shelf]) -> Vec<(ShelfId, i64)> {
+    shelves.iter().map(|s| (s.id, s.generation)).collect()
 }
 
 /// The whole index of a repo, in order.

@@ -1,8 +1,11 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
+mod cost;
 mod fetch;
 mod gc;
+mod history;
 mod load;
+mod overview;
 mod prove;
 mod push;
 mod repo;
@@ -28,6 +31,9 @@ pub use push::PushOptions;
 
 /// How often a verb begins anew when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;
+
+/// Bytes that stay free beside what a run makes, for the catalog's log.
+const LOG_ROOM: u64 = 1 << 20;
 
 /// Where a store is, and with what it works.
 #[derive(Clone, Debug)]
@@ -137,10 +143,9 @@ impl Store {
         u64::try_from(self.world.now().duration_since(start).as_millis()).unwrap_or(0)
     }
 
-    /// Fails before a run starts that could not end.
+    /// Fails before a run starts that could not end: one that leaves so many bytes in the vault.
     fn need_space(&self, bytes: u64) -> Result<()> {
-        // Room for the directory and the catalog's log as well.
-        let needed = bytes.saturating_add(bytes / 16).saturating_add(1 << 20);
+        let needed = bytes.saturating_add(LOG_ROOM);
         if self.vault.free_bytes()? < needed {
             let source = std::io::Error::new(
                 std::io::ErrorKind::StorageFull,

@@ -11,7 +11,9 @@ use packhouse_core::{EntityId, Head, Kind, Plan, Request, Step};
 use ring::digest::{Context, SHA256};
 
 use crate::catalog::{IndexRow, entity_key, entity_of};
+use crate::pack::Written;
 use crate::pack::scan::{BadPack, Scanned};
+use crate::report::GcProof;
 use crate::run::RunPack;
 
 /// Why a proof failed.
@@ -85,9 +87,10 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
     Ok(())
 }
 
-/// Compares what was read back with what the plan copied, record for record.
-pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, heads: &[Head]) -> Result<(), Failed> {
+/// Compares what was read back with what the plan copied, record for record. Gives how many it has compared.
+pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, heads: &[Head]) -> Result<u64, Failed> {
     let mut found = scanned.rows.iter();
+    let mut compared = 0;
     let mut at = 0;
     for step in &plan.steps {
         if let Step::Copy(span) = step {
@@ -106,6 +109,7 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
                     }
                 }
                 offset += row.length;
+                compared += 1;
             }
         }
         at += step.bytes();
@@ -119,7 +123,7 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
     if scanned.rows.len() as u64 != plan.records.total() {
         return wrong(format!("it claims {} records and gives {}", plan.records.total(), scanned.rows.len()));
     }
-    Ok(())
+    Ok(compared)
 }
 
 /// A clone's answer, and any other to a client that has nothing, holds what was wanted.
@@ -135,8 +139,8 @@ pub(super) fn holds_wants(scanned: &Scanned, ask: &Request) -> Result<(), Failed
 }
 
 /// Compares what was read back with the index: every entity, once, in the encoding that is mapped, and no other.
-/// `index` is in order.
-pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<(), Failed> {
+/// `index` is in order. Gives how many entities of it were found.
+pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Failed> {
     let mut rows: Vec<IndexRow> =
         scanned.rows.iter().map(|row| IndexRow { entity: entity_key(row.kind, row.id), print: row.print }).collect();
     rows.sort_unstable();
@@ -144,10 +148,11 @@ pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<(), Failed
         Some((kind, id)) => format!("{kind} {id}"),
         None => "an entity".into(),
     };
-    let mut made = rows.iter().peekable();
+    let mut made = rows.iter();
+    let mut covered = 0;
     for row in index {
         match made.next() {
-            Some(found) if found == row => {}
+            Some(found) if found == row => covered += 1,
             Some(found) if found.entity == row.entity => {
                 return wrong(format!("{} is there in another encoding than the index maps", name(row)));
             }
@@ -159,8 +164,27 @@ pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<(), Failed
     }
     match made.next() {
         Some(extra) => wrong(format!("{} is there twice, or the index does not know it", name(extra))),
-        None => Ok(()),
+        None => Ok(covered),
     }
+}
+
+/// The whole proof of what was read back, against the plan and the index; `index` is in order. `sources_hashed` is what was proven of
+/// the sources meanwhile.
+pub(super) fn prove(
+    plan: &Plan,
+    packs: &[RunPack],
+    written: &Written,
+    heads: &[Head],
+    index: &[IndexRow],
+    sources_hashed: u64,
+) -> Result<GcProof, Failed> {
+    let scanned = &written.scanned;
+    let records = same_records(plan, packs, scanned, heads)?;
+    let entities = covers(scanned, index)?;
+    if scanned.bytes != written.bytes {
+        return wrong(format!("{} bytes of it were read back where {} were hashed", scanned.bytes, written.bytes));
+    }
+    Ok(GcProof { entities, records, objects_hashed: scanned.objects_hashed, bytes_read_back: scanned.bytes, sources_hashed })
 }
 
 /// Whose fault it is when what was read back is no sound pack: the source that the bad byte was copied from, or

@@ -21,7 +21,7 @@ use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::repo::named;
 use super::{Store, TRIES, blocking, joined};
-use crate::catalog::{EntityKey, IndexRow, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of};
+use crate::catalog::{EntityKey, Fresh, IndexRow, Moved, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
@@ -88,8 +88,9 @@ impl Store {
         if files.is_empty() {
             return Err(Error::Usage("a push needs at least one file".into()));
         }
-        let total = files.iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
-        self.need_space(total)?;
+        let total: u64 = files.iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
+        // How long the directories will be is known when the records are: a guess.
+        self.need_space(total.saturating_add(total / 16))?;
         let mut received = Vec::with_capacity(files.len());
         let mut done = 0;
         for file in files {
@@ -224,15 +225,20 @@ impl Store {
             reason,
         })?;
 
-        let won: BTreeSet<EntityKey> =
-            indexed.preferred.iter().filter_map(|n| different.get(usize::try_from(*n).ok()?).map(|(c, _, _)| c.entity)).collect();
+        // With the length of the stored encoding that has lost.
+        let won: BTreeMap<EntityKey, u64> = indexed
+            .preferred
+            .iter()
+            .filter_map(|n| usize::try_from(*n).ok())
+            .filter_map(|n| Some((different.get(n)?.0.entity, rivals.get(n)?.stored.length)))
+            .collect();
         let mut pushed_packs: Vec<PushedPack> = fresh.iter().map(|i| PushedPack::of(&received[*i].written)).collect();
         // Where each pack of the run is among those: one that the repo has already is not.
         let places: Vec<Option<usize>> = numbers.iter().map(|n| fresh.iter().position(|i| i == n)).collect();
         for (c, known) in chosen.iter().zip(known) {
             let Some(pack) = places[c.pack as usize].and_then(|at| pushed_packs.get_mut(at)) else { continue };
             let stored = known.and_then(|(shelf, print)| shelves.get(&shelf).map(|stored| (shelf, print, stored)));
-            pack.take(c, stored, won.contains(&c.entity));
+            pack.take(c, stored, won.get(&c.entity).copied());
         }
         let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
         all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
@@ -323,16 +329,19 @@ impl PushedPack {
         }
     }
 
-    /// Takes an entity if it is new, if its encoding here has `won`, or if the encodings are the same and this is the smaller of two
-    /// packs that packhouse did not make.
-    fn take(&mut self, c: &Chosen, stored: Option<(ShelfId, Print, &PackRow)>, won: bool) {
+    /// Takes an entity if it is new, if its encoding here has `won` over one of that length, or if the encodings are the same and this is
+    /// the smaller of two packs that packhouse did not make.
+    fn take(&mut self, c: &Chosen, stored: Option<(ShelfId, Print, &PackRow)>, won: Option<u64>) {
         let row = IndexRow { entity: c.entity, print: c.row.print };
+        let bytes = c.row.length;
         match stored {
-            None => self.fresh.push(row),
-            Some((shelf, print, stored)) => {
+            None => self.fresh.push(Fresh { row, bytes }),
+            Some((from, print, stored)) => {
                 let smaller = !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);
-                if won || (print == c.row.print && smaller) {
-                    self.moved.push((row, shelf));
+                // One encoding has one length.
+                let same = (print == c.row.print && smaller).then_some(bytes);
+                if let Some(bytes_there) = won.or(same) {
+                    self.moved.push(Moved { row, bytes, from, bytes_there });
                 }
             }
         }
@@ -447,7 +456,7 @@ fn report(repo: &RepoName, received: &[Received], prepared: Option<&Prepared>, h
                 commits: counts.commits,
                 snapshots: counts.snapshots,
                 tags: counts.tags,
-                new_objects: pack.map_or(0, |p| p.fresh.iter().filter(|r| r.entity[0] == Kind::Object as u8).count() as u64),
+                new_objects: pack.map_or(0, |p| p.fresh.iter().filter(|f| f.row.entity[0] == Kind::Object as u8).count() as u64),
                 bytes: one.written.bytes,
                 branch_heads: named(heads),
             }

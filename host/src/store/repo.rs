@@ -1,4 +1,4 @@
-//! `repo create`, `repo list`, `repo show`, and the history of consolidations.
+//! `repo create`, `repo list`, `repo show`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::load::distinct_packs;
 use crate::catalog::{PackRow, RepoRow, Shelf};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
-use crate::report::{GcRecord, RepoReport};
+use crate::report::RepoReport;
 
 /// Repos that a page of the catalog holds.
 const PAGE: u32 = 256;
@@ -53,15 +53,6 @@ impl Store {
         self.report(row).await
     }
 
-    /// The last consolidations of a repo, newest first.
-    ///
-    /// # Errors
-    /// [`Error::UnknownRepo`].
-    pub async fn gc_history(&self, repo: &RepoName, limit: u32) -> Result<Vec<GcRecord>> {
-        let row = self.known_repo(repo).await?;
-        self.catalog.gc_history(row.id, limit).await
-    }
-
     async fn report(&self, row: RepoRow) -> Result<RepoReport> {
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let row = snapshot.repo().clone();
@@ -75,7 +66,7 @@ impl Store {
         pack_keys.sort_unstable();
         let count = |of: fn(&Shelf) -> u64| shelves.iter().map(of).sum::<u64>();
         let stored = distinct_packs(&shelves);
-        let waiting = retired.iter().filter(|r| !stored.iter().any(|s| s.id == r.id));
+        let waiting = retired.iter().map(|r| &r.pack).filter(|r| !stored.iter().any(|s| s.id == r.id));
         Ok(RepoReport {
             repo: row.name,
             repo_id: row.repo_id,

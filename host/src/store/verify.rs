@@ -6,11 +6,11 @@ use std::os::unix::fs::FileExt;
 
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::record::Commit;
-use packhouse_core::{Counts, Edges, Kind};
+use packhouse_core::{Counts, Edges, Kind, Row};
 
 use super::load::{bad_words, distinct_packs, examine};
 use super::{Store, blocking};
-use crate::catalog::{IndexRow, PackRow, Snapshot, entity_key, entity_of};
+use crate::catalog::{IndexRow, PackRow, Shelf, Snapshot, Sums, entity_key, entity_of};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::Directory;
@@ -22,10 +22,21 @@ const PAGE: u32 = 8192;
 
 /// What was found in a pack that could be read.
 struct Contents {
-    /// Its entities, in order.
-    entities: Vec<IndexRow>,
+    /// Its entities with the lengths of their records in bytes, in order.
+    entities: Vec<(IndexRow, u64)>,
     /// What its commits reach.
     edges: Vec<Edges>,
+}
+
+/// What the index was found to map to a shelf.
+#[derive(Clone, Copy, Default)]
+struct Mapped {
+    /// How many entities.
+    entities: Counts,
+    /// Bytes of those records that the shelf's pack was found to hold.
+    bytes: u64,
+    /// How many those are.
+    measured: u64,
 }
 
 impl Store {
@@ -36,6 +47,7 @@ impl Store {
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let row = snapshot.repo().clone();
         let shelves = snapshot.shelves().await?;
         let packs = distinct_packs(&shelves);
         let mut report = VerifyReport {
@@ -57,19 +69,11 @@ impl Store {
         let by_shelf: BTreeMap<ShelfId, &PackRow> = shelves.iter().map(|s| (s.id, &s.pack)).collect();
         let mapped = verify_index(snapshot.as_mut(), &by_shelf, &contents, &mut report).await?;
         for shelf in &shelves {
-            let found = mapped.get(&shelf.id).copied().unwrap_or_default();
-            if found != shelf.mapped {
-                report.problems.push(Problem {
-                    kind: ProblemKind::DamagedCatalog,
-                    entity: None,
-                    pack: Some(shelf.pack.key),
-                    detail: format!(
-                        "the catalog counts {} entities on the shelf of this pack and maps {}; restore the catalog from a backup",
-                        shelf.mapped.total(),
-                        found.total()
-                    ),
-                });
-            }
+            verify_shelf(shelf, &mapped.get(&shelf.id).copied().unwrap_or_default(), &mut report);
+        }
+        if row.sums != Sums::of(&shelves, &snapshot.retired().await?) {
+            let detail = "the catalog's sums of the repo are not those of its shelves; restore the catalog from a backup".into();
+            report.problems.push(Problem { kind: ProblemKind::DamagedCatalog, entity: None, pack: None, detail });
         }
         for found in contents.values() {
             verify_edges(snapshot.as_mut(), &found.edges, &mut report).await?;
@@ -134,8 +138,8 @@ impl Store {
                 edges.push(Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot });
             }
         }
-        let mut entities: Vec<IndexRow> =
-            scanned.rows.iter().map(|r| IndexRow { entity: entity_key(r.kind, r.id), print: r.print }).collect();
+        let row = |r: &Row| IndexRow { entity: entity_key(r.kind, r.id), print: r.print };
+        let mut entities: Vec<(IndexRow, u64)> = scanned.rows.iter().map(|r| (row(r), r.length)).collect();
         entities.sort_unstable();
         Ok(Some(Contents { entities, edges }))
     }
@@ -146,15 +150,39 @@ fn finding(kind: ProblemKind, row: &IndexRow, pack: Option<MpackKey>, detail: im
     Problem { kind, entity, pack, detail: detail.into() }
 }
 
+/// The counts of a shelf are those of what the index maps to it.
+fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
+    let mut problem = |what: &str, counted: u64, found: u64| {
+        report.problems.push(Problem {
+            kind: ProblemKind::DamagedCatalog,
+            entity: None,
+            pack: Some(shelf.pack.key),
+            detail: format!(
+                "the catalog counts {counted} {what} on the shelf of this pack and maps {found}; restore the catalog from a backup"
+            ),
+        });
+    };
+    if mapped.entities != shelf.mapped {
+        problem("entities", shelf.mapped.total(), mapped.entities.total());
+    }
+    // Where a pack or a record is lost, that is the finding.
+    if mapped.measured == mapped.entities.total()
+        && let Some(counted) = shelf.mapped_bytes
+        && counted != mapped.bytes
+    {
+        problem("bytes", counted, mapped.bytes);
+    }
+}
+
 /// Every row of the index stands in the pack that it is mapped to, and every record of a pack is in the index.
-/// Gives how many entities each shelf is mapped.
+/// Gives what each shelf is mapped.
 async fn verify_index(
     snapshot: &mut dyn Snapshot,
     shelves: &BTreeMap<ShelfId, &PackRow>,
     contents: &BTreeMap<i64, Contents>,
     report: &mut VerifyReport,
-) -> Result<BTreeMap<ShelfId, Counts>> {
-    let mut mapped: BTreeMap<ShelfId, Counts> = BTreeMap::new();
+) -> Result<BTreeMap<ShelfId, Mapped>> {
+    let mut mapped: BTreeMap<ShelfId, Mapped> = BTreeMap::new();
     let mut known: Vec<crate::catalog::EntityKey> = Vec::new();
     loop {
         let page = snapshot.index_page(known.last(), PAGE).await?;
@@ -164,7 +192,7 @@ async fn verify_index(
         for (row, shelf) in page {
             known.push(row.entity);
             if let Some((kind, _)) = entity_of(&row.entity) {
-                *mapped.entry(shelf).or_default().of(kind) += 1;
+                *mapped.entry(shelf).or_default().entities.of(kind) += 1;
             }
             let Some(pack) = shelves.get(&shelf) else {
                 let detail =
@@ -174,7 +202,11 @@ async fn verify_index(
             };
             // A pack that could not be read is one finding, not one an entity.
             let Some(found) = contents.get(&pack.id) else { continue };
-            if found.entities.binary_search(&row).is_err() {
+            if let Ok(at) = found.entities.binary_search_by_key(&row, |(row, _)| *row) {
+                let mapped = mapped.entry(shelf).or_default();
+                mapped.bytes += found.entities[at].1;
+                mapped.measured += 1;
+            } else {
                 let detail = "the index maps it to this pack, which does not hold it so; restore the catalog from a backup";
                 report.problems.push(finding(ProblemKind::LostEntity, &row, Some(pack.key), detail));
             }
@@ -182,7 +214,7 @@ async fn verify_index(
     }
     let packs: BTreeMap<i64, MpackKey> = shelves.values().map(|p| (p.id, p.key)).collect();
     for (pack, found) in contents {
-        for row in found.entities.iter().filter(|row| known.binary_search(&row.entity).is_err()) {
+        for (row, _) in found.entities.iter().filter(|(row, _)| known.binary_search(&row.entity).is_err()) {
             let detail = "this pack holds it and the index does not know it; restore the catalog from a backup";
             report.problems.push(finding(ProblemKind::UnindexedEntity, row, packs.get(pack).copied(), detail));
         }

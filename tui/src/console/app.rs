@@ -5,23 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
+use crossterm::event::Event;
 use futures::stream::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend as Display;
+use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::backend::Backend;
 use super::effects::Runner;
+use super::inputs::Input;
 use super::keys::Key;
 use super::msg::{Effect, Msg};
 use super::state::Model;
-use super::terminal::Input;
+use super::terminal::Outlet;
 use super::update::update;
 use super::view::view;
 
 /// Between two frames: at most 30 a second.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// What is ready is handled before a frame is drawn, so that a paste or a key repeat costs one; but no frame is held up longer.
+const LATE: Duration = Duration::from_millis(100);
 
 /// How long a signal waits for work to reach a safe point. What is cut off after that is what a crash leaves: nothing
 /// that is published, and files that the next run clears away.
@@ -33,7 +39,7 @@ pub(super) enum Exit {
     /// The operator left.
     Left,
     /// A signal asked for it, by number.
-    Signal(i32),
+    Signal(u8),
     /// There is no terminal any more.
     TerminalGone,
 }
@@ -47,8 +53,10 @@ pub(super) struct App<B: Backend, D: Display, I> {
     inputs: I,
     tick: Interval,
     drawn: Option<Instant>,
-    /// Whether the terminal may still be drawn on.
-    drawable: fn() -> bool,
+    /// The terminal is lent to the shell, and the process stopped or about to be.
+    suspended: bool,
+    /// Comes last: the picture goes before the terminal is given back.
+    outlet: Box<dyn Outlet>,
 }
 
 impl<B, D, I> App<B, D, I>
@@ -63,59 +71,82 @@ where
         backend: Arc<B>,
         terminal: Terminal<D>,
         inputs: I,
-        drawable: fn() -> bool,
+        outlet: Box<dyn Outlet>,
     ) -> anyhow::Result<Self> {
         let (sender, messages) = mpsc::unbounded_channel();
         sender.send(Msg::Started)?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let runner = Runner::new(backend, sender);
-        Ok(App { model, terminal, runner, messages, inputs, tick, drawn: None, drawable })
+        Ok(App { model, terminal, runner, messages, inputs, tick, drawn: None, suspended: false, outlet })
     }
 
     /// Runs until the end.
     pub(super) async fn run(&mut self) -> anyhow::Result<Exit> {
-        loop {
-            if let Some(exit) = self.turn().await? {
-                if exit != Exit::Left {
-                    self.wind_down().await;
-                }
-                return Ok(exit);
+        let ended = loop {
+            match self.turn().await {
+                Ok(None) => {}
+                Ok(Some(exit)) => break Ok(exit),
+                Err(error) => break Err(error),
             }
+        };
+        if !matches!(ended, Ok(Exit::Left)) {
+            self.wind_down().await;
         }
+        ended
     }
 
     /// Waits until one thing happens, and handles it.
     pub(super) async fn turn(&mut self) -> anyhow::Result<Option<Exit>> {
+        if !self.suspended && !self.outlet.is_ours() {
+            bail!("a part of the console has panicked; its message stands above");
+        }
         let due = self.drawn.map_or_else(Instant::now, |drawn| drawn + FRAME);
+        let drawing = self.model.dirty && !self.suspended;
         let mut inputs = pin!(&mut self.inputs);
-        let msg = tokio::select! {
-            input = inputs.next() => match input.unwrap_or(Input::Gone) {
-                Input::Signal(number) => return Ok(Some(Exit::Signal(number))),
-                Input::Gone => return Ok(Some(Exit::TerminalGone)),
-                Input::Event(event) => match message_of(&event) {
-                    Some(msg) => msg,
-                    None => return Ok(None),
-                }
-            },
-            Some(msg) = self.messages.recv() => msg,
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(due + LATE), if drawing => self.draw(),
+            input = inputs.next() => self.take(input.unwrap_or(Input::Gone)),
             ended = self.runner.ended(), if self.runner.in_flight() > 0 => {
                 if let Err(error) = ended && error.is_panic() {
                     // A bug in a task is a bug of the console: it ends as one. The hook has restored the terminal.
                     std::panic::resume_unwind(error.into_panic());
                 }
-                return Ok(None);
+                Ok(None)
             }
-            () = tokio::time::sleep_until(due), if self.model.dirty => {
-                self.draw()?;
-                return Ok(None);
-            }
-            _ = self.tick.tick() => Msg::Tick,
-        };
-        if matches!(msg, Msg::Resized) {
-            self.terminal.clear()?;
+            Some(msg) = self.messages.recv() => self.apply(msg),
+            () = tokio::time::sleep_until(due), if drawing => self.draw(),
+            _ = self.tick.tick() => self.apply(Msg::Tick),
         }
-        Ok(self.apply(msg))
+    }
+
+    /// Handles what came from outside.
+    fn take(&mut self, input: Input) -> anyhow::Result<Option<Exit>> {
+        let msg = match input {
+            Input::Signal(number) => return Ok(Some(Exit::Signal(number))),
+            Input::Gone => return Ok(Some(Exit::TerminalGone)),
+            Input::Suspend => return self.suspend(),
+            Input::Continued => {
+                self.outlet.resume()?;
+                self.suspended = false;
+                self.wipe()?;
+                Msg::Resumed(true)
+            }
+            Input::Logged(level, text) => Msg::Logged(level, text),
+            Input::Event(Event::Resize(..)) => {
+                self.wipe()?;
+                Msg::Resized
+            }
+            Input::Event(Event::Key(key)) => match Key::of(&key) {
+                Some(key) => Msg::Key(key),
+                None => return Ok(None),
+            },
+            Input::Event(Event::Paste(text)) => Msg::Paste(text),
+            Input::Event(Event::Mouse(event)) => Msg::Mouse(event),
+            Input::Event(Event::FocusGained | Event::FocusLost) => return Ok(None),
+        };
+        self.apply(msg)
     }
 
     /// Whether nothing is left to do until something comes from outside, or from as many tasks as are held back.
@@ -124,30 +155,43 @@ where
         !self.model.dirty && self.messages.is_empty() && self.runner.in_flight() == held
     }
 
-    fn apply(&mut self, msg: Msg) -> Option<Exit> {
+    /// Tells the model, and does what follows. What concerns the terminal is done here, all else by the runner.
+    fn apply(&mut self, msg: Msg) -> anyhow::Result<Option<Exit>> {
         self.model.now = self.runner.backend().now();
         let mut exit = None;
         for effect in update(&mut self.model, msg) {
-            if effect == Effect::Quit {
-                exit = Some(Exit::Left);
+            match effect {
+                Effect::Quit => exit = Some(Exit::Left),
+                Effect::Copy(text) => self.outlet.copy(&text)?,
+                Effect::Suspend => exit = exit.or(self.suspend()?),
+                effect => self.runner.start(effect),
             }
-            self.runner.start(effect);
         }
-        exit
+        Ok(exit)
     }
 
-    fn draw(&mut self) -> anyhow::Result<()> {
-        if !(self.drawable)() {
-            bail!("a part of the console has panicked; its message stands above");
-        }
+    /// Stops the process, and all that runs with it, until the shell lets it go on.
+    fn suspend(&mut self) -> anyhow::Result<Option<Exit>> {
+        self.suspended = self.outlet.suspend()?;
+        if self.suspended { Ok(None) } else { self.apply(Msg::Resumed(false)) }
+    }
+
+    /// Empties the screen, so that all of the next frame is drawn. [`Terminal::clear`] would ask the terminal where its
+    /// cursor is, and wait for the answer among the inputs.
+    fn wipe(&mut self) -> anyhow::Result<()> {
+        let size = self.terminal.size()?;
+        Ok(self.terminal.resize(Rect::from((Position::ORIGIN, size)))?)
+    }
+
+    fn draw(&mut self) -> anyhow::Result<Option<Exit>> {
         let mut extent = None;
         self.terminal.draw(|frame| extent = Some(view(&self.model, frame)))?;
         self.drawn = Some(Instant::now());
         self.model.dirty = false;
-        if let Some(extent) = extent {
-            self.apply(Msg::Drawn(extent));
+        match extent {
+            Some(extent) => self.apply(Msg::Drawn(extent)),
+            None => Ok(None),
         }
-        Ok(())
     }
 
     /// Stops what runs, as far as patience goes.
@@ -156,13 +200,5 @@ where
         let all = async { while self.runner.in_flight() > 0 && self.runner.ended().await.is_ok() {} };
         // Out of patience: see there.
         let _ = tokio::time::timeout(PATIENCE, all).await;
-    }
-}
-
-fn message_of(event: &crossterm::event::Event) -> Option<Msg> {
-    match event {
-        crossterm::event::Event::Key(key) => Key::of(key).map(Msg::Key),
-        crossterm::event::Event::Resize(..) => Some(Msg::Resized),
-        _ => None,
     }
 }

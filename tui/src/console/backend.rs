@@ -1,11 +1,13 @@
-//! What the console needs of a store. The embedded store is one answer, the fake of the tests another.
+//! What the console needs of a store. The embedded store is one answer, the demo store another, a remote host a third.
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use packhouse_host::{Class, Error, Event, GcRecord, GcReport, RepoName, RepoReport, VerifyReport};
+use packhouse_host::{
+    Class, Error, Event, GcEntry, GcQuery, GcRecord, GcReport, Moment, PackReport, RepoName, RepoReport, RepoSummary, VerifyReport,
+};
 use tokio::sync::watch;
 
 /// What every verb answers.
@@ -19,36 +21,60 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// The time of day. The console reads no other clock.
     fn now(&self) -> Timestamp;
 
-    /// All repos, by name.
-    fn list(&self) -> impl Future<Output = Answer<Vec<RepoReport>>> + Send;
+    /// Which store this is, in a word or a path.
+    fn place(&self) -> String;
 
-    /// One repo.
-    fn show(&self, repo: &RepoName) -> impl Future<Output = Answer<RepoReport>> + Send;
+    /// Repos by name, after one, at most `limit`. Fewer mean that there are no more.
+    fn list(&self, after: Option<&RepoName>, limit: u32) -> impl Future<Output = Answer<Vec<RepoSummary>>> + Send;
 
-    /// The last consolidations of a repo, newest first.
-    fn history(&self, repo: &RepoName, limit: u32) -> impl Future<Output = Answer<Vec<GcRecord>>> + Send;
+    /// One repo as in the list, for the row of one that has changed.
+    fn summary(&self, repo: &RepoName) -> impl Future<Output = Answer<RepoSummary>> + Send;
+
+    /// One repo, with all that there is to tell of it.
+    fn show(&self, repo: &RepoName) -> impl Future<Output = Answer<Detail>> + Send;
 
     /// What a consolidation would do. Changes nothing.
-    fn plan(&self, repo: &RepoName, watch: Watch) -> impl Future<Output = Answer<(GcReport, Self::Plan)>> + Send;
+    fn plan(&self, repo: &RepoName, control: Control) -> impl Future<Output = Answer<(GcReport, Self::Plan)>> + Send;
 
     /// Does exactly what a plan says, or fails with [`FailureKind::Conflict`] when the repo has changed since.
-    fn run(&self, plan: Self::Plan, watch: Watch) -> impl Future<Output = Answer<GcReport>> + Send;
+    fn run(&self, plan: Self::Plan, control: Control) -> impl Future<Output = Answer<GcReport>> + Send;
 
     /// Reads and hashes everything of a repo.
-    fn verify(&self, repo: &RepoName, watch: Watch) -> impl Future<Output = Answer<VerifyReport>> + Send;
+    fn verify(&self, repo: &RepoName, control: Control) -> impl Future<Output = Answer<VerifyReport>> + Send;
+
+    /// Consolidations that ended, of all repos or one, newest first. Fewer than the query's limit mean that there are no more.
+    fn history(&self, query: &GcQuery) -> impl Future<Output = Answer<Vec<GcEntry>>> + Send;
+
+    /// Ends when the store is no longer as it was at `since`, with its new stamp; at once when there was none.
+    fn watch(&self, since: Option<u64>) -> impl Future<Output = Answer<u64>> + Send;
+}
+
+/// One repo, with all that there is to tell of it.
+#[derive(Clone, Debug)]
+pub(super) struct Detail {
+    /// The repo.
+    pub(super) report: RepoReport,
+    /// Its line in the list.
+    pub(super) summary: RepoSummary,
+    /// Its packs: those on shelves first, then those that only wait for deletion.
+    pub(super) packs: Vec<PackReport>,
+    /// What became of it, oldest first.
+    pub(super) timeline: Vec<Moment>,
+    /// Its consolidations, newest first.
+    pub(super) history: Vec<GcRecord>,
 }
 
 /// Where a verb tells of its steps, and from where it learns that it should stop.
 #[derive(Clone)]
-pub(super) struct Watch {
+pub(super) struct Control {
     sink: Arc<dyn Fn(Event) + Send + Sync>,
     stop: watch::Receiver<bool>,
 }
 
-impl Watch {
+impl Control {
     /// Hands events to `sink`, which is called from any thread; asks to stop once `stop` holds true.
     pub(super) fn new(sink: impl Fn(Event) + Send + Sync + 'static, stop: watch::Receiver<bool>) -> Self {
-        Watch { sink: Arc::new(sink), stop }
+        Control { sink: Arc::new(sink), stop }
     }
 
     /// Tells of a step.

@@ -5,24 +5,27 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use packhouse_host::Event;
+use packhouse_host::{Event, GcReport, RepoName};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::backend::{Backend, Watch};
+use super::backend::{Answer, Backend, Control, FailureKind};
 use super::msg::{Effect, Msg, Ticket};
+use super::state::PAGE;
 
 /// Between two tellings of progress. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// Consolidations shown in a repo's history.
-const HISTORY: u32 = 50;
+/// How often a consolidation among many begins anew when its repo changes under it.
+const TRIES: usize = 3;
 
 /// Runs effects on a backend.
 pub(super) struct Runner<B: Backend> {
     backend: Arc<B>,
     messages: mpsc::UnboundedSender<Msg>,
     tasks: JoinSet<Ticket>,
+    /// Waits for the store to change, for as long as the console runs: it is not work.
+    watching: JoinSet<()>,
     /// Plans that are shown and not yet run. They stay here, so that the model is plain data.
     plans: Arc<Mutex<HashMap<Ticket, B::Plan>>>,
     /// How to stop what is running.
@@ -43,7 +46,7 @@ impl<B: Backend> Runner<B> {
     pub(super) fn new(backend: Arc<B>, messages: mpsc::UnboundedSender<Msg>) -> Self {
         let steps = Arc::<Steps>::default();
         let teller = tokio::spawn(tell(steps.clone(), messages.clone()));
-        Runner { backend, messages, tasks: JoinSet::new(), plans: Arc::default(), stops: HashMap::new(), steps, teller }
+        Runner { backend, messages, tasks: JoinSet::new(), watching: JoinSet::new(), plans: Arc::default(), stops: HashMap::new(), steps, teller }
     }
 
     /// What runs effects has the clock, too.
@@ -51,19 +54,23 @@ impl<B: Backend> Runner<B> {
         &self.backend
     }
 
-    /// Starts an effect. [`Effect::Quit`] is the loop's own, and nothing here.
+    /// Starts an effect. What concerns the terminal is the loop's own, and nothing here.
     pub(super) fn start(&mut self, effect: Effect) {
         let backend = self.backend.clone();
         match effect {
-            Effect::List(ticket) => self.spawn(ticket, async move { Msg::Listed(ticket, backend.list().await) }),
-            Effect::Show(ticket, repo) => self.spawn(ticket, async move {
-                let both = async { Ok((backend.show(&repo).await?, backend.history(&repo, HISTORY).await?)) };
-                Msg::Shown(ticket, both.await)
-            }),
+            Effect::List(ticket, after) => {
+                self.spawn(ticket, async move { Msg::Listed(ticket, backend.list(after.as_ref(), PAGE).await) });
+            }
+            Effect::Summarise(ticket, repo) => {
+                self.spawn(ticket, async move { Msg::Summarised(backend.summary(&repo).await) });
+            }
+            Effect::Show(ticket, repo) => {
+                self.spawn(ticket, async move { Msg::Shown(ticket, backend.show(&repo).await.map(Box::new)) });
+            }
             Effect::Plan(ticket, repo) => {
-                let (watch, plans) = (self.watch(ticket), self.plans.clone());
+                let (control, plans) = (self.control(ticket), self.plans.clone());
                 self.spawn(ticket, async move {
-                    let planned = backend.plan(&repo, watch).await;
+                    let planned = backend.plan(&repo, control).await;
                     let report = planned.map(|(report, plan)| {
                         locked(&plans).insert(ticket, plan);
                         report
@@ -71,17 +78,21 @@ impl<B: Backend> Runner<B> {
                     Msg::Planned(ticket, report)
                 });
             }
-            Effect::Run(ticket) => {
+            Effect::Run(_, ticket) => {
                 // No plan: it was run already, and that one answers.
                 let plan = locked(&self.plans).remove(&ticket);
                 if let Some(plan) = plan {
-                    let watch = self.watch(ticket);
-                    self.spawn(ticket, async move { Msg::Consolidated(ticket, backend.run(plan, watch).await) });
+                    let control = self.control(ticket);
+                    self.spawn(ticket, async move { Msg::Consolidated(ticket, backend.run(plan, control).await) });
                 }
             }
+            Effect::Consolidate(_, ticket, repo) => {
+                let control = self.control(ticket);
+                self.spawn(ticket, async move { Msg::Consolidated(ticket, plan_and_run(&*backend, &repo, control).await) });
+            }
             Effect::Verify(ticket, repo) => {
-                let watch = self.watch(ticket);
-                self.spawn(ticket, async move { Msg::Verified(ticket, backend.verify(&repo, watch).await) });
+                let control = self.control(ticket);
+                self.spawn(ticket, async move { Msg::Verified(ticket, backend.verify(&repo, control).await) });
             }
             Effect::Cancel(ticket) => {
                 if let Some(stop) = self.stops.get(&ticket) {
@@ -89,7 +100,17 @@ impl<B: Backend> Runner<B> {
                 }
             }
             Effect::Forget(ticket) => drop(locked(&self.plans).remove(&ticket)),
-            Effect::Quit => {}
+            Effect::History(ticket, query) => {
+                self.spawn(ticket, async move { Msg::Remembered(ticket, backend.history(&query).await) });
+            }
+            Effect::Watch(since) => {
+                let messages = self.messages.clone();
+                self.watching.spawn(async move {
+                    // Nobody listens any more once the console is being left.
+                    let _ = messages.send(Msg::Changed(backend.watch(since).await));
+                });
+            }
+            Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
         }
     }
 
@@ -105,16 +126,21 @@ impl<B: Backend> Runner<B> {
         self.tasks.len()
     }
 
-    /// Waits until a task has ended; at once if there is none. Fails if it panicked.
+    /// Waits until a task has ended. Fails if it panicked.
     pub(super) async fn ended(&mut self) -> Result<(), JoinError> {
-        if let Some(ticket) = self.tasks.join_next().await.transpose()? {
-            self.stops.remove(&ticket);
-            locked(&self.steps.latest).remove(&ticket);
+        tokio::select! {
+            Some(ended) = self.tasks.join_next() => {
+                let ticket = ended?;
+                self.stops.remove(&ticket);
+                locked(&self.steps.latest).remove(&ticket);
+                Ok(())
+            }
+            Some(ended) = self.watching.join_next() => ended,
+            else => std::future::pending().await,
         }
-        Ok(())
     }
 
-    fn watch(&mut self, ticket: Ticket) -> Watch {
+    fn control(&mut self, ticket: Ticket) -> Control {
         let (stop, stopped) = watch::channel(false);
         self.stops.insert(ticket, stop);
         let steps = self.steps.clone();
@@ -122,7 +148,7 @@ impl<B: Backend> Runner<B> {
             locked(&steps.latest).insert(ticket, event);
             steps.news.notify_one();
         };
-        Watch::new(sink, stopped)
+        Control::new(sink, stopped)
     }
 
     fn spawn(&mut self, ticket: Ticket, work: impl Future<Output = Msg> + Send + 'static) {
@@ -139,6 +165,18 @@ impl<B: Backend> Drop for Runner<B> {
     fn drop(&mut self) {
         self.teller.abort();
     }
+}
+
+/// For one of many: nobody looks at its plan, so when the repo has changed since, another is made.
+async fn plan_and_run<B: Backend>(backend: &B, repo: &RepoName, control: Control) -> Answer<GcReport> {
+    for tries in 1.. {
+        let (_, plan) = backend.plan(repo, control.clone()).await?;
+        match backend.run(plan, control.clone()).await {
+            Err(failure) if failure.kind == FailureKind::Conflict && tries < TRIES => {}
+            done => return done,
+        }
+    }
+    unreachable!("the loop ends by returning")
 }
 
 async fn tell(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {

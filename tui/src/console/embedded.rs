@@ -2,12 +2,22 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_host::world::{SystemWorld, World};
-use packhouse_host::{GcPlan, GcRecord, GcReport, Progress, RepoName, RepoReport, Store, VerifyReport};
+use packhouse_host::{GcEntry, GcPlan, GcQuery, GcReport, Progress, RepoName, RepoSummary, Store, VerifyReport};
 
-use super::backend::{Answer, Backend, Watch};
+use super::backend::{Answer, Backend, Control, Detail, Failure, FailureKind};
+
+/// Between two looks at the catalog's stamp. A look costs microseconds.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Moments of a repo's timeline: more than a chart has columns.
+const MOMENTS: u32 = 500;
+
+/// Consolidations in a repo's history.
+const HISTORY: u32 = 50;
 
 /// A store that this process has opened.
 pub(super) struct Embedded {
@@ -28,38 +38,68 @@ impl Backend for Embedded {
         SystemWorld.now()
     }
 
-    async fn list(&self) -> Answer<Vec<RepoReport>> {
-        Ok(self.store.repos().await?)
+    fn place(&self) -> String {
+        self.store.catalog_place()
     }
 
-    async fn show(&self, repo: &RepoName) -> Answer<RepoReport> {
-        Ok(self.store.repo(repo).await?)
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
+        Ok(self.store.summaries(after, limit).await?)
     }
 
-    async fn history(&self, repo: &RepoName, limit: u32) -> Answer<Vec<GcRecord>> {
-        Ok(self.store.gc_history(repo, limit).await?)
+    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
+        Ok(self.store.summary(repo).await?)
     }
 
-    async fn plan(&self, repo: &RepoName, watch: Watch) -> Answer<(GcReport, GcPlan)> {
-        let progress = progress_of(&watch);
-        let plan = until_stopped(self.store.plan_gc(repo, &progress), &progress, &watch).await?;
+    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
+        Ok(Detail {
+            report: self.store.repo(repo).await?,
+            summary: self.store.summary(repo).await?,
+            packs: self.store.packs(repo).await?,
+            timeline: self.store.timeline(repo, MOMENTS).await?,
+            history: self.store.gc_history(repo, HISTORY).await?,
+        })
+    }
+
+    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcPlan)> {
+        let progress = progress_of(&control);
+        let plan = until_stopped(self.store.plan_gc(repo, &progress), &progress, &control).await?;
         Ok((plan.report.clone(), plan))
     }
 
-    async fn run(&self, plan: GcPlan, watch: Watch) -> Answer<GcReport> {
-        let progress = progress_of(&watch);
-        until_stopped(self.store.apply_gc(plan, &progress), &progress, &watch).await
+    async fn run(&self, plan: GcPlan, control: Control) -> Answer<GcReport> {
+        // The host would consolidate what was planned and leave a later push beside it; but who was shown that one pack is
+        // left shall not be surprised by two.
+        if !self.store.is_current(&plan).await? {
+            let message = format!("{} has changed since the plan was made; nothing was done", plan.report.repo);
+            return Err(Failure { kind: FailureKind::Conflict, message });
+        }
+        let progress = progress_of(&control);
+        until_stopped(self.store.apply_gc(plan, &progress), &progress, &control).await
     }
 
-    async fn verify(&self, repo: &RepoName, watch: Watch) -> Answer<VerifyReport> {
-        let progress = progress_of(&watch);
-        until_stopped(self.store.verify(repo, &progress), &progress, &watch).await
+    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+        let progress = progress_of(&control);
+        until_stopped(self.store.verify(repo, &progress), &progress, &control).await
+    }
+
+    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
+        Ok(self.store.gc_entries(query).await?)
+    }
+
+    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+        loop {
+            let stamp = self.store.change_stamp().await?;
+            if since != Some(stamp) {
+                return Ok(stamp);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
 
-fn progress_of(watch: &Watch) -> Progress {
-    let watch = watch.clone();
-    Progress::new(move |event| watch.tell(event))
+fn progress_of(control: &Control) -> Progress {
+    let control = control.clone();
+    Progress::new(move |event| control.tell(event))
 }
 
 /// Awaits work to its end; when it is asked to stop, that end comes at the work's next safe point. It is never
@@ -67,12 +107,12 @@ fn progress_of(watch: &Watch) -> Progress {
 async fn until_stopped<T>(
     work: impl Future<Output = packhouse_host::Result<T>>,
     progress: &Progress,
-    watch: &Watch,
+    control: &Control,
 ) -> Answer<T> {
     let mut work = pin!(work);
     tokio::select! {
         done = &mut work => return Ok(done?),
-        () = watch.stopped() => progress.cancel(),
+        () = control.stopped() => progress.cancel(),
     }
     Ok(work.await?)
 }

@@ -8,14 +8,25 @@
 //! 4. [`view`]: how it looks. A file per screen, mirrored by name in [`state`].
 //! 5. [`keys`]: the one table of keys, for handling, the footer and the help.
 //! 6. [`effects`]: runs effects as tasks, whose ends come back as messages; [`app`]: the one loop that joins it all.
-//! 7. [`terminal`]: owns the terminal's modes, and gives them back however the console ends.
+//! 7. [`terminal`]: owns the terminal's modes, and gives them back however the console ends; [`inputs`]: what comes in.
+//! 8. [`settings`]: how the operator wants it; [`log_file`]: where the log goes meanwhile.
 
 mod app;
 mod backend;
+#[doc(hidden)]
+pub mod bench;
+mod demo;
 mod effects;
 mod embedded;
+mod inputs;
 mod keys;
+mod log_file;
+#[cfg(test)]
+mod manual;
 mod msg;
+#[cfg(test)]
+mod picture;
+mod settings;
 mod state;
 mod terminal;
 mod update;
@@ -25,38 +36,63 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use packhouse_host::Store;
+use anyhow::{Context as _, bail};
+use packhouse_host::Error;
+use packhouse_host::world::{SystemWorld, World};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use app::{App, Exit};
+use crate::args::ConsoleArgs;
+use crate::context::Context;
+use crate::exit::Exit;
+use app::App;
+use backend::Backend;
+use demo::{Demo, Pace};
 use embedded::Embedded;
+use keys::Keymap;
+use log_file::Told;
+use settings::{Hints, Settings, ThemeName};
 use state::Model;
 use terminal::Guard;
-use view::Theme;
+use view::{Look, Theme};
+
+/// Every demo is the same, so that what is said of it can be found again.
+const SEED: u64 = 1;
 
 /// Shows the console until the operator leaves it.
 ///
-/// A signal ends the process here, with 128 and the signal's number as the exit status: by then the terminal is as it
-/// was, and work has been asked to stop at a safe point.
-pub(crate) async fn run(store: Store) -> anyhow::Result<()> {
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!("the console needs a terminal for its input and output; `packhouse repo list` works without one");
+/// After a signal this returns like any other end: the terminal is as it was, and work was asked to stop at a safe point.
+pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
+    let settings = Settings::read(asked, context.globals.color, Hints::read())?;
+    let keymap = Keymap::with(&settings.keys, settings.read_only).map_err(|error| Error::Usage(error.to_string()))?;
+    let logged = log_file::start(context, asked.log.as_deref())?;
+    if settings.demo {
+        show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemWorld.now()), settings, keymap, logged).await
+    } else {
+        show(Embedded::new(context.open().await?), settings, keymap, logged).await
     }
-    let inputs = terminal::inputs().context("listening for signals failed")?;
-    let mut guard = Guard::enter().context("preparing the terminal failed")?;
-    let exit = {
-        let model = Model::new(Theme::from_env());
-        let backend = Arc::new(Embedded::new(store));
-        let mut app = App::new(model, backend, guard.terminal()?, inputs, terminal::is_ours)?;
-        app.run().await
+}
+
+async fn show(
+    backend: impl Backend,
+    settings: Settings,
+    keymap: Keymap,
+    logged: UnboundedReceiver<Told>,
+) -> anyhow::Result<Exit> {
+    let theme = match settings.theme {
+        ThemeName::Default => Theme::Default,
+        ThemeName::Light => Theme::Light,
+        ThemeName::Mono => Theme::Mono,
     };
-    drop(guard);
-    match exit? {
-        Exit::Left => Ok(()),
-        Exit::Signal(number) => std::process::exit(128 + number),
-        Exit::TerminalGone => bail!("the terminal went away; work was asked to stop, and nothing is half-done"),
+    let model = Model::new(Look { theme, ascii: settings.ascii }, keymap, settings.read_only, backend.place());
+    let inputs = inputs::inputs(logged).context("listening for signals failed")?;
+    let guard = Guard::enter(settings.mouse).context("preparing the terminal failed")?;
+    let terminal = guard.terminal()?;
+    let exit = App::new(model, Arc::new(backend), terminal, inputs, Box::new(guard))?.run().await?;
+    match exit {
+        app::Exit::Left => Ok(Exit::Done),
+        app::Exit::Signal(number) => Ok(Exit::Signal(number)),
+        app::Exit::TerminalGone => bail!("the terminal went away; work was asked to stop, and nothing is half-done"),
     }
 }

@@ -1,9 +1,11 @@
 //! What can happen to the console, and what it can ask for.
 
-use packhouse_host::{Event, GcRecord, GcReport, RepoName, RepoReport, VerifyReport};
+use crossterm::event::MouseEvent;
+use packhouse_host::{Event, GcEntry, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport};
 
-use super::backend::Answer;
+use super::backend::{Answer, Detail};
 use super::keys::Key;
+use super::state::{Level, Permit};
 
 /// Names one thing that was asked for, so that its answer finds who asked, and a late answer finds nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,44 +18,69 @@ pub(super) enum Msg {
     Started,
     /// A key was pressed.
     Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(MouseEvent),
     /// The terminal has another size, or must be drawn anew.
     Resized,
+    /// The console goes on after it was suspended, or could not be (`false`).
+    Resumed(bool),
     /// A second has gone by.
     Tick,
     /// A frame was drawn; this much of the scrolled part was seen.
     Drawn(Extent),
-    /// [`Effect::List`] ended.
-    Listed(Ticket, Answer<Vec<RepoReport>>),
-    /// [`Effect::Show`] ended: the repo, and its consolidations, newest first.
-    Shown(Ticket, Answer<(RepoReport, Vec<GcRecord>)>),
+    /// Something below the console had something to say.
+    Logged(Level, String),
+    /// [`Effect::List`] ended: some repos, by name.
+    Listed(Ticket, Answer<Vec<RepoSummary>>),
+    /// [`Effect::Summarise`] ended.
+    Summarised(Answer<RepoSummary>),
+    /// [`Effect::Show`] ended.
+    Shown(Ticket, Answer<Box<Detail>>),
     /// [`Effect::Plan`] ended. Its plan is kept under the ticket.
     Planned(Ticket, Answer<GcReport>),
     /// Steps forward, the latest of each ticket.
     Progress(Vec<(Ticket, Event)>),
-    /// [`Effect::Run`] ended.
+    /// [`Effect::Run`] or [`Effect::Consolidate`] ended.
     Consolidated(Ticket, Answer<GcReport>),
     /// [`Effect::Verify`] ended.
     Verified(Ticket, Answer<VerifyReport>),
+    /// [`Effect::History`] ended: some consolidations, newest first.
+    Remembered(Ticket, Answer<Vec<GcEntry>>),
+    /// [`Effect::Watch`] ended: the store has changed, and has a new stamp.
+    Changed(Answer<u64>),
 }
 
 /// Something to be done, outside of [`super::update`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// List the repos.
-    List(Ticket),
-    /// Read one repo and its history.
+    /// List repos after one.
+    List(Ticket, Option<RepoName>),
+    /// Read the list's row of one repo.
+    Summarise(Ticket, RepoName),
+    /// Read all about one repo.
     Show(Ticket, RepoName),
     /// Plan a consolidation and keep the plan.
     Plan(Ticket, RepoName),
-    /// Run the plan that is kept under the ticket. This is the only effect that changes a store, and only
-    /// [`super::state::Gate`] gives it.
-    Run(Ticket),
+    /// Run the plan that is kept under the ticket.
+    Run(Permit, Ticket),
+    /// Plan and run, for one of many that were asked for together.
+    Consolidate(Permit, Ticket, RepoName),
     /// Verify a repo.
     Verify(Ticket, RepoName),
     /// Ask the work of a ticket to stop at its next safe point; it still ends with its own message.
     Cancel(Ticket),
     /// Drop the plan that is kept under the ticket.
     Forget(Ticket),
+    /// Read consolidations that ended.
+    History(Ticket, GcQuery),
+    /// Wait until the store changes.
+    Watch(Option<u64>),
+    /// Put a text on the operator's clipboard.
+    Copy(String),
+    /// Stop the process until the shell lets it go on.
+    Suspend,
     /// Leave.
     Quit,
 }
@@ -65,4 +92,8 @@ pub(super) struct Extent {
     pub(super) content: usize,
     /// Lines there is room for.
     pub(super) height: usize,
+    /// The first of them that is seen.
+    pub(super) first: usize,
+    /// The terminal's row on which it is seen.
+    pub(super) row: u16,
 }

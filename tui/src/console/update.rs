@@ -1,39 +1,87 @@
 //! What happens when something happens: a message changes the model, and asks for effects. No I/O, no waiting.
+//!
+//! This file takes the messages; [`act`] does what keys ask for, and [`work`] keeps the queue of work.
 
-use packhouse_host::{Event, RepoName};
+mod act;
+mod work;
 
-use super::backend::{Answer, FailureKind};
-use super::keys::{Action, Place, lookup};
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use packhouse_host::Event;
+
+use super::keys::{Action, Place};
 use super::msg::{Effect, Msg, Ticket};
-use super::state::{Gate, GateState, Leave, Model, Outcome, Repo, RunState, Screen, Work};
+use super::state::{Asks, Level, Model, Outcome};
+
+use act::act;
 
 /// Takes a message.
 pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Started => return changed(model, Model::refresh),
+        // The stamp comes before the list: what changes after it was read is seen.
+        Msg::Started => return vec![Effect::Watch(None)],
         Msg::Key(key) => {
-            if let Some(action) = lookup(model.place(), key) {
-                return changed(model, |model| act(model, action));
+            model.dirty |= model.notice.take().is_some();
+            if let Some(action) = model.keymap.lookup(model.place(), key) {
+                model.dirty = true;
+                return act(model, action);
             }
         }
+        Msg::Paste(text) => {
+            model.dirty = true;
+            return paste(model, &text);
+        }
+        Msg::Mouse(event) => return mouse(model, event),
         Msg::Resized => model.dirty = true,
-        // Running work shows its seconds; otherwise only "minutes ago" grows old.
-        Msg::Tick => model.dirty |= model.runs.going().next().is_some() || model.minute != model.now.as_second() / 60,
+        Msg::Resumed(was_suspended) => {
+            model.dirty = true;
+            if !was_suspended {
+                model.notice = Some("This terminal has no shell to come back from: the console goes on.".to_owned());
+            }
+        }
+        Msg::Tick => return tick(model),
         Msg::Drawn(extent) => {
             model.extent = extent;
             model.minute = model.now.as_second() / 60;
-            let last = extent.content.saturating_sub(extent.height);
-            if let Some(top) = model.top_line().filter(|top| **top > last) {
-                *top = last;
-                model.dirty = true;
+        }
+        Msg::Logged(level, text) => {
+            model.log.say(model.now, level, text);
+            model.dirty = true;
+        }
+        Msg::Changed(Ok(stamp)) => {
+            let mut effects = vec![Effect::Watch(Some(stamp))];
+            model.unwatched = false;
+            if model.repos.known || model.repos.loading.is_some() {
+                model.repos.stale = true;
+            } else {
+                effects.push(model.refresh_list());
+            }
+            return effects;
+        }
+        Msg::Changed(Err(failure)) => {
+            model.log.say(model.now, Level::Warning, format!("The store is not watched any more: {failure}"));
+            (model.unwatched, model.dirty) = (true, true);
+            if !model.repos.known && model.repos.loading.is_none() {
+                return vec![model.refresh_list()];
             }
         }
         Msg::Listed(ticket, answer) => {
             if model.repos.loading == Some(ticket) {
-                model.repos.take(answer);
                 model.dirty = true;
+                if let Err(failure) = &answer {
+                    model.log.say(model.now, Level::Error, format!("Reading the store failed: {failure}"));
+                }
+                let next = model.repos.take(answer, model.now);
+                return next.into_iter().map(|after| Effect::List(ticket, Some(after))).collect();
             }
         }
+        Msg::Summarised(answer) => match answer {
+            Ok(summary) => {
+                model.repos.put(summary, model.now);
+                model.dirty = true;
+            }
+            // The list will be read as a whole.
+            Err(_) => model.repos.stale = true,
+        },
         Msg::Shown(ticket, answer) => {
             if let Some(repo) = model.repo_awaiting(ticket) {
                 repo.take(answer);
@@ -54,194 +102,96 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Consolidated(ticket, answer) => {
-            return changed(model, |model| ended(model, ticket, answer.map(Outcome::Consolidated)));
+            return work::ended(model, ticket, answer.map(|report| Outcome::Consolidated(Box::new(report))));
         }
         Msg::Verified(ticket, answer) => {
-            return changed(model, |model| ended(model, ticket, answer.map(Outcome::Verified)));
+            return work::ended(model, ticket, answer.map(|report| Outcome::Verified(Box::new(report))));
+        }
+        Msg::Remembered(ticket, answer) => {
+            if model.history.loading == Some(ticket) {
+                model.dirty = true;
+                let next = model.ticket();
+                return model.history.take(answer, next).into_iter().collect();
+            }
         }
     }
     Vec::new()
 }
 
-fn changed(model: &mut Model, change: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec<Effect> {
-    model.dirty = true;
-    change(model)
-}
-
-fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    match action {
-        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => scroll(model, action),
-        Action::Open => return open(model),
-        Action::Consolidate => return ask(model),
-        Action::Verify => return verify(model),
-        Action::Refresh => return model.refresh(),
-        Action::Filter => model.repos.typing = true,
-        Action::KeepFilter => model.repos.typing = false,
-        Action::ClearFilter => {
-            model.repos.typing = false;
-            model.repos.filter_by(String::new());
-        }
-        Action::Erase => {
-            let mut filter = model.repos.filter.clone();
-            filter.pop();
-            model.repos.filter_by(filter);
-        }
-        Action::Type(c) => {
-            let filter = format!("{}{c}", model.repos.filter);
-            model.repos.filter_by(filter);
-        }
-        Action::Help => model.help = Some(0),
-        Action::Back => return back(model),
-        Action::Quit => return quit(model),
-        Action::Confirm => return confirm(model),
-        Action::Decline => return decline(model),
-        Action::Wait => model.leave = Some(Leave::Waiting),
-        Action::Stop => return stop(model),
+/// Running work shows its seconds; otherwise only "minutes ago" grows old.
+fn tick(model: &mut Model) -> Vec<Effect> {
+    model.dirty |= model.runs.open().next().is_some() || model.minute != model.now.as_second() / 60;
+    if model.repos.due(model.now) {
+        return model.refresh();
     }
     Vec::new()
-}
-
-fn scroll(model: &mut Model, action: Action) {
-    let (page, last_line) = (model.extent.height.max(1), model.extent.content.saturating_sub(model.extent.height));
-    let moved = |from: usize, last: usize| match action {
-        Action::Up => from.saturating_sub(1),
-        Action::Down => from + 1,
-        Action::PageUp => from.saturating_sub(page),
-        Action::PageDown => from + page,
-        Action::Last => last,
-        _ => 0,
-    };
-    match model.top_line() {
-        Some(top) => *top = moved(*top, last_line).min(last_line),
-        None => model.repos.select(moved(model.repos.selected(), usize::MAX)),
-    }
-}
-
-fn open(model: &mut Model) -> Vec<Effect> {
-    let Some(name) = model.current_repo() else { return Vec::new() };
-    let ticket = model.ticket();
-    model.screens.push(Screen::Repo(Box::new(Repo::new(name.clone(), ticket))));
-    vec![Effect::Show(ticket, name)]
-}
-
-/// Asks whether to consolidate; where work goes on in that repo already, shows that instead.
-fn ask(model: &mut Model) -> Vec<Effect> {
-    let Some(repo) = model.current_repo() else { return Vec::new() };
-    if show_going(model, &repo) {
-        return Vec::new();
-    }
-    let ticket = model.ticket();
-    model.gate = Some(Gate::new(repo.clone(), ticket));
-    vec![Effect::Plan(ticket, repo)]
-}
-
-fn verify(model: &mut Model) -> Vec<Effect> {
-    let Some(repo) = model.current_repo() else { return Vec::new() };
-    if show_going(model, &repo) {
-        return Vec::new();
-    }
-    let ticket = model.ticket();
-    start(model, ticket, repo.clone(), Work::Verify);
-    vec![Effect::Verify(ticket, repo)]
-}
-
-fn show_going(model: &mut Model, repo: &RepoName) -> bool {
-    let going = model.runs.of_repo(repo).filter(|run| run.is_going()).map(|run| run.ticket);
-    if let Some(ticket) = going {
-        show(model, ticket);
-    }
-    going.is_some()
-}
-
-fn start(model: &mut Model, ticket: Ticket, repo: RepoName, work: Work) {
-    model.runs.start(ticket, repo, work, model.now);
-    show(model, ticket);
-}
-
-/// Shows work; it takes the place of the work that is shown now.
-fn show(model: &mut Model, ticket: Ticket) {
-    if matches!(model.screens.last(), Some(Screen::Run(_))) {
-        model.screens.pop();
-    }
-    model.screens.push(Screen::Run(ticket));
-}
-
-fn confirm(model: &mut Model) -> Vec<Effect> {
-    let Some((ticket, run)) = model.gate.as_ref().and_then(Gate::confirm) else { return Vec::new() };
-    if let Some(gate) = model.gate.take() {
-        start(model, ticket, gate.repo, Work::Consolidate);
-    }
-    vec![run]
-}
-
-fn decline(model: &mut Model) -> Vec<Effect> {
-    if model.leave.take().is_some() {
-        return Vec::new();
-    }
-    model.gate.take().map(Gate::decline).into_iter().collect()
-}
-
-fn back(model: &mut Model) -> Vec<Effect> {
-    if model.help.take().is_some() || model.screens.pop().is_some() {
-        return Vec::new();
-    }
-    if model.repos.filter.is_empty() {
-        return quit(model);
-    }
-    model.repos.filter_by(String::new());
-    Vec::new()
-}
-
-fn quit(model: &mut Model) -> Vec<Effect> {
-    if model.runs.going().next().is_none() {
-        return vec![Effect::Quit];
-    }
-    model.help = None;
-    model.leave.get_or_insert(Leave::Asking);
-    Vec::new()
-}
-
-/// Stops the work that is shown; from the question about leaving, all work.
-fn stop(model: &mut Model) -> Vec<Effect> {
-    let tickets: Vec<Ticket> = if model.place() == Place::Leave {
-        model.leave = Some(Leave::Stopping);
-        model.runs.going().map(|run| run.ticket).collect()
-    } else {
-        match model.screens.last() {
-            Some(Screen::Run(ticket)) => vec![*ticket],
-            _ => Vec::new(),
-        }
-    };
-    tickets.into_iter().filter(|ticket| model.runs.stop(*ticket)).map(Effect::Cancel).collect()
 }
 
 fn step(model: &mut Model, ticket: Ticket, event: Event) -> bool {
     if let Some(gate) = model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
-        gate.state = GateState::Planning(Some(event));
+        gate.step(event);
         return true;
     }
-    model.runs.step(ticket, event)
+    model.runs.step(ticket, event, model.now)
 }
 
-/// Work has ended: everything on the screen may be old. Whoever waited to leave leaves, unless there is a failure or
-/// damage that nobody has seen.
-fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) -> Vec<Effect> {
-    model.runs.end(ticket, answer);
-    let run = model.runs.get(ticket).map(|run| &run.state);
-    let bad = match run {
-        Some(RunState::Ended(Err(failure))) => failure.kind != FailureKind::Cancelled,
-        Some(RunState::Ended(Ok(Outcome::Verified(report)))) => !report.ok,
-        _ => false,
+fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    match model.place() {
+        Place::Filter => model.repos.paste_filter(text, model.now),
+        Place::Search => {
+            model.history.paste(text);
+            return act::search_again(model);
+        }
+        Place::Palette => {
+            if let Some(palette) = &mut model.palette {
+                palette.input.paste(text);
+            }
+        }
+        Place::Typing => {
+            if let Some(Asks::Count(input)) = model.gate.as_mut().map(|gate| &mut gate.asks) {
+                input.paste(text);
+            }
+        }
+        _ => model.notice = Some("There is nothing here to paste into; / filters the list of repos.".to_owned()),
+    }
+    Vec::new()
+}
+
+/// The wheel scrolls; a click points to a line, and a click on the line that is pointed to opens it.
+fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
+    let action = match event.kind {
+        MouseEventKind::ScrollUp => Action::Up,
+        MouseEventKind::ScrollDown => Action::Down,
+        MouseEventKind::Down(MouseButton::Left) => return click(model, event.row),
+        _ => return Vec::new(),
     };
-    if model.leave.is_some() && bad {
-        model.leave = None;
-        show(model, ticket);
+    model.dirty = true;
+    act(model, action)
+}
+
+fn click(model: &mut Model, row: u16) -> Vec<Effect> {
+    let Some(below) = row.checked_sub(model.extent.row).map(usize::from) else { return Vec::new() };
+    let line = model.extent.first + below;
+    let is_list = matches!(model.place(), Place::Repos | Place::Filter | Place::Runs | Place::History | Place::Log | Place::Palette);
+    if !is_list || below >= model.extent.height || line >= model.extent.content {
+        return Vec::new();
     }
-    let idle = model.runs.going().next().is_none();
-    match model.leave {
-        Some(Leave::Waiting | Leave::Stopping) if idle => return vec![Effect::Quit],
-        Some(Leave::Asking) if idle => model.leave = None,
-        _ => {}
+    model.dirty = true;
+    let pointed = match model.scrolled() {
+        Some((cursor, lines)) => {
+            let pointed = cursor.at(lines) == line;
+            cursor.set(line);
+            pointed
+        }
+        None => {
+            let pointed = model.repos.cursor().at(model.repos.shown()) == line;
+            model.repos.point(line);
+            pointed
+        }
+    };
+    match model.place() {
+        Place::Palette if pointed => act(model, Action::Accept),
+        Place::Repos | Place::Runs | Place::History if pointed => act(model, Action::Open),
+        _ => Vec::new(),
     }
-    model.refresh()
 }

@@ -96,6 +96,19 @@ pub(super) fn fit(text: &str, room: usize) -> String {
     if room == 0 { String::new() } else { format!("{head}…") }
 }
 
+/// The end of the text, cut with `…` where it takes more than `room` cells: of what is typed, the end is looked at.
+pub(super) fn tail(text: &str, room: usize) -> String {
+    let mut rest = text;
+    while width(rest) + usize::from(rest.len() < text.len()) > room {
+        let mut chars = rest.chars();
+        if chars.next().is_none() {
+            return String::new();
+        }
+        rest = chars.as_str();
+    }
+    if rest.len() < text.len() { format!("…{rest}") } else { text.to_owned() }
+}
+
 /// The text in exactly `room` cells: cut, or filled with spaces on the right, or on the left for numbers.
 pub(super) fn pad(text: &str, room: usize, right: bool) -> String {
     let text = fit(text, room);
@@ -166,6 +179,7 @@ mod tests {
     #[test]
     fn text_fits_its_cells() {
         assert_eq!([fit("abcdef", 4), fit("東京都", 4), fit("abc", 3), fit("abc", 0)], ["abc…", "東…", "abc", ""]);
+        assert_eq!([tail("abcdef", 4), tail("東京都", 4), tail("abc", 3), tail("abc", 0)], ["…def", "…都", "abc", ""]);
         assert_eq!([pad("東", 4, false), pad("7", 3, true)], ["東  ", "  7"]);
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);

@@ -4,11 +4,13 @@ use std::io::IsTerminal;
 
 use packhouse_host::Error;
 
+use crate::args::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::style::Environment;
 
-/// Opens the store and runs the console on it.
-pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
+/// Runs the console where it can be seen.
+pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     if context.output.json() {
         return Err(Error::Usage("the console is for people; for programs there is: packhouse repo list --json".into()).into());
     }
@@ -16,6 +18,10 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         let words = "the console needs a terminal, and this is none; `packhouse repo list` and `packhouse gc --all` do without";
         return Err(Error::Unsupported(words.into()).into());
     }
-    crate::console::run(context.open().await?).await?;
-    Ok(Exit::Done)
+    if Environment::read().dumb {
+        let words = "the console needs a terminal that can move its cursor, and TERM=dumb says that this one can't; \
+                     `packhouse repo list` and `packhouse gc --all` do without";
+        return Err(Error::Unsupported(words.into()).into());
+    }
+    crate::console::run(asked, context).await
 }

@@ -1,6 +1,6 @@
 //! `packhouse gc`: merges each repo's packs into one, or shows what that would do.
 
-use packhouse_host::GcReport;
+use packhouse_host::{GcCost, GcProof, GcReport};
 
 use crate::args::Gc;
 use crate::context::Context;
@@ -70,7 +70,43 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     if let Some(digest) = &report.plan_digest {
         lines.push(format!("  {} {digest}", output.paint(Tone::Dim, "plan")));
     }
+    if let Some(proven) = &report.proven {
+        lines.push(format!("  {} {}", output.paint(Tone::Dim, "proven"), proof(proven)));
+    }
+    if let Some(cost) = &report.cost {
+        lines.push(format!("  {} {}", output.paint(Tone::Dim, "cost"), price(cost)));
+    }
     lines
+}
+
+/// What was proven before the new pack took the place of the old ones.
+fn proof(proven: &GcProof) -> String {
+    let index = if proven.entities == 1 {
+        "1 entity of the index".into()
+    } else {
+        format!("{} entities of the index", count(proven.entities))
+    };
+    let sources = match proven.sources_hashed {
+        0 => String::new(),
+        packs => format!("; {} with duplicates hashed whole", some(packs, "pack")),
+    };
+    format!(
+        "{} read back, {} compared, {} hashed, {index} found{sources}",
+        bytes(proven.bytes_read_back),
+        some(proven.records, "record"),
+        some(proven.objects_hashed, "object"),
+    )
+}
+
+/// What doing it would take.
+fn price(cost: &GcCost) -> String {
+    let time = cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", millis(time)));
+    format!(
+        "reads {}, writes {}, takes {} of disk until the old packs are deleted{time}",
+        bytes(cost.bytes_to_read),
+        bytes(cost.bytes_to_write),
+        bytes(cost.peak_disk),
+    )
 }
 
 #[cfg(test)]
@@ -106,27 +142,54 @@ mod tests {
             component: "sha256:ab".into(),
             dry_run: None,
             plan_digest: None,
+            cost: None,
+            proven: Some(GcProof {
+                entities: 145,
+                records: 145,
+                objects_hashed: 112,
+                bytes_read_back: 791_982,
+                sources_hashed: 3,
+            }),
         }
     }
 
     #[test]
-    fn a_consolidation_is_told_in_three_lines() {
+    fn a_consolidation_is_told_in_four_lines() {
         assert_eq!(
             describe(&report(), &plain()),
             [
                 "a/b  7 packs → 1  2.00 MiB → 773 KiB (-62%)  done in 412 ms".to_owned(),
                 "  16 commits, 16 snapshots, 112 objects, 1 tag; 190 duplicates not repeated".to_owned(),
                 format!("  pack sha256:{}", "05".repeat(32)),
+                "  proven 773 KiB read back, 145 records compared, 112 objects hashed, 145 entities of the index found; 3 packs with \
+                 duplicates hashed whole"
+                    .to_owned(),
             ]
         );
     }
 
     #[test]
-    fn a_plan_shows_its_digest_and_no_key() {
-        let plan = GcReport { consolidated_key: None, dry_run: Some(true), plan_digest: Some("sha256:cd".into()), ..report() };
+    fn a_plan_shows_its_digest_its_cost_and_no_key() {
+        let cost = GcCost { bytes_to_read: 2_097_152, bytes_to_write: 791_982, peak_disk: 802_510, expected_ms: Some(1_500) };
+        let plan = GcReport {
+            consolidated_key: None,
+            dry_run: Some(true),
+            plan_digest: Some("sha256:cd".into()),
+            cost: Some(cost),
+            proven: None,
+            ..report()
+        };
         let lines = describe(&plan, &plain());
         assert!(lines[0].ends_with("planned in 412 ms"), "{lines:?}");
-        assert_eq!(lines[2], "  plan sha256:cd");
+        assert_eq!(
+            lines[2..],
+            [
+                "  plan sha256:cd",
+                "  cost reads 2.00 MiB, writes 773 KiB, takes 784 KiB of disk until the old packs are deleted; about 1.50 s"
+            ]
+        );
+        let first = GcReport { cost: Some(GcCost { expected_ms: None, ..cost }), ..plan };
+        assert!(describe(&first, &plain())[3].ends_with("deleted"), "no time is told before one was measured");
     }
 
     #[test]

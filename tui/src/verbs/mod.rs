@@ -27,7 +27,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Verify(asked) => verify::run(asked, context).await,
         Verb::Component(asked) => component::run(&asked, context),
         Verb::Doctor => doctor::run(context).await,
-        Verb::Console => console::run(context).await,
+        Verb::Console(asked) => console::run(&asked, context).await,
         Verb::Demo(asked) => demo::run(&asked, context).await,
         Verb::Completions(asked) => completions::run(asked.shell, context),
     }

@@ -5,7 +5,13 @@
 //! by SQLite, since a statement a row costs ten times the row.
 
 mod publish;
+mod runs;
 mod snapshot;
+mod stamps;
+mod summaries;
+mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,14 +22,18 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, SqlSafeStr};
 
-use super::{Catalog, Consolidation, Published, Push, RepoRow, Snapshot};
+use stamps::Stamps;
+
+use super::{Catalog, Consolidation, Published, Push, RepoRow, RunsQuery, Snapshot};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
-use crate::report::GcRecord;
+use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
 
 /// Migrations, append-only: a store remembers which it has and what they said.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "first pack house", include_str!("../../../migrations/sqlite/0001_first_pack_house.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first pack house", include_str!("../../../migrations/sqlite/0001_first_pack_house.sql")),
+    (2, "what operators ask", include_str!("../../../migrations/sqlite/0002_what_operators_ask.sql")),
+];
 
 /// How long a writer waits for another process.
 const BUSY: Duration = Duration::from_secs(30);
@@ -34,6 +44,7 @@ pub struct SqliteCatalog {
     path: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
+    stamps: Stamps,
 }
 
 impl SqliteCatalog {
@@ -62,9 +73,9 @@ impl SqliteCatalog {
             .await
             .map_err(failed("opening it"))?;
         migrate(path, &writer).await?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(8).connect_lazy_with(options.create_if_missing(false).read_only(false));
-        Ok(SqliteCatalog { path: path.to_owned(), writer, readers })
+        let options = options.create_if_missing(false).read_only(false);
+        let readers = SqlitePoolOptions::new().max_connections(8).connect_lazy_with(options.clone());
+        Ok(SqliteCatalog { path: path.to_owned(), writer, readers, stamps: Stamps::new(options) })
     }
 
     fn failed<'a>(&'a self, doing: &'a str) -> impl Fn(sqlx::Error) -> Error + 'a {
@@ -128,17 +139,26 @@ fn damaged_row(path: &Path, what: &str) -> Error {
     }
 }
 
-fn read_repo(path: &Path, row: &SqliteRow) -> Result<RepoRow> {
-    let damaged = || damaged_row(path, "a row of `repos`");
+/// A time as it is written in the catalog.
+fn read_time(path: &Path, row: &SqliteRow, column: &str) -> Result<Timestamp> {
+    row.get::<&str, _>(column).parse().map_err(|_| damaged_row(path, "a time"))
+}
+
+fn read_repo_name(path: &Path, row: &SqliteRow) -> Result<RepoName> {
     let name = format!("{}/{}", row.get::<&str, _>("owner"), row.get::<&str, _>("slug"));
+    name.parse().map_err(|_| damaged_row(path, "a repo's name"))
+}
+
+fn read_repo(path: &Path, row: &SqliteRow) -> Result<RepoRow> {
     Ok(RepoRow {
         id: row.get("id"),
         repo_id: RepoId(row.get("repo_id")),
-        name: name.parse().map_err(|_| damaged())?,
+        name: read_repo_name(path, row)?,
         visibility: if row.get::<&str, _>("visibility") == "private" { Visibility::Private } else { Visibility::Public },
         default_branch: row.get("default_branch"),
-        created_at: row.get::<&str, _>("created_at").parse().map_err(|_| damaged())?,
+        created_at: read_time(path, row, "created_at")?,
         revision: row.get("revision"),
+        sums: sums::read_sums(path, row)?,
     })
 }
 
@@ -185,6 +205,20 @@ impl Catalog for SqliteCatalog {
         rows.iter().map(|row| read_repo(&self.path, row)).collect()
     }
 
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
+        let rows = summaries::page(&self.readers, after, limit).await.map_err(self.failed("listing repos"))?;
+        rows.iter().map(|row| summaries::read(&self.path, row)).collect()
+    }
+
+    async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
+        let row = summaries::one(&self.readers, name).await.map_err(self.failed("looking for a repo"))?;
+        row.map(|row| summaries::read(&self.path, &row)).transpose()
+    }
+
+    async fn change_stamp(&self) -> Result<u64> {
+        self.stamps.read().await.map_err(self.failed("looking for changes"))
+    }
+
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
         snapshot::begin(&self.path, &self.readers, repo).await
     }
@@ -197,74 +231,23 @@ impl Catalog for SqliteCatalog {
         publish::consolidation(&self.writer, consolidation).await.map_err(self.failed("publishing a consolidation"))
     }
 
-    async fn record_gc(&self, repo: i64, record: &GcRecord) -> Result<()> {
-        // Doing nothing again is no news: only the time of the last such run is kept.
-        if record.outcome == "skipped" {
-            let again = sqlx::query(
-                "UPDATE gc_runs SET finished_at = ?2, elapsed_ms = ?3, component = ?4
-                 WHERE id = (SELECT max(id) FROM gc_runs WHERE repo = ?1) AND outcome = 'skipped' AND consolidated_key IS ?5",
-            )
-            .bind(repo)
-            .bind(record.finished_at.to_string())
-            .bind(record.elapsed_ms as i64)
-            .bind(&record.component)
-            .bind(&record.consolidated_key)
-            .execute(&self.writer)
-            .await
-            .map_err(self.failed("remembering a consolidation"))?;
-            if again.rows_affected() > 0 {
-                return Ok(());
-            }
-        }
-        sqlx::query(
-            "INSERT INTO gc_runs (repo, finished_at, outcome, packs_before, packs_after, consolidated_key,
-                                  bytes_before, bytes_after, elapsed_ms, component, error)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )
-        .bind(repo)
-        .bind(record.finished_at.to_string())
-        .bind(&record.outcome)
-        .bind(record.packs_before as i64)
-        .bind(record.packs_after as i64)
-        .bind(&record.consolidated_key)
-        .bind(record.bytes_before as i64)
-        .bind(record.bytes_after as i64)
-        .bind(record.elapsed_ms as i64)
-        .bind(&record.component)
-        .bind(&record.error)
-        .execute(&self.writer)
-        .await
-        .map_err(self.failed("remembering a consolidation"))?;
-        Ok(())
+    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
+        runs::record(&self.writer, repo, record, report).await.map_err(self.failed("remembering a consolidation"))
     }
 
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
-        let rows = sqlx::query("SELECT * FROM gc_runs WHERE repo = ?1 ORDER BY id DESC LIMIT ?2")
-            .bind(repo)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(self.failed("reading its history"))?;
-        let count = |row: &SqliteRow, name: &str| row.get::<i64, _>(name) as u64;
-        rows.iter()
-            .map(|row| {
-                Ok(GcRecord {
-                    finished_at: row
-                        .get::<&str, _>("finished_at")
-                        .parse()
-                        .map_err(|_| damaged_row(&self.path, "a row of `gc_runs`"))?,
-                    outcome: row.get("outcome"),
-                    packs_before: count(row, "packs_before"),
-                    packs_after: count(row, "packs_after"),
-                    consolidated_key: row.get("consolidated_key"),
-                    bytes_before: count(row, "bytes_before"),
-                    bytes_after: count(row, "bytes_after"),
-                    elapsed_ms: count(row, "elapsed_ms"),
-                    component: row.get("component"),
-                    error: row.get("error"),
-                })
-            })
-            .collect()
+        let query = RunsQuery { repo: Some(repo), text: "", before: None, limit };
+        let rows = runs::list(&self.readers, query).await.map_err(self.failed("reading its history"))?;
+        rows.iter().map(|row| runs::read_record(&self.path, row)).collect()
+    }
+
+    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+        let rows = runs::list(&self.readers, query).await.map_err(self.failed("reading its history"))?;
+        rows.iter().map(|row| runs::read_entry(&self.path, row)).collect()
+    }
+
+    async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
+        runs::paces(&self.readers, limit).await.map_err(self.failed("reading its history"))
     }
 
     async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {

@@ -8,15 +8,33 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::super::{Consolidation, IndexRow, Published, Push, PushedPack};
+use super::sums;
 use crate::names::{MpackKey, ShelfId};
+use crate::report::Cause;
 
 /// Values that one statement unpacks.
 pub(super) const BATCH: usize = 32_768;
 
-type Tx = Transaction<'static, Sqlite>;
+pub(super) type Tx = Transaction<'static, Sqlite>;
 
-/// How the mapped counts of shelves change.
-type Deltas = BTreeMap<ShelfId, [i64; 4]>;
+/// How what the index maps to shelves changes.
+type Deltas = BTreeMap<ShelfId, Delta>;
+
+/// How what the index maps to one shelf, or to all of a repo, changes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Delta {
+    /// Entities, by kind.
+    pub(super) entities: [i64; 4],
+    /// Bytes of their records.
+    pub(super) bytes: i64,
+}
+
+impl Delta {
+    fn add(&mut self, row: &IndexRow, entities: i64, bytes: i64) {
+        self.entities[usize::from(row.entity[0]).min(Kind::Tag as usize)] += entities;
+        self.bytes += bytes;
+    }
+}
 
 /// Publishes a push: shelves, index rows, edges and heads.
 pub(super) async fn push(writer: &SqlitePool, push: &Push) -> Result<Published, sqlx::Error> {
@@ -32,10 +50,15 @@ pub(super) async fn push(writer: &SqlitePool, push: &Push) -> Result<Published, 
     }
     let now = push.now.to_string();
     let mut deltas = Deltas::new();
+    let mut stored = 0;
     for pack in &push.packs {
         let pack_id = put_pack(&mut tx, &pack.key, pack.bytes, pack.records, false, &now).await?;
+        if !sums::stores(&mut tx, push.repo.id, pack_id).await? {
+            stored += pack.bytes as i64;
+        }
         let shelf: i64 = sqlx::query_scalar(
-            "INSERT INTO shelves (repo, pack, commits, snapshots, objects, tags) VALUES (?1, ?2, 0, 0, 0, 0) RETURNING id",
+            "INSERT INTO shelves (repo, pack, commits, snapshots, objects, tags, mapped_bytes)
+             VALUES (?1, ?2, 0, 0, 0, 0, 0) RETURNING id",
         )
         .bind(push.repo.id)
         .bind(pack_id)
@@ -52,20 +75,33 @@ pub(super) async fn push(writer: &SqlitePool, push: &Push) -> Result<Published, 
                 .rows_affected();
         }
     }
+    let touched: Vec<ShelfId> = deltas.keys().copied().collect();
+    let before = sums::mapped_packs(&mut tx, push.repo.id, &touched).await?;
+    let mut sum = Delta::default();
     for (shelf, delta) in deltas {
+        sum.entities = std::array::from_fn(|kind| sum.entities[kind] + delta.entities[kind]);
+        sum.bytes += delta.bytes;
+        // What nobody counted stays uncounted: NULL and a number are NULL.
         rows += sqlx::query(
-            "UPDATE shelves SET commits = commits + ?2, snapshots = snapshots + ?3, objects = objects + ?4, tags = tags + ?5
+            "UPDATE shelves SET commits = commits + ?2, snapshots = snapshots + ?3, objects = objects + ?4, tags = tags + ?5,
+                    mapped_bytes = mapped_bytes + ?6
              WHERE id = ?1",
         )
         .bind(shelf.0)
-        .bind(delta[0])
-        .bind(delta[1])
-        .bind(delta[2])
-        .bind(delta[3])
+        .bind(delta.entities[0])
+        .bind(delta.entities[1])
+        .bind(delta.entities[2])
+        .bind(delta.entities[3])
+        .bind(delta.bytes)
         .execute(&mut *tx)
         .await?
         .rows_affected();
     }
+    let after = sums::mapped_packs(&mut tx, push.repo.id, &touched).await?;
+    let mapped = (after.0 - before.0, after.1 - before.1);
+    sums::add(&mut tx, push.repo.id, &sum, mapped, stored).await?;
+    sums::put_change(&mut tx, push.repo.id, Cause::Push, &now, mapped).await?;
+    rows += 1;
     rows += put_edges(&mut tx, push).await?;
     rows += put_heads(&mut tx, push).await?;
     tx.commit().await?;
@@ -111,12 +147,10 @@ async fn put_entities(
     pack: &PushedPack,
     deltas: &mut Deltas,
 ) -> Result<u64, sqlx::Error> {
-    let mut count = |shelf: ShelfId, row: &IndexRow, by: i64| {
-        deltas.entry(shelf).or_default()[usize::from(row.entity[0]).min(Kind::Tag as usize)] += by;
-    };
     let mut changed = 0;
     for chunk in pack.fresh.chunks(BATCH) {
-        chunk.iter().for_each(|row| count(shelf, row, 1));
+        let delta = deltas.entry(shelf).or_default();
+        chunk.iter().for_each(|fresh| delta.add(&fresh.row, 1, fresh.bytes as i64));
         // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of the statement is needed, which
         // would write every page once more.
         changed += sqlx::query(
@@ -125,7 +159,7 @@ async fn put_entities(
              SELECT ?1, substr(?2, 1 + 50 * i, 34), ?3, nullif(substr(?2, 35 + 50 * i, 16), ?5) FROM n",
         )
         .bind(repo)
-        .bind(packed(chunk.iter()))
+        .bind(packed(chunk.iter().map(|fresh| &fresh.row)))
         .bind(shelf.0)
         .bind(chunk.len() as i64)
         .bind(&Print::default()[..])
@@ -134,9 +168,9 @@ async fn put_entities(
         .rows_affected();
     }
     for chunk in pack.moved.chunks(BATCH) {
-        for (row, from) in chunk {
-            count(shelf, row, 1);
-            count(*from, row, -1);
+        for moved in chunk {
+            deltas.entry(shelf).or_default().add(&moved.row, 1, moved.bytes as i64);
+            deltas.entry(moved.from).or_default().add(&moved.row, -1, -(moved.bytes_there as i64));
         }
         changed += sqlx::query(
             "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?4),
@@ -146,7 +180,7 @@ async fn put_entities(
              WHERE entities.repo = ?1 AND entities.entity = moved.entity",
         )
         .bind(repo)
-        .bind(packed(chunk.iter().map(|(row, _)| row)))
+        .bind(packed(chunk.iter().map(|moved| &moved.row)))
         .bind(shelf.0)
         .bind(chunk.len() as i64)
         .bind(&Print::default()[..])
@@ -240,7 +274,7 @@ pub(super) async fn consolidation(writer: &SqlitePool, done: &Consolidation) -> 
     .bind(done.repo.id)
     .bind(newest)
     .bind(pack)
-    .bind(now)
+    .bind(&now)
     .execute(&mut *tx)
     .await?
     .rows_affected();
@@ -257,6 +291,9 @@ pub(super) async fn consolidation(writer: &SqlitePool, done: &Consolidation) -> 
         .execute(&mut *tx)
         .await?
         .rows_affected();
+    let mapped = sums::recount_packs(&mut tx, done.repo.id).await?;
+    sums::put_change(&mut tx, done.repo.id, Cause::Consolidation, &now, mapped).await?;
+    rows += 2;
     tx.commit().await?;
     Ok(Published::Done { rows })
 }

@@ -9,10 +9,11 @@ use packhouse_core::{Counts, Edges, EntityId, Head};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::super::{ENTITY_BYTES, EntityKey, IndexRow, PackRow, RepoRow, Shelf, Snapshot};
-use super::{catalog_error, damaged_row, read_repo};
+use super::super::{Change, ENTITY_BYTES, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use super::{catalog_error, damaged_row, read_repo, read_time};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, ShelfId};
+use crate::report::Cause;
 
 /// Index rows that come back as one text: a row of sqlx costs more than a row of SQLite.
 const TEXT_ROWS: u32 = 8192;
@@ -51,6 +52,7 @@ fn read_pack(path: &Path, row: &SqliteRow) -> Result<PackRow> {
         bytes: row.get::<i64, _>("bytes") as u64,
         records: row.get::<i64, _>("records") as u64,
         consolidated: row.get::<i64, _>("consolidated") != 0,
+        stored_at: read_time(path, row, "stored_at")?,
     })
 }
 
@@ -69,8 +71,8 @@ impl Snapshot for SqliteSnapshot {
 
     async fn shelves(&mut self) -> Result<Vec<Shelf>> {
         let rows = sqlx::query(
-            "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags,
-                    p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated
+            "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags, s.mapped_bytes,
+                    p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
              FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = ?1 ORDER BY s.id",
         )
         .bind(self.repo.id)
@@ -90,6 +92,7 @@ impl Snapshot for SqliteSnapshot {
                         objects: count(row, "objects"),
                         tags: count(row, "tags"),
                     },
+                    mapped_bytes: row.get::<Option<i64>, _>("mapped_bytes").map(|bytes| bytes as u64),
                 })
             })
             .collect()
@@ -98,7 +101,7 @@ impl Snapshot for SqliteSnapshot {
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
         let numbers: Vec<String> = shelves.iter().map(|s| s.0.to_string()).collect();
         let rows = sqlx::query(
-            "SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated
+            "SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
              FROM json_each(?2) n JOIN shelves s ON s.id = n.value AND s.repo = ?1 JOIN packs p ON p.id = s.pack",
         )
         .bind(self.repo.id)
@@ -127,16 +130,34 @@ impl Snapshot for SqliteSnapshot {
         Ok(held)
     }
 
-    async fn retired(&mut self) -> Result<Vec<PackRow>> {
+    async fn retired(&mut self) -> Result<Vec<Retired>> {
         let rows = sqlx::query(
-            "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated
+            "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
              FROM retired r JOIN packs p ON p.id = r.pack WHERE r.repo = ?1 ORDER BY p.key",
         )
         .bind(self.repo.id)
         .fetch_all(&mut *self.transaction)
         .await
         .map_err(Self::failed(&self.path))?;
-        rows.iter().map(|row| read_pack(&self.path, row)).collect()
+        rows.iter()
+            .map(|row| Ok(Retired { pack: read_pack(&self.path, row)?, at: read_time(&self.path, row, "retired_at")? }))
+            .collect()
+    }
+
+    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+        let rows = sqlx::query("SELECT at, cause, packs, bytes FROM changes WHERE repo = ?1 ORDER BY id DESC LIMIT ?2")
+            .bind(self.repo.id)
+            .bind(limit)
+            .fetch_all(&mut *self.transaction)
+            .await
+            .map_err(Self::failed(&self.path))?;
+        rows.iter()
+            .map(|row| {
+                let cause = if row.get::<&str, _>("cause") == Cause::Push.as_str() { Cause::Push } else { Cause::Consolidation };
+                let at = read_time(&self.path, row, "at")?;
+                Ok(Change { at, cause, packs: row.get("packs"), bytes: row.get("bytes") })
+            })
+            .collect()
     }
 
     async fn heads(&mut self) -> Result<Vec<Head>> {

@@ -57,8 +57,8 @@ async fn law_6_publishing_changes_rows_by_packs_not_by_objects() {
         rows.push(done.rows_changed);
     }
     assert_eq!(rows[0], rows[1], "a hundred times the objects, the same rows");
-    // A row for the new pack, one for each shelf, and one for each retired pack.
-    assert_eq!(rows[0], 1 + 5 + 5);
+    // A row for the new pack, one for each shelf, one for each retired pack, one for the repo's sums, and one that tells of the change.
+    assert_eq!(rows[0], 1 + 5 + 5 + 1 + 1);
 }
 
 #[tokio::test]

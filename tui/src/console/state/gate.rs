@@ -1,61 +1,244 @@
-//! The one gate that every change of a store passes: it shows a plan, and only a confirmed plan is run.
+//! The one gate that every change of a store passes: it shows a plan, and gives a [`Permit`] for what was confirmed.
 
-use packhouse_host::{Event, GcReport, RepoName};
+use packhouse_host::{Event, GcReport, RepoName, RepoSummary};
 
+use super::repos::Totals;
+use super::{Cursor, Input};
 use crate::console::backend::{Answer, Failure};
+use crate::console::keys::Place;
 use crate::console::msg::{Effect, Ticket};
 
-/// A question: shall this plan be run?
+/// More repos than these are not changed by one key: their number has to be typed.
+const MOST_BY_KEY: usize = 10;
+
+/// Says that the operator was asked and said yes. Only a confirmed [`Gate`] makes one, and no effect that changes a store
+/// can be built without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::console) struct Permit(());
+
+/// A plan that is shown, and the question whether to run it.
 #[derive(Debug)]
 pub(in crate::console) struct Gate {
-    pub(in crate::console) repo: RepoName,
     ticket: Ticket,
-    pub(in crate::console) state: GateState,
+    pub(in crate::console) subject: Subject,
+    pub(in crate::console) asks: Asks,
+    /// Whether the repo changed while an earlier plan was looked at, and this is the new one.
+    pub(in crate::console) renewed: bool,
+    /// Why the answer that was typed is not taken.
+    pub(in crate::console) refusal: Option<String>,
+    /// The line at which the plan begins to be seen.
+    pub(in crate::console) top: Cursor,
 }
 
-/// How far the question is.
+/// What the plan is about.
 #[derive(Debug)]
-pub(in crate::console) enum GateState {
-    /// The plan is being made; this is its last step.
+pub(in crate::console) enum Subject {
+    /// One repo, and how far its plan is.
+    One(RepoName, PlanState),
+    /// Many, each of which is planned when its turn comes.
+    Many(Vec<RepoSummary>),
+}
+
+/// How far a plan is.
+#[derive(Debug)]
+pub(in crate::console) enum PlanState {
+    /// It is being made; this is its last step.
     Planning(Option<Event>),
-    /// The plan, kept under the gate's ticket.
-    Ready(GcReport),
+    /// It is kept under the gate's ticket.
+    Ready(Box<GcReport>),
     /// There is nothing to do.
-    Idle(GcReport),
-    /// There is no plan.
+    Idle(Box<GcReport>),
+    /// There is none.
     Failed(Failure),
 }
 
+/// What the operator has to do for a yes.
+#[derive(Debug)]
+pub(in crate::console) enum Asks {
+    /// Nothing helps: the plan is only shown.
+    Nothing,
+    /// The key of [`crate::console::keys::Action::Confirm`].
+    Key,
+    /// To type how many repos there are.
+    Count(Input),
+}
+
+impl Asks {
+    fn about(repos: usize) -> Asks {
+        match repos {
+            0 => Asks::Nothing,
+            1..=MOST_BY_KEY => Asks::Key,
+            _ => Asks::Count(Input::default()),
+        }
+    }
+}
+
+/// What was confirmed.
+#[derive(Debug)]
+pub(in crate::console) enum Confirmed {
+    /// The plan that is kept under the ticket.
+    Plan(Permit, Ticket, RepoName),
+    /// A consolidation of each of these.
+    Many(Permit, Vec<RepoName>),
+}
+
 impl Gate {
-    /// A question whose plan is being made under `ticket`.
-    pub(in crate::console) fn new(repo: RepoName, ticket: Ticket) -> Self {
-        Gate { repo, ticket, state: GateState::Planning(None) }
+    /// A question about one repo, whose plan is being made under `ticket`; or, without `asking`, the plan alone.
+    pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> Gate {
+        let asks = if asking { Asks::Key } else { Asks::Nothing };
+        Gate::new(Subject::One(repo, PlanState::Planning(None)), ticket, asks)
+    }
+
+    /// A question about many repos; those with nothing to merge are left out.
+    pub(in crate::console) fn many(mut repos: Vec<RepoSummary>, ticket: Ticket, asking: bool) -> Gate {
+        repos.retain(|repo| repo.packs > 1);
+        let asks = if asking { Asks::about(repos.len()) } else { Asks::Nothing };
+        Gate::new(Subject::Many(repos), ticket, asks)
+    }
+
+    fn new(subject: Subject, ticket: Ticket, asks: Asks) -> Gate {
+        Gate { ticket, subject, asks, renewed: false, refusal: None, top: Cursor::default() }
+    }
+
+    /// Begins to ask, where the plan was only shown.
+    pub(in crate::console) fn ask(&mut self) {
+        self.asks = match &self.subject {
+            Subject::One(_, PlanState::Planning(_) | PlanState::Ready(_)) => Asks::Key,
+            Subject::One(..) => Asks::Nothing,
+            Subject::Many(repos) => Asks::about(repos.len()),
+        };
+    }
+
+    /// Where the operator is, as far as keys go.
+    pub(in crate::console) fn place(&self) -> Place {
+        match self.asks {
+            Asks::Nothing => Place::Preview,
+            Asks::Key => Place::Gate,
+            Asks::Count(_) => Place::Typing,
+        }
+    }
+
+    /// The only repo that it is about.
+    pub(in crate::console) fn repo(&self) -> Option<&RepoName> {
+        match &self.subject {
+            Subject::One(repo, _) => Some(repo),
+            Subject::Many(_) => None,
+        }
+    }
+
+    /// Whether there is something that could be run.
+    pub(in crate::console) fn is_ready(&self) -> bool {
+        match &self.subject {
+            Subject::One(_, state) => matches!(state, PlanState::Ready(_)),
+            Subject::Many(repos) => !repos.is_empty(),
+        }
     }
 
     /// Whether an answer to the ticket is for this gate.
     pub(in crate::console) fn awaits(&self, ticket: Ticket) -> bool {
-        self.ticket == ticket && matches!(self.state, GateState::Planning(_))
+        self.ticket == ticket && matches!(self.subject, Subject::One(_, PlanState::Planning(_)))
     }
 
-    /// Takes the plan.
+    /// Takes a step of the planning.
+    pub(in crate::console) fn step(&mut self, event: Event) {
+        if let Subject::One(_, state @ PlanState::Planning(_)) = &mut self.subject {
+            *state = PlanState::Planning(Some(event));
+        }
+    }
+
+    /// Takes the plan. One with nothing to do, or that failed, asks nothing any more.
     pub(in crate::console) fn take(&mut self, answer: Answer<GcReport>) {
-        self.state = match answer {
-            Ok(report) if report.skipped => GateState::Idle(report),
-            Ok(report) => GateState::Ready(report),
-            Err(failure) => GateState::Failed(failure),
-        };
+        if let Subject::One(_, state) = &mut self.subject {
+            *state = match answer {
+                Ok(report) if report.skipped => PlanState::Idle(Box::new(report)),
+                Ok(report) => PlanState::Ready(Box::new(report)),
+                Err(failure) => PlanState::Failed(failure),
+            };
+            if !matches!(state, PlanState::Ready(_)) {
+                self.asks = Asks::Nothing;
+            }
+        }
     }
 
-    /// The operator said yes: the ticket of the work, and the effect that does it. None while there is no plan.
-    pub(in crate::console) fn confirm(&self) -> Option<(Ticket, Effect)> {
-        matches!(self.state, GateState::Ready(_)).then_some((self.ticket, Effect::Run(self.ticket)))
+    /// The operator said yes. None while there is nothing that could be run, and when what was typed is not what was asked
+    /// for: the gate then says so, and stays.
+    pub(in crate::console) fn confirm(&mut self) -> Option<Confirmed> {
+        match (&self.asks, &self.subject) {
+            (Asks::Key, Subject::One(repo, PlanState::Ready(_))) => Some(Confirmed::Plan(Permit(()), self.ticket, repo.clone())),
+            (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
+            (Asks::Count(typed), Subject::Many(repos)) => {
+                if typed.text().trim() == repos.len().to_string() {
+                    return Some(Confirmed::Many(Permit(()), names(repos)));
+                }
+                self.refusal = Some(match typed.text().trim() {
+                    "" => format!("Nothing was typed. It is {} repos: type that number, or leave with Esc.", repos.len()),
+                    other => format!("{other} is not {}. Nothing was done.", repos.len()),
+                });
+                None
+            }
+            _ => None,
+        }
     }
 
     /// The operator said no: what is left to do.
-    pub(in crate::console) fn decline(self) -> Effect {
-        match self.state {
-            GateState::Planning(_) => Effect::Cancel(self.ticket),
-            GateState::Ready(_) | GateState::Idle(_) | GateState::Failed(_) => Effect::Forget(self.ticket),
+    pub(in crate::console) fn decline(self) -> Option<Effect> {
+        match self.subject {
+            Subject::One(_, PlanState::Planning(_)) => Some(Effect::Cancel(self.ticket)),
+            Subject::One(..) => Some(Effect::Forget(self.ticket)),
+            Subject::Many(_) => None,
         }
+    }
+
+    /// What many repos come to.
+    pub(in crate::console) fn totals(repos: &[RepoSummary]) -> Totals {
+        Totals::of(repos)
+    }
+}
+
+fn names(repos: &[RepoSummary]) -> Vec<RepoName> {
+    repos.iter().map(|repo| repo.repo.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::keys::Action;
+    use crate::console::tests::fake::summary;
+
+    fn many(number: usize) -> Gate {
+        Gate::many((0..number).map(|n| summary(&format!("o/r{n}"), 2)).collect(), Ticket(1), true)
+    }
+
+    #[test]
+    fn more_than_ten_repos_ask_for_their_number() {
+        assert!(matches!(many(10).confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 10));
+        let mut gate = many(11);
+        assert_eq!(gate.place(), Place::Typing);
+        assert!(gate.confirm().is_none() && gate.refusal.take().is_some_and(|words| words.contains("Nothing was typed")));
+        for (typed, right) in [("1", false), ("10", false), ("y", false), (" 11", true)] {
+            let Asks::Count(input) = &mut gate.asks else { panic!() };
+            input.act(Action::EraseAll);
+            input.paste(typed);
+            assert_eq!(gate.confirm().is_some(), right, "{typed}");
+        }
+    }
+
+    #[test]
+    fn repos_with_nothing_to_merge_are_left_out() {
+        let mut gate = Gate::many(vec![summary("a/a", 1), summary("a/b", 0)], Ticket(1), true);
+        assert_eq!(gate.place(), Place::Preview);
+        assert!(gate.confirm().is_none());
+        let mut gate = Gate::many(vec![summary("a/a", 1), summary("a/b", 5)], Ticket(1), true);
+        assert!(matches!(gate.confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 1));
+    }
+
+    #[test]
+    fn a_plan_that_is_only_shown_cannot_be_confirmed() {
+        let mut gate = Gate::one("a/b".parse().unwrap(), Ticket(1), false);
+        gate.take(Ok(crate::console::tests::fake::gc_report(&summary("a/b", 3))));
+        assert!(gate.confirm().is_none());
+        let mut gate = many(3);
+        gate.asks = Asks::Nothing;
+        assert!(gate.confirm().is_none());
     }
 }

@@ -1,26 +1,43 @@
 //! What the console knows, and where the operator is. Plain data: nothing here draws, waits or reads a clock.
 
+mod cursor;
+mod filter;
 mod gate;
+mod history;
+mod input;
+mod log;
+mod palette;
 mod repo;
 mod repos;
 mod run;
 
-pub(super) use gate::{Gate, GateState};
-pub(super) use repo::Repo;
-pub(super) use repos::Repos;
+pub(super) use cursor::Cursor;
+pub(super) use filter::Filter;
+pub(super) use gate::{Asks, Confirmed, Gate, Permit, PlanState, Subject};
+pub(super) use history::History;
+pub(super) use input::Input;
+pub(super) use log::{Level, Line, Log};
+pub(super) use palette::Palette;
+pub(super) use repo::{Item, Repo};
+pub(super) use repos::{Column, PAGE, Repos};
 pub(super) use run::{Outcome, Run, RunState, Runs, Work, step_words};
 
 use jiff::Timestamp;
-use packhouse_host::RepoName;
+use packhouse_host::{GcEntry, RepoName};
 
-use super::keys::Place;
+use super::keys::{Keymap, Place};
 use super::msg::{Effect, Extent, Ticket};
-use super::view::Theme;
+use super::view::Look;
 
 /// Everything.
 #[derive(Debug)]
 pub(super) struct Model {
-    pub(super) theme: Theme,
+    pub(super) look: Look,
+    pub(super) keymap: Keymap,
+    /// Whether nothing may be changed.
+    pub(super) read_only: bool,
+    /// Which store this is.
+    pub(super) store: String,
     /// The time of day when the last message came.
     pub(super) now: Timestamp,
     /// The minute in which the last frame was drawn: what it says of times is as old.
@@ -33,13 +50,20 @@ pub(super) struct Model {
     pub(super) repos: Repos,
     /// The screens above it, the shown one last.
     pub(super) screens: Vec<Screen>,
-    /// A question about a consolidation, over the screen.
+    /// A plan, in place of the screen.
     pub(super) gate: Option<Gate>,
     /// A question about leaving, over everything but the help.
     pub(super) leave: Option<Leave>,
     /// The help, scrolled by so many lines.
-    pub(super) help: Option<usize>,
+    pub(super) help: Option<Cursor>,
+    pub(super) palette: Option<Palette>,
     pub(super) runs: Runs,
+    pub(super) history: History,
+    pub(super) log: Log,
+    /// A word about what was just done, until the next key.
+    pub(super) notice: Option<String>,
+    /// Why the store is not watched.
+    pub(super) unwatched: bool,
     tickets: u64,
 }
 
@@ -48,8 +72,16 @@ pub(super) struct Model {
 pub(super) enum Screen {
     /// A repo.
     Repo(Box<Repo>),
-    /// Work that goes on, or its result.
+    /// All work.
+    Runs,
+    /// Work that waits or goes on, or its result.
     Run(Ticket),
+    /// All consolidations.
+    History,
+    /// One consolidation, and the line at which it begins to be seen.
+    Record(Box<GcEntry>, Cursor),
+    /// What happened.
+    Log,
 }
 
 /// Leaving while work is running.
@@ -65,9 +97,12 @@ pub(super) enum Leave {
 
 impl Model {
     /// A console that knows nothing yet.
-    pub(super) fn new(theme: Theme) -> Self {
+    pub(super) fn new(look: Look, keymap: Keymap, read_only: bool, store: String) -> Self {
         Model {
-            theme,
+            look,
+            keymap,
+            read_only,
+            store,
             now: Timestamp::UNIX_EPOCH,
             minute: 0,
             dirty: true,
@@ -77,26 +112,40 @@ impl Model {
             gate: None,
             leave: None,
             help: None,
+            palette: None,
             runs: Runs::default(),
+            history: History::default(),
+            log: Log::default(),
+            notice: None,
+            unwatched: false,
             tickets: 0,
         }
     }
 
     /// Where the operator is, as far as keys go.
     pub(super) fn place(&self) -> Place {
-        if self.help.is_some() { Place::Help } else { self.place_under_help() }
+        match (&self.help, &self.palette) {
+            (Some(_), _) => Place::Help,
+            (None, Some(_)) => Place::Palette,
+            (None, None) => self.place_below(),
+        }
     }
 
-    /// Where the operator is when the help is closed.
-    pub(super) fn place_under_help(&self) -> Place {
+    /// Where the operator is when help and palette are closed.
+    pub(super) fn place_below(&self) -> Place {
         match (&self.leave, &self.gate, self.screens.last()) {
             (Some(_), ..) => Place::Leave,
-            (_, Some(_), _) => Place::Gate,
+            (_, Some(gate), _) => gate.place(),
             (.., Some(Screen::Repo(_))) => Place::Repo,
+            (.., Some(Screen::Runs)) => Place::Runs,
             (.., Some(Screen::Run(ticket))) => match self.runs.get(*ticket) {
-                Some(run) if run.is_going() => Place::Run,
+                Some(run) if run.is_open() => Place::Run,
                 _ => Place::Done,
             },
+            (.., Some(Screen::History)) if self.history.typing => Place::Search,
+            (.., Some(Screen::History)) => Place::History,
+            (.., Some(Screen::Record(..))) => Place::Record,
+            (.., Some(Screen::Log)) => Place::Log,
             (.., None) if self.repos.typing => Place::Filter,
             (.., None) => Place::Repos,
         }
@@ -104,10 +153,17 @@ impl Model {
 
     /// The repo that the operator looks at or points to.
     pub(super) fn current_repo(&self) -> Option<RepoName> {
+        if let Some(gate) = &self.gate {
+            return gate.repo().cloned();
+        }
         match self.screens.last() {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
+            Some(Screen::Runs) => self.runs.current().map(|run| run.repo.clone()),
             Some(Screen::Run(ticket)) => self.runs.get(*ticket).map(|run| run.repo.clone()),
-            None => self.repos.current().map(|report| report.repo.clone()),
+            Some(Screen::History) => self.history.current().map(|entry| entry.repo.clone()),
+            Some(Screen::Record(entry, _)) => Some(entry.repo.clone()),
+            Some(Screen::Log) => None,
+            None => self.repos.current().map(|repo| repo.repo.clone()),
         }
     }
 
@@ -119,14 +175,30 @@ impl Model {
 
     /// Reads again what the operator sees, and the list under it.
     pub(super) fn refresh(&mut self) -> Vec<Effect> {
+        let mut effects = vec![self.refresh_list()];
+        effects.extend(self.refresh_above());
+        effects
+    }
+
+    /// Reads the list of repos again.
+    pub(super) fn refresh_list(&mut self) -> Effect {
         let ticket = self.ticket();
-        self.repos.loading = Some(ticket);
-        let mut effects = vec![Effect::List(ticket)];
+        self.repos.begin(ticket, self.now);
+        Effect::List(ticket, None)
+    }
+
+    /// Reads again the screens above the list.
+    pub(super) fn refresh_above(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
         for at in 0..self.screens.len() {
             let ticket = self.ticket();
-            if let Some(Screen::Repo(repo)) = self.screens.get_mut(at) {
-                repo.loading = Some(ticket);
-                effects.push(Effect::Show(ticket, repo.name.clone()));
+            match self.screens.get_mut(at) {
+                Some(Screen::Repo(repo)) => {
+                    repo.loading = Some(ticket);
+                    effects.push(Effect::Show(ticket, repo.name.clone()));
+                }
+                Some(Screen::History) => effects.push(self.history.begin(ticket)),
+                _ => {}
             }
         }
         effects
@@ -140,15 +212,50 @@ impl Model {
         })
     }
 
-    /// The line at which the shown text begins, where it scrolls.
-    pub(super) fn top_line(&mut self) -> Option<&mut usize> {
-        if self.help.is_some() {
-            return self.help.as_mut();
+    /// What moves with the arrows here, and through how many lines. Where the lines are text, they are those of the last frame, and the
+    /// cursor is the first that is seen.
+    pub(super) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {
+        let page = self.extent;
+        let text = page.content.saturating_sub(page.height) + 1;
+        if let Some(top) = &mut self.help {
+            return Some((top, text));
         }
-        match self.screens.last_mut() {
-            Some(Screen::Repo(repo)) => Some(&mut repo.top),
-            Some(Screen::Run(ticket)) => self.runs.get_mut(*ticket).map(|run| &mut run.top),
-            None => None,
+        if let Some(palette) = &mut self.palette {
+            let lines = palette.fitting(&self.keymap).len();
+            return Some((&mut palette.cursor, lines));
+        }
+        if self.leave.is_some() {
+            return None;
+        }
+        if let Some(gate) = &mut self.gate {
+            return Some((&mut gate.top, text));
+        }
+        match self.screens.last_mut()? {
+            Screen::Repo(repo) => {
+                let items = repo.items();
+                Some((&mut repo.cursor, items))
+            }
+            Screen::Runs => {
+                let lines = self.runs.len();
+                Some((&mut self.runs.cursor, lines))
+            }
+            Screen::Run(ticket) => {
+                let run = self.runs.get_mut(*ticket)?;
+                let findings = match &run.state {
+                    RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => Some(report.problems.len()),
+                    _ => None,
+                };
+                Some((&mut run.top, findings.unwrap_or(text)))
+            }
+            Screen::History => {
+                let lines = self.history.entries.len();
+                Some((&mut self.history.cursor, lines))
+            }
+            Screen::Record(_, top) => Some((top, text)),
+            Screen::Log => {
+                let lines = self.log.newest().len();
+                Some((&mut self.log.cursor, lines))
+            }
         }
     }
 }

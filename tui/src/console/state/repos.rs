@@ -1,63 +1,294 @@
-//! The list of repos: what is in it, what the filter leaves of it, and which one is pointed to.
+//! The list of repos: what is in it, what the filter leaves of it in which order, which one is pointed to, and which
+//! are marked.
+//!
+//! There may be 100 000 of them. They come in pages by name; a first reading shows each page at once, a later one
+//! takes the place of the old when it is complete. The order is worked out when it is asked for, not at every page.
 
-use packhouse_host::{RepoName, RepoReport};
+use std::cmp::Reverse;
+use std::collections::HashSet;
 
+use jiff::Timestamp;
+use packhouse_host::{RepoName, RepoSummary};
+
+use super::{Cursor, Filter, Input};
 use crate::console::backend::{Answer, Failure};
+use crate::console::keys::Action;
 use crate::console::msg::Ticket;
+
+/// Repos that are read at once.
+pub(in crate::console) const PAGE: u32 = 1000;
+
+/// What the list can be sorted by, in the order of its columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::console) enum Column {
+    #[default]
+    Name,
+    Packs,
+    Objects,
+    Size,
+    Reclaimable,
+    LastGc,
+}
+
+impl Column {
+    const ALL: [Column; 6] =
+        [Column::Name, Column::Packs, Column::Objects, Column::Size, Column::Reclaimable, Column::LastGc];
+
+    /// In words, for the header.
+    pub(in crate::console) const fn words(self) -> &'static str {
+        match self {
+            Column::Name => "name",
+            Column::Packs => "packs",
+            Column::Objects => "objects",
+            Column::Size => "size",
+            Column::Reclaimable => "reclaimable bytes",
+            Column::LastGc => "last consolidation",
+        }
+    }
+
+    fn step(self, by: usize) -> Column {
+        let at = Column::ALL.iter().position(|column| *column == self).unwrap_or_default();
+        Column::ALL[(at + by) % Column::ALL.len()]
+    }
+}
 
 /// See [`crate::console::view`] for how it looks.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Repos {
-    all: Vec<RepoReport>,
-    /// Positions in `all` that the filter leaves. Kept, so that drawing touches only the rows on the screen.
-    shown: Vec<usize>,
-    /// Position in `shown`.
-    selected: usize,
-    pub(in crate::console) filter: String,
+    all: Vec<Row>,
+    /// What a later reading has given so far.
+    coming: Option<Vec<Row>>,
+    /// Positions in `all` that the filter leaves, in order. Kept, so that drawing touches only the rows on the screen.
+    shown: Vec<u32>,
+    /// How many of `all` are looked at in `shown`.
+    arranged: usize,
+    cursor: Cursor,
+    marked: HashSet<RepoName>,
+    column: Column,
+    /// Against the column's own direction: names go up, numbers down, the worst first.
+    turned: bool,
+    input: Input,
+    filter: Filter,
+    /// What is wrong with the filter as it stands.
+    pub(in crate::console) bad_filter: Option<String>,
     /// Whether keys go into the filter.
     pub(in crate::console) typing: bool,
-    /// Whether `all` was ever read.
+    /// Whether `all` was ever read to its end.
     pub(in crate::console) known: bool,
     /// The reading that is under way; answers to older ones are dropped.
     pub(in crate::console) loading: Option<Ticket>,
+    /// When that reading began, and when and how fast the last one ended.
+    began: Timestamp,
+    read: Option<(Timestamp, i64)>,
+    /// Whether the store has changed since.
+    pub(in crate::console) stale: bool,
     /// Why the last reading failed. What was read before stays on the screen.
     pub(in crate::console) failure: Option<Failure>,
+    totals: Totals,
+}
+
+/// A repo, with its name as it is shown and searched.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    summary: RepoSummary,
+}
+
+impl From<RepoSummary> for Row {
+    fn from(summary: RepoSummary) -> Row {
+        Row { name: summary.repo.to_string(), summary }
+    }
+}
+
+/// Sums over all repos.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::console) struct Totals {
+    pub(in crate::console) packs: u64,
+    pub(in crate::console) bytes: u64,
+    pub(in crate::console) reclaimable: u64,
+}
+
+impl Totals {
+    /// Sums over repos.
+    pub(in crate::console) fn of<'a>(repos: impl IntoIterator<Item = &'a RepoSummary>) -> Totals {
+        repos.into_iter().fold(Totals::default(), |sum, repo| Totals {
+            packs: sum.packs.saturating_add(repo.packs),
+            bytes: sum.bytes.saturating_add(repo.bytes),
+            reclaimable: sum.reclaimable.saturating_add(repo.reclaimable()),
+        })
+    }
 }
 
 impl Repos {
-    /// Takes an answer. The operator goes on pointing to the same repo, if it is still there.
-    pub(in crate::console) fn take(&mut self, answer: Answer<Vec<RepoReport>>) {
-        self.loading = None;
-        match answer {
-            Ok(all) => {
-                let pointed = self.current().map(|report| report.repo.clone());
-                self.all = all;
-                self.known = true;
-                self.failure = None;
-                self.filter_again(pointed);
+    /// Begins to read the list anew.
+    pub(in crate::console) fn begin(&mut self, ticket: Ticket, now: Timestamp) {
+        self.loading = Some(ticket);
+        self.stale = false;
+        self.began = now;
+        self.coming = (!self.all.is_empty()).then(Vec::new);
+    }
+
+    /// Takes a page. Gives the repo after which to go on reading; none at the end.
+    pub(in crate::console) fn take(&mut self, answer: Answer<Vec<RepoSummary>>, now: Timestamp) -> Option<RepoName> {
+        let page = match answer {
+            Ok(page) => page,
+            Err(failure) => {
+                self.loading = None;
+                self.coming = None;
+                self.failure = Some(failure);
+                self.arrange(now);
+                return None;
             }
-            Err(failure) => self.failure = Some(failure),
+        };
+        let last = (page.len() >= PAGE as usize).then(|| page.last().map(|last| last.repo.clone())).flatten();
+        let rows = page.into_iter().map(Row::from);
+        match &mut self.coming {
+            Some(coming) => coming.extend(rows),
+            None => self.all.extend(rows),
+        }
+        if last.is_some() {
+            // Sorting at every page would take the square of the time: only when there is twice as much.
+            if self.coming.is_none() && self.all.len() >= 2 * self.arranged.max(1) {
+                self.arrange(now);
+            }
+            return last;
+        }
+        self.loading = None;
+        self.known = true;
+        self.failure = None;
+        self.read = Some((now, now.duration_since(self.began).as_millis().try_into().unwrap_or(i64::MAX)));
+        let pointed = self.current().map(|repo| repo.repo.clone());
+        if let Some(coming) = self.coming.take() {
+            self.all = coming;
+            self.arranged = 0;
+            self.shown.clear();
+        }
+        let there: HashSet<&RepoName> = if self.marked.is_empty() { HashSet::new() } else { self.names().collect() };
+        let marked = self.marked.iter().filter(|name| there.contains(name)).cloned().collect();
+        self.marked = marked;
+        self.arrange_at(pointed, now);
+        None
+    }
+
+    /// Takes the row of one repo that has changed.
+    pub(in crate::console) fn put(&mut self, summary: RepoSummary, now: Timestamp) {
+        if let Some(row) = self.all.iter_mut().find(|row| row.summary.repo == summary.repo) {
+            row.summary = summary;
+            self.arrange(now);
         }
     }
 
-    /// Changes the filter, a part of a name in any case.
-    pub(in crate::console) fn filter_by(&mut self, filter: String) {
-        let pointed = self.current().map(|report| report.repo.clone());
-        self.filter = filter;
-        self.filter_again(pointed);
+    /// Whether the list should be read again: it is stale, and reading would take a small part of the time at most.
+    pub(in crate::console) fn due(&self, now: Timestamp) -> bool {
+        self.stale
+            && self.loading.is_none()
+            && self.read.is_none_or(|(at, took)| now.duration_since(at).as_millis() >= i128::from(took.saturating_mul(10).max(2000)))
     }
 
-    fn filter_again(&mut self, pointed: Option<RepoName>) {
-        let wanted = self.filter.to_lowercase();
-        let named = |report: &RepoReport| wanted.is_empty() || report.repo.to_string().to_lowercase().contains(&wanted);
-        self.shown = (0..self.all.len()).filter(|&at| named(&self.all[at])).collect();
-        let again = self.shown.iter().position(|&at| Some(&self.all[at].repo) == pointed.as_ref());
-        self.selected = again.unwrap_or_else(|| self.selected.min(self.shown.len().saturating_sub(1)));
+    /// Types into the filter; false if the action doesn't type.
+    pub(in crate::console) fn type_filter(&mut self, action: Action, now: Timestamp) -> bool {
+        let typed = self.input.act(action);
+        if typed {
+            self.filter_again(now);
+        }
+        typed
     }
 
-    /// All repos of the store.
-    pub(in crate::console) fn all(&self) -> &[RepoReport] {
-        &self.all
+    /// Pastes into the filter.
+    pub(in crate::console) fn paste_filter(&mut self, text: &str, now: Timestamp) {
+        self.input.paste(text);
+        self.filter_again(now);
+    }
+
+    /// Drops the filter.
+    pub(in crate::console) fn clear_filter(&mut self, now: Timestamp) {
+        self.input = Input::default();
+        self.filter_again(now);
+    }
+
+    fn filter_again(&mut self, now: Timestamp) {
+        match self.input.text().parse() {
+            Ok(filter) => {
+                self.filter = filter;
+                self.bad_filter = None;
+                self.arrange(now);
+            }
+            // While a term is being typed, what was last understood holds.
+            Err(bad) => self.bad_filter = Some(format!("{bad}")),
+        }
+    }
+
+    /// Sorts by another column, or the other way around.
+    pub(in crate::console) fn sort(&mut self, action: Action, now: Timestamp) {
+        match action {
+            Action::SortNext => self.column = self.column.step(1),
+            Action::SortPrevious => self.column = self.column.step(Column::ALL.len() - 1),
+            _ => self.turned = !self.turned,
+        }
+        if action != Action::SortTurn {
+            self.turned = false;
+        }
+        self.arrange(now);
+        self.cursor = Cursor::default();
+    }
+
+    /// By what it is sorted, and whether the smallest comes first.
+    pub(in crate::console) fn sorted(&self) -> (Column, bool) {
+        (self.column, (self.column == Column::Name) != self.turned)
+    }
+
+    fn arrange(&mut self, now: Timestamp) {
+        let pointed = self.current().map(|repo| repo.repo.clone());
+        self.arrange_at(pointed, now);
+    }
+
+    /// Works out what is shown, in which order; the operator goes on pointing to the same repo, if it is still there.
+    fn arrange_at(&mut self, pointed: Option<RepoName>, now: Timestamp) {
+        let all = &self.all;
+        let mut shown: Vec<u32> = if self.filter.is_empty() {
+            (0..all.len() as u32).collect()
+        } else {
+            let fits = |at: &u32| self.filter.score(&all[*at as usize].name, &all[*at as usize].summary, now).is_some();
+            (0..all.len() as u32).filter(fits).collect()
+        };
+        let up = (self.column == Column::Name) != self.turned;
+        let repo = |at: &u32| &all[*at as usize].summary;
+        // Rows come by name, and a stable sort keeps that where the numbers are the same.
+        match self.column {
+            Column::Name => {}
+            Column::Packs => order(&mut shown, up, |at| repo(at).packs),
+            Column::Objects => order(&mut shown, up, |at| repo(at).objects),
+            Column::Size => order(&mut shown, up, |at| repo(at).bytes),
+            Column::Reclaimable => order(&mut shown, up, |at| repo(at).reclaimable()),
+            Column::LastGc => order(&mut shown, up, |at| repo(at).last_gc.as_ref().map(|last| last.finished_at)),
+        }
+        if self.column == Column::Name && !up {
+            shown.reverse();
+        }
+        let again = pointed.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
+        self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
+        self.totals = Totals::of(all.iter().map(|row| &row.summary));
+        self.arranged = all.len();
+        self.shown = shown;
+    }
+
+    fn names(&self) -> impl Iterator<Item = &RepoName> {
+        self.all.iter().map(|row| &row.summary.repo)
+    }
+
+    /// What the filter's text is.
+    pub(in crate::console) fn filter(&self) -> &str {
+        self.input.text()
+    }
+
+    /// How many repos are known.
+    pub(in crate::console) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Sums over all of them.
+    pub(in crate::console) fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// How many the filter leaves.
@@ -66,22 +297,168 @@ impl Repos {
     }
 
     /// The repos from one position on.
-    pub(in crate::console) fn from(&self, first: usize) -> impl Iterator<Item = &RepoReport> {
-        self.shown.iter().skip(first).map(|&at| &self.all[at])
+    pub(in crate::console) fn from(&self, first: usize) -> impl Iterator<Item = &RepoSummary> {
+        self.shown.iter().skip(first).map(|at| &self.all[*at as usize].summary)
     }
 
     /// Which one is pointed to.
-    pub(in crate::console) fn selected(&self) -> usize {
-        self.selected
+    pub(in crate::console) fn cursor(&self) -> Cursor {
+        self.cursor
     }
 
-    /// Points to another; to the last one, if there aren't so many.
-    pub(in crate::console) fn select(&mut self, position: usize) {
-        self.selected = position.min(self.shown.len().saturating_sub(1));
+    /// Points to another; false if the action doesn't move.
+    pub(in crate::console) fn act(&mut self, action: Action, page: usize) -> bool {
+        self.cursor.act(action, self.shown.len(), page)
+    }
+
+    /// Points to a line.
+    pub(in crate::console) fn point(&mut self, line: usize) {
+        self.cursor.set(line.min(self.shown.len().saturating_sub(1)));
     }
 
     /// The repo that is pointed to.
-    pub(in crate::console) fn current(&self) -> Option<&RepoReport> {
-        self.shown.get(self.selected).map(|&at| &self.all[at])
+    pub(in crate::console) fn current(&self) -> Option<&RepoSummary> {
+        self.shown.get(self.cursor.at(self.shown.len())).map(|at| &self.all[*at as usize].summary)
+    }
+
+    /// Marks the repo that is pointed to, or takes its mark away; and goes on to the next.
+    pub(in crate::console) fn mark(&mut self) {
+        if let Some(name) = self.current().map(|repo| repo.repo.clone()) {
+            if !self.marked.remove(&name) {
+                self.marked.insert(name);
+            }
+            self.cursor.act(Action::Down, self.shown.len(), 1);
+        }
+    }
+
+    /// Marks all that are shown; if they are marked, takes all marks away.
+    pub(in crate::console) fn mark_all(&mut self) {
+        let shown: Vec<RepoName> = self.from(0).map(|repo| repo.repo.clone()).collect();
+        if shown.iter().all(|name| self.marked.contains(name)) {
+            self.marked.clear();
+        } else {
+            self.marked.extend(shown);
+        }
+    }
+
+    /// Takes all marks away; false if there were none.
+    pub(in crate::console) fn unmark(&mut self) -> bool {
+        let any = !self.marked.is_empty();
+        self.marked.clear();
+        any
+    }
+
+    /// Whether a repo is marked.
+    pub(in crate::console) fn is_marked(&self, repo: &RepoName) -> bool {
+        self.marked.contains(repo)
+    }
+
+    /// The marked repos, by name; also those that the filter hides.
+    pub(in crate::console) fn marked(&self) -> Vec<RepoSummary> {
+        if self.marked.is_empty() {
+            return Vec::new();
+        }
+        self.all.iter().map(|row| &row.summary).filter(|repo| self.marked.contains(&repo.repo)).cloned().collect()
+    }
+
+    /// How many are marked.
+    pub(in crate::console) fn marks(&self) -> usize {
+        self.marked.len()
+    }
+}
+
+/// Sorts, and keeps the order of what is the same.
+fn order<K: Ord>(shown: &mut [u32], up: bool, key: impl Fn(&u32) -> K) {
+    if up { shown.sort_by_key(key) } else { shown.sort_by_key(|at| Reverse(key(at))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::fake::{now, summary};
+
+    fn list(repos: &[(&str, u64)]) -> Repos {
+        let mut list = Repos::default();
+        list.begin(Ticket(1), now());
+        let page = repos.iter().map(|(name, packs)| summary(name, *packs)).collect();
+        assert_eq!(list.take(Ok(page), now()), None);
+        list
+    }
+
+    fn shown(list: &Repos) -> Vec<String> {
+        list.from(0).map(|repo| repo.repo.to_string()).collect()
+    }
+
+    #[test]
+    fn numbers_are_sorted_the_worst_first_and_names_by_the_alphabet() {
+        let mut list = list(&[("a/a", 2), ("a/b", 9), ("a/c", 2)]);
+        list.sort(Action::SortNext, now());
+        assert_eq!((list.sorted(), shown(&list)), ((Column::Packs, false), vec!["a/b".into(), "a/a".into(), "a/c".into()]));
+        list.sort(Action::SortTurn, now());
+        assert_eq!(shown(&list), ["a/a", "a/c", "a/b"]);
+        list.sort(Action::SortPrevious, now());
+        assert_eq!((list.sorted(), shown(&list)), ((Column::Name, true), vec!["a/a".into(), "a/b".into(), "a/c".into()]));
+        list.sort(Action::SortTurn, now());
+        assert_eq!(shown(&list), ["a/c", "a/b", "a/a"]);
+    }
+
+    #[test]
+    fn pages_are_shown_as_they_come_and_a_later_reading_only_when_it_is_complete() {
+        let page = |from: usize, many: usize| {
+            Ok((from..from + many).map(|n| summary(&format!("o/r{n:05}"), 1)).collect::<Vec<_>>())
+        };
+        let mut list = Repos::default();
+        list.begin(Ticket(1), now());
+        let after = list.take(page(0, PAGE as usize), now());
+        assert_eq!((after.unwrap().to_string(), list.shown(), list.known), ("o/r00999".into(), 1000, false));
+        assert_eq!(list.take(page(1000, 5), now()), None);
+        assert_eq!((list.shown(), list.known), (1005, true));
+        list.point(1003);
+        list.begin(Ticket(2), now());
+        list.take(page(3, PAGE as usize), now());
+        assert_eq!(list.shown(), 1005);
+        list.take(page(1003, 2), now());
+        assert_eq!((list.shown(), list.current().unwrap().repo.to_string()), (1002, "o/r01003".into()));
+    }
+
+    #[test]
+    fn marks_outlive_the_filter_and_not_the_repo() {
+        let mut list = list(&[("a/a", 2), ("a/b", 9), ("b/c", 2)]);
+        list.mark_all();
+        list.paste_filter("b/", now());
+        assert_eq!((list.shown(), list.marks()), (1, 3));
+        list.mark_all();
+        assert_eq!(list.marks(), 0);
+        list.mark();
+        list.clear_filter(now());
+        assert_eq!(list.marked().iter().map(|repo| repo.repo.to_string()).collect::<Vec<_>>(), ["b/c"]);
+        list.begin(Ticket(2), now());
+        list.take(Ok(vec![summary("a/a", 2)]), now());
+        assert_eq!(list.marks(), 0);
+    }
+
+    #[test]
+    fn a_bad_filter_leaves_what_was_shown() {
+        let mut list = list(&[("a/a", 2), ("a/b", 9)]);
+        list.paste_filter("packs>5", now());
+        assert_eq!(shown(&list), ["a/b"]);
+        list.paste_filter("x", now());
+        assert!(list.bad_filter.as_ref().unwrap().contains("`packs>5x`"));
+        assert_eq!(shown(&list), ["a/b"]);
+        list.clear_filter(now());
+        assert_eq!((list.shown(), &list.bad_filter), (2, &None));
+    }
+
+    #[test]
+    fn a_stale_list_is_read_again_but_not_all_the_time() {
+        let mut list = list(&[("a/a", 2)]);
+        let later = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
+        assert!(!list.due(later(60)));
+        list.stale = true;
+        assert!(!list.due(later(1)) && list.due(later(2)));
+        list.begin(Ticket(2), later(10));
+        list.take(Ok(vec![summary("a/a", 3)]), later(14));
+        list.stale = true;
+        assert!(!list.due(later(53)) && list.due(later(54)));
     }
 }

@@ -1,11 +1,20 @@
-//! Work that goes on in the background, and how it ended. At most one per repo is going on.
+//! Work: what waits, what goes on in the background, and how it ended.
+
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use packhouse_host::{Event, GcReport, RepoName, VerifyReport};
+use packhouse_host::{Event, GcReport, Phase, RepoName, VerifyReport};
 
-use crate::console::backend::{Answer, Failure};
-use crate::console::msg::Ticket;
+use super::Cursor;
+use crate::console::backend::{Answer, Failure, FailureKind};
+use crate::console::msg::{Effect, Ticket};
 use crate::console::words::percent;
+
+/// How much goes on at once: as many as keep two cores and a disk busy. The rest waits.
+pub(in crate::console) const AT_ONCE: usize = 2;
+
+/// Ended work that is remembered. The store's own history goes further back.
+const REMEMBERED: usize = 1000;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +47,28 @@ pub(in crate::console) struct Run {
     pub(in crate::console) ticket: Ticket,
     pub(in crate::console) repo: RepoName,
     pub(in crate::console) work: Work,
-    pub(in crate::console) started: Timestamp,
     pub(in crate::console) state: RunState,
-    /// The line at which its screen begins.
-    pub(in crate::console) top: usize,
+    /// Whether it was confirmed for a plan that was shown, not for many repos at once.
+    pub(in crate::console) planned: bool,
+    /// When it was asked for, began and ended.
+    pub(in crate::console) asked: Timestamp,
+    pub(in crate::console) began: Option<Timestamp>,
+    pub(in crate::console) ended: Option<Timestamp>,
+    /// The line at which its screen begins, or the finding that is pointed to.
+    pub(in crate::console) top: Cursor,
 }
 
 /// How far it is.
 #[derive(Debug)]
 pub(in crate::console) enum RunState {
+    /// It waits for its turn, and starts with this effect.
+    Waiting(Effect),
     /// It goes on.
     Going {
         /// The last step that was told.
         step: Option<Event>,
+        /// How fast it is.
+        speed: Speed,
         /// Whether it was asked to stop.
         stopping: bool,
     },
@@ -61,9 +79,9 @@ pub(in crate::console) enum RunState {
 /// What work that went well gives.
 #[derive(Debug)]
 pub(in crate::console) enum Outcome {
-    Consolidated(GcReport),
+    Consolidated(Box<GcReport>),
     /// With or without problems.
-    Verified(VerifyReport),
+    Verified(Box<VerifyReport>),
 }
 
 impl Run {
@@ -72,10 +90,16 @@ impl Run {
         matches!(self.state, RunState::Going { .. })
     }
 
+    /// Whether it waits or goes on.
+    pub(in crate::console) fn is_open(&self) -> bool {
+        !matches!(self.state, RunState::Ended(_))
+    }
+
     /// Where it is, in a few words: `splicing 43 %`. None once it has ended.
     pub(in crate::console) fn step_words(&self) -> Option<String> {
         match &self.state {
             RunState::Ended(_) => None,
+            RunState::Waiting(_) => Some("waiting".to_owned()),
             RunState::Going { stopping: true, .. } => Some("stopping".to_owned()),
             RunState::Going { step: None, .. } => Some(format!("{} …", self.work.doing())),
             RunState::Going { step: Some(step), .. } => Some(step_words(step)),
@@ -91,41 +115,151 @@ pub(in crate::console) fn step_words(step: &Event) -> String {
     }
 }
 
-/// All work since the console started; of what has ended, the last of each repo.
+/// How fast the bytes of a phase go by, sampled twice a second at most.
 #[derive(Debug, Default)]
-pub(in crate::console) struct Runs(Vec<Run>);
+pub(in crate::console) struct Speed {
+    /// Bytes a second, oldest first.
+    samples: VecDeque<u64>,
+    /// Where the last sample was taken.
+    at: Option<(Timestamp, Phase, u64)>,
+}
+
+impl Speed {
+    const SAMPLES: usize = 60;
+    const EVERY_MS: i128 = 500;
+
+    fn take(&mut self, step: &Event, now: Timestamp) {
+        let Some((then, phase, done)) = self.at.filter(|(_, phase, done)| *phase == step.phase && *done <= step.done) else {
+            self.at = Some((now, step.phase, step.done));
+            return;
+        };
+        let took = now.duration_since(then).as_millis();
+        if took < Self::EVERY_MS {
+            return;
+        }
+        let rate = u128::from(step.done - done) * 1000 / took.unsigned_abs();
+        self.samples.push_back(u64::try_from(rate).unwrap_or(u64::MAX));
+        if self.samples.len() > Self::SAMPLES {
+            self.samples.pop_front();
+        }
+        self.at = Some((now, phase, step.done));
+    }
+
+    /// Bytes a second, oldest first.
+    pub(in crate::console) fn samples(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
+        self.samples.iter().copied()
+    }
+
+    /// Bytes a second over the last samples; none before the first.
+    pub(in crate::console) fn rate(&self) -> Option<u64> {
+        let last = self.samples.iter().rev().take(6);
+        let many = last.len() as u64;
+        (many > 0).then(|| last.sum::<u64>() / many)
+    }
+
+    /// Seconds that the rest of a phase would take; none while that can't be said.
+    pub(in crate::console) fn left(&self, step: &Event) -> Option<u64> {
+        let rate = self.rate().filter(|rate| *rate > 0 && step.total > 0)?;
+        Some(step.total.saturating_sub(step.done).div_ceil(rate))
+    }
+}
+
+/// All work since the console started, in the order in which it was asked for.
+#[derive(Debug, Default)]
+pub(in crate::console) struct Runs {
+    all: VecDeque<Run>,
+    pub(in crate::console) cursor: Cursor,
+}
 
 impl Runs {
-    /// Starts work; what ended on that repo before is forgotten.
-    pub(in crate::console) fn start(&mut self, ticket: Ticket, repo: RepoName, work: Work, started: Timestamp) {
-        self.0.retain(|run| run.repo != repo || run.is_going());
-        self.0.push(Run { ticket, repo, work, started, state: RunState::Going { step: None, stopping: false }, top: 0 });
+    /// Takes work that was asked for; it waits for its turn.
+    pub(in crate::console) fn ask(&mut self, ticket: Ticket, repo: RepoName, work: Work, effect: Effect, now: Timestamp) {
+        let planned = matches!(effect, Effect::Run(..));
+        let state = RunState::Waiting(effect);
+        self.all.push_back(Run {
+            ticket,
+            repo,
+            work,
+            state,
+            planned,
+            asked: now,
+            began: None,
+            ended: None,
+            top: Cursor::default(),
+        });
+        // The oldest that has ended is forgotten.
+        if self.all.len() > REMEMBERED
+            && let Some(old) = self.all.iter().position(|run| !run.is_open())
+        {
+            self.all.remove(old);
+        }
+    }
+
+    /// What can start now: effects for as much as may go on at once. Never two on one repo.
+    pub(in crate::console) fn start(&mut self, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for at in 0..self.all.len() {
+            if self.going().count() >= AT_ONCE {
+                break;
+            }
+            let busy = self.going().any(|going| going.repo == self.all[at].repo);
+            let run = &mut self.all[at];
+            if let (RunState::Waiting(_), false) = (&run.state, busy) {
+                let going = RunState::Going { step: None, speed: Speed::default(), stopping: false };
+                if let RunState::Waiting(effect) = std::mem::replace(&mut run.state, going) {
+                    run.began = Some(now);
+                    effects.push(effect);
+                }
+            }
+        }
+        effects
     }
 
     /// The work of a ticket.
     pub(in crate::console) fn get(&self, ticket: Ticket) -> Option<&Run> {
-        self.0.iter().find(|run| run.ticket == ticket)
+        self.all.iter().find(|run| run.ticket == ticket)
     }
 
     /// The work of a ticket.
     pub(in crate::console) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Run> {
-        self.0.iter_mut().find(|run| run.ticket == ticket)
+        self.all.iter_mut().find(|run| run.ticket == ticket)
+    }
+
+    /// All of it, newest first.
+    pub(in crate::console) fn newest(&self) -> impl ExactSizeIterator<Item = &Run> {
+        self.all.iter().rev()
+    }
+
+    /// How much there is.
+    pub(in crate::console) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The work that is pointed to.
+    pub(in crate::console) fn current(&self) -> Option<&Run> {
+        self.newest().nth(self.cursor.at(self.all.len()))
     }
 
     /// What goes on, oldest first.
     pub(in crate::console) fn going(&self) -> impl Iterator<Item = &Run> {
-        self.0.iter().filter(|run| run.is_going())
+        self.all.iter().filter(|run| run.is_going())
     }
 
-    /// What goes on, or ended last, on a repo.
+    /// What waits or goes on, oldest first.
+    pub(in crate::console) fn open(&self) -> impl Iterator<Item = &Run> {
+        self.all.iter().filter(|run| run.is_open())
+    }
+
+    /// What waits, goes on, or ended last, on a repo.
     pub(in crate::console) fn of_repo(&self, repo: &RepoName) -> Option<&Run> {
-        self.0.iter().rev().find(|run| run.repo == *repo)
+        self.all.iter().rev().find(|run| run.repo == *repo)
     }
 
     /// Takes a step. Steps of what has ended come too late, and nothing is said of them.
-    pub(in crate::console) fn step(&mut self, ticket: Ticket, event: Event) -> bool {
+    pub(in crate::console) fn step(&mut self, ticket: Ticket, event: Event, now: Timestamp) -> bool {
         match self.get_mut(ticket).map(|run| &mut run.state) {
-            Some(RunState::Going { step, .. }) => {
+            Some(RunState::Going { step, speed, .. }) => {
+                speed.take(&event, now);
                 *step = Some(event);
                 true
             }
@@ -133,21 +267,92 @@ impl Runs {
         }
     }
 
-    /// Marks work as asked to stop; false if it isn't going on.
-    pub(in crate::console) fn stop(&mut self, ticket: Ticket) -> bool {
-        match self.get_mut(ticket).map(|run| &mut run.state) {
-            Some(RunState::Going { stopping, .. }) => {
+    /// Stops work: what waits ends at once, what goes on is marked and has to be asked. Gives the effects for that.
+    pub(in crate::console) fn stop(&mut self, ticket: Ticket, now: Timestamp) -> Vec<Effect> {
+        let Some(run) = self.get_mut(ticket) else { return Vec::new() };
+        match &mut run.state {
+            RunState::Ended(_) | RunState::Going { stopping: true, .. } => Vec::new(),
+            RunState::Going { stopping, .. } => {
                 *stopping = true;
-                true
+                vec![Effect::Cancel(ticket)]
             }
-            _ => false,
+            RunState::Waiting(_) => {
+                run.state = RunState::Ended(Err(Failure {
+                    kind: FailureKind::Cancelled,
+                    message: "It was taken back before its turn came.".to_owned(),
+                }));
+                run.ended = Some(now);
+                vec![Effect::Forget(ticket)]
+            }
         }
     }
 
     /// Takes an end.
-    pub(in crate::console) fn end(&mut self, ticket: Ticket, answer: Answer<Outcome>) {
+    pub(in crate::console) fn end(&mut self, ticket: Ticket, answer: Answer<Outcome>, now: Timestamp) {
         if let Some(run) = self.get_mut(ticket) {
             run.state = RunState::Ended(answer);
+            run.ended = Some(now);
         }
+    }
+
+    /// Drops work of which nothing should be said: a plan that is shown anew.
+    pub(in crate::console) fn drop(&mut self, ticket: Ticket) {
+        self.all.retain(|run| run.ticket != ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::fake::now;
+    use jiff::SignedDuration;
+
+    fn ask(runs: &mut Runs, ticket: u64, repo: &str) {
+        let repo: RepoName = repo.parse().unwrap();
+        let effect = Effect::Verify(Ticket(ticket), repo.clone());
+        runs.ask(Ticket(ticket), repo, Work::Verify, effect, now());
+    }
+
+    fn started(runs: &mut Runs) -> Vec<u64> {
+        let ticket = |effect| if let Effect::Verify(ticket, _) = effect { ticket.0 } else { panic!("{effect:?}") };
+        runs.start(now()).into_iter().map(ticket).collect()
+    }
+
+    #[test]
+    fn two_go_on_at_once_and_never_on_one_repo() {
+        let mut runs = Runs::default();
+        for (ticket, repo) in [(1, "a/a"), (2, "a/a"), (3, "a/b"), (4, "a/c")] {
+            ask(&mut runs, ticket, repo);
+        }
+        assert_eq!(started(&mut runs), [1, 3]);
+        assert!(started(&mut runs).is_empty());
+        runs.end(Ticket(3), Err(Failure { kind: FailureKind::Refused, message: String::new() }), now());
+        assert_eq!(started(&mut runs), [4]);
+        // Taken back while it waits.
+        assert_eq!(runs.stop(Ticket(2), now()), [Effect::Forget(Ticket(2))]);
+        assert_eq!(runs.stop(Ticket(1), now()), [Effect::Cancel(Ticket(1))]);
+        assert!(runs.stop(Ticket(1), now()).is_empty());
+        runs.end(Ticket(1), Err(Failure { kind: FailureKind::Cancelled, message: String::new() }), now());
+        assert!(started(&mut runs).is_empty() && runs.open().count() == 1);
+    }
+
+    #[test]
+    fn speed_is_of_one_phase_and_tells_the_time_left() {
+        let mut speed = Speed::default();
+        let step = |phase, done| Event { repo: "a/b".to_owned(), phase, done, total: 10_000 };
+        let at = |ms| now() + SignedDuration::from_millis(ms);
+        speed.take(&step(Phase::Splice, 0), at(0));
+        assert_eq!((speed.rate(), speed.left(&step(Phase::Splice, 0))), (None, None));
+        speed.take(&step(Phase::Splice, 100), at(100));
+        speed.take(&step(Phase::Splice, 1000), at(500));
+        speed.take(&step(Phase::Splice, 3000), at(1500));
+        assert_eq!(speed.samples().collect::<Vec<_>>(), [2000, 2000]);
+        assert_eq!(speed.left(&step(Phase::Splice, 3000)), Some(4));
+        // A new phase counts from its own beginning.
+        speed.take(&step(Phase::Prove, 0), at(3000));
+        assert_eq!(speed.samples().len(), 2);
+        // Clocks may stand still or go back.
+        speed.take(&step(Phase::Prove, 10), at(0));
+        assert_eq!(speed.samples().len(), 2);
     }
 }

@@ -1,116 +1,124 @@
-//! Keys into the real loop, on a fake store; what stands on the screen then.
+//! Keys into the real loop, on a demo store; what stands on the screen then.
 
+use crossterm::event::Event;
 use packhouse_host::{Phase, Problem, ProblemKind};
 
-use super::fake::{Fake, report};
+use super::fake::summary;
 use super::{Console, HUNG};
 use crate::console::app::Exit;
 use crate::console::backend::FailureKind;
-use crate::console::terminal::Input;
+use crate::console::demo::Demo;
+use crate::console::inputs::Input;
 
 #[tokio::test]
-async fn a_repo_is_found_previewed_consolidated_and_proven() {
-    let fake = Fake::three();
-    fake.hold("run");
-    let mut console = Console::on(fake, 100, 24).await;
+async fn a_repo_is_found_planned_consolidated_and_proven() {
+    let demo = Demo::three();
+    demo.hold("run");
+    let mut console = Console::on(demo, 120, 30).await;
     console.shows("7 packs to merge");
     console.press(&["Enter"]).await;
     console.shows("112 objects, 14 commits, 14 snapshots, 0 tags");
     console.press(&["g"]).await;
-    console.shows("Consolidate gabriel/notes?");
-    console.shows("7 packs (812.0 KiB) become 1 (730.8 KiB).");
+    console.shows("gabriel/notes › plan");
+    console.shows("812.0 KiB");
+    console.shows("730.8 KiB");
     console.press(&["y"]).await;
-    console.fake.tell(Phase::Splice, 43, 100);
-    console.until_seen(" 43 %").await;
+    console.demo.tell(Phase::Splice, 43, 100);
+    console.until_seen("43 %").await;
     console.shows("splicing");
-    console.fake.release();
-    console.until_seen("Done: 7 packs became 1, in 1.2 s.").await;
-    console.shows("✓ the content of every object hashes to its id: 112 objects");
+    console.demo.release();
+    console.until_seen("Done: 7 packs became 1").await;
+    console.shows("112 objects");
     console.press(&["Esc"]).await;
-    console.shows("State       in order");
+    console.shows("in order");
     console.press(&["q"]).await;
-    console.shows("7 → 1 packs, just now");
+    console.hides("7 packs to merge");
     console.press(&["q"]).await;
     assert_eq!(console.exit, Some(Exit::Left));
 }
 
 #[tokio::test]
 async fn neither_enter_nor_g_confirms() {
-    for no in ["Enter", "g", "n", "q", "Esc"] {
-        let mut console = Console::on(Fake::three(), 80, 20).await;
+    for no in ["Enter", "g", "n", "q", "Esc", "Space"] {
+        let mut console = Console::on(Demo::three(), 80, 20).await;
         console.press(&["g", no]).await;
-        assert!(!console.fake.calls().iter().any(|call| call.starts_with("run")), "{no} ran it");
-        if no == "g" {
-            console.shows("Consolidate gabriel/notes?");
+        assert_eq!(console.calls("run"), [""; 0], "{no} ran it");
+        if no == "g" || no == "Space" {
+            console.shows("gabriel/notes › plan");
         } else {
-            console.hides("Consolidate gabriel/notes?");
+            console.hides("gabriel/notes › plan");
         }
     }
 }
 
 #[tokio::test]
 async fn a_yes_before_there_is_a_plan_does_nothing() {
-    let fake = Fake::three();
-    fake.hold("plan");
-    let mut console = Console::on(fake, 80, 20).await;
+    let demo = Demo::three();
+    demo.hold("plan");
+    let mut console = Console::on(demo, 80, 20).await;
     console.press(&["g", "y"]).await;
-    console.shows("Looking at what there is to do");
-    console.fake.release();
-    console.until_seen("press y to consolidate").await;
-    assert_eq!(console.fake.calls(), ["list", "plan gabriel/notes"]);
+    console.shows("planning");
+    console.demo.release();
+    console.until_seen("730.8 KiB").await;
+    assert_eq!(console.demo.calls(), ["list", "plan gabriel/notes"]);
 }
 
 #[tokio::test]
 async fn declining_stops_the_planning() {
-    let fake = Fake::three();
-    fake.hold("plan");
-    let mut console = Console::on(fake, 80, 20).await;
+    let demo = Demo::three();
+    demo.hold("plan");
+    let mut console = Console::on(demo, 80, 20).await;
     console.press(&["g", "Esc"]).await;
-    assert_eq!(console.fake.held(), 0);
+    assert_eq!(console.demo.held(), 0);
     console.shows("7 packs to merge");
 }
 
 #[tokio::test]
 async fn one_pack_is_nothing_to_do() {
-    let mut console = Console::on(Fake::three(), 80, 20).await;
+    let mut console = Console::on(Demo::three(), 80, 20).await;
     console.press(&["Down", "g", "y"]).await;
-    console.shows("the repo is one pack already");
-    console.hides("press y");
+    console.shows("nothing to do");
+    console.hides("run this plan");
+    assert_eq!(console.calls("run"), [""; 0]);
 }
 
 #[tokio::test]
 async fn work_goes_on_behind_other_screens() {
-    let fake = Fake::three();
-    fake.hold("run");
-    let mut console = Console::on(fake, 100, 20).await;
+    let demo = Demo::three();
+    demo.hold("run");
+    let mut console = Console::on(demo, 100, 20).await;
     console.press(&["g", "y", "Esc"]).await;
-    console.fake.tell(Phase::Prove, 1, 2);
+    console.demo.tell(Phase::Prove, 1, 2);
     console.until_seen("running: gabriel/notes proving 50 %").await;
-    console.shows("▸gabriel/notes");
     // Asking again shows the work that goes on, and plans nothing.
     console.press(&["g"]).await;
-    console.shows("Phase       proving");
+    console.shows("gabriel/notes › consolidation");
     console.press(&["q"]).await;
-    console.fake.release();
-    console.until_seen("7 → 1 packs, just now").await;
-    assert_eq!(console.fake.calls(), ["list", "plan gabriel/notes", "run gabriel/notes", "list"]);
+    console.demo.release();
+    console.until_seen("in order").await;
+    console.settle().await;
+    console.hides("7 packs to merge");
+    let calls = console.demo.calls();
+    assert_eq!(calls[..4], ["list", "plan gabriel/notes", "run gabriel/notes", "summary gabriel/notes"]);
 }
 
 #[tokio::test]
 async fn work_can_be_cancelled() {
-    let fake = Fake::three();
-    fake.hold("run");
-    let mut console = Console::on(fake, 80, 20).await;
-    console.press(&["g", "y", "c"]).await;
-    console.until_seen("The consolidation was cancelled.").await;
+    let demo = Demo::three();
+    demo.hold("run");
+    let mut console = Console::on(demo, 80, 20).await;
+    console.press(&["g", "y", "x"]).await;
+    console.until_seen("cancelled").await;
     console.shows("nothing was changed");
+    console.press(&["Esc"]).await;
+    console.shows("7 packs to merge");
 }
 
 #[tokio::test]
 async fn quitting_with_work_running_asks_and_stays_by_default() {
-    let fake = Fake::three();
-    fake.hold("verify");
-    let mut console = Console::on(fake, 80, 20).await;
+    let demo = Demo::three();
+    demo.hold("verify");
+    let mut console = Console::on(demo, 80, 20).await;
     for stay in ["Enter", "Esc", "n", "q"] {
         console.press(&["v", "Ctrl-c"]).await;
         console.shows("Leave while work is running?");
@@ -120,39 +128,39 @@ async fn quitting_with_work_running_asks_and_stays_by_default() {
     }
     console.press(&["Ctrl-c", "w"]).await;
     console.shows("Leaving when the work has ended");
-    console.fake.release();
+    console.demo.release();
     console.turn_until(|console| console.exit.is_some()).await;
     assert_eq!(console.exit, Some(Exit::Left));
 }
 
 #[tokio::test]
 async fn quitting_can_cancel_the_work() {
-    let fake = Fake::three();
-    fake.hold("verify");
-    let mut console = Console::on(fake, 80, 20).await;
-    console.press(&["v", "Esc", "q", "c"]).await;
-    assert_eq!((console.exit, console.fake.held()), (Some(Exit::Left), 0));
+    let demo = Demo::three();
+    demo.hold("verify");
+    let mut console = Console::on(demo, 80, 20).await;
+    console.press(&["v", "Esc", "q", "x"]).await;
+    assert_eq!((console.exit, console.demo.held()), (Some(Exit::Left), 0));
 }
 
 #[tokio::test]
 async fn who_waits_to_leave_still_sees_damage() {
-    let fake = Fake::three();
-    fake.hold("verify");
-    fake.damage(vec![problem("bytes differ")]);
-    let mut console = Console::on(fake, 80, 20).await;
+    let demo = Demo::three();
+    demo.hold("verify");
+    demo.damage(vec![problem("bytes differ")]);
+    let mut console = Console::on(demo, 80, 20).await;
     console.press(&["v", "Ctrl-c", "w"]).await;
-    console.fake.release();
-    console.until_seen("Damage: 1 problem found.").await;
+    console.demo.release();
+    console.until_seen("1 problem found").await;
     assert_eq!(console.exit, None);
 }
 
 #[tokio::test]
 async fn findings_are_shown_and_marked_in_the_list() {
-    let fake = Fake::three();
-    fake.damage((0..30).map(|n| problem(&format!("finding number {n}"))).collect());
-    let mut console = Console::on(fake, 80, 20).await;
+    let demo = Demo::three();
+    demo.damage((0..30).map(|n| problem(&format!("finding number {n}"))).collect());
+    let mut console = Console::on(demo, 100, 20).await;
     console.press(&["v"]).await;
-    console.shows("Damage: 30 problems found.");
+    console.shows("30 problems found");
     console.hides("finding number 29");
     console.press(&["End"]).await;
     console.shows("finding number 29");
@@ -162,46 +170,66 @@ async fn findings_are_shown_and_marked_in_the_list() {
 
 #[tokio::test]
 async fn errors_stand_where_they_belong_and_stay() {
-    let fake = Fake::three();
-    fake.fail("list", FailureKind::Refused, "the catalog is \x1b[2Jlocked");
-    let mut console = Console::on(fake, 80, 20).await;
+    let demo = Demo::three();
+    demo.fail("list", FailureKind::Refused, "the catalog is \x1b[2Jlocked");
+    let mut console = Console::on(demo, 80, 20).await;
     console.shows("The reading of the store failed.");
     console.shows("the catalog is \\u{1b}[2Jlocked");
     console.press(&["r"]).await;
     console.shows("7 packs to merge");
     console.hides("locked");
 
-    console.fake.fail("plan", FailureKind::Damage, "pack x is damaged");
+    console.demo.fail("plan", FailureKind::Damage, "pack x is damaged");
     console.press(&["g"]).await;
     console.shows("The planning found damage.");
     console.press(&["y"]).await;
     console.shows("pack x is damaged");
-    console.press(&["Enter"]).await;
-
-    console.fake.fail("run", FailureKind::Conflict, "the repo kept changing");
-    console.press(&["g", "y"]).await;
-    console.shows("gave way to another writer");
     console.press(&["Esc"]).await;
-    console.shows("consolidation failed");
-    console.press(&["Enter"]).await;
-    console.shows("the repo kept changing");
+
+    console.demo.fail("run", FailureKind::Refused, "there is no space left");
+    console.press(&["g", "y"]).await;
+    console.shows("there is no space left");
+    console.press(&["Esc"]).await;
+    console.shows("failed");
+    // The log remembers both, and so do the runs.
+    console.press(&["w", "Enter"]).await;
+    console.shows("there is no space left");
+    console.press(&["l"]).await;
+    console.shows("no space left");
+    console.shows("locked");
 }
 
 #[tokio::test]
-async fn the_filter_narrows_by_a_part_of_the_name() {
-    let mut console = Console::on(Fake::three(), 80, 20).await;
-    console.press(&["/", "P", "h", "q"]).await;
-    console.shows("filter: Phq");
-    console.shows("No repo has “Phq” in its name.");
-    console.press(&["Backspace"]).await;
+async fn a_long_error_can_be_read_to_its_end() {
+    let demo = Demo::three();
+    let long: Vec<String> = (0..200).map(|n| format!("reason-{n}")).collect();
+    demo.fail("run", FailureKind::Refused, &long.join(" "));
+    let mut console = Console::on(demo, 60, 15).await;
+    console.press(&["g", "y"]).await;
+    console.shows("reason-0 ");
+    console.hides("reason-199");
+    console.press(&["End"]).await;
+    console.shows("reason-199");
+}
+
+#[tokio::test]
+async fn the_filter_narrows_and_the_same_repo_stays_pointed_to() {
+    let mut console = Console::on(Demo::three(), 80, 20).await;
+    console.press(&["/"]).await;
+    console.type_in("pqx").await;
+    console.shows("filter: pqx");
+    console.shows("No repo");
+    console.press(&["Backspace", "Backspace"]).await;
     console.shows("gabriel/photos");
+    console.press(&["Ctrl-u"]).await;
+    console.type_in("phot").await;
     console.hides("gabriel/notes");
     console.press(&["Enter", "Enter"]).await;
     console.shows("packhouse › gabriel/photos");
     console.press(&["Esc", "Esc"]).await;
     console.shows("gabriel/notes");
-    // The same repo is still pointed to.
-    console.shows("▸gabriel/photos");
+    console.press(&["Enter"]).await;
+    console.shows("packhouse › gabriel/photos");
     assert_eq!(console.exit, None);
 }
 
@@ -209,48 +237,64 @@ async fn the_filter_narrows_by_a_part_of_the_name() {
 async fn the_pointed_row_stays_in_sight() {
     let names: Vec<String> = (0..500).map(|n| format!("owner/repo-{n:03}")).collect();
     let repos: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
-    let mut console = Console::on(Fake::of(&repos), 60, 15).await;
-    for (key, name) in [("End", 499), ("Up", 498), ("PageUp", 486), ("Home", 0), ("PageDown", 12), ("Down", 13)] {
+    let mut console = Console::on(Demo::of(&repos), 60, 15).await;
+    for key in ["End", "Up", "PgUp", "Home", "PgDn", "Down"] {
         console.press(&[key]).await;
-        console.shows(&format!("▸owner/repo-{name:03}"));
+        let pointed = console.app.model.repos.current().unwrap().repo.to_string();
+        console.shows(&pointed);
     }
     // And it is still the same repo when another comes in before it.
-    console.fake.put(report("owner/a", 1));
+    let pointed = console.app.model.repos.current().unwrap().repo.to_string();
+    assert_ne!(pointed, "owner/repo-000");
+    console.demo.put(&summary("owner/a", 1));
     console.press(&["r"]).await;
-    console.shows("▸owner/repo-013");
+    console.shows(&pointed);
+    assert_eq!(console.app.model.repos.current().unwrap().repo.to_string(), pointed);
 }
 
 #[tokio::test]
 async fn help_begins_with_the_place_one_is_in() {
-    let mut console = Console::on(Fake::three(), 80, 20).await;
+    let mut console = Console::on(Demo::three(), 80, 20).await;
     console.press(&["Enter", "?"]).await;
-    assert_eq!(console.screen().lines().nth(1), Some(" A repo"));
+    console.shows("A REPO, where you are");
     console.press(&["End"]).await;
     console.shows("Ctrl-c");
     console.press(&["Esc"]).await;
-    console.shows("State       7 packs to merge");
+    console.shows("packhouse › gabriel/notes");
 }
 
 #[tokio::test]
 async fn a_signal_ends_it_after_stopping_the_work() {
-    let fake = Fake::three();
-    fake.hold("run");
-    let mut console = Console::on(fake, 80, 20).await;
+    let demo = Demo::three();
+    demo.hold("run");
+    let mut console = Console::on(demo, 80, 20).await;
     console.press(&["g", "y"]).await;
-    assert_eq!(console.fake.held(), 1);
+    assert_eq!(console.demo.held(), 1);
     console.send([Input::Signal(15)]);
     let exit = tokio::time::timeout(HUNG, console.app.run()).await.unwrap().unwrap();
-    assert_eq!((exit, console.fake.held()), (Exit::Signal(15), 0));
+    assert_eq!((exit, console.demo.held()), (Exit::Signal(15), 0));
 }
 
 #[tokio::test]
 async fn nothing_is_drawn_when_nothing_changed() {
-    let mut console = Console::on(Fake::three(), 80, 20).await;
+    let mut console = Console::on(Demo::three(), 80, 20).await;
     let frames = console.app.terminal.get_frame().count();
-    console.press(&["x", "y", "F"]).await;
+    console.press(&["x", "y", "F", "F5"]).await;
     assert_eq!(console.app.terminal.get_frame().count(), frames);
     console.press(&["Down"]).await;
     assert_eq!(console.app.terminal.get_frame().count(), frames + 1);
+}
+
+#[tokio::test]
+async fn another_size_is_drawn_anew() {
+    let mut console = Console::on(Demo::three(), 80, 20).await;
+    for (columns, rows) in [(200, 50), (60, 15), (20, 4), (80, 20)] {
+        console.app.terminal.backend_mut().resize(columns, rows);
+        console.send([Input::Event(Event::Resize(columns, rows))]);
+        console.settle().await;
+        assert!(console.screen().lines().count() == usize::from(rows) && console.screen().contains("packhouse"));
+    }
+    console.shows("7 packs to merge");
 }
 
 fn problem(detail: &str) -> Problem {

@@ -1,11 +1,15 @@
-//! The console's tests: [`update`] for what happens, [`screens`] for how it looks, [`drive`] for the real loop, [`panic`] for bugs.
+//! The console's tests: [`update`] for what happens, [`safety`] for what must never happen, [`screens`] for how it looks, [`drive`] and
+//! [`journeys`] for the real loop, [`backends`] for stores, [`panic`] for bugs.
 //!
-//! Here: a console on a [`fake::Fake`] store and a terminal in memory, driven by the loop that runs for real. It waits
-//! for the loop to be idle, or for something to be on the screen; never for a time.
+//! Here: a console on a demo store and a terminal in memory, driven by the loop that runs for real. It waits for the loop
+//! to be idle, or for something to be on the screen; never for a time.
 
+mod backends;
 mod drive;
-mod fake;
+pub(in crate::console) mod fake;
+mod journeys;
 mod panic;
+mod safety;
 mod screens;
 mod update;
 
@@ -21,11 +25,13 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::app::{App, Exit};
-use super::keys::Key;
+use super::backend::Backend;
+use super::demo::Demo;
+use super::inputs::Input;
+use super::keys::{Key, Keymap};
 use super::state::Model;
-use super::terminal::Input;
-use super::view::Theme;
-use fake::Fake;
+use super::terminal::Outlet;
+use super::view::{Look, Theme};
 
 /// Long after what any test needs on any machine: only a hanging test gets there.
 const HUNG: Duration = Duration::from_secs(60);
@@ -34,24 +40,60 @@ type Inputs = Pin<Box<dyn Stream<Item = Input> + Send>>;
 
 /// A console under test.
 struct Console {
-    app: App<Fake, TestBackend, Inputs>,
-    fake: Arc<Fake>,
+    app: App<Demo, TestBackend, Inputs>,
+    demo: Arc<Demo>,
     pending: Arc<Mutex<VecDeque<Input>>>,
+    /// Texts on the operator's clipboard, the latest last.
+    copied: Arc<Mutex<Vec<String>>>,
     exit: Option<Exit>,
 }
 
+/// What stands for the operator's terminal: nobody could wake it, if it was stopped.
+struct Paper(Arc<Mutex<Vec<String>>>);
+
+impl Outlet for Paper {
+    fn is_ours(&self) -> bool {
+        true
+    }
+
+    fn copy(&mut self, text: &str) -> std::io::Result<()> {
+        self.0.lock().unwrap().push(text.to_owned());
+        Ok(())
+    }
+
+    fn suspend(&mut self) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
+    fn resume(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Console {
-    /// A console on a fake store, once it has read it.
-    async fn on(fake: Fake, columns: u16, rows: u16) -> Console {
-        let fake = Arc::new(fake);
+    /// A console on a demo store, once it has read it.
+    async fn on(demo: Demo, columns: u16, rows: u16) -> Console {
+        Console::open(demo, columns, rows, false).await
+    }
+
+    /// One that may change nothing.
+    async fn read_only(demo: Demo, columns: u16, rows: u16) -> Console {
+        Console::open(demo, columns, rows, true).await
+    }
+
+    async fn open(demo: Demo, columns: u16, rows: u16, read_only: bool) -> Console {
+        let model = model_of(&demo, read_only);
+        let demo = Arc::new(demo);
         let pending = Arc::<Mutex<VecDeque<Input>>>::default();
         let queue = pending.clone();
         // Never woken: the tests only add inputs between two turns of the loop.
         let inputs =
             stream::poll_fn(move |_| queue.lock().unwrap().pop_front().map_or(Poll::Pending, |input| Poll::Ready(Some(input))));
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        let app = App::new(Model::new(Theme::Mono), fake.clone(), terminal, Box::pin(inputs) as Inputs, || true).unwrap();
-        let mut console = Console { app, fake, pending, exit: None };
+        let copied = Arc::<Mutex<Vec<String>>>::default();
+        let outlet = Box::new(Paper(copied.clone()));
+        let app = App::new(model, demo.clone(), terminal, Box::pin(inputs) as Inputs, outlet).unwrap();
+        let mut console = Console { app, demo, pending, copied, exit: None };
         console.settle().await;
         console
     }
@@ -64,14 +106,35 @@ impl Console {
         }
     }
 
+    /// Presses keys that the footer shows, each with its hint, as in `g consolidate`.
+    async fn press_shown(&mut self, hints: &[&str]) {
+        for hint in hints {
+            let screen = self.screen();
+            let footer = screen.lines().last().unwrap_or_default();
+            assert!(format!("{footer} ").contains(&format!(" {hint} ")), "“{hint}” is not in the footer of:\n{screen}");
+            self.press(&[hint.split(' ').next().unwrap()]).await;
+        }
+    }
+
+    /// Types a text, key by key.
+    async fn type_in(&mut self, text: &str) {
+        for c in text.chars() {
+            let name = if c == ' ' { "Space".to_owned() } else { c.to_string() };
+            self.press(&[&name]).await;
+        }
+    }
+
     fn send(&mut self, inputs: impl IntoIterator<Item = Input>) {
         self.pending.lock().unwrap().extend(inputs);
     }
 
-    /// Turns the loop until nothing is left to do but what the fake holds back.
+    /// Turns the loop until nothing is left to do but what the test holds back.
     async fn settle(&mut self) {
-        self.turn_until(|console| console.pending.lock().unwrap().is_empty() && console.app.is_idle_but_for(console.fake.held()))
-            .await;
+        self.turn_until(|console| {
+            let quiet = console.pending.lock().unwrap().is_empty() && console.demo.is_seen();
+            quiet && console.app.is_idle_but_for(console.demo.held())
+        })
+        .await;
     }
 
     /// Turns the loop until words are on the screen.
@@ -103,6 +166,20 @@ impl Console {
     fn hides(&self, words: &str) {
         assert!(!self.screen().contains(words), "“{words}” stands on:\n{}", self.screen());
     }
+
+    /// The calls of a verb.
+    fn calls(&self, verb: &str) -> Vec<String> {
+        let about = |call: String| call.strip_prefix(verb)?.strip_prefix(' ').map(str::to_owned);
+        self.demo.calls().into_iter().filter_map(about).collect()
+    }
+}
+
+/// A model of a console on a store, which has read nothing yet.
+fn model_of(demo: &Demo, read_only: bool) -> Model {
+    let look = Look { theme: Theme::Mono, ascii: false };
+    let mut model = Model::new(look, Keymap::new(read_only), read_only, demo.place());
+    model.now = demo.now();
+    model
 }
 
 /// What a terminal shows, without the blanks at the ends of its lines.
@@ -124,18 +201,7 @@ fn event(name: &str) -> KeyEvent {
         Some(name) => (KeyModifiers::CONTROL, name),
         None => (KeyModifiers::NONE, name),
     };
-    let code = match name {
-        "Enter" => KeyCode::Enter,
-        "Esc" => KeyCode::Esc,
-        "Up" => KeyCode::Up,
-        "Down" => KeyCode::Down,
-        "PageUp" => KeyCode::PageUp,
-        "PageDown" => KeyCode::PageDown,
-        "Home" => KeyCode::Home,
-        "End" => KeyCode::End,
-        "Backspace" => KeyCode::Backspace,
-        one => KeyCode::Char(one.chars().next().unwrap()),
-    };
+    let code: KeyCode = name.parse::<Key>().unwrap().code;
     KeyEvent::new(code, modifiers)
 }
 

@@ -6,8 +6,8 @@ use std::io::Read;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use super::Console;
-use super::fake::Fake;
-use crate::console::terminal::{Guard, is_ours};
+use crate::console::demo::Demo;
+use crate::console::terminal::{Guard, Outlet};
 
 const BUG: &str = "a bug on purpose";
 
@@ -39,18 +39,18 @@ fn a_panic_gives_the_terminal_back_before_it_speaks() {
 #[ignore = "takes the terminal and panics: the test above runs it in one of its own"]
 #[should_panic(expected = "a bug on purpose")]
 fn panics_in_a_terminal() {
-    let _guard = Guard::enter().unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
-    assert!(is_ours());
+    let guard = Guard::enter(false).unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
+    assert!(guard.is_ours());
     // From another thread, as the host's would.
     let panicked = std::thread::spawn(|| panic!("{BUG}")).join();
-    assert!(panicked.is_err() && !is_ours(), "the terminal was not given back");
+    assert!(panicked.is_err() && !guard.is_ours(), "the terminal was not given back");
     panic!("{BUG}");
 }
 
 #[tokio::test]
-#[should_panic(expected = "no entry found for key")]
+#[should_panic(expected = "a bug in show, on purpose")]
 async fn a_task_that_panics_ends_the_console() {
-    let mut console = Console::on(Fake::three(), 80, 20).await;
-    console.fake.remove("gabriel/notes");
+    let mut console = Console::on(Demo::three(), 80, 20).await;
+    console.demo.panic("show");
     console.press(&["Enter"]).await;
 }

@@ -1,90 +1,147 @@
-//! How the screens look, at 60, 80 and 120 columns. The pictures are in `snapshots/`; after a change that is meant,
-//! `INSTA_UPDATE=always cargo test -p packhouse` draws them anew.
+//! How the screens look, at 60, 80, 120 and 200 columns. The pictures are in `snapshots/`; after a change that is meant,
+//! `INSTA_UPDATE=always cargo test -p packhouse --lib screens` draws them anew.
 
-use packhouse_host::{Phase, Problem, ProblemKind};
+use packhouse_host::{MpackKey, Phase, Problem, ProblemKind};
 use ratatui::style::{Color, Modifier};
 
-use super::fake::{Fake, gc_report, record, report};
+use super::fake::{last_gc, summary};
 use super::{Console, text};
-use crate::console::view::{Theme, view};
+use crate::console::demo::Demo;
+use crate::console::view::{Look, Theme, view};
 
-const SIZES: [(u16, u16); 3] = [(60, 15), (80, 20), (120, 24)];
+const SIZES: [(u16, u16); 4] = [(60, 16), (80, 20), (120, 26), (200, 30)];
 
 /// The screen after some keys, at all sizes.
-async fn pictures(fake: impl Fn() -> Fake, keys: &[&str]) -> String {
+async fn pictures(demo: impl Fn() -> Demo, keys: &[&str]) -> String {
+    pictures_after(demo, keys, async |_| {}).await
+}
+
+/// The same, after something more has happened.
+async fn pictures_after(demo: impl Fn() -> Demo, keys: &[&str], then: impl AsyncFn(&mut Console)) -> String {
     let mut pictures = String::new();
     for (columns, rows) in SIZES {
-        let mut console = Console::on(fake(), columns, rows).await;
+        let mut console = Console::on(demo(), columns, rows).await;
         console.press(keys).await;
+        then(&mut console).await;
         pictures += &format!("{:─^width$}\n{}", format!(" {columns} × {rows} "), console.screen(), width = usize::from(columns));
     }
     pictures
 }
 
+/// Two repos to merge, one of which was once, and one of which failed.
+fn busy() -> Demo {
+    let demo = Demo::three();
+    demo.put(&summary("studio/album", 23));
+    let mut failed = summary("lab/genome-2019", 4);
+    failed.last_gc = Some(last_gc("failed", "2026-06-29T08:00:00Z"));
+    demo.put(&failed);
+    demo
+}
+
+fn damaged(detail: &str) -> Demo {
+    let demo = Demo::three();
+    let pack = Some(MpackKey::new([0x1f; 32]));
+    let entity = Some(format!("object sha256:{}", "0e".repeat(32)));
+    demo.damage(vec![
+        Problem { kind: ProblemKind::DamagedPack, entity, pack, detail: detail.to_owned() },
+        Problem { kind: ProblemKind::MissingPack, entity: None, pack, detail: detail.to_owned() },
+    ]);
+    demo
+}
+
 #[tokio::test]
 async fn repos() {
-    insta::assert_snapshot!("repos", pictures(Fake::three, &[]).await);
+    insta::assert_snapshot!("repos", pictures(busy, &["s", "Space", "Space"]).await);
+}
+
+#[tokio::test]
+async fn filter() {
+    insta::assert_snapshot!("filter", pictures(busy, &["/", "p", "a", "c", "k", "s", ">", "5"]).await);
+}
+
+#[tokio::test]
+async fn bad_filter() {
+    insta::assert_snapshot!("bad_filter", pictures(busy, &["/", "s", "i", "z", "e", ">", "x"]).await);
 }
 
 #[tokio::test]
 async fn repo() {
-    let fake = || {
-        let fake = Fake::three();
-        let mut photos = report("gabriel/photos", 1);
-        photos.stored_bytes += 2_732_032;
-        photos.last_gc = Some(record(&gc_report(&report("gabriel/photos", 23)), "2026-07-01T09:30:00Z"));
-        fake.put(photos);
-        fake
-    };
-    insta::assert_snapshot!("repo", pictures(fake, &["Down", "Enter"]).await);
+    insta::assert_snapshot!("repo", pictures(Demo::three, &["Enter"]).await);
 }
 
 #[tokio::test]
-async fn gate() {
-    insta::assert_snapshot!("gate", pictures(Fake::three, &["g"]).await);
+async fn plan() {
+    insta::assert_snapshot!("plan", pictures(Demo::three, &["g"]).await);
 }
+
+#[tokio::test]
+async fn plan_of_many() {
+    let many = || Demo::of(&(0..12).map(|n| (NAMES[n], 2 + n as u64)).collect::<Vec<_>>());
+    insta::assert_snapshot!("plan_of_many", pictures(many, &["a", "g", "1", "1", "Enter"]).await);
+}
+
+const NAMES: [&str; 12] =
+    ["a/a", "a/b", "a/c", "a/d", "b/a", "b/b", "b/c", "c/a", "c/b", "d/a", "lab/genome", "studio/an-album-with-a-long-name"];
 
 #[tokio::test]
 async fn running() {
-    let mut pictures = String::new();
-    for (columns, rows) in SIZES {
-        let fake = Fake::three();
-        fake.hold("run");
-        let mut console = Console::on(fake, columns, rows).await;
-        console.press(&["g", "y"]).await;
-        console.fake.tell(Phase::Splice, 348_365, 810_990);
+    let held = || {
+        let demo = busy();
+        demo.hold("run");
+        demo
+    };
+    let told = async |console: &mut Console| {
+        console.demo.tell(Phase::Splice, 348_365, 810_990);
         console.until_seen("42 %").await;
-        pictures += &format!("{:─^width$}\n{}", format!(" {columns} × {rows} "), console.screen(), width = usize::from(columns));
-    }
-    insta::assert_snapshot!("running", pictures);
+    };
+    insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], told).await);
+    insta::assert_snapshot!("runs", pictures_after(held, &["a", "g", "y"], told).await);
 }
 
 #[tokio::test]
 async fn consolidated() {
-    insta::assert_snapshot!("consolidated", pictures(Fake::three, &["g", "y"]).await);
+    insta::assert_snapshot!("consolidated", pictures(Demo::three, &["g", "y"]).await);
 }
 
 #[tokio::test]
 async fn findings() {
-    insta::assert_snapshot!(
-        "findings",
-        pictures(|| damaged("its bytes hash to sha256:00; restore that file from a backup"), &["v"]).await
-    );
+    let demo = || damaged("its bytes hash to sha256:00; restore that file from a backup");
+    insta::assert_snapshot!("findings", pictures(demo, &["v", "Down"]).await);
+}
+
+#[tokio::test]
+async fn history() {
+    insta::assert_snapshot!("history", pictures(busy, &["g", "y", "Esc", "h"]).await);
+}
+
+#[tokio::test]
+async fn record() {
+    insta::assert_snapshot!("record", pictures(busy, &["g", "y", "Esc", "h", "Enter"]).await);
+}
+
+#[tokio::test]
+async fn log() {
+    insta::assert_snapshot!("log", pictures(|| damaged("bad"), &["v", "Esc", "g", "y", "Esc", "l", "Down"]).await);
 }
 
 #[tokio::test]
 async fn leave() {
-    let fake = || {
-        let fake = Fake::three();
-        fake.hold("verify");
-        fake
+    let held = || {
+        let demo = Demo::three();
+        demo.hold("verify");
+        demo
     };
-    insta::assert_snapshot!("leave", pictures(fake, &["v", "Ctrl-c"]).await);
+    insta::assert_snapshot!("leave", pictures(held, &["v", "Ctrl-c"]).await);
+}
+
+#[tokio::test]
+async fn palette() {
+    insta::assert_snapshot!("palette", pictures(Demo::three, &[":", "s", "o", "r"]).await);
 }
 
 #[tokio::test]
 async fn help() {
-    insta::assert_snapshot!("help", pictures(Fake::three, &["?"]).await);
+    insta::assert_snapshot!("help", pictures(Demo::three, &["?"]).await);
 }
 
 #[tokio::test]
@@ -92,19 +149,24 @@ async fn hostile_words_and_tiny_terminals_break_nothing() {
     let long = format!("{}/{}", "o".repeat(100), "s".repeat(100));
     let hostile = "東京\x1b]0;gone\x07\r\n\u{202e}\u{200b}é🦀 ".repeat(40);
     for (columns, rows) in [(1, 1), (2, 3), (10, 4), (59, 14), (60, 15), (200, 60)] {
-        for keys in [&[][..], &["Enter"], &["g"], &["v"], &["?"], &["/", "東", "🦀"], &["g", "y"], &["End", "PageDown"]] {
-            let fake = damaged(&hostile);
-            let mut worst = report(&long, u64::from(u8::MAX));
-            worst.branch_heads = [(hostile.clone(), hostile.clone())].into();
-            worst.bytes = u64::MAX / 2;
-            worst.last_gc = Some(record(&gc_report(&worst), "2026-07-01T09:30:00Z"));
-            worst.last_gc.as_mut().unwrap().outcome = hostile.clone();
-            fake.put(report("a/a", 2));
-            fake.put(worst);
-            let mut console = Console::on(fake, columns, rows).await;
-            console.press(keys).await;
-            let screen = console.screen();
-            assert!(!screen.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{screen}");
+        for keys in [&[][..], &["Enter"], &["g"], &["v"], &["?"], &["/", "東", "🦀"], &["g", "y"], &["h"], &["l"], &[":", "🦀"]] {
+            let demo = damaged(&hostile);
+            let mut worst = summary(&long, u64::from(u8::MAX));
+            worst.last_gc = Some(last_gc("failed", "2026-07-01T09:30:00Z"));
+            if let Some(last) = &mut worst.last_gc {
+                (last.outcome, last.error) = (hostile.clone(), Some(hostile.clone()));
+            }
+            demo.put(&summary("a/a", 2));
+            demo.put(&worst);
+            let mut console = Console::on(demo, columns, rows).await;
+            for ascii in [false, true] {
+                console.app.model.look.ascii = ascii;
+                console.press(keys).await;
+                let screen = console.screen();
+                assert!(!screen.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{screen}");
+                assert!(!ascii || screen.is_ascii(), "{screen}");
+                console.press(&["Esc", "Esc"]).await;
+            }
         }
     }
 }
@@ -112,7 +174,7 @@ async fn hostile_words_and_tiny_terminals_break_nothing() {
 #[tokio::test]
 async fn without_colour_everything_is_said_in_words_and_weights() {
     let mut console = Console::on(damaged("bad"), 80, 20).await;
-    for keys in [&["v"][..], &["Esc"], &["g"]] {
+    for keys in [&["v"][..], &["Esc"], &["g"], &["y"], &["Esc", "h"], &["l"]] {
         console.press(keys).await;
         let cells = console.app.terminal.backend().buffer().content();
         assert!(cells.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
@@ -121,30 +183,23 @@ async fn without_colour_everything_is_said_in_words_and_weights() {
 
 #[tokio::test]
 async fn colours_and_weights_say_what_the_words_say() {
-    let mut console = Console::on(Fake::three(), 80, 20).await;
-    console.app.model.theme = Theme::Colour;
-    console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
-    let terminal = console.app.terminal.backend();
-    let screen = text(terminal);
-    let style_of = |words: &str| {
-        let (y, line) = screen.lines().enumerate().find(|(_, line)| line.contains(words)).unwrap();
+    let mut console = Console::on(busy(), 120, 20).await;
+    let mut style_of = |theme: Theme, words: &str| {
+        console.app.model.look = Look { theme, ascii: false };
+        console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
+        let terminal = console.app.terminal.backend();
+        let screen = text(terminal);
+        let found = screen.lines().enumerate().find(|(_, line)| line.contains(words));
+        let (y, line) = found.unwrap_or_else(|| panic!("“{words}” is missing on:\n{screen}"));
         let x = line.split(words).next().unwrap().chars().count();
         let cell = &terminal.buffer()[(x as u16, y as u16)];
         (cell.fg, cell.modifier)
     };
-    assert_eq!(style_of("7 packs to merge"), (Color::Yellow, Modifier::REVERSED));
-    assert_eq!(style_of("in order"), (Color::Green, Modifier::empty()));
-    assert_eq!(style_of("gabriel/notes"), (Color::Reset, Modifier::REVERSED));
-    assert_eq!(style_of("gabriel/photos"), (Color::Reset, Modifier::empty()));
-}
-
-fn damaged(detail: &str) -> Fake {
-    let fake = Fake::three();
-    let pack = report("a/b", 2).pack_keys.pop();
-    let entity = Some(format!("object sha256:{}", "0e".repeat(32)));
-    fake.damage(vec![
-        Problem { kind: ProblemKind::DamagedPack, entity, pack, detail: detail.to_owned() },
-        Problem { kind: ProblemKind::MissingPack, entity: None, pack, detail: detail.to_owned() },
-    ]);
-    fake
+    assert_eq!(style_of(Theme::Default, "7 packs to merge"), (Color::Yellow, Modifier::REVERSED));
+    assert_eq!(style_of(Theme::Default, "in order"), (Color::Green, Modifier::empty()));
+    assert_eq!(style_of(Theme::Default, "gabriel/notes"), (Color::Reset, Modifier::REVERSED));
+    assert_eq!(style_of(Theme::Default, "gabriel/photos"), (Color::Reset, Modifier::empty()));
+    assert_eq!(style_of(Theme::Mono, "in order").0, Color::Reset);
+    // Yellow can't be read on white.
+    assert_ne!(style_of(Theme::Light, "23 packs to merge").0, Color::Yellow);
 }

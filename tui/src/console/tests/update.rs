@@ -1,82 +1,160 @@
 //! What happens when something happens, message by message.
 
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::ToSpan;
-use packhouse_host::{Event, Phase};
+use packhouse_host::{Event, GcEntry, Phase, RepoName, RepoSummary};
 
-use super::fake::{gc_report, now, report};
-use super::key;
+use super::fake::{gc_report, last_gc, summary};
+use super::{key, model_of};
 use crate::console::backend::{Failure, FailureKind};
+use crate::console::demo::Demo;
+use crate::console::keys::Place;
 use crate::console::msg::{Effect, Extent, Msg, Ticket};
-use crate::console::state::{Leave, Model};
+use crate::console::state::{Leave, Level, Model, Screen};
 use crate::console::update::update;
-use crate::console::view::Theme;
+
+/// A model that has read a store of some repos.
+fn model_with(repos: Vec<RepoSummary>) -> Model {
+    let mut model = model_of(&Demo::of(&[]), false);
+    assert_eq!(update(&mut model, Msg::Started), [Effect::Watch(None)]);
+    let effects = update(&mut model, Msg::Changed(Ok(5)));
+    assert_eq!(effects, [Effect::Watch(Some(5)), Effect::List(Ticket(1), None)]);
+    assert_eq!(update(&mut model, Msg::Listed(Ticket(1), Ok(repos))), []);
+    model
+}
 
 /// A model that has read a store of one repo.
 fn model() -> Model {
-    let mut model = Model::new(Theme::Mono);
-    model.now = now();
-    let effects = update(&mut model, Msg::Started);
-    assert_eq!(effects, [Effect::List(Ticket(1))]);
-    update(&mut model, Msg::Listed(Ticket(1), Ok(vec![report("a/b", 3)])));
-    model
+    model_with(vec![summary("a/b", 3)])
 }
 
 fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
     names.iter().flat_map(|name| update(model, Msg::Key(key(name)))).collect()
 }
 
+fn name(repo: &str) -> RepoName {
+    repo.parse().unwrap()
+}
+
 fn step() -> Event {
     Event { repo: "a/b".to_owned(), phase: Phase::Splice, done: 1, total: 2 }
 }
 
+fn failure(kind: FailureKind) -> Failure {
+    Failure { kind, message: "no".to_owned() }
+}
+
+/// The ticket of the only plan that is asked for.
+fn planned(effects: &[Effect]) -> Ticket {
+    match effects {
+        [Effect::Plan(ticket, _)] => *ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn only_a_plan_that_is_shown_can_be_run() {
+fn only_a_plan_that_is_shown_can_be_run_and_only_once() {
     let mut model = model();
-    assert_eq!(press(&mut model, &["g", "y"]), [Effect::Plan(Ticket(2), "a/b".parse().unwrap())]);
-    update(&mut model, Msg::Planned(Ticket(2), Ok(gc_report(&report("a/b", 3)))));
-    assert_eq!(press(&mut model, &["y"]), [Effect::Run(Ticket(2))]);
+    let ticket = planned(&press(&mut model, &["g", "y"]));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    let run = press(&mut model, &["y"]);
+    assert!(matches!(run[..], [Effect::Run(_, of)] if of == ticket), "{run:?}");
     assert_eq!(press(&mut model, &["y"]), []);
 }
 
 #[test]
 fn a_declined_plan_is_dropped_whenever_it_comes() {
     let mut model = model();
-    press(&mut model, &["g"]);
-    assert_eq!(press(&mut model, &["Esc"]), [Effect::Cancel(Ticket(2))]);
-    let late = update(&mut model, Msg::Planned(Ticket(2), Ok(gc_report(&report("a/b", 3)))));
-    assert_eq!(late, [Effect::Forget(Ticket(2))]);
+    let ticket = planned(&press(&mut model, &["g"]));
+    assert_eq!(press(&mut model, &["Esc"]), [Effect::Cancel(ticket)]);
+    let late = update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    assert_eq!(late, [Effect::Forget(ticket)]);
 
-    press(&mut model, &["g"]);
-    update(&mut model, Msg::Planned(Ticket(3), Ok(gc_report(&report("a/b", 3)))));
-    assert_eq!(press(&mut model, &["Enter"]), [Effect::Forget(Ticket(3))]);
+    let ticket = planned(&press(&mut model, &["g"]));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    assert_eq!(press(&mut model, &["Enter"]), [Effect::Forget(ticket)]);
+}
+
+#[test]
+fn a_plan_that_is_only_shown_asks_when_it_is_asked_to() {
+    let mut model = model();
+    let ticket = planned(&press(&mut model, &["p"]));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    assert_eq!((model.place(), press(&mut model, &["y", "Enter"])), (Place::Preview, vec![]));
+    assert_eq!(press(&mut model, &["g"]), [], "the plan that is shown is the one that is asked for");
+    assert!(matches!(press(&mut model, &["y"])[..], [Effect::Run(_, of)] if of == ticket));
 }
 
 #[test]
 fn an_answer_that_was_overtaken_is_dropped() {
     let mut model = model();
-    press(&mut model, &["r", "r"]);
-    update(&mut model, Msg::Listed(Ticket(3), Ok(vec![report("new/one", 1)])));
-    update(&mut model, Msg::Listed(Ticket(2), Ok(vec![report("old/one", 1)])));
-    assert_eq!(model.repos.current().unwrap().repo.to_string(), "new/one");
+    let asked = press(&mut model, &["r", "r"]);
+    let [Effect::List(first, None), Effect::List(second, None)] = asked[..] else { panic!("{asked:?}") };
+    update(&mut model, Msg::Listed(second, Ok(vec![summary("new/one", 1)])));
+    update(&mut model, Msg::Listed(first, Ok(vec![summary("old/one", 1)])));
+    assert_eq!(model.repos.current().unwrap().repo, name("new/one"));
 }
 
 #[test]
 fn what_was_read_stays_when_reading_fails() {
     let mut model = model();
-    press(&mut model, &["r"]);
-    update(&mut model, Msg::Listed(Ticket(2), Err(Failure { kind: FailureKind::Refused, message: "no".to_owned() })));
+    let asked = press(&mut model, &["r"]);
+    let [Effect::List(ticket, None)] = asked[..] else { panic!("{asked:?}") };
+    update(&mut model, Msg::Listed(ticket, Err(failure(FailureKind::Refused))));
     assert!(model.repos.failure.is_some());
     assert_eq!(model.repos.shown(), 1);
+    assert_eq!(model.log.newest().next().unwrap().level, Level::Error);
+}
+
+#[test]
+fn a_long_list_comes_in_pages() {
+    let all: Vec<RepoSummary> = (0..2500).map(|n| summary(&format!("o/r{n:04}"), 2)).collect();
+    let mut model = model_of(&Demo::of(&[]), false);
+    update(&mut model, Msg::Changed(Ok(1)));
+    // Each page is shown as it comes, and the operator need not wait for the last.
+    for (page, next, pointed) in [
+        (0..1000, Some("o/r0999"), "o/r0999"),
+        (1000..2000, Some("o/r1999"), "o/r1999"),
+        (2000..2500, None, "o/r2499"),
+    ] {
+        let effects = update(&mut model, Msg::Listed(Ticket(1), Ok(all[page].to_vec())));
+        let wanted: Vec<Effect> = next.map(|last| Effect::List(Ticket(1), Some(name(last)))).into_iter().collect();
+        assert_eq!(effects, wanted);
+        press(&mut model, &["End"]);
+        assert_eq!(model.repos.current().unwrap().repo, name(pointed));
+    }
+    assert_eq!((model.repos.shown(), model.repos.known), (2500, true));
+}
+
+#[test]
+fn a_change_of_the_store_is_read_at_the_next_tick_and_not_all_the_time() {
+    let mut model = model();
+    assert_eq!(update(&mut model, Msg::Tick), []);
+    assert_eq!(update(&mut model, Msg::Changed(Ok(6))), [Effect::Watch(Some(6))]);
+    assert_eq!(update(&mut model, Msg::Tick), [], "it was read this second");
+    model.now += 2.seconds();
+    assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None)]));
+    assert_eq!(update(&mut model, Msg::Tick), [], "it is being read");
+}
+
+#[test]
+fn a_store_that_cannot_be_watched_is_read_all_the_same() {
+    let mut model = model_of(&Demo::of(&[]), false);
+    update(&mut model, Msg::Started);
+    assert_eq!(update(&mut model, Msg::Changed(Err(failure(FailureKind::Refused)))), [Effect::List(Ticket(1), None)]);
+    assert!(model.unwatched);
+    let again = press(&mut model, &["r"]);
+    assert!(matches!(again[..], [Effect::List(_, None), Effect::Watch(None)]), "{again:?}");
 }
 
 #[test]
 fn progress_of_what_has_ended_changes_nothing() {
     let mut model = model();
     let effects = press(&mut model, &["v"]);
-    assert_eq!(effects, [Effect::Verify(Ticket(2), "a/b".parse().unwrap())]);
-    update(&mut model, Msg::Verified(Ticket(2), Err(Failure { kind: FailureKind::Refused, message: "no".to_owned() })));
+    let [Effect::Verify(ticket, _)] = effects[..] else { panic!("{effects:?}") };
+    update(&mut model, Msg::Verified(ticket, Err(failure(FailureKind::Refused))));
     model.dirty = false;
-    update(&mut model, Msg::Progress(vec![(Ticket(2), step()), (Ticket(9), step())]));
+    update(&mut model, Msg::Progress(vec![(ticket, step()), (Ticket(99), step())]));
     assert!(!model.dirty);
 }
 
@@ -100,28 +178,93 @@ fn ticks_are_seen_only_while_something_goes_on_or_a_minute_has_passed() {
 
 #[test]
 fn leaving_waits_for_all_work() {
-    let mut model = model();
-    update(&mut model, Msg::Key(key("r")));
-    update(&mut model, Msg::Listed(Ticket(2), Ok(vec![report("a/b", 3), report("c/d", 3)])));
-    press(&mut model, &["v", "Esc", "Down", "v"]);
-    assert_eq!(press(&mut model, &["Ctrl-c", "c"]), [Effect::Cancel(Ticket(3)), Effect::Cancel(Ticket(4))]);
+    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
+    let asked = press(&mut model, &["a", "v"]);
+    let [Effect::Verify(first, _), Effect::Verify(second, _)] = asked[..] else { panic!("{asked:?}") };
+    // The third waits, and is taken back without being asked.
+    let stopped = press(&mut model, &["Ctrl-c", "x"]);
+    assert!(matches!(stopped[..], [Effect::Cancel(a), Effect::Cancel(b), Effect::Forget(_)] if (a, b) == (first, second)));
     assert_eq!(model.leave, Some(Leave::Stopping));
-    let cancelled = || Err(Failure { kind: FailureKind::Cancelled, message: "stopped".to_owned() });
-    let first = update(&mut model, Msg::Verified(Ticket(4), cancelled()));
-    assert!(!first.contains(&Effect::Quit));
-    assert_eq!(update(&mut model, Msg::Verified(Ticket(3), cancelled())), [Effect::Quit]);
+    let cancelled = || Err(failure(FailureKind::Cancelled));
+    let one = update(&mut model, Msg::Verified(second, cancelled()));
+    assert!(!one.contains(&Effect::Quit));
+    assert_eq!(update(&mut model, Msg::Verified(first, cancelled())), [Effect::Quit]);
 }
 
 #[test]
 fn scrolling_ends_where_the_text_ends() {
     let mut model = model();
-    press(&mut model, &["Enter"]);
-    update(&mut model, Msg::Drawn(Extent { content: 30, height: 10 }));
-    press(&mut model, &["End", "Down", "PageDown"]);
-    assert_eq!(model.top_line().copied(), Some(20));
+    press(&mut model, &["?"]);
+    let drawn = |model: &mut Model, content, height| update(model, Msg::Drawn(Extent { content, height, ..Extent::default() }));
+    let top = |model: &mut Model| model.scrolled().map(|(top, lines)| top.at(lines));
+    drawn(&mut model, 30, 10);
+    press(&mut model, &["End", "Down", "PgDn"]);
+    assert_eq!(top(&mut model), Some(20));
     // A taller terminal shows more, so less is left to scroll.
-    update(&mut model, Msg::Drawn(Extent { content: 30, height: 25 }));
-    assert_eq!(model.top_line().copied(), Some(5));
-    press(&mut model, &["PageUp", "Up"]);
-    assert_eq!(model.top_line().copied(), Some(0));
+    drawn(&mut model, 30, 25);
+    assert_eq!(top(&mut model), Some(5));
+    press(&mut model, &["PgUp", "Up"]);
+    assert_eq!(top(&mut model), Some(0));
+}
+
+#[test]
+fn what_is_pointed_to_is_copied() {
+    let mut model = model();
+    assert_eq!(press(&mut model, &["c"]), [Effect::Copy("a/b".to_owned())]);
+    assert!(model.notice.as_ref().unwrap().contains("a/b"));
+    press(&mut model, &["Down"]);
+    assert_eq!(model.notice, None, "the next key takes the word away");
+
+    let asked = press(&mut model, &["h"]);
+    let [Effect::History(ticket, _)] = asked[..] else { panic!("{asked:?}") };
+    let record = last_gc("consolidated", "2026-07-01T09:30:00Z");
+    let key = record.consolidated_key.clone().unwrap();
+    let entry = GcEntry { id: 1, repo: name("a/b"), record, report: None };
+    update(&mut model, Msg::Remembered(ticket, Ok(vec![entry])));
+    assert_eq!(press(&mut model, &["c"]), [Effect::Copy(key.clone())]);
+    assert_eq!(press(&mut model, &["Enter", "c"]), [Effect::Copy(key)]);
+}
+
+#[test]
+fn what_is_pasted_is_typed_and_never_obeyed() {
+    let mut model = model();
+    assert_eq!(update(&mut model, Msg::Paste("gy".to_owned())), []);
+    assert!(model.gate.is_none() && model.notice.is_some());
+    press(&mut model, &["/"]);
+    update(&mut model, Msg::Paste("a/b\ny".to_owned()));
+    assert_eq!((model.repos.filter(), model.place()), ("a/b", Place::Filter));
+    press(&mut model, &["Esc", "g"]);
+    assert_eq!(update(&mut model, Msg::Paste("y".to_owned())), []);
+}
+
+#[test]
+fn a_click_points_and_a_second_click_opens() {
+    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
+    let click = |model: &mut Model, kind, row| {
+        update(model, Msg::Mouse(MouseEvent { kind, column: 4, row, modifiers: KeyModifiers::NONE }))
+    };
+    let left = MouseEventKind::Down(MouseButton::Left);
+    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5 }));
+    for beside in [0, 4, 8, 60] {
+        assert_eq!(click(&mut model, left, beside), []);
+    }
+    assert_eq!(click(&mut model, left, 6), []);
+    assert_eq!(model.repos.current().unwrap().repo, name("c/d"));
+    assert!(matches!(&click(&mut model, left, 6)[..], [Effect::Show(_, repo)] if *repo == name("c/d")));
+    press(&mut model, &["Esc"]);
+    click(&mut model, MouseEventKind::ScrollDown, 0);
+    assert_eq!(model.repos.current().unwrap().repo, name("e/f"));
+    press(&mut model, &["g"]);
+    assert_eq!(click(&mut model, left, 6), [], "no click says yes");
+}
+
+#[test]
+fn screens_come_back_instead_of_piling_up() {
+    let mut model = model();
+    for _ in 0..5 {
+        press(&mut model, &["w", "l", "h"]);
+    }
+    assert_eq!(model.screens.len(), 3);
+    press(&mut model, &["w"]);
+    assert!(matches!(model.screens[..], [Screen::Runs]));
 }

@@ -1,67 +1,232 @@
-//! The question before a consolidation.
+//! A plan, and the question whether to run it. The plan scrolls; the question below it is always seen.
 //!
 //! ```text
-//!  ┌ Consolidate gabriel/notes? ──────────────────────────────────────┐
-//!  │ 7 packs (812.0 KiB) become 1 (773.4 KiB).                        │
-//!  │ It holds all that the repo has:                                  │
-//!  │ 112 objects, 16 commits, 16 snapshots, 0 tags.                   │
-//!  │ 34 records that stand in several packs are written once.         │
-//!  │ The old packs stay in storage until they are pruned.             │
-//!  │ Plan sha256:1f0a…                                                │
-//!  │                                                                  │
-//!  │ [ Cancel ]   press y to consolidate                              │
-//!  └──────────────────────────────────────────────────────────────────┘
+//!  packhouse › gabriel/notes › plan
+//!  Consolidate gabriel/notes?
+//!
+//!  Packs       7 → 1
+//!  Bytes       812.0 KiB → 773.4 KiB (38.6 KiB less)
+//!  Duplicates  34 records are not written again
+//!  Reads       1.6 MiB
+//!  Writes      773.4 KiB
+//!  Extra disk  780.2 KiB at most, until the old packs are deleted
+//!  Time        about 1.2 s
+//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags: all that it has now
+//!
+//!  Plan        sha256:1f0a…
+//!  Component   sha256:c0c0…
+//!
+//!  Everything is proven before the new pack is used, and the old packs stay until they are pruned.
+//!
+//!  [ Cancel ]  Esc     Consolidate  y
+//! ```
+//!
+//! ```text
+//!  packhouse › 12 repos › plan
+//!  Consolidate 12 repos?
+//!
+//!  Packs       84 → 12
+//!  Bytes       9.5 MiB
+//!  Reclaimable 973.1 KiB (10 %)
+//!  …
+//!
+//!  [ Cancel ]  Esc
+//!  To consolidate all of them, type 12 and Enter: 1▏
+//!  1 is not 12. Nothing was done.
 //! ```
 
-use packhouse_host::GcReport;
+use packhouse_host::{Event, GcReport, RepoSummary};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
 
-use super::repo::holds;
-use super::{dialog, failure_lines, plain};
-use crate::console::state::{Gate, GateState, Model, step_words};
-use crate::console::words::{fit, many, safe, size, wrap};
+use super::parts::{answers, inner, long_fact, split};
+use super::{fact, failure_lines, holds, key_in, plain, room, scrolled, styled};
+use crate::console::keys::{Action, Place};
+use crate::console::msg::Extent;
+use crate::console::state::{Asks, Gate, Model, PlanState, Subject, step_words};
+use crate::console::words::{count, fit, lasting, many, pad, percent, safe, size, tail, width, wrap};
 
-/// Draws it over the body.
-pub(super) fn draw(model: &Model, gate: &Gate, frame: &mut Frame, area: Rect) {
-    let room = dialog::room(area);
-    let cancel = Span::styled("[ Cancel ]", model.theme.pointed());
-    let close = Span::styled("[ Close ]", model.theme.pointed());
-    let (mut lines, buttons) = match &gate.state {
-        GateState::Planning(step) => {
-            let step = step.as_ref().map_or_else(|| "planning …".to_owned(), step_words);
-            (plain(wrap(&format!("Looking at what there is to do: {step}"), room)), vec![cancel])
-        }
-        GateState::Ready(report) => (plan(report, room), vec![cancel, Span::raw("   press y to consolidate")]),
-        GateState::Idle(report) => {
+/// Of many repos, no more than these are named.
+const NAMED: usize = 200;
+/// With more lines than these for the plan, a blank one sets the question apart.
+const APART: usize = 6;
+/// Cells that are kept for an answer that is typed.
+const ANSWER: usize = 8;
+
+/// In place of the body.
+pub(super) fn draw(model: &Model, gate: &Gate, frame: &mut Frame, area: Rect) -> Extent {
+    let room = room(area);
+    let mut question = question(model, gate, room);
+    let height = usize::from(area.height);
+    if height > question.len() + APART {
+        question.insert(0, Line::default());
+    }
+    // In a low terminal a line of the plan is worth more than the end of the question, but not than its beginning.
+    let below = question.len().min(height.saturating_sub(2)).max(1);
+    let [plan, asked] = split(area, height.saturating_sub(below));
+    let lines = match &gate.subject {
+        Subject::One(repo, state) => one(model, gate, &safe(&repo.to_string()), state, room),
+        Subject::Many(repos) => several(model, repos, room),
+    };
+    let extent = scrolled(frame, plan, lines, gate.top.at(usize::MAX));
+    frame.render_widget(Paragraph::new(question), inner(asked));
+    extent
+}
+
+fn one(model: &Model, gate: &Gate, repo: &str, state: &PlanState, room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    let title = match &gate.asks {
+        Asks::Nothing => format!("What a consolidation of {repo} would do"),
+        _ => format!("Consolidate {repo}?"),
+    };
+    let mut lines = styled(wrap(&title, room), look.strong());
+    if gate.renewed {
+        let words = "The repo changed while its plan was looked at, so nothing was done. This is the plan for what it is now.";
+        lines.extend(styled(wrap(words, room), look.warn()));
+    }
+    lines.push(Line::default());
+    match state {
+        PlanState::Planning(step) => lines.push(planning(model, step.as_ref(), room)),
+        PlanState::Ready(report) => lines.extend(plan(model, report, room)),
+        PlanState::Idle(report) => {
             let words = match report.packs_before {
                 0 => "There is nothing to do: the repo is empty.",
                 _ => "There is nothing to do: the repo is one pack already.",
             };
-            (plain(wrap(words, room)), vec![close])
+            lines.extend(styled(wrap(words, room), look.good()));
         }
-        GateState::Failed(failure) => (failure_lines(model.theme, "planning", failure, room), vec![close]),
-    };
-    lines.extend([Line::default(), Line::from(buttons)]);
-    dialog::draw(frame, area, &format!("Consolidate {}?", gate.repo), model.theme.warn(), lines, 2);
-}
-
-fn plan(report: &GcReport, room: usize) -> Vec<Line<'static>> {
-    let packs = many(report.packs_before, "pack");
-    let mut words = vec![
-        format!("{packs} ({}) become {} ({}).", size(report.bytes_before), report.packs_after, size(report.bytes_after)),
-        format!("Nothing is lost: {}.", holds(report.objects, report.commits, report.snapshots, report.tags)),
-    ];
-    if report.duplicates_dropped > 0 {
-        words.push(format!("{} that others repeat are not written again.", many(report.duplicates_dropped, "record")));
-    }
-    words.push(
-        "Everything is proven before the new pack is used, and the old packs stay in storage until they are pruned.".to_owned(),
-    );
-    let mut lines: Vec<Line<'static>> = words.iter().flat_map(|words| plain(wrap(words, room))).collect();
-    if let Some(digest) = &report.plan_digest {
-        lines.push(Line::raw(fit(&format!("Plan {}", safe(digest)), room)));
+        PlanState::Failed(failure) => lines.extend(failure_lines(look, "planning", failure, room)),
     }
     lines
+}
+
+fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
+    let step = step.map_or_else(|| "planning …".to_owned(), step_words);
+    Line::styled(fit(&format!("Looking at what there is to do: {}", safe(&step)), room), model.look.busy())
+}
+
+fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    let fact = |name, value: &str| long_fact(look, name, value, room);
+    let (before, after) = (report.bytes_before, report.bytes_after);
+    let change = match before.checked_sub(after) {
+        Some(0) => "as much as now".to_owned(),
+        Some(less) => format!("{} less", size(less)),
+        None => format!("{} more", size(after - before)),
+    };
+    let duplicates = match report.duplicates_dropped {
+        0 => "no record stands in several packs".to_owned(),
+        1 => "1 record is not written again".to_owned(),
+        dropped => format!("{} are not written again", many(dropped, "record")),
+    };
+    let mut lines = fact("Packs", &format!("{} → {}", count(report.packs_before), count(report.packs_after)));
+    lines.extend(fact("Bytes", &format!("{} → {} ({change})", size(before), size(after))));
+    lines.extend(fact("Duplicates", &duplicates));
+    if let Some(cost) = &report.cost {
+        let time =
+            cost.expected_ms.map_or_else(|| "not known before the first run".to_owned(), |ms| format!("about {}", lasting(ms)));
+        lines.extend(fact("Reads", &size(cost.bytes_to_read)));
+        lines.extend(fact("Writes", &size(cost.bytes_to_write)));
+        lines.extend(fact("Extra disk", &format!("{} at most, until the old packs are deleted", size(cost.peak_disk))));
+        lines.extend(fact("Time", &time));
+    }
+    let all = holds(report.objects, report.commits, report.snapshots, report.tags);
+    lines.extend(fact("Holds", &format!("{all}: all that it has now")));
+    lines.push(Line::default());
+    if let Some(digest) = &report.plan_digest {
+        lines.extend(fact("Plan", digest));
+    }
+    lines.extend(fact("Component", &report.component));
+    lines.push(Line::default());
+    lines.extend(plain(wrap(
+        "Everything is proven before the new pack is used, and the old packs stay until they are pruned.",
+        room,
+    )));
+    lines
+}
+
+fn several(model: &Model, repos: &[RepoSummary], room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    let number = many(repos.len() as u64, "repo");
+    if repos.is_empty() {
+        return plain(wrap("There is nothing to do: none of the marked repos has several packs.", room));
+    }
+    let totals = Gate::totals(repos);
+    let part = percent(totals.reclaimable, totals.bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
+    let mut lines = styled(wrap(&format!("Consolidate {number}?"), room), look.strong());
+    lines.extend([
+        Line::default(),
+        fact(look, "Packs", &format!("{} → {}", count(totals.packs), count(repos.len() as u64)), room),
+        fact(look, "Bytes", &size(totals.bytes), room),
+        fact(look, "Reclaimable", &format!("{}{part}", size(totals.reclaimable)), room),
+        Line::default(),
+    ]);
+    let words = "Each is planned when its turn comes, and proven before anything is replaced. One that fails stays as it is, and the others go on. Marked repos with nothing to merge are left out.";
+    lines.extend(plain(wrap(words, room)));
+    lines.extend([Line::default(), Line::styled("REPOS", look.quiet())]);
+    let beside = 12 + 16;
+    let name = room.saturating_sub(beside).min(60);
+    lines.extend(repos.iter().take(NAMED).map(|repo| {
+        let name = pad(&safe(&repo.repo.to_string()), name, false);
+        let packs = pad(&many(repo.packs, "pack"), beside - 12, true);
+        Line::raw(fit(&format!("{name}{packs}{}", pad(&size(repo.bytes), 12, true)), room))
+    }));
+    let more = repos.len().saturating_sub(NAMED) as u64;
+    if more > 0 {
+        lines.push(Line::raw(format!("and {} more", count(more))));
+    }
+    lines
+}
+
+/// What can be answered: nothing is done unless something else is said.
+fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    let button = |words: &str, key: String| {
+        vec![Span::styled(format!("[ {words} ]"), look.pointed()), Span::styled(format!("  {key}"), look.strong())]
+    };
+    let cancel = |place, action| button("Cancel", key_in(model, place, action));
+    let (mut more, mut below) = (Vec::new(), Vec::new());
+    let default = match &gate.asks {
+        Asks::Nothing => {
+            below = styled(wrap(&only_shown(model, gate), room), look.quiet());
+            button("Close", key_in(model, Place::Preview, Action::Back))
+        }
+        Asks::Key => cancel(Place::Gate, Action::Decline),
+        Asks::Count(_) => cancel(Place::Typing, Action::Cancel),
+    };
+    match (&gate.asks, &gate.subject) {
+        (Asks::Key, _) if gate.is_ready() => {
+            let key = model.keymap.key_of(Action::Confirm);
+            more.push(vec![Span::raw("Consolidate"), Span::styled(format!("  {key}"), look.strong())]);
+        }
+        (Asks::Count(input), Subject::Many(repos)) => {
+            let enter = key_in(model, Place::Typing, Action::Accept);
+            let number = repos.len();
+            let short = format!("Type {number}, {enter}:");
+            let asks = format!("To consolidate all of them, type {number} and {enter}:");
+            let asks = if width(&asks) + ANSWER > room { short } else { asks };
+            let mut asks = wrap(&asks, room.saturating_sub(ANSWER));
+            let last = asks.pop().unwrap_or_default() + " ";
+            let typed = tail(&safe(input.text()), room.saturating_sub(width(&last) + 1));
+            below = plain(asks);
+            below.push(Line::from(vec![Span::raw(last), Span::styled(typed, look.strong()), Span::styled("▏", look.busy())]));
+            let refusal = gate.refusal.iter().flat_map(|words| wrap(&safe(words), room));
+            below.extend(refusal.map(|line| Line::styled(line, look.warn())));
+        }
+        _ => {}
+    }
+    let mut lines = answers(default, more.into_iter(), room);
+    lines.extend(below);
+    lines
+}
+
+/// Why nothing is asked, and how to be asked.
+fn only_shown(model: &Model, gate: &Gate) -> String {
+    match (gate.is_ready(), model.read_only) {
+        (false, _) => String::new(),
+        (true, true) => "Only shown: the console is read-only.".to_owned(),
+        (true, false) => format!("Only shown. {} asks whether to run it.", key_in(model, Place::Preview, Action::Consolidate)),
+    }
 }

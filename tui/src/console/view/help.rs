@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!  packhouse › help
-//!  List of repos
-//!    Enter          open the repo
-//!    g              plan to merge the packs into one, and ask
+//!  REPOS, where you are
+//!    Enter          look closer at what is pointed to
+//!    g              plan to merge the packs of the repo, or of all that are marked, and ask
+//!    ↑ k            up
 //!    …
 //!
 //!  Esc back
@@ -16,27 +17,55 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
 use super::{room, scrolled};
-use crate::console::keys::{Place, of_place};
+use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::Model;
-use crate::console::words::{fit, pad};
+use crate::console::state::{Cursor, Model};
+use crate::console::words::{pad, wrap};
 
-/// Draws it in place of the body.
-pub(super) fn draw(model: &Model, top: usize, frame: &mut Frame, area: Rect) -> Extent {
+/// Cells of the keys.
+const KEYS: usize = 17;
+
+/// In place of the body.
+pub(super) fn draw(model: &Model, top: Cursor, frame: &mut Frame, area: Rect) -> Extent {
     frame.render_widget(Clear, area);
-    let here = model.place_under_help();
+    let here = model.place_below();
     let others = Place::ALL.into_iter().filter(|place| *place != here);
-    let lines = std::iter::once(here).chain(others).flat_map(|place| lines(model, place, room(area))).collect();
-    scrolled(frame, area, lines, top)
+    let lines = std::iter::once(here).chain(others).flat_map(|place| lines(model, place, place == here, room(area))).collect();
+    scrolled(frame, area, lines, top.at(usize::MAX))
 }
 
-fn lines(model: &Model, place: Place, room: usize) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::styled(place.title(), model.theme.strong())];
-    lines.extend(of_place(place).map(|binding| {
-        let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
-        let keys = pad(&format!("  {}", keys.join(" ")), 17, false);
-        Line::from(vec![Span::styled(keys, model.theme.strong()), Span::raw(fit(binding.help, room.saturating_sub(17)))])
-    }));
+fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    let mut title = vec![Span::styled(place.title().to_uppercase(), look.strong())];
+    if here {
+        title.push(Span::styled(", where you are", look.quiet()));
+    }
+    let mut lines = vec![Line::from(title)];
+    for (keys, help) in rows(model, place) {
+        let mut keys = wrap(&keys.join(" "), KEYS - 3).into_iter();
+        let mut help = wrap(help, room.saturating_sub(KEYS)).into_iter();
+        loop {
+            let (keys, help) = (keys.next(), help.next());
+            if keys.is_none() && help.is_none() {
+                break;
+            }
+            let keys = pad(&format!("  {}", keys.unwrap_or_default()), KEYS, false);
+            lines.push(Line::from(vec![Span::styled(keys, look.strong()), Span::raw(help.unwrap_or_default())]));
+        }
+    }
     lines.push(Line::default());
     lines
+}
+
+/// The rows of a place; those that are the same but for their keys are one.
+fn rows(model: &Model, place: Place) -> Vec<(Vec<String>, &'static str)> {
+    let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
+    for binding in model.keymap.of_place(place) {
+        let keys = binding.keys.iter().map(ToString::to_string);
+        match rows.iter_mut().find(|(action, _, help)| (*action, *help) == (binding.row.action, binding.row.help)) {
+            Some((_, all, _)) => all.extend(keys),
+            None => rows.push((binding.row.action, keys.collect(), binding.row.help)),
+        }
+    }
+    rows.into_iter().map(|(_, keys, help)| (keys, help)).collect()
 }

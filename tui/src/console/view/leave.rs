@@ -1,10 +1,12 @@
-//! The question before leaving, while work is running.
+//! The question before leaving, while there is work.
 //!
 //! ```text
 //!  ┌ Leave while work is running? ────────────────────────────────────┐
 //!  │ gabriel/notes: splicing 43 %                                     │
+//!  │ 12 more wait for their turn                                      │
 //!  │                                                                  │
-//!  │ [ Stay ]   w wait, then leave   c cancel the work, then leave    │
+//!  │ [ Stay ]  Esc     wait, then leave  w     cancel the work, then  │
+//!  │ leave  x                                                         │
 //!  └──────────────────────────────────────────────────────────────────┘
 //! ```
 
@@ -12,38 +14,38 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{dialog, plain};
+use super::parts::answers;
+use super::{dialog, key_in, plain};
+use crate::console::keys::{Action, Place};
 use crate::console::state::{Leave, Model};
-use crate::console::words::{fit, safe, wrap};
+use crate::console::words::{count, fit, safe, wrap};
 
-/// More than these are only counted.
-const NAMED: usize = 4;
-
-/// Draws it over the body.
+/// Over the body.
 pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
-    let room = dialog::room(area);
+    let (look, room) = (model.look, dialog::room(area));
+    let key = |action| key_in(model, Place::Leave, action);
+    let wait = ("wait, then leave", key(Action::Wait));
     let (title, said, keys) = match leave {
-        Leave::Asking => ("Leave while work is running?", "", "w wait, then leave   c cancel the work, then leave"),
-        Leave::Waiting => ("Leaving when the work has ended", "", "c cancel the work"),
-        Leave::Stopping => ("Leaving when the work has stopped", "It stops at its next safe point; nothing is half-done.", ""),
+        Leave::Asking => ("Leave while work is running?", "", vec![wait, ("cancel all work, then leave", key(Action::Stop))]),
+        Leave::Waiting => ("Leaving when the work has ended", "", vec![("cancel all work, then leave", key(Action::Stop))]),
+        Leave::Stopping => {
+            ("Leaving when the work has stopped", "It stops at its next safe point; nothing is left half-done.", Vec::new())
+        }
     };
-    let going: Vec<String> = model
-        .runs
-        .going()
-        .map(|run| fit(&safe(&format!("{}: {}", run.repo, run.step_words().unwrap_or_default())), room))
-        .collect();
-    let more = going.len().saturating_sub(NAMED) as u64;
-    let mut lines = plain(going.into_iter().take(NAMED).collect());
-    if more > 0 {
-        lines.push(Line::raw(format!("and {more} more")));
+    // At most a few go on at once; any number may wait.
+    let going = model.runs.going().map(|run| format!("{}: {}", run.repo, run.step_words().unwrap_or_default()));
+    let mut lines = plain(going.map(|words| fit(&safe(&words), room)).collect());
+    match model.runs.open().filter(|run| !run.is_going()).count() as u64 {
+        0 => {}
+        1 => lines.push(Line::raw("1 more waits for its turn")),
+        waiting => lines.push(Line::raw(format!("{} more wait for their turn", count(waiting)))),
     }
     lines.extend(plain(wrap(said, room)));
     lines.push(Line::default());
-    let stay = Span::styled("[ Stay ]", model.theme.pointed());
-    let keys = wrap(keys, room.saturating_sub(11));
-    let kept = 1 + keys.len().max(1);
-    let mut keys = keys.into_iter().map(|words| format!("   {words}"));
-    lines.push(Line::from(vec![stay, Span::raw(keys.next().unwrap_or_default())]));
-    lines.extend(keys.map(|words| Line::raw(format!("        {words}"))));
-    dialog::draw(frame, area, title, model.theme.warn(), lines, kept);
+    let before = lines.len();
+    let stay = vec![Span::styled("[ Stay ]", look.pointed()), Span::styled(format!("  {}", key(Action::Decline)), look.strong())];
+    let rest = keys.into_iter().map(|(words, key)| vec![Span::raw(words), Span::styled(format!("  {key}"), look.strong())]);
+    lines.extend(answers(stay, rest, room));
+    let kept = lines.len() - before;
+    dialog::draw(frame, area, title, look.warn(), lines, kept);
 }

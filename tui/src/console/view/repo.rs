@@ -3,133 +3,223 @@
 //! ```text
 //!  packhouse › gabriel/notes
 //!  State       7 packs to merge
-//!  Packs       7, 812.0 KiB (812.0 KiB stored, with what waits for deletion)
+//!  Packs       7, 812.0 KiB; 118.0 KiB more wait for deletion
+//!  Reclaimable 199.2 KiB (21 %): 81.2 KiB repeated, 118.0 KiB to be deleted
 //!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Access      public, default branch main, made 3 days ago
+//!  Last merge  23 → 1 pack, 2 hours ago
 //!  Last work   verification: no problems
 //!
-//!  HEADS
-//!  main        4f0c…
+//!  (see [`super::chart`])
 //!
-//!  PACKS
-//!  sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
+//!  HEADS
+//! ▸main        4f0c…
+//!
+//!  PACKS               SIZE      NEEDED  STATE               STORED            RECORDS
+//!  sha256:055b71f6…    118.0 KiB   83 %                      2 hours ago            40
 //!
 //!  CONSOLIDATIONS
 //!  2 hours ago    7 → 1 packs, 812.0 KiB → 773.4 KiB, in 1.2 s
 //!
-//!  g consolidate  v verify  Esc back  ? help  r refresh
+//!  g consolidate  p preview  v verify  Esc back
 //! ```
+//!
+//! A repo may have 10 000 packs: only the lines that are seen are made.
 
-use packhouse_host::{GcRecord, RepoReport};
-use ratatui::text::{Line, Span};
+use packhouse_host::GcRecord;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
 
-use super::repos::{last_words, state_words};
-use super::{fact, failure_lines};
-use crate::console::backend::Failure;
-use crate::console::state::{Model, Outcome, Repo, Run, RunState};
-use crate::console::words::{ago, fit, lasting, many, pad, safe, size, wrap};
+use super::packs::Packs;
+use super::parts::{inner, long_fact, say_more};
+use super::{chart, fact, failure_lines, holds, last_words, room, scrolled, state_words};
+use crate::console::backend::Detail;
+use crate::console::msg::Extent;
+use crate::console::state::{Item, Model, Outcome, Repo, RunState};
+use crate::console::words::{ago, count, fit, lasting, many, pad, percent, safe, size, wrap};
+
+/// Of what went wrong with a consolidation long ago, no more than these lines; the history has all.
+const ERROR: usize = 3;
+/// Cells of the times of consolidations.
+const WHEN: usize = 16;
+/// Lines that are kept for the lists, before there is a chart.
+const LISTS: usize = 8;
 
 /// The body.
-pub(super) fn lines(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
+pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) -> Extent {
+    let (room, height) = (room(area), usize::from(area.height));
+    let mut above = Vec::new();
     if let Some(failure) = &repo.failure {
-        lines.extend(failure_lines(model.theme, "reading of the repo", failure, room));
-        lines.push(Line::default());
+        above.extend(failure_lines(model.look, "reading of the repo", failure, room));
+        above.push(Line::default());
     }
-    let Some((report, history)) = &repo.known else {
+    let Some(known) = &repo.known else {
         if repo.failure.is_none() {
-            lines.push(Line::raw("Reading the repo …"));
+            above.push(Line::raw("Reading the repo …"));
         }
-        return lines;
+        return scrolled(frame, area, above, 0);
     };
-    lines.extend(facts(model, report, room));
-    lines.extend(last_work(model, repo, room));
-    lines.extend(heading(model, "HEADS"));
-    if report.branch_heads.is_empty() {
-        lines.push(Line::raw("none yet"));
+    above.extend(facts(model, known, room));
+    above.extend(last_work(model, repo, room));
+    above.extend(chart::lines(model.look, &known.timeline, model.now, room, height.saturating_sub(above.len() + LISTS)));
+    let page = Page::new(model, known, above, room);
+    let (content, first) = (page.lines(), page.first(repo, height));
+    let pointed = repo.current().map(|item| page.line_of(item));
+    let mut seen: Vec<Line> = (first..content).take(height).map(|at| page.line(at)).collect();
+    if height > ERROR {
+        say_more(&mut seen, content.saturating_sub(first + height));
     }
-    for (branch, head) in &report.branch_heads {
+    frame.render_widget(Paragraph::new(seen), inner(area));
+    // The pointer stands in the margin, and its line is turned around to both edges.
+    if let Some(row) = pointed.and_then(|at| at.checked_sub(first)).filter(|row| *row < height) {
+        let row = Rect { y: area.y + row as u16, height: 1, ..area };
+        frame.buffer_mut().set_style(row, model.look.pointed());
+        frame.render_widget("▸", Rect { width: 1.min(row.width), ..row });
+    }
+    Extent { content, height, first, row: area.y }
+}
+
+/// All lines of the screen, by number.
+struct Page<'a> {
+    model: &'a Model,
+    known: &'a Detail,
+    room: usize,
+    above: Vec<Line<'static>>,
+    packs: Packs,
+    /// Each with its error.
+    past: Vec<Vec<Line<'static>>>,
+}
+
+impl<'a> Page<'a> {
+    fn new(model: &'a Model, known: &'a Detail, above: Vec<Line<'static>>, room: usize) -> Page<'a> {
+        let past = known.history.iter().map(|record| past(model, record, room)).collect();
+        Page { model, known, room, above, packs: Packs::of(room), past }
+    }
+
+    /// Where the first head, pack and consolidation stand; before each are a blank line and a heading. Where there is
+    /// none, a line says so.
+    fn starts(&self) -> [usize; 3] {
+        let heads = self.above.len() + 2;
+        let packs = heads + self.known.report.branch_heads.len().max(1) + 2;
+        [heads, packs, packs + self.known.packs.len().max(1) + 2]
+    }
+
+    fn lines(&self) -> usize {
+        self.starts()[2] + self.past.iter().map(Vec::len).sum::<usize>().max(1)
+    }
+
+    fn line_of(&self, item: Item) -> usize {
+        let [heads, packs, past] = self.starts();
+        match item {
+            Item::Head(at) => heads + at,
+            Item::Pack(at) => packs + at,
+            Item::Past(at) => past + self.past.iter().take(at).map(Vec::len).sum::<usize>(),
+        }
+    }
+
+    /// The first line to be seen. The pointed one stays in the lower part, so that it moves before all else does; at the first
+    /// everything above is seen, at the last everything below.
+    fn first(&self, repo: &Repo, height: usize) -> usize {
+        let (items, last) = (repo.items(), self.lines().saturating_sub(height));
+        let Some(item) = repo.current() else { return 0 };
+        match repo.cursor.at(items) {
+            0 => 0,
+            at if at + 1 == items => last,
+            _ => (self.line_of(item) + 1 + height / 4).saturating_sub(height).min(last),
+        }
+    }
+
+    fn line(&self, at: usize) -> Line<'static> {
+        let [heads, packs, past] = self.starts();
+        let titled = |start: usize, title: &str| match start - at {
+            2 => Line::default(),
+            _ => Line::styled(title.to_owned(), self.model.look.quiet()),
+        };
+        if at < self.above.len() {
+            self.above[at].clone()
+        } else if at < heads {
+            titled(heads, "HEADS")
+        } else if at + 2 < packs {
+            self.head(at - heads)
+        } else if at < packs {
+            titled(packs, &self.packs.head())
+        } else if at + 2 < past {
+            let pack = self.known.packs.get(at - packs);
+            pack.map_or_else(|| Line::raw("none yet"), |pack| self.packs.row(self.model, pack))
+        } else if at < past {
+            titled(past, "CONSOLIDATIONS")
+        } else {
+            self.past.iter().flatten().nth(at - past).cloned().unwrap_or_else(|| Line::raw("never"))
+        }
+    }
+
+    fn head(&self, at: usize) -> Line<'static> {
+        let Some((branch, head)) = self.known.report.branch_heads.iter().nth(at) else { return Line::raw("none yet") };
         // A branch may be called anything; its head must still be readable beside it.
-        let name = pad(&safe(branch), room.saturating_sub(74).clamp(12, 24), false);
-        lines.push(Line::raw(fit(&format!("{name} {}", safe(head)), room)));
+        let name = pad(&safe(branch), self.room.saturating_sub(74).clamp(12, 40), false);
+        Line::raw(fit(&format!("{name} {}", safe(head)), self.room))
     }
-    lines.extend(heading(model, "PACKS"));
-    if report.pack_keys.is_empty() {
-        lines.push(Line::raw("none yet"));
-    }
-    lines.extend(report.pack_keys.iter().map(|key| Line::raw(fit(&key.to_string(), room))));
-    lines.extend(heading(model, "CONSOLIDATIONS"));
-    if history.is_empty() {
-        lines.push(Line::raw("never"));
-    }
-    lines.extend(history.iter().flat_map(|record| past(model, record, room)));
-    lines
 }
 
-fn heading(model: &Model, words: &'static str) -> [Line<'static>; 2] {
-    [Line::default(), Line::from(Span::styled(words, model.theme.quiet()))]
-}
-
-fn facts(model: &Model, report: &RepoReport, room: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
-    let (state, style) = state_words(model, report);
-    let waiting = report.stored_bytes.saturating_sub(report.bytes);
-    let packs = match waiting {
-        0 => format!("{}, {}", report.packs, size(report.bytes)),
-        _ => format!("{}, {}; {} more wait for deletion", report.packs, size(report.bytes), size(waiting)),
+fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
+    let (look, report, summary) = (model.look, &known.report, &known.summary);
+    let (state, style) = state_words(model, summary);
+    let packs = match summary.superseded_bytes {
+        0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
+        waiting => format!("{}, {}; {} more wait for deletion", count(summary.packs), size(summary.bytes), size(waiting)),
     };
-    let last = report.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model.now, last));
+    let part = percent(summary.reclaimable(), summary.stored_bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
+    let reclaimable = match (summary.duplicate_bytes, summary.superseded_bytes) {
+        (0, 0) => "nothing".to_owned(),
+        (again, 0) => format!("{}{part}, which packs repeat", size(again)),
+        (0, waiting) => format!("{}{part}, which wait for deletion", size(waiting)),
+        (again, waiting) => {
+            format!("{}{part}: {} repeated, {} to be deleted", size(summary.reclaimable()), size(again), size(waiting))
+        }
+    };
+    let last = summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model.now, last));
     let made = ago(model.now, report.created_at);
-    vec![
-        fact(theme, "State", &state, room).patch_style(style),
-        fact(theme, "Packs", &packs, room),
-        fact(theme, "Holds", &holds(report.objects, report.commits, report.snapshots, report.tags), room),
-        fact(theme, "Last merge", &last, room),
-        fact(
-            theme,
-            "Access",
-            &format!("{}, default branch {}, made {made}", report.visibility.as_str(), report.default_branch),
-            room,
-        ),
-    ]
-}
-
-/// Counts of the four kinds.
-pub(super) fn holds(objects: u64, commits: u64, snapshots: u64, tags: u64) -> String {
-    [(objects, "object"), (commits, "commit"), (snapshots, "snapshot"), (tags, "tag")]
-        .map(|(number, one)| many(number, one))
-        .join(", ")
+    let access = format!("{}, default branch {}, made {made}", report.visibility.as_str(), report.default_branch);
+    let state = fact(look, "State", &state, room);
+    let [name, value] = <[_; 2]>::try_from(state.spans).unwrap_or_default();
+    let holds = holds(summary.objects, summary.commits, summary.snapshots, summary.tags);
+    let mut lines = vec![Line::from(vec![name, value.style(style)])];
+    lines.extend(
+        [("Packs", packs), ("Reclaimable", reclaimable), ("Holds", holds)]
+            .into_iter()
+            .flat_map(|(name, value)| long_fact(look, name, &value, room)),
+    );
+    lines.extend([fact(look, "Access", &access, room), fact(look, "Last merge", &last, room)]);
+    lines
 }
 
 /// What was done here since the console started, with the error if it failed.
 fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
     let Some(run) = model.runs.of_repo(&repo.name) else { return Vec::new() };
-    let said = |words: &str| vec![fact(model.theme, "Last work", &format!("{}: {words}", run.work.noun()), room)];
+    let said = |words: &str| vec![fact(model.look, "Last work", &format!("{}: {words}", run.work.noun()), room)];
     match &run.state {
-        RunState::Going { .. } => said(&run.step_words().unwrap_or_default()),
+        RunState::Waiting(_) | RunState::Going { .. } => said(&run.step_words().unwrap_or_default()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => said("nothing to do"),
         RunState::Ended(Ok(Outcome::Consolidated(report))) => said(&format!("{} became one", many(report.packs_before, "pack"))),
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => said("no problems"),
-        RunState::Ended(Ok(Outcome::Verified(report))) => {
-            said(&format!("{}; v verifies again", many(report.problems.len() as u64, "problem")))
+        RunState::Ended(Ok(Outcome::Verified(report))) => said(&many(report.problems.len() as u64, "problem")),
+        RunState::Ended(Err(failure)) => {
+            let mut lines = vec![Line::default()];
+            lines.extend(failure_lines(model.look, run.work.noun(), failure, room));
+            lines
         }
-        RunState::Ended(Err(failure)) => failed(model, run, failure, room),
     }
 }
 
-fn failed(model: &Model, run: &Run, failure: &Failure, room: usize) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::default()];
-    lines.extend(failure_lines(model.theme, run.work.noun(), failure, room));
-    lines
-}
-
 fn past(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
-    let when = pad(&ago(model.now, record.finished_at), 15, false);
+    let when = pad(&ago(model.now, record.finished_at), WHEN, false);
     let what = match record.outcome.as_str() {
         "consolidated" => format!(
-            "{} → {} packs, {} → {}, in {}",
-            record.packs_before,
-            record.packs_after,
+            "{} → {}, {} → {}, in {}",
+            count(record.packs_before),
+            many(record.packs_after, "pack"),
             size(record.bytes_before),
             size(record.bytes_after),
             lasting(record.elapsed_ms)
@@ -138,9 +228,7 @@ fn past(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
         other => safe(other),
     };
     let mut lines = vec![Line::raw(fit(&format!("{when}{what}"), room))];
-    if let Some(error) = &record.error {
-        let indent = " ".repeat(15);
-        lines.extend(wrap(&safe(error), room.saturating_sub(15)).into_iter().map(|line| Line::raw(format!("{indent}{line}"))));
-    }
+    let error = wrap(&safe(record.error.as_deref().unwrap_or_default()), room.saturating_sub(WHEN));
+    lines.extend(error.into_iter().take(ERROR).map(|line| Line::raw(format!("{}{line}", " ".repeat(WHEN)))));
     lines
 }

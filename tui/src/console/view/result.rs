@@ -6,75 +6,156 @@
 //!
 //!  Pack        sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
 //!  Size        812.0 KiB → 773.4 KiB (38.6 KiB less)
-//!  Repeated    34 records, now written once
+//!  Repeated    34 records not written again
+//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Planned by  component sha256:…
 //!
 //!  PROVEN BEFORE IT WAS PUBLISHED
-//!  ✓ all that the index knew is in the new pack: 144 entities
-//!  ✓ the content of every object hashes to its id: 112 objects
+//!  ✓ 144 entities: all that the index maps, found in the new pack in the encodings that it maps
+//!  ✓ 144 records: read back, and compared with those that the plan copies
+//!  ✓ 112 objects: the content of each hashes to its id
 //!  …
 //! ```
 //!
 //! ```text
-//!  packhouse › gabriel/notes › verification
-//!  2 problems found.
+//!  packhouse › gabriel/notes › consolidation
+//!  The consolidation gave way to another writer.
+//!  Nothing was changed by it.
 //!
-//!  Checked     7 packs, 240 objects, 812.0 KiB
+//!  gabriel/notes has changed since the plan was made; nothing was done
 //!
-//!  1. damaged pack
-//!     Pack      sha256:…
-//!     Entity    object sha256:…
-//!     its bytes hash to …; restore … from a backup
+//!  Next        Press g: it shows the plan for what the repo is now.
 //! ```
+//!
+//! What a verification found is in [`findings`].
 
-use packhouse_host::{GcReport, Problem, ProblemKind, VerifyReport};
+mod findings;
+
+use packhouse_host::{GcProof, GcReport};
+use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::repo::holds;
-use super::{fact, failure_lines, plain, styled};
-use crate::console::backend::Failure;
-use crate::console::state::{Model, Outcome, Run};
-use crate::console::words::{lasting, many, safe, size, wrap};
+use super::parts::long_fact;
+use super::{Look, fact, heading, holds, key_in, plain, room, scrolled, styled};
+use crate::console::backend::{Failure, FailureKind};
+use crate::console::keys::{Action, Place};
+use crate::console::msg::Extent;
+use crate::console::state::{Model, Outcome, Run, Work};
+use crate::console::words::{count, lasting, many, safe, size, width, wrap};
 
 /// The body.
-pub(super) fn lines(model: &Model, run: &Run, end: &Result<Outcome, Failure>, room: usize) -> Vec<Line<'static>> {
-    match end {
-        Err(failure) => failure_lines(model.theme, run.work.noun(), failure, room),
-        Ok(Outcome::Consolidated(report)) => consolidated(model, report, room),
-        Ok(Outcome::Verified(report)) => verified(model, report, room),
-    }
+pub(super) fn draw(model: &Model, run: &Run, end: &Result<Outcome, Failure>, frame: &mut Frame, area: Rect) -> Extent {
+    let lines = match end {
+        Err(failure) => failed(model, run.work, failure, room(area)),
+        Ok(Outcome::Consolidated(report)) => consolidated(model, report, room(area)),
+        Ok(Outcome::Verified(report)) => return findings::draw(model, report, run.top, frame, area),
+    };
+    scrolled(frame, area, lines, run.top.at(usize::MAX))
 }
 
-fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
-    if report.skipped {
-        return styled(wrap("There was nothing to do: the repo is one pack already.", room), theme.good());
+/// A failure: what it means for the store, what went wrong, and the way out.
+fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    let (word, meaning, style) = match failure.kind {
+        FailureKind::Refused => ("failed", "Nothing was changed.", look.bad()),
+        FailureKind::Conflict => ("gave way to another writer", "Nothing was changed by it.", look.warn()),
+        FailureKind::Damage => ("found damage", "Nothing was changed. The damage was there before.", look.bad()),
+        FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", look.warn()),
+    };
+    let mut lines = styled(wrap(&format!("The {} {word}.", work.noun()), room), style);
+    lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
+    lines.extend(plain(wrap(&safe(&failure.message), room)));
+    if let Some(next) = way_out(model, work, failure.kind) {
+        lines.push(Line::default());
+        lines.extend(long_fact(look, "Next", &next, room));
     }
-    let packs = many(report.packs_before, "pack");
-    let title = format!("Done: {packs} became {}, in {}.", report.packs_after, lasting(report.elapsed_ms));
-    let mut lines = styled(wrap(&title, room), theme.good());
-    lines.push(Line::default());
-    if let Some(key) = &report.consolidated_key {
-        lines.push(fact(theme, "Pack", &key.to_string(), room));
-    }
-    lines.push(fact(theme, "Size", &shrunk(report.bytes_before, report.bytes_after), room));
-    lines.push(fact(theme, "Repeated", &format!("{} not written again", many(report.duplicates_dropped, "record")), room));
-    lines.push(fact(theme, "Holds", &holds(report.objects, report.commits, report.snapshots, report.tags), room));
-    lines.push(fact(theme, "Planned by", &format!("component {}", report.component), room));
-    lines.extend([Line::default(), Line::styled("PROVEN BEFORE IT WAS PUBLISHED", theme.quiet())]);
-    // What the host checks of every plan (law 4). It has no report for it: a run that fails one has no result.
-    let entities = report.objects + report.commits + report.snapshots + report.tags;
-    let proven = [
-        format!("all that the index knew is in the new pack: {}", many(entities, "entity")),
-        format!("the content of every object hashes to its id: {}", many(report.objects, "object")),
-        "every byte was taken from a pack of this repo".to_owned(),
-        "the pack's key is the SHA-256 of its bytes, computed by the host".to_owned(),
-    ];
-    lines.extend(proven.iter().flat_map(|words| styled(indented("✓ ", words, room), theme.good())));
     lines
 }
 
-fn shrunk(before: u64, after: u64) -> String {
+/// The message names what to do about its cause; this is what to do here.
+fn way_out(model: &Model, work: Work, kind: FailureKind) -> Option<String> {
+    let key = |action| Some(key_in(model, Place::Done, action)).filter(|key| !key.is_empty());
+    let again = match work {
+        Work::Consolidate => Action::Consolidate,
+        Work::Verify => Action::Verify,
+    };
+    Some(match (kind, work) {
+        (FailureKind::Conflict, Work::Consolidate) => format!("Press {}: it shows the plan for what the repo is now.", key(again)?),
+        (FailureKind::Conflict, Work::Verify) => format!("Trying again is safe: press {}.", key(again)?),
+        (FailureKind::Damage, _) => {
+            format!("Press {}: it reads everything, and lists all that is damaged with what to do about each.", key(Action::Verify)?)
+        }
+        (FailureKind::Refused, _) => format!("When the cause is gone, press {} to try again.", key(again)?),
+        (FailureKind::Cancelled, _) => return None,
+    })
+}
+
+/// A consolidation that went well.
+fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    if report.skipped {
+        let words = match report.packs_before {
+            0 => "There was nothing to do: the repo is empty.",
+            _ => "There was nothing to do: the repo is one pack already.",
+        };
+        return styled(wrap(words, room), look.good());
+    }
+    let mut lines = styled(wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room), look.good());
+    lines.push(Line::default());
+    lines.extend(facts(model, report, room));
+    lines.extend(proof(model, report.proven.as_ref(), room));
+    lines
+}
+
+/// That it went well, in a sentence.
+pub(super) fn done(before: u64, after: u64, elapsed_ms: u64) -> String {
+    format!("Done: {} became {}, in {}.", many(before, "pack"), count(after), lasting(elapsed_ms))
+}
+
+/// What it made.
+pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
+    let look = model.look;
+    let mut lines = Vec::new();
+    if let Some(key) = &report.consolidated_key {
+        lines.extend(key_fact(look, &key.to_string(), room));
+    }
+    let repeated = format!("{} not written again", many(report.duplicates_dropped, "record"));
+    let all = holds(report.objects, report.commits, report.snapshots, report.tags);
+    lines.push(fact(look, "Size", &shrunk(report.bytes_before, report.bytes_after), room));
+    lines.push(fact(look, "Repeated", &repeated, room));
+    lines.extend(long_fact(look, "Holds", &all, room));
+    lines.push(fact(look, "Planned by", &format!("component {}", report.component), room));
+    lines
+}
+
+/// A pack's key, whole: where it would not fit otherwise, without the name of its hash, as its file is called.
+pub(super) fn key_fact(look: Look, key: &str, room: usize) -> Vec<Line<'static>> {
+    let fits = long_fact(look, "Pack", key, room);
+    let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
+    bare.map_or(fits, |bare| long_fact(look, "Pack", bare, room))
+}
+
+/// What the host proved before it published, in its own numbers: nothing here is worked out from anything else.
+pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec<Line<'static>> {
+    let Some(proven) = proven else {
+        let words = "No proof came with this result, so none is shown.";
+        return [vec![Line::default()], styled(wrap(words, room), model.look.warn())].concat();
+    };
+    let said = [
+        (many(proven.entities, "entity"), "all that the index maps, found in the new pack in the encodings that it maps"),
+        (many(proven.records, "record"), "read back, and compared with those that the plan copies"),
+        (many(proven.objects_hashed, "object"), "the content of each hashes to its id"),
+        (size(proven.bytes_read_back), "read back, to the last byte, and as many as were hashed to the key"),
+        (many(proven.sources_hashed, "old pack"), "hashed whole to their keys, since not all of their records are copied"),
+    ];
+    let mut lines = heading(model, "PROVEN BEFORE IT WAS PUBLISHED").to_vec();
+    lines.extend(said.iter().flat_map(|(number, what)| styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())));
+    lines
+}
+
+/// From one size to another, and by how much.
+pub(super) fn shrunk(before: u64, after: u64) -> String {
     let change = match before.checked_sub(after) {
         Some(0) => "the same".to_owned(),
         Some(less) => format!("{} less", size(less)),
@@ -83,50 +164,12 @@ fn shrunk(before: u64, after: u64) -> String {
     format!("{} → {} ({change})", size(before), size(after))
 }
 
-fn verified(model: &Model, report: &VerifyReport, room: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
-    let mut lines = if report.ok {
-        styled(wrap("No problems: everything is there, and is what its name says.", room), theme.good())
-    } else {
-        styled(wrap(&format!("Damage: {} found.", many(report.problems.len() as u64, "problem")), room), theme.bad())
-    };
-    lines.push(Line::default());
-    let packs = many(report.packs_checked, "pack");
-    let objects = many(report.objects_checked, "object");
-    lines.push(fact(theme, "Checked", &format!("{packs}, {objects}, {}", size(report.bytes_checked)), room));
-    for (at, problem) in report.problems.iter().enumerate() {
-        lines.push(Line::default());
-        lines.extend(finding(model, at + 1, problem, room));
-    }
-    lines
-}
-
-fn finding(model: &Model, number: usize, problem: &Problem, room: usize) -> Vec<Line<'static>> {
-    let mut lines = styled(wrap(&format!("{number}. {}", kind_words(problem.kind)), room), model.theme.bad());
-    if let Some(pack) = &problem.pack {
-        lines.push(fact(model.theme, "   Pack", &pack.to_string(), room));
-    }
-    if let Some(entity) = &problem.entity {
-        lines.push(fact(model.theme, "   Entity", entity, room));
-    }
-    lines.extend(plain(indented("   ", &safe(&problem.detail), room)));
-    lines
-}
-
-fn kind_words(kind: ProblemKind) -> &'static str {
-    match kind {
-        ProblemKind::MissingPack => "missing pack: its file is gone",
-        ProblemKind::DamagedPack => "damaged pack: its bytes are not what its key names",
-        ProblemKind::LostEntity => "lost entity: the pack that should hold it doesn't",
-        ProblemKind::UnindexedEntity => "unindexed entity: a pack holds it, the index doesn't know it",
-        ProblemKind::DamagedDirectory => "damaged directory: it is not what its pack holds",
-        ProblemKind::DamagedCatalog => "damaged catalog: it is not what the records say",
-    }
-}
-
 /// Wrapped behind a mark, the further lines below the first one's text.
 fn indented(mark: &str, words: &str, room: usize) -> Vec<String> {
-    let indent = crate::console::words::width(mark);
+    let indent = width(mark);
     let lines = wrap(words, room.saturating_sub(indent)).into_iter().enumerate();
     lines.map(|(at, line)| if at == 0 { format!("{mark}{line}") } else { format!("{}{line}", " ".repeat(indent)) }).collect()
 }
+
+#[cfg(test)]
+mod tests;

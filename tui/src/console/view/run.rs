@@ -1,60 +1,176 @@
-//! Work that goes on.
+//! Work that waits or goes on. What it ended with is [`super::result`]'s.
 //!
 //! ```text
 //!  packhouse › gabriel/notes › consolidation
-//!  Phase       splicing
+//!  Phases      ✓ planning  ▸ splicing  · proving  · publishing
 //!  Done        ████████████████░░░░░░░░░░░░░░░░░░░░  43 %
 //!  Bytes       340.2 KiB of 791.9 KiB
-//!  Running for 12 s
+//!  Time left   about 12 s of splicing
+//!  Running for 9 s
+//!  Speed       38.1 KiB/s, at most 41.7 KiB/s
+//!              ▂▅██▇▆
+//!              ██████
 //!
 //!  The store stays as it is until everything is proven. You can leave this screen; the work goes on.
 //!
-//!  c cancel  Esc leave it running
+//!  x cancel the work  Esc leave it running
+//! ```
+//!
+//! ```text
+//!  packhouse › zoe/loops › consolidation
+//!  Waiting     3 before it
+//!  Asked for   2 minutes ago
+//!
+//!  It begins by itself. You can leave this screen.
 //! ```
 
-use packhouse_host::Event;
+use jiff::Timestamp;
+use packhouse_host::{Event, Phase};
+use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{fact, plain};
-use crate::console::state::{Model, Run, Work};
-use crate::console::words::{lasting, percent, size, wrap};
+use super::parts::long_fact;
+use super::{fact, plain, result, room, scrolled, styled};
+use crate::console::msg::Extent;
+use crate::console::state::{Model, Run, RunState, Work};
+use crate::console::words::{ago, lasting, many, pad, percent, size, wrap};
+
+/// Cells before what a fact says.
+const NAMES: usize = 12;
+/// Cells of a bar at most.
+const BAR: usize = 60;
+/// Rows of the curve of the speed, in a terminal that has them.
+const CURVE: usize = 3;
 
 /// The body.
-pub(super) fn lines(model: &Model, run: &Run, step: Option<&Event>, stopping: bool, room: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
-    let seconds = model.now.as_second().saturating_sub(run.started.as_second()).max(0).unsigned_abs();
-    let phase = step.map_or("starting", |step| step.phase.label());
+pub(super) fn draw(model: &Model, run: &Run, frame: &mut Frame, area: Rect) -> Extent {
+    let lines = match &run.state {
+        RunState::Waiting(_) => waiting(model, run, room(area)),
+        RunState::Going { .. } => going(model, run, area),
+        RunState::Ended(end) => return result::draw(model, run, end, frame, area),
+    };
+    scrolled(frame, area, lines, run.top.at(usize::MAX))
+}
+
+fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
+    let waits = model.runs.open().filter(|other| !other.is_going());
+    let before = waits.take_while(|other| other.ticket != run.ticket).count() as u64;
+    let busy = model.runs.going().find(|other| other.repo == run.repo);
+    let why = match (before, busy) {
+        (_, Some(other)) => format!("until the {} of this repo has ended", other.work.noun()),
+        (0, None) => "it is the next".to_owned(),
+        (before, None) => format!("{} before it", many(before, "other")),
+    };
+    let mut lines = long_fact(model.look, "Waiting", &why, room);
+    lines.push(fact(model.look, "Asked for", &ago(model.now, run.asked), room));
+    lines.push(Line::default());
+    let words = "It begins by itself when its turn comes; until then nothing is read or changed. You can leave this screen.";
+    lines.extend(plain(wrap(words, room)));
+    lines
+}
+
+fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
+    let RunState::Going { step, speed, stopping } = &run.state else { return Vec::new() };
+    let (look, room, step) = (model.look, room(area), step.as_ref());
     let (done, total) = step.map_or((0, 0), |step| (step.done, step.total));
     let bytes = match (done, total) {
         (0, 0) => "not counted in this phase".to_owned(),
         (done, 0) => size(done),
         (done, total) => format!("{} of {}", size(done), size(total)),
     };
-    let mut lines = vec![
-        fact(theme, "Phase", phase, room).patch_style(theme.busy()),
-        bar(model, percent(done, total), room),
-        fact(theme, "Bytes", &bytes, room),
-        fact(theme, "Running for", &if seconds < 60 { format!("{seconds} s") } else { lasting(seconds * 1000) }, room),
-        Line::default(),
-    ];
-    let words = match (stopping, run.work) {
-        (true, _) => "Stopping at the next safe point; nothing is half-done.",
+    let mut lines = vec![phases(model, run, step, room), bar(model, percent(done, total), room), fact(look, "Bytes", &bytes, room)];
+    if !stopping {
+        let left = step.and_then(|step| Some((step, speed.left(step)?)));
+        let left = match left {
+            None => "not known yet".to_owned(),
+            Some((step, 0)) => format!("{} ends soon", step.phase.label()),
+            Some((step, left)) => format!("about {} of {}", seconds(left), step.phase.label()),
+        };
+        lines.push(fact(look, "Time left", &left, room));
+    }
+    lines.push(fact(look, "Running for", &seconds(since(model, run.began)), room));
+    let samples: Vec<u64> = speed.samples().collect();
+    if let (Some(rate), Some(most)) = (speed.rate(), samples.iter().max()) {
+        lines.push(fact(look, "Speed", &format!("{}/s, at most {}/s", size(rate), size(*most)), room));
+        let rows = if usize::from(area.height) >= lines.len() + CURVE + 3 { CURVE } else { 1 };
+        let curve = curve(&samples, room.saturating_sub(NAMES), rows).into_iter();
+        lines.extend(curve.map(|row| Line::from(vec![Span::raw(" ".repeat(NAMES)), Span::styled(row, look.busy())])));
+    }
+    lines.push(Line::default());
+    lines.extend(match (stopping, run.work) {
+        (true, _) => styled(wrap("Stopping at the next safe point; nothing is half-done.", room), look.warn()),
         (false, Work::Consolidate) => {
-            "The store stays as it is until everything is proven. You can leave this screen; the work goes on."
+            let words = "The store stays as it is until everything is proven. You can leave this screen; the work goes on.";
+            plain(wrap(words, room))
         }
-        (false, Work::Verify) => "Nothing is changed. You can leave this screen; the work goes on.",
-    };
-    lines.extend(plain(wrap(words, room)));
+        (false, Work::Verify) => plain(wrap("Nothing is changed. You can leave this screen; the work goes on.", room)),
+    });
     lines
 }
 
+/// All phases in their order: those that are through, the present one, those to come.
+fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'static> {
+    let all: &[Phase] = match run.work {
+        Work::Consolidate => &[Phase::Plan, Phase::Splice, Phase::Prove, Phase::Publish],
+        Work::Verify => &[Phase::Verify],
+    };
+    let at = step.and_then(|step| all.iter().position(|phase| *phase == step.phase));
+    // A plan that was shown was made before it was confirmed.
+    let through = at.unwrap_or(usize::from(run.planned));
+    let takes: usize = all.iter().map(|phase| phase.label().len() + 4).sum();
+    let between = if takes <= room.saturating_sub(NAMES) + 2 { "  " } else { " " };
+    let mut spans = vec![Span::styled(pad("Phases", NAMES, false), model.look.quiet())];
+    for (nth, phase) in all.iter().enumerate() {
+        let (mark, style) = match nth {
+            nth if Some(nth) == at => ("▸", model.look.busy()),
+            nth if nth < through => ("✓", model.look.good()),
+            _ => ("·", model.look.quiet()),
+        };
+        spans.push(Span::styled(format!("{mark} {}", phase.label()), style));
+        spans.push(Span::raw(between));
+    }
+    Line::from(spans)
+}
+
 fn bar(model: &Model, percent: Option<u64>, room: usize) -> Line<'static> {
-    let Some(percent) = percent else { return fact(model.theme, "Done", "…", room) };
-    let cells = room.saturating_sub(12 + 6).min(60);
-    let full = cells * percent as usize / 100;
-    let mut line = fact(model.theme, "Done", "", room);
-    line.spans.push(Span::styled("█".repeat(full), model.theme.busy()));
-    line.spans.push(Span::styled("░".repeat(cells - full), model.theme.quiet()));
+    let Some(percent) = percent else { return fact(model.look, "Done", "…", room) };
+    let cells = room.saturating_sub(NAMES + 6).min(BAR);
+    let full = cells * percent.min(100) as usize / 100;
+    let mut line = fact(model.look, "Done", "", room);
+    line.spans.push(Span::styled("█".repeat(full), model.look.busy()));
+    line.spans.push(Span::styled("░".repeat(cells - full), model.look.quiet()));
     line.spans.push(Span::raw(format!(" {percent:>3} %")));
     line
+}
+
+/// The last samples as columns of so many rows, the greatest of them full.
+fn curve(samples: &[u64], room: usize, rows: usize) -> Vec<String> {
+    const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let seen = &samples[samples.len().saturating_sub(room)..];
+    let most = u128::from(seen.iter().copied().max().unwrap_or(0).max(1));
+    let row = |row: usize| {
+        let below = 8 * (rows - 1 - row);
+        let cell = |sample: &u64| {
+            let eighths = (u128::from(*sample) * (8 * rows) as u128).div_ceil(most) as usize;
+            EIGHTHS[eighths.saturating_sub(below).min(8)]
+        };
+        seen.iter().map(cell).collect()
+    };
+    (0..rows).map(row).collect()
+}
+
+/// Seconds since a time; none of them before it began, and when the clock went back.
+pub(super) fn since(model: &Model, began: Option<Timestamp>) -> u64 {
+    began.map_or(0, |began| u64::try_from(model.now.duration_since(began).as_secs()).unwrap_or(0))
+}
+
+/// Seconds in words, no finer than they matter: `12 s`, `3 min 5 s`, `2 h 10 min`, `3 days`.
+pub(super) fn seconds(seconds: u64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => lasting(seconds * 1000),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => many(seconds / 86_400, "day"),
+    }
 }

@@ -1,65 +1,77 @@
-//! Colours. With `NO_COLOR` there are none, only weights: nothing is said by a colour alone.
+//! Colours and weights. Nothing is said by a colour alone: with `NO_COLOR` there are none.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// Which styles to use.
+/// Which colours to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Theme {
-    /// The terminal's own sixteen colours.
-    Colour,
+    /// The terminal's own sixteen colours, as they read on a dark ground.
+    Default,
+    /// Those of them that read on a white ground.
+    Light,
     /// Weights only.
     Mono,
 }
 
-impl Theme {
-    /// What the environment asks for (<https://no-color.org>: set, and not empty).
-    pub(in crate::console) fn from_env() -> Self {
-        let asked = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if asked { Theme::Mono } else { Theme::Colour }
-    }
+/// How the console looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::console) struct Look {
+    pub(in crate::console) theme: Theme,
+    /// For terminals and fonts that know no other signs.
+    pub(in crate::console) ascii: bool,
+}
 
-    fn style(self, colour: Color, weight: Modifier) -> Style {
-        let style = Style::new().add_modifier(weight);
-        if self == Theme::Colour { style.fg(colour) } else { style }
+impl Look {
+    fn style(self, dark: Color, light: Color) -> Style {
+        match self.theme {
+            Theme::Default => Style::new().fg(dark),
+            Theme::Light => Style::new().fg(light),
+            Theme::Mono => Style::new(),
+        }
     }
 
     /// Header and footer.
-    pub(super) fn bar(self) -> Style {
+    pub(in crate::console) fn bar(self) -> Style {
         Style::new()
     }
 
     /// Titles and keys.
-    pub(super) fn strong(self) -> Style {
+    pub(in crate::console) fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Names of facts, headings of columns.
-    pub(super) fn quiet(self) -> Style {
-        self.style(Color::DarkGray, Modifier::empty())
+    /// Names of facts, headings of columns. The terminal knows which grey can be read on its ground.
+    pub(in crate::console) fn quiet(self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
     }
 
     /// What is in order, what was proven.
-    pub(super) fn good(self) -> Style {
-        self.style(Color::Green, Modifier::empty())
+    pub(in crate::console) fn good(self) -> Style {
+        self.style(Color::Green, Color::Green)
     }
 
     /// What could be better.
-    pub(super) fn warn(self) -> Style {
-        self.style(Color::Yellow, Modifier::empty())
+    pub(in crate::console) fn warn(self) -> Style {
+        self.style(Color::Yellow, Color::Magenta)
     }
 
     /// What went wrong.
-    pub(super) fn bad(self) -> Style {
-        self.style(Color::Red, Modifier::BOLD)
+    pub(in crate::console) fn bad(self) -> Style {
+        self.style(Color::Red, Color::Red).add_modifier(Modifier::BOLD)
     }
 
     /// What goes on.
-    pub(super) fn busy(self) -> Style {
-        self.style(Color::Cyan, Modifier::BOLD)
+    pub(in crate::console) fn busy(self) -> Style {
+        self.style(Color::Cyan, Color::Blue).add_modifier(Modifier::BOLD)
     }
 
     /// What is pointed to.
-    pub(super) fn pointed(self) -> Style {
+    pub(in crate::console) fn pointed(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    /// What is marked.
+    pub(in crate::console) fn marked(self) -> Style {
+        self.style(Color::Cyan, Color::Blue).add_modifier(Modifier::BOLD)
     }
 }

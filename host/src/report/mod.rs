@@ -1,12 +1,16 @@
 //! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes bytes,
 //! ids and keys strings, times RFC 3339 UTC.
 
+mod overview;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
+
+pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 
 /// `repo show`, and a line of `repo list`.
 #[derive(Clone, Debug, Serialize)]
@@ -105,8 +109,8 @@ pub struct PushReport {
     pub branch_heads: BTreeMap<String, String>,
 }
 
-/// `gc` of one repo, done or planned.
-#[derive(Clone, Debug, Serialize)]
+/// `gc` of one repo, done or planned. The catalog keeps those that were done: what is added later is optional.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcReport {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
@@ -145,6 +149,40 @@ pub struct GcReport {
     /// For a dry run that would consolidate: the digest of the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_digest: Option<String>,
+    /// For a plan that would consolidate: what that would cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<GcCost>,
+    /// What was proven before publishing; present exactly when a consolidation was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven: Option<GcProof>,
+}
+
+/// What the host itself proved before it published a consolidation (law 4): counted while it was proven, never derived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcProof {
+    /// Entities of the index that were found in the new pack, in the encoding that the index maps.
+    pub entities: u64,
+    /// Records of the new pack that were read back and compared with those that the plan copies.
+    pub records: u64,
+    /// Objects of the new pack whose content was hashed to its id.
+    pub objects_hashed: u64,
+    /// Bytes of the new pack that were read back, to its last: as many as were hashed to its key.
+    pub bytes_read_back: u64,
+    /// Packs before with records that the new one need not repeat, each hashed whole to its key.
+    pub sources_hashed: u64,
+}
+
+/// What doing as a plan says would cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcCost {
+    /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new pack once more.
+    pub bytes_to_read: u64,
+    /// Size of the new pack in bytes.
+    pub bytes_to_write: u64,
+    /// Bytes of disk that it takes until what it replaces is deleted: the new pack and its directory.
+    pub peak_disk: u64,
+    /// How long it may take, in milliseconds, at the pace of this store's last consolidations. None before the first.
+    pub expected_ms: Option<u64>,
 }
 
 /// `fetch`.

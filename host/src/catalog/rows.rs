@@ -1,0 +1,257 @@
+//! What crosses the catalog port.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use packhouse_core::row::Print;
+use packhouse_core::{Counts, Edges, EntityId, Head, Kind};
+
+use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
+use crate::report::Cause;
+
+/// Width of an [`EntityKey`].
+pub const ENTITY_BYTES: usize = 1 + EntityId::BYTES;
+
+/// Kind, form of the id and digest, as the index stores them. Orders by kind, then by id.
+pub type EntityKey = [u8; ENTITY_BYTES];
+
+/// The index's name for an entity.
+pub fn entity_key(kind: Kind, id: EntityId) -> EntityKey {
+    let mut key = [0; ENTITY_BYTES];
+    key[0] = kind as u8;
+    key[1..].copy_from_slice(&id.to_bytes());
+    key
+}
+
+/// The entity of an index's name; `None` for bytes that [`entity_key`] never makes.
+pub fn entity_of(key: &EntityKey) -> Option<(Kind, EntityId)> {
+    Some((Kind::from_byte(key[0])?, EntityId::from_bytes(&key[1..])?))
+}
+
+/// A repo.
+#[derive(Clone, Debug)]
+pub struct RepoRow {
+    /// The catalog's number for it.
+    pub id: i64,
+    /// Its public id.
+    pub repo_id: RepoId,
+    /// `OWNER/SLUG`.
+    pub name: RepoName,
+    /// Who may read it.
+    pub visibility: Visibility,
+    /// The first branch ever pushed.
+    pub default_branch: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Counts pushes.
+    pub revision: i64,
+    /// Its shelves, added up.
+    pub sums: Sums,
+}
+
+/// A repo's shelves, added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// Packs that the index maps at least one entity to.
+    pub packs: u64,
+    /// Entities of the index.
+    pub mapped: Counts,
+    /// Size of `packs`, in bytes.
+    pub bytes: u64,
+    /// Size of the records that the index maps, in bytes; none where nobody counted those of a shelf.
+    pub needed_bytes: Option<u64>,
+    /// Size of the packs on shelves and of those that only wait for deletion, in bytes.
+    pub stored_bytes: u64,
+}
+
+impl Sums {
+    /// Adds up.
+    pub fn of(shelves: &[Shelf], retired: &[Retired]) -> Sums {
+        // Each pack once, with whether something is mapped to it.
+        let mut packs: BTreeMap<i64, (u64, bool)> = retired.iter().map(|r| (r.pack.id, (r.pack.bytes, false))).collect();
+        let mut mapped = Counts::default();
+        for shelf in shelves {
+            let pack = packs.entry(shelf.pack.id).or_insert((shelf.pack.bytes, false));
+            pack.1 |= shelf.mapped.total() > 0;
+            mapped.commits += shelf.mapped.commits;
+            mapped.snapshots += shelf.mapped.snapshots;
+            mapped.objects += shelf.mapped.objects;
+            mapped.tags += shelf.mapped.tags;
+        }
+        Sums {
+            packs: packs.values().filter(|(_, mapped)| *mapped).count() as u64,
+            mapped,
+            bytes: packs.values().filter(|(_, mapped)| *mapped).map(|(bytes, _)| bytes).sum(),
+            needed_bytes: shelves.iter().map(|s| s.mapped_bytes).sum(),
+            stored_bytes: packs.values().map(|(bytes, _)| bytes).sum(),
+        }
+    }
+}
+
+/// A stored pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackRow {
+    /// The catalog's number for it.
+    pub id: i64,
+    /// Its key.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Records, those that it repeats included.
+    pub records: u64,
+    /// Whether packhouse made it.
+    pub consolidated: bool,
+    /// When a repo first stored it.
+    pub stored_at: Timestamp,
+}
+
+/// A pack that a repo's shelves held once, and that only waits for deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retired {
+    /// The pack.
+    pub pack: PackRow,
+    /// When a consolidation replaced it.
+    pub at: Timestamp,
+}
+
+/// A shelf and the pack that it holds.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    /// Its number.
+    pub id: ShelfId,
+    /// Counts the packs that it has held.
+    pub generation: i64,
+    /// The pack.
+    pub pack: PackRow,
+    /// How many entities the index maps to it.
+    pub mapped: Counts,
+    /// Size of their records in bytes; none where nobody counted.
+    pub mapped_bytes: Option<u64>,
+}
+
+impl Shelf {
+    /// Size in bytes of the records that the index maps to it: where nobody counted, its share of the pack by records.
+    pub fn needed_bytes(&self) -> u64 {
+        let by_records = || self.pack.bytes as f64 * self.mapped.total() as f64 / self.pack.records.max(1) as f64;
+        self.mapped_bytes.unwrap_or_else(|| by_records() as u64)
+    }
+}
+
+/// A row of the index, without its shelf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IndexRow {
+    /// The entity.
+    pub entity: EntityKey,
+    /// Which encoding.
+    pub print: Print,
+}
+
+/// An entity that the repo did not have.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// Its row of the index.
+    pub row: IndexRow,
+    /// Length of its record in bytes.
+    pub bytes: u64,
+}
+
+/// An entity that moves from one shelf to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    /// Its new row of the index.
+    pub row: IndexRow,
+    /// Length of its record in bytes, in the pack that it moves to.
+    pub bytes: u64,
+    /// The shelf that it leaves.
+    pub from: ShelfId,
+    /// Length of its record there.
+    pub bytes_there: u64,
+}
+
+/// A pack of a push, and what it changes in the index.
+#[derive(Debug)]
+pub struct PushedPack {
+    /// Its key.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its records.
+    pub records: u64,
+    /// Entities that the repo did not have, in order.
+    pub fresh: Vec<Fresh>,
+    /// Entities that move here from another shelf.
+    pub moved: Vec<Moved>,
+    /// Texts of the tags in it.
+    pub tag_ids: Vec<(EntityId, String)>,
+}
+
+/// A push, ready to be published.
+#[derive(Debug)]
+pub struct Push {
+    /// The repo, as it was when the push was prepared.
+    pub repo: RepoRow,
+    /// Its packs, each on a shelf of its own.
+    pub packs: Vec<PushedPack>,
+    /// What its commits reach.
+    pub edges: Vec<Edges>,
+    /// Where branches stand afterwards.
+    pub heads: Vec<Head>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A consolidation, ready to be published.
+#[derive(Debug)]
+pub struct Consolidation {
+    /// The repo.
+    pub repo: RepoRow,
+    /// The shelves that it was planned from: all the repo had then.
+    pub planned: Vec<(ShelfId, i64)>,
+    /// The new pack's key.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its records.
+    pub records: u64,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// By how much a publication changed the packs that the index of a repo maps something to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// What was published.
+    pub cause: Cause,
+    /// Packs more; negative: fewer.
+    pub packs: i64,
+    /// Bytes more; negative: fewer.
+    pub bytes: i64,
+}
+
+/// Which consolidations to list; see [`crate::report::GcQuery`].
+#[derive(Clone, Copy, Debug)]
+pub struct RunsQuery<'a> {
+    /// Of one repo.
+    pub repo: Option<i64>,
+    /// Text that they hold as it stands, whatever the case of ASCII letters.
+    pub text: &'a str,
+    /// Before the one with this number.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Whether something was published.
+#[must_use = "nothing may have been published"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It was; with the rows that it changed.
+    Done {
+        /// Rows inserted, updated or deleted.
+        rows: u64,
+    },
+    /// What it was prepared on has changed. Nothing was done.
+    Changed,
+}

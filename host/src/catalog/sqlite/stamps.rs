@@ -1,0 +1,43 @@
+//! Tells that something has changed, without reading what.
+//!
+//! SQLite counts the commits of others that a connection has noticed (`PRAGMA data_version`). So one connection is kept for
+//! asking, which never writes: whatever this process or another commits is then the commit of another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+
+/// The connection that is asked.
+#[derive(Debug)]
+pub(super) struct Stamps {
+    connection: SqlitePool,
+    /// How often it was made anew: a connection that was lost takes its count with it.
+    connected: Arc<AtomicU64>,
+}
+
+impl Stamps {
+    /// Connects when it is first asked.
+    pub(super) fn new(options: SqliteConnectOptions) -> Stamps {
+        let connected = Arc::new(AtomicU64::new(0));
+        let count = connected.clone();
+        let connection = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .after_connect(move |_, _| {
+                count.fetch_add(1, Ordering::SeqCst);
+                Box::pin(async { Ok(()) })
+            })
+            .connect_lazy_with(options);
+        Stamps { connection, connected }
+    }
+
+    /// A number that is another one when somebody has committed since the last call.
+    pub(super) async fn read(&self) -> Result<u64, sqlx::Error> {
+        let mut connection = self.connection.acquire().await?;
+        let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
+        // SQLite's count has 32 bits. Read while the connection is held: nobody makes it anew meanwhile.
+        Ok(self.connected.load(Ordering::SeqCst) << 32 | (version as u64 & 0xffff_ffff))
+    }
+}

@@ -1,0 +1,91 @@
+//! Stores that an older packhouse made.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+
+use super::MIGRATIONS;
+use crate::names::{RepoName, Visibility};
+use crate::progress::Progress;
+use crate::report::Cause;
+use crate::sample::{HeadStyle, HistoryOptions, history};
+use crate::store::{PushOptions, Store, StoreOptions};
+use crate::world::FixedWorld;
+
+fn options(folder: &Path) -> StoreOptions {
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    StoreOptions { world: Arc::new(FixedWorld::starting_at(start)), cache: None, ..StoreOptions::embedded(folder) }
+}
+
+/// Makes a catalog of what is in another, as it would be if only the first migration were known.
+async fn make_old(catalog: &Path, old: &Path) {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(SqliteConnectOptions::new().filename(old).create_if_missing(true))
+        .await
+        .unwrap();
+    let (version, name, sql) = MIGRATIONS[0];
+    let first = Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
+    Migrator::with_migrations(vec![first]).run(&pool).await.unwrap();
+    let attach = format!("ATTACH '{}' AS newer", catalog.display());
+    sqlx::query(AssertSqlSafe(attach)).execute(&pool).await.unwrap();
+    for table in ["repos", "branches", "packs", "shelves", "entities", "commits", "tag_ids", "retired", "gc_runs"] {
+        let columns: String = sqlx::query_scalar("SELECT group_concat(name) FROM pragma_table_info(?1)")
+            .bind(table)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}");
+        sqlx::query(AssertSqlSafe(copy)).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_migration_is_brought_up_to_date_and_estimates_what_nobody_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = Progress::silent();
+    let repo: RepoName = "law/test".parse().unwrap();
+    let packs = history(&HistoryOptions { pushes: 4, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() });
+    let push = async |store: &Store, number: usize| {
+        let file = folder.path().join(format!("{number}.mpack"));
+        std::fs::write(&file, &packs[number]).unwrap();
+        store.push(&repo, &[file], PushOptions::default(), &silent).await.unwrap();
+    };
+    let newer = Store::open(options(folder.path())).await.unwrap();
+    newer.create_repo(&repo, Visibility::Public).await.unwrap();
+    for number in 0..3 {
+        push(&newer, number).await;
+    }
+    let exact = newer.summary(&repo).await.unwrap();
+    let (told, timeline) = (newer.packs(&repo).await.unwrap(), newer.timeline(&repo, 10).await.unwrap());
+    assert_eq!(timeline.len(), 3);
+    let catalog = folder.path().join("older.db");
+    make_old(&folder.path().join("catalog.db"), &catalog).await;
+
+    let store = Store::open(StoreOptions { catalog, ..options(folder.path()) }).await.unwrap();
+    let estimated = store.summary(&repo).await.unwrap();
+    assert_eq!((estimated.packs, estimated.bytes, estimated.objects), (exact.packs, exact.bytes, exact.objects));
+    assert!(estimated.duplicate_bytes > 0 && estimated.duplicate_bytes < estimated.bytes, "{estimated:?}");
+    let packs_estimated = store.packs(&repo).await.unwrap();
+    let needed: u64 = packs_estimated.iter().map(|pack| pack.needed_bytes).sum();
+    assert_eq!(estimated.duplicate_bytes, estimated.bytes - needed, "the line and the packs tell the same");
+    for (pack, told) in packs_estimated.iter().zip(&told) {
+        assert_eq!((pack.key, pack.needed_records), (told.key, told.needed_records));
+        assert!(pack.needed_bytes <= pack.bytes, "{pack:?}");
+    }
+    assert_eq!(store.timeline(&repo, 10).await.unwrap(), [], "nobody counted");
+    let verified = store.verify(&repo, &silent).await.unwrap();
+    assert!(verified.ok, "{:?}", verified.problems);
+
+    push(&store, 3).await;
+    let report = store.gc(&repo, &silent).await.unwrap();
+    let timeline = store.timeline(&repo, 10).await.unwrap();
+    assert_eq!(timeline.iter().map(|m| (m.cause, m.packs)).collect::<Vec<_>>(), [(Cause::Push, 4), (Cause::Consolidation, 1)]);
+    assert_eq!((timeline[0].bytes, timeline[1].bytes), (report.bytes_before, report.bytes_after));
+    let verified = store.verify(&repo, &silent).await.unwrap();
+    assert!(verified.ok, "{:?}", verified.problems);
+}

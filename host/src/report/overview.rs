@@ -1,0 +1,125 @@
+//! What an operator looks at: repos in a line each, their packs, and what became of both.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{GcRecord, GcReport};
+use crate::names::{MpackKey, RepoName};
+
+/// A repo in a line: what can be told of it without reading a pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RepoSummary {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Packs that the index maps at least one entity to.
+    pub packs: u64,
+    /// Distinct objects.
+    pub objects: u64,
+    /// Distinct commits.
+    pub commits: u64,
+    /// Distinct snapshots.
+    pub snapshots: u64,
+    /// Distinct tags.
+    pub tags: u64,
+    /// Size of `packs`, in bytes.
+    pub bytes: u64,
+    /// Size with packs that only wait for deletion, in bytes.
+    pub stored_bytes: u64,
+    /// Bytes that a consolidation would not write again: records of `packs` that others of them repeat, and what each has around its
+    /// records. Estimated by records where the catalog did not count bytes. 0 for a repo of at most one pack.
+    pub duplicate_bytes: u64,
+    /// Bytes of packs that only wait for deletion.
+    pub superseded_bytes: u64,
+    /// The last consolidation, if there was one.
+    pub last_gc: Option<GcRecord>,
+    /// When the repo was made.
+    pub created_at: Timestamp,
+}
+
+impl RepoSummary {
+    /// Bytes that a consolidation and the deletion of what it replaces would free.
+    pub fn reclaimable(&self) -> u64 {
+        self.duplicate_bytes + self.superseded_bytes
+    }
+}
+
+/// A pack of a repo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PackReport {
+    /// Its key.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its records, those that it repeats included.
+    pub records: u64,
+    /// When it was first stored, by any repo.
+    pub stored_at: Timestamp,
+    /// Whether packhouse made it.
+    pub consolidated: bool,
+    /// Records that the index maps to it: other packs repeat the rest.
+    pub needed_records: u64,
+    /// Their size in bytes; estimated by records where the catalog did not count.
+    pub needed_bytes: u64,
+    /// Since when it only waits for deletion, where a consolidation has replaced it.
+    pub retired_at: Option<Timestamp>,
+}
+
+/// A repo after something was published to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// When.
+    pub at: Timestamp,
+    /// What it was.
+    pub cause: Cause,
+    /// Packs that the index mapped at least one entity to from then on.
+    pub packs: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+}
+
+/// What changed the packs of a repo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// A push.
+    Push,
+    /// A consolidation.
+    Consolidation,
+}
+
+impl Cause {
+    /// As it is written in the catalog and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::Push => "push",
+            Cause::Consolidation => "consolidation",
+        }
+    }
+}
+
+/// A consolidation that ended, of any repo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GcEntry {
+    /// Its number: a later one has a greater.
+    pub id: i64,
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// How it ended.
+    pub record: GcRecord,
+    /// All that it reported, if it published something.
+    pub report: Option<GcReport>,
+}
+
+/// Which consolidations to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcQuery {
+    /// Of one repo; none: of all.
+    pub repo: Option<RepoName>,
+    /// Text that the repo's name, the outcome, the key or the error holds as it stands, whatever the case of its ASCII letters.
+    /// Empty: all.
+    pub text: String,
+    /// Before the one with this number; none: from the newest.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}

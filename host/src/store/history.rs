@@ -1,0 +1,77 @@
+//! What is remembered of consolidations, and told again.
+
+use jiff::Timestamp;
+
+use super::Store;
+use crate::catalog::{RepoRow, RunsQuery};
+use crate::error::{Error, Result};
+use crate::names::RepoName;
+use crate::report::{GcEntry, GcQuery, GcRecord, GcReport};
+
+impl Store {
+    /// The last consolidations of a repo, newest first.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn gc_history(&self, repo: &RepoName, limit: u32) -> Result<Vec<GcRecord>> {
+        let row = self.known_repo(repo).await?;
+        self.catalog.gc_history(row.id, limit).await
+    }
+
+    /// The last consolidations of all repos or one, newest first. A text that few of them hold may read them all.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`] for a query about one.
+    pub async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
+        let repo = match &query.repo {
+            Some(name) => Some(self.known_repo(name).await?.id),
+            None => None,
+        };
+        self.catalog.gc_runs(RunsQuery { repo, text: &query.text, before: query.before, limit: query.limit }).await
+    }
+
+    /// Remembers a consolidation that did what it should.
+    pub(super) async fn remember(&self, repo: &RepoRow, report: &GcReport) {
+        let record = GcRecord {
+            finished_at: self.world.now(),
+            outcome: if report.skipped { "skipped" } else { "consolidated" }.into(),
+            packs_before: report.packs_before,
+            packs_after: report.packs_after,
+            consolidated_key: report.consolidated_key.map(|key| key.to_string()),
+            bytes_before: report.bytes_before,
+            bytes_after: report.bytes_after,
+            elapsed_ms: report.elapsed_ms,
+            component: report.component.clone(),
+            error: None,
+        };
+        self.note(repo, &record, report.proven.is_some().then_some(report)).await;
+    }
+
+    /// Remembers a consolidation that failed.
+    pub(super) async fn remember_failure(&self, repo: &RepoRow, started: Timestamp, error: &Error) {
+        // Somebody else's success is not our failure, nor is a change of mind.
+        if matches!(error, Error::Busy { .. } | Error::Cancelled) {
+            return;
+        }
+        let record = GcRecord {
+            finished_at: self.world.now(),
+            outcome: "failed".into(),
+            packs_before: 0,
+            packs_after: 0,
+            consolidated_key: None,
+            bytes_before: 0,
+            bytes_after: 0,
+            elapsed_ms: self.millis_since(started),
+            component: self.sandbox.digest().to_owned(),
+            error: Some(error.to_string()),
+        };
+        self.note(repo, &record, None).await;
+    }
+
+    /// What happened matters more than remembering it: a consolidation that was published did not fail.
+    async fn note(&self, repo: &RepoRow, record: &GcRecord, report: Option<&GcReport>) {
+        if let Err(error) = self.catalog.record_gc(repo.id, record, report).await {
+            tracing::warn!("the outcome could not be remembered: {error}");
+        }
+    }
+}

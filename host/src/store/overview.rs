@@ -1,0 +1,98 @@
+//! What an operator looks at: repos in a line each, a repo's packs, what became of it, and whether anything has changed.
+
+use super::Store;
+use super::load::distinct_packs;
+use super::repo::mapped_packs;
+use crate::catalog::{Change, Shelf};
+use crate::error::{Error, Result};
+use crate::names::RepoName;
+use crate::report::{Moment, PackReport, RepoSummary};
+
+impl Store {
+    /// Repos in a line each, by name (owner, then slug), after one, at most `limit`. Reads no pack, and costs
+    /// a few microseconds a repo.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
+        self.catalog.summaries(after, limit).await
+    }
+
+    /// One repo in a line.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn summary(&self, repo: &RepoName) -> Result<RepoSummary> {
+        self.catalog.summary(repo).await?.ok_or_else(|| Error::UnknownRepo(repo.clone()))
+    }
+
+    /// The packs of a repo: those on its shelves, oldest first, then those that only wait for deletion, in the order in which they were
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn packs(&self, repo: &RepoName) -> Result<Vec<PackReport>> {
+        let row = self.known_repo(repo).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let shelves = snapshot.shelves().await?;
+        let mut retired = snapshot.retired().await?;
+        drop(snapshot);
+
+        let mut held = distinct_packs(&shelves);
+        // What was stored at once has one time: then the catalog's number tells which was first.
+        held.sort_by_key(|pack| (pack.stored_at, pack.id));
+        retired.retain(|retired| !held.iter().any(|pack| pack.id == retired.pack.id));
+        retired.sort_by_key(|retired| (retired.at, retired.pack.stored_at, retired.pack.id));
+        let held = held.into_iter().map(|pack| {
+            let on = |of: fn(&Shelf) -> u64| shelves.iter().filter(|s| s.pack.id == pack.id).map(of).sum();
+            (on(|s| s.mapped.total()), on(Shelf::needed_bytes), None, pack)
+        });
+        let retired = retired.into_iter().map(|retired| (0, 0, Some(retired.at), retired.pack));
+        let report = |(needed_records, needed_bytes, retired_at, pack): (_, _, _, crate::catalog::PackRow)| PackReport {
+            key: pack.key,
+            bytes: pack.bytes,
+            records: pack.records,
+            stored_at: pack.stored_at,
+            consolidated: pack.consolidated,
+            needed_records,
+            needed_bytes,
+            retired_at,
+        };
+        Ok(held.chain(retired).map(report).collect())
+    }
+
+    /// What became of a repo, oldest first: its packs after each of the last `limit` pushes and consolidations. The last moment is the
+    /// present. Begins where the catalog began to count changes.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn timeline(&self, repo: &RepoName, limit: u32) -> Result<Vec<Moment>> {
+        let row = self.known_repo(repo).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let mapped = mapped_packs(&snapshot.shelves().await?);
+        let changes = snapshot.changes(limit).await?;
+        drop(snapshot);
+        Ok(moments(mapped.len() as u64, mapped.iter().map(|p| p.bytes).sum(), &changes))
+    }
+
+    /// A number that is another one when anything of the store may have changed since it was last asked for, by this process or another.
+    /// Costs microseconds, and reading changes nothing. Numbers of two opened stores don't compare.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn change_stamp(&self) -> Result<u64> {
+        self.catalog.change_stamp().await
+    }
+}
+
+/// Goes back from the present, change by change (newest first). Gives them oldest first.
+fn moments(mut packs: u64, mut bytes: u64, changes: &[Change]) -> Vec<Moment> {
+    let mut moments = Vec::with_capacity(changes.len());
+    for change in changes {
+        moments.push(Moment { at: change.at, cause: change.cause, packs, bytes });
+        packs = packs.saturating_add_signed(-change.packs);
+        bytes = bytes.saturating_add_signed(-change.bytes);
+    }
+    moments.reverse();
+    moments
+}

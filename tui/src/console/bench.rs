@@ -1,0 +1,110 @@
+//! What `benches/console.rs` measures: a console on a large demo store, without a loop or a terminal.
+
+use futures::FutureExt;
+use packhouse_host::RepoSummary;
+use packhouse_host::world::{SystemWorld, World};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::backend::Backend;
+use super::demo::{Demo, Pace};
+use super::keys::{Key, Keymap};
+use super::msg::{Effect, Msg};
+use super::state::{Model, PAGE};
+use super::update::update;
+use super::view::{Look, Theme, view};
+
+/// A console that has read a demo store.
+pub struct Bench {
+    model: Model,
+    terminal: Terminal<TestBackend>,
+    pages: Vec<Vec<RepoSummary>>,
+}
+
+impl std::fmt::Debug for Bench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bench").field("pages", &self.pages.len()).finish_non_exhaustive()
+    }
+}
+
+impl Bench {
+    /// A console on so many repos, in a terminal of that size.
+    ///
+    /// # Panics
+    /// When the demo waits, which it does for no list.
+    pub fn new(repos: usize, columns: u16, rows: u16) -> Bench {
+        let demo = Demo::new(repos, 1, Pace::Live, SystemWorld.now());
+        let mut pages: Vec<Vec<RepoSummary>> = Vec::new();
+        loop {
+            let last = pages.last().and_then(|page| page.last()).map(|repo| repo.repo.clone());
+            let page = demo.list(last.as_ref(), PAGE).now_or_never().and_then(Result::ok).expect("the demo lists at once");
+            let ended = page.len() < PAGE as usize;
+            pages.push(page);
+            if ended {
+                break;
+            }
+        }
+        let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("memory is always there");
+        let mut bench = Bench { model: model(&demo), terminal, pages };
+        bench.read(bench.pages.clone());
+        bench.draw();
+        bench
+    }
+
+    /// The list, as it comes from the store.
+    pub fn pages(&self) -> Vec<Vec<RepoSummary>> {
+        self.pages.clone()
+    }
+
+    /// Reads the list again, page by page.
+    pub fn read(&mut self, pages: Vec<Vec<RepoSummary>>) {
+        let Effect::List(ticket, _) = self.model.refresh_list() else { return };
+        for page in pages {
+            update(&mut self.model, Msg::Listed(ticket, Ok(page)));
+        }
+    }
+
+    /// Forgets the list, as if the console had just started.
+    pub fn forget(&mut self) {
+        self.model.repos = Default::default();
+    }
+
+    /// Presses keys, written one after the other with spaces between.
+    ///
+    /// # Panics
+    /// For what is no key.
+    pub fn press(&mut self, keys: &str) {
+        for name in keys.split(' ') {
+            let key: Key = name.parse().expect("benchmarks name keys");
+            update(&mut self.model, Msg::Key(key));
+        }
+    }
+
+    /// Draws a frame.
+    ///
+    /// # Panics
+    /// When memory can't be drawn on.
+    pub fn draw(&mut self) {
+        let (model, mut extent) = (&self.model, None);
+        self.terminal.draw(|frame| extent = Some(view(model, frame))).expect("memory can be drawn on");
+        if let Some(extent) = extent {
+            update(&mut self.model, Msg::Drawn(extent));
+        }
+    }
+
+    /// Draws every cell of a frame, as after another size.
+    ///
+    /// # Panics
+    /// When memory can't be cleared.
+    pub fn draw_anew(&mut self) {
+        self.terminal.clear().expect("memory can be cleared");
+        self.draw();
+    }
+}
+
+fn model(demo: &Demo) -> Model {
+    let look = Look { theme: Theme::Default, ascii: false };
+    let mut model = Model::new(look, Keymap::new(false), false, demo.place());
+    model.now = demo.now();
+    model
+}

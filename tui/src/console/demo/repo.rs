@@ -1,0 +1,308 @@
+//! A repo of the demo store: what it is made of, and what pushes and consolidations make of it. Its past was made by
+//! the same hands.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use packhouse_host::sample::Random;
+use packhouse_host::{
+    Cause, GcCost, GcProof, GcRecord, GcReport, Moment, MpackKey, PackReport, Problem, RepoId, RepoName, RepoReport, RepoSummary,
+    Visibility,
+};
+
+/// Bytes that the demo's machine consolidates in a millisecond.
+const PACE: u64 = 120_000;
+
+/// Bytes that a directory takes for a record.
+const DIRECTORY_ROW: u64 = 48;
+
+/// Branches that somebody may push to, the one that is always there first.
+const BRANCHES: [&str; 6] = ["main", "draft", "mastering", "remix", "review/levels", "tape-transfer"];
+
+/// A repo of the demo store.
+#[derive(Clone, Debug)]
+pub(in crate::console) struct Repo {
+    pub(in crate::console) name: RepoName,
+    id: RepoId,
+    pub(in crate::console) visibility: Visibility,
+    created_at: Timestamp,
+    /// Its packs, oldest first.
+    pub(in crate::console) packs: Vec<PackReport>,
+    /// Packs that only wait for deletion.
+    pub(in crate::console) waiting: Vec<PackReport>,
+    /// Branch name to commit id.
+    pub(in crate::console) heads: BTreeMap<String, String>,
+    commits: u64,
+    tags: u64,
+    pub(in crate::console) timeline: Vec<Moment>,
+    pub(in crate::console) last_gc: Option<GcRecord>,
+    /// What verifying finds.
+    pub(in crate::console) problems: Vec<Problem>,
+    /// Grows with each change, so that a plan is known to be old.
+    pub(in crate::console) generation: u64,
+    random: Random,
+}
+
+/// How somebody pushes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habit {
+    /// Bytes of a usual pack.
+    pub(super) bytes: u64,
+    /// Of its records, so many percent are in the repo already.
+    pub(super) repeats: u64,
+}
+
+impl Repo {
+    /// A repo to which nothing was pushed yet.
+    pub(super) fn new(name: RepoName, created_at: Timestamp, mut random: Random) -> Repo {
+        Repo {
+            name,
+            id: RepoId(format!("{:016x}{:016x}", random.next(), random.next())),
+            visibility: Visibility::Public,
+            created_at,
+            packs: Vec::new(),
+            waiting: Vec::new(),
+            heads: BTreeMap::new(),
+            commits: 0,
+            tags: 0,
+            timeline: Vec::new(),
+            last_gc: None,
+            problems: Vec::new(),
+            generation: 0,
+            random,
+        }
+    }
+
+    /// A number below `end`.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.random.below(usize::try_from(end).unwrap_or(usize::MAX)) as u64
+    }
+
+    /// A key that no other pack has.
+    pub(super) fn key(&mut self) -> MpackKey {
+        let mut digest = [0; 32];
+        self.random.fill(&mut digest);
+        MpackKey::new(digest)
+    }
+
+    /// Somebody pushes a pack.
+    pub(super) fn push(&mut self, habit: Habit, at: Timestamp) {
+        let bytes = (habit.bytes * (30 + self.below(220)) / 100).max(900);
+        let commits = 1 + self.below(4);
+        let records = (bytes / 9000).max(1) + 2 * commits;
+        let repeats = if self.packs.is_empty() { 0 } else { (habit.repeats + self.below(11)).saturating_sub(5) };
+        // What was pushed has a commit at least that is new.
+        let repeated_records = (records * repeats / 100).min(records - 2 * commits);
+        let repeated_bytes = bytes * repeated_records / records;
+        let key = self.key();
+        self.packs.push(PackReport {
+            key,
+            bytes,
+            records,
+            stored_at: at,
+            consolidated: false,
+            needed_records: records - repeated_records,
+            needed_bytes: bytes - repeated_bytes,
+            retired_at: None,
+        });
+        self.commits += commits;
+        self.tags += u64::from(self.below(12) == 0 && records > repeated_records + 2 * commits);
+        let branch = if self.heads.is_empty() || self.below(3) > 0 { 0 } else { self.random.below(BRANCHES.len()) };
+        let head = self.key();
+        self.heads.insert(BRANCHES[branch].to_owned(), head.to_string());
+        self.changed(at, Cause::Push);
+    }
+
+    /// How the last one pushed, as far as that can be told.
+    pub(super) fn habit(&self) -> Habit {
+        match self.packs.last().filter(|pack| !pack.consolidated) {
+            Some(last) => Habit { bytes: last.bytes, repeats: (last.bytes - last.needed_bytes) * 100 / last.bytes.max(1) },
+            None => Habit { bytes: 3 << 20, repeats: 20 },
+        }
+    }
+
+    fn changed(&mut self, at: Timestamp, cause: Cause) {
+        self.generation += 1;
+        self.timeline.push(Moment { at, cause, packs: self.packs.len() as u64, bytes: self.bytes() });
+    }
+
+    fn bytes(&self) -> u64 {
+        self.packs.iter().map(|pack| pack.bytes).sum()
+    }
+
+    /// Its records, each counted once.
+    fn entities(&self) -> u64 {
+        self.packs.iter().map(|pack| pack.needed_records).sum()
+    }
+
+    fn objects(&self) -> u64 {
+        self.entities().saturating_sub(2 * self.commits + self.tags)
+    }
+
+    /// What a consolidation would do.
+    pub(super) fn plan(&self, component: &str) -> GcReport {
+        let skipped = self.packs.len() < 2;
+        let (bytes, needed) = (self.bytes(), self.packs.iter().map(|pack| pack.needed_bytes).sum());
+        let cost = GcCost {
+            bytes_to_read: needed + self.repeating().map(|pack| pack.bytes).sum::<u64>() + needed,
+            bytes_to_write: needed,
+            peak_disk: needed + self.entities() * DIRECTORY_ROW,
+            expected_ms: Some(200 + needed / PACE),
+        };
+        let mut digest = [0; 32];
+        Random::stream(self.generation, bytes).fill(&mut digest);
+        GcReport {
+            repo: self.name.clone(),
+            packs_before: self.packs.len() as u64,
+            packs_after: self.packs.len().min(1) as u64,
+            consolidated_key: self.packs.first().filter(|_| skipped).map(|pack| pack.key),
+            skipped,
+            objects: self.objects(),
+            commits: self.commits,
+            snapshots: self.commits,
+            tags: self.tags,
+            bytes_before: bytes,
+            bytes_after: if skipped { bytes } else { needed },
+            duplicates_dropped: self.packs.iter().map(|pack| pack.records - pack.needed_records).sum(),
+            elapsed_ms: 40 + self.entities() / 2000,
+            component: component.to_owned(),
+            rows_changed: 0,
+            dry_run: Some(true),
+            plan_digest: (!skipped).then(|| MpackKey::new(digest).to_string()),
+            cost: (!skipped).then_some(cost),
+            proven: None,
+        }
+    }
+
+    fn repeating(&self) -> impl Iterator<Item = &PackReport> {
+        self.packs.iter().filter(|pack| pack.needed_records < pack.records)
+    }
+
+    /// Does what a plan says: the packs become one, and wait for deletion.
+    pub(super) fn merge(&mut self, plan: GcReport, took_ms: u64, at: Timestamp) -> GcReport {
+        let mut report = GcReport { dry_run: None, plan_digest: None, cost: None, ..plan };
+        report.elapsed_ms += took_ms;
+        if report.skipped {
+            return report;
+        }
+        let (entities, key) = (self.entities(), self.key());
+        report.consolidated_key = Some(key);
+        report.rows_changed = report.packs_before + 3;
+        report.proven = Some(GcProof {
+            entities,
+            records: entities,
+            objects_hashed: report.objects,
+            bytes_read_back: report.bytes_after,
+            sources_hashed: self.repeating().count() as u64,
+        });
+        let retired = self.packs.drain(..).map(|pack| PackReport { needed_records: 0, needed_bytes: 0, retired_at: Some(at), ..pack });
+        self.waiting.splice(..0, retired);
+        self.packs.push(PackReport {
+            key,
+            bytes: report.bytes_after,
+            records: entities,
+            stored_at: at,
+            consolidated: true,
+            needed_records: entities,
+            needed_bytes: report.bytes_after,
+            retired_at: None,
+        });
+        self.changed(at, Cause::Consolidation);
+        report
+    }
+
+    /// How long merging takes on the demo's machine, in milliseconds.
+    pub(super) fn estimate(plan: &GcReport) -> u64 {
+        200 + plan.bytes_after / PACE
+    }
+
+    /// Its line of the list.
+    pub(super) fn summary(&self) -> RepoSummary {
+        let (bytes, waiting) = (self.bytes(), self.waiting.iter().map(|pack| pack.bytes).sum::<u64>());
+        let needed: u64 = self.packs.iter().map(|pack| pack.needed_bytes).sum();
+        RepoSummary {
+            repo: self.name.clone(),
+            packs: self.packs.len() as u64,
+            objects: self.objects(),
+            commits: self.commits,
+            snapshots: self.commits,
+            tags: self.tags,
+            bytes,
+            stored_bytes: bytes + waiting,
+            duplicate_bytes: if self.packs.len() > 1 { bytes - needed } else { 0 },
+            superseded_bytes: waiting,
+            last_gc: self.last_gc.clone(),
+            created_at: self.created_at,
+        }
+    }
+
+    /// All of it.
+    pub(super) fn report(&self) -> RepoReport {
+        let summary = self.summary();
+        let mut pack_keys: Vec<MpackKey> = self.packs.iter().map(|pack| pack.key).collect();
+        pack_keys.sort_unstable();
+        RepoReport {
+            repo: summary.repo,
+            repo_id: self.id.clone(),
+            visibility: self.visibility,
+            default_branch: BRANCHES[0].to_owned(),
+            packs: summary.packs,
+            pack_keys,
+            objects: summary.objects,
+            commits: summary.commits,
+            snapshots: summary.snapshots,
+            tags: summary.tags,
+            bytes: summary.bytes,
+            stored_bytes: summary.stored_bytes,
+            branch_heads: self.heads.clone(),
+            last_gc: summary.last_gc,
+            created_at: summary.created_at,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Repo {
+    /// A repo that is summed up so.
+    pub(super) fn like(summary: &RepoSummary, now: Timestamp) -> Repo {
+        let mut repo = Repo::new(summary.repo.clone(), summary.created_at, Random::new(summary.packs));
+        (repo.commits, repo.tags, repo.last_gc) = (summary.commits, summary.tags, summary.last_gc.clone());
+        let (packs, entities) = (summary.packs.max(1), summary.objects + 2 * summary.commits + summary.tags);
+        for nth in 0..summary.packs {
+            // What does not divide is in the first.
+            let part = |whole: u64| whole / packs + if nth == 0 { whole % packs } else { 0 };
+            let (bytes, repeated, needed_records) = (part(summary.bytes), part(summary.duplicate_bytes), part(entities));
+            let key = repo.key();
+            repo.packs.push(PackReport {
+                key,
+                bytes,
+                records: needed_records + u64::from(repeated > 0) * 5,
+                stored_at: now,
+                consolidated: false,
+                needed_records,
+                needed_bytes: bytes - repeated,
+                retired_at: None,
+            });
+            repo.timeline.push(Moment { at: now, cause: Cause::Push, packs: nth + 1, bytes: repo.bytes() });
+        }
+        if summary.packs > 0 {
+            repo.heads.insert(BRANCHES[0].to_owned(), format!("sha256:{}", "4f".repeat(32)));
+        }
+        if summary.superseded_bytes > 0 {
+            let key = repo.key();
+            let bytes = summary.superseded_bytes;
+            let (records, stored_at) = (9, summary.created_at);
+            repo.waiting.push(PackReport {
+                key,
+                bytes,
+                records,
+                stored_at,
+                consolidated: false,
+                needed_records: 0,
+                needed_bytes: 0,
+                retired_at: Some(now),
+            });
+        }
+        repo
+    }
+}

@@ -1,0 +1,175 @@
+//! The demo's work: plans, consolidations and verifications that take their time, tell how far they are, and stop
+//! when they are asked to.
+
+use std::time::Duration;
+
+use packhouse_host::{Error, Event, GcReport, Phase, RepoName, VerifyReport};
+
+use super::past::{COMPONENT, failed, refused, remembered};
+use super::{Demo, Inside, Pace};
+use crate::console::backend::{Answer, Control, Failure, FailureKind};
+
+/// Between two steps.
+const STEP: Duration = Duration::from_millis(100);
+
+/// A consolidation of the demo that can be run.
+#[derive(Debug)]
+pub(in crate::console) struct Planned {
+    report: GcReport,
+    /// What the repo was then.
+    generation: u64,
+}
+
+impl Planned {
+    /// What it is about.
+    pub(super) fn repo(&self) -> &RepoName {
+        &self.report.repo
+    }
+}
+
+impl Demo {
+    pub(super) async fn do_plan(&self, repo: &RepoName, control: &Control) -> Answer<(GcReport, Planned)> {
+        let planned = self.planned(repo)?;
+        let steps = 3 + planned.report.packs_before / 60;
+        for _ in 0..steps {
+            self.step_on("plan", repo, (Phase::Plan, 0, 0), control).await?;
+        }
+        Ok((planned.report.clone(), planned))
+    }
+
+    pub(super) fn planned(&self, repo: &RepoName) -> Answer<Planned> {
+        self.with(repo, |repo, _| Planned { report: repo.plan(COMPONENT), generation: repo.generation })
+    }
+
+    pub(super) async fn do_run(&self, plan: Planned, control: &Control) -> Answer<GcReport> {
+        let (repo, bytes, began) = (plan.report.repo.clone(), plan.report.bytes_after, self.time());
+        let took = || u64::try_from(self.time().duration_since(began).as_millis()).unwrap_or_default();
+        if self.generation(&repo)? != plan.generation {
+            return Err(changed(&repo));
+        }
+        if plan.report.skipped {
+            return self.publish(plan, took());
+        }
+        let damaged = self.with(&repo, |repo, _| repo.problems.first().map(|problem| refused(repo, problem)))?;
+        let far = if damaged.is_some() { bytes / 2 } else { bytes };
+        self.count("run", &repo, (Phase::Splice, bytes), far, control).await?;
+        if let Some(error) = damaged {
+            let (took, now) = (took(), self.time());
+            self.change(|inside| {
+                if let Some(repo) = inside.repos.get_mut(&repo) {
+                    let entry = failed(repo, &error, took, now);
+                    inside.remember(entry);
+                }
+            });
+            return Err(error.into());
+        }
+        for phase in [Phase::Prove, Phase::Publish] {
+            for _ in 0..3 {
+                self.step_on("run", &repo, (phase, bytes, bytes), control).await?;
+            }
+        }
+        self.publish(plan, took())
+    }
+
+    /// Makes a consolidation visible, in one step.
+    pub(super) fn publish(&self, plan: Planned, took_ms: u64) -> Answer<GcReport> {
+        let (name, now) = (plan.report.repo.clone(), self.time());
+        self.change(|inside| {
+            let repo = inside.repos.get_mut(&name).ok_or_else(|| Error::UnknownRepo(name.clone()))?;
+            if repo.generation != plan.generation {
+                return Err(changed(&name));
+            }
+            let report = repo.merge(plan.report, took_ms, now);
+            let entry = remembered(repo, report.clone(), now);
+            inside.remember(entry);
+            Ok(report)
+        })
+    }
+
+    pub(super) async fn do_verify(&self, repo: &RepoName, control: &Control) -> Answer<VerifyReport> {
+        let mut report = self.with(repo, |repo, problems| VerifyReport {
+            repo: repo.name.clone(),
+            packs_checked: repo.packs.len() as u64,
+            objects_checked: repo.packs.iter().map(|pack| pack.records).sum(),
+            bytes_checked: repo.packs.iter().map(|pack| pack.bytes).sum(),
+            ok: true,
+            problems,
+        })?;
+        let bytes = report.bytes_checked;
+        self.count("verify", repo, (Phase::Verify, bytes), bytes, control).await?;
+        report.ok = report.problems.is_empty();
+        Ok(report)
+    }
+
+    /// Goes through a phase byte by byte, up to `far` of them.
+    async fn count(
+        &self,
+        verb: &'static str,
+        repo: &RepoName,
+        (phase, total): (Phase, u64),
+        far: u64,
+        control: &Control,
+    ) -> Answer<()> {
+        let steps = self.steps(total);
+        for step in 0..=steps {
+            let done = (u128::from(total) * u128::from(step) / u128::from(steps)) as u64;
+            if done > far {
+                break;
+            }
+            self.step_on(verb, repo, (phase, done, total), control).await?;
+        }
+        Ok(())
+    }
+
+    /// How many steps so many bytes take: from one second to twelve, for who looks on.
+    fn steps(&self, bytes: u64) -> u64 {
+        match self.pace {
+            Pace::Live => (bytes / (6 << 20)).clamp(10, 120),
+            #[cfg(test)]
+            Pace::Held => 4,
+        }
+    }
+
+    /// One step: tells of it, and waits for the time that it takes.
+    async fn step_on(
+        &self,
+        verb: &'static str,
+        repo: &RepoName,
+        (phase, done, total): (Phase, u64, u64),
+        control: &Control,
+    ) -> Answer<()> {
+        control.tell(Event { repo: repo.to_string(), phase, done, total });
+        tokio::select! {
+            biased;
+            () = control.stopped() => Err(Error::Cancelled.into()),
+            () = self.wait(verb, control) => Ok(()),
+        }
+    }
+
+    async fn wait(&self, verb: &'static str, control: &Control) {
+        // Only a test asks who waits.
+        let _ = (verb, control);
+        match self.pace {
+            Pace::Live => tokio::time::sleep(STEP).await,
+            #[cfg(test)]
+            Pace::Held => self.script.turn(verb, control).await,
+        }
+    }
+
+    fn generation(&self, repo: &RepoName) -> Answer<u64> {
+        self.with(repo, |repo, _| repo.generation)
+    }
+}
+
+impl Inside {
+    /// Remembers a consolidation that ended.
+    pub(super) fn remember(&mut self, mut entry: packhouse_host::GcEntry) {
+        entry.id = self.history.len() as i64 + 1;
+        self.history.push(entry);
+    }
+}
+
+fn changed(repo: &RepoName) -> Failure {
+    let message = format!("{repo} has changed since the plan was made; nothing was done");
+    Failure { kind: FailureKind::Conflict, message }
+}

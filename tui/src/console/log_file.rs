@@ -1,0 +1,168 @@
+//! Where the log goes while the console has the screen: all of it to a file, and what matters to the console's own log, too.
+
+use std::fmt::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use directories::BaseDirs;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::state::Level;
+use crate::context::Context;
+use crate::logging;
+
+/// A file that has more bytes when the console starts is put aside, in place of the one before it.
+const ENOUGH: u64 = 5 * 1024 * 1024;
+
+/// A line for the console's own log.
+pub(super) type Told = (Level, String);
+
+/// Starts the log: to `asked`, else to the usual file. Without a file there is the console's own log, and it says why.
+pub(super) fn start(context: &Context, asked: Option<&Path>) -> anyhow::Result<UnboundedReceiver<Told>> {
+    let (sender, told) = unbounded_channel();
+    let file = match asked.map_or_else(usual_place, |path| Ok(path.to_owned())).and_then(|path| open(&path)) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            // The receiver is still here.
+            let _ = sender.send((Level::Warning, format!("There is no log file: {error}")));
+            None
+        }
+    };
+    subscriber(logging::filter(context)?, file, sender)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("the log did not start: {error}"))?;
+    Ok(told)
+}
+
+/// The log of this user's consoles; its folder is made.
+fn usual_place() -> io::Result<PathBuf> {
+    let dirs = BaseDirs::new().ok_or_else(|| io::Error::other("there is no home folder; say where with --log FILE"))?;
+    let folder = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("packhouse");
+    std::fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, &error))?;
+    Ok(folder.join("console.log"))
+}
+
+/// Opens a file to append to it. One that has grown enough goes aside first: another console that is still writing to it goes on there.
+fn open(path: &Path) -> io::Result<File> {
+    if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > ENOUGH) {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".1");
+        std::fs::rename(path, aside).map_err(|error| failed("putting aside", path, &error))?;
+    }
+    OpenOptions::new().append(true).create(true).open(path).map_err(|error| failed("opening", path, &error))
+}
+
+fn failed(doing: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{doing} {} failed: {error}", path.display()))
+}
+
+fn subscriber(filter: EnvFilter, file: Option<File>, told: UnboundedSender<Told>) -> impl Subscriber + Send + Sync {
+    let file = file.map(|file| {
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
+        // A full disk must not be told of on the screen.
+        lines.log_internal_errors(false).with_filter(filter)
+    });
+    let matters = Targets::new().with_default(LevelFilter::WARN).with_target("packhouse", LevelFilter::INFO);
+    tracing_subscriber::registry().with(file).with(Tell(told).with_filter(matters))
+}
+
+/// Hands events to the console.
+struct Tell(UnboundedSender<Told>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Tell {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        let level = match *event.metadata().level() {
+            tracing::Level::ERROR => Level::Error,
+            tracing::Level::WARN => Level::Warning,
+            _ => Level::Note,
+        };
+        let mut words = Words::default();
+        event.record(&mut words);
+        // Nobody listens once the console is being left.
+        let _ = self.0.send((level, words.0));
+    }
+}
+
+/// The message of an event, and what belongs to it.
+#[derive(Default)]
+struct Words(String);
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string does not fail.
+        let _ = match field.name() {
+            "message" => {
+                let rest = std::mem::take(&mut self.0);
+                write!(self.0, "{value:?}{rest}")
+            }
+            name => write!(self.0, " {name}={value:?}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of some events, and what stands in the file.
+    fn logged(filter: &str, events: impl FnOnce()) -> (Vec<Told>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("console.log");
+        let (sender, mut told) = unbounded_channel();
+        let subscriber = subscriber(EnvFilter::new(filter), Some(open(&path).unwrap()), sender);
+        tracing::subscriber::with_default(subscriber, events);
+        (std::iter::from_fn(|| told.try_recv().ok()).collect(), std::fs::read_to_string(&path).unwrap())
+    }
+
+    #[test]
+    fn what_matters_is_told_and_what_was_asked_for_is_written() {
+        let (told, file) = logged("warn,packhouse_host=trace", || {
+            tracing::info!(target: "packhouse_host::store", repo = "a/b", "merged");
+            tracing::trace!(target: "packhouse_host::store", "a step");
+            tracing::info!(target: "sqlx", "a query");
+            tracing::warn!(target: "sqlx", rows = 3, "a slow query");
+            tracing::error!("wrong");
+        });
+        let line = |level, text: &str| (level, text.to_owned());
+        let expected =
+            [line(Level::Note, "merged repo=\"a/b\""), line(Level::Warning, "a slow query rows=3"), line(Level::Error, "wrong")];
+        assert_eq!(told, expected);
+        assert_eq!(file.lines().count(), 4, "{file}");
+        assert!(file.contains("a step") && !file.contains("a query") && !file.contains('\x1b'), "{file}");
+        assert!(file.lines().all(|line| line.starts_with("20") && line.contains('T')), "lines begin with a time: {file}");
+    }
+
+    #[test]
+    fn a_file_is_appended_to_until_it_is_long_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("console.log");
+        let aside = folder.path().join("console.log.1");
+        for _ in 0..2 {
+            io::Write::write_all(&mut open(&path).unwrap(), b"line\n").unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "line\nline\n");
+        assert!(!aside.exists());
+        File::options().write(true).open(&path).unwrap().set_len(ENOUGH + 1).unwrap();
+        std::fs::write(&aside, "the one before").unwrap();
+        open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        assert_eq!(std::fs::metadata(&aside).unwrap().len(), ENOUGH + 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = open(&folder.path().join("no").join("console.log")).unwrap_err().to_string();
+        assert!(error.starts_with("opening ") && error.contains("console.log"), "{error}");
+        assert!(open(folder.path()).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! The part of docs/console.md that the table of keys says. After a change of the table, write it anew:
+//! `UPDATE_DOCS=1 cargo test -p packhouse --bin packhouse manual`.
+
+use std::fmt::Write;
+
+use super::keys::{Action, Keymap, Place, Row, TABLE};
+use super::state::Filter;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
+
+/// Between these stands what is made here.
+const FROM: &str = "<!-- keys: made from tui/src/console/keys/table.rs; UPDATE_DOCS=1 cargo test -p packhouse --bin packhouse manual -->\n";
+const TO: &str = "<!-- end of keys -->\n";
+
+/// What many places share, so that they need not repeat it.
+const SHARED: [(&str, &str, fn(&Row) -> bool); 4] = [
+    ("Everywhere", "", everywhere),
+    ("From every screen", "But not where something is asked or typed.", |row| {
+        matches!(row.action, Action::Runs | Action::History | Action::Log | Action::Help | Action::Palette)
+    }),
+    ("Moving", "In a text that is longer than the terminal, these scroll. Letters move where nothing is typed.", |row| {
+        use Action::{Down, First, Last, PageDown, PageUp, Up};
+        matches!(row.action, Up | Down | PageUp | PageDown | First | Last)
+    }),
+    ("While typing", "", |row| matches!(row.action, Action::Erase | Action::EraseWord | Action::EraseAll)),
+];
+
+/// The keys of all places.
+fn keys() -> String {
+    let mut page = String::new();
+    for (title, words, is) in SHARED {
+        section(&mut page, title, words, TABLE.iter().filter(|row| is(row)));
+    }
+    let keymap = Keymap::new(false);
+    for place in Place::ALL {
+        let own = |row: &&'static Row| !SHARED.iter().any(|(.., is)| is(row));
+        section(&mut page, place.title(), "", keymap.of_place(place).map(|binding| binding.row).filter(own));
+    }
+    page
+}
+
+fn everywhere(row: &Row) -> bool {
+    Place::ALL.iter().all(|place| row.places.contains(place))
+}
+
+fn section(page: &mut String, title: &str, words: &str, rows: impl Iterator<Item = &'static Row>) {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    let words = if words.is_empty() { String::new() } else { format!("{words}\n\n") };
+    let _ = writeln!(page, "### {title}\n\n{words}| keys | action | what it does |\n|---|---|---|");
+    for row in rows {
+        let keys: Vec<String> = row.keys.iter().map(|key| code(&key.to_string())).collect();
+        let kept = if row.changes { "; not with `--read-only`" } else { "" };
+        let _ = writeln!(page, "| {} | `{}` | {}{kept} |", keys.join(" "), row.name, cell(row.help));
+    }
+    page.push('\n');
+}
+
+/// As code in a table, whatever it is.
+fn code(text: &str) -> String {
+    let text = cell(text);
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// The page, before, between and behind the markers.
+fn page() -> [String; 3] {
+    let page = std::fs::read_to_string(FILE).unwrap();
+    let (before, rest) = page.split_once(FROM).expect("docs/console.md has lost its marker");
+    let (keys, behind) = rest.split_once(TO).expect("docs/console.md has lost its second marker");
+    [before, keys, behind].map(str::to_owned)
+}
+
+/// Blocks of the page in a language.
+fn blocks(language: &str) -> Vec<String> {
+    let (page, fence) = (page().concat(), format!("```{language}\n"));
+    page.split(&fence).skip(1).filter_map(|block| Some(block.split_once("```")?.0.to_owned())).collect()
+}
+
+#[test]
+fn the_page_lists_the_keys_of_the_table() {
+    let [before, listed, behind] = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        return std::fs::write(FILE, [&before, FROM, &keys(), TO, &behind].map(str::to_owned).concat()).unwrap();
+    }
+    assert!(listed == keys(), "docs/console.md is not what the table of keys says; UPDATE_DOCS=1 writes it anew");
+}
+
+#[test]
+fn every_action_is_listed() {
+    let keys = keys();
+    for row in TABLE {
+        assert!(keys.contains(&format!("| `{}` | {}", row.name, cell(row.help))), "{}", row.name);
+    }
+}
+
+#[test]
+fn the_filters_that_the_page_shows_are_understood() {
+    let filters = blocks("text");
+    assert!(!filters.is_empty());
+    for line in filters.iter().flat_map(|block| block.lines()) {
+        let filter = line.split("  ").next().unwrap();
+        assert!(filter.parse::<Filter>().is_ok(), "{line}");
+    }
+}

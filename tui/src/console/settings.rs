@@ -1,0 +1,192 @@
+//! How the operator wants the console: what the call says, else what the config file says, else what the environment hints at.
+//!
+//! The file is TOML, and all of it may be left out:
+//!
+//! ```toml
+//! theme = "light"                # default, light, mono
+//! ascii = true                   # false: whatever the locale says
+//! mouse = true
+//!
+//! [keys]                         # names as in docs/console.md
+//! consolidate = "m"
+//! quit = ["q", "Ctrl-q"]
+//! ```
+
+mod file;
+
+use std::path::PathBuf;
+
+use directories::BaseDirs;
+use packhouse_host::Error;
+
+use crate::args::{ConsoleArgs, When};
+use crate::style::Environment;
+
+pub(super) use crate::args::ThemeName;
+use file::File;
+
+/// How the operator wants the console.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) theme: ThemeName,
+    /// Draw with ASCII only.
+    pub(super) ascii: bool,
+    /// Take the mouse from the terminal.
+    pub(super) mouse: bool,
+    /// Nothing may be changed.
+    pub(super) read_only: bool,
+    /// A store that is made up, in place of a real one.
+    pub(super) demo: bool,
+    /// Other keys for some actions, in the order of the file.
+    pub(super) keys: Vec<KeyChange>,
+}
+
+/// Other keys for an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyChange {
+    /// The action's name; nobody has looked yet whether there is one.
+    pub(super) action: String,
+    /// Names of keys.
+    pub(super) keys: Vec<String>,
+    /// Where it was said, for errors: `FILE:LINE`.
+    pub(super) place: String,
+}
+
+/// What the environment hints at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hints {
+    /// Nobody wants colours.
+    no_color: bool,
+    /// The locale has characters beyond ASCII, or says nothing.
+    utf8: bool,
+}
+
+impl Hints {
+    /// Those of the real environment.
+    pub(super) fn read() -> Hints {
+        Hints::of(Environment::read(), |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// The first that is set decides, as for any program of POSIX. Where none is, as in many containers, the terminal is still likely
+    /// to be one of this century.
+    fn of(environment: Environment, variable: impl Fn(&str) -> Option<String>) -> Hints {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
+        let utf8 = |locale: String| ["utf-8", "utf8"].iter().any(|name| locale.to_ascii_lowercase().contains(name));
+        Hints { no_color: environment.no_color, utf8: locale.is_none_or(utf8) }
+    }
+}
+
+impl Settings {
+    /// What all that was said comes to.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a config that is not there although it was named, can't be read, or says what can't be.
+    pub(super) fn read(asked: &ConsoleArgs, color: When, hints: Hints) -> Result<Settings, Error> {
+        let file = match &asked.config {
+            Some(path) => File::read(path)?.ok_or_else(|| Error::Usage(format!("there is no config {}", path.display())))?,
+            None => usual_place().map(|path| File::read(&path)).transpose()?.flatten().unwrap_or_default(),
+        };
+        Ok(Settings::of(asked, color, hints, file))
+    }
+
+    /// The call goes before the file, and the file before the environment. Only `NO_COLOR` goes before the file: it is said
+    /// for this terminal or this call, and the file holds for all of them.
+    fn of(asked: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
+        let theme = match (asked.theme, color) {
+            (Some(theme), _) => theme,
+            (None, When::Never) => ThemeName::Mono,
+            (None, When::Auto) if hints.no_color => ThemeName::Mono,
+            (None, _) => file.theme.unwrap_or_default(),
+        };
+        Settings {
+            theme,
+            ascii: asked.ascii || file.ascii.unwrap_or(!hints.utf8),
+            mouse: asked.mouse || file.mouse.unwrap_or(false),
+            read_only: asked.read_only,
+            demo: asked.demo,
+            keys: file.keys,
+        }
+    }
+}
+
+/// The config of this user, where the platform has a place for it.
+fn usual_place() -> Option<PathBuf> {
+    BaseDirs::new().map(|dirs| dirs.config_dir().join("packhouse").join("console.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const UTF8: Hints = Hints { no_color: false, utf8: true };
+
+    fn settings(asked: &ConsoleArgs, color: When, hints: Hints, file: &str) -> Settings {
+        Settings::of(asked, color, hints, File::parse(file, Path::new("f")).unwrap())
+    }
+
+    fn theme(asked: Option<ThemeName>, color: When, no_color: bool, file: &str) -> ThemeName {
+        let asked = ConsoleArgs { theme: asked, ..ConsoleArgs::default() };
+        settings(&asked, color, Hints { no_color, ..UTF8 }, file).theme
+    }
+
+    #[test]
+    fn an_empty_config_changes_nothing() {
+        assert_eq!(settings(&ConsoleArgs::default(), When::Auto, UTF8, ""), Settings::default());
+    }
+
+    #[test]
+    fn the_call_goes_before_no_color_and_no_color_before_the_config() {
+        use ThemeName::{Default, Light, Mono};
+        for (asked, color, no_color, file, expected) in [
+            (None, When::Auto, false, "", Default),
+            (None, When::Auto, false, "theme = 'light'", Light),
+            (None, When::Auto, true, "theme = 'light'", Mono),
+            (None, When::Never, false, "theme = 'light'", Mono),
+            (None, When::Always, true, "theme = 'light'", Light),
+            (Some(Light), When::Auto, true, "theme = 'mono'", Light),
+            (Some(Default), When::Never, true, "theme = 'mono'", Default),
+        ] {
+            assert_eq!(theme(asked, color, no_color, file), expected, "{asked:?} {color:?} {no_color} {file}");
+        }
+    }
+
+    #[test]
+    fn the_first_locale_that_is_set_decides_on_ascii() {
+        for (variables, utf8) in [
+            (&[][..], true),
+            (&[("LANG", "C")], false),
+            (&[("LANG", "POSIX")], false),
+            (&[("LANG", "en_US.UTF-8")], true),
+            (&[("LANG", "C.utf8")], true),
+            (&[("LANG", "de_DE.ISO-8859-1")], false),
+            (&[("LANG", "C"), ("LC_CTYPE", "en_US.UTF-8")], true),
+            (&[("LC_CTYPE", "en_US.UTF-8"), ("LC_ALL", "C")], false),
+            (&[("LC_ALL", ""), ("LANG", "C")], false),
+        ] {
+            let variable = |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+            let hints = Hints::of(Environment::default(), variable);
+            assert_eq!(hints.utf8, utf8, "{variables:?}");
+            let ascii = |asked, file| settings(&asked, When::Auto, hints, file).ascii;
+            assert_eq!(ascii(ConsoleArgs::default(), ""), !utf8);
+            assert!(!ascii(ConsoleArgs::default(), "ascii = false"));
+            assert!(ascii(ConsoleArgs { ascii: true, ..ConsoleArgs::default() }, "ascii = false"));
+        }
+    }
+
+    #[test]
+    fn a_config_that_was_named_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        let asked = ConsoleArgs { config: Some(path.clone()), ..ConsoleArgs::default() };
+        let missing = Settings::read(&asked, When::Auto, UTF8).unwrap_err();
+        assert_eq!(missing.class(), packhouse_host::Class::Usage);
+        assert!(missing.to_string().contains("mine.toml"), "{missing}");
+        assert!(File::read(&path).unwrap().is_none());
+        std::fs::write(&path, "mouse = true").unwrap();
+        assert!(Settings::read(&asked, When::Auto, UTF8).unwrap().mouse);
+        std::fs::write(&path, [0xff]).unwrap();
+        assert!(Settings::read(&asked, When::Auto, UTF8).unwrap_err().to_string().contains("mine.toml"));
+    }
+}

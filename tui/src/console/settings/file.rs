@@ -1,0 +1,141 @@
+//! The config file, as it is written; what is off is told with file, line and column.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use packhouse_host::Error;
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use toml::Spanned;
+
+use super::{KeyChange, ThemeName};
+
+/// What a config says.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) theme: Option<ThemeName>,
+    pub(super) ascii: Option<bool>,
+    pub(super) mouse: Option<bool>,
+    pub(super) keys: Vec<KeyChange>,
+}
+
+/// A config as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    theme: Option<ThemeName>,
+    ascii: Option<bool>,
+    mouse: Option<bool>,
+    #[serde(default)]
+    keys: BTreeMap<Spanned<String>, OneOrMore>,
+}
+
+impl File {
+    /// None when there is no such file.
+    pub(super) fn read(path: &Path) -> Result<Option<File>, Error> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => File::parse(&text, path).map(Some),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(Error::Usage(format!("reading the config {} failed: {error}", path.display()))),
+        }
+    }
+
+    pub(super) fn parse(text: &str, path: &Path) -> Result<File, Error> {
+        let written: Written = toml::from_str(text).map_err(|error| {
+            let (line, column) = error.span().map_or((1, 1), |span| position(text, span.start));
+            Error::Usage(format!("{}:{line}:{column}: {}", path.display(), error.message()))
+        })?;
+        let mut keys: Vec<_> = written.keys.into_iter().collect();
+        keys.sort_by_key(|(action, _)| action.span().start);
+        let change = |(action, OneOrMore(keys)): (Spanned<String>, OneOrMore)| {
+            let place = format!("{}:{}", path.display(), position(text, action.span().start).0);
+            KeyChange { action: action.into_inner(), keys, place }
+        };
+        let keys = keys.into_iter().map(change).collect();
+        Ok(File { theme: written.theme, ascii: written.ascii, mouse: written.mouse, keys })
+    }
+}
+
+/// Line and column of a byte, both from 1; the column counts characters.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or(before);
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}
+
+/// `"q"` or `["q", "Ctrl-q"]`. An untagged enum would do, and say less of what is wrong.
+struct OneOrMore(Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key, as in \"Ctrl-q\", or a list of keys")
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore(vec![key.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMore, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = list.next_element()? {
+                    keys.push(key);
+                }
+                Ok(OneOrMore(keys))
+            }
+        }
+
+        deserializer.deserialize_any(Keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<File, String> {
+        File::parse(text, Path::new("f/console.toml")).map_err(|error| error.to_string())
+    }
+
+    fn refused(text: &str) -> String {
+        parsed(text).unwrap_err()
+    }
+
+    #[test]
+    fn a_config_says_how_it_looks_and_which_keys_there_are() {
+        let file =
+            parsed("theme = \"light\"\nascii = true\nmouse = true\n[keys]\nquit = [\"q\", \"Ctrl-q\"]\nconsolidate = \"m\"\n");
+        let file = file.unwrap();
+        assert_eq!((file.theme, file.ascii, file.mouse), (Some(ThemeName::Light), Some(true), Some(true)));
+        let change = |action: &str, keys: &[&str], line| KeyChange {
+            action: action.into(),
+            keys: keys.iter().map(|key| (*key).into()).collect(),
+            place: format!("f/console.toml:{line}"),
+        };
+        assert_eq!(file.keys, [change("quit", &["q", "Ctrl-q"], 5), change("consolidate", &["m"], 6)]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_place_and_what_can() {
+        let unknown = refused("mouse = true\ntheme = \"dark\"");
+        assert!(unknown.starts_with("f/console.toml:2:9: "), "{unknown}");
+        assert!(["dark", "default", "light", "mono"].iter().all(|word| unknown.contains(word)), "{unknown}");
+        let field = refused("colour = 1");
+        assert!(field.starts_with("f/console.toml:1:1: "), "{field}");
+        assert!(["colour", "theme", "ascii", "mouse", "keys"].iter().all(|word| field.contains(word)), "{field}");
+        let kind = refused("# ü\nascii = \"yes\"");
+        assert!(kind.starts_with("f/console.toml:2:9: ") && kind.contains("boolean"), "{kind}");
+        let keys = refused("[keys]\nquit = 3");
+        assert!(keys.starts_with("f/console.toml:2:8: ") && keys.contains("a list of keys"), "{keys}");
+        let deep = refused("[keys]\nquit = [\"q\", 3]");
+        assert!(deep.starts_with("f/console.toml:2:14: ") && deep.contains("string"), "{deep}");
+        assert!(refused("theme = ").starts_with("f/console.toml:1:"));
+        assert!(refused("[keys]\nquit = 'q'\nquit = 'x'").starts_with("f/console.toml:3:1: "));
+    }
+}

@@ -1,0 +1,78 @@
+//! Which line of a list is pointed to.
+
+use crate::console::keys::Action;
+
+/// A position in a list that may change its length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::console) struct Cursor(usize);
+
+impl Cursor {
+    /// The position, in a list of so many lines.
+    pub(in crate::console) fn at(self, lines: usize) -> usize {
+        self.0.min(lines.saturating_sub(1))
+    }
+
+    /// Points to a line.
+    pub(in crate::console) fn set(&mut self, line: usize) {
+        self.0 = line;
+    }
+
+    /// Moves as an action says, by pages of `page` lines; false if the action doesn't move.
+    pub(in crate::console) fn act(&mut self, action: Action, lines: usize, page: usize) -> bool {
+        let (now, last, page) = (self.at(lines), lines.saturating_sub(1), page.max(1));
+        self.0 = match action {
+            Action::Up => now.saturating_sub(1),
+            Action::Down => now + 1,
+            Action::PageUp => now.saturating_sub(page),
+            Action::PageDown => now + page,
+            Action::First => 0,
+            Action::Last => last,
+            _ => return false,
+        }
+        .min(last);
+        true
+    }
+
+    /// The first line to be seen of a list, so that the one pointed to stays in the middle, but for the two ends.
+    pub(in crate::console) fn first(self, lines: usize, height: usize) -> usize {
+        self.at(lines).saturating_sub(height / 2).min(lines.saturating_sub(height))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stays_in_the_list() {
+        let mut cursor = Cursor::default();
+        for (action, at) in [
+            (Action::Up, 0),
+            (Action::Last, 9),
+            (Action::Down, 9),
+            (Action::PageUp, 5),
+            (Action::First, 0),
+            (Action::PageDown, 4),
+        ] {
+            assert!(cursor.act(action, 10, 4));
+            assert_eq!(cursor.at(10), at, "{action:?}");
+        }
+        assert!(!cursor.act(Action::Open, 10, 4));
+        // The list has become shorter.
+        assert_eq!([cursor.at(3), cursor.at(0)], [2, 0]);
+        cursor.act(Action::Up, 3, 4);
+        assert_eq!(cursor.at(3), 1);
+    }
+
+    #[test]
+    fn what_is_pointed_to_is_seen() {
+        for lines in 0..12 {
+            for height in 1..7 {
+                for at in 0..lines {
+                    let (cursor, first) = (Cursor(at), Cursor(at).first(lines, height));
+                    assert!((first..first + height).contains(&cursor.at(lines)) && first + height.min(lines) <= lines);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The palette: every action that works here, found by its name.
+
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use super::{Cursor, Input};
+use crate::console::keys::{Action, Binding, Keymap, Place};
+
+/// A question: what to do?
+#[derive(Debug)]
+pub(in crate::console) struct Palette {
+    pub(in crate::console) input: Input,
+    pub(in crate::console) cursor: Cursor,
+    /// Where the action is to work.
+    place: Place,
+}
+
+impl Palette {
+    /// The actions of a place.
+    pub(in crate::console) fn new(place: Place) -> Palette {
+        Palette { input: Input::default(), cursor: Cursor::default(), place }
+    }
+
+    /// Those that fit what was typed, the best first.
+    pub(in crate::console) fn fitting<'a>(&self, keymap: &'a Keymap) -> Vec<&'a Binding> {
+        let pattern = Pattern::parse(self.input.text(), CaseMatching::Ignore, Normalization::Smart);
+        let (mut matcher, mut letters) = (Matcher::new(Config::DEFAULT), Vec::new());
+        // The palette is how one got here, and moving is what arrows are for.
+        let useful = |binding: &&Binding| {
+            !matches!(binding.row.action, Action::Palette | Action::Up | Action::Down) && !binding.row.help.is_empty()
+        };
+        let mut found: Vec<(u32, &Binding)> = keymap
+            .of_place(self.place)
+            .filter(useful)
+            .filter_map(|binding| {
+                let name = pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
+                let help = pattern.score(Utf32Str::new(binding.row.help, &mut letters), &mut matcher);
+                // A name says more than a sentence.
+                Some((name.map(|score| score + 1000).or(help)?, binding))
+            })
+            .collect();
+        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        found.into_iter().map(|(_, binding)| binding).collect()
+    }
+
+    /// The action that is pointed to.
+    pub(in crate::console) fn chosen(&self, keymap: &Keymap) -> Option<Action> {
+        let fitting = self.fitting(keymap);
+        fitting.get(self.cursor.at(fitting.len())).map(|binding| binding.row.action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_are_found_by_name_and_by_what_they_do() {
+        let keymap = Keymap::new(false);
+        let mut palette = Palette::new(Place::Repos);
+        let chosen = |palette: &mut Palette, text: &str| {
+            palette.input.act(Action::EraseAll);
+            palette.input.paste(text);
+            palette.chosen(&keymap)
+        };
+        assert_eq!(chosen(&mut palette, "cons"), Some(Action::Consolidate));
+        assert_eq!(chosen(&mut palette, "hash every"), Some(Action::Verify));
+        assert_eq!(chosen(&mut palette, "zzz"), None);
+        assert!(palette.fitting(&keymap).is_empty());
+        assert_eq!(Palette::new(Place::Repos).fitting(&Keymap::new(true)).iter().find(|b| b.row.changes).map(|b| b.row.name), None);
+    }
+}

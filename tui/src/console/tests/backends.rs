@@ -1,0 +1,209 @@
+//! What every backend of the console keeps to, asked of each: the store on this machine, and the demo store.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::FutureExt;
+use packhouse_host::sample::{HistoryOptions, write_history};
+use packhouse_host::{GcQuery, Progress, PushOptions, RepoName, Store, StoreOptions, Visibility};
+use tokio::sync::watch;
+
+use crate::console::backend::{Backend, Control, FailureKind};
+use crate::console::embedded::Embedded;
+
+/// A store in which `worn` and `torn` have several packs each, and a way to push something more to a repo.
+trait Place {
+    type Backend: Backend;
+    fn backend(&self) -> &Self::Backend;
+    fn worn(&self) -> RepoName;
+    fn torn(&self) -> RepoName;
+    async fn push(&self, repo: &RepoName);
+}
+
+/// A control that nobody uses.
+fn idle() -> Control {
+    Control::new(|_| {}, watch::channel(false).1)
+}
+
+fn all(text: &str) -> GcQuery {
+    GcQuery { text: text.to_owned(), limit: 10, ..GcQuery::default() }
+}
+
+async fn the_whole_suite(place: &impl Place) {
+    lists_come_in_pages_by_name(place).await;
+    a_repo_is_told_the_same_everywhere(place).await;
+    a_change_is_seen_by_who_watches(place).await;
+    a_plan_changes_nothing_and_running_it_leaves_one_pack(place).await;
+    a_plan_of_a_repo_that_has_changed_is_not_run(place).await;
+    verifying_finds_nothing_and_can_be_stopped(place).await;
+}
+
+async fn lists_come_in_pages_by_name(place: &impl Place) {
+    let backend = place.backend();
+    let whole = backend.list(None, 100_000).await.unwrap();
+    assert!(whole.len() >= 3 && whole.is_sorted_by(|a, b| a.repo < b.repo));
+    let mut paged = Vec::new();
+    loop {
+        let last = paged.last().map(|repo: &packhouse_host::RepoSummary| repo.repo.clone());
+        let page = backend.list(last.as_ref(), 2).await.unwrap();
+        let ended = page.len() < 2;
+        paged.extend(page);
+        if ended {
+            break;
+        }
+    }
+    assert_eq!(paged, whole);
+}
+
+async fn a_repo_is_told_the_same_everywhere(place: &impl Place) {
+    let backend = place.backend();
+    let listed = backend.list(None, 100_000).await.unwrap();
+    for summary in &listed {
+        assert_eq!(&backend.summary(&summary.repo).await.unwrap(), summary);
+        let detail = backend.show(&summary.repo).await.unwrap();
+        let report = &detail.report;
+        assert_eq!(&detail.summary, summary);
+        assert_eq!((report.packs, report.bytes, report.objects), (summary.packs, summary.bytes, summary.objects));
+        assert_eq!(report.last_gc, summary.last_gc);
+        assert_eq!(report.last_gc.as_ref(), detail.history.first());
+        let needed: Vec<_> = detail.packs.iter().filter(|pack| pack.retired_at.is_none() && pack.needed_records > 0).collect();
+        assert_eq!(needed.len() as u64, report.packs, "{}", report.repo);
+        assert_eq!(needed.iter().map(|pack| pack.bytes).sum::<u64>(), report.bytes);
+        assert!(detail.packs.iter().all(|pack| pack.needed_bytes <= pack.bytes && pack.needed_records <= pack.records));
+        assert!(detail.timeline.is_sorted_by_key(|moment| moment.at));
+        if let Some(now) = detail.timeline.last() {
+            assert_eq!((now.packs, now.bytes), (report.packs, report.bytes), "{}", report.repo);
+        }
+    }
+    let unknown: RepoName = "nobody/nothing".parse().unwrap();
+    for failure in [backend.show(&unknown).await.err(), backend.summary(&unknown).await.err()] {
+        let failure = failure.unwrap();
+        assert!(failure.kind == FailureKind::Refused && failure.message.contains("nobody/nothing"), "{failure}");
+    }
+}
+
+async fn a_change_is_seen_by_who_watches(place: &impl Place) {
+    let backend = place.backend();
+    let stamp = backend.watch(None).await.unwrap();
+    let mut watching = std::pin::pin!(backend.watch(Some(stamp)));
+    assert!(watching.as_mut().now_or_never().is_none(), "nothing has changed");
+    place.push(&place.worn()).await;
+    assert_ne!(watching.await.unwrap(), stamp);
+}
+
+async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Place) {
+    let (backend, repo) = (place.backend(), place.worn());
+    let before = backend.summary(&repo).await.unwrap();
+    assert!(before.packs > 2 && before.duplicate_bytes > 0);
+    let (planned, plan) = backend.plan(&repo, idle()).await.unwrap();
+    assert_eq!(backend.summary(&repo).await.unwrap(), before);
+    assert!(!planned.skipped && planned.proven.is_none() && planned.plan_digest.is_some());
+    assert_eq!((planned.packs_before, planned.packs_after, planned.bytes_before), (before.packs, 1, before.bytes));
+    assert_eq!(planned.cost.unwrap().bytes_to_write, planned.bytes_after);
+
+    let steps = std::sync::Arc::new(AtomicUsize::new(0));
+    let told = steps.clone();
+    let counting = Control::new(move |_| _ = told.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
+    let done = backend.run(plan, counting).await.unwrap();
+    assert!(steps.load(Ordering::Relaxed) > 2, "nobody was told of the steps");
+    assert_eq!((done.packs_after, done.bytes_after), (1, planned.bytes_after));
+    let proven = done.proven.unwrap();
+    assert_eq!(proven.entities, done.objects + done.commits + done.snapshots + done.tags);
+    assert_eq!((proven.objects_hashed, proven.bytes_read_back), (done.objects, done.bytes_after));
+    let after = backend.summary(&repo).await.unwrap();
+    assert_eq!((after.packs, after.bytes, after.duplicate_bytes), (1, done.bytes_after, 0));
+    assert_eq!(after.superseded_bytes, before.superseded_bytes + before.bytes);
+
+    let (again, _) = backend.plan(&repo, idle()).await.unwrap();
+    assert!(again.skipped && again.consolidated_key == done.consolidated_key);
+
+    let newest = backend.history(&all("")).await.unwrap().remove(0);
+    assert_eq!((&newest.repo, &newest.record.outcome[..]), (&repo, "consolidated"));
+    assert_eq!(newest.report.unwrap().proven, done.proven);
+    let found = backend.history(&all(&repo.to_string().to_uppercase())).await.unwrap();
+    assert!(!found.is_empty() && found.iter().all(|entry| entry.repo == repo));
+    assert_eq!(backend.history(&all("no such % thing")).await.unwrap(), []);
+    let before = GcQuery { before: Some(newest.id), ..all("") };
+    assert!(backend.history(&before).await.unwrap().iter().all(|entry| entry.id < newest.id));
+}
+
+async fn a_plan_of_a_repo_that_has_changed_is_not_run(place: &impl Place) {
+    let (backend, repo) = (place.backend(), place.torn());
+    let (_, plan) = backend.plan(&repo, idle()).await.unwrap();
+    place.push(&repo).await;
+    let pushed = backend.summary(&repo).await.unwrap();
+    let failure = backend.run(plan, idle()).await.unwrap_err();
+    assert!(failure.kind == FailureKind::Conflict && failure.message.contains(&repo.to_string()), "{failure}");
+    assert_eq!(backend.summary(&repo).await.unwrap(), pushed);
+}
+
+async fn verifying_finds_nothing_and_can_be_stopped(place: &impl Place) {
+    let (backend, repo) = (place.backend(), place.torn());
+    let report = backend.verify(&repo, idle()).await.unwrap();
+    assert!(report.ok && report.packs_checked > 0 && report.objects_checked > 0, "{report:?}");
+    let (stop, stopped) = watch::channel(true);
+    for failure in [
+        backend.verify(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
+        backend.plan(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
+    ] {
+        // What is quick may be done before it looks; what is stopped says so.
+        assert!(failure.is_none_or(|failure| failure.kind == FailureKind::Cancelled));
+    }
+    drop(stop);
+}
+
+/// A store in a folder of its own.
+struct OnDisk {
+    folder: tempfile::TempDir,
+    store: Store,
+    backend: Embedded,
+    pushed: AtomicUsize,
+}
+
+impl OnDisk {
+    async fn new() -> OnDisk {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
+        let backend = Embedded::new(store.clone());
+        let place = OnDisk { folder, store, backend, pushed: AtomicUsize::new(0) };
+        for repo in [place.worn(), place.torn(), "z/empty".parse().unwrap()] {
+            place.store.create_repo(&repo, Visibility::Public).await.unwrap();
+        }
+        for _ in 0..3 {
+            place.push(&place.worn()).await;
+            place.push(&place.torn()).await;
+        }
+        place
+    }
+}
+
+impl Place for OnDisk {
+    type Backend = Embedded;
+
+    fn backend(&self) -> &Embedded {
+        &self.backend
+    }
+
+    fn worn(&self) -> RepoName {
+        "a/worn".parse().unwrap()
+    }
+
+    fn torn(&self) -> RepoName {
+        "a/torn".parse().unwrap()
+    }
+
+    /// Pushes two packs of a history that nobody has pushed yet, the second repeating some of the first.
+    async fn push(&self, repo: &RepoName) {
+        let seed = self.pushed.fetch_add(1, Ordering::Relaxed) as u64;
+        let options = HistoryOptions { seed, pushes: 2, overlap: true, ..HistoryOptions::default() };
+        let folder = self.folder.path().join(format!("push-{seed}"));
+        std::fs::create_dir(&folder).unwrap();
+        let files = write_history(&folder, &options).unwrap();
+        let pushed = PushOptions { force: true };
+        self.store.push(repo, &files, pushed, &Progress::silent()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_store_on_this_machine() {
+    the_whole_suite(&OnDisk::new().await).await;
+}

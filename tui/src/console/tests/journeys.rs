@@ -1,0 +1,276 @@
+//! What an operator comes for, from the first key to the last, on the demo store.
+
+use jiff::SignedDuration;
+
+use super::Console;
+use super::fake::{now, summary};
+use crate::console::app::Exit;
+use crate::console::backend::FailureKind;
+use crate::console::demo::{Demo, Pace, REPOS};
+use crate::console::keys::Place;
+
+fn demo() -> Demo {
+    Demo::new(REPOS, 1, Pace::Held, now())
+}
+
+#[tokio::test]
+async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown() {
+    let demo = demo();
+    let mut console = Console::on(demo, 200, 50).await;
+    let mut worst: Vec<_> = console.app.model.repos.from(0).cloned().collect();
+    worst.sort_by_key(|repo| std::cmp::Reverse(repo.reclaimable()));
+    let worst: Vec<String> = worst.iter().take(3).map(|repo| repo.repo.to_string()).collect();
+
+    // By name, packs, objects, size, reclaimable.
+    console.press_shown(&["s sort", "s sort", "s sort", "s sort"]).await;
+    assert_eq!(console.app.model.repos.from(0).take(3).map(|repo| repo.repo.to_string()).collect::<Vec<_>>(), worst);
+    console.press_shown(&["Space mark", "Space mark", "Space mark"]).await;
+    console.shows("3 marked");
+    console.press_shown(&["p preview"]).await;
+    for repo in &worst {
+        console.shows(repo);
+    }
+    assert_eq!(console.app.model.place(), Place::Preview);
+    console.press_shown(&["g consolidate", "y run this plan"]).await;
+    for repo in &worst {
+        console.shows(repo);
+    }
+    let mut ran = console.calls("run");
+    ran.sort();
+    let mut all = worst.clone();
+    all.sort();
+    assert_eq!(ran, all);
+
+    console.press_shown(&["Enter open"]).await;
+    console.shows("PROVEN");
+    let proven = console.app.model.runs.current().map(|run| run.repo.to_string()).unwrap();
+    assert!(worst.contains(&proven));
+    console.press_shown(&["Esc back", "Esc back"]).await;
+    assert_eq!(console.app.model.place(), Place::Repos);
+    for repo in console.app.model.repos.from(0).filter(|repo| worst.contains(&repo.repo.to_string())) {
+        assert_eq!((repo.packs, repo.duplicate_bytes), (1, 0));
+    }
+    console.press_shown(&["q quit"]).await;
+    assert_eq!(console.exit, Some(Exit::Left));
+}
+
+#[tokio::test]
+async fn a_wrong_number_does_nothing_and_says_so() {
+    let mut console = Console::on(demo(), 120, 30).await;
+    console.press(&["a", "g"]).await;
+    assert_eq!(console.app.model.place(), Place::Typing);
+    console.press(&["y", "Enter"]).await;
+    console.shows("Nothing was done");
+    console.press(&["Backspace", "7", "Enter"]).await;
+    console.shows("7 is not");
+    assert_eq!(console.calls("run"), [""; 0]);
+    console.press(&["Esc"]).await;
+    assert_eq!((console.app.model.place(), console.calls("plan")), (Place::Repos, vec![]));
+}
+
+#[tokio::test]
+async fn read_only_shows_plans_and_no_way_to_run_them() {
+    let mut console = Console::read_only(Demo::three(), 160, 30).await;
+    console.shows("read-only");
+    console.hides("g consolidate");
+    console.press(&["p"]).await;
+    console.shows("730.8 KiB");
+    console.hides("run this plan");
+    console.hides("g consolidate");
+    console.press(&["g", "y", "Enter"]).await;
+    assert_eq!((console.calls("plan"), console.calls("run")), (vec!["gabriel/notes".to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn a_plan_of_a_repo_that_has_changed_is_not_run_and_the_new_one_is_shown() {
+    let mut console = Console::on(Demo::three(), 120, 30).await;
+    console.press(&["g"]).await;
+    console.shows("7 → 1");
+    console.demo.pushed("gabriel/notes");
+    console.settle().await;
+    console.press(&["y"]).await;
+    assert_eq!(console.app.model.place(), Place::Gate);
+    console.shows("The repo changed while its plan was looked at, so nothing was done.");
+    console.shows("8 → 1");
+    assert_eq!(console.calls("run").len(), 1);
+    console.press(&["y"]).await;
+    console.until_seen("Done: 8 packs became 1").await;
+    console.press(&["w"]).await;
+    assert_eq!(console.app.model.runs.len(), 1, "what was not run is no work");
+}
+
+#[tokio::test]
+async fn of_five_two_go_on_three_wait_and_one_is_taken_back() {
+    let repos = ["a/1", "a/2", "a/3", "a/4", "a/5"].map(|name| (name, 4));
+    let demo = Demo::of(&repos);
+    demo.hold("run");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "g", "y"]).await;
+    assert_eq!(console.app.model.place(), Place::Runs);
+    console.shows("2 running, 3 waiting");
+    assert_eq!(console.calls("run"), ["a/1", "a/2"]);
+    // The newest is pointed to, and waits.
+    console.press_shown(&["x cancel the work"]).await;
+    console.shows("2 running, 2 waiting");
+    console.demo.step();
+    console.settle().await;
+    assert_eq!((console.calls("run").len(), console.demo.held()), (2, 2), "they have several steps");
+    console.demo.release();
+    console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
+    console.settle().await;
+    assert_eq!(console.calls("run"), ["a/1", "a/2", "a/3", "a/4"]);
+    let packs: Vec<u64> = console.app.model.repos.from(0).map(|repo| repo.packs).collect();
+    assert_eq!(packs, [1, 1, 1, 1, 4]);
+}
+
+#[tokio::test]
+async fn of_many_one_that_has_changed_is_planned_anew() {
+    let demo = Demo::of(&[("a/1", 4), ("a/2", 4)]);
+    demo.hold("run");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "g", "y"]).await;
+    console.demo.pushed("a/1");
+    console.demo.release();
+    console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
+    console.settle().await;
+    assert_eq!(console.calls("plan"), ["a/1", "a/2", "a/1"]);
+    assert!(console.app.model.repos.from(0).all(|repo| repo.packs == 1));
+}
+
+#[tokio::test]
+async fn one_that_fails_stops_no_other_and_its_reason_can_be_read() {
+    let demo = Demo::of(&[("a/1", 4), ("a/2", 4), ("a/3", 4)]);
+    demo.fail("run", FailureKind::Refused, "there is no space left");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "g", "y"]).await;
+    assert_eq!(console.calls("run").len(), 3);
+    console.shows("failed");
+    console.press(&["End", "Enter"]).await;
+    console.shows("there is no space left");
+}
+
+#[tokio::test]
+async fn the_history_is_searched_and_one_of_it_is_read() {
+    let mut console = Console::on(demo(), 120, 30).await;
+    console.press(&["h"]).await;
+    assert!(console.app.model.history.entries.len() > 10);
+    console.press(&["/"]).await;
+    console.type_in("FAILED").await;
+    assert_eq!(console.app.model.history.entries.len(), 1);
+    console.shows("aster-studio/film-score-north");
+    console.press(&["Enter", "Enter"]).await;
+    assert_eq!(console.app.model.place(), Place::Record);
+    console.shows("not free");
+    console.press(&["Esc", "/", "Esc"]).await;
+    assert!(console.app.model.history.entries.len() > 10);
+}
+
+#[tokio::test]
+async fn a_damaged_repo_is_found_and_not_consolidated() {
+    let mut console = Console::on(demo(), 120, 40).await;
+    console.press(&["/"]).await;
+    console.type_in("hydrophone-array").await;
+    console.press(&["Enter", "v"]).await;
+    console.shows("2 problems found");
+    console.press(&["Esc", "g", "y"]).await;
+    console.shows("damage");
+    let packs = console.app.model.repos.current().unwrap().packs;
+    assert!(packs > 1, "it was consolidated");
+}
+
+#[tokio::test]
+async fn the_log_says_what_was_done() {
+    let mut console = Console::on(Demo::three(), 120, 30).await;
+    console.press(&["g", "y", "Esc", "v", "l"]).await;
+    console.shows("gabriel/notes: 7 packs became one, sha256:");
+    console.shows("gabriel/notes: verified, no problems");
+}
+
+#[tokio::test]
+async fn the_palette_finds_an_action_and_does_it() {
+    let mut console = Console::on(Demo::three(), 120, 30).await;
+    console.press(&[":"]).await;
+    console.type_in("hash every").await;
+    console.press_shown(&["Enter do it"]).await;
+    assert_eq!(console.calls("verify"), ["gabriel/notes"]);
+    // It asks like the key would.
+    console.press(&["Esc", ":"]).await;
+    console.type_in("consol").await;
+    console.press(&["Enter"]).await;
+    assert_eq!((console.app.model.place(), console.calls("run")), (Place::Gate, vec![]));
+}
+
+#[tokio::test]
+async fn repos_are_found_by_what_is_said_of_them() {
+    let mut console = Console::on(demo(), 160, 30).await;
+    console.press(&["/"]).await;
+    for (typed, wanted) in [
+        ("packs>100 reclaim>40%", vec!["aster-studio/evening-sessions", "city-archive/radio-1974", "tidal-lab/reef-soundscapes"]),
+        ("state:empty", vec!["okafor/tour-diary", "tidal-lab/spring-cruise"]),
+        ("gc:failed", vec!["aster-studio/film-score-north"]),
+        ("unreleased", vec!["zoe/unreleased"]),
+    ] {
+        console.press(&["Ctrl-u"]).await;
+        console.type_in(typed).await;
+        let shown: Vec<String> = console.app.model.repos.from(0).map(|repo| repo.repo.to_string()).collect();
+        assert_eq!(shown, wanted, "{typed}");
+    }
+    console.press(&["Ctrl-u"]).await;
+    console.type_in("packs>x").await;
+    console.shows("a number such as");
+}
+
+#[tokio::test]
+async fn a_list_of_many_pages_is_read_to_its_end() {
+    let console = Console::on(Demo::new(2500, 3, Pace::Held, now()), 120, 30).await;
+    assert_eq!(console.app.model.repos.shown(), 2500);
+    assert_eq!(console.demo.calls().len(), 3);
+    console.shows("2,500 repos");
+}
+
+#[tokio::test]
+async fn what_somebody_else_does_is_seen() {
+    let mut console = Console::on(Demo::three(), 120, 30).await;
+    console.demo.put(&summary("anna/new", 3));
+    console.settle().await;
+    assert!(console.app.model.repos.stale);
+    // The list is read again by itself, once reading is a small part of the time.
+    console.demo.advance(3);
+    console.until_seen("anna/new").await;
+    console.demo.remove("anna/new");
+    console.demo.advance(3);
+    console.turn_until(|console| console.app.model.repos.len() == 3).await;
+}
+
+#[tokio::test]
+async fn a_repo_that_is_gone_is_said_to_be_gone() {
+    let mut console = Console::on(Demo::three(), 120, 30).await;
+    console.demo.remove("gabriel/notes");
+    console.settle().await;
+    console.press(&["Enter"]).await;
+    console.shows("there is no repo `gabriel/notes`");
+    console.press(&["Esc", "g"]).await;
+    console.shows("there is no repo `gabriel/notes`");
+}
+
+#[test]
+fn equal_seeds_give_equal_stores_and_some_of_everything() {
+    let summaries = |seed, repos| {
+        use crate::console::backend::Backend;
+        use futures::FutureExt;
+        Demo::new(repos, seed, Pace::Held, now()).list(None, u32::MAX).now_or_never().unwrap().unwrap()
+    };
+    assert_eq!(summaries(1, REPOS), summaries(1, REPOS));
+    assert_ne!(summaries(1, REPOS), summaries(2, REPOS));
+    for seed in 0..20 {
+        let all = summaries(seed, REPOS);
+        assert_eq!(all.len(), REPOS);
+        let bad = all.iter().filter(|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.stored_bytes * 4).count();
+        let (merged, empty) = (all.iter().filter(|repo| repo.packs == 1).count(), all.iter().filter(|repo| repo.packs == 0).count());
+        assert!(bad == 3 && merged > 8 && empty == 2, "{seed}: {bad} bad, {merged} in order, {empty} empty");
+        for repo in &all {
+            assert!(repo.created_at < now() && repo.duplicate_bytes < repo.bytes.max(1), "{repo:?}");
+            assert!(repo.last_gc.as_ref().is_none_or(|last| last.finished_at < now() - SignedDuration::from_secs(1)));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What must never happen: that a store is changed by a key that was not a yes to what is on the screen.
+//!
+//! Whatever keys come in whatever order, with answers that come at once, late or never.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::FutureExt;
+use proptest::prelude::*;
+use tokio::sync::watch;
+
+use super::{key, model_of};
+use crate::console::backend::{Backend, Control};
+use crate::console::demo::{Demo, Pace};
+use crate::console::keys::{Key, Place, TABLE};
+use crate::console::msg::{Effect, Msg, Ticket};
+use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Work};
+use crate::console::tests::fake::now;
+use crate::console::update::update;
+
+/// A model, and a demo store that answers at once when it is let.
+struct Bench {
+    model: Model,
+    demo: Demo,
+    plans: BTreeMap<Ticket, <Demo as Backend>::Plan>,
+    /// Questions that nobody has answered yet.
+    open: Vec<Effect>,
+    /// Consolidations that were confirmed, and those of them that were started.
+    confirmed: BTreeSet<Ticket>,
+    started: BTreeSet<Ticket>,
+}
+
+impl Bench {
+    fn new(demo: Demo, read_only: bool) -> Bench {
+        let mut model = model_of(&demo, read_only);
+        let open = update(&mut model, Msg::Started);
+        let (plans, confirmed, started) = Default::default();
+        let mut bench = Bench { model, demo, plans, open, confirmed, started };
+        bench.answer_all();
+        bench
+    }
+
+    /// Sends a message, and checks that it changes no store unless it is a yes.
+    fn send(&mut self, msg: Msg) {
+        let yes = matches!(&msg, Msg::Key(key) if self.is_yes(*key));
+        let effects = update(&mut self.model, msg);
+        let asked = self.model.runs.newest().filter(|run| run.work == Work::Consolidate).map(|run| run.ticket);
+        for ticket in asked {
+            let new = self.confirmed.insert(ticket);
+            assert!(!new || (yes && !self.model.read_only), "nobody said yes to {ticket:?}");
+        }
+        for effect in &effects {
+            if let Effect::Run(_, ticket) | Effect::Consolidate(_, ticket, _) = effect {
+                assert!(self.confirmed.contains(ticket) && self.started.insert(*ticket), "{effect:?}");
+            }
+        }
+        self.open.extend(effects);
+    }
+
+    /// Whether a key says yes to something that is asked, on its own screen, and can be done.
+    fn is_yes(&self, pressed: Key) -> bool {
+        let Some(gate) = &self.model.gate else { return false };
+        let ready = match &gate.subject {
+            Subject::One(_, plan) => matches!(plan, PlanState::Ready(_)),
+            Subject::Many(repos) => !repos.is_empty() && repos.iter().all(|repo| repo.packs > 1),
+        };
+        ready
+            && match (self.model.place(), &gate.asks, &gate.subject) {
+                (Place::Gate, Asks::Key, _) => pressed == key("y"),
+                (Place::Typing, Asks::Count(typed), Subject::Many(repos)) => {
+                    pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
+                }
+                _ => false,
+            }
+    }
+
+    /// Answers the oldest open question; false if there is none.
+    fn answer(&mut self) -> bool {
+        if self.open.is_empty() {
+            return false;
+        }
+        let control = Control::new(|_| {}, watch::channel(false).1);
+        let demo = &self.demo;
+        let msg = match self.open.remove(0) {
+            Effect::List(ticket, after) => Msg::Listed(ticket, at_once(demo.list(after.as_ref(), PAGE))),
+            Effect::Summarise(_, repo) => Msg::Summarised(at_once(demo.summary(&repo))),
+            Effect::Show(ticket, repo) => Msg::Shown(ticket, at_once(demo.show(&repo)).map(Box::new)),
+            Effect::Plan(ticket, repo) => {
+                let planned = at_once(demo.plan(&repo, control));
+                let report = planned.map(|(report, plan)| {
+                    self.plans.insert(ticket, plan);
+                    report
+                });
+                Msg::Planned(ticket, report)
+            }
+            Effect::Run(_, ticket) => {
+                let plan = self.plans.remove(&ticket).expect("what is run was planned, and is run once");
+                Msg::Consolidated(ticket, at_once(demo.run(plan, control)))
+            }
+            Effect::Consolidate(_, ticket, repo) => {
+                let planned = at_once(demo.plan(&repo, control.clone()));
+                Msg::Consolidated(ticket, planned.and_then(|(_, plan)| at_once(demo.run(plan, control))))
+            }
+            Effect::Verify(ticket, repo) => Msg::Verified(ticket, at_once(demo.verify(&repo, control))),
+            Effect::History(ticket, query) => Msg::Remembered(ticket, at_once(demo.history(&query))),
+            Effect::Watch(since) => match demo.watch(since).now_or_never() {
+                Some(answer) => Msg::Changed(answer),
+                // The one who watches waits on.
+                None => return self.answer_after(Effect::Watch(since)),
+            },
+            Effect::Cancel(_) | Effect::Forget(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => return true,
+        };
+        self.send(msg);
+        true
+    }
+
+    /// Puts a question back behind the others.
+    fn answer_after(&mut self, effect: Effect) -> bool {
+        let others = self.open.iter().any(|other| !matches!(other, Effect::Watch(_)));
+        self.open.push(effect);
+        others
+    }
+
+    fn answer_all(&mut self) {
+        while self.answer() {}
+    }
+
+    fn press(&mut self, keys: &[&str]) {
+        for name in keys {
+            self.send(Msg::Key(key(name)));
+            self.answer_all();
+        }
+    }
+
+    fn runs(&self) -> usize {
+        self.demo.calls().iter().filter(|call| call.starts_with("run ")).count()
+    }
+}
+
+/// Nothing in the demo waits that no test holds.
+fn at_once<T>(work: impl Future<Output = T>) -> T {
+    work.now_or_never().expect("the demo waits for nothing")
+}
+
+/// Twelve repos to merge, and some more.
+fn crowd() -> Demo {
+    Demo::new(24, 7, Pace::Held, now())
+}
+
+/// What can happen next.
+#[derive(Clone, Debug)]
+enum Step {
+    Press(Key),
+    Paste(&'static str),
+    Answer,
+    Tick,
+    Push(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let mut keys: Vec<Key> = TABLE.iter().flat_map(|row| row.keys).copied().collect();
+    keys.extend("0123456789yYngkx".chars().map(|c| key(c.encode_utf8(&mut [0; 4]))));
+    let step = prop_oneof![
+        8 => prop::sample::select(keys).prop_map(Step::Press),
+        // What leads to a yes, so that there are some.
+        4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space"]).prop_map(|name| Step::Press(key(name))),
+        1 => prop::sample::select(vec!["y", "12", "14", "yes\ny", "state:merge"]).prop_map(Step::Paste),
+        6 => Just(Step::Answer),
+        1 => Just(Step::Tick),
+        1 => (0usize..24).prop_map(Step::Push),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// Walks through steps; gives how many consolidations the store was asked for.
+fn walk(read_only: bool, steps: Vec<Step>) -> usize {
+    let mut bench = Bench::new(crowd(), read_only);
+    for step in steps {
+        match step {
+            Step::Press(key) => bench.send(Msg::Key(key)),
+            Step::Paste(text) => bench.send(Msg::Paste(text.to_owned())),
+            Step::Answer => drop(bench.answer()),
+            Step::Tick => {
+                bench.demo.advance(3);
+                bench.model.now = bench.demo.now();
+                bench.send(Msg::Tick);
+            }
+            Step::Push(nth) => {
+                let repos = at_once(bench.demo.list(None, 100)).unwrap();
+                bench.demo.pushed(&repos[nth % repos.len()].repo.to_string());
+            }
+        }
+    }
+    bench.answer_all();
+    assert!(bench.runs() <= bench.started.len());
+    bench.runs()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_changed_that_nobody_said_yes_to(steps in steps()) {
+        walk(false, steps);
+    }
+
+    #[test]
+    fn read_only_changes_nothing(steps in steps()) {
+        prop_assert_eq!(walk(true, steps), 0);
+    }
+}
+
+/// Keys that lead to each place, on a store with more than ten repos to merge; in a read-only console, some can't be reached.
+const WAYS: [(Place, &[&str]); 16] = [
+    (Place::Repos, &[]),
+    (Place::Filter, &["/"]),
+    (Place::Repo, &["Enter"]),
+    (Place::Preview, &["p"]),
+    (Place::Gate, &["g"]),
+    (Place::Typing, &["a", "g"]),
+    (Place::Runs, &["w"]),
+    (Place::Run, &["HOLD", "v"]),
+    (Place::Done, &["v"]),
+    (Place::History, &["h"]),
+    (Place::Search, &["h", "/"]),
+    (Place::Record, &["h", "Enter"]),
+    (Place::Log, &["l"]),
+    (Place::Palette, &[":"]),
+    (Place::Leave, &["HOLD", "v", "Ctrl-c"]),
+    (Place::Help, &["?"]),
+];
+
+/// A console in a place. With `HOLD`, what is asked from then on is not answered.
+fn in_place(way: &[&str], read_only: bool) -> Bench {
+    let mut bench = Bench::new(crowd(), read_only);
+    let mut answering = true;
+    // The first repo of the list has something to merge.
+    for name in ["s"].iter().chain(way) {
+        match *name {
+            "HOLD" => answering = false,
+            name if answering => bench.press(&[name]),
+            name => bench.send(Msg::Key(key(name))),
+        }
+    }
+    bench
+}
+
+#[test]
+fn every_place_is_reached_and_no_key_of_a_read_only_console_changes_a_store() {
+    let letters = (' '..='~').map(String::from);
+    let named = ["Enter", "Esc", "Tab", "Backspace", "Delete", "Up", "Down", "PgUp", "PgDn", "Home", "End", "F1", "F5"];
+    let ctrl = ('a'..='z').map(|c| format!("Ctrl-{c}"));
+    let all: Vec<String> = letters.map(|c| if c == " " { "Space".to_owned() } else { c }).chain(named.map(str::to_owned)).chain(ctrl).collect();
+    for (place, way) in WAYS {
+        assert_eq!(in_place(way, false).model.place(), place);
+        let reached = in_place(way, true).model.place();
+        assert!(!matches!(reached, Place::Gate | Place::Typing), "a read-only console asks in {place:?}");
+        for name in &all {
+            let mut bench = in_place(way, true);
+            bench.press(&[name, "y", "Enter"]);
+            assert_eq!(bench.runs(), 0, "{name} in {reached:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_right_number_runs_many() {
+    for (typed, right) in [("", false), ("1", false), ("y", false), ("11", false), ("ALL", true)] {
+        let mut bench = Bench::new(crowd(), false);
+        bench.press(&["a", "g"]);
+        let Some(Subject::Many(repos)) = bench.model.gate.as_ref().map(|gate| &gate.subject) else { panic!("no question") };
+        let many = repos.len();
+        assert!(many > 11, "too few to ask for a number: {many}");
+        let typed = if right { many.to_string() } else { typed.to_owned() };
+        bench.send(Msg::Paste(typed));
+        assert_eq!(bench.runs(), 0);
+        bench.press(&["Enter"]);
+        // One of them is damaged: asking is what counts here, not how it ended.
+        assert_eq!(bench.runs(), if right { many } else { 0 });
+        assert_eq!(bench.model.gate.is_none(), right);
+    }
+}

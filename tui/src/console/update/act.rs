@@ -1,0 +1,312 @@
+//! What keys ask for.
+
+use packhouse_host::{RepoName, RepoSummary};
+
+use super::work;
+use crate::console::keys::{Action, Place};
+use crate::console::msg::Effect;
+use crate::console::state::{Asks, Confirmed, Cursor, Gate, Leave, Model, Outcome, Palette, Repo, RunState, Screen, Work};
+
+/// Does what an action asks for, where the operator is.
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    if moved(model, action) {
+        let ticket = model.ticket();
+        let on_history = matches!(model.place(), Place::History | Place::Search);
+        return on_history.then(|| model.history.more(ticket)).flatten().into_iter().collect();
+    }
+    match action {
+        Action::Open => return open(model),
+        Action::Consolidate => return ask(model, true),
+        Action::Preview => return ask(model, false),
+        Action::Verify => return verify(model),
+        Action::Refresh => return refresh(model),
+        Action::Filter => match model.place() {
+            Place::History => model.history.typing = true,
+            _ => model.repos.typing = true,
+        },
+        Action::SortNext | Action::SortPrevious | Action::SortTurn => model.repos.sort(action, model.now),
+        Action::Mark => model.repos.mark(),
+        Action::MarkAll => model.repos.mark_all(),
+        Action::Copy => return copy(model),
+        Action::Runs => go(model, |screen| matches!(screen, Screen::Runs), Screen::Runs),
+        Action::Log => {
+            model.log.cursor = Cursor::default();
+            go(model, |screen| matches!(screen, Screen::Log), Screen::Log);
+        }
+        Action::History => {
+            go(model, |screen| matches!(screen, Screen::History), Screen::History);
+            let ticket = model.ticket();
+            return vec![model.history.begin(ticket)];
+        }
+        Action::Help => model.help = Some(Cursor::default()),
+        Action::Palette => model.palette = Some(Palette::new(model.place())),
+        Action::Back => return back(model),
+        Action::Quit => return quit(model),
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Confirm => return confirm(model),
+        Action::Decline => return decline(model),
+        Action::Wait => model.leave = Some(Leave::Waiting),
+        Action::Stop => return stop(model),
+        Action::Accept => return accept(model),
+        Action::Cancel => return cancel(model),
+        Action::Type(_) | Action::Erase | Action::EraseWord | Action::EraseAll => return typed(model, action),
+        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {}
+    }
+    Vec::new()
+}
+
+fn moved(model: &mut Model, action: Action) -> bool {
+    let (page, leaving) = (model.extent.height, model.place() == Place::Leave);
+    match model.scrolled() {
+        Some((cursor, lines)) => cursor.act(action, lines, page),
+        None if leaving => false,
+        None => model.repos.act(action, page),
+    }
+}
+
+fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
+    match model.place() {
+        Place::Filter => drop(model.repos.type_filter(action, model.now)),
+        Place::Search => {
+            model.history.type_text(action);
+            return search_again(model);
+        }
+        Place::Palette => {
+            if let Some(palette) = &mut model.palette {
+                palette.input.act(action);
+                palette.cursor = Cursor::default();
+            }
+        }
+        _ => {
+            if let Some(gate) = &mut model.gate
+                && let Asks::Count(input) = &mut gate.asks
+            {
+                input.act(action);
+                gate.refusal = None;
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Looks for what was typed, unless a reading is under way: then when it has ended.
+pub(super) fn search_again(model: &mut Model) -> Vec<Effect> {
+    if model.history.loading.is_some() || !model.history.outdated() {
+        return Vec::new();
+    }
+    let ticket = model.ticket();
+    model.history.cursor = Cursor::default();
+    vec![model.history.begin(ticket)]
+}
+
+fn accept(model: &mut Model) -> Vec<Effect> {
+    match model.place() {
+        Place::Filter => model.repos.typing = false,
+        Place::Search => model.history.typing = false,
+        Place::Typing => return confirm(model),
+        Place::Palette => {
+            let chosen = model.palette.take().and_then(|palette| palette.chosen(&model.keymap));
+            return chosen.map(|action| act(model, action)).unwrap_or_default();
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn cancel(model: &mut Model) -> Vec<Effect> {
+    match model.place() {
+        Place::Filter => {
+            model.repos.typing = false;
+            model.repos.clear_filter(model.now);
+        }
+        Place::Search => {
+            model.history.typing = false;
+            model.history.clear();
+            return search_again(model);
+        }
+        Place::Palette => model.palette = None,
+        _ => return decline(model),
+    }
+    Vec::new()
+}
+
+fn open(model: &mut Model) -> Vec<Effect> {
+    match model.place() {
+        Place::Runs => {
+            if let Some(ticket) = model.runs.current().map(|run| run.ticket) {
+                work::show(model, ticket);
+            }
+        }
+        Place::History => {
+            if let Some(entry) = model.history.current() {
+                let screen = Screen::Record(Box::new(entry.clone()), Cursor::default());
+                model.screens.push(screen);
+            }
+        }
+        _ => {
+            let Some(name) = model.current_repo() else { return Vec::new() };
+            let ticket = model.ticket();
+            model.screens.push(Screen::Repo(Box::new(Repo::new(name.clone(), ticket))));
+            return vec![Effect::Show(ticket, name)];
+        }
+    }
+    Vec::new()
+}
+
+/// Shows a screen; one that is open already comes back, and those above it close.
+fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
+    match model.screens.iter().position(is) {
+        Some(at) => model.screens.truncate(at + 1),
+        None => model.screens.push(screen),
+    }
+}
+
+/// The repos that an action is about: those that are marked, or the one that is pointed to.
+fn subjects(model: &Model) -> Vec<RepoSummary> {
+    if model.place() == Place::Repos { model.repos.marked() } else { Vec::new() }
+}
+
+/// Shows a plan and, if `asking`, asks whether to run it. Where work goes on in that repo already, shows that instead.
+fn ask(model: &mut Model, asking: bool) -> Vec<Effect> {
+    let asking = asking && !model.read_only;
+    if let Some(gate) = &mut model.gate {
+        if asking {
+            gate.ask();
+        }
+        return Vec::new();
+    }
+    let ticket = model.ticket();
+    let marked = subjects(model);
+    if !marked.is_empty() {
+        model.gate = Some(Gate::many(marked, ticket, asking));
+        return Vec::new();
+    }
+    let Some(repo) = model.current_repo() else { return Vec::new() };
+    if work::show_open(model, &repo) {
+        return Vec::new();
+    }
+    model.gate = Some(Gate::one(repo.clone(), ticket, asking));
+    vec![Effect::Plan(ticket, repo)]
+}
+
+fn confirm(model: &mut Model) -> Vec<Effect> {
+    let Some(confirmed) = model.gate.as_mut().and_then(Gate::confirm) else { return Vec::new() };
+    model.gate = None;
+    match confirmed {
+        Confirmed::Plan(permit, ticket, repo) => {
+            model.runs.ask(ticket, repo, Work::Consolidate, Effect::Run(permit, ticket), model.now);
+            work::show(model, ticket);
+        }
+        Confirmed::Many(permit, repos) => {
+            for repo in repos {
+                let ticket = model.ticket();
+                let effect = Effect::Consolidate(permit.clone(), ticket, repo.clone());
+                model.runs.ask(ticket, repo, Work::Consolidate, effect, model.now);
+            }
+            model.repos.unmark();
+            work::show_all(model);
+        }
+    }
+    work::start(model)
+}
+
+fn verify(model: &mut Model) -> Vec<Effect> {
+    let marked: Vec<RepoName> = subjects(model).into_iter().map(|repo| repo.repo).collect();
+    let many = !marked.is_empty();
+    let repos = if many { marked } else { model.current_repo().into_iter().collect() };
+    let mut last = None;
+    for repo in repos {
+        if !many && work::show_open(model, &repo) {
+            return Vec::new();
+        }
+        let ticket = model.ticket();
+        model.runs.ask(ticket, repo.clone(), Work::Verify, Effect::Verify(ticket, repo), model.now);
+        last = Some(ticket);
+    }
+    if many {
+        model.repos.unmark();
+        work::show_all(model);
+    } else if let Some(ticket) = last {
+        work::show(model, ticket);
+    }
+    work::start(model)
+}
+
+fn refresh(model: &mut Model) -> Vec<Effect> {
+    let mut effects = model.refresh();
+    if std::mem::take(&mut model.unwatched) {
+        effects.push(Effect::Watch(None));
+    }
+    effects
+}
+
+fn decline(model: &mut Model) -> Vec<Effect> {
+    if model.leave.take().is_some() {
+        return Vec::new();
+    }
+    model.gate.take().and_then(Gate::decline).into_iter().collect()
+}
+
+fn back(model: &mut Model) -> Vec<Effect> {
+    if model.help.take().is_some() {
+        return Vec::new();
+    }
+    if model.gate.is_some() {
+        return decline(model);
+    }
+    if model.screens.pop().is_some() || model.repos.unmark() {
+        return Vec::new();
+    }
+    if model.repos.filter().is_empty() {
+        return quit(model);
+    }
+    model.repos.clear_filter(model.now);
+    Vec::new()
+}
+
+fn quit(model: &mut Model) -> Vec<Effect> {
+    if model.runs.open().next().is_none() {
+        return vec![Effect::Quit];
+    }
+    (model.help, model.palette) = (None, None);
+    model.leave.get_or_insert(Leave::Asking);
+    Vec::new()
+}
+
+/// Stops the work that is shown or pointed to; from the question about leaving, all work.
+fn stop(model: &mut Model) -> Vec<Effect> {
+    let tickets = match (model.place(), model.screens.last()) {
+        (Place::Leave, _) => {
+            model.leave = Some(Leave::Stopping);
+            model.runs.open().map(|run| run.ticket).collect()
+        }
+        (_, Some(Screen::Run(ticket))) => vec![*ticket],
+        (_, Some(Screen::Runs)) => model.runs.current().map(|run| run.ticket).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    let now = model.now;
+    let mut effects: Vec<Effect> = tickets.into_iter().flat_map(|ticket| model.runs.stop(ticket, now)).collect();
+    effects.extend(work::start(model));
+    effects.extend(work::leave_when_done(model));
+    effects
+}
+
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let text = match model.screens.last() {
+        Some(Screen::Repo(repo)) => repo.copied(),
+        Some(Screen::Run(ticket)) => model.runs.get(*ticket).and_then(|run| match &run.state {
+            RunState::Ended(Ok(Outcome::Consolidated(report))) => report.consolidated_key.map(|key| key.to_string()),
+            RunState::Ended(Ok(Outcome::Verified(report))) => {
+                let problem = report.problems.get(run.top.at(report.problems.len()))?;
+                problem.entity.clone().or(problem.pack.map(|key| key.to_string()))
+            }
+            _ => None,
+        }),
+        Some(Screen::History) => model.history.current().and_then(|entry| entry.record.consolidated_key.clone()),
+        Some(Screen::Record(entry, _)) => entry.record.consolidated_key.clone(),
+        _ => None,
+    };
+    let Some(text) = text.or_else(|| model.current_repo().map(|repo| repo.to_string())) else { return Vec::new() };
+    model.notice = Some(format!("Copied {text}"));
+    vec![Effect::Copy(text)]
+}

@@ -1,0 +1,119 @@
+//! The queue of work: what is shown of it, what starts next, and what follows from an end.
+
+use packhouse_host::RepoName;
+
+use crate::console::backend::{Answer, FailureKind};
+use crate::console::msg::{Effect, Ticket};
+use crate::console::state::{Gate, Leave, Level, Model, Outcome, Run, RunState, Screen};
+use crate::console::words::many;
+
+/// Shows a repo's work that waits or goes on; false if there is none.
+pub(super) fn show_open(model: &mut Model, repo: &RepoName) -> bool {
+    let open = model.runs.of_repo(repo).filter(|run| run.is_open()).map(|run| run.ticket);
+    if let Some(ticket) = open {
+        show(model, ticket);
+    }
+    open.is_some()
+}
+
+/// Shows work; it takes the place of the work that is shown now.
+pub(super) fn show(model: &mut Model, ticket: Ticket) {
+    if matches!(model.screens.last(), Some(Screen::Run(_))) {
+        model.screens.pop();
+    }
+    model.screens.push(Screen::Run(ticket));
+}
+
+/// Shows all work.
+pub(super) fn show_all(model: &mut Model) {
+    model.screens.clear();
+    model.screens.push(Screen::Runs);
+}
+
+/// Starts what can start.
+pub(super) fn start(model: &mut Model) -> Vec<Effect> {
+    model.runs.start(model.now)
+}
+
+/// Work has ended: everything on the screen may be old, and the next may start.
+pub(super) fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) -> Vec<Effect> {
+    model.dirty = true;
+    model.runs.end(ticket, answer, model.now);
+    let Some(run) = model.runs.get(ticket) else { return Vec::new() };
+    let repo = run.repo.clone();
+    let (level, words) = told(run);
+    let (bad, renew) = (level == Level::Error, is_renewed(run));
+    model.log.say(model.now, level, words);
+    if model.leave.is_some() && bad {
+        // Whoever waits to leave stays for a failure or damage that nobody has seen.
+        model.leave = None;
+        show(model, ticket);
+    }
+    let mut effects = start(model);
+    let leaving = leave_when_done(model);
+    if !leaving.is_empty() {
+        return leaving;
+    }
+    let shown = matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
+    if renew && shown && model.gate.is_none() && model.leave.is_none() {
+        effects.extend(show_new_plan(model, ticket, &repo));
+    }
+    let fresh = model.ticket();
+    effects.push(Effect::Summarise(fresh, repo));
+    effects.extend(model.refresh_above());
+    effects
+}
+
+/// A plan that was shown and whose repo has changed since.
+fn is_renewed(run: &Run) -> bool {
+    let conflict = matches!(&run.state, RunState::Ended(Err(failure)) if failure.kind == FailureKind::Conflict);
+    run.planned && conflict
+}
+
+/// The repo has changed since its plan was shown: the new one is shown, and asked for again.
+fn show_new_plan(model: &mut Model, old: Ticket, repo: &RepoName) -> Vec<Effect> {
+    model.screens.pop();
+    model.runs.drop(old);
+    let ticket = model.ticket();
+    let mut gate = Gate::one(repo.clone(), ticket, !model.read_only);
+    gate.renewed = true;
+    model.gate = Some(gate);
+    vec![Effect::Plan(ticket, repo.clone())]
+}
+
+/// Leaves, if that is what was asked for and nothing goes on any more.
+pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
+    let idle = model.runs.open().next().is_none();
+    match model.leave {
+        Some(Leave::Waiting | Leave::Stopping) if idle => vec![Effect::Quit],
+        Some(Leave::Asking) if idle => {
+            model.leave = None;
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// How work ended, as a line of the log.
+fn told(run: &Run) -> (Level, String) {
+    let (repo, noun) = (&run.repo, run.work.noun());
+    match &run.state {
+        RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
+            (Level::Note, format!("{repo}: nothing to consolidate"))
+        }
+        RunState::Ended(Ok(Outcome::Consolidated(report))) => {
+            let key = report.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
+            (Level::Note, format!("{repo}: {} became one, {key}", many(report.packs_before, "pack")))
+        }
+        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => (Level::Note, format!("{repo}: verified, no problems")),
+        RunState::Ended(Ok(Outcome::Verified(report))) => {
+            (Level::Error, format!("{repo}: {} found", many(report.problems.len() as u64, "problem")))
+        }
+        RunState::Ended(Err(failure)) => match failure.kind {
+            FailureKind::Cancelled => (Level::Note, format!("{repo}: {noun} cancelled")),
+            FailureKind::Conflict => (Level::Warning, format!("{repo}: {noun} gave way: {failure}")),
+            FailureKind::Refused | FailureKind::Damage => (Level::Error, format!("{repo}: {noun} failed: {failure}")),
+        },
+        RunState::Waiting(_) | RunState::Going { .. } => (Level::Note, format!("{repo}: {}", run.work.doing())),
+    }
+}

@@ -1,0 +1,168 @@
+//! The first line and the last: where one is and what goes on; what keys do, what was typed, and what was just done.
+//!
+//! ```text
+//!  packhouse › gabriel/notes                     1 running, 3 waiting · read-only · /srv/store
+//!
+//!  filter: alb packs>1▏ Enter keep  Esc cancel
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::key_in;
+use crate::console::keys::{Action, Place};
+use crate::console::state::{Model, PlanState, Screen, Subject};
+use crate::console::words::{count, fit, many, pad, safe, tail, width};
+
+/// The first line.
+pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
+    let all = usize::from(area.width);
+    let path = format!(" {}", safe(&path(model).join(" › ")));
+    let notes = notes(model, all, width(&path));
+    let taken: usize = notes.iter().map(|note| width(&note.content)).sum();
+    let path = pad(&path, all.saturating_sub(taken + 1), false);
+    let mut line = Line::from(vec![Span::styled(path, model.look.strong())]);
+    line.spans.extend(notes);
+    frame.render_widget(Paragraph::new(line).style(model.look.bar()), area);
+}
+
+/// Where one is, from the outermost in.
+fn path(model: &Model) -> Vec<String> {
+    let mut path = vec!["packhouse".to_owned()];
+    if model.help.is_some() {
+        path.push("help".to_owned());
+        return path;
+    }
+    match (&model.gate, model.screens.last()) {
+        (Some(gate), _) => {
+            let subject = match &gate.subject {
+                Subject::One(repo, _) => repo.to_string(),
+                Subject::Many(repos) => many(repos.len() as u64, "repo"),
+            };
+            path.extend([subject, "plan".to_owned()]);
+        }
+        (None, None) => path.push("repos".to_owned()),
+        (None, Some(Screen::Repo(repo))) => path.push(repo.name.to_string()),
+        (None, Some(Screen::Runs)) => path.push("runs".to_owned()),
+        (None, Some(Screen::Run(ticket))) => {
+            if let Some(run) = model.runs.get(*ticket) {
+                path.extend([run.repo.to_string(), run.work.noun().to_owned()]);
+            }
+        }
+        (None, Some(Screen::History)) => path.push("history".to_owned()),
+        (None, Some(Screen::Record(entry, _))) => path.extend(["history".to_owned(), entry.repo.to_string()]),
+        (None, Some(Screen::Log)) => path.push("log".to_owned()),
+    }
+    path
+}
+
+/// What matters wherever one is, as much as there is room for: the least important is dropped first, and is last. The path
+/// gives way to it, up to half of the line; but not to the name of the store.
+fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
+    let look = model.look;
+    let refresh = key_in(model, Place::Repos, Action::Refresh);
+    let unwatched = [format!("changes are not seen, {refresh} reads again"), "not watched".to_owned()];
+    let wanted = [
+        (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, look.strong()),
+        (work(model), look.busy()),
+        (if model.unwatched { unwatched.to_vec() } else { Vec::new() }, look.warn()),
+        (if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] }, look.quiet()),
+    ];
+    let (mut spans, mut taken): (Vec<Span>, usize) = (Vec::new(), 0);
+    for (at, (forms, style)) in wanted.into_iter().enumerate() {
+        let between = if spans.is_empty() { 0 } else { 3 };
+        let path = if at < 3 { path.min(all / 2) } else { path };
+        let left = all.saturating_sub(path + 2 + taken + between);
+        if let Some(words) = forms.into_iter().find(|words| width(words) <= left) {
+            taken += width(&words) + between;
+            if between > 0 {
+                spans.push(Span::styled(" · ", look.quiet()));
+            }
+            spans.push(Span::styled(words, style));
+        }
+    }
+    spans
+}
+
+/// What goes on and what waits, in many words and in fewer. The screen of a work tells of it at length, so here it tells
+/// of the others.
+fn work(model: &Model) -> Vec<String> {
+    let here = |ticket| model.gate.is_none() && matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
+    let open = || model.runs.open().filter(|run| !here(run.ticket));
+    let waiting = open().filter(|run| !run.is_going()).count() as u64;
+    let mut going = open().filter(|run| run.is_going());
+    let first = going.next();
+    let running = first.map_or(0, |_| 1 + going.count() as u64);
+    let (goes, waits) = (format!("{} running", count(running)), format!("{} waiting", count(waiting)));
+    match (first, running, waiting) {
+        (_, 0, 0) => Vec::new(),
+        (_, 0, _) => vec![waits],
+        (Some(run), 1, 0) => {
+            vec![safe(&format!("running: {} {}", run.repo, run.step_words().unwrap_or_default())), goes]
+        }
+        (_, _, 0) => vec![goes],
+        _ => vec![format!("{goes}, {waits}"), goes],
+    }
+}
+
+/// The last line.
+pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
+    let room = usize::from(area.width).saturating_sub(2);
+    let bad = model.repos.bad_filter.as_ref().filter(|_| model.place() == Place::Filter);
+    let spans = match (typed(model), &model.notice) {
+        (None, Some(notice)) => vec![Span::styled(fit(&format!(" {}", safe(notice)), room), model.look.strong())],
+        (None, None) => hints(model, room),
+        (Some((name, text)), _) => {
+            let name = format!(" {name}: ");
+            let text = tail(&safe(text), room.saturating_sub(width(&name) + 1));
+            let left = room.saturating_sub(width(&name) + width(&text) + 1);
+            let mut spans = vec![Span::raw(name), Span::styled(text, model.look.strong()), Span::styled("▏", model.look.busy())];
+            match bad {
+                Some(bad) => spans.push(Span::styled(fit(&format!(" {}", safe(bad)), left), model.look.warn())),
+                None => spans.extend(hints(model, left)),
+            }
+            spans
+        }
+    };
+    frame.render_widget(Paragraph::new(Line::from(spans)).style(model.look.bar()), area);
+}
+
+/// What is being typed into the last line, and what it is. A plan has a place of its own for its answer.
+fn typed(model: &Model) -> Option<(&'static str, &str)> {
+    match model.place() {
+        Place::Filter => Some(("filter", model.repos.filter())),
+        Place::Search => Some(("search", model.history.text())),
+        Place::Palette => model.palette.as_ref().map(|palette| ("do", palette.input.text())),
+        _ => None,
+    }
+}
+
+/// As many hints as fit, in the order of the table.
+fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    let mut left = room;
+    let bindings = model.keymap.of_place(model.place());
+    for binding in bindings.filter(|binding| !binding.row.hint.is_empty() && is_useful(model, binding.row.action)) {
+        let Some(key) = binding.keys.first() else { continue };
+        let (key, hint) = (format!(" {key}"), format!(" {} ", binding.row.hint));
+        let takes = width(&key) + width(&hint);
+        if takes > left {
+            break;
+        }
+        left -= takes;
+        spans.extend([Span::styled(key, model.look.strong()), Span::raw(hint)]);
+    }
+    spans
+}
+
+/// Whether an action would do something. What a plan can't do, its footer doesn't offer.
+fn is_useful(model: &Model, action: Action) -> bool {
+    let Some(gate) = &model.gate else { return true };
+    match action {
+        Action::Confirm => gate.is_ready(),
+        Action::Consolidate => gate.is_ready() || matches!(gate.subject, Subject::One(_, PlanState::Planning(_))),
+        _ => true,
+    }
+}

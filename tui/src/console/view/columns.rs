@@ -1,0 +1,169 @@
+//! The columns of the list of repos: which there is room for, and what stands in them.
+
+use packhouse_host::RepoSummary;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::{last_words, state_words};
+use crate::console::state::{Column, Model};
+use crate::console::words::{count, pad, percent, safe, size};
+
+/// Cells before the name: the pointer, and the mark.
+const MARGIN: usize = 2;
+
+/// A name is cut to no less than this for the sake of another column, but to less for the number of packs.
+const NAME: usize = 16;
+const NAME_BESIDE_PACKS: usize = 8;
+/// What a name gets before the last consolidation gets more; and the most that it gets.
+const NAME_FIRST: usize = 30;
+const NAME_MOST: usize = 60;
+/// What the last consolidation gets beyond its least.
+const LAST_MORE: usize = 8;
+
+/// What stands beside the name, what matters most first. Widths are with two cells between columns.
+const COLUMNS: [Beside; 9] = [
+    Beside { what: What::Packs, head: "PACKS", width: 8, sort: Some(Column::Packs) },
+    Beside { what: What::Reclaimable, head: "RECLAIMABLE", width: 18, sort: Some(Column::Reclaimable) },
+    Beside { what: What::Size, head: "SIZE", width: 12, sort: Some(Column::Size) },
+    Beside { what: What::State, head: "STATE", width: 22, sort: None },
+    Beside { what: What::Objects, head: "OBJECTS", width: 11, sort: Some(Column::Objects) },
+    Beside { what: What::LastGc, head: "LAST CONSOLIDATION", width: 28, sort: Some(Column::LastGc) },
+    Beside { what: What::Commits, head: "COMMITS", width: 11, sort: None },
+    Beside { what: What::Snapshots, head: "SNAPSHOTS", width: 11, sort: None },
+    Beside { what: What::Tags, head: "TAGS", width: 9, sort: None },
+];
+
+struct Beside {
+    what: What,
+    head: &'static str,
+    width: usize,
+    sort: Option<Column>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Packs,
+    Reclaimable,
+    Size,
+    State,
+    Objects,
+    LastGc,
+    Commits,
+    Snapshots,
+    Tags,
+}
+
+/// Those that there is room for.
+pub(super) struct Columns {
+    name: usize,
+    beside: &'static [Beside],
+    last: usize,
+}
+
+impl Columns {
+    /// The columns of a list that is so wide.
+    pub(super) fn of(width: usize) -> Columns {
+        let mut name = width.saturating_sub(MARGIN);
+        let mut beside = 0;
+        while let Some(column) = COLUMNS.get(beside) {
+            let least = if beside == 0 { NAME_BESIDE_PACKS } else { NAME };
+            if name < least + column.width {
+                break;
+            }
+            name -= column.width;
+            beside += 1;
+        }
+        let beside = &COLUMNS[..beside];
+        let wanted = if beside.iter().any(|column| column.what == What::LastGc) { LAST_MORE } else { 0 };
+        let last = name.saturating_sub(NAME_FIRST).min(wanted);
+        Columns { name: (name - last).min(NAME_MOST), beside, last }
+    }
+
+    /// The names of the columns; the one by which the list is sorted says so.
+    pub(super) fn head(&self, model: &Model) -> Line<'static> {
+        let (sorted, up) = model.repos.sorted();
+        let arrow = if up { "▲" } else { "▼" };
+        let head = |words: &str, is: bool| if is { format!("{words}{arrow}") } else { words.to_owned() };
+        let mut text = " ".repeat(MARGIN) + &pad(&head("NAME", sorted == Column::Name), self.name, false);
+        for column in self.beside {
+            text += &self.pad(column, &head(column.head, column.sort == Some(sorted)));
+        }
+        Line::styled(text, model.look.quiet())
+    }
+
+    /// A repo in a line.
+    pub(super) fn row(&self, model: &Model, repo: &RepoSummary, pointed: bool) -> Line<'static> {
+        let look = model.look;
+        let mark = if model.repos.is_marked(&repo.repo) { "●" } else { " " };
+        let mut spans = vec![Span::raw(if pointed { "▸" } else { " " }), Span::styled(mark, look.marked())];
+        spans.push(Span::raw(pad(&safe(&repo.repo.to_string()), self.name, false)));
+        for column in self.beside {
+            let (text, style) = cell(model, repo, column.what);
+            // A colour may be hard to read on the ground of the pointer.
+            spans.push(Span::styled(self.pad(column, &text), if pointed { Style::new() } else { style }));
+        }
+        let line = Line::from(spans);
+        if pointed { line.style(look.pointed()) } else { line }
+    }
+
+    fn pad(&self, column: &Beside, text: &str) -> String {
+        match column.what {
+            What::State => format!("  {}", pad(text, column.width - 2, false)),
+            What::LastGc => format!("  {}", pad(text, column.width - 2 + self.last, false)),
+            _ => format!("  {}", pad(text, column.width - 2, true)),
+        }
+    }
+}
+
+fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
+    let look = model.look;
+    let number = |number: u64| (count(number), Style::new());
+    match what {
+        What::Packs => number(repo.packs),
+        What::Reclaimable => {
+            let part = percent(repo.reclaimable(), repo.stored_bytes).map(|part| format!("{part} %")).unwrap_or_default();
+            let words = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
+            (words, if repo.reclaimable() == 0 { look.quiet() } else { Style::new() })
+        }
+        What::Size => (size(repo.bytes), Style::new()),
+        What::State => state_words(model, repo),
+        What::Objects => number(repo.objects),
+        What::LastGc => match &repo.last_gc {
+            None => ("never".to_owned(), look.quiet()),
+            Some(last) if last.outcome == "failed" => (last_words(model.now, last), look.bad()),
+            Some(last) => (last_words(model.now, last), Style::new()),
+        },
+        What::Commits => number(repo.commits),
+        What::Snapshots => number(repo.snapshots),
+        What::Tags => number(repo.tags),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_matters_most_stays_when_it_gets_narrow() {
+        let shown = |width| Columns::of(width).beside.last().map(|column| column.what);
+        for (width, last) in [
+            (1, None),
+            (20, Some(What::Packs)),
+            (59, Some(What::Size)),
+            (79, Some(What::State)),
+            (119, Some(What::LastGc)),
+            (199, Some(What::Tags)),
+        ] {
+            assert_eq!(shown(width), last, "{width}");
+        }
+    }
+
+    #[test]
+    fn columns_never_take_more_than_there_is() {
+        for width in 0..300 {
+            let columns = Columns::of(width);
+            let beside: usize = columns.beside.iter().map(|column| column.width).sum();
+            assert!(MARGIN + columns.name + beside + columns.last <= width.max(MARGIN), "{width}");
+        }
+    }
+}

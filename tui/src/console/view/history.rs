@@ -1,0 +1,136 @@
+//! All consolidations that ended, of all repos, newest first.
+//!
+//! ```text
+//!  packhouse › history                                                              /srv/store
+//!  200 consolidations so far · with “photos” · reading …
+//!  REPO                 OUTCOME         WHEN             PACKS                   BYTES  TOOK
+//! ▸gabriel/photos       consolidated    2 hours ago     23 → 1   2.6 MiB → 2.3 MiB  1.2 s
+//!  gabriel/notes        failed          3 days ago                                  480 ms
+//!
+//!  Enter open  / search  Esc back
+//! ```
+
+use packhouse_host::GcEntry;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::parts::{inner, split};
+use super::runs::{Beside, Table, list};
+use super::{failure_lines, key_in, plain, room};
+use crate::console::keys::{Action, Place};
+use crate::console::msg::Extent;
+use crate::console::state::Model;
+use crate::console::words::{ago, count, fit, lasting, many, safe, size, wrap};
+
+/// What stands beside the repo, what matters most first.
+const COLUMNS: [Beside; 6] = [
+    Beside { head: "OUTCOME", width: 15, numbers: false },
+    Beside { head: "WHEN", width: 17, numbers: false },
+    Beside { head: "PACKS", width: 12, numbers: true },
+    Beside { head: "BYTES", width: 25, numbers: true },
+    Beside { head: "TOOK", width: 14, numbers: false },
+    Beside { head: "KEY OR ERROR", width: 24, numbers: false },
+];
+
+/// Of a failure over a list that is still shown, no more than these lines.
+const FAILURE: usize = 3;
+
+/// The body.
+pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
+    let (history, room) = (&model.history, room(area));
+    let mut above = vec![sums(model, room)];
+    if let Some(failure) = &history.failure {
+        let failure = failure_lines(model.look, "reading of the history", failure, room);
+        let most = if history.entries.is_empty() { failure.len() } else { FAILURE };
+        above.extend(failure.into_iter().take(most));
+    }
+    above.truncate(usize::from(area.height).saturating_sub(3).max(1));
+    let [top, below] = split(area, above.len());
+    frame.render_widget(Paragraph::new(above), inner(top));
+    if history.entries.is_empty() {
+        frame.render_widget(Paragraph::new(plain(wrap(&nothing(model), room))), inner(below));
+        return Extent { row: below.y, ..Extent::default() };
+    }
+    let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
+    let row = |_, entry: &GcEntry, pointed| {
+        table.row(model.look, &safe(&entry.repo.to_string()), |head| cell(model, entry, head), pointed)
+    };
+    list(frame, below, table.head(model.look), history.cursor, history.entries.iter(), row)
+}
+
+/// How many they are, what is looked for, and whether more come.
+fn sums(model: &Model, room: usize) -> Line<'static> {
+    let (look, history) = (model.look, &model.history);
+    let number = many(history.entries.len() as u64, "consolidation");
+    let number = match (history.entries.is_empty(), history.complete) {
+        (true, _) => String::new(),
+        (_, true) => number,
+        (_, false) => format!("{number} so far"),
+    };
+    let text = match history.text() {
+        "" => String::new(),
+        text => format!("with “{}”", fit(&safe(text), 40)),
+    };
+    let reading = if history.loading.is_some() { "reading …" } else { "" };
+    let said = [(number, Style::new()), (text, look.strong()), (reading.to_owned(), look.busy())];
+    let (mut spans, mut left) = (Vec::new(), room);
+    for (words, style) in said.into_iter().filter(|(words, _)| !words.is_empty()) {
+        if !spans.is_empty() {
+            spans.push(Span::styled(" · ", look.quiet()));
+            left = left.saturating_sub(3);
+        }
+        let words = fit(&words, left);
+        left = left.saturating_sub(crate::console::words::width(&words));
+        spans.push(Span::styled(words, style));
+    }
+    Line::from(spans)
+}
+
+/// Why there are no rows, and what to do.
+fn nothing(model: &Model) -> String {
+    let history = &model.history;
+    let key = |action| key_in(model, Place::History, action);
+    if history.failure.is_some() {
+        return format!("Press {} to try again.", key(Action::Refresh));
+    }
+    match (history.known && history.loading.is_none(), history.text()) {
+        (false, _) => "Reading the history …".to_owned(),
+        (true, "") => "No consolidation has ended in this store.".to_owned(),
+        (true, text) => {
+            let way = if history.typing {
+                format!("{} shows all again.", key_in(model, Place::Search, Action::Cancel))
+            } else {
+                format!("{} looks for something else.", key(Action::Filter))
+            };
+            format!("No consolidation has “{}” in its repo, outcome, key or error. {way}", safe(text))
+        }
+    }
+}
+
+fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
+    let (look, record) = (model.look, &entry.record);
+    let done = record.outcome == "consolidated";
+    match head {
+        "OUTCOME" => match record.outcome.as_str() {
+            "consolidated" => ("consolidated".to_owned(), look.good()),
+            "skipped" => ("nothing to do".to_owned(), look.quiet()),
+            "failed" => ("failed".to_owned(), look.bad()),
+            other => (safe(other), look.warn()),
+        },
+        "WHEN" => (ago(model.now, record.finished_at), Style::new()),
+        "PACKS" if done => (format!("{} → {}", count(record.packs_before), count(record.packs_after)), Style::new()),
+        "BYTES" if done => (format!("{} → {}", size(record.bytes_before), size(record.bytes_after)), Style::new()),
+        "TOOK" => (lasting(record.elapsed_ms), Style::new()),
+        "KEY OR ERROR" => {
+            let text = record.error.as_ref().or(record.consolidated_key.as_ref());
+            (text.map(|text| safe(text)).unwrap_or_default(), look.quiet())
+        }
+        _ => (String::new(), Style::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

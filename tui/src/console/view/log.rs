@@ -1,0 +1,82 @@
+//! What happened since the console started, newest first; the line that is pointed to is shown in full below.
+//!
+//! ```text
+//!  packhouse › log                                                                  /srv/store
+//!  TIME (UTC)  LEVEL    WHAT
+//!  12:03:41    note     gabriel/notes: 7 packs became one, sha256:055b71f6f6aab46dd1577335adf182…
+//! ▸12:01:10    error    aster-studio/film-score-north: consolidation failed: making a pack in /s…
+//!
+//!  2026-07-01 12:01:10 UTC · error
+//!  aster-studio/film-score-north: consolidation failed: making a pack in /srv/packs failed: no
+//!  space left on device; free some and try again
+//!
+//!  Esc back
+//! ```
+
+use jiff::Timestamp;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line as Text, Span};
+use ratatui::widgets::Paragraph;
+
+use super::parts::{inner, say_more, split};
+use super::runs::list;
+use super::{plain, room, styled};
+use crate::console::msg::Extent;
+use crate::console::state::{Level, Line, Model};
+use crate::console::words::{fit, pad, safe, wrap};
+
+/// Rows of the line in full, in a terminal that has as many; in a lower one a third of it.
+const FULL: usize = 8;
+
+/// The body.
+pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
+    let lines = || model.log.newest();
+    let Some(pointed) = lines().nth(model.log.cursor.at(lines().len())) else {
+        frame.render_widget(Paragraph::new(plain(wrap("Nothing has happened yet.", room(area)))), inner(area));
+        return Extent { row: area.y, ..Extent::default() };
+    };
+    let height = usize::from(area.height);
+    let full = if height < 6 { 0 } else { (height / 3).min(FULL) };
+    let [top, below] = split(area, height - full);
+    let room = room(area);
+    let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.look.quiet());
+    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| row(model, line, room, pointed));
+    let title = format!("{} · {}", time(pointed.at, "%Y-%m-%d %H:%M:%S UTC"), pointed.level.word());
+    let mut told = [styled(wrap(&title, room), style(model, pointed.level)), plain(wrap(&safe(&pointed.text), room))].concat();
+    let rows = full.saturating_sub(1);
+    let hidden = told.len().saturating_sub(rows);
+    told.truncate(rows);
+    say_more(&mut told, hidden);
+    let [_, told_area] = split(below, 1);
+    frame.render_widget(Paragraph::new(told), inner(told_area));
+    extent
+}
+
+/// A line, cut to the width. Days are told in full below: a console is seldom open for as long.
+fn row(model: &Model, line: &Line, room: usize, pointed: bool) -> Text<'static> {
+    let mark = if pointed { "▸" } else { " " };
+    let level = pad(line.level.word(), 9, false);
+    // Only as much as could be seen is made safe: a line may be long, and every character takes a cell or none.
+    let text: String = line.text.chars().take(4 * room).collect();
+    let text = fit(&safe(&text), room.saturating_sub(21));
+    let line = Text::from(vec![
+        Span::raw(format!("{mark}{}", pad(&time(line.at, "%H:%M:%S"), 12, false))),
+        Span::styled(level, if pointed { Style::new() } else { style(model, line.level) }),
+        Span::raw(text),
+    ]);
+    if pointed { line.style(model.look.pointed()) } else { line }
+}
+
+fn style(model: &Model, level: Level) -> Style {
+    match level {
+        Level::Note => Style::new(),
+        Level::Warning => model.look.warn(),
+        Level::Error => model.look.bad(),
+    }
+}
+
+fn time(at: Timestamp, format: &str) -> String {
+    at.strftime(format).to_string()
+}

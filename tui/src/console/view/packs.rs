@@ -1,0 +1,91 @@
+//! The packs of a repo in a table: which columns there is room for, and what stands in them.
+
+use packhouse_host::PackReport;
+use ratatui::text::Line;
+
+use crate::console::state::Model;
+use crate::console::words::{ago, count, fit, pad, percent, size};
+
+/// A key is cut to no less than this for the sake of another column; whole, it takes the most.
+const KEY: usize = 15;
+const KEY_WHOLE: usize = 71;
+/// A key that is cut to less goes without the name of its hash.
+const KEY_NAMED: usize = 20;
+
+/// What stands beside the key, what matters most first. Widths are with two cells between columns.
+const COLUMNS: [(What, &str, usize); 6] = [
+    (What::Size, "SIZE", 12),
+    (What::State, "STATE", 20),
+    (What::Needed, "NEEDED", 9),
+    (What::Stored, "STORED", 16),
+    (What::Records, "RECORDS", 11),
+    (What::Since, "REPLACED", 16),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Size,
+    State,
+    Needed,
+    Stored,
+    Records,
+    Since,
+}
+
+/// Those that there is room for.
+pub(super) struct Packs {
+    key: usize,
+    beside: &'static [(What, &'static str, usize)],
+}
+
+impl Packs {
+    /// The columns of a table that is so wide.
+    pub(super) fn of(room: usize) -> Packs {
+        let (mut key, mut beside) = (room, 0);
+        while let Some((_, _, width)) = COLUMNS.get(beside).filter(|(_, _, width)| key >= KEY + width) {
+            key -= width;
+            beside += 1;
+        }
+        Packs { key: key.min(KEY_WHOLE), beside: &COLUMNS[..beside] }
+    }
+
+    /// The names of the columns.
+    pub(super) fn head(&self) -> String {
+        let beside = self.beside.iter().map(|(what, head, width)| cell(*what, head, *width));
+        pad("PACKS", self.key, false) + &beside.collect::<String>()
+    }
+
+    /// A pack in a line.
+    pub(super) fn row(&self, model: &Model, pack: &PackReport) -> Line<'static> {
+        let key = pack.key.to_string();
+        let key = if self.key < KEY_NAMED { key.strip_prefix("sha256:").unwrap_or(&key) } else { &key };
+        let text = |what| match what {
+            What::Size => size(pack.bytes),
+            What::State if pack.retired_at.is_some() => "waits for deletion".to_owned(),
+            What::State if pack.consolidated => "consolidated".to_owned(),
+            What::State => String::new(),
+            What::Needed => needed(pack),
+            What::Stored => ago(model.now, pack.stored_at),
+            What::Records => count(pack.records),
+            What::Since => pack.retired_at.map(|at| ago(model.now, at)).unwrap_or_default(),
+        };
+        let beside = self.beside.iter().map(|(what, _, width)| cell(*what, &text(*what), *width));
+        let line = Line::raw(pad(&fit(key, self.key), self.key, false) + &beside.collect::<String>());
+        if pack.retired_at.is_some() { line.style(model.look.quiet()) } else { line }
+    }
+}
+
+fn cell(what: What, text: &str, width: usize) -> String {
+    let numbers = matches!(what, What::Size | What::Needed | What::Records);
+    format!("  {}", pad(text, width - 2, numbers))
+}
+
+/// The share of a pack that no other pack of the repo has in its place. What stands around records is not counted by the
+/// catalog, so only a pack of which every record is needed has all.
+fn needed(pack: &PackReport) -> String {
+    let share = match percent(pack.needed_bytes, pack.bytes) {
+        _ if pack.needed_records >= pack.records && pack.records > 0 => Some(100),
+        share => share.map(|share| share.min(99)),
+    };
+    share.map(|share| format!("{share} %")).unwrap_or_default()
+}

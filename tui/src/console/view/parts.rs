@@ -1,0 +1,156 @@
+//! What several screens are made of: facts, headings, failures and lines that scroll.
+
+use jiff::Timestamp;
+use packhouse_host::{GcRecord, RepoSummary};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::Look;
+use crate::console::backend::{Failure, FailureKind};
+use crate::console::msg::Extent;
+use crate::console::state::{Model, Outcome, RunState};
+use crate::console::words::{ago, count, fit, many, pad, safe, width, wrap};
+
+/// Cells of the names of facts.
+const NAMES: usize = 12;
+
+/// Cells of a line of text: a margin stays free on either side.
+pub(super) fn room(area: Rect) -> usize {
+    usize::from(area.width).saturating_sub(2)
+}
+
+/// Where such lines are drawn.
+pub(super) fn inner(area: Rect) -> Rect {
+    Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area }
+}
+
+/// So many rows, and those below them.
+pub(super) fn split(area: Rect, rows: usize) -> [Rect; 2] {
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX).min(area.height);
+    [Rect { height: rows, ..area }, Rect { y: area.y + rows, height: area.height - rows, ..area }]
+}
+
+/// Draws lines from `top` on, but not past the end; below them, that there are more.
+pub(super) fn scrolled(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, top: usize) -> Extent {
+    let (content, height) = (lines.len(), usize::from(area.height));
+    let first = top.min(content.saturating_sub(height));
+    let mut seen: Vec<Line> = lines.into_iter().skip(first).take(height).collect();
+    say_more(&mut seen, content.saturating_sub(first + height));
+    frame.render_widget(Paragraph::new(seen), inner(area));
+    Extent { content, height, first, row: area.y }
+}
+
+/// Puts in place of the last line how many are not seen below, if there are any.
+pub(super) fn say_more(seen: &mut [Line<'static>], below: usize) {
+    // A single line rather stays than gives way to its number.
+    if let ([_, .., last], 1..) = (seen, below) {
+        *last = Line::raw(format!("↓ {} more", count(below as u64 + 1)));
+    }
+}
+
+/// A fact beside its name: `Objects    112`.
+pub(super) fn fact(look: Look, name: &str, value: &str, room: usize) -> Line<'static> {
+    let value = fit(&safe(value), room.saturating_sub(NAMES));
+    Line::from(vec![Span::styled(pad(name, NAMES, false), look.quiet()), Span::raw(value)])
+}
+
+/// A fact that takes as many lines as it needs.
+pub(super) fn long_fact(look: Look, name: &str, value: &str, room: usize) -> Vec<Line<'static>> {
+    let values = wrap(&safe(value), room.saturating_sub(NAMES)).into_iter().enumerate();
+    values.map(|(at, value)| fact(look, if at == 0 { name } else { "" }, &value, room)).collect()
+}
+
+/// A heading, with a blank line before it.
+pub(super) fn heading(model: &Model, words: &'static str) -> [Line<'static>; 2] {
+    [Line::default(), Line::from(Span::styled(words, model.look.quiet()))]
+}
+
+/// A failure in lines, with what it means in words.
+pub(super) fn failure_lines(look: Look, what: &str, failure: &Failure, room: usize) -> Vec<Line<'static>> {
+    let (word, advice) = match failure.kind {
+        FailureKind::Refused => ("failed", ""),
+        FailureKind::Conflict => ("gave way to another writer", "Trying again is safe."),
+        FailureKind::Damage => ("found damage", ""),
+        FailureKind::Cancelled => ("was cancelled", ""),
+    };
+    let style = if failure.kind == FailureKind::Cancelled { look.warn() } else { look.bad() };
+    let mut lines = styled(wrap(&format!("The {what} {word}."), room), style);
+    lines.extend(plain(wrap(&safe(&failure.message), room)));
+    lines.extend(plain(wrap(advice, room)));
+    lines
+}
+
+/// Lines as they are.
+pub(super) fn plain(lines: Vec<String>) -> Vec<Line<'static>> {
+    lines.into_iter().map(Line::raw).collect()
+}
+
+/// Lines in a style.
+pub(super) fn styled(lines: Vec<String>, style: Style) -> Vec<Line<'static>> {
+    lines.into_iter().map(|line| Line::styled(line, style)).collect()
+}
+
+/// Answers beside each other as far as there is room, then below.
+pub(super) fn answers(
+    first: Vec<Span<'static>>,
+    rest: impl Iterator<Item = Vec<Span<'static>>>,
+    room: usize,
+) -> Vec<Line<'static>> {
+    const BETWEEN: &str = "     ";
+    let cells = |spans: &[Span]| spans.iter().map(|span| width(&span.content)).sum::<usize>();
+    let mut lines = vec![first];
+    for answer in rest {
+        match lines.last_mut() {
+            Some(line) if cells(line) + BETWEEN.len() + cells(&answer) <= room => {
+                line.push(Span::raw(BETWEEN));
+                line.extend(answer);
+            }
+            _ => lines.push(answer),
+        }
+    }
+    lines.into_iter().map(Line::from).collect()
+}
+
+/// Counts of the four kinds.
+pub(super) fn holds(objects: u64, commits: u64, snapshots: u64, tags: u64) -> String {
+    [(objects, "object"), (commits, "commit"), (snapshots, "snapshot"), (tags, "tag")]
+        .map(|(number, one)| many(number, one))
+        .join(", ")
+}
+
+/// The last consolidation in a line.
+pub(super) fn last_words(now: Timestamp, last: &GcRecord) -> String {
+    let when = ago(now, last.finished_at);
+    match last.outcome.as_str() {
+        "consolidated" => format!("{} → {}, {when}", count(last.packs_before), many(last.packs_after, "pack")),
+        "skipped" => format!("nothing to do, {when}"),
+        other => format!("{}, {when}", safe(other)),
+    }
+}
+
+/// How a repo is, in words first.
+pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) {
+    let look = model.look;
+    if let Some(run) = model.runs.of_repo(&repo.repo) {
+        if let Some(step) = run.step_words() {
+            return (step, look.busy());
+        }
+        match &run.state {
+            RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
+                return (format!("{} failed", run.work.noun()), look.bad());
+            }
+            RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
+                return (many(report.problems.len() as u64, "problem"), look.bad());
+            }
+            _ => {}
+        }
+    }
+    match repo.packs {
+        0 => ("empty".to_owned(), look.quiet()),
+        1 => ("in order".to_owned(), look.good()),
+        packs => (format!("{} to merge", many(packs, "pack")), look.warn()),
+    }
+}

@@ -1,0 +1,90 @@
+//! One consolidation that ended, in full, as the store remembers it.
+//!
+//! ```text
+//!  packhouse › history › gabriel/photos
+//!  Done: 23 packs became 1, in 1.2 s.
+//!
+//!  Ended       2026-07-01 09:30:00 UTC, 2 hours ago
+//!  Pack        sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
+//!  Size        2.6 MiB → 2.3 MiB (266.8 KiB less)
+//!  Repeated    34 records not written again
+//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
+//!  Planned by  component sha256:…
+//!  Catalog     7 rows changed
+//!
+//!  PROVEN BEFORE IT WAS PUBLISHED
+//!  ✓ 144 entities: all that the index maps, found in the new pack in the encodings that it maps
+//!  …
+//! ```
+//!
+//! ```text
+//!  packhouse › history › gabriel/notes
+//!  It failed, after 480 ms. Nothing was changed.
+//!
+//!  making a pack in /srv/packs failed: no space left on device; free some and try again
+//!
+//!  Ended       2026-06-28 12:00:00 UTC, 3 days ago
+//!  Planned by  component sha256:…
+//! ```
+
+use packhouse_host::{GcEntry, GcRecord};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::result::{done, facts, key_fact, proof, shrunk};
+use super::{fact, plain, room, scrolled, styled};
+use crate::console::msg::Extent;
+use crate::console::state::{Cursor, Model};
+use crate::console::words::{ago, lasting, many, safe, wrap};
+
+/// The body.
+pub(super) fn draw(model: &Model, entry: &GcEntry, top: Cursor, frame: &mut Frame, area: Rect) -> Extent {
+    scrolled(frame, area, lines(model, entry, room(area)), top.at(usize::MAX))
+}
+
+fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
+    let (look, record) = (model.look, &entry.record);
+    let mut lines = title(model, record, room);
+    lines.push(Line::default());
+    if let Some(error) = &record.error {
+        lines.extend(plain(wrap(&safe(error), room)));
+        lines.push(Line::default());
+    }
+    let ended = format!("{}, {}", record.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC"), ago(model.now, record.finished_at));
+    lines.push(fact(look, "Ended", &ended, room));
+    if let Some(report) = &entry.report {
+        lines.extend(facts(model, report, room));
+        lines.push(fact(look, "Catalog", &format!("{} changed", many(report.rows_changed, "row")), room));
+        lines.extend(proof(model, report.proven.as_ref(), room));
+        return lines;
+    }
+    if let Some(key) = &record.consolidated_key {
+        lines.extend(key_fact(look, key, room));
+    }
+    if record.outcome == "consolidated" {
+        lines.push(fact(look, "Size", &shrunk(record.bytes_before, record.bytes_after), room));
+    }
+    lines.push(fact(look, "Planned by", &format!("component {}", record.component), room));
+    if record.outcome == "consolidated" {
+        lines.push(Line::default());
+        lines.extend(styled(wrap("The store has no report of it, so what was proven can't be shown.", room), look.quiet()));
+    }
+    lines
+}
+
+fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
+    let (look, took) = (model.look, lasting(record.elapsed_ms));
+    match record.outcome.as_str() {
+        "consolidated" => styled(wrap(&done(record.packs_before, record.packs_after, record.elapsed_ms), room), look.good()),
+        "skipped" => {
+            let words = match record.packs_before {
+                0 => "There was nothing to do: the repo was empty.",
+                _ => "There was nothing to do: the repo was one pack already.",
+            };
+            styled(wrap(words, room), look.good())
+        }
+        "failed" => styled(wrap(&format!("It failed, after {took}. Nothing was changed."), room), look.bad()),
+        other => styled(wrap(&format!("{}, after {took}", safe(other)), room), look.warn()),
+    }
+}

@@ -1,0 +1,194 @@
+use packhouse_host::{GcEntry, MpackKey, Problem, ProblemKind, VerifyReport};
+
+use crate::console::backend::{Failure, FailureKind};
+use crate::console::keys::Keymap;
+use crate::console::msg::Effect;
+use crate::console::state::{Cursor, Model, Outcome, Screen, Work};
+use crate::console::tests::fake::{gc_report, last_gc, now, summary};
+use crate::console::view::tests::{model, shown};
+
+const KINDS: [ProblemKind; 6] = [
+    ProblemKind::MissingPack,
+    ProblemKind::DamagedPack,
+    ProblemKind::LostEntity,
+    ProblemKind::UnindexedEntity,
+    ProblemKind::DamagedDirectory,
+    ProblemKind::DamagedCatalog,
+];
+
+const SIZES: [(u16, u16); 8] = [(1, 1), (2, 9), (20, 5), (40, 9), (60, 15), (80, 24), (120, 40), (200, 50)];
+
+fn ended(end: Result<Outcome, Failure>) -> Model {
+    let mut model = model();
+    let (ticket, repo) = (model.ticket(), "gabriel/notes".parse::<packhouse_host::RepoName>().unwrap());
+    let work = if matches!(end, Ok(Outcome::Verified(_))) { Work::Verify } else { Work::Consolidate };
+    model.runs.ask(ticket, repo.clone(), work, Effect::Verify(ticket, repo), now());
+    model.runs.start(now());
+    model.runs.end(ticket, end, now());
+    model.screens.push(Screen::Run(ticket));
+    model
+}
+
+fn failed(kind: FailureKind) -> Model {
+    ended(Err(Failure { kind, message: "making a pack in /srv/packs failed: no space left on device".to_owned() }))
+}
+
+/// So many findings, the one at `pointed` pointed to.
+fn found(number: usize, pointed: usize, detail: &str) -> Model {
+    let problem = |n: usize| Problem {
+        kind: KINDS[n % KINDS.len()],
+        entity: n.is_multiple_of(2).then(|| format!("object sha256:{n:064x}")),
+        pack: Some(MpackKey::new([n as u8; 32])),
+        detail: detail.to_owned(),
+    };
+    let report = VerifyReport {
+        repo: "gabriel/notes".parse().unwrap(),
+        packs_checked: 7,
+        objects_checked: 240,
+        bytes_checked: 831_488,
+        ok: number == 0,
+        problems: (0..number).map(problem).collect(),
+    };
+    let mut model = ended(Ok(Outcome::Verified(Box::new(report))));
+    if let Some(Screen::Run(ticket)) = model.screens.last()
+        && let Some(run) = model.runs.get_mut(*ticket)
+    {
+        run.top.set(pointed);
+    }
+    model
+}
+
+fn past(outcome: &str, report: bool) -> Model {
+    let mut model = model();
+    let report = report.then(|| gc_report(&summary("gabriel/photos", 23)));
+    let record = last_gc(outcome, "2026-07-01T09:30:00Z");
+    let entry = GcEntry { id: 7, repo: "gabriel/photos".parse().unwrap(), record, report };
+    model.screens.push(Screen::Record(Box::new(entry), Cursor::default()));
+    model
+}
+
+#[test]
+fn what_is_shown_as_proven_is_what_the_host_proved() {
+    let mut report = gc_report(&summary("gabriel/notes", 7));
+    report.proven = Some(packhouse_host::GcProof {
+        entities: 1001,
+        records: 1002,
+        objects_hashed: 1003,
+        bytes_read_back: 1 << 20,
+        sources_hashed: 5,
+    });
+    let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report.clone())))), 120, 24);
+    for words in ["Done: 7 packs became 1, in 1.2 s.", "1,001 entities:", "1,002 records:", "1,003 objects:", "1.0 MiB:", "5 old packs:"] {
+        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+    }
+    report.proven = None;
+    let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report)))), 120, 24);
+    assert!(seen.contains("No proof came with this result") && !seen.contains('✓'), "{seen}");
+}
+
+#[test]
+fn a_failure_says_what_it_means_and_the_way_out() {
+    for (kind, words) in [
+        (FailureKind::Refused, ["The consolidation failed.", "Nothing was changed.", "When the cause is gone, press g"]),
+        (FailureKind::Conflict, ["gave way to another writer", "Nothing was changed by it.", "Press g: it shows the plan"]),
+        (FailureKind::Damage, ["found damage", "The damage was there before.", "Press v: it reads everything"]),
+        (FailureKind::Cancelled, ["was cancelled", "Nothing was changed.", "no space left on device"]),
+    ] {
+        let seen = shown(&failed(kind), 80, 20);
+        for words in words {
+            assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+        }
+    }
+    // The key that is not there is not named.
+    let mut model = failed(FailureKind::Conflict);
+    (model.read_only, model.keymap) = (true, Keymap::new(true));
+    assert!(!shown(&model, 80, 20).contains("Next"));
+}
+
+#[test]
+fn every_finding_says_what_to_do_next() {
+    for (at, words) in [
+        "Put the file back from a backup",
+        "Put a sound copy from a backup",
+        "put the catalog's file back",
+        "put the catalog's file back",
+        "Remove the .dir file",
+        "put the catalog's file back",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let seen = shown(&found(6, at, "what was found"), 120, 30);
+        let pointed = seen.lines().find(|line| line.starts_with('▸')).unwrap();
+        assert!(pointed.contains(&format!("{} ", at + 1)), "{seen}");
+        assert!(seen.contains(words) && seen.contains("Found       what was found"), "{seen}");
+        let seen = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(seen.contains("Then press v to verify again."), "{seen}");
+    }
+    assert!(shown(&found(0, 0, ""), 80, 10).contains("No problems: everything is there"));
+}
+
+#[test]
+fn of_100_000_findings_the_one_pointed_to_is_seen() {
+    for at in [0, 1, 49_999, 99_998, 99_999] {
+        let model = found(100_000, at, "what was found");
+        for (columns, rows) in SIZES.into_iter().filter(|(columns, rows)| *columns >= 40 && *rows > 9) {
+            let seen = shown(&model, columns, rows);
+            let number = crate::console::words::count(at as u64 + 1);
+            assert!(seen.lines().any(|line| line.starts_with('▸') && line.contains(&number)), "{at} at {columns}x{rows}:\n{seen}");
+            assert!(seen.contains("Next "), "{at} at {columns}x{rows}:\n{seen}");
+        }
+    }
+}
+
+#[test]
+fn a_record_is_told_in_full() {
+    let seen = shown(&past("consolidated", true), 120, 24);
+    for words in ["Done: 23 packs became 1", "2026-07-01 09:30:00 UTC, 2 hours ago", "7 rows changed", "PROVEN BEFORE", "component sha256:c0c0"] {
+        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+    }
+    let seen = shown(&past("consolidated", false), 120, 24);
+    assert!(seen.contains("The store has no report of it") && !seen.contains('✓'), "{seen}");
+    let seen = shown(&past("failed", false), 120, 24);
+    assert!(seen.contains("It failed, after 1.2 s. Nothing was changed.") && seen.contains("no space left on device"), "{seen}");
+    assert!(shown(&past("skipped", false), 120, 24).contains("the repo was one pack already"));
+}
+
+#[test]
+fn nothing_foreign_breaks_a_result() {
+    let foreign = "東京\u{1b}[2J\u{202e}\r\n\tx ".repeat(100);
+    let mut entry = past(&foreign, true);
+    if let Some(Screen::Record(entry, _)) = entry.screens.last_mut() {
+        entry.record.error = Some(foreign.clone());
+    }
+    let message = foreign.clone();
+    let failed = ended(Err(Failure { kind: FailureKind::Refused, message }));
+    for model in [entry, failed, found(3, 1, &foreign), past("failed", false)] {
+        for (columns, rows) in SIZES {
+            let seen = shown(&model, columns, rows);
+            assert!(!seen.contains(['\u{1b}', '\u{202e}', '\r', '\t']), "{seen}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "for people to look at"]
+fn show() {
+    let report = || Box::new(gc_report(&summary("gabriel/notes", 7)));
+    let detail = "/srv/packs/ab/abcd.mpack is not there; restore it from a backup";
+    let models = [
+        ended(Ok(Outcome::Consolidated(report()))),
+        failed(FailureKind::Conflict),
+        failed(FailureKind::Damage),
+        found(0, 0, ""),
+        found(3, 0, detail),
+        found(100, 50, detail),
+        past("consolidated", true),
+        past("failed", false),
+    ];
+    for model in models {
+        for columns in [60, 80, 120] {
+            eprintln!("{:═^columns$}\n{}", format!(" {columns} "), shown(&model, columns as u16, columns as u16 / 5 + 4));
+        }
+    }
+}

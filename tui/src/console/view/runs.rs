@@ -1,0 +1,145 @@
+//! All work since the console started, newest first.
+//!
+//! ```text
+//!  packhouse › runs                                                       2 running, 1 waiting · /srv/store
+//!  REPO              WORK           STATE                 TIME                              BYTES
+//! ▸zoe/loops         consolidation  waiting
+//!  okafor/remixes    verification   verifying 12 %        about 3 min left   1.2 GiB of 9.8 GiB
+//!  gabriel/notes     consolidation  splicing 43 %         about 12 s left  340.2 KiB of 791.9 KiB
+//!  gabriel/photos    consolidation  done: 23 → 1 pack     took 1.2 s           2.6 MiB → 2.3 MiB
+//!
+//!  x cancel the work  Enter open  Esc back
+//! ```
+
+mod table;
+
+use packhouse_host::Event;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::widgets::Paragraph;
+
+use super::parts::inner;
+use super::run::{seconds, since};
+use super::{key_in, plain, room};
+use crate::console::backend::FailureKind;
+use crate::console::keys::{Action, Place};
+use crate::console::msg::Extent;
+use crate::console::state::{Model, Outcome, Run, RunState};
+use crate::console::words::{ago, count, lasting, many, percent, safe, size, wrap};
+
+pub(super) use table::{Beside, Table, list};
+
+const BAR: usize = 10;
+
+/// What stands beside the repo, what matters most first.
+const COLUMNS: [Beside; 7] = [
+    Beside { head: "WORK", width: 15, numbers: false },
+    Beside { head: "STATE", width: 22, numbers: false },
+    Beside { head: "TIME", width: 18, numbers: false },
+    Beside { head: "BYTES", width: 25, numbers: true },
+    Beside { head: "DONE", width: BAR + 2, numbers: false },
+    Beside { head: "SPEED", width: 14, numbers: true },
+    Beside { head: "WHEN", width: 18, numbers: false },
+];
+
+/// The body.
+pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
+    if model.runs.len() == 0 {
+        frame.render_widget(Paragraph::new(plain(wrap(&how_work_comes(model), room(area)))), inner(area));
+        return Extent { row: area.y, ..Extent::default() };
+    }
+    let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
+    let row = |_, run: &Run, pointed| table.row(model.look, &safe(&run.repo.to_string()), |head| cell(model, run, head), pointed);
+    list(frame, area, table.head(model.look), model.runs.cursor, model.runs.newest(), row)
+}
+
+fn how_work_comes(model: &Model) -> String {
+    let key = |action| key_in(model, Place::Repos, action);
+    let mut ways = vec![format!("{} verifies one", key(Action::Verify))];
+    if !model.read_only {
+        ways.insert(0, format!("{} consolidates a repo", key(Action::Consolidate)));
+    }
+    let mark = key(Action::Mark);
+    format!("Nothing was done since the console started. In the list of repos, {}; with {mark} many are marked first.", ways.join(", "))
+}
+
+fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
+    let step = match &run.state {
+        RunState::Going { step, .. } => step.as_ref(),
+        _ => None,
+    };
+    match head {
+        "WORK" => (run.work.noun().to_owned(), Style::new()),
+        "STATE" => state(model, run),
+        "TIME" => (time(model, run), Style::new()),
+        "BYTES" => (bytes(run, step), Style::new()),
+        "DONE" => (step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(), model.look.busy()),
+        "SPEED" => (speed(run), Style::new()),
+        _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
+    }
+}
+
+/// How it is, in words.
+fn state(model: &Model, run: &Run) -> (String, Style) {
+    let look = model.look;
+    match &run.state {
+        RunState::Waiting(_) => ("waiting".to_owned(), look.quiet()),
+        RunState::Going { .. } => (run.step_words().unwrap_or_default(), look.busy()),
+        RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => ("nothing to do".to_owned(), look.good()),
+        RunState::Ended(Ok(Outcome::Consolidated(report))) => {
+            (format!("done: {} → {}", count(report.packs_before), many(report.packs_after, "pack")), look.good())
+        }
+        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => ("no problems".to_owned(), look.good()),
+        RunState::Ended(Ok(Outcome::Verified(report))) => (many(report.problems.len() as u64, "problem"), look.bad()),
+        RunState::Ended(Err(failure)) => match failure.kind {
+            FailureKind::Refused => ("failed".to_owned(), look.bad()),
+            FailureKind::Conflict => ("gave way".to_owned(), look.warn()),
+            FailureKind::Damage => ("found damage".to_owned(), look.bad()),
+            FailureKind::Cancelled => ("cancelled".to_owned(), look.warn()),
+        },
+    }
+}
+
+fn time(model: &Model, run: &Run) -> String {
+    match &run.state {
+        RunState::Waiting(_) => String::new(),
+        RunState::Going { step: Some(step), speed, stopping: false } => match speed.left(step) {
+            Some(left) if left > 0 => format!("about {} left", seconds(left)),
+            _ => format!("for {}", seconds(since(model, run.began))),
+        },
+        RunState::Going { .. } => format!("for {}", seconds(since(model, run.began))),
+        RunState::Ended(_) => took(run).map(|took| format!("took {}", lasting(took))).unwrap_or_default(),
+    }
+}
+
+/// How long it went on, in milliseconds; none if it never began.
+fn took(run: &Run) -> Option<u64> {
+    u64::try_from(run.ended?.duration_since(run.began?).as_millis()).ok()
+}
+
+fn bytes(run: &Run, step: Option<&Event>) -> String {
+    match (&run.state, step) {
+        (_, Some(step)) if step.total > 0 => format!("{} of {}", size(step.done), size(step.total)),
+        (RunState::Ended(Ok(Outcome::Consolidated(report))), _) if !report.skipped => {
+            format!("{} → {}", size(report.bytes_before), size(report.bytes_after))
+        }
+        (RunState::Ended(Ok(Outcome::Verified(report))), _) => size(report.bytes_checked),
+        _ => String::new(),
+    }
+}
+
+fn bar(percent: u64) -> String {
+    let full = BAR * percent.min(100) as usize / 100;
+    "█".repeat(full) + &"░".repeat(BAR - full)
+}
+
+fn speed(run: &Run) -> String {
+    match &run.state {
+        RunState::Going { speed, .. } => speed.rate().map(|rate| format!("{}/s", size(rate))).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! A table with a pointer: as many columns as there is room for, and only the rows that are seen.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use crate::console::msg::Extent;
+use crate::console::state::Cursor;
+use crate::console::view::Look;
+use crate::console::view::parts::split;
+use crate::console::words::pad;
+
+/// The first column is cut to no less than this for the sake of another one, and gets no more than that.
+const LEAST: usize = 16;
+const MOST: usize = 40;
+
+/// A column beside the first.
+pub(in crate::console::view) struct Beside {
+    pub(in crate::console::view) head: &'static str,
+    /// With two cells before it.
+    pub(in crate::console::view) width: usize,
+    pub(in crate::console::view) numbers: bool,
+}
+
+/// The columns that there is room for.
+pub(in crate::console::view) struct Table {
+    head: &'static str,
+    first: usize,
+    beside: &'static [Beside],
+    /// Cells that no column has asked for. The last one gets them.
+    spare: usize,
+}
+
+impl Table {
+    /// A table that is so wide. Of the columns, those that matter most come first.
+    pub(in crate::console::view) fn of(head: &'static str, columns: &'static [Beside], width: usize) -> Table {
+        let (mut first, mut beside) = (width.saturating_sub(1), 0);
+        while let Some(column) = columns.get(beside).filter(|column| first >= LEAST + column.width) {
+            first -= column.width;
+            beside += 1;
+        }
+        let spare = if beside == columns.len() { first.saturating_sub(MOST) } else { 0 };
+        Table { head, first: first - spare, beside: &columns[..beside], spare }
+    }
+
+    /// The names of the columns.
+    pub(in crate::console::view) fn head(&self, look: Look) -> Line<'static> {
+        let heads = self.beside.iter().enumerate().map(|(at, column)| self.cell(at, column.head));
+        Line::styled(format!(" {}{}", pad(self.head, self.first, false), heads.collect::<String>()), look.quiet())
+    }
+
+    /// A row. Cells are only made for columns that are shown.
+    pub(in crate::console::view) fn row(
+        &self,
+        look: Look,
+        first: &str,
+        cells: impl Fn(&'static str) -> (String, Style),
+        pointed: bool,
+    ) -> Line<'static> {
+        let mut spans = vec![Span::raw(if pointed { "▸" } else { " " }), Span::raw(pad(first, self.first, false))];
+        for (at, column) in self.beside.iter().enumerate() {
+            let (text, style) = cells(column.head);
+            // A colour may be hard to read on the ground of the pointer.
+            spans.push(Span::styled(self.cell(at, &text), if pointed { Style::new() } else { style }));
+        }
+        let line = Line::from(spans);
+        if pointed { line.style(look.pointed()) } else { line }
+    }
+
+    fn cell(&self, at: usize, text: &str) -> String {
+        let column = &self.beside[at];
+        let more = if at + 1 == self.beside.len() { self.spare } else { 0 };
+        format!("  {}", pad(text, column.width - 2 + more, column.numbers))
+    }
+}
+
+/// Draws a list below its head, the line that is pointed to among those that are seen.
+pub(in crate::console::view) fn list<T>(
+    frame: &mut Frame,
+    area: Rect,
+    head: Line<'static>,
+    cursor: Cursor,
+    items: impl ExactSizeIterator<Item = T>,
+    line: impl Fn(usize, T, bool) -> Line<'static>,
+) -> Extent {
+    let [top, rows] = split(area, 1);
+    let (content, height) = (items.len(), usize::from(rows.height));
+    let (first, pointed) = (cursor.first(content, height), cursor.at(content));
+    let seen = items.enumerate().skip(first).take(height);
+    let lines: Vec<Line> = seen.map(|(at, item)| line(at, item, at == pointed)).collect();
+    frame.render_widget(Paragraph::new(head), top);
+    frame.render_widget(Paragraph::new(lines), rows);
+    Extent { content, height, first, row: rows.y }
+}

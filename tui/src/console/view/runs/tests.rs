@@ -1,0 +1,155 @@
+use jiff::SignedDuration;
+use packhouse_host::{Event, Phase, RepoName, VerifyReport};
+
+use crate::console::backend::{Failure, FailureKind};
+use crate::console::keys::Keymap;
+use crate::console::msg::{Effect, Ticket};
+use crate::console::state::{Model, Outcome, Screen, Work};
+use crate::console::tests::fake::{gc_report, now, summary};
+use crate::console::view::tests::{model, shown};
+
+fn ask(model: &mut Model, repo: &str, work: Work) -> Ticket {
+    let (ticket, repo) = (model.ticket(), repo.parse::<RepoName>().unwrap());
+    let effect = Effect::Verify(ticket, repo.clone());
+    model.runs.ask(ticket, repo, work, effect, model.now);
+    ticket
+}
+
+fn go_on(model: &mut Model, ticket: Ticket, phase: Phase, steps: &[(i64, u64)], total: u64) {
+    for (ms, done) in steps {
+        model.now = now() + SignedDuration::from_millis(*ms);
+        model.runs.step(ticket, Event { repo: "any/repo".to_owned(), phase, done: *done, total }, model.now);
+    }
+}
+
+/// Ended, going and waiting work of all sorts.
+fn busy() -> (Model, Ticket, Ticket) {
+    let mut model = model();
+    model.now = now();
+    let tickets: Vec<Ticket> = (0..7).map(|n| ask(&mut model, &format!("studio/take-{n}"), Work::Consolidate)).collect();
+    let ends = [
+        Ok(Outcome::Consolidated(Box::new(gc_report(&summary("studio/take-0", 7))))),
+        Ok(Outcome::Consolidated(Box::new(gc_report(&summary("studio/take-1", 1))))),
+        Err(Failure { kind: FailureKind::Refused, message: "no space left".to_owned() }),
+        Err(Failure { kind: FailureKind::Conflict, message: "changed".to_owned() }),
+        Err(Failure { kind: FailureKind::Damage, message: "damaged".to_owned() }),
+        Err(Failure { kind: FailureKind::Cancelled, message: "stopped".to_owned() }),
+        Ok(Outcome::Verified(Box::new(VerifyReport {
+            repo: "studio/take-6".parse().unwrap(),
+            packs_checked: 7,
+            objects_checked: 240,
+            bytes_checked: 831_488,
+            ok: true,
+            problems: Vec::new(),
+        }))),
+    ];
+    for (ticket, end) in tickets.into_iter().zip(ends) {
+        model.runs.start(now());
+        model.runs.end(ticket, end, now() + SignedDuration::from_millis(1234));
+    }
+    let splicing = ask(&mut model, "gabriel/notes", Work::Consolidate);
+    ask(&mut model, "okafor/a-rather-long-name-of-a-repo-that-goes-on-and-on", Work::Verify);
+    model.runs.start(now());
+    let waiting = ask(&mut model, "zoe/loops", Work::Consolidate);
+    let steps: Vec<(i64, u64)> = (0..20).map(|n| (n * 500, n as u64 * 17_000 + (n as u64 % 5) * 4000)).collect();
+    go_on(&mut model, splicing, Phase::Splice, &steps, 810_990);
+    (model, splicing, waiting)
+}
+
+#[test]
+fn runs_say_in_words_how_they_are() {
+    let (mut model, ..) = busy();
+    model.screens.push(Screen::Runs);
+    let seen = shown(&model, 200, 20);
+    for words in [
+        "waiting",
+        "verifying …",
+        "splicing 41 %",
+        "████░░░░░░",
+        "about",
+        "/s",
+        "done: 7 → 1 pack",
+        "took 1.2 s",
+        "nothing to do",
+        "failed",
+        "gave way",
+        "found damage",
+        "cancelled",
+        "no problems",
+    ] {
+        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+    }
+    let first = |columns| shown(&model, columns, 20).lines().nth(2).unwrap_or_default().to_owned();
+    for columns in [40, 60, 80, 120, 200] {
+        assert!(first(columns).starts_with("▸zoe/loops") && first(columns).contains("consolidation"), "{}", first(columns));
+    }
+    assert!(shown(&model, 60, 20).contains("splicing 41 %") && shown(&model, 80, 20).contains("took 1.2 s"));
+}
+
+#[test]
+fn an_empty_list_says_how_work_comes() {
+    let mut model = model();
+    model.screens.push(Screen::Runs);
+    let seen = shown(&model, 80, 8).replace('\n', "");
+    assert!(seen.contains("g consolidates a repo, v verifies one; with Space many are marked first"), "{seen}");
+    model.read_only = true;
+    model.keymap = Keymap::new(true);
+    assert!(!shown(&model, 80, 8).contains("consolidates"));
+}
+
+#[test]
+fn going_work_tells_its_phase_speed_and_time() {
+    let (mut model, splicing, _) = busy();
+    model.screens.push(Screen::Run(splicing));
+    let seen = shown(&model, 80, 24);
+    for words in ["▸ splicing  · proving  · publishing", " 41 %", "of 792.0 KiB", "Time left   about", "s of splicing", "9 s", "/s, at most", "██"] {
+        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+    }
+    assert!(shown(&model, 60, 15).contains("▸ splicing · proving · publishing"), "{}", shown(&model, 60, 15));
+    // The last step of all: nothing is left to count.
+    go_on(&mut model, splicing, Phase::Publish, &[(11_000, 810_990)], 810_990);
+    let seen = shown(&model, 80, 24);
+    assert!(seen.contains("✓ proving  ▸ publishing") && seen.contains("publishing ends soon"), "{seen}");
+    let now = model.now;
+    model.runs.stop(splicing, now);
+    let seen = shown(&model, 80, 24);
+    assert!(seen.contains("Stopping at the next safe point") && !seen.contains("Time left"), "{seen}");
+}
+
+#[test]
+fn waiting_work_says_for_what() {
+    let (mut model, _, waiting) = busy();
+    model.screens.push(Screen::Run(waiting));
+    assert!(shown(&model, 80, 12).contains("Waiting     it is the next"));
+    let behind = ask(&mut model, "zoe/other", Work::Verify);
+    model.screens.push(Screen::Run(behind));
+    assert!(shown(&model, 80, 12).contains("Waiting     1 other before it"));
+    let same = ask(&mut model, "gabriel/notes", Work::Verify);
+    model.screens.push(Screen::Run(same));
+    assert!(shown(&model, 80, 12).contains("Waiting     until the consolidation of this repo has ended"));
+}
+
+#[test]
+fn no_number_breaks_the_layout() {
+    let (mut model, splicing, _) = busy();
+    let most = u64::MAX;
+    go_on(&mut model, splicing, Phase::Prove, &[(12_000, 0), (13_000, 1), (14_000, 2), (15_000, most / 3)], most);
+    for screen in [Screen::Runs, Screen::Run(splicing)] {
+        model.screens.push(screen);
+        for (columns, rows) in [(1, 1), (2, 9), (20, 5), (60, 15), (80, 24), (120, 40), (200, 50)] {
+            shown(&model, columns, rows);
+        }
+    }
+}
+
+#[test]
+#[ignore = "for people to look at"]
+fn show() {
+    let (mut model, splicing, waiting) = busy();
+    for screen in [Screen::Runs, Screen::Run(splicing), Screen::Run(waiting)] {
+        model.screens.push(screen);
+        for columns in [60, 80, 120, 200] {
+            eprintln!("{:═^columns$}\n{}", format!(" {columns} "), shown(&model, columns as u16, 18));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What holds for every screen, at any size and whatever a store holds.
+
+mod screens;
+
+use std::collections::BTreeSet;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::{Look, Theme, view};
+use crate::console::keys::Keymap;
+use crate::console::msg::Extent;
+use crate::console::state::{Model, Screen};
+use crate::console::tests::fake::{now, summary};
+use screens::{detail, screens, with_repo};
+
+/// A console that knows nothing yet.
+pub(in crate::console) fn model() -> Model {
+    let look = Look { theme: Theme::Mono, ascii: false };
+    let mut model = Model::new(look, Keymap::new(false), false, "/srv/packs".to_owned());
+    model.now = now();
+    model
+}
+
+/// What it looks like, without the blanks at the ends of its lines.
+pub(in crate::console) fn shown(model: &Model, columns: u16, rows: u16) -> String {
+    drawn(model, columns, rows).0
+}
+
+fn drawn(model: &Model, columns: u16, rows: u16) -> (String, Extent) {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    let mut extent = Extent::default();
+    terminal.draw(|frame| extent = view(model, frame)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let lines = buffer.content().chunks(usize::from(columns).max(1));
+    let lines = lines.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned() + "\n");
+    (lines.collect(), extent)
+}
+
+const SIZES: [(u16, u16); 12] =
+    [(1, 1), (2, 3), (3, 2), (10, 4), (20, 5), (40, 9), (60, 20), (80, 24), (120, 40), (200, 60), (300, 8), (7, 100)];
+
+#[test]
+fn every_screen_can_be_drawn_at_any_size() {
+    for (name, model) in screens() {
+        for (columns, rows) in SIZES {
+            let (text, extent) = drawn(&model, columns, rows);
+            assert!(!text.contains(['\u{1b}', '\u{202e}', '\t', '\r', '\0']), "{name} at {columns}x{rows}:\n{text}");
+            assert!(extent.height <= usize::from(rows), "{name} at {columns}x{rows}: {extent:?}");
+        }
+    }
+}
+
+#[test]
+fn an_ascii_terminal_gets_nothing_else() {
+    for (name, mut model) in screens() {
+        model.look.ascii = true;
+        for (columns, rows) in SIZES {
+            let text = shown(&model, columns, rows);
+            assert!(text.is_ascii(), "{name} at {columns}x{rows}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_pointed_line_is_seen_and_so_is_everything_else() {
+    for (columns, rows) in [(60, 12), (60, 20), (80, 24), (120, 40), (200, 60)] {
+        let mut model = with_repo(detail(summary("gabriel/notes", 7), 40, &["main", "live"]));
+        let (mut seen, mut content) = (BTreeSet::new(), 0);
+        for at in 0..44 {
+            if let Some(Screen::Repo(repo)) = model.screens.last_mut() {
+                repo.cursor.set(at);
+            }
+            let (text, extent) = drawn(&model, columns, rows);
+            let is_low = at == 0 && rows < 20;
+            assert!(is_low || text.lines().any(|line| line.starts_with('▸')), "{at} at {columns}x{rows}:\n{text}");
+            seen.extend(extent.first..(extent.first + extent.height).min(extent.content));
+            content = extent.content;
+        }
+        assert_eq!(seen.len(), content, "at {columns}x{rows}");
+    }
+}
+
+fn screen(wanted: &str) -> Model {
+    screens().into_iter().find(|(name, _)| *name == wanted).unwrap().1
+}
+
+#[test]
+fn a_question_is_seen_however_long_the_plan_is() {
+    for (columns, rows) in [(30, 6), (40, 9), (60, 12), (80, 24), (200, 60)] {
+        let typing = shown(&screen("plan, many"), columns, rows);
+        assert!(typing.contains("[ Cancel ]") && typing.contains("12▏"), "at {columns}x{rows}:\n{typing}");
+        let ready = shown(&screen("plan, ready"), columns, rows);
+        assert!(ready.contains("[ Cancel ]") && ready.contains("Consolidate  y"), "at {columns}x{rows}:\n{ready}");
+        assert!(ready.contains("y run this plan"), "at {columns}x{rows}:\n{ready}");
+    }
+    let planning = shown(&screen("plan, planning"), 80, 24);
+    assert!(planning.contains("[ Cancel ]") && !planning.contains("y run this plan") && !planning.contains("Consolidate  y"));
+    let mut shown_only = screen("plan, only shown");
+    assert!(shown(&shown_only, 80, 24).contains("Only shown. g asks whether to run it."));
+    (shown_only.read_only, shown_only.keymap) = (true, Keymap::new(true));
+    let said = shown(&shown_only, 80, 24);
+    assert!(said.contains("the console is read-only") && !said.contains("g consolidate"), "{said}");
+}
+
+#[test]
+fn the_header_drops_the_store_first() {
+    let busy = screen("repos, busy");
+    let header = |columns| shown(&busy, columns, 10).lines().next().unwrap().to_owned();
+    let all = ["read-only", "2 running, 1 waiting", "changes are not seen, r reads again", "/srv/packs"];
+    assert!(all.iter().all(|words| header(120).contains(words)), "{}", header(120));
+    assert!(header(66).contains("not watched") && !header(66).contains("/srv"), "{}", header(66));
+    assert!(header(52).contains("read-only · 2 running, 1 waiting"), "{}", header(52));
+    assert!(header(50).contains("read-only · 2 running"), "{}", header(50));
+    assert!(header(30).contains("packhouse") && header(30).contains("read-only"), "{}", header(30));
+}
+
+#[test]
+fn what_is_typed_stands_in_the_footer() {
+    let footer = |name, columns| shown(&screen(name), columns, 10).lines().last().unwrap().to_owned();
+    assert_eq!(footer("repos, bad filter", 80), " filter: gab packs>x▏ `packs>x`: a number such as 10 or 2k is expected");
+    assert_eq!(footer("palette", 80), " do: repo▏ Enter do it  Esc cancel");
+    assert_eq!(footer("palette", 10), " do: …o▏");
+}
+
+/// Shows all screens, of `COLUMNS` and `LINES`, with `ASCII` in ASCII: `cargo test -p packhouse show_all_screens -- --ignored --nocapture`.
+#[test]
+#[ignore = "for people to look at"]
+fn show_all_screens() {
+    let number = |name, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    for (name, mut model) in screens() {
+        model.look.ascii = std::env::var_os("ASCII").is_some();
+        eprintln!("=== {name}\n{}", shown(&model, number("COLUMNS", 80), number("LINES", 24)));
+    }
+}

@@ -1,0 +1,257 @@
+//! Every screen, with what may be on it: plain, empty, broken and hostile.
+
+use jiff::SignedDuration;
+use packhouse_host::{
+    Cause, Event, GcCost, GcEntry, GcReport, Moment, MpackKey, PackReport, Phase, RepoId, RepoName, RepoReport, RepoSummary,
+    Visibility,
+};
+
+use super::model;
+use crate::console::backend::{Detail, Failure, FailureKind};
+use crate::console::keys::{Action, Keymap, Place};
+use crate::console::msg::Effect;
+use crate::console::state::{Asks, Cursor, Gate, Leave, Level, Model, Outcome, Palette, PlanState, Repo, Screen, Subject, Work};
+use crate::console::tests::fake::{gc_report, last_gc, now, summary};
+
+/// A text that a store may hold, and that a terminal should not get.
+const FOREIGN: &str = "東京\u{1b}[2J\u{202e}\r\n\tZoë e\u{301} 👩‍👩‍👧 \u{0}x";
+
+/// The largest numbers that a store can come to.
+const MOST: u64 = u64::MAX / 2;
+
+fn hostile(name: &str) -> RepoSummary {
+    let mut last = last_gc("failed", "2026-06-24T12:00:00Z");
+    (last.outcome, last.error) = (FOREIGN.to_owned(), Some(FOREIGN.repeat(20)));
+    RepoSummary {
+        packs: u64::MAX,
+        objects: u64::MAX,
+        bytes: u64::MAX,
+        stored_bytes: u64::MAX,
+        duplicate_bytes: MOST,
+        superseded_bytes: MOST,
+        last_gc: Some(last),
+        ..summary(name, 0)
+    }
+}
+
+fn pack(n: u64) -> PackReport {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&n.to_be_bytes());
+    PackReport {
+        key: MpackKey::new(digest),
+        bytes: 118_784 + n,
+        records: 40,
+        stored_at: now() - SignedDuration::from_hours(n as i64 % 300),
+        consolidated: n == 0,
+        needed_records: 40 - n % 20,
+        needed_bytes: 118_784 / 40 * (40 - n % 20),
+        retired_at: (n % 5 == 4).then(|| now() - SignedDuration::from_hours(48)),
+    }
+}
+
+fn moments() -> Vec<Moment> {
+    let at = |n: i64| now() - SignedDuration::from_hours(24 * 12 - 5 * n);
+    let packs = |n: i64| if n < 30 { 1 + n as u64 * 3 / 4 } else { 1 + (n as u64 - 30) / 3 };
+    (0..50).map(|n| Moment { at: at(n), cause: Cause::Push, packs: packs(n), bytes: packs(n) * 118_784 }).collect()
+}
+
+pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<Detail> {
+    let report = RepoReport {
+        repo: summary.repo.clone(),
+        repo_id: RepoId("00000000000000000000000000000001".to_owned()),
+        visibility: Visibility::Public,
+        default_branch: heads.first().map_or_else(|| "main".to_owned(), ToString::to_string),
+        packs: summary.packs,
+        pack_keys: Vec::new(),
+        objects: summary.objects,
+        commits: summary.commits,
+        snapshots: summary.snapshots,
+        tags: summary.tags,
+        bytes: summary.bytes,
+        stored_bytes: summary.stored_bytes,
+        branch_heads: heads.iter().map(|head| ((*head).to_owned(), format!("sha256:{}", "4f".repeat(32)))).collect(),
+        last_gc: None,
+        created_at: summary.created_at,
+    };
+    let history = vec![last_gc("consolidated", "2026-06-29T12:00:00Z"), last_gc("failed", "2026-06-24T12:00:00Z")];
+    Box::new(Detail { report, summary, packs: (0..packs).map(pack).collect(), timeline: moments(), history })
+}
+
+/// A console with some repos.
+fn with_repos() -> Model {
+    let mut model = model();
+    let ticket = model.ticket();
+    model.repos.begin(ticket, now());
+    let mut photos = summary("gabriel/photos", 1);
+    photos.last_gc = Some(last_gc("consolidated", "2026-07-01T09:30:00Z"));
+    let mut old = summary("studio/album-with-a-rather-long-name-that-goes-on", 1234);
+    old.superseded_bytes = 40_000_000;
+    old.stored_bytes += 40_000_000;
+    old.last_gc = Some(last_gc("failed", "2026-06-24T12:00:00Z"));
+    let repos = vec![summary("gabriel/notes", 7), photos, old, summary("zoe/empty", 0)];
+    model.repos.take(Ok(repos), now());
+    model
+}
+
+pub(super) fn with_repo(detail: Box<Detail>) -> Model {
+    let mut model = with_repos();
+    let ticket = model.ticket();
+    let mut repo = Repo::new(detail.summary.repo.clone(), ticket);
+    repo.take(Ok(detail));
+    model.screens.push(Screen::Repo(Box::new(repo)));
+    model
+}
+
+fn with_gate(gate: Gate, state: Option<PlanState>) -> Model {
+    let mut model = with_repos();
+    model.gate = Some(gate);
+    if let (Some(Gate { subject: Subject::One(_, now), .. }), Some(state)) = (&mut model.gate, state) {
+        *now = state;
+    }
+    model
+}
+
+fn one(asking: bool) -> Gate {
+    Gate::one("gabriel/notes".parse().unwrap(), model().ticket(), asking)
+}
+
+fn many(repos: u64, asking: bool) -> Gate {
+    Gate::many((0..repos).map(|n| summary(&format!("studio/r{n:04}"), 2 + n % 9)).collect(), model().ticket(), asking)
+}
+
+fn ready() -> PlanState {
+    let cost = GcCost { bytes_to_read: 1_700_000, bytes_to_write: 748_339, peak_disk: 760_000, expected_ms: None };
+    let digest = format!("sha256:{}", "1f".repeat(32));
+    PlanState::Ready(Box::new(GcReport {
+        plan_digest: Some(digest),
+        cost: Some(cost),
+        ..gc_report(&summary("gabriel/notes", 7))
+    }))
+}
+
+fn failed() -> Failure {
+    Failure { kind: FailureKind::Conflict, message: FOREIGN.repeat(3) }
+}
+
+fn ask(model: &mut Model, repo: &str) {
+    let (ticket, repo) = (model.ticket(), repo.parse::<RepoName>().unwrap());
+    let effect = Effect::Verify(ticket, repo.clone());
+    model.runs.ask(ticket, repo, Work::Verify, effect, now());
+    model.runs.start(now());
+    let step = Event { repo: FOREIGN.to_owned(), phase: Phase::Splice, done: 340, total: 791 };
+    model.runs.step(ticket, step, now());
+}
+
+/// Every screen, with what may be on it, each with a name.
+pub(super) fn screens() -> Vec<(&'static str, Model)> {
+    let mut screens = vec![("nothing known", model()), ("repos", with_repos())];
+    let mut add = |name, model: Model| screens.push((name, model));
+
+    let mut busy = with_repos();
+    (busy.read_only, busy.unwatched, busy.keymap) = (true, true, Keymap::new(true));
+    busy.repos.sort(Action::SortNext, now());
+    busy.repos.mark();
+    busy.repos.mark();
+    ["gabriel/notes", "gabriel/photos", "zoe/empty"].iter().for_each(|repo| ask(&mut busy, repo));
+    add("repos, busy", busy);
+
+    let mut filtered = with_repos();
+    filtered.repos.typing = true;
+    filtered.repos.paste_filter("gab packs>x", now());
+    add("repos, bad filter", filtered);
+
+    let mut foreign = with_repos();
+    let ticket = foreign.ticket();
+    (foreign.store, foreign.notice) = (FOREIGN.repeat(3), Some(FOREIGN.to_owned()));
+    foreign.repos.begin(ticket, now());
+    let long = format!("{}/{}", "o".repeat(100), "s".repeat(100));
+    foreign.repos.take(Ok(vec![hostile("a/b"), hostile(&long)]), now());
+    foreign.repos.begin(ticket, now());
+    foreign.repos.take(Err(failed()), now());
+    foreign.repos.paste_filter("東京", now());
+    add("repos, hostile", foreign);
+
+    let mut reading = with_repos();
+    let ticket = reading.ticket();
+    reading.screens.push(Screen::Repo(Box::new(Repo::new("a/b".parse().unwrap(), ticket))));
+    add("repo, reading", reading);
+    add(
+        "repo",
+        with_repo(detail(RepoSummary { superseded_bytes: 118_784, ..summary("gabriel/notes", 7) }, 9, &["main", "live"])),
+    );
+    add("repo, hostile", with_repo(detail(hostile("a/b"), 10_000, &[FOREIGN, "x"])));
+    let mut empty = detail(summary("zoe/empty", 0), 0, &[]);
+    (empty.timeline, empty.history) = (Vec::new(), Vec::new());
+    add("repo, empty", with_repo(empty));
+    let mut broken = with_repo(detail(summary("a/b", 3), 3, &["main"]));
+    if let Some(Screen::Repo(repo)) = broken.screens.last_mut() {
+        repo.take(Err(failed()));
+    }
+    add("repo, failed", broken);
+
+    add("plan, planning", with_gate(one(true), None));
+    add("plan, ready", with_gate(one(true), Some(ready())));
+    let mut renewed = with_gate(one(true), Some(ready()));
+    renewed.gate.as_mut().unwrap().renewed = true;
+    add("plan, renewed", renewed);
+    add("plan, only shown", with_gate(one(false), Some(ready())));
+    add("plan, failed", with_gate(one(false), Some(PlanState::Failed(failed()))));
+    add("plan, idle", with_gate(one(false), Some(PlanState::Idle(Box::new(gc_report(&summary("gabriel/notes", 1)))))));
+    add("plan, three", with_gate(many(3, true), None));
+    add("plan, none", with_gate(Gate::many(vec![], model().ticket(), true), None));
+    let mut typing = with_gate(many(1200, true), None);
+    let gate = typing.gate.as_mut().unwrap();
+    if let Asks::Count(input) = &mut gate.asks {
+        input.paste("12");
+    }
+    assert!(gate.confirm().is_none());
+    add("plan, many", typing);
+
+    let mut runs = with_repos();
+    runs.screens.push(Screen::Runs);
+    ask(&mut runs, "gabriel/notes");
+    add("runs", runs);
+    let mut run = with_repos();
+    ask(&mut run, "gabriel/notes");
+    let ticket = run.runs.current().unwrap().ticket;
+    run.screens.push(Screen::Run(ticket));
+    add("run", run);
+    let mut done = with_repos();
+    ask(&mut done, "gabriel/notes");
+    done.runs.end(ticket, Ok(Outcome::Consolidated(Box::new(gc_report(&summary("gabriel/notes", 7))))), now());
+    done.screens.push(Screen::Run(ticket));
+    add("result", done);
+
+    let entry = || GcEntry {
+        id: 1,
+        repo: "a/b".parse().unwrap(),
+        record: hostile("a/b").last_gc.unwrap(),
+        report: Some(gc_report(&summary("a/b", 2))),
+    };
+    let mut history = with_repos();
+    history.screens.push(Screen::History);
+    let ticket = history.ticket();
+    history.history.begin(ticket);
+    history.history.take(Ok(vec![entry()]), ticket);
+    add("history", history);
+    let mut record = with_repos();
+    record.screens.push(Screen::Record(Box::new(entry()), Cursor::default()));
+    add("record", record);
+    let mut log = with_repos();
+    log.log.say(now(), Level::Error, FOREIGN.repeat(4));
+    log.screens.push(Screen::Log);
+    add("log", log);
+
+    let mut leave = with_repos();
+    ["a/b", "a/c", "a/d", "a/e"].iter().for_each(|repo| ask(&mut leave, repo));
+    leave.leave = Some(Leave::Asking);
+    add("leave", leave);
+    let mut palette = with_repos();
+    palette.palette = Some(Palette::new(Place::Repos));
+    palette.palette.as_mut().unwrap().input.paste("repo");
+    add("palette", palette);
+    let mut help = with_repos();
+    help.help = Some(Cursor::default());
+    add("help", help);
+    screens
+}

@@ -1,0 +1,51 @@
+//! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the console. This file only wires: words
+//! of the call, output, log, runtime, verb, exit code.
+//!
+//! In reading order: [`args`] says what can be asked, [`place`] where the store is, [`verbs`] what is done; [`output`],
+//! [`style`], [`format`](mod@format), [`table`] and [`progress`] how it is told; [`exit`] and [`interrupt`] how it ends.
+
+mod args;
+mod console;
+mod context;
+mod exit;
+mod format;
+mod interrupt;
+mod logging;
+mod output;
+mod place;
+mod progress;
+mod style;
+mod table;
+mod verbs;
+
+use std::process::ExitCode;
+
+use crate::args::Verb;
+use crate::context::Context;
+use crate::exit::Exit;
+
+#[doc(hidden)]
+pub use crate::console::bench;
+
+/// Does what the words of this process's call ask for.
+pub fn main() -> ExitCode {
+    let args = match args::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(told) => return exit::of_clap(&told).into(),
+    };
+    let context = Context::new(args.globals);
+    let logging = match args.verb {
+        // It takes the screen, and its log goes elsewhere.
+        Verb::Console(_) => Ok(()),
+        _ => logging::start(&context),
+    };
+    logging.and_then(|()| run(args.verb, &context)).unwrap_or_else(|error| context.output.failure(&error)).into()
+}
+
+fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(verbs::run(verb, context));
+    // After a second Ctrl-C a thread may still be copying a gigabyte: nobody waits for it, what it writes has no name yet.
+    runtime.shutdown_background();
+    ended
+}

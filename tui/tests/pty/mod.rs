@@ -1,0 +1,232 @@
+//! The real binary in a real pseudo-terminal. Tests wait for what it writes, or for its state; never for a time.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, PtyPair, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+pub(crate) const PACKHOUSE: &str = env!("CARGO_BIN_EXE_packhouse");
+pub(crate) const ENTER_SCREEN: &str = "\x1b[?1049h";
+pub(crate) const LEAVE_SCREEN: &str = "\x1b[?1049l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
+const HIDE_CURSOR: &str = "\x1b[?25l";
+
+/// What is taken with the screen, and must be given back with it: pasting in brackets, and the mouse.
+const OTHER_MODES: [&str; 6] = ["2004", "1000", "1002", "1003", "1015", "1006"];
+
+/// A shell with job control, which runs the console as one of its jobs, and lets it go on after a line was typed.
+const SHELL: &str = r#"set -m; "$@"; echo "stopped: $?"; read line; fg; echo "ended: $?""#;
+
+/// Long after what any of this needs: only a hanging test gets there.
+const HUNG: Duration = Duration::from_secs(60);
+
+/// A program in a terminal.
+pub(crate) struct Terminal {
+    pty: PtyPair,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    reader: JoinHandle<()>,
+    deaf: Arc<AtomicBool>,
+    output: Receiver<Vec<u8>>,
+    seen: String,
+    /// As far as has been looked at.
+    looked: usize,
+    modes_before: String,
+}
+
+impl Terminal {
+    /// A console on a store with a repo, once that is on the screen.
+    pub(crate) fn console(data: &Path, options: &[&str]) -> Terminal {
+        make_repo(data);
+        let mut terminal = Terminal::start(&words(data, options), data, &[]);
+        terminal.has_drawn();
+        terminal
+    }
+
+    /// The same as a job of a shell.
+    pub(crate) fn job(data: &Path) -> Terminal {
+        make_repo(data);
+        let mut shell: Vec<String> = ["sh", "-c", SHELL, "sh"].map(str::to_owned).into();
+        shell.extend(words(data, &[]));
+        let mut terminal = Terminal::start(&shell, data, &[]);
+        terminal.has_drawn();
+        terminal
+    }
+
+    /// Any call of the console.
+    pub(crate) fn call(data: &Path, options: &[&str], variables: &[(&str, &str)]) -> Terminal {
+        Terminal::start(&words(data, options), data, variables)
+    }
+
+    fn start(words: &[String], home: &Path, variables: &[(&str, &str)]) -> Terminal {
+        let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
+        let modes_before = modes(&pty);
+        let mut command = CommandBuilder::from_argv(words.iter().map(Into::into).collect());
+        command.env("TERM", "xterm-256color");
+        command.env("HOME", home);
+        for name in ["NO_COLOR", "LC_ALL", "LC_CTYPE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "PACKHOUSE_LOG"] {
+            command.env_remove(name);
+        }
+        command.env("LANG", "C.UTF-8");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pty.slave.spawn_command(command).unwrap();
+        let (sender, output) = channel();
+        let mut source = pty.master.try_clone_reader().unwrap();
+        let deaf = Arc::<AtomicBool>::default();
+        let listens = deaf.clone();
+        // Ends with the terminal, or when nobody listens any more.
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = source.read(&mut buffer) {
+                if listens.load(Ordering::SeqCst) || sender.send(buffer[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let keys = pty.master.take_writer().unwrap();
+        Terminal { pty, keys, child, reader, deaf, output, seen: String::new(), looked: 0, modes_before }
+    }
+
+    fn has_drawn(&mut self) {
+        self.until_seen(ENTER_SCREEN);
+        self.until_seen("gabriel/notes");
+        assert!(self.is_raw(), "raw mode is off");
+    }
+
+    /// Waits for words among what was not looked at yet, and looks at all up to them.
+    pub(crate) fn until_seen(&mut self, words: &str) {
+        loop {
+            if let Some(at) = self.seen[self.looked..].find(words) {
+                self.looked += at + words.len();
+                return;
+            }
+            match self.output.recv_timeout(HUNG) {
+                Ok(bytes) => self.seen += &String::from_utf8_lossy(&bytes),
+                Err(_) => panic!("{words:?} did not come; what came: {:?}", self.seen),
+            }
+        }
+    }
+
+    /// All that came.
+    pub(crate) fn seen(&self) -> &str {
+        &self.seen
+    }
+
+    pub(crate) fn is_raw(&self) -> bool {
+        modes(&self.pty) != self.modes_before
+    }
+
+    pub(crate) fn type_keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    pub(crate) fn resize(&self, rows: u16, cols: u16) {
+        self.pty.master.resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+    }
+
+    /// To what the terminal shows now: the console, be it a job or not.
+    pub(crate) fn send(&self, signal: Signal) {
+        let shown = self.pty.master.process_group_leader().and_then(Pid::from_raw).unwrap();
+        kill_process(shown, signal).unwrap();
+    }
+
+    /// Waits until the console, which is no job, stands still.
+    pub(crate) fn until_stopped(&self) {
+        let status = waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED).unwrap().unwrap();
+        assert!(status.stopped(), "it has ended");
+    }
+
+    /// Sets the modes as a shell does that gets its terminal back.
+    pub(crate) fn make_sane(&self) {
+        let tty = File::open(self.pty.master.tty_name().unwrap()).unwrap();
+        assert!(Command::new("stty").arg("sane").stdin(tty).status().unwrap().success());
+    }
+
+    fn pid(&self) -> Pid {
+        self.child.process_id().and_then(|pid| Pid::from_raw(pid as i32)).unwrap()
+    }
+
+    /// Waits for the end of a call that has never shown a screen.
+    pub(crate) fn refused(mut self) -> (u32, String) {
+        let status = wait(&mut *self.child);
+        // A line's end is written by whatever is refused.
+        while !self.seen.contains('\n') {
+            self.seen += &String::from_utf8_lossy(&self.output.recv_timeout(HUNG).unwrap());
+        }
+        assert!(!self.seen.contains(ENTER_SCREEN), "{:?}", self.seen);
+        assert!(!self.is_raw());
+        (status.exit_code(), self.seen)
+    }
+
+    /// Waits until the terminal is given back, and for the end.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.until_seen(LEAVE_SCREEN);
+        self.until_seen(SHOW_CURSOR);
+        self.over()
+    }
+
+    /// Waits for the end; the terminal must be as it was.
+    pub(crate) fn over(mut self) -> ExitStatus {
+        let status = wait(&mut *self.child);
+        // All that it wrote before it ended is here at once.
+        self.seen.extend(self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+        let (_, after) = self.seen.rsplit_once(LEAVE_SCREEN).unwrap();
+        assert!(!after.contains(ENTER_SCREEN) && !after.contains("gabriel"), "drawn after leaving: {after:?}");
+        assert!(self.seen.rfind(SHOW_CURSOR) > self.seen.rfind(HIDE_CURSOR), "the cursor is hidden");
+        for mode in OTHER_MODES {
+            let last = |suffix| self.seen.rfind(&format!("\x1b[?{mode}{suffix}"));
+            assert!(last('h') <= last('l'), "mode {mode} was not given back");
+        }
+        assert!(!self.is_raw(), "the terminal's modes are not what they were");
+        // Nobody here would answer, and it would wait.
+        assert!(!self.seen.contains("\x1b[6n"), "it asks where the cursor is");
+        status
+    }
+
+    /// Closes the terminal, and waits for the end of what ran in it.
+    pub(crate) fn hung_up(self) -> ExitStatus {
+        let Terminal { pty, keys, mut child, reader, deaf, .. } = self;
+        deaf.store(true, Ordering::SeqCst);
+        // What is drawn now wakes the reader, which has a hand on the terminal, too.
+        pty.master.resize(PtySize { rows: 30, cols: 90, ..PtySize::default() }).unwrap();
+        reader.join().unwrap();
+        drop((pty, keys));
+        wait(&mut *child)
+    }
+}
+
+fn words(data: &Path, options: &[&str]) -> Vec<String> {
+    let call = [PACKHOUSE, "--data", data.to_str().unwrap(), "console"];
+    call.iter().chain(options).map(|word| (*word).to_owned()).collect()
+}
+
+fn make_repo(data: &Path) {
+    let made = Command::new(PACKHOUSE).arg("--data").arg(data).args(["repo", "create", "gabriel/notes"]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// Should it hang, it is killed, and the test fails.
+pub(crate) fn wait(child: &mut (dyn Child + Send + Sync)) -> ExitStatus {
+    let mut killer = child.clone_killer();
+    let (done, ended) = channel::<()>();
+    let watchdog = std::thread::spawn(move || ended.recv_timeout(HUNG).is_err_and(|_| killer.kill().is_ok()));
+    let status = child.wait().unwrap();
+    let _ = done.send(());
+    assert!(!watchdog.join().unwrap(), "it goes on and on");
+    status
+}
+
+fn modes(pty: &PtyPair) -> String {
+    format!("{:?}", pty.master.get_termios().unwrap())
+}
