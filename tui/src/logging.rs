@@ -14,9 +14,8 @@ pub(crate) fn filter(context: &Context) -> anyhow::Result<EnvFilter> {
         Ok(directives) if !directives.is_empty() => directives,
         _ => level(context.globals.quiet, context.globals.verbose).to_owned(),
     };
-    EnvFilter::try_new(&directives).map_err(|error| {
-        Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one")).into()
-    })
+    EnvFilter::try_new(&directives)
+        .map_err(|error| Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one")).into())
 }
 
 /// Starts the log to stderr.

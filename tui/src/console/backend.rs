@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_host::{
-    Class, Error, Event, GcEntry, GcQuery, GcRecord, GcReport, Moment, PackReport, RepoName, RepoReport, RepoSummary, VerifyReport,
+    Class, Error, Event, GcEntry, GcQuery, GcRecord, GcReport, Moment, PackReport, RepoName, RepoReport, RepoSummary,
+    VerifyReport,
 };
 use tokio::sync::watch;
 

@@ -46,7 +46,16 @@ impl<B: Backend> Runner<B> {
     pub(super) fn new(backend: Arc<B>, messages: mpsc::UnboundedSender<Msg>) -> Self {
         let steps = Arc::<Steps>::default();
         let teller = tokio::spawn(tell(steps.clone(), messages.clone()));
-        Runner { backend, messages, tasks: JoinSet::new(), watching: JoinSet::new(), plans: Arc::default(), stops: HashMap::new(), steps, teller }
+        Runner {
+            backend,
+            messages,
+            tasks: JoinSet::new(),
+            watching: JoinSet::new(),
+            plans: Arc::default(),
+            stops: HashMap::new(),
+            steps,
+            teller,
+        }
     }
 
     /// What runs effects has the clock, too.

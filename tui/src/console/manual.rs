@@ -9,7 +9,8 @@ use super::state::Filter;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
 
 /// Between these stands what is made here.
-const FROM: &str = "<!-- keys: made from tui/src/console/keys/table.rs; UPDATE_DOCS=1 cargo test -p packhouse --bin packhouse manual -->\n";
+const FROM: &str =
+    "<!-- keys: made from tui/src/console/keys/table.rs; UPDATE_DOCS=1 cargo test -p packhouse --bin packhouse manual -->\n";
 const TO: &str = "<!-- end of keys -->\n";
 
 /// What many places share, so that they need not repeat it.

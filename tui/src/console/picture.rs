@@ -58,13 +58,20 @@ fn hex(colour: Color, default: &'static str) -> &'static str {
     }
 }
 
-/// What a cell looks like: the colour of its text, that of its ground, and whether it is bold.
-type Looks = (&'static str, &'static str, bool);
+/// What a cell looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Looks {
+    text: &'static str,
+    ground: &'static str,
+    bold: bool,
+    dim: bool,
+}
 
 fn looks(cell: &Cell) -> Looks {
     let (text, ground) = (hex(cell.fg, TEXT), hex(cell.bg, GROUND));
-    let bold = cell.modifier.contains(Modifier::BOLD);
-    if cell.modifier.contains(Modifier::REVERSED) { (ground, text, bold) } else { (text, ground, bold) }
+    let has = |weight| cell.modifier.contains(weight);
+    let (text, ground) = if has(Modifier::REVERSED) { (ground, text) } else { (text, ground) };
+    Looks { text, ground, bold: has(Modifier::BOLD), dim: has(Modifier::DIM) }
 }
 
 /// Cells beside each other that look the same.
@@ -123,11 +130,13 @@ fn svg(buffer: &Buffer, title: &str) -> String {
     );
     rect(&mut out, [5, 5, width - 10, height - 10], GROUND, &format!(r#" stroke="{LINE}" rx="8""#));
     let (right, bar) = (tenths(width - 5), tenths(BAR));
-    let _ = writeln!(out, r#"<path d="M.5 {bar}V8.5a8 8 0 0 1 8-8H{}a8 8 0 0 1 8 8V{bar}z" fill="{FRAME}"/>"#, tenths(width - 85));
+    let _ =
+        writeln!(out, r#"<path d="M.5 {bar}V8.5a8 8 0 0 1 8-8H{}a8 8 0 0 1 8 8V{bar}z" fill="{FRAME}"/>"#, tenths(width - 85));
     let _ = writeln!(out, r#"<path d="M.5 {bar}H{right}" stroke="{LINE}"/>"#);
     let fonts = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace";
     let _ = writeln!(out, r#"<g font-family="{fonts}" font-size="14" fill="{TEXT}">"#);
-    let _ = writeln!(out, r##"<text x="{}" y="20" text-anchor="middle" fill="#aeb5c2">packhouse console</text>"##, tenths(width / 2));
+    let _ =
+        writeln!(out, r##"<text x="{}" y="20" text-anchor="middle" fill="#aeb5c2">packhouse console</text>"##, tenths(width / 2));
     for (nth, row) in buffer.content().chunks(columns.max(1)).enumerate() {
         let top = BAR + EDGE + nth * CELL.1;
         for run in runs(row) {
@@ -138,12 +147,13 @@ fn svg(buffer: &Buffer, title: &str) -> String {
 }
 
 fn draw(out: &mut String, run: &Run, top: usize) {
-    let (fill, ground, bold) = run.looks;
+    let Looks { text: fill, ground, bold, dim } = run.looks;
     let left = |column: usize| EDGE + column * CELL.0;
     if ground != GROUND {
         rect(out, [left(run.column), top, run.cells * CELL.0, CELL.1], ground, "");
     }
     let weight = if bold { " font-weight=\"700\"" } else { "" };
+    let fade = if dim { " opacity=\".6\"" } else { "" };
     let colour = if fill == TEXT { String::new() } else { format!(" fill=\"{fill}\"") };
     for (column, text) in pieces(run) {
         let cells = usize::from(text.cell_width());
@@ -155,7 +165,7 @@ fn draw(out: &mut String, run: &Run, top: usize) {
         let (x, y, length, text) = (tenths(left(column)), tenths(top + 135), tenths(cells * CELL.0), escaped(text));
         let _ = writeln!(
             out,
-            r#"<text x="{x}" y="{y}" textLength="{length}" lengthAdjust="spacingAndGlyphs"{colour}{weight}>{text}</text>"#
+            r#"<text x="{x}" y="{y}" textLength="{length}" lengthAdjust="spacingAndGlyphs"{colour}{weight}{fade}>{text}</text>"#
         );
     }
 }
@@ -202,7 +212,8 @@ fn console() -> Model {
         model.repos.sort(Action::SortNext, now());
     }
     let of = |(line, repo): (usize, &RepoSummary)| (line, repo.repo.clone(), repo.bytes - repo.duplicate_bytes);
-    let merging: Vec<(usize, RepoName, u64)> = model.repos.from(0).enumerate().filter(|(_, repo)| repo.packs > 1).map(of).collect();
+    let merging: Vec<(usize, RepoName, u64)> =
+        model.repos.from(0).enumerate().filter(|(_, repo)| repo.packs > 1).map(of).collect();
     splice(&mut model, merging[2].1.clone(), merging[2].2);
     for (line, ..) in [0, 1, 4].map(|nth| &merging[nth]) {
         model.repos.point(*line);
@@ -231,13 +242,19 @@ fn frame(columns: u16, rows: u16) -> Buffer {
 
 #[test]
 fn the_picture_is_what_the_console_shows() {
-    let drawn = svg(&frame(100, 26), "The packhouse console: a list of repos by what can be reclaimed, three marked, one being consolidated");
+    let drawn = svg(
+        &frame(100, 26),
+        "The packhouse console: a list of repos by what can be reclaimed, three marked, one being consolidated",
+    );
     assert!(drawn.len() < 40_000, "{} bytes", drawn.len());
     if std::env::var_os("UPDATE_PICTURE").is_some() {
         std::fs::write(FILE, &drawn).unwrap();
     }
     let kept = std::fs::read_to_string(FILE).unwrap_or_default();
-    assert!(kept == drawn, "docs/console.svg is not what the console shows; look at it, and set UPDATE_PICTURE=1 to draw it anew");
+    assert!(
+        kept == drawn,
+        "docs/console.svg is not what the console shows; look at it, and set UPDATE_PICTURE=1 to draw it anew"
+    );
 }
 
 #[test]
@@ -245,7 +262,10 @@ fn foreign_text_stays_text() {
     let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 12, 1));
     buffer.set_string(0, 0, "a<b>&\"東  x█", ratatui::style::Style::new());
     let drawn = svg(&buffer, "<script>");
-    assert!(drawn.contains(">a&lt;b&gt;&amp;&quot;東</text>") && drawn.contains("<title id=\"t\">&lt;script&gt;</title>"), "{drawn}");
+    assert!(
+        drawn.contains(">a&lt;b&gt;&amp;&quot;東</text>") && drawn.contains("<title id=\"t\">&lt;script&gt;</title>"),
+        "{drawn}"
+    );
     // The wide character takes two cells, so x stands in the eleventh.
     assert!(drawn.contains(r#"<text x="98" y="57.5" textLength="8.4" lengthAdjust="spacingAndGlyphs">x</text>"#), "{drawn}");
 }

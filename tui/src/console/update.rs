@@ -172,7 +172,8 @@ fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     let Some(below) = row.checked_sub(model.extent.row).map(usize::from) else { return Vec::new() };
     let line = model.extent.first + below;
-    let is_list = matches!(model.place(), Place::Repos | Place::Filter | Place::Runs | Place::History | Place::Log | Place::Palette);
+    let is_list =
+        matches!(model.place(), Place::Repos | Place::Filter | Place::Runs | Place::History | Place::Log | Place::Palette);
     if !is_list || below >= model.extent.height || line >= model.extent.content {
         return Vec::new();
     }

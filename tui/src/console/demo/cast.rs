@@ -81,7 +81,7 @@ const FIRST: [&str; 16] = [
     "northern", "spare",
 ];
 const LAST: [&str; 16] = [
-    "takes", "sessions", "stems", "interviews", "loops", "mixes", "field-notes", "scores", "patches", "drafts", "tapes", "masters",
+    "takes", "sessions", "stems", "talks", "loops", "mixes", "notes", "scores", "patches", "drafts", "tapes", "masters",
     "sketches", "reels", "samples", "live",
 ];
 

@@ -251,7 +251,8 @@ impl Inside {
         let holds = |entry: &GcEntry| {
             let record = &entry.record;
             let (key, error) = (record.consolidated_key.as_deref(), record.error.as_deref());
-            let texts = [Some(entry.repo.to_string()), Some(record.outcome.clone()), key.map(str::to_owned), error.map(str::to_owned)];
+            let texts =
+                [Some(entry.repo.to_string()), Some(record.outcome.clone()), key.map(str::to_owned), error.map(str::to_owned)];
             text.is_empty() || texts.into_iter().flatten().any(|held| held.to_ascii_lowercase().contains(&text))
         };
         let asked = self.history.iter().rev().filter(|entry| {

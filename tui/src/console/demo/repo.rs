@@ -32,8 +32,8 @@ pub(in crate::console) struct Repo {
     pub(in crate::console) waiting: Vec<PackReport>,
     /// Branch name to commit id.
     pub(in crate::console) heads: BTreeMap<String, String>,
-    commits: u64,
-    tags: u64,
+    pub(super) commits: u64,
+    pub(super) tags: u64,
     pub(in crate::console) timeline: Vec<Moment>,
     pub(in crate::console) last_gc: Option<GcRecord>,
     /// What verifying finds.
@@ -126,7 +126,7 @@ impl Repo {
         self.timeline.push(Moment { at, cause, packs: self.packs.len() as u64, bytes: self.bytes() });
     }
 
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.packs.iter().map(|pack| pack.bytes).sum()
     }
 
@@ -195,7 +195,8 @@ impl Repo {
             bytes_read_back: report.bytes_after,
             sources_hashed: self.repeating().count() as u64,
         });
-        let retired = self.packs.drain(..).map(|pack| PackReport { needed_records: 0, needed_bytes: 0, retired_at: Some(at), ..pack });
+        let retired =
+            self.packs.drain(..).map(|pack| PackReport { needed_records: 0, needed_bytes: 0, retired_at: Some(at), ..pack });
         self.waiting.splice(..0, retired);
         self.packs.push(PackReport {
             key,
@@ -258,51 +259,5 @@ impl Repo {
             last_gc: summary.last_gc,
             created_at: summary.created_at,
         }
-    }
-}
-
-#[cfg(test)]
-impl Repo {
-    /// A repo that is summed up so.
-    pub(super) fn like(summary: &RepoSummary, now: Timestamp) -> Repo {
-        let mut repo = Repo::new(summary.repo.clone(), summary.created_at, Random::new(summary.packs));
-        (repo.commits, repo.tags, repo.last_gc) = (summary.commits, summary.tags, summary.last_gc.clone());
-        let (packs, entities) = (summary.packs.max(1), summary.objects + 2 * summary.commits + summary.tags);
-        for nth in 0..summary.packs {
-            // What does not divide is in the first.
-            let part = |whole: u64| whole / packs + if nth == 0 { whole % packs } else { 0 };
-            let (bytes, repeated, needed_records) = (part(summary.bytes), part(summary.duplicate_bytes), part(entities));
-            let key = repo.key();
-            repo.packs.push(PackReport {
-                key,
-                bytes,
-                records: needed_records + u64::from(repeated > 0) * 5,
-                stored_at: now,
-                consolidated: false,
-                needed_records,
-                needed_bytes: bytes - repeated,
-                retired_at: None,
-            });
-            repo.timeline.push(Moment { at: now, cause: Cause::Push, packs: nth + 1, bytes: repo.bytes() });
-        }
-        if summary.packs > 0 {
-            repo.heads.insert(BRANCHES[0].to_owned(), format!("sha256:{}", "4f".repeat(32)));
-        }
-        if summary.superseded_bytes > 0 {
-            let key = repo.key();
-            let bytes = summary.superseded_bytes;
-            let (records, stored_at) = (9, summary.created_at);
-            repo.waiting.push(PackReport {
-                key,
-                bytes,
-                records,
-                stored_at,
-                consolidated: false,
-                needed_records: 0,
-                needed_bytes: 0,
-                retired_at: Some(now),
-            });
-        }
-        repo
     }
 }

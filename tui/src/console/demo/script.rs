@@ -4,7 +4,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
-use packhouse_host::{Event, Phase, Problem, RepoName, RepoSummary};
+use jiff::Timestamp;
+use packhouse_host::sample::Random;
+use packhouse_host::{Cause, Event, Moment, PackReport, Phase, Problem, RepoName, RepoSummary};
 use tokio::sync::oneshot;
 
 use super::repo::Repo;
@@ -118,16 +120,6 @@ impl Demo {
         });
     }
 
-    /// Changes a repo behind the console's back.
-    pub(in crate::console) fn edit(&self, repo: &str, edit: impl FnOnce(&mut Repo)) {
-        let name: RepoName = repo.parse().unwrap();
-        self.change(|inside| {
-            let repo = inside.repos.get_mut(&name).unwrap();
-            repo.generation += 1;
-            edit(repo);
-        });
-    }
-
     /// Removes a repo behind the console's back.
     pub(in crate::console) fn remove(&self, repo: &str) {
         self.change(|inside| inside.repos.remove(&repo.parse::<RepoName>().unwrap()));
@@ -210,5 +202,50 @@ impl Demo {
     /// Every verb that was called, in order; but for watching.
     pub(in crate::console) fn calls(&self) -> Vec<String> {
         self.script.wishes().calls.clone()
+    }
+}
+
+impl Repo {
+    /// A repo that is summed up so.
+    fn like(summary: &RepoSummary, now: Timestamp) -> Repo {
+        let mut repo = Repo::new(summary.repo.clone(), summary.created_at, Random::new(summary.packs));
+        (repo.commits, repo.tags, repo.last_gc) = (summary.commits, summary.tags, summary.last_gc.clone());
+        let (packs, entities) = (summary.packs.max(1), summary.objects + 2 * summary.commits + summary.tags);
+        for nth in 0..summary.packs {
+            // What does not divide is in the first.
+            let part = |whole: u64| whole / packs + if nth == 0 { whole % packs } else { 0 };
+            let (bytes, repeated, needed_records) = (part(summary.bytes), part(summary.duplicate_bytes), part(entities));
+            let key = repo.key();
+            repo.packs.push(PackReport {
+                key,
+                bytes,
+                records: needed_records + u64::from(repeated > 0) * 5,
+                stored_at: now,
+                consolidated: false,
+                needed_records,
+                needed_bytes: bytes - repeated,
+                retired_at: None,
+            });
+            repo.timeline.push(Moment { at: now, cause: Cause::Push, packs: nth + 1, bytes: repo.bytes() });
+        }
+        if summary.packs > 0 {
+            repo.heads.insert("main".to_owned(), format!("sha256:{}", "4f".repeat(32)));
+        }
+        if summary.superseded_bytes > 0 {
+            let key = repo.key();
+            let bytes = summary.superseded_bytes;
+            let (records, stored_at) = (9, summary.created_at);
+            repo.waiting.push(PackReport {
+                key,
+                bytes,
+                records,
+                stored_at,
+                consolidated: false,
+                needed_records: 0,
+                needed_bytes: 0,
+                retired_at: Some(now),
+            });
+        }
+        repo
     }
 }

@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_they_are_written() {
-        for text in ["g", "G", "?", "-", "Ctrl-c", "Alt-x", "Ctrl-Alt-x", "Ctrl--", "F5", "Enter", "Space", "PgDn", "↑", "Ctrl-←"] {
+        for text in ["g", "G", "?", "-", "Ctrl-c", "Alt-x", "Ctrl-Alt-x", "Ctrl--", "F5", "Enter", "Space", "PgDn", "↑", "Ctrl-←"]
+        {
             let key: Key = text.parse().unwrap();
             assert_eq!(key.to_string(), text);
         }

@@ -177,8 +177,21 @@ use Place as P;
 /// Screens that scroll, and take letters as commands.
 const LETTERS: &[Place] = &[P::Repos, P::Repo, P::Preview, P::Runs, P::Done, P::History, P::Record, P::Log, P::Help];
 /// All that scrolls.
-const SCROLLED: &[Place] =
-    &[P::Repos, P::Filter, P::Repo, P::Preview, P::Gate, P::Runs, P::Done, P::History, P::Search, P::Record, P::Log, P::Palette, P::Help];
+const SCROLLED: &[Place] = &[
+    P::Repos,
+    P::Filter,
+    P::Repo,
+    P::Preview,
+    P::Gate,
+    P::Runs,
+    P::Done,
+    P::History,
+    P::Search,
+    P::Record,
+    P::Log,
+    P::Palette,
+    P::Help,
+];
 /// Where one repo is looked at or pointed to.
 const ABOUT_REPO: &[Place] = &[P::Repos, P::Repo, P::Runs, P::Done, P::History, P::Record];
 /// From where the other screens can be reached.

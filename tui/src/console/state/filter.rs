@@ -138,7 +138,9 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
         return Ok(Term::Share(is, percent));
     }
     let number = match measure {
-        Measure::Size | Measure::Reclaim => scaled(value, &SIZES).ok_or_else(|| bad("a size such as 500K, 1.5G or 20M is expected")),
+        Measure::Size | Measure::Reclaim => {
+            scaled(value, &SIZES).ok_or_else(|| bad("a size such as 500K, 1.5G or 20M is expected"))
+        }
         _ => scaled(value, &COUNTS).ok_or_else(|| bad("a number such as 10 or 2k is expected")),
     };
     Ok(Term::Number(measure, is, number?))
@@ -228,12 +230,28 @@ mod tests {
     fn words_are_fuzzy_and_terms_are_exact() {
         let repo = RepoSummary { bytes: 3 << 30, duplicate_bytes: 1 << 30, stored_bytes: 3 << 30, ..summary("studio/album", 12) };
         for yes in [
-            "", "alb", "sdal", "album studio", "packs>11", "packs=12", "packs<=12", "size>2.9G", "size<3.5GiB", "reclaim>30%",
-            "reclaim>=1G", "alb packs>10 size>1G reclaim>30%", "gc:never", "gc>7d", "state:merge", "objects<1k",
+            "",
+            "alb",
+            "sdal",
+            "album studio",
+            "packs>11",
+            "packs=12",
+            "packs<=12",
+            "size>2.9G",
+            "size<3.5GiB",
+            "reclaim>30%",
+            "reclaim>=1G",
+            "alb packs>10 size>1G reclaim>30%",
+            "gc:never",
+            "gc>7d",
+            "state:merge",
+            "objects<1k",
         ] {
             assert!(passes(yes, &repo), "{yes}");
         }
-        for no in ["xyz", "Album", "packs>12", "packs<12", "size>3G", "reclaim>34%", "alb packs>12", "gc:failed", "state:ok", "gc<7d"] {
+        for no in
+            ["xyz", "Album", "packs>12", "packs<12", "size>3G", "reclaim>34%", "alb packs>12", "gc:failed", "state:ok", "gc<7d"]
+        {
             assert!(!passes(no, &repo), "{no}");
         }
     }

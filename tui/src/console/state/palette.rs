@@ -67,6 +67,9 @@ mod tests {
         assert_eq!(chosen(&mut palette, "hash every"), Some(Action::Verify));
         assert_eq!(chosen(&mut palette, "zzz"), None);
         assert!(palette.fitting(&keymap).is_empty());
-        assert_eq!(Palette::new(Place::Repos).fitting(&Keymap::new(true)).iter().find(|b| b.row.changes).map(|b| b.row.name), None);
+        assert_eq!(
+            Palette::new(Place::Repos).fitting(&Keymap::new(true)).iter().find(|b| b.row.changes).map(|b| b.row.name),
+            None
+        );
     }
 }

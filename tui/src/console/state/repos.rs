@@ -31,8 +31,7 @@ pub(in crate::console) enum Column {
 }
 
 impl Column {
-    const ALL: [Column; 6] =
-        [Column::Name, Column::Packs, Column::Objects, Column::Size, Column::Reclaimable, Column::LastGc];
+    const ALL: [Column; 6] = [Column::Name, Column::Packs, Column::Objects, Column::Size, Column::Reclaimable, Column::LastGc];
 
     /// In words, for the header.
     pub(in crate::console) const fn words(self) -> &'static str {
@@ -182,7 +181,9 @@ impl Repos {
     pub(in crate::console) fn due(&self, now: Timestamp) -> bool {
         self.stale
             && self.loading.is_none()
-            && self.read.is_none_or(|(at, took)| now.duration_since(at).as_millis() >= i128::from(took.saturating_mul(10).max(2000)))
+            && self
+                .read
+                .is_none_or(|(at, took)| now.duration_since(at).as_millis() >= i128::from(took.saturating_mul(10).max(2000)))
     }
 
     /// Types into the filter; false if the action doesn't type.
@@ -404,9 +405,8 @@ mod tests {
 
     #[test]
     fn pages_are_shown_as_they_come_and_a_later_reading_only_when_it_is_complete() {
-        let page = |from: usize, many: usize| {
-            Ok((from..from + many).map(|n| summary(&format!("o/r{n:05}"), 1)).collect::<Vec<_>>())
-        };
+        let page =
+            |from: usize, many: usize| Ok((from..from + many).map(|n| summary(&format!("o/r{n:05}"), 1)).collect::<Vec<_>>());
         let mut list = Repos::default();
         list.begin(Ticket(1), now());
         let after = list.take(page(0, PAGE as usize), now());

@@ -201,6 +201,15 @@ async fn the_palette_finds_an_action_and_does_it() {
 }
 
 #[tokio::test]
+async fn what_is_copied_is_on_the_clipboard_and_said() {
+    let mut console = Console::on(Demo::three(), 120, 30).await;
+    console.press(&["c", "Down", "Enter", "Down", "c"]).await;
+    let copied = console.copied.lock().unwrap().clone();
+    assert!(copied[0] == "gabriel/notes" && copied[1].starts_with("sha256:"), "{copied:?}");
+    console.shows("Copied sha256:");
+}
+
+#[tokio::test]
 async fn repos_are_found_by_what_is_said_of_them() {
     let mut console = Console::on(demo(), 160, 30).await;
     console.press(&["/"]).await;
@@ -266,7 +275,8 @@ fn equal_seeds_give_equal_stores_and_some_of_everything() {
         let all = summaries(seed, REPOS);
         assert_eq!(all.len(), REPOS);
         let bad = all.iter().filter(|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.stored_bytes * 4).count();
-        let (merged, empty) = (all.iter().filter(|repo| repo.packs == 1).count(), all.iter().filter(|repo| repo.packs == 0).count());
+        let (merged, empty) =
+            (all.iter().filter(|repo| repo.packs == 1).count(), all.iter().filter(|repo| repo.packs == 0).count());
         assert!(bad == 3 && merged > 8 && empty == 2, "{seed}: {bad} bad, {merged} in order, {empty} empty");
         for repo in &all {
             assert!(repo.created_at < now() && repo.duplicate_bytes < repo.bytes.max(1), "{repo:?}");

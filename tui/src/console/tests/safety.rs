@@ -209,6 +209,19 @@ proptest! {
     }
 }
 
+#[test]
+fn a_yes_to_what_is_shown_is_obeyed() {
+    let press = |name| Step::Press(key(name));
+    let answers = || vec![Step::Answer; 3];
+    let one = [vec![press("s"), press("g")], answers(), vec![press("y")], answers()].concat();
+    assert_eq!((walk(false, one.clone()), walk(true, one)), (1, 0));
+    // A push between the plan and the yes: it is not run, and asked for again.
+    let renewed =
+        [vec![press("s"), press("g")], answers(), (0..24).map(Step::Push).collect(), vec![press("y")], answers()].concat();
+    let again = [renewed.clone(), vec![press("y")]].concat();
+    assert_eq!((walk(false, renewed), walk(false, again)), (1, 2));
+}
+
 /// Keys that lead to each place, on a store with more than ten repos to merge; in a read-only console, some can't be reached.
 const WAYS: [(Place, &[&str]); 16] = [
     (Place::Repos, &[]),
@@ -249,7 +262,8 @@ fn every_place_is_reached_and_no_key_of_a_read_only_console_changes_a_store() {
     let letters = (' '..='~').map(String::from);
     let named = ["Enter", "Esc", "Tab", "Backspace", "Delete", "Up", "Down", "PgUp", "PgDn", "Home", "End", "F1", "F5"];
     let ctrl = ('a'..='z').map(|c| format!("Ctrl-{c}"));
-    let all: Vec<String> = letters.map(|c| if c == " " { "Space".to_owned() } else { c }).chain(named.map(str::to_owned)).chain(ctrl).collect();
+    let all: Vec<String> =
+        letters.map(|c| if c == " " { "Space".to_owned() } else { c }).chain(named.map(str::to_owned)).chain(ctrl).collect();
     for (place, way) in WAYS {
         assert_eq!(in_place(way, false).model.place(), place);
         let reached = in_place(way, true).model.place();

@@ -112,11 +112,9 @@ fn a_long_list_comes_in_pages() {
     let mut model = model_of(&Demo::of(&[]), false);
     update(&mut model, Msg::Changed(Ok(1)));
     // Each page is shown as it comes, and the operator need not wait for the last.
-    for (page, next, pointed) in [
-        (0..1000, Some("o/r0999"), "o/r0999"),
-        (1000..2000, Some("o/r1999"), "o/r1999"),
-        (2000..2500, None, "o/r2499"),
-    ] {
+    for (page, next, pointed) in
+        [(0..1000, Some("o/r0999"), "o/r0999"), (1000..2000, Some("o/r1999"), "o/r1999"), (2000..2500, None, "o/r2499")]
+    {
         let effects = update(&mut model, Msg::Listed(Ticket(1), Ok(all[page].to_vec())));
         let wanted: Vec<Effect> = next.map(|last| Effect::List(Ticket(1), Some(name(last)))).into_iter().collect();
         assert_eq!(effects, wanted);

@@ -81,10 +81,15 @@ fn way_out(model: &Model, work: Work, kind: FailureKind) -> Option<String> {
         Work::Verify => Action::Verify,
     };
     Some(match (kind, work) {
-        (FailureKind::Conflict, Work::Consolidate) => format!("Press {}: it shows the plan for what the repo is now.", key(again)?),
+        (FailureKind::Conflict, Work::Consolidate) => {
+            format!("Press {}: it shows the plan for what the repo is now.", key(again)?)
+        }
         (FailureKind::Conflict, Work::Verify) => format!("Trying again is safe: press {}.", key(again)?),
         (FailureKind::Damage, _) => {
-            format!("Press {}: it reads everything, and lists all that is damaged with what to do about each.", key(Action::Verify)?)
+            format!(
+                "Press {}: it reads everything, and lists all that is damaged with what to do about each.",
+                key(Action::Verify)?
+            )
         }
         (FailureKind::Refused, _) => format!("When the cause is gone, press {} to try again.", key(again)?),
         (FailureKind::Cancelled, _) => return None,
@@ -150,7 +155,9 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         (many(proven.sources_hashed, "old pack"), "hashed whole to their keys, since not all of their records are copied"),
     ];
     let mut lines = heading(model, "PROVEN BEFORE IT WAS PUBLISHED").to_vec();
-    lines.extend(said.iter().flat_map(|(number, what)| styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())));
+    lines.extend(
+        said.iter().flat_map(|(number, what)| styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())),
+    );
     lines
 }
 

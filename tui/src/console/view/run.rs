@@ -79,7 +79,8 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         (done, 0) => size(done),
         (done, total) => format!("{} of {}", size(done), size(total)),
     };
-    let mut lines = vec![phases(model, run, step, room), bar(model, percent(done, total), room), fact(look, "Bytes", &bytes, room)];
+    let mut lines =
+        vec![phases(model, run, step, room), bar(model, percent(done, total), room), fact(look, "Bytes", &bytes, room)];
     if !stopping {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
         let left = match left {

@@ -61,7 +61,10 @@ fn how_work_comes(model: &Model) -> String {
         ways.insert(0, format!("{} consolidates a repo", key(Action::Consolidate)));
     }
     let mark = key(Action::Mark);
-    format!("Nothing was done since the console started. In the list of repos, {}; with {mark} many are marked first.", ways.join(", "))
+    format!(
+        "Nothing was done since the console started. In the list of repos, {}; with {mark} many are marked first.",
+        ways.join(", ")
+    )
 }
 
 fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {

@@ -23,7 +23,8 @@ fn with(entries: Vec<GcEntry>) -> Model {
 }
 
 fn some() -> Model {
-    let entries = [("gabriel/photos", "consolidated"), ("gabriel/notes", "failed"), ("zoe/loops", "skipped"), ("a/b", "東京\u{1b}[2J")];
+    let entries =
+        [("gabriel/photos", "consolidated"), ("gabriel/notes", "failed"), ("zoe/loops", "skipped"), ("a/b", "東京\u{1b}[2J")];
     with((1..).zip(entries).map(|(id, (repo, outcome))| entry(id, repo, outcome)).collect())
 }
 
@@ -67,14 +68,21 @@ fn an_empty_history_says_why() {
     model.history.begin(ticket);
     model.history.take(Err(Failure { kind: FailureKind::Refused, message: "the catalog is gone\u{1b}".to_owned() }), ticket);
     let seen = shown(&model, 80, 8);
-    assert!(seen.contains("reading of the history failed") && seen.contains("Press r to try again.") && !seen.contains('\u{1b}'), "{seen}");
+    assert!(
+        seen.contains("reading of the history failed") && seen.contains("Press r to try again.") && !seen.contains('\u{1b}'),
+        "{seen}"
+    );
 }
 
 fn log() -> Model {
     let mut model = model();
     for n in 0..40 {
         let level = [Level::Note, Level::Warning, Level::Error][n % 3];
-        model.log.say(now() + SignedDuration::from_secs(n as i64), level, format!("line {n} 東京\u{1b}[2J {}", "and on ".repeat(n)));
+        model.log.say(
+            now() + SignedDuration::from_secs(n as i64),
+            level,
+            format!("line {n} 東京\u{1b}[2J {}", "and on ".repeat(n)),
+        );
     }
     model.screens.push(Screen::Log);
     model

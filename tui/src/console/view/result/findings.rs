@@ -39,8 +39,12 @@ const LISTED: usize = 3;
 /// The body.
 pub(super) fn draw(model: &Model, report: &VerifyReport, cursor: Cursor, frame: &mut Frame, area: Rect) -> Extent {
     let room = room(area);
-    let checked =
-        format!("{}, {}, {}", many(report.packs_checked, "pack"), many(report.objects_checked, "object"), size(report.bytes_checked));
+    let checked = format!(
+        "{}, {}, {}",
+        many(report.packs_checked, "pack"),
+        many(report.objects_checked, "object"),
+        size(report.bytes_checked)
+    );
     let problems = &report.problems;
     let Some(pointed) = problems.get(cursor.at(problems.len())) else {
         let mut lines = styled(wrap("No problems: everything is there, and is what its name says.", room), model.look.good());
@@ -57,7 +61,8 @@ pub(super) fn draw(model: &Model, report: &VerifyReport, cursor: Cursor, frame: 
     let ([top, rest], number) = (split(area, above.len()), width(&count(problems.len() as u64)));
     let ([list, below], first) = (split(rest, listed), cursor.first(problems.len(), listed));
     let seen = problems.iter().enumerate().skip(first).take(listed);
-    let lines: Vec<Line> = seen.map(|(at, problem)| line(model, (at, number), problem, room, at == cursor.at(problems.len()))).collect();
+    let lines: Vec<Line> =
+        seen.map(|(at, problem)| line(model, (at, number), problem, room, at == cursor.at(problems.len()))).collect();
     let mut told = [vec![Line::default()], told(model, pointed, room)].concat();
     let hidden = told.len().saturating_sub(usize::from(below.height));
     told.truncate(usize::from(below.height));

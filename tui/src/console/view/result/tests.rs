@@ -78,7 +78,9 @@ fn what_is_shown_as_proven_is_what_the_host_proved() {
         sources_hashed: 5,
     });
     let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report.clone())))), 120, 24);
-    for words in ["Done: 7 packs became 1, in 1.2 s.", "1,001 entities:", "1,002 records:", "1,003 objects:", "1.0 MiB:", "5 old packs:"] {
+    for words in
+        ["Done: 7 packs became 1, in 1.2 s.", "1,001 entities:", "1,002 records:", "1,003 objects:", "1.0 MiB:", "5 old packs:"]
+    {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
     report.proven = None;
@@ -135,7 +137,10 @@ fn of_100_000_findings_the_one_pointed_to_is_seen() {
         for (columns, rows) in SIZES.into_iter().filter(|(columns, rows)| *columns >= 40 && *rows > 9) {
             let seen = shown(&model, columns, rows);
             let number = crate::console::words::count(at as u64 + 1);
-            assert!(seen.lines().any(|line| line.starts_with('▸') && line.contains(&number)), "{at} at {columns}x{rows}:\n{seen}");
+            assert!(
+                seen.lines().any(|line| line.starts_with('▸') && line.contains(&number)),
+                "{at} at {columns}x{rows}:\n{seen}"
+            );
             assert!(seen.contains("Next "), "{at} at {columns}x{rows}:\n{seen}");
         }
     }
@@ -144,7 +149,13 @@ fn of_100_000_findings_the_one_pointed_to_is_seen() {
 #[test]
 fn a_record_is_told_in_full() {
     let seen = shown(&past("consolidated", true), 120, 24);
-    for words in ["Done: 23 packs became 1", "2026-07-01 09:30:00 UTC, 2 hours ago", "7 rows changed", "PROVEN BEFORE", "component sha256:c0c0"] {
+    for words in [
+        "Done: 23 packs became 1",
+        "2026-07-01 09:30:00 UTC, 2 hours ago",
+        "7 rows changed",
+        "PROVEN BEFORE",
+        "component sha256:c0c0",
+    ] {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
     let seen = shown(&past("consolidated", false), 120, 24);

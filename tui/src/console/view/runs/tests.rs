@@ -102,7 +102,16 @@ fn going_work_tells_its_phase_speed_and_time() {
     let (mut model, splicing, _) = busy();
     model.screens.push(Screen::Run(splicing));
     let seen = shown(&model, 80, 24);
-    for words in ["▸ splicing  · proving  · publishing", " 41 %", "of 792.0 KiB", "Time left   about", "s of splicing", "9 s", "/s, at most", "██"] {
+    for words in [
+        "▸ splicing  · proving  · publishing",
+        " 41 %",
+        "of 792.0 KiB",
+        "Time left   about",
+        "s of splicing",
+        "9 s",
+        "/s, at most",
+        "██",
+    ] {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
     assert!(shown(&model, 60, 15).contains("▸ splicing · proving · publishing"), "{}", shown(&model, 60, 15));
