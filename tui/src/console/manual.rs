@@ -1,16 +1,17 @@
 //! The part of docs/console.md that the table of keys says. After a change of the table, write it anew:
-//! `UPDATE_DOCS=1 cargo test -p packhouse --bin packhouse manual`.
+//! `UPDATE_DOCS=1 cargo test -p packhouse manual`.
 
 use std::fmt::Write;
 
 use super::keys::{Action, Keymap, Place, Row, TABLE};
+use super::settings::{Hints, Settings};
 use super::state::Filter;
+use crate::args::{ConsoleArgs, When};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
 
 /// Between these stands what is made here.
-const FROM: &str =
-    "<!-- keys: made from tui/src/console/keys/table.rs; UPDATE_DOCS=1 cargo test -p packhouse --bin packhouse manual -->\n";
+const FROM: &str = "<!-- keys: made from tui/src/console/keys/table.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
 const TO: &str = "<!-- end of keys -->\n";
 
 /// What many places share, so that they need not repeat it.
@@ -108,4 +109,15 @@ fn the_filters_that_the_page_shows_are_understood() {
         let filter = line.split("  ").next().unwrap();
         assert!(filter.parse::<Filter>().is_ok(), "{line}");
     }
+}
+
+#[test]
+fn the_config_that_the_page_shows_is_understood() {
+    let [config] = &blocks("toml")[..] else { panic!("one config is shown") };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), config).unwrap();
+    let asked = ConsoleArgs { config: Some(file.path().to_owned()), ..ConsoleArgs::default() };
+    let settings = Settings::read(&asked, When::Auto, Hints::default()).unwrap();
+    assert!(settings.mouse && !settings.ascii && settings.keys.len() == 2, "{settings:?}");
+    assert_eq!(Keymap::with(&settings.keys, false).map(|map| map.key_of(Action::Consolidate)), Ok("m".to_owned()));
 }

@@ -2,7 +2,7 @@
 //!
 //! A text for each run of cells that look the same, stretched to the cells that it takes, so that columns stand in line
 //! whatever the font. Bars are drawn, not written. After a change that is meant, draw it anew:
-//! `UPDATE_PICTURE=1 cargo test -p packhouse --bin packhouse picture`.
+//! `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
 
 use std::fmt::Write;
 

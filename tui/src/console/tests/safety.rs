@@ -212,7 +212,7 @@ proptest! {
 #[test]
 fn a_yes_to_what_is_shown_is_obeyed() {
     let press = |name| Step::Press(key(name));
-    let answers = || vec![Step::Answer; 3];
+    let answers = || vec![Step::Answer; 9];
     let one = [vec![press("s"), press("g")], answers(), vec![press("y")], answers()].concat();
     assert_eq!((walk(false, one.clone()), walk(true, one)), (1, 0));
     // A push between the plan and the yes: it is not run, and asked for again.
