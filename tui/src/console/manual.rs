@@ -14,8 +14,11 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
 const FROM: &str = "<!-- keys: made from tui/src/console/keys/table.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
 const TO: &str = "<!-- end of keys -->\n";
 
+/// A heading, what is said under it, and which rows stand there.
+type Section = (&'static str, &'static str, fn(&Row) -> bool);
+
 /// What many places share, so that they need not repeat it.
-const SHARED: [(&str, &str, fn(&Row) -> bool); 4] = [
+const SHARED: [Section; 4] = [
     ("Everywhere", "", everywhere),
     ("From every screen", "But not where something is asked or typed.", |row| {
         matches!(row.action, Action::Runs | Action::History | Action::Log | Action::Help | Action::Palette)
