@@ -57,7 +57,7 @@ fn partly_copied(packs: &[Vec<u8>], made: &[u8]) -> Vec<Vec<u8>> {
     let mut order: Vec<_> = distinct.into_iter().map(|(key, pack)| (model::read(pack).records, key, pack)).collect();
     order.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.1.cmp(&b.1)));
     let mut left: BTreeSet<Vec<u8>> = model::read(made).records.into_iter().map(|record| record.bytes).collect();
-    order.retain(|(records, _, _)| !records.iter().fold(true, |all, record| left.remove(&record.bytes) && all));
+    order.retain(|(records, _, _)| records.iter().filter(|record| !left.remove(&record.bytes)).count() > 0);
     order.into_iter().map(|(_, _, pack)| pack.clone()).collect()
 }
 
