@@ -8,7 +8,7 @@ mod pty;
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use portable_pty::{PtySize, native_pty_system};
+use portable_pty::{PtyPair, PtySize, native_pty_system};
 use rustix::process::Signal;
 
 use pty::{ENTER_SCREEN, LEAVE_SCREEN, PACKHOUSE, Terminal};
@@ -71,16 +71,12 @@ fn sigtstp_stops_it_and_fg_lets_it_go_on() {
 }
 
 #[test]
-#[ignore = "fails or hangs on a loaded machine, and nobody knows yet whether the console or the test is to blame"]
 fn where_no_shell_waits_it_does_not_stop() {
     let data = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::console(data.path(), &[]);
-    for _ in 0..2 {
-        terminal.type_keys("\x1a");
-        // One word of the notice: blanks that were there before are not drawn.
-        terminal.until_seen("shell");
-        terminal.type_keys("j");
-    }
+    terminal.type_keys("\x1a");
+    // One word of the notice: blanks that were there before are not drawn.
+    terminal.until_seen("shell");
     terminal.type_keys("q");
     assert_eq!(terminal.ended().exit_code(), 0);
 }
@@ -101,7 +97,6 @@ fn after_a_stop_from_outside_it_takes_the_terminal_again() {
 }
 
 #[test]
-#[ignore = "fails or hangs on a loaded machine, and nobody knows yet whether the console or the test is to blame"]
 fn a_terminal_that_hangs_up_ends_it() {
     let data = tempfile::tempdir().unwrap();
     let terminal = Terminal::console(data.path(), &[]);
@@ -109,31 +104,30 @@ fn a_terminal_that_hangs_up_ends_it() {
 }
 
 #[test]
-#[ignore = "fails or hangs on a loaded machine, and nobody knows yet whether the console or the test is to blame"]
 fn a_terminal_that_goes_without_a_signal_ends_it_too() {
     let data = tempfile::tempdir().unwrap();
-    let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
-    let tty = File::options().read(true).write(true).open(pty.master.tty_name().unwrap()).unwrap();
+    let PtyPair { master, slave } = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
+    let tty = File::options().read(true).write(true).open(master.tty_name().unwrap()).unwrap();
     // Not the leader of a session: no SIGHUP.
     let mut command = Command::new(PACKHOUSE);
     command.args(["console", "--demo", "--log"]).arg(data.path().join("log")).env("TERM", "xterm");
     let mut child = command.stdin(tty.try_clone().unwrap()).stdout(tty).stderr(Stdio::null()).spawn().unwrap();
-    let mut reader = pty.master.try_clone_reader().unwrap();
-    let mut seen = String::new();
+    // Should it end too soon, so does the reading.
+    drop((command, slave));
+    let mut reader = master.try_clone_reader().unwrap();
+    let (mut seen, mut buffer) = (String::new(), [0; 4096]);
     while !seen.contains(ENTER_SCREEN) {
-        let mut buffer = [0; 4096];
         let read = reader.read(&mut buffer).unwrap();
         seen += &String::from_utf8_lossy(&buffer[..read]);
     }
-    drop((pty, reader));
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    drop((master, reader));
+    assert_eq!(pty::wait(&mut child).exit_code(), 1);
 }
 
 #[test]
-#[ignore = "fails or hangs on a loaded machine, and nobody knows yet whether the console or the test is to blame"]
 fn the_mouse_is_the_terminals_unless_it_is_asked_for() {
-    let data = tempfile::tempdir().unwrap();
     for (options, taken) in [(&[][..], false), (&["--mouse"], true)] {
+        let data = tempfile::tempdir().unwrap();
         let mut terminal = Terminal::console(data.path(), options);
         assert_eq!(terminal.seen().contains("\x1b[?1000h"), taken);
         terminal.type_keys("q");

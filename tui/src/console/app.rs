@@ -47,6 +47,8 @@ pub(super) enum Exit {
 /// The console, running.
 pub(super) struct App<B: Backend, D: Display, I> {
     pub(super) model: Model,
+    /// Comes before the picture, which would complain of a terminal that is gone.
+    outlet: Box<dyn Outlet>,
     pub(super) terminal: Terminal<D>,
     runner: Runner<B>,
     messages: mpsc::UnboundedReceiver<Msg>,
@@ -55,8 +57,6 @@ pub(super) struct App<B: Backend, D: Display, I> {
     drawn: Option<Instant>,
     /// The terminal is lent to the shell, and the process stopped or about to be.
     suspended: bool,
-    /// Comes last: the picture goes before the terminal is given back.
-    outlet: Box<dyn Outlet>,
 }
 
 impl<B, D, I> App<B, D, I>
@@ -78,7 +78,7 @@ where
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let runner = Runner::new(backend, sender);
-        Ok(App { model, terminal, runner, messages, inputs, tick, drawn: None, suspended: false, outlet })
+        Ok(App { model, outlet, terminal, runner, messages, inputs, tick, drawn: None, suspended: false })
     }
 
     /// Runs until the end.

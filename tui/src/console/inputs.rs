@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use crossterm::event::{Event, EventStream};
+use crossterm::event::Event;
 use futures::stream::{self, Stream, StreamExt};
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
 use super::log_file::Told;
@@ -40,12 +40,8 @@ pub(super) fn inputs(logged: UnboundedReceiver<Told>) -> io::Result<impl Stream<
     let stops = [(Number::TSTP, Input::Suspend), (Number::CONT, Input::Continued)];
     let signals = ends.into_iter().chain(stops).map(|(number, input)| Ok(each(number, input)?.boxed()));
     let signals = stream::select_all(signals.collect::<io::Result<Vec<_>>>()?);
-    let events = EventStream::new().map(|event| event.map_or(Input::Gone, Input::Event)).chain(stream::iter([Input::Gone]));
-    let logged = stream::unfold(logged, |mut logged| async {
-        let (level, text) = logged.recv().await?;
-        Some((Input::Logged(level, text), logged))
-    });
-    let others = stream::select_all([events.boxed(), logged.boxed(), hang_up().boxed()]);
+    let logged = received(logged).map(|(level, text)| Input::Logged(level, text));
+    let others = stream::select_all([events()?.boxed(), logged.boxed(), hang_up().boxed()]);
     // Signals come first: nobody's key repeat shall hold up an order to end.
     Ok(stream::select_with_strategy(signals, others, |(): &mut ()| stream::PollNext::Left))
 }
@@ -58,8 +54,28 @@ fn each(number: Number, input: Input) -> io::Result<impl Stream<Item = Input> + 
     }))
 }
 
-/// The end of the terminal. Mostly SIGHUP tells of it; to a process that is not of the terminal's session nobody does, and
-/// crossterm reads on from a terminal that is gone, without an end and without a word.
+/// Keys, text, the mouse and sizes. They are read on a thread of their own: from a terminal that is gone crossterm reads on without an
+/// end and without a word, and the loop must not be caught in there. The thread ends with the process.
+fn events() -> io::Result<impl Stream<Item = Input> + Send> {
+    let (sender, events) = unbounded_channel();
+    let read = move || {
+        loop {
+            let input = crossterm::event::read().map_or(Input::Gone, Input::Event);
+            let last = input == Input::Gone;
+            if sender.send(input).is_err() || last {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("console-keys".to_owned()).spawn(read)?;
+    Ok(received(events))
+}
+
+fn received<T: Send>(channel: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
+    stream::unfold(channel, |mut channel| async { Some((channel.recv().await?, channel)) })
+}
+
+/// The end of the terminal. Mostly SIGHUP tells of it; to a process that is not of the terminal's session nobody does.
 fn hang_up() -> impl Stream<Item = Input> + Send {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
