@@ -230,7 +230,7 @@ fn splice(model: &mut Model, repo: RepoName, total: u64) {
     model.runs.start(now());
     let step = |done| Event { repo: repo.to_string(), phase: Phase::Splice, done, total };
     model.runs.step(ticket, step(0), now() - SignedDuration::from_secs(9));
-    model.runs.step(ticket, step(total / 100 * 43), now());
+    model.runs.step(ticket, step(total / 1000 * 435), now());
 }
 
 fn frame(columns: u16, rows: u16) -> Buffer {

@@ -13,7 +13,7 @@
 //!  Catalog     7 rows changed
 //!
 //!  PROVEN BEFORE IT WAS PUBLISHED
-//!  ✓ 144 entities: all that the index maps, found in the new pack in the encodings that it maps
+//!  ✓ 144 entities: all that the index maps, in the encodings that it maps
 //!  …
 //! ```
 //!

@@ -11,7 +11,7 @@
 //!  Planned by  component sha256:…
 //!
 //!  PROVEN BEFORE IT WAS PUBLISHED
-//!  ✓ 144 entities: all that the index maps, found in the new pack in the encodings that it maps
+//!  ✓ 144 entities: all that the index maps, in the encodings that it maps
 //!  ✓ 144 records: read back, and compared with those that the plan copies
 //!  ✓ 112 objects: the content of each hashes to its id
 //!  …
@@ -148,11 +148,11 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         return [vec![Line::default()], styled(wrap(words, room), model.look.warn())].concat();
     };
     let said = [
-        (many(proven.entities, "entity"), "all that the index maps, found in the new pack in the encodings that it maps"),
+        (many(proven.entities, "entity"), "all that the index maps, in the encodings that it maps"),
         (many(proven.records, "record"), "read back, and compared with those that the plan copies"),
         (many(proven.objects_hashed, "object"), "the content of each hashes to its id"),
-        (size(proven.bytes_read_back), "read back, to the last byte, and as many as were hashed to the key"),
-        (many(proven.sources_hashed, "old pack"), "hashed whole to their keys, since not all of their records are copied"),
+        (size(proven.bytes_read_back), "read back to the last byte, as many as were hashed to the key"),
+        (many(proven.sources_hashed, "old pack"), "hashed whole to their keys, as not all they hold is copied"),
     ];
     let mut lines = heading(model, "PROVEN BEFORE IT WAS PUBLISHED").to_vec();
     lines.extend(
