@@ -1,8 +1,8 @@
 //! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the console. This file only wires: words
 //! of the call, output, log, runtime, verb, exit code.
 //!
-//! In reading order: [`args`] says what can be asked, [`place`] where the store is, [`verbs`] what is done; [`output`],
-//! [`style`], [`format`](mod@format), [`table`] and [`progress`] how it is told; [`exit`] and [`interrupt`] how it ends.
+//! In reading order: `args` says what can be asked, `place` where the store is, `verbs` what is done; `output`,
+//! `style`, `format`, `table` and `progress` how it is told; `exit` and `interrupt` how it ends.
 
 mod args;
 mod console;
