@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
@@ -70,6 +71,40 @@ pub struct GcRecord {
     pub component: String,
     /// Why it failed, if it did.
     pub error: Option<String>,
+}
+
+impl GcRecord {
+    /// One that did what it should, be that nothing.
+    pub fn done(report: &GcReport, finished_at: Timestamp) -> GcRecord {
+        GcRecord {
+            finished_at,
+            outcome: if report.skipped { "skipped" } else { "consolidated" }.into(),
+            packs_before: report.packs_before,
+            packs_after: report.packs_after,
+            consolidated_key: report.consolidated_key.map(|key| key.to_string()),
+            bytes_before: report.bytes_before,
+            bytes_after: report.bytes_after,
+            elapsed_ms: report.elapsed_ms,
+            component: report.component.clone(),
+            error: None,
+        }
+    }
+
+    /// One that failed after `elapsed_ms` milliseconds, and changed nothing.
+    pub fn failed(error: &Error, elapsed_ms: u64, component: &str, finished_at: Timestamp) -> GcRecord {
+        GcRecord {
+            finished_at,
+            outcome: "failed".into(),
+            packs_before: 0,
+            packs_after: 0,
+            consolidated_key: None,
+            bytes_before: 0,
+            bytes_after: 0,
+            elapsed_ms,
+            component: component.to_owned(),
+            error: Some(error.to_string()),
+        }
+    }
 }
 
 /// Whether a pushed file was new.

@@ -19,7 +19,7 @@ use super::cost::peak_disk;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, joined};
-use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Shelf, Snapshot};
+use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
@@ -95,20 +95,19 @@ impl Store {
         let row = snapshot.repo().clone();
         let shelves = snapshot.shelves().await?;
         let mapped = mapped_packs(&shelves);
-        let count = |of: fn(&packhouse_core::Counts) -> u64| shelves.iter().map(|s| of(&s.mapped)).sum::<u64>();
-        let bytes_before = mapped.iter().map(|p| p.bytes).sum();
+        let sums = Sums::of(&shelves, &[]);
         let mut report = GcReport {
             repo: row.name.clone(),
-            packs_before: mapped.len() as u64,
-            packs_after: mapped.len() as u64,
+            packs_before: sums.packs,
+            packs_after: sums.packs,
             consolidated_key: mapped.first().map(|p| p.key),
             skipped: true,
-            objects: count(|c| c.objects),
-            commits: count(|c| c.commits),
-            snapshots: count(|c| c.snapshots),
-            tags: count(|c| c.tags),
-            bytes_before,
-            bytes_after: bytes_before,
+            objects: sums.mapped.objects,
+            commits: sums.mapped.commits,
+            snapshots: sums.mapped.snapshots,
+            tags: sums.mapped.tags,
+            bytes_before: sums.bytes,
+            bytes_after: sums.bytes,
             duplicates_dropped: 0,
             elapsed_ms: 0,
             component: self.sandbox.digest().to_owned(),

@@ -32,18 +32,7 @@ impl Store {
 
     /// Remembers a consolidation that did what it should.
     pub(super) async fn remember(&self, repo: &RepoRow, report: &GcReport) {
-        let record = GcRecord {
-            finished_at: self.world.now(),
-            outcome: if report.skipped { "skipped" } else { "consolidated" }.into(),
-            packs_before: report.packs_before,
-            packs_after: report.packs_after,
-            consolidated_key: report.consolidated_key.map(|key| key.to_string()),
-            bytes_before: report.bytes_before,
-            bytes_after: report.bytes_after,
-            elapsed_ms: report.elapsed_ms,
-            component: report.component.clone(),
-            error: None,
-        };
+        let record = GcRecord::done(report, self.world.now());
         self.note(repo, &record, report.proven.is_some().then_some(report)).await;
     }
 
@@ -53,18 +42,7 @@ impl Store {
         if matches!(error, Error::Busy { .. } | Error::Cancelled) {
             return;
         }
-        let record = GcRecord {
-            finished_at: self.world.now(),
-            outcome: "failed".into(),
-            packs_before: 0,
-            packs_after: 0,
-            consolidated_key: None,
-            bytes_before: 0,
-            bytes_after: 0,
-            elapsed_ms: self.millis_since(started),
-            component: self.sandbox.digest().to_owned(),
-            error: Some(error.to_string()),
-        };
+        let record = GcRecord::failed(error, self.millis_since(started), self.sandbox.digest(), self.world.now());
         self.note(repo, &record, None).await;
     }
 

@@ -1,9 +1,9 @@
 //! What an operator looks at: repos in a line each, a repo's packs, what became of it, and whether anything has changed.
 
+use std::collections::BTreeMap;
+
 use super::Store;
-use super::load::distinct_packs;
-use super::repo::mapped_packs;
-use crate::catalog::{Change, Shelf};
+use crate::catalog::{Change, PackRow, Sums};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::report::{Moment, PackReport, RepoSummary};
@@ -38,17 +38,21 @@ impl Store {
         let mut retired = snapshot.retired().await?;
         drop(snapshot);
 
-        let mut held = distinct_packs(&shelves);
-        // What was stored at once has one time: then the catalog's number tells which was first.
-        held.sort_by_key(|pack| (pack.stored_at, pack.id));
-        retired.retain(|retired| !held.iter().any(|pack| pack.id == retired.pack.id));
+        // Each pack once, with the records and bytes that the index maps to it.
+        let mut held: BTreeMap<i64, (u64, u64, &PackRow)> = BTreeMap::new();
+        for shelf in &shelves {
+            let (records, bytes, _) = held.entry(shelf.pack.id).or_insert((0, 0, &shelf.pack));
+            *records += shelf.mapped.total();
+            *bytes += shelf.needed_bytes();
+        }
+        retired.retain(|retired| !held.contains_key(&retired.pack.id));
         retired.sort_by_key(|retired| (retired.at, retired.pack.stored_at, retired.pack.id));
-        let held = held.into_iter().map(|pack| {
-            let on = |of: fn(&Shelf) -> u64| shelves.iter().filter(|s| s.pack.id == pack.id).map(of).sum();
-            (on(|s| s.mapped.total()), on(Shelf::needed_bytes), None, pack)
-        });
-        let retired = retired.into_iter().map(|retired| (0, 0, Some(retired.at), retired.pack));
-        let report = |(needed_records, needed_bytes, retired_at, pack): (_, _, _, crate::catalog::PackRow)| PackReport {
+        let mut held: Vec<_> = held.into_values().collect();
+        // What was stored at once has one time: then the catalog's number tells which was first.
+        held.sort_by_key(|(.., pack)| (pack.stored_at, pack.id));
+        let held = held.into_iter().map(|(records, bytes, pack)| (records, bytes, None, pack));
+        let retired = retired.iter().map(|retired| (0, 0, Some(retired.at), &retired.pack));
+        let report = |(needed_records, needed_bytes, retired_at, pack): (_, _, _, &PackRow)| PackReport {
             key: pack.key,
             bytes: pack.bytes,
             records: pack.records,
@@ -69,10 +73,10 @@ impl Store {
     pub async fn timeline(&self, repo: &RepoName, limit: u32) -> Result<Vec<Moment>> {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let mapped = mapped_packs(&snapshot.shelves().await?);
+        let sums = Sums::of(&snapshot.shelves().await?, &[]);
         let changes = snapshot.changes(limit).await?;
         drop(snapshot);
-        Ok(moments(mapped.len() as u64, mapped.iter().map(|p| p.bytes).sum(), &changes))
+        Ok(moments(sums.packs, sums.bytes, &changes))
     }
 
     /// A number that is another one when anything of the store may have changed since it was last asked for, by this process or another.

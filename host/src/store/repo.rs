@@ -6,7 +6,7 @@ use packhouse_core::Head;
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{PackRow, RepoRow, Shelf};
+use crate::catalog::{PackRow, RepoRow, Shelf, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::report::RepoReport;
@@ -61,25 +61,23 @@ impl Store {
         let retired = snapshot.retired().await?;
         drop(snapshot);
 
-        let mapped = mapped_packs(&shelves);
-        let mut pack_keys: Vec<_> = mapped.iter().map(|p| p.key).collect();
+        // Not the sums that the catalog keeps: what is told of one repo is what its shelves say, and `verify` compares the two.
+        let sums = Sums::of(&shelves, &retired);
+        let mut pack_keys: Vec<_> = mapped_packs(&shelves).iter().map(|p| p.key).collect();
         pack_keys.sort_unstable();
-        let count = |of: fn(&Shelf) -> u64| shelves.iter().map(of).sum::<u64>();
-        let stored = distinct_packs(&shelves);
-        let waiting = retired.iter().map(|r| &r.pack).filter(|r| !stored.iter().any(|s| s.id == r.id));
         Ok(RepoReport {
             repo: row.name,
             repo_id: row.repo_id,
             visibility: row.visibility,
             default_branch: row.default_branch.unwrap_or_else(|| "main".into()),
-            packs: mapped.len() as u64,
+            packs: sums.packs,
             pack_keys,
-            objects: count(|s| s.mapped.objects),
-            commits: count(|s| s.mapped.commits),
-            snapshots: count(|s| s.mapped.snapshots),
-            tags: count(|s| s.mapped.tags),
-            bytes: mapped.iter().map(|p| p.bytes).sum(),
-            stored_bytes: stored.iter().map(|p| p.bytes).sum::<u64>() + waiting.map(|p| p.bytes).sum::<u64>(),
+            objects: sums.mapped.objects,
+            commits: sums.mapped.commits,
+            snapshots: sums.mapped.snapshots,
+            tags: sums.mapped.tags,
+            bytes: sums.bytes,
+            stored_bytes: sums.stored_bytes,
             branch_heads: named(&heads),
             last_gc: self.catalog.gc_history(row.id, 1).await?.pop(),
             created_at: row.created_at,

@@ -9,7 +9,7 @@
 //!
 //! [keys]                         # names as in docs/console.md
 //! consolidate = "m"
-//! quit = ["q", "Ctrl-q"]
+//! quit = ["Ctrl-c", "Ctrl-q"]
 //! ```
 
 mod file;

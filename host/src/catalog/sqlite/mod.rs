@@ -236,8 +236,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
-        let query = RunsQuery { repo: Some(repo), text: "", before: None, limit };
-        let rows = runs::list(&self.readers, query).await.map_err(self.failed("reading its history"))?;
+        let rows = runs::of_repo(&self.readers, repo, limit).await.map_err(self.failed("reading its history"))?;
         rows.iter().map(|row| runs::read_record(&self.path, row)).collect()
     }
 

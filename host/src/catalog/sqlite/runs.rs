@@ -60,7 +60,12 @@ pub(super) async fn record(
     tx.commit().await
 }
 
-/// A list of runs, newest first: each with its repo's name.
+/// The runs of a repo, newest first. Without their reports: lists of repos ask for the last one of each.
+pub(super) async fn of_repo(readers: &SqlitePool, repo: i64, limit: u32) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    sqlx::query("SELECT * FROM gc_runs WHERE repo = ?1 ORDER BY id DESC LIMIT ?2").bind(repo).bind(limit).fetch_all(readers).await
+}
+
+/// A list of runs, newest first: each with its repo's name and its report.
 macro_rules! listing {
     ($of:literal) => {
         concat!(

@@ -60,7 +60,7 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
             Cause::Push => repo.push(habit, at),
             Cause::Consolidation => {
                 let plan = repo.plan(COMPONENT);
-                let took = Repo::estimate(&plan);
+                let took = Repo::estimate(plan.bytes_after);
                 let report = repo.merge(plan, took, at);
                 history.push(remembered(&mut repo, report, at));
                 // What an older consolidation replaced is gone by now.
@@ -79,18 +79,7 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
 
 /// A consolidation as it goes into the history. Its number is not known yet.
 pub(super) fn remembered(repo: &mut Repo, report: GcReport, at: Timestamp) -> GcEntry {
-    let record = GcRecord {
-        finished_at: at,
-        outcome: if report.skipped { "skipped" } else { "consolidated" }.to_owned(),
-        packs_before: report.packs_before,
-        packs_after: report.packs_after,
-        consolidated_key: report.consolidated_key.map(|key| key.to_string()),
-        bytes_before: report.bytes_before,
-        bytes_after: report.bytes_after,
-        elapsed_ms: report.elapsed_ms,
-        component: report.component.clone(),
-        error: None,
-    };
+    let record = GcRecord::done(&report, at);
     repo.last_gc = Some(record.clone());
     let report = (!report.skipped).then_some(report);
     GcEntry { id: 0, repo: repo.name.clone(), record, report }
@@ -98,18 +87,7 @@ pub(super) fn remembered(repo: &mut Repo, report: GcReport, at: Timestamp) -> Gc
 
 /// A consolidation that failed, as it goes into the history.
 pub(super) fn failed(repo: &mut Repo, error: &Error, elapsed_ms: u64, at: Timestamp) -> GcEntry {
-    let record = GcRecord {
-        finished_at: at,
-        outcome: "failed".to_owned(),
-        packs_before: 0,
-        packs_after: 0,
-        consolidated_key: None,
-        bytes_before: 0,
-        bytes_after: 0,
-        elapsed_ms,
-        component: COMPONENT.to_owned(),
-        error: Some(error.to_string()),
-    };
+    let record = GcRecord::failed(error, elapsed_ms, COMPONENT, at);
     repo.last_gc = Some(record.clone());
     GcEntry { id: 0, repo: repo.name.clone(), record, report: None }
 }

@@ -147,7 +147,7 @@ impl Repo {
             bytes_to_read: needed + self.repeating().map(|pack| pack.bytes).sum::<u64>() + needed,
             bytes_to_write: needed,
             peak_disk: needed + self.entities() * DIRECTORY_ROW,
-            expected_ms: Some(200 + needed / PACE),
+            expected_ms: Some(Repo::estimate(needed)),
         };
         let mut digest = [0; 32];
         Random::stream(self.generation, bytes).fill(&mut digest);
@@ -212,9 +212,9 @@ impl Repo {
         report
     }
 
-    /// How long merging takes on the demo's machine, in milliseconds.
-    pub(super) fn estimate(plan: &GcReport) -> u64 {
-        200 + plan.bytes_after / PACE
+    /// How long merging to so many bytes takes on the demo's machine, in milliseconds.
+    pub(super) fn estimate(bytes: u64) -> u64 {
+        200 + bytes / PACE
     }
 
     /// Its line of the list.

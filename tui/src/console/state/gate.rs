@@ -2,7 +2,6 @@
 
 use packhouse_host::{Event, GcReport, RepoName, RepoSummary};
 
-use super::repos::Totals;
 use super::{Cursor, Input};
 use crate::console::backend::{Answer, Failure};
 use crate::console::keys::Place;
@@ -187,11 +186,6 @@ impl Gate {
             Subject::One(..) => Some(Effect::Forget(self.ticket)),
             Subject::Many(_) => None,
         }
-    }
-
-    /// What many repos come to.
-    pub(in crate::console) fn totals(repos: &[RepoSummary]) -> Totals {
-        Totals::of(repos)
     }
 }
 

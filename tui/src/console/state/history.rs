@@ -76,9 +76,9 @@ impl History {
         self.outdated().then(|| self.begin(next))
     }
 
-    /// Types into what is looked for; false if the action doesn't type.
-    pub(in crate::console) fn type_text(&mut self, action: Action) -> bool {
-        self.input.act(action)
+    /// Types into what is looked for.
+    pub(in crate::console) fn type_text(&mut self, action: Action) {
+        self.input.act(action);
     }
 
     /// Pastes into what is looked for.

@@ -19,7 +19,7 @@ pub(super) use input::Input;
 pub(super) use log::{Level, Line, Log};
 pub(super) use palette::Palette;
 pub(super) use repo::{Item, Repo};
-pub(super) use repos::{Column, PAGE, Repos};
+pub(super) use repos::{Column, PAGE, Repos, Totals};
 pub(super) use run::{Outcome, Run, RunState, Runs, Work, step_words};
 
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ pub(super) struct Model {
     pub(super) log: Log,
     /// A word about what was just done, until the next key.
     pub(super) notice: Option<String>,
-    /// Why the store is not watched.
+    /// Whether the store is no longer watched: changes by others are not seen.
     pub(super) unwatched: bool,
     tickets: u64,
 }

@@ -135,6 +135,7 @@ impl Repos {
                 self.loading = None;
                 self.coming = None;
                 self.failure = Some(failure);
+                self.add_up();
                 self.arrange(now);
                 return None;
             }
@@ -148,6 +149,7 @@ impl Repos {
         if last.is_some() {
             // Sorting at every page would take the square of the time: only when there is twice as much.
             if self.coming.is_none() && self.all.len() >= 2 * self.arranged.max(1) {
+                self.add_up();
                 self.arrange(now);
             }
             return last;
@@ -165,6 +167,7 @@ impl Repos {
         let there: HashSet<&RepoName> = if self.marked.is_empty() { HashSet::new() } else { self.names().collect() };
         let marked = self.marked.iter().filter(|name| there.contains(name)).cloned().collect();
         self.marked = marked;
+        self.add_up();
         self.arrange_at(pointed, now);
         None
     }
@@ -173,6 +176,7 @@ impl Repos {
     pub(in crate::console) fn put(&mut self, summary: RepoSummary, now: Timestamp) {
         if let Some(row) = self.all.iter_mut().find(|row| row.summary.repo == summary.repo) {
             row.summary = summary;
+            self.add_up();
             self.arrange(now);
         }
     }
@@ -186,13 +190,11 @@ impl Repos {
                 .is_none_or(|(at, took)| now.duration_since(at).as_millis() >= i128::from(took.saturating_mul(10).max(2000)))
     }
 
-    /// Types into the filter; false if the action doesn't type.
-    pub(in crate::console) fn type_filter(&mut self, action: Action, now: Timestamp) -> bool {
-        let typed = self.input.act(action);
-        if typed {
+    /// Types into the filter.
+    pub(in crate::console) fn type_filter(&mut self, action: Action, now: Timestamp) {
+        if self.input.act(action) {
             self.filter_again(now);
         }
-        typed
     }
 
     /// Pastes into the filter.
@@ -268,9 +270,13 @@ impl Repos {
         }
         let again = pointed.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
         self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
-        self.totals = Totals::of(all.iter().map(|row| &row.summary));
         self.arranged = all.len();
         self.shown = shown;
+    }
+
+    /// Sums belong to what was read, not to what is shown of it: no key changes them.
+    fn add_up(&mut self) {
+        self.totals = Totals::of(self.all.iter().map(|row| &row.summary));
     }
 
     fn names(&self) -> impl Iterator<Item = &RepoName> {

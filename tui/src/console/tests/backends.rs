@@ -8,6 +8,7 @@ use packhouse_host::{GcQuery, Progress, PushOptions, RepoName, Store, StoreOptio
 use tokio::sync::watch;
 
 use crate::console::backend::{Backend, Control, FailureKind};
+use crate::console::demo::Demo;
 use crate::console::embedded::Embedded;
 
 /// A store in which `worn` and `torn` have several packs each, and a way to push something more to a repo.
@@ -201,6 +202,35 @@ impl Place for OnDisk {
         let pushed = PushOptions { force: true };
         self.store.push(repo, &files, pushed, &Progress::silent()).await.unwrap();
     }
+}
+
+/// The store that is made up.
+struct MadeUp(Demo);
+
+impl Place for MadeUp {
+    type Backend = Demo;
+
+    fn backend(&self) -> &Demo {
+        &self.0
+    }
+
+    fn worn(&self) -> RepoName {
+        "a/worn".parse().unwrap()
+    }
+
+    fn torn(&self) -> RepoName {
+        "a/torn".parse().unwrap()
+    }
+
+    async fn push(&self, repo: &RepoName) {
+        self.0.advance(60);
+        self.0.pushed(&repo.to_string());
+    }
+}
+
+#[tokio::test]
+async fn the_demo_store() {
+    the_whole_suite(&MadeUp(Demo::of(&[("a/torn", 6), ("a/worn", 6), ("z/empty", 0)]))).await;
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ fn moved(model: &mut Model, action: Action) -> bool {
 
 fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
     match model.place() {
-        Place::Filter => drop(model.repos.type_filter(action, model.now)),
+        Place::Filter => model.repos.type_filter(action, model.now),
         Place::Search => {
             model.history.type_text(action);
             return search_again(model);

@@ -41,11 +41,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{answers, inner, long_fact, split};
+use super::parts::{answers, inner, long_fact, shrunk, split};
 use super::{fact, failure_lines, holds, key_in, plain, room, scrolled, styled};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Asks, Gate, Model, PlanState, Subject, step_words};
+use crate::console::state::{Asks, Gate, Model, PlanState, Subject, Totals, step_words};
 use crate::console::words::{count, fit, lasting, many, pad, percent, safe, size, tail, width, wrap};
 
 /// Of many repos, no more than these are named.
@@ -110,19 +110,13 @@ fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
 fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let look = model.look;
     let fact = |name, value: &str| long_fact(look, name, value, room);
-    let (before, after) = (report.bytes_before, report.bytes_after);
-    let change = match before.checked_sub(after) {
-        Some(0) => "as much as now".to_owned(),
-        Some(less) => format!("{} less", size(less)),
-        None => format!("{} more", size(after - before)),
-    };
     let duplicates = match report.duplicates_dropped {
         0 => "no record stands in several packs".to_owned(),
         1 => "1 record is not written again".to_owned(),
         dropped => format!("{} are not written again", many(dropped, "record")),
     };
     let mut lines = fact("Packs", &format!("{} → {}", count(report.packs_before), count(report.packs_after)));
-    lines.extend(fact("Bytes", &format!("{} → {} ({change})", size(before), size(after))));
+    lines.extend(fact("Bytes", &shrunk(report.bytes_before, report.bytes_after, "as much as now")));
     lines.extend(fact("Duplicates", &duplicates));
     if let Some(cost) = &report.cost {
         let time =
@@ -153,7 +147,7 @@ fn several(model: &Model, repos: &[RepoSummary], room: usize) -> Vec<Line<'stati
     if repos.is_empty() {
         return plain(wrap("There is nothing to do: none of the marked repos has several packs.", room));
     }
-    let totals = Gate::totals(repos);
+    let totals = Totals::of(repos);
     let part = percent(totals.reclaimable, totals.bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
     let mut lines = styled(wrap(&format!("Consolidate {number}?"), room), look.strong());
     lines.extend([

@@ -18,7 +18,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::parts::{inner, split};
-use super::runs::{Beside, Table, list};
+use super::table::{Beside, Table, list};
 use super::{failure_lines, key_in, plain, room};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;

@@ -21,7 +21,7 @@ use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::Paragraph;
 
 use super::parts::{inner, say_more, split};
-use super::runs::list;
+use super::table::list;
 use super::{plain, room, styled};
 use crate::console::msg::Extent;
 use crate::console::state::{Level, Line, Model};

@@ -29,6 +29,7 @@ mod repos;
 mod result;
 mod run;
 mod runs;
+mod table;
 mod theme;
 
 use parts::{fact, failure_lines, heading, holds, last_words, plain, room, scrolled, state_words, styled};

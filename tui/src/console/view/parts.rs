@@ -12,7 +12,7 @@ use super::Look;
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, RunState};
-use crate::console::words::{ago, count, fit, many, pad, safe, width, wrap};
+use crate::console::words::{ago, count, fit, many, pad, safe, size, width, wrap};
 
 /// Cells of the names of facts.
 const NAMES: usize = 12;
@@ -112,6 +112,16 @@ pub(super) fn answers(
         }
     }
     lines.into_iter().map(Line::from).collect()
+}
+
+/// From one size to another, and by how much; `same` says that it is none.
+pub(super) fn shrunk(before: u64, after: u64, same: &str) -> String {
+    let change = match before.checked_sub(after) {
+        Some(0) => same.to_owned(),
+        Some(less) => format!("{} less", size(less)),
+        None => format!("{} more", size(after - before)),
+    };
+    format!("{} → {} ({change})", size(before), size(after))
 }
 
 /// Counts of the four kinds.

@@ -32,7 +32,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::result::{done, facts, key_fact, proof, shrunk};
+use super::parts::shrunk;
+use super::result::{done, facts, key_fact, proof};
 use super::{fact, plain, room, scrolled, styled};
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
@@ -63,7 +64,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         lines.extend(key_fact(look, key, room));
     }
     if record.outcome == "consolidated" {
-        lines.push(fact(look, "Size", &shrunk(record.bytes_before, record.bytes_after), room));
+        lines.push(fact(look, "Size", &shrunk(record.bytes_before, record.bytes_after, "the same"), room));
     }
     lines.push(fact(look, "Planned by", &format!("component {}", record.component), room));
     if record.outcome == "consolidated" {

@@ -36,7 +36,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::parts::long_fact;
+use super::parts::{long_fact, shrunk};
 use super::{Look, fact, heading, holds, key_in, plain, room, scrolled, styled};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::{Action, Place};
@@ -127,7 +127,7 @@ pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'
     }
     let repeated = format!("{} not written again", many(report.duplicates_dropped, "record"));
     let all = holds(report.objects, report.commits, report.snapshots, report.tags);
-    lines.push(fact(look, "Size", &shrunk(report.bytes_before, report.bytes_after), room));
+    lines.push(fact(look, "Size", &shrunk(report.bytes_before, report.bytes_after, "the same"), room));
     lines.push(fact(look, "Repeated", &repeated, room));
     lines.extend(long_fact(look, "Holds", &all, room));
     lines.push(fact(look, "Planned by", &format!("component {}", report.component), room));
@@ -159,16 +159,6 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         said.iter().flat_map(|(number, what)| styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())),
     );
     lines
-}
-
-/// From one size to another, and by how much.
-pub(super) fn shrunk(before: u64, after: u64) -> String {
-    let change = match before.checked_sub(after) {
-        Some(0) => "the same".to_owned(),
-        Some(less) => format!("{} less", size(less)),
-        None => format!("{} more", size(after - before)),
-    };
-    format!("{} → {} ({change})", size(before), size(after))
 }
 
 /// Wrapped behind a mark, the further lines below the first one's text.

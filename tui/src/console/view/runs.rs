@@ -11,8 +11,6 @@
 //!  x cancel the work  Enter open  Esc back
 //! ```
 
-mod table;
-
 use packhouse_host::Event;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -21,14 +19,13 @@ use ratatui::widgets::Paragraph;
 
 use super::parts::inner;
 use super::run::{seconds, since};
+use super::table::{Beside, Table, list};
 use super::{key_in, plain, room};
 use crate::console::backend::FailureKind;
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, Run, RunState};
 use crate::console::words::{ago, count, lasting, many, percent, safe, size, wrap};
-
-pub(super) use table::{Beside, Table, list};
 
 const BAR: usize = 10;
 

@@ -6,10 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::Look;
+use super::parts::split;
 use crate::console::msg::Extent;
 use crate::console::state::Cursor;
-use crate::console::view::Look;
-use crate::console::view::parts::split;
 use crate::console::words::pad;
 
 /// The first column is cut to no less than this for the sake of another one, and gets no more than that.
@@ -17,15 +17,15 @@ const LEAST: usize = 16;
 const MOST: usize = 40;
 
 /// A column beside the first.
-pub(in crate::console::view) struct Beside {
-    pub(in crate::console::view) head: &'static str,
+pub(super) struct Beside {
+    pub(super) head: &'static str,
     /// With two cells before it.
-    pub(in crate::console::view) width: usize,
-    pub(in crate::console::view) numbers: bool,
+    pub(super) width: usize,
+    pub(super) numbers: bool,
 }
 
 /// The columns that there is room for.
-pub(in crate::console::view) struct Table {
+pub(super) struct Table {
     head: &'static str,
     first: usize,
     beside: &'static [Beside],
@@ -35,7 +35,7 @@ pub(in crate::console::view) struct Table {
 
 impl Table {
     /// A table that is so wide. Of the columns, those that matter most come first.
-    pub(in crate::console::view) fn of(head: &'static str, columns: &'static [Beside], width: usize) -> Table {
+    pub(super) fn of(head: &'static str, columns: &'static [Beside], width: usize) -> Table {
         let (mut first, mut beside) = (width.saturating_sub(1), 0);
         while let Some(column) = columns.get(beside).filter(|column| first >= LEAST + column.width) {
             first -= column.width;
@@ -46,13 +46,13 @@ impl Table {
     }
 
     /// The names of the columns.
-    pub(in crate::console::view) fn head(&self, look: Look) -> Line<'static> {
+    pub(super) fn head(&self, look: Look) -> Line<'static> {
         let heads = self.beside.iter().enumerate().map(|(at, column)| self.cell(at, column.head));
         Line::styled(format!(" {}{}", pad(self.head, self.first, false), heads.collect::<String>()), look.quiet())
     }
 
     /// A row. Cells are only made for columns that are shown.
-    pub(in crate::console::view) fn row(
+    pub(super) fn row(
         &self,
         look: Look,
         first: &str,
@@ -77,7 +77,7 @@ impl Table {
 }
 
 /// Draws a list below its head, the line that is pointed to among those that are seen.
-pub(in crate::console::view) fn list<T>(
+pub(super) fn list<T>(
     frame: &mut Frame,
     area: Rect,
     head: Line<'static>,
