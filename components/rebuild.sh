@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the component from source and makes it the reference artifact (components/artifact).
-#   components/rebuild.sh           build, and replace the artifact
-#   components/rebuild.sh --check   build, and compare with the artifact; changes nothing
+# Builds the components from source: the reference artifact (components/artifact), and the hostile one that hosts are
+# tested with (components/hostile).
+#   components/rebuild.sh           build, and replace what is checked in
+#   components/rebuild.sh --check   build, and compare with what is checked in; changes nothing
 #
 # Needs a compiler with a WebAssembly target or the standard library's source. It takes, in this order: rustup's
 # wasm32 target for the active toolchain; Debian's rustc-web with rust-web-src (installed if apt-get
@@ -27,7 +28,7 @@ fi
 # Paths of this machine stay out of the bytes.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 remap="--remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$PWD=/packhouse --remap-path-prefix=$debian_source=/rust"
-build=(cargo build --locked --quiet -p packhouse-guest --profile guest --target "$target")
+build=(cargo build --locked --quiet -p packhouse-guest -p packhouse-hostile --profile guest --target "$target")
 
 if have_debian; then
   export RUSTC=$debian_rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$lld
@@ -39,8 +40,8 @@ elif ! [ -d "$sysroot/lib/rustlib/$target" ]; then
   }
 fi
 version=$("${RUSTC:-rustc}" --version)
-echo "building the component with $version" >&2
+echo "building the components with $version" >&2
 CARGO_TARGET_DIR=$out RUSTFLAGS=$remap "${build[@]}" >&2
 unset RUSTC RUSTC_BOOTSTRAP
 
-cargo run --locked --quiet --example componentize -- "$out/$target/guest/packhouse_guest.wasm" "$version" "$@"
+cargo run --locked --quiet --example componentize -- "$out/$target/guest" "$version" "$@"

@@ -154,6 +154,21 @@ pub enum Error {
         reason: String,
     },
 
+    /// A tape is not one, or was cut or changed.
+    #[error("the tape {} is damaged: line {line}: {reason}. Record the run again, or take the tape from where it came from", tape.display())]
+    DamagedTape {
+        /// The tape.
+        tape: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// A component did something else than what is on its tape.
+    #[error("{0}")]
+    Diverged(String),
+
     /// The store was made by a newer packhouse.
     #[error(
         "the catalog {catalog} was made by a newer packhouse (it has migration {found}, this one knows up to {known}); update packhouse, or use another --data folder"
@@ -206,7 +221,7 @@ impl Error {
         match self {
             Error::Usage(_) => Class::Usage,
             Error::HeadConflict(_) | Error::Busy { .. } | Error::Catalog { busy: true, .. } => Class::Conflict,
-            Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } => Class::Damage,
+            Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } | Error::Diverged(_) => Class::Damage,
             _ => Class::Refused,
         }
     }

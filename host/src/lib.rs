@@ -19,7 +19,8 @@
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
 //! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
-//! 5. [`store`]: the verbs.
+//! 5. [`tape`]: runs written down, and run again.
+//! 6. [`store`]: the verbs.
 
 pub mod catalog;
 pub mod error;
@@ -31,6 +32,7 @@ pub mod run;
 pub mod sample;
 pub mod sandbox;
 pub mod store;
+pub mod tape;
 pub mod vault;
 pub mod world;
 

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::pack::Directory;
 use crate::pack::splice::Sources;
+use crate::sandbox::Host;
 use crate::vault::{StoredPack, Vault};
 
 /// Packs that are held open at once: far below what a process may open.
@@ -198,16 +199,6 @@ impl Run {
         self
     }
 
-    /// What ended the run, if the host failed.
-    pub fn take_fault(&mut self) -> Option<Error> {
-        self.fault.take()
-    }
-
-    /// Whether the host failed: the run is over.
-    pub fn failed(&self) -> bool {
-        self.fault.is_some()
-    }
-
     fn pack(&self, pack: u32) -> Result<&RunPack, AccessError> {
         self.list.get(pack as usize).ok_or(AccessError::NoSuchPack(pack))
     }
@@ -236,8 +227,18 @@ impl Run {
     }
 }
 
+impl Host for Run {
+    fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
+    }
+
+    fn take_fault(&mut self) -> Option<Error> {
+        self.fault.take()
+    }
+}
+
 /// Part of a list: at most `limit` from number `first`, and never more than [`MAX_ITEMS`].
-fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Vec<T> {
+pub(crate) fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Vec<T> {
     let first = usize::try_from(first).unwrap_or(usize::MAX).min(all.len());
     all[first..].iter().take(limit.min(MAX_ITEMS) as usize).cloned().collect()
 }

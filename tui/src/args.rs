@@ -58,6 +58,10 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_STORAGE_URL", hide_env_values = true)]
     pub(crate) storage: Option<String>,
 
+    /// A component to plan with, instead of the one that packhouse brings along
+    #[arg(long, global = true, value_name = "FILE", env = "PACKHOUSE_COMPONENT", hide_env_values = true)]
+    pub(crate) component: Option<PathBuf>,
+
     /// Answer in JSON: a document per result, one a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -100,6 +104,8 @@ pub(crate) enum Verb {
     Verify(Verify),
     /// Show the sandboxed component that plans the work, or copy it out
     Component(Component),
+    /// Run what is on tape again, without a store; exit 4 when the component does something else
+    Replay(Replay),
     /// Check that everything packhouse needs is in order
     Doctor,
     /// Watch and tend the store on the whole terminal
@@ -144,6 +150,9 @@ pub(crate) struct Push {
     /// Move branches even where the heads don't lead to each other: the last file's head wins
     #[arg(long)]
     pub(crate) force: bool,
+    /// Put the planning on tape, for `packhouse replay`
+    #[arg(long, value_name = "TAPE")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// `packhouse gc …`
@@ -159,6 +168,9 @@ pub(crate) struct Gc {
     /// Plan and show, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Put the planning on tape, for `packhouse replay`. Of several repos, or where TAPE is a folder, each gets its own in it
+    #[arg(long, value_name = "TAPE")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// `packhouse fetch …`
@@ -179,6 +191,9 @@ pub(crate) struct Fetch {
     /// Write the pack to a file, besides
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Put the planning on tape, for `packhouse replay`
+    #[arg(long, value_name = "TAPE")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// `packhouse verify …`
@@ -198,6 +213,17 @@ pub(crate) struct Component {
     /// Print the WIT package that it speaks
     #[arg(long)]
     pub(crate) wit: bool,
+}
+
+/// `packhouse replay …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Replay {
+    /// Tapes, or folders of tapes
+    #[arg(value_name = "TAPE", required = true)]
+    pub(crate) tapes: Vec<PathBuf>,
+    /// Print what is on the tape, in JSON lines, and run nothing
+    #[arg(long)]
+    pub(crate) dump: bool,
 }
 
 /// `packhouse demo …`
@@ -283,9 +309,19 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_offered() {
-        for words in
-            ["prune", "replay t", "jobs", "worker", "serve", "gc --record t a/b", "gc --component c a/b", "repo list --remote u"]
-        {
+        for words in ["prune", "jobs", "worker", "serve", "repo list --remote u"] {
+            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn any_verb_takes_a_component_and_those_that_plan_take_a_tape() {
+        for words in ["push a/b f --record t", "gc a/b --record t", "gc --all --record t", "fetch a/b --record t"] {
+            assert!(read(words).is_ok(), "{words}");
+            assert_eq!(read(&format!("{words} --component c")).unwrap().globals.component, Some("c".into()), "{words}");
+        }
+        assert!(matches!(read("replay t d --component c").unwrap().verb, Verb::Replay(Replay { tapes, .. }) if tapes.len() == 2));
+        for words in ["replay", "verify --record t"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
     }

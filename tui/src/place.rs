@@ -18,6 +18,7 @@ pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
         _ => data_folder(globals)?,
     };
     let mut options = StoreOptions::embedded(data);
+    options.component.clone_from(&globals.component);
     if let Some(catalog) = database {
         options.catalog = catalog;
     }

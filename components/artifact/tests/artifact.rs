@@ -2,20 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_component_build::{Provenance, component_digest, extract_wit, source_digest, workspace};
+use packhouse_component_build::{ARTIFACTS, Provenance, component_digest, extract_wit, source_digest, workspace};
 
 fn provenance() -> Provenance {
     toml::from_str(packhouse_artifact::PROVENANCE).expect("provenance.toml reads")
 }
 
 #[test]
-fn the_artifact_was_built_from_these_sources() {
-    let sources = source_digest(&workspace()).expect("sources can be read");
-    assert_eq!(
-        provenance().sources,
-        sources,
-        "the component's sources have changed and the artifact has not: run components/rebuild.sh"
-    );
+fn each_artifact_was_built_from_these_sources() {
+    for artifact in &ARTIFACTS {
+        let read = |file| std::fs::read(workspace().join(file)).expect("what is checked in can be read");
+        let recorded = String::from_utf8(read(artifact.provenance)).expect("TOML is text");
+        let recorded: Provenance = toml::from_str(&recorded).expect("the provenance reads");
+        let sources = source_digest(&workspace(), artifact).expect("sources can be read");
+        let name = artifact.name;
+        assert_eq!(
+            recorded.sources, sources,
+            "{name}: the sources have changed and the artifact has not: run components/rebuild.sh"
+        );
+        assert_eq!(recorded.digest, component_digest(&read(artifact.file)), "{name}");
+        assert_eq!(recorded.world, artifact.world, "{name}");
+    }
+}
+
+/// Whoever finds the file can tell what it is.
+#[test]
+fn the_component_says_who_it_is() {
+    let wasm_metadata::Payload::Component { metadata, .. } =
+        wasm_metadata::Payload::from_binary(packhouse_artifact::COMPONENT).expect("it has metadata")
+    else {
+        panic!("it is no component");
+    };
+    assert_eq!(metadata.name.as_deref(), Some("packhouse"));
+    let said = [
+        metadata.version.map(|v| v.to_string()),
+        metadata.licenses.map(|l| l.to_string()),
+        metadata.source.map(|s| s.to_string()),
+        metadata.description.map(|d| d.to_string()),
+    ];
+    assert!(said.iter().all(|word| word.as_ref().is_some_and(|word| !word.is_empty())), "{said:?}");
 }
 
 #[test]

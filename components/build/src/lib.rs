@@ -30,20 +30,65 @@ pub struct Provenance {
     pub rustc: String,
 }
 
-/// The artifact, relative to the workspace.
-pub const ARTIFACT: &str = "components/artifact/packhouse.wasm";
-/// Its provenance, relative to the workspace.
-pub const PROVENANCE: &str = "components/artifact/provenance.toml";
+/// A component that is checked in as bytes. Paths are relative to the workspace.
+#[derive(Debug)]
+pub struct Artifact {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is for, in a sentence.
+    pub description: &'static str,
+    /// The module that it is made of, as cargo names it.
+    pub module: &'static str,
+    /// Its world.
+    pub world: &'static str,
+    /// Where its bytes are.
+    pub file: &'static str,
+    /// Where its provenance is.
+    pub provenance: &'static str,
+    /// Everything that goes into its bytes: folders are taken whole.
+    sources: &'static [&'static str],
+}
 
-/// Everything that goes into the component's bytes: folders are taken whole.
-const SOURCES: [&str; 6] = [
-    "wit",
-    "components/core/src",
-    "components/core/Cargo.toml",
-    "components/guest/src",
-    "components/guest/Cargo.toml",
-    "components/build/src/componentize.rs",
-];
+/// The component that every host runs.
+pub const REFERENCE: Artifact = Artifact {
+    name: "packhouse",
+    description: "Plans the consolidation and the fetches of Muse packs",
+    module: "packhouse_guest.wasm",
+    world: "packhouse:engine/engine@0.1.0",
+    file: "components/artifact/packhouse.wasm",
+    provenance: "components/artifact/provenance.toml",
+    sources: &[
+        "wit",
+        "components/core/src",
+        "components/core/Cargo.toml",
+        "components/guest/src",
+        "components/guest/Cargo.toml",
+        "components/build/src/componentize.rs",
+    ],
+};
+
+/// The component that hosts are tested with.
+pub const HOSTILE: Artifact = Artifact {
+    name: "packhouse-hostile",
+    description: "Does what a component must not, to test its hosts",
+    module: "packhouse_hostile.wasm",
+    world: "packhouse:hostile/hostile@0.1.0",
+    file: "components/hostile/hostile.wasm",
+    provenance: "components/hostile/provenance.toml",
+    sources: &[
+        "wit",
+        "components/core/src",
+        "components/core/Cargo.toml",
+        "components/guest/src",
+        "components/hostile/wit",
+        "components/hostile/src",
+        "components/hostile/Cargo.toml",
+        "components/build/src/componentize.rs",
+    ],
+};
+
+/// All of them.
+pub const ARTIFACTS: [Artifact; 2] = [REFERENCE, HOSTILE];
 
 /// Crates whose locked versions go into the component's bytes.
 const CRATES: [&str; 5] = ["rmp", "num-traits", "thiserror", "wit-bindgen", "wit-bindgen-rust-macro"];
@@ -53,14 +98,14 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One digest over the component's sources, the locked versions of what they depend on, and the profile
+/// One digest over an artifact's sources, the locked versions of what they depend on, and the profile
 /// they are built with: paths and contents, by path.
 ///
 /// # Errors
 /// When a source can't be read.
-pub fn source_digest(workspace: &Path) -> Result<String> {
+pub fn source_digest(workspace: &Path, artifact: &Artifact) -> Result<String> {
     let mut files = Vec::new();
-    for source in SOURCES {
+    for source in artifact.sources {
         collect(&workspace.join(source), &mut files)?;
     }
     files.sort();
@@ -134,11 +179,13 @@ mod tests {
     #[test]
     fn the_source_digest_depends_on_every_source() {
         let here = workspace();
-        let digest = source_digest(&here).unwrap();
-        assert!(digest.starts_with("sha256:"));
-        assert_eq!(digest, source_digest(&here).unwrap());
-        for source in SOURCES {
-            assert!(here.join(source).exists(), "{source} is gone: the digest would no longer cover it");
+        for artifact in &ARTIFACTS {
+            let digest = source_digest(&here, artifact).unwrap();
+            assert!(digest.starts_with("sha256:"));
+            assert_eq!(digest, source_digest(&here, artifact).unwrap());
+            for source in artifact.sources {
+                assert!(here.join(source).exists(), "{source} is gone: the digest would no longer cover it");
+            }
         }
     }
 }

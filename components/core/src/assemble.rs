@@ -12,6 +12,7 @@ use crate::table::{Number, Table};
 
 /// What a client asks for, and what it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub struct Request {
     /// Commits that must be known.
     pub want: Vec<EntityId>,

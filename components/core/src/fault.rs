@@ -5,6 +5,7 @@ use crate::ports::{AccessError, Span};
 
 /// A branch for which no head is led to by all the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BranchConflict {
     /// The branch.
     pub branch: String,
@@ -16,6 +17,11 @@ pub struct BranchConflict {
 
 /// Why there is no plan. Nothing was changed: the core changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")
+)]
 pub enum Fault {
     /// A record is not what the format asks for.
     #[error("{kind} {id} at byte {} of pack {}: {reason} (at byte {offset})", .at.offset, .at.pack)]

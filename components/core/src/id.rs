@@ -4,6 +4,7 @@ use std::fmt;
 
 /// What a record of a pack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[repr(u8)]
 pub enum Kind {
     /// A point in history: parents, and the snapshot it stands for.

@@ -27,6 +27,8 @@ pub mod record;
 pub mod row;
 pub mod table;
 pub mod wire;
+#[cfg(feature = "serde")]
+mod words;
 
 pub use assemble::{Answer, Request, assemble};
 pub use consolidate::consolidate;

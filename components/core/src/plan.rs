@@ -7,6 +7,7 @@ use crate::wire::{put_array, put_map, put_str};
 
 /// How many distinct records of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counts {
     /// Commits.
     pub commits: u64,
@@ -38,9 +39,10 @@ impl Counts {
 
 /// One step in writing a pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Step {
     /// Write these bytes.
-    Literal(Vec<u8>),
+    Literal(#[cfg_attr(feature = "serde", serde(with = "hex"))] Vec<u8>),
     /// Write whole records that lie together in a source.
     Copy(Span),
 }

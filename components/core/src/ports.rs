@@ -12,6 +12,7 @@ pub const MAX_RECORD_BYTES: u64 = 4 << 20;
 
 /// Bytes of a pack: `length` bytes from `offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Span {
     /// Number of the pack in this run.
     pub pack: u32,
@@ -23,6 +24,7 @@ pub struct Span {
 
 /// A branch and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Head {
     /// The branch's name.
     pub branch: String,
@@ -32,10 +34,12 @@ pub struct Head {
 
 /// What a commit reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Edges {
     /// The commit.
     pub commit: EntityId,
     /// First and second parent.
+    #[cfg_attr(feature = "serde", serde(with = "crate::words::parents"))]
     pub parents: [Option<EntityId>; 2],
     /// The snapshot it stands for.
     pub snapshot: Option<EntityId>,
@@ -50,6 +54,7 @@ impl Edges {
 
 /// A pack of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PackInfo {
     /// `sha256:` and the hex of the SHA-256 of its bytes.
     pub key: String,
@@ -61,6 +66,7 @@ pub struct PackInfo {
 
 /// A record that is being pushed, and a different encoding of the same entity that the repo has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rival {
     /// What the entity is.
     pub kind: Kind,
@@ -72,6 +78,7 @@ pub struct Rival {
 
 /// Why a host did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum AccessError {
     /// No pack of this run has that number.
     #[error("no pack of this run has number {0}")]

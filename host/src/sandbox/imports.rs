@@ -6,18 +6,26 @@
 use std::cmp::Ordering;
 
 use packhouse_core as core;
-use packhouse_core::{
-    AccessError, BranchConflict, Counts, Database, Edges, EntityId, Fault, Form, Head, Kind, Span, Step, Storage,
-};
+use packhouse_core::{AccessError, BranchConflict, Counts, Edges, EntityId, Fault, Form, Head, Kind, Span, Step};
 
-use super::State;
 use super::bindings::packhouse::engine::{database, storage, types};
+use super::{Host, State};
 
 type Answer<T> = wasmtime::Result<Result<T, types::AccessError>>;
 
-/// Turns an answer of the run into one of the WIT.
+impl State {
+    /// Counts a call, and gives who answers it.
+    fn host(&mut self) -> wasmtime::Result<&mut dyn Host> {
+        let (most, left) = &mut self.calls;
+        wasmtime::ensure!(*left > 0, "it made more than {most} calls");
+        *left -= 1;
+        Ok(self.host.as_mut())
+    }
+}
+
+/// Turns an answer of the host into one of the WIT.
 fn answer<T>(state: &State, answer: Result<T, AccessError>) -> Answer<T> {
-    if state.run.failed() {
+    if state.host.fault().is_some() {
         wasmtime::bail!("the host failed");
     }
     Ok(answer.map_err(Into::into))
@@ -27,24 +35,24 @@ impl types::Host for State {}
 
 impl storage::Host for State {
     fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Answer<Vec<u8>> {
-        let rows = self.run.directory_rows(pack, first, limit);
+        let rows = self.host()?.directory_rows(pack, first, limit);
         answer(self, rows)
     }
 
     fn read_records(&mut self, spans: Vec<types::Span>) -> Answer<Vec<Vec<u8>>> {
         let spans: Vec<Span> = spans.into_iter().map(Into::into).collect();
-        let records = self.run.read_records(&spans);
+        let records = self.host()?.read_records(&spans);
         answer(self, records)
     }
 
     fn compare_records(&mut self, pairs: Vec<(types::Span, types::Span)>) -> Answer<Vec<storage::Ordering>> {
         let pairs: Vec<(Span, Span)> = pairs.into_iter().map(|(a, b)| (a.into(), b.into())).collect();
-        let orders = self.run.compare_records(&pairs).map(|orders| orders.into_iter().map(ordering).collect());
+        let orders = self.host()?.compare_records(&pairs).map(|orders| orders.into_iter().map(ordering).collect());
         answer(self, orders)
     }
 
     fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Answer<Vec<types::Head>> {
-        let heads = self.run.branch_heads(pack, first, limit).map(|heads| heads.iter().map(Into::into).collect());
+        let heads = self.host()?.branch_heads(pack, first, limit).map(|heads| heads.iter().map(Into::into).collect());
         answer(self, heads)
     }
 }
@@ -52,31 +60,35 @@ impl storage::Host for State {
 impl database::Host for State {
     fn packs(&mut self, first: u32, limit: u32) -> Answer<Vec<database::PackInfo>> {
         let packs = self
-            .run
+            .host()?
             .packs(first, limit)
             .map(|packs| packs.into_iter().map(|p| database::PackInfo { key: p.key, bytes: p.bytes, rows: p.rows }).collect());
         answer(self, packs)
     }
 
     fn heads(&mut self, after: Option<String>, limit: u32) -> Answer<Vec<types::Head>> {
-        let heads = self.run.heads(after.as_deref(), limit).map(|heads| heads.iter().map(Into::into).collect());
+        let heads = self.host()?.heads(after.as_deref(), limit).map(|heads| heads.iter().map(Into::into).collect());
         answer(self, heads)
     }
 
     fn history(&mut self, commits: Vec<String>, limit: u32) -> Answer<Vec<types::CommitEdges>> {
-        let Some(ids) = ids(&commits) else { return Ok(Ok(Vec::new())) };
-        let edges = self.run.history(&ids, limit).map(|edges| edges.iter().map(Into::into).collect());
+        let ids: Vec<EntityId> = commits.iter().filter_map(|text| parsed(text)).collect();
+        let edges = self.host()?.history(&ids, limit).map(|edges| edges.iter().map(Into::into).collect());
         answer(self, edges)
     }
 
     fn known(&mut self, kind: types::EntityKind, names: Vec<String>) -> Answer<Vec<bool>> {
-        let Some(ids) = ids(&names) else { return Ok(Ok(vec![false; names.len()])) };
-        let known = self.run.known(kind.into(), &ids);
+        let ids: Vec<Option<EntityId>> = names.iter().map(|text| parsed(text)).collect();
+        let asked: Vec<EntityId> = ids.iter().flatten().copied().collect();
+        let known = self.host()?.known(kind.into(), &asked).map(|known| {
+            let mut known = known.into_iter();
+            ids.iter().map(|id| id.is_some() && known.next().unwrap_or(false)).collect()
+        });
         answer(self, known)
     }
 
     fn rivals(&mut self, first: u64, limit: u32) -> Answer<Vec<database::Rival>> {
-        let rivals = self.run.rivals(first, limit).map(|rivals| {
+        let rivals = self.host()?.rivals(first, limit).map(|rivals| {
             let rival =
                 |r: core::Rival| database::Rival { kind: r.kind.into(), pushed: r.pushed.into(), stored: r.stored.into() };
             rivals.into_iter().map(rival).collect()
@@ -85,9 +97,9 @@ impl database::Host for State {
     }
 }
 
-/// Ids that a component asks about; `None` when one is none.
-fn ids(texts: &[String]) -> Option<Vec<EntityId>> {
-    texts.iter().map(|text| EntityId::parse(text.as_bytes()).ok()).collect()
+/// An id that a component asks about. A text that is none is unknown to every index.
+fn parsed(text: &str) -> Option<EntityId> {
+    EntityId::parse(text.as_bytes()).ok()
 }
 
 fn ordering(ordering: Ordering) -> storage::Ordering {

@@ -5,46 +5,31 @@
 //! anything is published.
 
 mod bindings;
+mod host;
 mod imports;
+mod limits;
 
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use packhouse_core::{Answer, Edges, EntityId, Head, Plan, Request};
 use ring::digest::{SHA256, digest};
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Cache, CacheConfig, Config, Engine, Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{Cache, CacheConfig, Config, Engine, Store, StoreLimits};
 
 use crate::error::{Error, Result};
-use crate::run::Run;
 use bindings::exports::packhouse::engine::assembly;
 use bindings::packhouse::engine::types;
+use limits::{HANDLES, Ticker};
 
-/// What a component may use.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Memory whatever the repo's size, in bytes.
-    pub memory: usize,
-    /// Memory a record of the run, in bytes.
-    pub memory_per_record: usize,
-    /// Time a run, what the host does for it included.
-    pub time: Duration,
-    /// Bytes that it may hand to the host in one call.
-    pub handed_over: usize,
-}
+pub use host::Host;
+pub use limits::Limits;
 
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { memory: 512 << 20, memory_per_record: 400, time: Duration::from_secs(600), handed_over: 64 << 20 }
-    }
-}
+/// The runtime, as tapes name it.
+pub const RUNTIME: &str = "wasmtime 48";
 
 /// Bytes that a plan may write of its own: headers and the heads of all branches.
 const LITERALS: usize = 64 << 20;
-
-/// How often time is looked at.
-const TICK: Duration = Duration::from_millis(50);
 
 /// A component, compiled, and the rules under which it runs. Cheap to clone.
 #[derive(Clone)]
@@ -65,12 +50,14 @@ impl std::fmt::Debug for Sandbox {
 
 /// What a store of wasmtime holds.
 struct State {
-    run: Run,
+    host: Box<dyn Host>,
     limits: StoreLimits,
+    /// Calls of imports that it may make, and how many of these it has left.
+    calls: (u64, u64),
 }
 
 /// What indexing a push answers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Indexed {
     /// For every branch that the push names, by name.
     pub heads: Vec<Head>,
@@ -122,6 +109,15 @@ impl Sandbox {
         Ok(REFERENCE.get_or_init(|| sandbox).clone())
     }
 
+    /// A component in a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or as [`Sandbox::load`].
+    pub fn open(file: &Path, cache: Option<&Path>) -> Result<Sandbox> {
+        let bytes = std::fs::read(file).map_err(Error::io("reading the component", file))?;
+        Sandbox::load(&bytes, cache, Limits::default())
+    }
+
     /// Any component of our world.
     ///
     /// # Errors
@@ -134,6 +130,7 @@ impl Sandbox {
             move |e: wasmtime::Error| Error::Component { digest, doing, reason: format!("{e:#}") }
         };
         let component = Component::new(&engine, bytes).map_err(refused("being compiled"))?;
+        speaks_our_wit(&component, &engine).map_err(refused("being linked"))?;
         let mut linker = Linker::new(&engine);
         bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(refused("being linked"))?;
         linker.instantiate_pre(&component).map_err(refused("being linked"))?;
@@ -141,17 +138,27 @@ impl Sandbox {
         Ok(Sandbox { engine, component, linker: Arc::new(linker), ticker, digest: digest.into(), limits })
     }
 
+    /// The same component under other limits.
+    pub fn with_limits(&self, limits: Limits) -> Sandbox {
+        Sandbox { limits, ..self.clone() }
+    }
+
+    /// The rules under which it runs.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The component's digest: `sha256:` and hex.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Plans a consolidation of the run's packs; nothing of the plan is proven yet. Gives the run back for what comes next.
+    /// Plans a consolidation of the packs that `host` shows, whose directories have `records` rows. Nothing of the plan is proven yet.
     ///
     /// # Errors
     /// A fault of the host, of the records, or [`Error::Component`].
-    pub fn consolidate(&self, run: Run, records: u64) -> Result<(Plan, Run), RunError> {
-        self.run("planning a consolidation", run, records, |instance, store| {
+    pub fn consolidate(&self, host: Box<dyn Host>, records: u64) -> Result<Plan, RunError> {
+        self.run("planning a consolidation", host, records, |instance, store| {
             let consolidation = instance.packhouse_engine_consolidation();
             let summary = match consolidation.call_plan(&mut *store)? {
                 Ok(summary) => summary,
@@ -166,14 +173,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// As [`Sandbox::consolidate`].
-    pub fn assemble(&self, run: Run, records: u64, request: &Request) -> Result<(Answer, Run), RunError> {
+    pub fn assemble(&self, host: Box<dyn Host>, records: u64, request: &Request) -> Result<Answer, RunError> {
         let words = |ids: &[EntityId]| ids.iter().map(EntityId::to_string).collect();
         let request = assembly::Request {
             want: words(&request.want),
             want_if_known: words(&request.want_if_known),
             have: words(&request.have),
         };
-        self.run("planning a fetch", run, records, |instance, store| {
+        self.run("planning a fetch", host, records, |instance, store| {
             let assembly = instance.packhouse_engine_assembly();
             let answer = match assembly.call_plan(&mut *store, &request)? {
                 Ok(answer) => answer,
@@ -184,12 +191,12 @@ impl Sandbox {
         })
     }
 
-    /// Reads a push: the first `pushed` packs of the run.
+    /// Reads a push: the first `pushed` of the packs that `host` shows.
     ///
     /// # Errors
     /// As [`Sandbox::consolidate`].
-    pub fn index(&self, run: Run, records: u64, pushed: u32, force: bool) -> Result<(Indexed, Run), RunError> {
-        self.run("indexing a push", run, records, |instance, store| {
+    pub fn index(&self, host: Box<dyn Host>, records: u64, pushed: u32, force: bool) -> Result<Indexed, RunError> {
+        self.run("indexing a push", host, records, |instance, store| {
             let indexing = instance.packhouse_engine_indexing();
             let summary = match indexing.call_index(&mut *store, pushed, force)? {
                 Ok(summary) => summary,
@@ -217,42 +224,58 @@ impl Sandbox {
     fn run<T>(
         &self,
         doing: &'static str,
-        run: Run,
+        host: Box<dyn Host>,
         records: u64,
         call: impl FnOnce(&bindings::Engine, &mut Store<State>) -> wasmtime::Result<Result<T, types::Fault>>,
-    ) -> Result<(T, Run), RunError> {
-        let memory = self.limits.memory.saturating_add(self.limits.memory_per_record.saturating_mul(records as usize));
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(memory.min(u32::MAX as usize))
-            .table_elements(10_000)
-            .instances(16)
-            .tables(16)
-            .memories(1)
-            .trap_on_grow_failure(true)
-            .build();
-        let mut store = Store::new(&self.engine, State { run, limits });
+    ) -> Result<T, RunError> {
+        let calls = self.limits.calls_for(records);
+        let limits = self.limits.store_limits(records);
+        let mut store = Store::new(&self.engine, State { host, limits, calls: (calls, calls) });
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(self.limits.handed_over);
-        store.set_epoch_deadline((self.limits.time.as_millis() / TICK.as_millis()).max(1) as u64);
+        store.set_max_component_handles(HANDLES);
+        store.set_epoch_deadline(self.limits.ticks());
 
         let outcome = self.ticker.during(|| {
             let instance = bindings::Engine::instantiate(&mut store, &self.component, &self.linker)?;
             call(&instance, &mut store)
         });
-        let mut run = store.into_data().run;
-        if let Some(fault) = run.take_fault() {
+        if let Some(fault) = store.data_mut().host.take_fault() {
             return Err(RunError::Host(fault));
         }
         match outcome {
-            Ok(Ok(answer)) => Ok((answer, run)),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(fault)) => Err(RunError::Fault(imports::fault(fault))),
             Err(error) => Err(RunError::Host(Error::Component {
                 digest: self.digest.to_string(),
                 doing,
-                reason: reason(&error, memory, self.limits.time),
+                reason: reason(&error, &self.limits, records),
             })),
         }
     }
+}
+
+/// Refuses a component of another WIT in words: linking would, and name a missing function.
+fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()> {
+    let ours = version_of(packhouse_artifact::WORLD);
+    let of_type = component.component_type();
+    let imports = of_type.imports(engine).map(|(name, _)| name.to_owned());
+    let exports = of_type.exports(engine).map(|(name, _)| name.to_owned());
+    let mut spoken = imports.chain(exports).filter(|name| name.starts_with("packhouse:engine/")).peekable();
+    wasmtime::ensure!(spoken.peek().is_some(), "it is no component of packhouse: nothing of it is of packhouse:engine");
+    for name in spoken {
+        let theirs = version_of(&name);
+        // Before 1.0 the second number is the one that tells of breaks.
+        let compatible = theirs[0] == ours[0] && (ours[0] != "0" || theirs[1] == ours[1]);
+        wasmtime::ensure!(compatible, "it speaks {name}, and this packhouse speaks {}", packhouse_artifact::WORLD);
+    }
+    Ok(())
+}
+
+/// The numbers behind the `@` of a name of the WIT, as they stand.
+fn version_of(name: &str) -> [&str; 2] {
+    let mut numbers = name.rsplit_once('@').map_or("", |(_, version)| version).split('.');
+    [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()]
 }
 
 /// Why a run gave nothing.
@@ -265,15 +288,15 @@ pub enum RunError {
 }
 
 /// What a trap means, in words.
-fn reason(error: &wasmtime::Error, memory: usize, time: Duration) -> String {
+fn reason(error: &wasmtime::Error, limits: &Limits, records: u64) -> String {
     match error.downcast_ref::<wasmtime::Trap>() {
-        Some(wasmtime::Trap::Interrupt) => format!("it took longer than {} s", time.as_secs_f32()),
+        Some(wasmtime::Trap::Interrupt) => format!("it took longer than {} s", limits.time.as_secs_f32()),
         Some(wasmtime::Trap::StackOverflow) => "it called itself too deeply".into(),
         Some(trap) => format!("it trapped ({trap})"),
         None => {
             let text = format!("{error:#}");
             if text.contains("growth failure") || text.contains("grow") && text.contains("memory") {
-                format!("it wanted more than {} MiB of memory", memory >> 20)
+                format!("it wanted more than {} MiB of memory", limits.memory_for(records) >> 20)
             } else {
                 text.lines().next().unwrap_or("it failed").to_owned()
             }
@@ -310,67 +333,4 @@ fn read_plan(
         wasmtime::ensure!(plan.steps.len() as u64 <= summary.steps, "its plan gives more steps than it claims");
     }
     Ok(plan)
-}
-
-/// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread for all runs of
-/// an engine: time passes at one speed.
-#[derive(Debug)]
-struct Ticker {
-    shared: Arc<(Mutex<Ticking>, Condvar)>,
-}
-
-#[derive(Debug, Default)]
-struct Ticking {
-    runs: usize,
-    closed: bool,
-}
-
-impl Ticker {
-    fn new(engine: &Engine) -> Ticker {
-        let shared: Arc<(Mutex<Ticking>, Condvar)> = Arc::default();
-        let (engine, theirs) = (engine.clone(), shared.clone());
-        std::thread::spawn(move || {
-            let (state, changed) = &*theirs;
-            let mut ticking = state.lock().unwrap_or_else(PoisonError::into_inner);
-            while !ticking.closed {
-                if ticking.runs == 0 {
-                    ticking = changed.wait(ticking).unwrap_or_else(PoisonError::into_inner);
-                    continue;
-                }
-                // Runs that come and go meanwhile don't make a tick longer.
-                let (guard, timeout) = changed
-                    .wait_timeout_while(ticking, TICK, |t| t.runs > 0 && !t.closed)
-                    .unwrap_or_else(PoisonError::into_inner);
-                ticking = guard;
-                if timeout.timed_out() {
-                    engine.increment_epoch();
-                }
-            }
-        });
-        Ticker { shared }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Ticking)) {
-        change(&mut self.shared.0.lock().unwrap_or_else(PoisonError::into_inner));
-        self.shared.1.notify_all();
-    }
-
-    fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        /// Counts the run out, also when it panics.
-        struct Out<'a>(&'a Ticker);
-        impl Drop for Out<'_> {
-            fn drop(&mut self) {
-                self.0.change(|t| t.runs -= 1);
-            }
-        }
-        self.change(|t| t.runs += 1);
-        let _out = Out(self);
-        work()
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.change(|t| t.closed = true);
-    }
 }

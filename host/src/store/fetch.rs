@@ -12,13 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::{Answer, Counts, EntityId, Head, Request};
 
 use super::load::{bad_words, distinct_packs, examine};
-use super::{Store, blocking, joined, prove};
+use super::{Store, blocking, prove};
 use crate::catalog::RepoRow;
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{Run, RunPack};
+use crate::tape::Question;
 use crate::vault::StoredPack;
 
 /// What to fetch.
@@ -76,11 +77,12 @@ impl Store {
         let packs = Arc::new(self.directories(repo, &distinct_packs(&shelves)).await?);
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let run = Run::new(self.run_packs(repo, packs.clone()), heads.clone(), Some(snapshot));
-        let sandbox = self.sandbox.clone();
         let asked = ask.clone();
-        let planned = joined(tokio::task::spawn_blocking(move || sandbox.assemble(run, records, &asked))).await?;
+        let question = Question::Assembly { request: ask.clone() };
+        let planned =
+            self.ask("fetch", repo, question, &packs, run, move |sandbox, host| sandbox.assemble(host, records, &asked)).await?;
         let answer = match planned {
-            Ok((answer, _)) => answer,
+            Ok(answer) => answer,
             Err(error) => return Err(self.run_error(repo, &packs, error).await),
         };
 

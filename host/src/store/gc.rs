@@ -18,7 +18,7 @@ use packhouse_core::{Head, Plan};
 use super::cost::peak_disk;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
-use super::{Store, TRIES, blocking, joined};
+use super::{Store, TRIES, blocking};
 use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
@@ -29,6 +29,7 @@ use crate::progress::{Phase, Progress};
 use crate::report::GcReport;
 use crate::run::{Run, RunPack};
 use crate::sandbox::RunError;
+use crate::tape::{Question, plan_digest};
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
@@ -128,14 +129,13 @@ impl Store {
         let heads = snapshot.heads().await?;
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), None);
-        let sandbox = self.sandbox.clone();
+        let question = Question::Consolidation {};
+        let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
         // The component plans on one core while the index is read on the other.
-        let planning = tokio::task::spawn_blocking(move || sandbox.consolidate(run, records));
-        let index = read_index(snapshot.as_mut()).await;
-        let answer = joined(planning).await?;
+        let (answer, index) = tokio::join!(planning, read_index(snapshot.as_mut()));
         drop(snapshot);
-        let plan = match answer {
-            Ok((plan, _)) => plan,
+        let plan = match answer? {
+            Ok(plan) => plan,
             Err(error) => return Err(self.run_error(&row.name, &packs, error).await),
         };
         let index = index?;
@@ -148,7 +148,7 @@ impl Store {
         report.consolidated_key = None;
         report.bytes_after = plan.bytes;
         report.duplicates_dropped = records - plan.records.total();
-        report.plan_digest = Some(prove::plan_digest(&plan, &packs));
+        report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
         report.cost = Some(self.cost(&plan, &packs).await?);
         report.elapsed_ms = self.millis_since(started);
         let work = Work { packs, plan: Arc::new(plan), index, heads };

@@ -8,6 +8,7 @@ mod load;
 mod overview;
 mod prove;
 mod push;
+mod record;
 mod repo;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::world::{SystemWorld, World};
 pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use push::PushOptions;
+use record::Deck;
 
 /// How often a verb begins anew when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;
@@ -44,6 +46,8 @@ pub struct StoreOptions {
     pub packs: PathBuf,
     /// Folder in which compiled components are kept between processes; none: compile each time.
     pub cache: Option<PathBuf>,
+    /// A component to run instead of the reference artifact.
+    pub component: Option<PathBuf>,
     /// Clock and ids.
     pub world: Arc<dyn World>,
 }
@@ -56,6 +60,7 @@ impl StoreOptions {
             catalog: data.join("catalog.db"),
             packs: data.to_owned(),
             cache: std::path::absolute(data.join("cache")).ok(),
+            component: None,
             world: Arc::new(SystemWorld),
         }
     }
@@ -69,6 +74,7 @@ pub struct Store {
     sandbox: Sandbox,
     world: Arc<dyn World>,
     swept: Swept,
+    deck: Option<Arc<Deck>>,
 }
 
 impl Store {
@@ -85,7 +91,12 @@ impl Store {
         let catalog = SqliteCatalog::open(&options.catalog).await?;
         let vault = LocalVault::open(&options.packs)?;
         let cache = options.cache;
-        let sandbox = blocking(move || Sandbox::reference(cache.as_deref())).await?;
+        let component = options.component;
+        let sandbox = blocking(move || match component {
+            None => Sandbox::reference(cache.as_deref()),
+            Some(file) => Sandbox::open(&file, cache.as_deref()),
+        })
+        .await?;
         Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
     }
 
@@ -103,7 +114,7 @@ impl Store {
         if swept.removed > 0 {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
-        Ok(Store { catalog, vault, sandbox, world, swept })
+        Ok(Store { catalog, vault, sandbox, world, swept, deck: None })
     }
 
     /// Digest of the component that this store runs.

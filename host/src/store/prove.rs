@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 
 use packhouse_core::{EntityId, Head, Kind, Plan, Request, Step};
-use ring::digest::{Context, SHA256};
 
 use crate::catalog::{IndexRow, entity_key, entity_of};
 use crate::pack::Written;
@@ -202,31 +201,4 @@ pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
         at += step.bytes();
     }
     Failed::Component(format!("what it makes is no sound pack: {}, at byte {}", bad.reason, bad.offset))
-}
-
-/// The digest of a plan: over the keys of its sources and its steps.
-pub(super) fn plan_digest(plan: &Plan, packs: &[RunPack]) -> String {
-    let mut sum = Context::new(&SHA256);
-    sum.update(b"packhouse plan 1\n");
-    sum.update(&(packs.len() as u64).to_le_bytes());
-    for pack in packs {
-        sum.update(pack.directory.key.digest());
-    }
-    for step in &plan.steps {
-        match step {
-            Step::Literal(bytes) => {
-                sum.update(&[0]);
-                sum.update(&(bytes.len() as u64).to_le_bytes());
-                sum.update(bytes);
-            }
-            Step::Copy(span) => {
-                let mut bytes = [1; 21];
-                bytes[1..5].copy_from_slice(&span.pack.to_le_bytes());
-                bytes[5..13].copy_from_slice(&span.offset.to_le_bytes());
-                bytes[13..].copy_from_slice(&span.length.to_le_bytes());
-                sum.update(&bytes);
-            }
-        }
-    }
-    format!("sha256:{}", hex::encode(sum.finish()))
 }

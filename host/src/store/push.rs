@@ -20,7 +20,7 @@ use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::repo::named;
-use super::{Store, TRIES, blocking, joined};
+use super::{Store, TRIES, blocking};
 use crate::catalog::{EntityKey, Fresh, IndexRow, Moved, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -30,6 +30,7 @@ use crate::progress::{Phase, Progress};
 use crate::report::{PushReport, PushStatus};
 use crate::run::{Packs, Run, RunPack};
 use crate::sandbox::{Indexed, RunError};
+use crate::tape::Question;
 use crate::vault::Staged;
 
 /// How to push.
@@ -206,10 +207,13 @@ impl Store {
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
         let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
-        let sandbox = self.sandbox.clone();
-        let indexed = joined(tokio::task::spawn_blocking(move || sandbox.index(run, records, pushed, options.force))).await?;
+        let force = options.force;
+        let question = Question::Indexing { pushed, force };
+        let indexed = self
+            .ask("push", &row.name, question, &packs, run, move |sandbox, host| sandbox.index(host, records, pushed, force))
+            .await?;
         let indexed = match indexed {
-            Ok((indexed, _)) => indexed,
+            Ok(indexed) => indexed,
             Err(error) => return Err(self.refusal(&row.name, received, &numbers, &packs, error).await),
         };
         let mut reader = self.run_packs(&row.name, packs.clone());

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use packhouse_artifact::{COMPONENT, WIT, WORLD};
 use packhouse_host::Error;
+use packhouse_host::sandbox::Sandbox;
 use serde::Serialize;
 
 use crate::args::Component;
@@ -25,10 +26,13 @@ struct Report {
 /// Shows the component, writes it to a file, or prints its WIT.
 pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
+    let other = context.globals.component.as_deref().map(|file| read_other(file, asked.wit)).transpose()?;
+    let component = other.as_deref().unwrap_or(COMPONENT);
     if let Some(file) = &asked.output {
-        write(file, COMPONENT)?;
+        write(file, component)?;
     }
-    let report = Report { digest: digest(), bytes: COMPONENT.len(), world: WORLD, wit: asked.wit.then(|| wit_text(&WIT)) };
+    let wit = asked.wit.then(|| wit_text(&WIT));
+    let report = Report { digest: digest(component), bytes: component.len(), world: WORLD, wit };
     if let (Some(wit), false) = (&report.wit, output.json()) {
         output.raw(wit)?;
         return Ok(Exit::Done);
@@ -42,9 +46,22 @@ pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// Digest of the component that this binary embeds.
-fn digest() -> String {
-    format!("sha256:{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, COMPONENT)))
+/// The bytes of a component that somebody else made, if it is one that packhouse can run.
+fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
+    if wit {
+        let words = format!(
+            "--wit prints the WIT that packhouse speaks; for that of {0} itself: wasm-tools component wit {0}",
+            file.display()
+        );
+        return Err(Error::Usage(words).into());
+    }
+    Sandbox::open(file, None)?;
+    Ok(std::fs::read(file).map_err(|source| Error::Io { doing: "reading", path: file.to_owned(), source })?)
+}
+
+/// Digest of a component, as hosts name it.
+fn digest(component: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, component)))
 }
 
 /// Writes beside the file and renames: whoever reads it sees the old bytes or the new ones, never half of them.
@@ -98,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_digest_is_that_of_the_provenance() {
-        assert!(packhouse_artifact::PROVENANCE.contains(&format!("digest = \"{}\"", digest())));
+        assert!(packhouse_artifact::PROVENANCE.contains(&format!("digest = \"{}\"", digest(COMPONENT))));
     }
 
     #[test]

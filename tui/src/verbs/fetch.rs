@@ -12,6 +12,7 @@ use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
+use crate::verbs::record;
 
 /// Fetches.
 pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit> {
@@ -19,8 +20,10 @@ pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit>
     let request = FetchRequest { want: asked.want, have: asked.have, ttl: Duration::from_secs(asked.ttl), output: asked.output };
     let watch = context.bars.watch(PATIENCE);
     let report = watched(&context.output, watch.progress(), async {
-        let store = context.open().await?;
-        Ok(store.fetch(&asked.repo, &request, watch.progress()).await?)
+        let store = record::onto(&context.open().await?, asked.record.as_deref());
+        let report = store.fetch(&asked.repo, &request, watch.progress()).await;
+        record::tell(&store, asked.record.as_deref(), &context.output);
+        Ok(report?)
     })
     .await?;
     drop(watch);

@@ -10,6 +10,7 @@ use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
+use crate::verbs::record;
 
 /// Consolidates, or plans to.
 pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
@@ -26,10 +27,15 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
             output.note("there are no repos; make one with: packhouse repo create OWNER/SLUG");
         }
         super::each(&repos, context, async |repo| {
-            let report = match asked.dry_run {
-                true => store.plan_gc(repo, progress).await?.report,
-                false => store.gc(repo, progress).await?,
+            let tape = asked.record.as_deref().map(|record| record::of_repo(record, repo, repos.len() > 1)).transpose()?;
+            let store = record::onto(&store, tape.as_deref());
+            let outcome = match asked.dry_run {
+                true => store.plan_gc(repo, progress).await.map(|plan| plan.report),
+                false => store.gc(repo, progress).await,
             };
+            // There is a tape of a failure too, and it is wanted all the more.
+            record::tell(&store, tape.as_deref(), output);
+            let report = outcome?;
             output.result(&report, || describe(&report, output))?;
             Ok(Exit::Done)
         })

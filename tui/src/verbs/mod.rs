@@ -8,6 +8,8 @@ mod doctor;
 mod fetch;
 mod gc;
 mod push;
+mod record;
+mod replay;
 mod repo;
 mod verify;
 
@@ -26,6 +28,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Fetch(asked) => fetch::run(asked, context).await,
         Verb::Verify(asked) => verify::run(asked, context).await,
         Verb::Component(asked) => component::run(&asked, context),
+        Verb::Replay(asked) => replay::run(asked, context).await,
         Verb::Doctor => doctor::run(context).await,
         Verb::Console(asked) => console::run(&asked, context).await,
         Verb::Demo(asked) => demo::run(&asked, context).await,

@@ -11,13 +11,16 @@ use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::verbs::record;
 
 /// Pushes.
 pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
     let reports = watched(&context.output, watch.progress(), async {
-        let store = context.open().await?;
-        Ok(store.push(&asked.repo, &asked.files, PushOptions { force: asked.force }, watch.progress()).await?)
+        let store = record::onto(&context.open().await?, asked.record.as_deref());
+        let reports = store.push(&asked.repo, &asked.files, PushOptions { force: asked.force }, watch.progress()).await;
+        record::tell(&store, asked.record.as_deref(), &context.output);
+        Ok(reports?)
     })
     .await?;
     drop(watch);

@@ -1,0 +1,159 @@
+//! Misdeeds that spoil an honest plan.
+
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Form, Head, Index, Kind, PackInfo, Plan, ROW_BYTES, Rival, Row, Span, Step, Storage,
+};
+
+use crate::imports::Imports;
+use crate::misdeed::{Misdeed, for_ever};
+use crate::packhouse::engine::types;
+
+/// The host, but for one object that is in no directory any more: what the honest planner makes of that is a well formed pack.
+pub(crate) struct Hiding {
+    pub(crate) hides: bool,
+    pub(crate) hidden: Option<EntityId>,
+}
+
+impl Storage for Hiding {
+    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+        let rows = Imports.directory_rows(pack, first, limit)?;
+        if !self.hides {
+            return Ok(rows);
+        }
+        let mut kept = Vec::new();
+        for row in rows.chunks_exact(ROW_BYTES) {
+            let decoded = Row::decode(row).expect("the host gives rows");
+            if decoded.kind == Kind::Object && *self.hidden.get_or_insert(decoded.id) == decoded.id {
+                continue;
+            }
+            kept.extend_from_slice(row);
+        }
+        Ok(kept)
+    }
+
+    fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
+        Imports.read_records(spans)
+    }
+
+    fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<std::cmp::Ordering>, AccessError> {
+        Imports.compare_records(pairs)
+    }
+
+    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+        Imports.branch_heads(pack, first, limit)
+    }
+}
+
+impl Database for Hiding {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+        Imports.packs(first, limit)
+    }
+
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+        Imports.heads(after, limit)
+    }
+
+    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
+        Imports.history(from, limit)
+    }
+
+    fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
+        Imports.known(kind, ids)
+    }
+
+    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
+        Imports.rivals(first, limit)
+    }
+}
+
+/// Spoils the steps, and keeps the plan's own words about them true.
+pub(crate) fn plan(misdeed: Misdeed, plan: &mut Plan) {
+    let last = plan.steps.iter().rposition(|step| matches!(step, Step::Copy(_))).expect("the tests give it records");
+    let Step::Copy(span) = plan.steps[last] else { unreachable!("it was looked for above") };
+    let mut bytes = plan.bytes;
+    match misdeed {
+        Misdeed::RepeatsAnObject => {
+            let object = last_object(span);
+            plan.steps.insert(last + 1, Step::Copy(object));
+            plan.records.objects += 1;
+            bytes += object.length;
+            one_more_object(&mut plan.steps);
+        }
+        Misdeed::OutsideAPack => plan.steps[last] = Step::Copy(Span { offset: u64::MAX - span.length, ..span }),
+        Misdeed::AnotherReposPack => plan.steps[last] = Step::Copy(Span { pack: u32::MAX, ..span }),
+        Misdeed::HalfARecord => plan.steps[last] = Step::Copy(Span { length: span.length - 1, ..span }),
+        Misdeed::Invents => {
+            // A record's bytes come as a literal: nothing says that they were ever anybody's.
+            plan.steps[last] = Step::Literal(vec![0xc0; span.length as usize]);
+        }
+        Misdeed::MovesABranch => {
+            let Some(Step::Literal(heads)) = plan.steps.last_mut() else { return };
+            let end = heads.len() - 1;
+            heads[end] = if heads[end] == b'0' { b'1' } else { b'0' };
+        }
+        _ => {}
+    }
+    plan.bytes = match misdeed {
+        Misdeed::HalfARecord => bytes - 1,
+        _ => bytes,
+    };
+}
+
+/// The last object of a span, found in the directory.
+fn last_object(span: Span) -> Span {
+    let rows = Imports.directory_rows(span.pack, 0, packhouse_core::ports::MAX_ROWS).unwrap_or_default();
+    let within = |row: &Row| row.offset >= span.offset && row.offset + row.length <= span.offset + span.length;
+    let objects = rows.chunks_exact(ROW_BYTES).filter_map(Row::decode).filter(|row| row.kind == Kind::Object);
+    objects.filter(within).last().expect("the last records of the tests' packs are objects").span(span.pack)
+}
+
+/// Raises the number in the header of the objects, which is written in one byte for the tests' few objects.
+fn one_more_object(steps: &mut [Step]) {
+    for step in steps {
+        let Step::Literal(bytes) = step else { continue };
+        let Some(at) = bytes.windows(8).position(|window| window == b"\xa7objects") else { continue };
+        match bytes[at + 8] {
+            count @ 0x90..0x9f => bytes[at + 8] = count + 1,
+            0xdc => bytes[at + 10] += 1,
+            _ => panic!("the tests give it fewer objects"),
+        }
+    }
+}
+
+/// Spoils what it says of a plan.
+pub(crate) fn summary(misdeed: Misdeed, summary: &mut types::PlanSummary) {
+    match misdeed {
+        Misdeed::CountsWrong => summary.records.objects += 1,
+        Misdeed::SizesWrong => summary.bytes += 1,
+        Misdeed::ClaimsEndlessSteps => summary.steps = u64::MAX,
+        _ => {}
+    }
+}
+
+/// A page that is none of the plan's.
+pub(crate) fn page(misdeed: Misdeed, steps: &[Step]) -> Option<Vec<types::Step>> {
+    match misdeed {
+        Misdeed::GivesNoSteps => Some(Vec::new()),
+        Misdeed::GivesTooManySteps => Some(steps.iter().cycle().take(steps.len() * 2 + 1).map(Into::into).collect()),
+        Misdeed::HandsOverTooMuch => Some(vec![types::Step::Literal(vec![0; 300 << 20])]),
+        Misdeed::LoopsInPages => for_ever(),
+        Misdeed::TrapsInPages => panic!("as it was told"),
+        _ => None,
+    }
+}
+
+/// Spoils what it says of a push.
+pub(crate) fn index(misdeed: Misdeed, index: &mut Index) {
+    match misdeed {
+        Misdeed::ForgesAHead => {
+            for head in &mut index.heads {
+                head.commit = EntityId::new(Form::Bare, [0xee; 32]);
+            }
+        }
+        Misdeed::PrefersNobody => index.preferred.extend([3, u64::MAX]),
+        Misdeed::ForgetsEdges => {
+            index.edges.pop();
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,86 @@
+//! The calls of the wall as values: what each is named, what it is asked with, and what it answers. Serialised, they
+//! have the names of the WIT.
+
+use packhouse_core::{AccessError, Edges, EntityId, Head, Kind, PackInfo, Rival, Span};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A call of an import.
+pub(super) trait Call: Serialize + DeserializeOwned + PartialEq {
+    /// Interface and function.
+    const NAME: &'static str;
+    type Answer: Serialize + DeserializeOwned;
+}
+
+/// How a call was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Answered<T> {
+    Ok(T),
+    Err(AccessError),
+    /// In words, why the host could not answer and ended the run.
+    Trap(String),
+}
+
+/// `list<u8>`, in hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bytes(#[serde(with = "hex")] pub(super) Vec<u8>);
+
+/// How two records compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Order {
+    Less,
+    Equal,
+    Greater,
+}
+
+impl From<std::cmp::Ordering> for Order {
+    fn from(order: std::cmp::Ordering) -> Order {
+        match order {
+            std::cmp::Ordering::Less => Order::Less,
+            std::cmp::Ordering::Equal => Order::Equal,
+            std::cmp::Ordering::Greater => Order::Greater,
+        }
+    }
+}
+
+impl From<Order> for std::cmp::Ordering {
+    fn from(order: Order) -> std::cmp::Ordering {
+        match order {
+            Order::Less => std::cmp::Ordering::Less,
+            Order::Equal => std::cmp::Ordering::Equal,
+            Order::Greater => std::cmp::Ordering::Greater,
+        }
+    }
+}
+
+/// Declares the calls: the arguments by name, the function, the answer.
+macro_rules! calls {
+    ($($name:ident { $($argument:ident: $type:ty),+ } = $function:literal -> $answer:ty;)+) => {
+        $(
+            #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub(super) struct $name {
+                $(pub(super) $argument: $type,)+
+            }
+
+            impl Call for $name {
+                const NAME: &'static str = $function;
+                type Answer = $answer;
+            }
+        )+
+    };
+}
+
+calls! {
+    DirectoryRows { pack: u32, first: u64, limit: u32 } = "storage.directory-rows" -> Bytes;
+    ReadRecords { spans: Vec<Span> } = "storage.read-records" -> Vec<Bytes>;
+    CompareRecords { pairs: Vec<(Span, Span)> } = "storage.compare-records" -> Vec<Order>;
+    BranchHeads { pack: u32, first: u32, limit: u32 } = "storage.branch-heads" -> Vec<Head>;
+    ListPacks { first: u32, limit: u32 } = "database.packs" -> Vec<PackInfo>;
+    ListHeads { after: Option<String>, limit: u32 } = "database.heads" -> Vec<Head>;
+    History { commits: Vec<EntityId>, limit: u32 } = "database.history" -> Vec<Edges>;
+    Known { kind: Kind, ids: Vec<EntityId> } = "database.known" -> Vec<bool>;
+    Rivals { first: u64, limit: u32 } = "database.rivals" -> Vec<Rival>;
+}

@@ -1,0 +1,255 @@
+//! Replaying: a recorded run again, with the tape for a host, and what is to be said of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use packhouse_core::{Row, Step};
+use serde::Serialize;
+
+use super::format::{Header, Outcome, Question, end_of};
+use super::memory::Memory;
+use super::player::{Player, Position, cut, is_call, locked, same};
+use super::reader::Reader;
+use crate::error::{Error, Result};
+use crate::sandbox::{Host, RunError, Sandbox};
+
+/// What a replay came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The same calls, the same result.
+    Identical,
+    /// Other calls, or another plan, and the same pack to the byte.
+    SameKey,
+    /// Another result.
+    Different,
+}
+
+impl Verdict {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Verdict::Identical => "identical",
+            Verdict::SameKey => "same key, other calls",
+            Verdict::Different => "different",
+        }
+    }
+}
+
+/// A replay of one tape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replay {
+    /// The tape.
+    pub tape: PathBuf,
+    /// The component that ran.
+    pub component: String,
+    /// The component that is on the tape.
+    pub recorded_component: String,
+    /// Calls that went as recorded.
+    pub calls: u64,
+    /// Whether all went as recorded.
+    pub ok: bool,
+    /// More than that.
+    pub verdict: Verdict,
+    /// Where it first went otherwise, with both sides.
+    pub divergence: Option<String>,
+}
+
+/// Runs what is on a tape again, in `sandbox`, under the limits on the tape.
+///
+/// # Errors
+/// [`Error::DamagedTape`], or [`Error::Unsupported`] for a tape of another version. A component that does something else is
+/// no error: it is what the answer tells.
+pub fn replay(tape: &Path, sandbox: &Sandbox) -> Result<Replay> {
+    let mut reader = Reader::open(tape)?;
+    let header = reader.header()?;
+    let position = Arc::new(Mutex::new(Position::new(reader)));
+    let player = Player::new(position.clone());
+    let outcome = run(&header, sandbox, player)?;
+    let mut position = locked(&position);
+    let diverged = match &outcome {
+        Ran::Diverged(words) => Some(words.clone()),
+        Ran::Ended(outcome) => rest_differs(&header, outcome, &mut position)?,
+    };
+    let calls = position.calls;
+    let verdict = match &diverged {
+        None => Verdict::Identical,
+        Some(_) => judge(tape, sandbox)?,
+    };
+    Ok(Replay {
+        tape: tape.to_owned(),
+        component: sandbox.digest().to_owned(),
+        recorded_component: header.component,
+        calls,
+        ok: diverged.is_none(),
+        verdict,
+        divergence: diverged,
+    })
+}
+
+/// Reads the header of a tape.
+///
+/// # Errors
+/// As [`replay`].
+pub fn header(tape: &Path) -> Result<Header> {
+    Reader::open(tape)?.header()
+}
+
+/// Hands over the lines of a tape, and checks that it has its end.
+///
+/// # Errors
+/// As [`replay`], or what `line` answers.
+pub fn dump(tape: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    let mut reader = Reader::open(tape)?;
+    let header = reader.header()?;
+    line(&serde_json::to_string(&header).expect("a header always has a JSON form"))?;
+    let mut ended = false;
+    while let Some(text) = reader.next()? {
+        ended = end_of(text).is_some();
+        line(text)?;
+    }
+    if ended { Ok(()) } else { Err(reader.damaged("the tape ends without its end")) }
+}
+
+/// How a run on a tape ended.
+enum Ran {
+    Ended(Outcome),
+    Diverged(String),
+}
+
+/// Asks a component what is on the tape.
+fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
+    let sandbox = sandbox.with_limits(header.engine.limits());
+    let host: Box<dyn Host> = Box::new(host);
+    let answer = match &header.question {
+        Question::Consolidation {} => sandbox.consolidate(host, header.records).map(Outcome::from),
+        Question::Assembly { request } => sandbox.assemble(host, header.records, request).map(Outcome::from),
+        Question::Indexing { pushed, force } => sandbox.index(host, header.records, *pushed, *force).map(Outcome::from),
+    };
+    match answer {
+        Ok(outcome) => Ok(Ran::Ended(outcome)),
+        Err(RunError::Host(Error::Diverged(words))) => Ok(Ran::Diverged(words)),
+        Err(RunError::Host(error @ Error::DamagedTape { .. })) => Err(error),
+        Err(error) => Ok(Ran::Ended(Outcome::from(&error))),
+    }
+}
+
+/// Compares what is left of a tape with a result. Says where they differ first.
+fn rest_differs(header: &Header, outcome: &Outcome, position: &mut Position) -> Result<Option<String>> {
+    let mut differs = None;
+    let calls = position.calls;
+    let outcome = outcome.lines(&header.packs, calls, |line| {
+        let Some(recorded) = position.next()? else { return Err(position.reader.damaged("the tape ends without its end")) };
+        if same(&recorded, &line) {
+            return Ok(());
+        }
+        differs = Some(if is_call(&recorded) {
+            format!("call {}: the tape has {}, and the component makes no more calls", calls + 1, cut(&recorded))
+        } else {
+            first_difference(&recorded, &line)
+        });
+        // Nothing that follows matters.
+        Err(Error::Diverged(String::new()))
+    });
+    match outcome {
+        Ok(()) if position.next()?.is_some() => Err(position.reader.damaged("something follows the end of the tape")),
+        Ok(()) => Ok(None),
+        Err(Error::Diverged(_)) => Ok(differs),
+        Err(error) => Err(error),
+    }
+}
+
+/// Two lines behind the calls: of pages, the first item that differs.
+fn first_difference(recorded: &str, now: &str) -> String {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    if let (Some(recorded), Some(now)) = (read(recorded), read(now)) {
+        for list in ["steps", "edges"] {
+            if let (Some(recorded), Some(now)) = (recorded[list].as_array(), now[list].as_array()) {
+                let at = recorded.iter().zip(now).position(|(a, b)| a != b).unwrap_or(recorded.len().min(now.len()));
+                let shown =
+                    |items: &[serde_json::Value]| items.get(at).map_or("nothing".to_owned(), |item| cut(&item.to_string()));
+                let (item, recorded, now) = (&list[..list.len() - 1], shown(recorded), shown(now));
+                return format!("result, {item} {at} of a page: the tape has {recorded}, and the component answers {now}");
+            }
+        }
+    }
+    format!("result: the tape has {}, and the component answers {}", cut(recorded), cut(now))
+}
+
+/// Tells whether a component that diverged makes the same pack all the same: it is asked again, with what the tape knows for a host.
+fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
+    let mut reader = Reader::open(tape)?;
+    let header = reader.header()?;
+    let mut memory = Memory::default();
+    let mut tail = Vec::new();
+    while let Some(line) = reader.next()? {
+        if tail.is_empty() && is_call(line) {
+            if serde_json::from_str(line).ok().and_then(|line| memory.learn(&line)).is_none() {
+                return Err(reader.damaged("it is no call of this world"));
+            }
+        } else {
+            tail.push(line.to_owned());
+        }
+    }
+    let Some(recorded) = Outcome::read(&tail) else { return Err(reader.damaged("the result on the tape is none")) };
+    let rows: Vec<Vec<Row>> = (0..header.packs.len() as u32).map(|pack| memory.rows_of(pack).collect()).collect();
+    Ok(match run(&header, sandbox, memory)? {
+        Ran::Ended(outcome) if same_pack(&recorded, &outcome, &rows) => Verdict::SameKey,
+        Ran::Ended(_) | Ran::Diverged(_) => Verdict::Different,
+    })
+}
+
+/// Whether two results come to the same, to the byte, wherever each record is copied from.
+fn same_pack(one: &Outcome, other: &Outcome, rows: &[Vec<Row>]) -> bool {
+    let same_steps = |a: &[Step], b: &[Step]| matches!((written(a, rows), written(b, rows)), (Some(a), Some(b)) if a == b);
+    match (one, other) {
+        (Outcome::Plan(a), Outcome::Plan(b)) => a.records == b.records && same_steps(&a.steps, &b.steps),
+        (Outcome::Answer(a), Outcome::Answer(b)) => {
+            (a.missing, a.reuse, a.plan.records) == (b.missing, b.reuse, b.plan.records)
+                && same_steps(&a.plan.steps, &b.plan.steps)
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// What steps write.
+#[derive(PartialEq)]
+enum Piece {
+    Bytes(Vec<u8>),
+    /// A record: rows that agree in all but the offset are the same bytes.
+    Record(Row),
+}
+
+/// What steps write, record for record. `None`: a span is not whole records of a known directory.
+fn written(steps: &[Step], rows: &[Vec<Row>]) -> Option<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    for step in steps {
+        let span = match step {
+            Step::Literal(bytes) => {
+                match pieces.last_mut() {
+                    Some(Piece::Bytes(before)) => before.extend(bytes),
+                    _ => pieces.push(Piece::Bytes(bytes.clone())),
+                }
+                continue;
+            }
+            Step::Copy(span) => span,
+        };
+        let rows = rows.get(span.pack as usize)?;
+        let first = rows.binary_search_by_key(&span.offset, |row| row.offset).ok()?;
+        let mut at = span.offset;
+        for row in &rows[first..] {
+            if at >= span.offset + span.length {
+                break;
+            }
+            if row.offset != at {
+                return None;
+            }
+            at += row.length;
+            pieces.push(Piece::Record(Row { offset: 0, ..*row }));
+        }
+        if at != span.offset + span.length {
+            return None;
+        }
+    }
+    Some(pieces)
+}

@@ -1,0 +1,53 @@
+//! `--record`: the planning goes on tape.
+
+use std::path::{Path, PathBuf};
+
+use packhouse_host::{Error, RepoName, Store};
+
+use crate::format::{bytes, shown, some};
+use crate::output::Output;
+
+/// The store, recording to `tape` if there is to be one.
+pub(super) fn onto(store: &Store, tape: Option<&Path>) -> Store {
+    tape.map_or_else(|| store.clone(), |tape| store.recording(tape))
+}
+
+/// Where the tape of a repo goes: `record` itself, or a file in it, when there are several or it is a folder.
+///
+/// A `+` is in no repo's name: two repos never have one file.
+pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::Result<PathBuf> {
+    if !several && !record.is_dir() {
+        return Ok(record.to_owned());
+    }
+    std::fs::create_dir_all(record).map_err(|source| Error::Io { doing: "making", path: record.to_owned(), source })?;
+    Ok(record.join(format!("{}.tape", repo.to_string().replace('/', "+"))))
+}
+
+/// Tells of the tape, or that there is none.
+pub(super) fn tell(store: &Store, tape: Option<&Path>, output: &Output) {
+    let Some(tape) = tape else { return };
+    let file = shown(&tape.display().to_string());
+    match store.recorded() {
+        Some(recorded) => {
+            output.note(format!("on tape: {} in {}, {file}", some(recorded.calls, "call"), bytes(recorded.bytes)));
+        }
+        None => output.note(format!("there was nothing to plan, and no tape was made at {file}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_repo_has_the_file_and_several_have_one_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = |name: &str| name.parse::<RepoName>().unwrap();
+        let (file, tapes) = (folder.path().join("t"), folder.path().join("tapes"));
+        assert_eq!(of_repo(&file, &repo("a/b"), false).unwrap(), file);
+        assert!(!file.exists());
+        assert_eq!(of_repo(&tapes, &repo("a/b"), true).unwrap(), tapes.join("a+b.tape"));
+        assert_eq!(of_repo(&tapes, &repo("a/b"), false).unwrap(), tapes.join("a+b.tape"), "it is a folder by now");
+        assert_ne!(of_repo(&tapes, &repo("a--b/c"), true).unwrap(), of_repo(&tapes, &repo("a/b--c"), true).unwrap());
+    }
+}

@@ -1,0 +1,169 @@
+//! `packhouse replay`: runs on tape again. No store is opened, and none is made.
+
+use std::path::{Path, PathBuf};
+
+use packhouse_host::Error;
+use packhouse_host::sandbox::Sandbox;
+use packhouse_host::tape::{self, Replay as Replayed, Verdict};
+
+use crate::args::Replay;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{count, short, shown, some};
+use crate::output::Output;
+use crate::place;
+use crate::style::Tone;
+use crate::table::{Cell, Side, Table};
+
+/// Replays, or prints what is on the tapes.
+pub(crate) async fn run(asked: Replay, context: &Context) -> anyhow::Result<Exit> {
+    let tapes = listed(&asked.tapes)?;
+    let output = &context.output;
+    if asked.dump {
+        for tape in &tapes {
+            dump(tape, output)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let sandbox = sandbox(context).await?;
+    let other = context.globals.component.is_some();
+    let (mut gravest, mut told) = (Exit::Done, Vec::new());
+    for tape in &tapes {
+        let (sandbox, file) = (sandbox.clone(), tape.clone());
+        let replayed = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await?;
+        let exit = match replayed {
+            Ok(replayed) => {
+                let exit = if replayed.ok { Exit::Done } else { Exit::Damage };
+                output.result(&replayed, || if tapes.len() == 1 { describe(&replayed, output) } else { Vec::new() })?;
+                told.push(replayed);
+                exit
+            }
+            Err(error) if tapes.len() == 1 => return Err(error.into()),
+            Err(error) => output.failure_of(Some(&tape.display().to_string()), &error.into()),
+        };
+        gravest = gravest.max(exit);
+    }
+    if tapes.len() > 1 {
+        output.table(&table(&told), 0)?;
+        output.line(sum(&told, tapes.len()))?;
+    }
+    Ok(gravest)
+}
+
+/// The tapes that paths name: of a folder, those in it.
+fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut tapes = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            tapes.push(path.clone());
+            continue;
+        }
+        let io = |source| Error::Io { doing: "listing", path: path.clone(), source };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(io)? {
+            let file = entry.map_err(io)?.path();
+            if file.extension().is_some_and(|ending| ending == "tape") {
+                found.push(file);
+            }
+        }
+        if found.is_empty() {
+            return Err(Error::Unsupported(format!("there is no .tape file in {}", path.display())).into());
+        }
+        found.sort();
+        tapes.extend(found);
+    }
+    Ok(tapes)
+}
+
+/// The component to replay with. What is compiled is kept where a store's is, if there is a store.
+async fn sandbox(context: &Context) -> anyhow::Result<Sandbox> {
+    let options = place::options(&context.globals)?;
+    let cache = options.cache.filter(|cache| cache.is_dir());
+    let made = tokio::task::spawn_blocking(move || match options.component {
+        None => Sandbox::reference(cache.as_deref()),
+        Some(file) => Sandbox::open(&file, cache.as_deref()),
+    });
+    Ok(made.await??)
+}
+
+fn replay(tape: &Path, sandbox: &Sandbox, other: bool) -> packhouse_host::Result<Replayed> {
+    let recorded = tape::replay::header(tape)?.component;
+    if !other && recorded != sandbox.digest() {
+        return Err(Error::Unsupported(format!(
+            "the tape {} was made with the component {recorded}, and this packhouse has {}; give that file, or any other, with --component FILE",
+            tape.display(),
+            sandbox.digest()
+        )));
+    }
+    tape::replay(tape, sandbox)
+}
+
+fn dump(tape: &Path, output: &Output) -> anyhow::Result<()> {
+    let mut failed = None;
+    let read = tape::dump(tape, |line| {
+        output.raw(&format!("{line}\n")).map_err(|error| {
+            failed = Some(error);
+            Error::Cancelled
+        })
+    });
+    match (read, failed) {
+        (_, Some(error)) => Err(error),
+        (read, None) => Ok(read?),
+    }
+}
+
+fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Identical => Tone::Good,
+        Verdict::SameKey => Tone::Warn,
+        Verdict::Different => Tone::Bad,
+    }
+}
+
+fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
+    let verdict = output.paint(tone(replayed.verdict), replayed.verdict.words());
+    let calls = format!("{} as recorded", some(replayed.calls, "call"));
+    let mut lines =
+        vec![format!("{}  {verdict}, {calls}", output.paint(Tone::Name, shown(&replayed.tape.display().to_string())))];
+    lines.push(format!("  {} {}", output.paint(Tone::Dim, "component"), replayed.component));
+    if replayed.component != replayed.recorded_component {
+        lines.push(format!("  {} {}", output.paint(Tone::Dim, "recorded "), replayed.recorded_component));
+    }
+    lines.extend(replayed.divergence.as_ref().map(|words| format!("  {}", shown(words))));
+    lines
+}
+
+fn table(replayed: &[Replayed]) -> Table {
+    use Side::{Left, Right};
+    let mut table =
+        Table::new(&[("TAPE", Left), ("VERDICT", Left), ("CALLS", Right), ("RECORDED WITH", Left), ("FIRST DIVERGENCE", Left)]);
+    for one in replayed {
+        let words = one.divergence.as_deref().unwrap_or_default();
+        let cut: String = words.chars().take(DIVERGENCE).collect();
+        let divergence = if cut.len() < words.len() { format!("{cut}…") } else { cut };
+        table.row([
+            one.tape.file_name().map_or_else(String::new, |name| shown(&name.to_string_lossy()).to_string()).into(),
+            Cell::new(tone(one.verdict), one.verdict.words()),
+            count(one.calls).into(),
+            Cell::new(Tone::Dim, short(&one.recorded_component)),
+            shown(&divergence).to_string().into(),
+        ]);
+    }
+    table
+}
+
+/// Characters of a divergence that the table shows; all of it stands in the answer for that tape alone.
+const DIVERGENCE: usize = 100;
+
+fn sum(replayed: &[Replayed], tapes: usize) -> String {
+    let of = |verdict| replayed.iter().filter(|one| one.verdict == verdict).count() as u64;
+    let mut words: Vec<String> = [Verdict::Identical, Verdict::SameKey, Verdict::Different]
+        .into_iter()
+        .filter(|verdict| of(*verdict) > 0)
+        .map(|verdict| format!("{} {}", count(of(verdict)), verdict.words()))
+        .collect();
+    if tapes > replayed.len() {
+        words.push(format!("{} not replayed", tapes - replayed.len()));
+    }
+    format!("{}: {}", some(tapes as u64, "tape"), words.join("; "))
+}
