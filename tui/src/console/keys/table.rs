@@ -43,6 +43,8 @@ pub(in crate::console) enum Action {
     Decline,
     /// Ask running work to stop.
     Stop,
+    /// Take back all work that waits.
+    StopWaiting,
     /// Leave when the work has ended.
     Wait,
     /// Done with typing.
@@ -183,6 +185,7 @@ const SCROLLED: &[Place] = &[
     P::Repo,
     P::Preview,
     P::Gate,
+    P::Typing,
     P::Runs,
     P::Done,
     P::History,
@@ -205,6 +208,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Gate], "cancel", "close the question; nothing happens"),
     row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait", "leave when the work has ended"),
     row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs, P::Leave], "cancel the work", "stop the work at its next safe point"),
+    row(Action::StopWaiting, "cancel-waiting", &[Key::char('X')], &[P::Runs], "cancel all that wait", "take back all work that waits for its turn"),
     row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Leave], "stay", "stay in the console"),
     row(Action::Accept, "accept", &[ENTER], &[P::Filter, P::Search], "keep", "go on with what was typed"),
     row(Action::Accept, "accept-count", &[ENTER], &[P::Typing], "run if it is right", "run the plan if what was typed is what was asked for"),

@@ -24,22 +24,24 @@ impl Palette {
     /// Those that fit what was typed, the best first.
     pub(in crate::console) fn fitting<'a>(&self, keymap: &'a Keymap) -> Vec<&'a Binding> {
         let pattern = Pattern::parse(self.input.text(), CaseMatching::Ignore, Normalization::Smart);
+        let words = self.input.text().trim().to_lowercase();
         let (mut matcher, mut letters) = (Matcher::new(Config::DEFAULT), Vec::new());
         // The palette is how one got here, and moving is what arrows are for.
         let useful = |binding: &&Binding| {
             !matches!(binding.row.action, Action::Palette | Action::Up | Action::Down) && !binding.row.help.is_empty()
         };
-        let mut found: Vec<(u32, &Binding)> = keymap
+        let mut found: Vec<(Option<u32>, &Binding)> = keymap
             .of_place(self.place)
             .filter(useful)
             .filter_map(|binding| {
                 let name = pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
-                let help = pattern.score(Utf32Str::new(binding.row.help, &mut letters), &mut matcher);
-                // A name says more than a sentence.
-                Some((name.map(|score| score + 1000).or(help)?, binding))
+                // In a sentence, scattered letters are found everywhere; and nobody leaves by a word of one.
+                let said = || binding.row.action != Action::Quit && binding.row.help.to_lowercase().contains(&words);
+                (name.is_some() || said()).then_some((name, binding))
             })
             .collect();
-        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        // A name says more than a sentence: those that are found by theirs come first.
+        found.sort_by_key(|(name, _)| std::cmp::Reverse(*name));
         found.into_iter().map(|(_, binding)| binding).collect()
     }
 
@@ -67,6 +69,14 @@ mod tests {
         assert_eq!(chosen(&mut palette, "hash every"), Some(Action::Verify));
         assert_eq!(chosen(&mut palette, "zzz"), None);
         assert!(palette.fitting(&keymap).is_empty());
+        // The letters of a word stand in many sentences, one after the other.
+        assert_eq!(chosen(&mut palette, "ver"), Some(Action::Verify));
+        assert_eq!(chosen(&mut palette, "quit"), Some(Action::Quit));
+        for text in ["leave", "anywhere", "console", "vry", "the"] {
+            chosen(&mut palette, text);
+            let found: Vec<Action> = palette.fitting(&keymap).iter().map(|binding| binding.row.action).collect();
+            assert!(!found.contains(&Action::Quit), "{text}: {found:?}");
+        }
         assert_eq!(
             Palette::new(Place::Repos).fitting(&Keymap::new(true)).iter().find(|b| b.row.changes).map(|b| b.row.name),
             None

@@ -1,5 +1,6 @@
 //! Work: what waits, what goes on in the background, and how it ended.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
@@ -174,6 +175,7 @@ pub(in crate::console) struct Runs {
 impl Runs {
     /// Takes work that was asked for; it waits for its turn.
     pub(in crate::console) fn ask(&mut self, ticket: Ticket, repo: RepoName, work: Work, effect: Effect, now: Timestamp) {
+        let pointed = self.pointed();
         let planned = matches!(effect, Effect::Run(..));
         let state = RunState::Waiting(effect);
         self.all.push_back(Run {
@@ -193,11 +195,12 @@ impl Runs {
         {
             self.all.remove(old);
         }
+        self.point_again(pointed);
     }
 
     /// What can start now: effects for as much as may go on at once. Never two on one repo.
     pub(in crate::console) fn start(&mut self, now: Timestamp) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let (pointed, mut effects) = (self.pointed(), Vec::new());
         for at in 0..self.all.len() {
             if self.going().count() >= AT_ONCE {
                 break;
@@ -212,6 +215,7 @@ impl Runs {
                 }
             }
         }
+        self.point_again(pointed);
         effects
     }
 
@@ -225,9 +229,11 @@ impl Runs {
         self.all.iter_mut().find(|run| run.ticket == ticket)
     }
 
-    /// All of it, newest first.
-    pub(in crate::console) fn newest(&self) -> impl ExactSizeIterator<Item = &Run> {
-        self.all.iter().rev()
+    /// All of it: what goes on, then what waits in the order of its turns, then what has ended, the last end first.
+    pub(in crate::console) fn listed(&self) -> Vec<&Run> {
+        let mut ended: Vec<&Run> = self.all.iter().rev().filter(|run| !run.is_open()).collect();
+        ended.sort_by_key(|run| Reverse(run.ended));
+        self.going().chain(self.waiting()).chain(ended).collect()
     }
 
     /// How much there is.
@@ -237,12 +243,30 @@ impl Runs {
 
     /// The work that is pointed to.
     pub(in crate::console) fn current(&self) -> Option<&Run> {
-        self.newest().nth(self.cursor.at(self.all.len()))
+        self.listed().get(self.cursor.at(self.all.len())).copied()
+    }
+
+    /// What is pointed to below the first line. Whoever stands on the first line looks at what comes first.
+    fn pointed(&self) -> Option<Ticket> {
+        (self.cursor.at(self.all.len()) > 0).then(|| self.current().map(|run| run.ticket)).flatten()
+    }
+
+    /// Points to the same work again, wherever it stands in the list by now.
+    fn point_again(&mut self, pointed: Option<Ticket>) {
+        let line = pointed.and_then(|ticket| self.listed().iter().position(|run| run.ticket == ticket));
+        if let Some(line) = line {
+            self.cursor.set(line);
+        }
     }
 
     /// What goes on, oldest first.
     pub(in crate::console) fn going(&self) -> impl Iterator<Item = &Run> {
         self.all.iter().filter(|run| run.is_going())
+    }
+
+    /// What waits, in the order of its turns.
+    pub(in crate::console) fn waiting(&self) -> impl Iterator<Item = &Run> {
+        self.all.iter().filter(|run| matches!(run.state, RunState::Waiting(_)))
     }
 
     /// What waits or goes on, oldest first.
@@ -269,8 +293,9 @@ impl Runs {
 
     /// Stops work: what waits ends at once, what goes on is marked and has to be asked. Gives the effects for that.
     pub(in crate::console) fn stop(&mut self, ticket: Ticket, now: Timestamp) -> Vec<Effect> {
+        let pointed = self.pointed();
         let Some(run) = self.get_mut(ticket) else { return Vec::new() };
-        match &mut run.state {
+        let effects = match &mut run.state {
             RunState::Ended(_) | RunState::Going { stopping: true, .. } => Vec::new(),
             RunState::Going { stopping, .. } => {
                 *stopping = true;
@@ -284,20 +309,26 @@ impl Runs {
                 run.ended = Some(now);
                 vec![Effect::Forget(ticket)]
             }
-        }
+        };
+        self.point_again(pointed);
+        effects
     }
 
     /// Takes an end.
     pub(in crate::console) fn end(&mut self, ticket: Ticket, answer: Answer<Outcome>, now: Timestamp) {
+        let pointed = self.pointed();
         if let Some(run) = self.get_mut(ticket) {
             run.state = RunState::Ended(answer);
             run.ended = Some(now);
         }
+        self.point_again(pointed);
     }
 
     /// Drops work of which nothing should be said: a plan that is shown anew.
     pub(in crate::console) fn drop(&mut self, ticket: Ticket) {
+        let pointed = self.pointed().filter(|pointed| *pointed != ticket);
         self.all.retain(|run| run.ticket != ticket);
+        self.point_again(pointed);
     }
 }
 
@@ -334,6 +365,34 @@ mod tests {
         assert!(runs.stop(Ticket(1), now()).is_empty());
         runs.end(Ticket(1), Err(Failure { kind: FailureKind::Cancelled, message: String::new() }), now());
         assert!(started(&mut runs).is_empty() && runs.open().count() == 1);
+    }
+
+    fn listed(runs: &Runs) -> Vec<u64> {
+        runs.listed().iter().map(|run| run.ticket.0).collect()
+    }
+
+    #[test]
+    fn what_goes_on_is_listed_before_what_waits_and_what_has_ended() {
+        let mut runs = Runs::default();
+        for ticket in 1..=6 {
+            ask(&mut runs, ticket, &format!("a/{ticket}"));
+        }
+        runs.start(now());
+        assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![1, 2, 3, 4, 5, 6], Some(Ticket(1))));
+        // The same work stays pointed to, wherever it goes; from the first line one goes on looking at what comes first.
+        runs.cursor.set(3);
+        for (ticket, seconds) in [(2, 1), (1, 2)] {
+            runs.end(Ticket(ticket), Err(cancelled()), now() + SignedDuration::from_secs(seconds));
+            runs.start(now());
+        }
+        assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![3, 4, 5, 6, 1, 2], Some(Ticket(4))));
+        runs.cursor.set(0);
+        runs.end(Ticket(3), Err(cancelled()), now() + SignedDuration::from_secs(3));
+        assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![4, 5, 6, 3, 1, 2], Some(Ticket(4))));
+    }
+
+    fn cancelled() -> Failure {
+        Failure { kind: FailureKind::Cancelled, message: String::new() }
     }
 
     #[test]

@@ -88,12 +88,13 @@ async fn a_plan_of_a_repo_that_has_changed_is_not_run_and_the_new_one_is_shown()
     console.shows("7 → 1");
     console.demo.pushed("gabriel/notes");
     console.settle().await;
-    console.press(&["y"]).await;
-    assert_eq!(console.app.model.place(), Place::Gate);
+    // Whoever presses it twice says yes to the old plan only.
+    console.press(&["y", "y"]).await;
+    assert_eq!(console.app.model.place(), Place::Preview);
     console.shows("The repo changed while its plan was looked at, so nothing was done.");
     console.shows("8 → 1");
     assert_eq!(console.calls("run").len(), 1);
-    console.press(&["y"]).await;
+    console.press_shown(&["g consolidate", "y run this plan"]).await;
     console.until_seen("Done: 8 packs became 1").await;
     console.press(&["w"]).await;
     assert_eq!(console.app.model.runs.len(), 1, "what was not run is no work");
@@ -109,7 +110,10 @@ async fn of_five_two_go_on_three_wait_and_one_is_taken_back() {
     assert_eq!(console.app.model.place(), Place::Runs);
     console.shows("2 running, 3 waiting");
     assert_eq!(console.calls("run"), ["a/1", "a/2"]);
-    // The newest is pointed to, and waits.
+    // What goes on comes first, and is pointed to.
+    let first = console.screen().lines().nth(2).unwrap_or_default().to_owned();
+    assert!(first.starts_with("▸a/1") && first.contains("splicing"), "{first}");
+    console.press(&["End"]).await;
     console.press_shown(&["x cancel the work"]).await;
     console.shows("2 running, 2 waiting");
     console.demo.step();
@@ -121,6 +125,35 @@ async fn of_five_two_go_on_three_wait_and_one_is_taken_back() {
     assert_eq!(console.calls("run"), ["a/1", "a/2", "a/3", "a/4"]);
     let packs: Vec<u64> = console.app.model.repos.from(0).map(|repo| repo.packs).collect();
     assert_eq!(packs, [1, 1, 1, 1, 4]);
+}
+
+#[tokio::test]
+async fn a_queue_is_taken_back_with_one_key() {
+    let demo = Demo::of(&["a/1", "a/2", "a/3", "a/4", "a/5"].map(|name| (name, 4)));
+    demo.hold("verify");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "v"]).await;
+    console.shows("2 running, 3 waiting");
+    console.press_shown(&["X cancel all that wait"]).await;
+    console.shows("2 running");
+    console.hides("waiting");
+    console.shows("3 taken back");
+    console.demo.release();
+    console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
+    assert_eq!(console.calls("verify"), ["a/1", "a/2"]);
+}
+
+#[tokio::test]
+async fn a_question_that_asks_for_a_number_scrolls() {
+    let mut console = Console::on(demo(), 60, 20).await;
+    console.press(&["a", "g"]).await;
+    console.hides("zoe/unreleased");
+    console.press(&["End", "1"]).await;
+    assert_eq!(console.app.model.place(), Place::Typing);
+    console.shows("zoe/unreleased");
+    console.press(&["Home", "PgDn", "Up"]).await;
+    console.hides("zoe/unreleased");
+    console.shows(" 1▏");
 }
 
 #[tokio::test]
@@ -145,7 +178,9 @@ async fn one_that_fails_stops_no_other_and_its_reason_can_be_read() {
     console.press(&["a", "g", "y"]).await;
     assert_eq!(console.calls("run").len(), 3);
     console.shows("failed");
-    console.press(&["End", "Enter"]).await;
+    let failed = console.app.model.runs.listed().iter().position(|run| run.repo.to_string() == "a/1").unwrap();
+    console.press(&vec!["Down"; failed]).await;
+    console.press(&["Enter"]).await;
     console.shows("there is no space left");
 }
 

@@ -43,7 +43,7 @@ impl Bench {
     fn send(&mut self, msg: Msg) {
         let yes = matches!(&msg, Msg::Key(key) if self.is_yes(*key));
         let effects = update(&mut self.model, msg);
-        let asked = self.model.runs.newest().filter(|run| run.work == Work::Consolidate).map(|run| run.ticket);
+        let asked = self.model.runs.listed().into_iter().filter(|run| run.work == Work::Consolidate).map(|run| run.ticket);
         for ticket in asked {
             let new = self.confirmed.insert(ticket);
             assert!(!new || (yes && !self.model.read_only), "nobody said yes to {ticket:?}");
@@ -215,11 +215,12 @@ fn a_yes_to_what_is_shown_is_obeyed() {
     let answers = || vec![Step::Answer; 9];
     let one = [vec![press("s"), press("g")], answers(), vec![press("y")], answers()].concat();
     assert_eq!((walk(false, one.clone()), walk(true, one)), (1, 0));
-    // A push between the plan and the yes: it is not run, and asked for again.
+    // A push between the plan and the yes: it is not run, and shown anew. Only who asks for it then is asked.
     let renewed =
         [vec![press("s"), press("g")], answers(), (0..24).map(Step::Push).collect(), vec![press("y")], answers()].concat();
-    let again = [renewed.clone(), vec![press("y")]].concat();
-    assert_eq!((walk(false, renewed), walk(false, again)), (1, 2));
+    let twice = [renewed.clone(), vec![press("y")], answers()].concat();
+    let again = [renewed.clone(), vec![press("g"), press("y")], answers()].concat();
+    assert_eq!((walk(false, renewed), walk(false, twice), walk(false, again)), (1, 1, 2));
 }
 
 /// Keys that lead to each place, on a store with more than ten repos to merge; in a read-only console, some can't be reached.

@@ -4,8 +4,9 @@ use packhouse_host::{RepoName, RepoSummary};
 
 use super::work;
 use crate::console::keys::{Action, Place};
-use crate::console::msg::Effect;
+use crate::console::msg::{Effect, Ticket};
 use crate::console::state::{Asks, Confirmed, Cursor, Gate, Leave, Model, Outcome, Palette, Repo, RunState, Screen, Work};
+use crate::console::words::count;
 
 /// Does what an action asks for, where the operator is.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -47,6 +48,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Decline => return decline(model),
         Action::Wait => model.leave = Some(Leave::Waiting),
         Action::Stop => return stop(model),
+        Action::StopWaiting => return stop_waiting(model),
         Action::Accept => return accept(model),
         Action::Cancel => return cancel(model),
         Action::Type(_) | Action::Erase | Action::EraseWord | Action::EraseAll => return typed(model, action),
@@ -284,11 +286,16 @@ fn stop(model: &mut Model) -> Vec<Effect> {
         (_, Some(Screen::Runs)) => model.runs.current().map(|run| run.ticket).into_iter().collect(),
         _ => Vec::new(),
     };
-    let now = model.now;
-    let mut effects: Vec<Effect> = tickets.into_iter().flat_map(|ticket| model.runs.stop(ticket, now)).collect();
-    effects.extend(work::start(model));
-    effects.extend(work::leave_when_done(model));
-    effects
+    work::stop(model, tickets)
+}
+
+/// Takes back all that waits; what goes on goes on.
+fn stop_waiting(model: &mut Model) -> Vec<Effect> {
+    let tickets: Vec<Ticket> = model.runs.waiting().map(|run| run.ticket).collect();
+    if !tickets.is_empty() {
+        model.notice = Some(format!("{} taken back", count(tickets.len() as u64)));
+    }
+    work::stop(model, tickets)
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {

@@ -4,7 +4,7 @@ use packhouse_host::RepoName;
 
 use crate::console::backend::{Answer, FailureKind};
 use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Gate, Leave, Level, Model, Outcome, Run, RunState, Screen};
+use crate::console::state::{Cursor, Gate, Leave, Level, Model, Outcome, Run, RunState, Screen};
 use crate::console::words::many;
 
 /// Shows a repo's work that waits or goes on; false if there is none.
@@ -24,8 +24,9 @@ pub(super) fn show(model: &mut Model, ticket: Ticket) {
     model.screens.push(Screen::Run(ticket));
 }
 
-/// Shows all work.
+/// Shows all work, from what goes on.
 pub(super) fn show_all(model: &mut Model) {
+    model.runs.cursor = Cursor::default();
     model.screens.clear();
     model.screens.push(Screen::Runs);
 }
@@ -33,6 +34,15 @@ pub(super) fn show_all(model: &mut Model) {
 /// Starts what can start.
 pub(super) fn start(model: &mut Model) -> Vec<Effect> {
     model.runs.start(model.now)
+}
+
+/// Stops work.
+pub(super) fn stop(model: &mut Model, tickets: Vec<Ticket>) -> Vec<Effect> {
+    let now = model.now;
+    let mut effects: Vec<Effect> = tickets.into_iter().flat_map(|ticket| model.runs.stop(ticket, now)).collect();
+    effects.extend(start(model));
+    effects.extend(leave_when_done(model));
+    effects
 }
 
 /// Work has ended: everything on the screen may be old, and the next may start.
@@ -70,12 +80,13 @@ fn is_renewed(run: &Run) -> bool {
     run.planned && conflict
 }
 
-/// The repo has changed since its plan was shown: the new one is shown, and asked for again.
+/// The repo has changed since its plan was shown: the new one is shown. It asks nothing by itself, so that a second yes to
+/// the old plan, already on its way, is none to the new one.
 fn show_new_plan(model: &mut Model, old: Ticket, repo: &RepoName) -> Vec<Effect> {
     model.screens.pop();
     model.runs.drop(old);
     let ticket = model.ticket();
-    let mut gate = Gate::one(repo.clone(), ticket, !model.read_only);
+    let mut gate = Gate::one(repo.clone(), ticket, false);
     gate.renewed = true;
     model.gate = Some(gate);
     vec![Effect::Plan(ticket, repo.clone())]

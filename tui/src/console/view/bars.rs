@@ -90,9 +90,8 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
 /// of the others.
 fn work(model: &Model) -> Vec<String> {
     let here = |ticket| model.gate.is_none() && matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
-    let open = || model.runs.open().filter(|run| !here(run.ticket));
-    let waiting = open().filter(|run| !run.is_going()).count() as u64;
-    let mut going = open().filter(|run| run.is_going());
+    let waiting = model.runs.waiting().filter(|run| !here(run.ticket)).count() as u64;
+    let mut going = model.runs.going().filter(|run| !here(run.ticket));
     let first = going.next();
     let running = first.map_or(0, |_| 1 + going.count() as u64);
     let (goes, waits) = (format!("{} running", count(running)), format!("{} waiting", count(waiting)));

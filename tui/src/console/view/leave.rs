@@ -35,7 +35,7 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     // At most a few go on at once; any number may wait.
     let going = model.runs.going().map(|run| format!("{}: {}", run.repo, run.step_words().unwrap_or_default()));
     let mut lines = plain(going.map(|words| fit(&safe(&words), room)).collect());
-    match model.runs.open().filter(|run| !run.is_going()).count() as u64 {
+    match model.runs.waiting().count() as u64 {
         0 => {}
         1 => lines.push(Line::raw("1 more waits for its turn")),
         waiting => lines.push(Line::raw(format!("{} more wait for their turn", count(waiting)))),

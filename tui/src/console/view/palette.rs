@@ -32,12 +32,16 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     let rows = lines.saturating_add(2).min(ROWS).min(area.height);
     let columns = area.width.min(COLUMNS);
     let place = Rect { y: area.y + area.height - rows, height: rows, width: columns, ..area };
-    let block = Block::bordered().title(Span::styled(" What to do? ", look.strong())).border_style(look.quiet());
+    let mut block = Block::bordered().title(Span::styled(" What to do? ", look.strong())).border_style(look.quiet());
     let inner = block.inner(place);
-    frame.render_widget(Clear, place);
-    frame.render_widget(block, place);
     let (content, height) = (fitting.len(), usize::from(inner.height));
     let (first, pointed) = (palette.cursor.first(content, height), palette.cursor.at(content));
+    let below = content.saturating_sub(first + height);
+    if below > 0 {
+        block = block.title_bottom(format!(" ↓ {below} more "));
+    }
+    frame.render_widget(Clear, place);
+    frame.render_widget(block, place);
     let room = usize::from(inner.width);
     let rows = fitting.iter().enumerate().skip(first).take(height);
     let mut lines: Vec<Line> = rows.map(|(at, binding)| row(model, binding, at == pointed, room)).collect();

@@ -54,8 +54,7 @@ pub(super) fn draw(model: &Model, run: &Run, frame: &mut Frame, area: Rect) -> E
 }
 
 fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
-    let waits = model.runs.open().filter(|other| !other.is_going());
-    let before = waits.take_while(|other| other.ticket != run.ticket).count() as u64;
+    let before = model.runs.waiting().take_while(|other| other.ticket != run.ticket).count() as u64;
     let busy = model.runs.going().find(|other| other.repo == run.repo);
     let why = match (before, busy) {
         (_, Some(other)) => format!("until the {} of this repo has ended", other.work.noun()),

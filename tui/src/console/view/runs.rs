@@ -1,11 +1,11 @@
-//! All work since the console started, newest first.
+//! All work since the console started: what goes on, what waits for its turn, what has ended.
 //!
 //! ```text
 //!  packhouse › runs                                                       2 running, 1 waiting · /srv/store
 //!  REPO              WORK           STATE                 TIME                              BYTES
-//! ▸zoe/loops         consolidation  waiting
+//! ▸gabriel/notes     consolidation  splicing 43 %         about 12 s left  340.2 KiB of 791.9 KiB
 //!  okafor/remixes    verification   verifying 12 %        about 3 min left   1.2 GiB of 9.8 GiB
-//!  gabriel/notes     consolidation  splicing 43 %         about 12 s left  340.2 KiB of 791.9 KiB
+//!  zoe/loops         consolidation  waiting
 //!  gabriel/photos    consolidation  done: 23 → 1 pack     took 1.2 s           2.6 MiB → 2.3 MiB
 //!
 //!  x cancel the work  Enter open  Esc back
@@ -48,7 +48,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, run: &Run, pointed| table.row(model.look, &safe(&run.repo.to_string()), |head| cell(model, run, head), pointed);
-    list(frame, area, table.head(model.look), model.runs.cursor, model.runs.newest(), row)
+    list(frame, area, table.head(model.look), model.runs.cursor, model.runs.listed().into_iter(), row)
 }
 
 fn how_work_comes(model: &Model) -> String {

@@ -81,7 +81,7 @@ fn runs_say_in_words_how_they_are() {
     }
     let first = |columns| shown(&model, columns, 20).lines().nth(2).unwrap_or_default().to_owned();
     for columns in [40, 60, 80, 120, 200] {
-        assert!(first(columns).starts_with("▸zoe/loops") && first(columns).contains("consolidation"), "{}", first(columns));
+        assert!(first(columns).starts_with("▸gabriel/notes") && first(columns).contains("consolidation"), "{}", first(columns));
     }
     assert!(shown(&model, 60, 20).contains("splicing 41 %") && shown(&model, 80, 20).contains("took 1.2 s"));
 }
