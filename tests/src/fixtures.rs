@@ -12,6 +12,11 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
+/// The component that does what a component must not.
+pub fn hostile_component() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/hostile/hostile.wasm")
+}
+
 /// The seven files, in push order.
 ///
 /// # Panics

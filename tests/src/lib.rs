@@ -8,10 +8,12 @@
 //! * [`faulty`]: ports that fail on purpose.
 //! * [`hostile`]: the reference component, spoiled.
 //! * [`fixtures`]: the packs of the real client.
+//! * [`corpus`]: what is on the tapes in `fixtures/tapes`.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
 
 pub mod binary;
+pub mod corpus;
 pub mod faulty;
 pub mod fixtures;
 pub mod hostile;

@@ -136,6 +136,24 @@ struct Commit {
 const AT: &str = "2026-03-02T09:00:00+00:00";
 
 impl Scenario {
+    /// All of `fixtures/scenarios`, by name.
+    ///
+    /// # Panics
+    /// When one can't be read.
+    pub fn all() -> Vec<(String, Scenario)> {
+        let listed = std::fs::read_dir(crate::fixtures::folder().join("scenarios")).expect("the scenarios are checked in");
+        let mut files: Vec<_> = listed.map(|entry| entry.expect("a listed file is there").path()).collect();
+        files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
+        files.sort();
+        assert!(files.len() >= 8, "the scenarios are not there");
+        let read = |file: std::path::PathBuf| {
+            let text = std::fs::read_to_string(&file).expect("a scenario can be read");
+            let scenario = toml::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+            (file.file_stem().expect("a file has a name").to_string_lossy().into_owned(), scenario)
+        };
+        files.into_iter().map(read).collect()
+    }
+
     /// Makes the packs.
     ///
     /// # Panics

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use packhouse_host::{Class, Error, Progress, PushOptions, PushStatus, Result};
+use packhouse_tests::model;
 use packhouse_tests::scenario::{ErrorText, FetchText, Made, Scenario, Step};
 use packhouse_tests::store::TestStore;
-use packhouse_tests::{fixtures, model};
 
 struct Play {
     name: String,
@@ -20,14 +20,7 @@ struct Play {
 
 #[tokio::test]
 async fn every_scenario_plays_as_it_is_written() {
-    let mut files: Vec<_> = std::fs::read_dir(fixtures::folder().join("scenarios")).unwrap().map(|f| f.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
-    files.sort();
-    assert!(files.len() >= 8, "the scenarios are not there");
-    for file in files {
-        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        let scenario: Scenario =
-            toml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+    for (name, scenario) in Scenario::all() {
         assert!(scenario.about.len() > 20 && !scenario.steps.is_empty(), "{name}");
         let mut play = Play { name, store: TestStore::new().await, made: scenario.make(), stored: Vec::new() };
         for (number, step) in scenario.steps.iter().enumerate() {

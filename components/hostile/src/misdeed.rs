@@ -127,10 +127,10 @@ pub(crate) fn for_ever() -> ! {
     }
 }
 
-#[expect(unconditional_recursion, reason = "it is what it is told to do")]
+/// Little of it lies in memory, whose end would else be met before that of the stack.
 fn deeper(depth: u64) -> u64 {
-    let room = black_box([depth; 64]);
-    black_box(deeper(depth + 1)) + room[(depth % 64) as usize]
+    // No compiler can tell that this is always so, and make a loop of it.
+    if black_box(true) { deeper(depth + 1).rotate_left(7) ^ depth } else { depth }
 }
 
 fn first_object() -> Result<Span, Fault> {

@@ -73,8 +73,8 @@ pub(crate) fn plan(misdeed: Misdeed, plan: &mut Plan) {
     let mut bytes = plan.bytes;
     match misdeed {
         Misdeed::RepeatsAnObject => {
-            let object = last_object(span);
-            plan.steps.insert(last + 1, Step::Copy(object));
+            let (at, object) = last_object(&plan.steps);
+            plan.steps.insert(at + 1, Step::Copy(object));
             plan.records.objects += 1;
             bytes += object.length;
             one_more_object(&mut plan.steps);
@@ -83,8 +83,13 @@ pub(crate) fn plan(misdeed: Misdeed, plan: &mut Plan) {
         Misdeed::AnotherReposPack => plan.steps[last] = Step::Copy(Span { pack: u32::MAX, ..span }),
         Misdeed::HalfARecord => plan.steps[last] = Step::Copy(Span { length: span.length - 1, ..span }),
         Misdeed::Invents => {
-            // A record's bytes come as a literal: nothing says that they were ever anybody's.
-            plan.steps[last] = Step::Literal(vec![0xc0; span.length as usize]);
+            // The last tag comes as a literal: nothing says that its bytes were ever anybody's.
+            let tag = rows_of(span).pop().expect("a span is whole records").span(span.pack);
+            let bytes = Imports.read_records(&[tag]).expect("a tag may cross").remove(0);
+            let before = Span { length: span.length - tag.length, ..span };
+            let before = (before.length > 0).then_some(Step::Copy(before));
+            plan.steps.splice(last..=last, before.into_iter().chain([Step::Literal(bytes)]));
+            plan.records.tags -= 1;
         }
         Misdeed::MovesABranch => {
             let Some(Step::Literal(heads)) = plan.steps.last_mut() else { return };
@@ -99,12 +104,20 @@ pub(crate) fn plan(misdeed: Misdeed, plan: &mut Plan) {
     };
 }
 
-/// The last object of a span, found in the directory.
-fn last_object(span: Span) -> Span {
+/// The last object that is copied, and the step that copies it.
+fn last_object(steps: &[Step]) -> (usize, Span) {
+    let object = |(at, step): (usize, &Step)| match step {
+        Step::Copy(span) => rows_of(*span).pop().filter(|row| row.kind == Kind::Object).map(|row| (at, row.span(span.pack))),
+        Step::Literal(_) => None,
+    };
+    steps.iter().enumerate().rev().find_map(object).expect("the tests give it objects")
+}
+
+/// The rows of the records in a span.
+fn rows_of(span: Span) -> Vec<Row> {
     let rows = Imports.directory_rows(span.pack, 0, packhouse_core::ports::MAX_ROWS).unwrap_or_default();
     let within = |row: &Row| row.offset >= span.offset && row.offset + row.length <= span.offset + span.length;
-    let objects = rows.chunks_exact(ROW_BYTES).filter_map(Row::decode).filter(|row| row.kind == Kind::Object);
-    objects.filter(within).last().expect("the last records of the tests' packs are objects").span(span.pack)
+    rows.chunks_exact(ROW_BYTES).filter_map(Row::decode).filter(within).collect()
 }
 
 /// Raises the number in the header of the objects, which is written in one byte for the tests' few objects.

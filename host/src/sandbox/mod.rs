@@ -294,7 +294,8 @@ fn reason(error: &wasmtime::Error, limits: &Limits, records: u64) -> String {
         Some(wasmtime::Trap::StackOverflow) => "it called itself too deeply".into(),
         Some(trap) => format!("it trapped ({trap})"),
         None => {
-            let text = format!("{error:#}");
+            // What wasmtime puts around it tells where in the component it was, in addresses.
+            let text = error.root_cause().to_string();
             if text.contains("growth failure") || text.contains("grow") && text.contains("memory") {
                 format!("it wanted more than {} MiB of memory", limits.memory_for(records) >> 20)
             } else {

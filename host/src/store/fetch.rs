@@ -3,19 +3,24 @@
 //! A stored pack that is exactly that is answered as it is; else one is assembled, and kept until it expires. Either
 //! is read whole before it is answered: a fetch never hands out bytes that are not what their key says.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_core::{Answer, Counts, EntityId, Head, Request};
+use packhouse_core::{Answer, Counts, EntityId, Head, Request, Row};
 
 use super::load::{bad_words, distinct_packs, examine};
+use super::prove::Failed;
 use super::{Store, blocking, prove};
-use crate::catalog::RepoRow;
+use crate::catalog::{RepoRow, entity_key};
 use crate::error::{Error, Result};
-use crate::names::{MpackKey, RepoName};
+use crate::names::{MpackKey, RepoName, ShelfId};
+use crate::pack::scan::Scanned;
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{Run, RunPack};
@@ -40,6 +45,13 @@ impl Default for FetchRequest {
     fn default() -> Self {
         FetchRequest { want: Vec::new(), have: Vec::new(), ttl: Duration::from_secs(3600), output: None }
     }
+}
+
+/// What it takes to prove that an answer is whole.
+struct Closed {
+    ask: Request,
+    /// The shelves that there were when it was planned.
+    planned_from: BTreeSet<ShelfId>,
 }
 
 /// Where an answer is.
@@ -75,6 +87,7 @@ impl Store {
         ask.have = request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
 
         let packs = Arc::new(self.directories(repo, &distinct_packs(&shelves)).await?);
+        let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let run = Run::new(self.run_packs(repo, packs.clone()), heads.clone(), Some(snapshot));
         let asked = ask.clone();
@@ -90,13 +103,14 @@ impl Store {
         let missing = answer.missing;
         // A clone takes the branches from the pack: one that names others, or stands elsewhere, is no answer to it.
         let branches = request.want.is_empty().then_some(&heads[..]);
+        let closed = Closed { ask, planned_from };
         let reused = match answer.reuse {
-            Some(pack) => self.reuse(repo, &packs, pack, counts, branches, progress).await?,
+            Some(pack) => self.reuse(&row, &packs, pack, counts, branches, &closed, progress).await?,
             None => None,
         };
         let found = match reused {
             Some(found) => found,
-            None => self.assemble(&row, &packs, answer, &ask, &heads, expires_at, progress).await?,
+            None => self.assemble(&row, &packs, answer, &closed, &heads, expires_at, progress).await?,
         };
         if let Some(output) = &request.output {
             self.copy_answer(&row, &found, output).await?;
@@ -116,15 +130,18 @@ impl Store {
     }
 
     /// Checks a stored pack and answers it as it is; `None` when it names other `branches` than it should.
+    #[expect(clippy::too_many_arguments, reason = "they are the state of one fetch, used once")]
     async fn reuse(
         &self,
-        repo: &RepoName,
+        row: &RepoRow,
         packs: &[RunPack],
         pack: u32,
         counts: Counts,
         branches: Option<&[Head]>,
+        closed: &Closed,
         progress: &Progress,
     ) -> Result<Option<Found>> {
+        let repo = &row.name;
         let unproven = |reason: &str| Error::Unproven {
             digest: self.sandbox.digest().to_owned(),
             repo: repo.clone(),
@@ -137,11 +154,17 @@ impl Store {
         let key = directory.key;
         let stored = self.open_pack(repo, &key).await?;
         let (progress, name, total) = (progress.clone(), repo.to_string(), stored.bytes);
-        let examined = blocking(move || examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))).await?;
+        let (stored, examined) = blocking(move || {
+            let examined = examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))?;
+            Ok((stored, examined))
+        })
+        .await?;
         match examined.scanned {
             Ok(scanned) if examined.key == key => {
+                let right_branches = branches.is_none_or(|branches| branches == scanned.heads);
+                self.leaves_nothing_out(row, packs, closed, scanned, stored.file, &stored.path).await?;
                 let found = Found { key, url: self.vault.url_of(&key), bytes: examined.bytes, reused: true };
-                Ok(branches.is_none_or(|branches| branches == scanned.heads).then_some(found))
+                Ok(right_branches.then_some(found))
             }
             Err(bad) => Err(self.damaged(repo, &key, bad_words(&bad))),
             Ok(_) => Err(self.damaged(repo, &key, format!("the SHA-256 of its bytes is {}", examined.key))),
@@ -155,7 +178,7 @@ impl Store {
         row: &RepoRow,
         packs: &Arc<Vec<RunPack>>,
         answer: Answer,
-        ask: &Request,
+        closed: &Closed,
         heads: &[Head],
         expires_at: Timestamp,
         progress: &Progress,
@@ -166,15 +189,46 @@ impl Store {
         }
         self.need_space(plan.bytes)?;
         let (staged, written) = self.splice(&row.name, &plan, packs, progress).await?;
-        let proven =
-            prove::same_records(&plan, packs, &written.scanned, heads).and_then(|_| prove::holds_wants(&written.scanned, ask));
-        if let Err(failed) = proven {
+        if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
+        let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
+        self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path()).await?;
         // Noted first: an answer that nobody knows of would stay for ever.
         self.catalog.note_answer(row.id, &written.key, expires_at).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, &written.key).await?;
         Ok(Found { key: written.key, url, bytes: written.bytes, reused: false })
+    }
+
+    /// Proves that what an answer leaves out is nothing that the repo knew when it was planned (law 12).
+    async fn leaves_nothing_out(
+        &self,
+        row: &RepoRow,
+        packs: &[RunPack],
+        closed: &Closed,
+        scanned: Scanned,
+        file: File,
+        path: &Path,
+    ) -> Result<()> {
+        let ask = closed.ask.clone();
+        let read = move |row: &Row| {
+            let mut bytes = vec![0; row.length as usize];
+            file.read_exact_at(&mut bytes, row.offset).map(|()| bytes)
+        };
+        let path = path.to_owned();
+        let ends = blocking(move || prove::open_ends(&scanned, &ask, read).map_err(Error::io("reading", path))).await?;
+        let keys: Vec<_> = ends.iter().map(|end| entity_key(end.kind, end.id)).collect();
+        let known = self.catalog.snapshot(row.id).await?.lookup(&keys).await?;
+        // What stands on another shelf was pushed after the answer was planned.
+        let left_out =
+            ends.iter().zip(known).find(|(_, known)| known.is_some_and(|(shelf, _)| closed.planned_from.contains(&shelf)));
+        match left_out {
+            None => Ok(()),
+            Some((end, _)) => {
+                let reason = format!("its answer leaves out {} {}, wanted by {}", end.kind, end.id, end.wanted_by);
+                Err(self.unproven(&row.name, packs, Failed::Component(reason)).await)
+            }
+        }
     }
 
     /// Writes the answer to a file of the user's: whole, or not at all.

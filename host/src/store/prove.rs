@@ -4,10 +4,12 @@
 //! - What was read back is record for record what the plan copied ([`same_records`]): nothing came from a literal, and
 //!   no source gave other bytes than its directory promises.
 //! - Every entity of the index is there, in the encoding that the index maps, and nothing else ([`covers`]).
+//! - An answer to a client that has nothing leaves out nothing that the repo knows ([`open_ends`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 
-use packhouse_core::{EntityId, Head, Kind, Plan, Request, Step};
+use packhouse_core::record::{Commit, Snapshot};
+use packhouse_core::{EntityId, Head, Kind, Plan, Request, Row, Step};
 
 use crate::catalog::{IndexRow, entity_key, entity_of};
 use crate::pack::Written;
@@ -125,16 +127,55 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
     Ok(compared)
 }
 
-/// A clone's answer, and any other to a client that has nothing, holds what was wanted.
-pub(super) fn holds_wants(scanned: &Scanned, ask: &Request) -> Result<(), Failed> {
+/// What an answer to a client that has nothing leaves open: what was asked for, or a record of it reaches, and it does not hold.
+/// Nothing of that may be something that the repo knows. For other answers that can't be told without walking all that
+/// the client has.
+pub(super) fn open_ends(
+    scanned: &Scanned,
+    ask: &Request,
+    read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
+) -> std::io::Result<Vec<OpenEnd>> {
     if !ask.have.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let sent: BTreeSet<EntityId> = scanned.rows.iter().filter(|r| r.kind == Kind::Commit).map(|r| r.id).collect();
-    match ask.want.iter().find(|want| !sent.contains(want)) {
-        Some(want) => wrong(format!("commit {want} was wanted and is not there")),
-        None => Ok(()),
+    let sent: HashSet<(Kind, EntityId)> = scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
+    let mut ends = BTreeMap::new();
+    let mut reaches = |kind, id, by: &dyn Fn() -> String| {
+        if !sent.contains(&(kind, id)) {
+            ends.entry((kind, id)).or_insert_with(by);
+        }
+    };
+    for want in ask.want.iter().chain(&ask.want_if_known) {
+        reaches(Kind::Commit, *want, &|| "the request".to_owned());
     }
+    for row in &scanned.rows {
+        let by = || format!("{} {}", row.kind, row.id);
+        // What can't be read was refused when it was pushed, and when it was read back.
+        match row.kind {
+            Kind::Commit => {
+                let Ok(commit) = Commit::parse(&read(row)?) else { continue };
+                commit.parents.into_iter().flatten().for_each(|parent| reaches(Kind::Commit, parent, &by));
+                commit.snapshot.into_iter().for_each(|snapshot| reaches(Kind::Snapshot, snapshot, &by));
+            }
+            Kind::Snapshot => {
+                let bytes = read(row)?;
+                let Ok(snapshot) = Snapshot::parse(&bytes) else { continue };
+                snapshot.parent.into_iter().for_each(|parent| reaches(Kind::Snapshot, parent, &by));
+                snapshot.entries.iter().for_each(|(_, object)| reaches(Kind::Object, *object, &by));
+            }
+            Kind::Object | Kind::Tag => {}
+        }
+    }
+    Ok(ends.into_iter().map(|((kind, id), wanted_by)| OpenEnd { kind, id, wanted_by }).collect())
+}
+
+/// Something that an answer reaches and does not hold.
+#[derive(Debug)]
+pub(super) struct OpenEnd {
+    pub(super) kind: Kind,
+    pub(super) id: EntityId,
+    /// What reaches it, in words.
+    pub(super) wanted_by: String,
 }
 
 /// Compares what was read back with the index: every entity, once, in the encoding that is mapped, and no other.

@@ -77,7 +77,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Learns a call and its answer. `None`: the line is no call of ours. Refusals and traps say nothing of the packs.
+    /// Learns a call and its answer. `None`: they can't be read. Refusals and traps say nothing of the packs.
     pub(super) fn learn(&mut self, line: &CallLine<'_>) -> Option<()> {
         fn read<C: Call>(line: &CallLine<'_>) -> Option<(C, C::Answer)> {
             let args = serde_json::from_str(line.args.get()).ok()?;
@@ -140,7 +140,8 @@ impl Memory {
                 let (call, rivals) = read::<call::Rivals>(line)?;
                 self.rivals.note(call.first, items(call.limit), rivals);
             }
-            _ => return None,
+            // Another world's: nothing of ours is answered with it.
+            _ => {}
         }
         Some(())
     }

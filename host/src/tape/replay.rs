@@ -143,6 +143,9 @@ fn rest_differs(header: &Header, outcome: &Outcome, position: &mut Position) -> 
         if same(&recorded, &line) {
             return Ok(());
         }
+        if end_of(&recorded).is_some() && end_of(&line).is_some() {
+            return Err(position.reader.damaged("its end does not fit what stands before it"));
+        }
         differs = Some(if is_call(&recorded) {
             format!("call {}: the tape has {}, and the component makes no more calls", calls + 1, cut(&recorded))
         } else {
@@ -185,7 +188,7 @@ fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
     while let Some(line) = reader.next()? {
         if tail.is_empty() && is_call(line) {
             if serde_json::from_str(line).ok().and_then(|line| memory.learn(&line)).is_none() {
-                return Err(reader.damaged("it is no call of this world"));
+                return Err(reader.damaged("it is no call and its answer"));
             }
         } else {
             tail.push(line.to_owned());
