@@ -37,9 +37,10 @@ pub struct RepoSummary {
 }
 
 impl RepoSummary {
-    /// Bytes that a consolidation and the deletion of what it replaces would free.
-    pub fn reclaimable(&self) -> u64 {
-        self.duplicate_bytes + self.superseded_bytes
+    /// Bytes that a consolidation would save. What only waits for deletion is not among them: merging does not change it, and what is
+    /// merged waits with it.
+    pub const fn reclaimable(&self) -> u64 {
+        self.duplicate_bytes
     }
 }
 

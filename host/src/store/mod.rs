@@ -64,6 +64,11 @@ impl StoreOptions {
             world: Arc::new(SystemWorld),
         }
     }
+
+    /// Whether there is a store already: where there is none, [`Store::open`] makes one.
+    pub fn is_there(&self) -> bool {
+        self.catalog.is_file()
+    }
 }
 
 /// A store of packs. Cheap to clone; all clones are one store.

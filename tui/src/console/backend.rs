@@ -40,6 +40,10 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// Does exactly what a plan says, or fails with [`FailureKind::Conflict`] when the repo has changed since.
     fn run(&self, plan: Self::Plan, control: Control) -> impl Future<Output = Answer<GcReport>> + Send;
 
+    /// Plans and runs at once, for one of many: nobody looks at its plan, so when the repo changes meanwhile, another is made. A failure
+    /// is remembered, wherever it comes.
+    fn consolidate(&self, repo: &RepoName, control: Control) -> impl Future<Output = Answer<GcReport>> + Send;
+
     /// Reads and hashes everything of a repo.
     fn verify(&self, repo: &RepoName, control: Control) -> impl Future<Output = Answer<VerifyReport>> + Send;
 

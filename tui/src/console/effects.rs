@@ -5,19 +5,16 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use packhouse_host::{Event, GcReport, RepoName};
+use packhouse_host::Event;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::backend::{Answer, Backend, Control, FailureKind};
+use super::backend::{Backend, Control};
 use super::msg::{Effect, Msg, Ticket};
 use super::state::PAGE;
 
 /// Between two tellings of progress. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-
-/// How often a consolidation among many begins anew when its repo changes under it.
-const TRIES: usize = 3;
 
 /// Runs effects on a backend.
 pub(super) struct Runner<B: Backend> {
@@ -97,7 +94,7 @@ impl<B: Backend> Runner<B> {
             }
             Effect::Consolidate(_, ticket, repo) => {
                 let control = self.control(ticket);
-                self.spawn(ticket, async move { Msg::Consolidated(ticket, plan_and_run(&*backend, &repo, control).await) });
+                self.spawn(ticket, async move { Msg::Consolidated(ticket, backend.consolidate(&repo, control).await) });
             }
             Effect::Verify(ticket, repo) => {
                 let control = self.control(ticket);
@@ -174,18 +171,6 @@ impl<B: Backend> Drop for Runner<B> {
     fn drop(&mut self) {
         self.teller.abort();
     }
-}
-
-/// For one of many: nobody looks at its plan, so when the repo has changed since, another is made.
-async fn plan_and_run<B: Backend>(backend: &B, repo: &RepoName, control: Control) -> Answer<GcReport> {
-    for tries in 1.. {
-        let (_, plan) = backend.plan(repo, control.clone()).await?;
-        match backend.run(plan, control.clone()).await {
-            Err(failure) if failure.kind == FailureKind::Conflict && tries < TRIES => {}
-            done => return done,
-        }
-    }
-    unreachable!("the loop ends by returning")
 }
 
 async fn tell(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {

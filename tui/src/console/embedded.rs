@@ -77,6 +77,11 @@ impl Backend for Embedded {
         until_stopped(self.store.apply_gc(plan, &progress), &progress, &control).await
     }
 
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+        let progress = progress_of(&control);
+        until_stopped(self.store.gc(repo, &progress), &progress, &control).await
+    }
+
     async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
         let progress = progress_of(&control);
         until_stopped(self.store.verify(repo, &progress), &progress, &control).await

@@ -46,6 +46,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::args::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::place;
 use app::App;
 use backend::Backend;
 use demo::{Demo, Pace};
@@ -66,12 +67,25 @@ const SEED: u64 = 1;
 pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     let settings = Settings::read(asked, context.globals.color, Hints::read())?;
     let keymap = Keymap::with(&settings.keys, settings.read_only).map_err(|error| Error::Usage(error.to_string()))?;
+    if settings.read_only && !settings.demo {
+        refuse_none(context)?;
+    }
     let logged = log_file::start(context, asked.log.as_deref())?;
     if settings.demo {
         show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemWorld.now()), settings, keymap, logged).await
     } else {
         show(Embedded::new(context.open().await?), settings, keymap, logged).await
     }
+}
+
+/// Opening makes a store where there is none. Who may change nothing makes none, and learns that the name was wrong.
+fn refuse_none(context: &Context) -> anyhow::Result<()> {
+    let options = place::options(&context.globals)?;
+    if options.is_there() {
+        return Ok(());
+    }
+    let folder = options.catalog.parent().unwrap_or(&options.catalog);
+    Err(Error::Usage(format!("there is no store in {}, and --read-only makes none", folder.display())).into())
 }
 
 async fn show(

@@ -214,6 +214,10 @@ impl Backend for Demo {
         self.do_run(plan, &control).await
     }
 
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+        self.do_consolidate(repo, &control).await
+    }
+
     async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
         self.called("verify", &repo.to_string())?;
         self.do_verify(repo, &control).await

@@ -7,10 +7,13 @@ use packhouse_host::{Error, Event, GcReport, Phase, RepoName, VerifyReport};
 
 use super::past::{COMPONENT, failed, refused, remembered};
 use super::{Demo, Inside, Pace};
-use crate::console::backend::{Answer, Control, Failure, FailureKind};
+use crate::console::backend::{Answer, Backend, Control, Failure, FailureKind};
 
 /// Between two steps.
 const STEP: Duration = Duration::from_millis(100);
+
+/// How often a consolidation among many begins anew when its repo changes under it.
+const TRIES: usize = 3;
 
 /// A consolidation of the demo that can be run.
 #[derive(Debug)]
@@ -69,6 +72,36 @@ impl Demo {
             }
         }
         self.publish(plan, took())
+    }
+
+    /// Plans and runs; begins anew when the repo changes meanwhile.
+    pub(super) async fn do_consolidate(&self, repo: &RepoName, control: &Control) -> Answer<GcReport> {
+        for tries in 1.. {
+            let plan = match self.plan(repo, control.clone()).await {
+                Ok((_, plan)) => plan,
+                Err(failure) => return Err(self.remember_failure(repo, failure)),
+            };
+            match self.run(plan, control.clone()).await {
+                Err(failure) if failure.kind == FailureKind::Conflict && tries < TRIES => {}
+                done => return done,
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    /// Remembers that planning failed. A change of mind is no failure.
+    fn remember_failure(&self, repo: &RepoName, failure: Failure) -> Failure {
+        let now = self.time();
+        if failure.kind != FailureKind::Cancelled {
+            self.change(|inside| {
+                if let Some(repo) = inside.repos.get_mut(repo) {
+                    // Of an error, a record has the words only.
+                    let entry = failed(repo, &Error::Usage(failure.message.clone()), 0, now);
+                    inside.remember(entry);
+                }
+            });
+        }
+        failure
     }
 
     /// Makes a consolidation visible, in one step.

@@ -33,7 +33,7 @@ impl fmt::Debug for Filter {
 #[derive(Clone, Debug, PartialEq)]
 enum Term {
     Number(Measure, Is, u64),
-    /// Of the bytes of its packs, so many percent can be reclaimed.
+    /// Of its size, so many percent can be reclaimed.
     Share(Is, f64),
     /// The last consolidation is so many seconds ago; never is longer ago than any time.
     Age(Is, u64),
@@ -186,7 +186,7 @@ impl Term {
         match *self {
             Term::Number(measure, is, number) => is.holds(measure.of(repo), number),
             Term::Share(is, percent) => {
-                let all = repo.stored_bytes.max(1) as f64;
+                let all = repo.bytes.max(1) as f64;
                 is.holds(repo.reclaimable() as f64 * 100.0 / all, percent)
             }
             Term::Age(is, seconds) => {

@@ -24,14 +24,29 @@ pub(in crate::console) enum Column {
     #[default]
     Name,
     Packs,
-    Objects,
-    Size,
     Reclaimable,
+    Size,
     LastGc,
+    Objects,
+    Waiting,
+    Commits,
+    Snapshots,
+    Tags,
 }
 
 impl Column {
-    const ALL: [Column; 6] = [Column::Name, Column::Packs, Column::Objects, Column::Size, Column::Reclaimable, Column::LastGc];
+    const ALL: [Column; 10] = [
+        Column::Name,
+        Column::Packs,
+        Column::Reclaimable,
+        Column::Size,
+        Column::LastGc,
+        Column::Objects,
+        Column::Waiting,
+        Column::Commits,
+        Column::Snapshots,
+        Column::Tags,
+    ];
 
     /// In words, for the header.
     pub(in crate::console) const fn words(self) -> &'static str {
@@ -42,6 +57,10 @@ impl Column {
             Column::Size => "size",
             Column::Reclaimable => "reclaimable bytes",
             Column::LastGc => "last consolidation",
+            Column::Waiting => "bytes to delete",
+            Column::Commits => "commits",
+            Column::Snapshots => "snapshots",
+            Column::Tags => "tags",
         }
     }
 
@@ -63,6 +82,8 @@ pub(in crate::console) struct Repos {
     arranged: usize,
     cursor: Cursor,
     marked: HashSet<RepoName>,
+    /// How many of them the filter hides.
+    hidden: usize,
     column: Column,
     /// Against the column's own direction: names go up, numbers down, the worst first.
     turned: bool,
@@ -105,6 +126,8 @@ pub(in crate::console) struct Totals {
     pub(in crate::console) packs: u64,
     pub(in crate::console) bytes: u64,
     pub(in crate::console) reclaimable: u64,
+    /// Bytes that only wait for deletion.
+    pub(in crate::console) waiting: u64,
 }
 
 impl Totals {
@@ -114,6 +137,7 @@ impl Totals {
             packs: sum.packs.saturating_add(repo.packs),
             bytes: sum.bytes.saturating_add(repo.bytes),
             reclaimable: sum.reclaimable.saturating_add(repo.reclaimable()),
+            waiting: sum.waiting.saturating_add(repo.superseded_bytes),
         })
     }
 }
@@ -263,6 +287,10 @@ impl Repos {
             Column::Objects => order(&mut shown, up, |at| repo(at).objects),
             Column::Size => order(&mut shown, up, |at| repo(at).bytes),
             Column::Reclaimable => order(&mut shown, up, |at| repo(at).reclaimable()),
+            Column::Waiting => order(&mut shown, up, |at| repo(at).superseded_bytes),
+            Column::Commits => order(&mut shown, up, |at| repo(at).commits),
+            Column::Snapshots => order(&mut shown, up, |at| repo(at).snapshots),
+            Column::Tags => order(&mut shown, up, |at| repo(at).tags),
             Column::LastGc => order(&mut shown, up, |at| repo(at).last_gc.as_ref().map(|last| last.finished_at)),
         }
         if self.column == Column::Name && !up {
@@ -272,6 +300,12 @@ impl Repos {
         self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
         self.arranged = all.len();
         self.shown = shown;
+        self.count_hidden();
+    }
+
+    fn count_hidden(&mut self) {
+        let seen = |marked: usize| marked - self.from(0).filter(|repo| self.is_marked(&repo.repo)).count().min(marked);
+        self.hidden = if self.marked.is_empty() || self.filter.is_empty() { 0 } else { seen(self.marked.len()) };
     }
 
     /// Sums belong to what was read, not to what is shown of it: no key changes them.
@@ -335,6 +369,7 @@ impl Repos {
                 self.marked.insert(name);
             }
             self.cursor.act(Action::Down, self.shown.len(), 1);
+            self.count_hidden();
         }
     }
 
@@ -346,12 +381,14 @@ impl Repos {
         } else {
             self.marked.extend(shown);
         }
+        self.count_hidden();
     }
 
     /// Takes all marks away; false if there were none.
     pub(in crate::console) fn unmark(&mut self) -> bool {
         let any = !self.marked.is_empty();
         self.marked.clear();
+        self.hidden = 0;
         any
     }
 
@@ -366,6 +403,11 @@ impl Repos {
             return Vec::new();
         }
         self.all.iter().map(|row| &row.summary).filter(|repo| self.marked.contains(&repo.repo)).cloned().collect()
+    }
+
+    /// How many marked repos the filter hides.
+    pub(in crate::console) fn hidden_marks(&self) -> usize {
+        self.hidden
     }
 
     /// How many are marked.

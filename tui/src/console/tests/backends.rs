@@ -18,6 +18,8 @@ trait Place {
     fn worn(&self) -> RepoName;
     fn torn(&self) -> RepoName;
     async fn push(&self, repo: &RepoName);
+    /// From now on `torn` can't be planned.
+    async fn tear(&self);
 }
 
 /// A control that nobody uses.
@@ -36,6 +38,7 @@ async fn the_whole_suite(place: &impl Place) {
     a_plan_changes_nothing_and_running_it_leaves_one_pack(place).await;
     a_plan_of_a_repo_that_has_changed_is_not_run(place).await;
     verifying_finds_nothing_and_can_be_stopped(place).await;
+    a_consolidation_at_once_is_remembered_however_it_ends(place).await;
 }
 
 async fn lists_come_in_pages_by_name(place: &impl Place) {
@@ -152,6 +155,25 @@ async fn verifying_finds_nothing_and_can_be_stopped(place: &impl Place) {
     drop(stop);
 }
 
+async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Place) {
+    let (backend, repo) = (place.backend(), place.torn());
+    let newest = async || backend.history(&all("")).await.unwrap().remove(0);
+    assert_eq!(backend.consolidate(&repo, idle()).await.unwrap().packs_after, 1);
+    assert_eq!((newest().await.repo, newest().await.record.outcome), (repo.clone(), "consolidated".to_owned()));
+
+    place.push(&repo).await;
+    place.tear().await;
+    let failure = backend.consolidate(&repo, idle()).await.unwrap_err();
+    let failed = newest().await;
+    assert_eq!((failed.repo, &failed.record.outcome[..]), (repo.clone(), "failed"));
+    assert_eq!(failed.record.error, Some(failure.message));
+
+    // A plan that is only looked at is no consolidation.
+    place.tear().await;
+    assert!(backend.plan(&repo, idle()).await.is_err());
+    assert_eq!(newest().await.id, failed.id);
+}
+
 /// A store in a folder of its own.
 struct OnDisk {
     folder: tempfile::TempDir,
@@ -202,6 +224,17 @@ impl Place for OnDisk {
         let pushed = PushOptions { force: true };
         self.store.push(repo, &files, pushed, &Progress::silent()).await.unwrap();
     }
+
+    /// Without its directory, a pack is read to plan; and there is none.
+    async fn tear(&self) {
+        for pack in self.store.packs(&self.torn()).await.unwrap() {
+            let hex = pack.key.hex();
+            let folder = self.folder.path().join("packs").join(&hex[..2]);
+            for end in ["mpack", "dir"] {
+                let _ = std::fs::remove_file(folder.join(format!("{hex}.{end}")));
+            }
+        }
+    }
 }
 
 /// The store that is made up.
@@ -225,6 +258,10 @@ impl Place for MadeUp {
     async fn push(&self, repo: &RepoName) {
         self.0.advance(60);
         self.0.pushed(&repo.to_string());
+    }
+
+    async fn tear(&self) {
+        self.0.fail("plan", FailureKind::Damage, "a pack is gone");
     }
 }
 

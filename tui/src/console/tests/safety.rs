@@ -96,10 +96,7 @@ impl Bench {
                 let plan = self.plans.remove(&ticket).expect("what is run was planned, and is run once");
                 Msg::Consolidated(ticket, at_once(demo.run(plan, control)))
             }
-            Effect::Consolidate(_, ticket, repo) => {
-                let planned = at_once(demo.plan(&repo, control.clone()));
-                Msg::Consolidated(ticket, planned.and_then(|(_, plan)| at_once(demo.run(plan, control))))
-            }
+            Effect::Consolidate(_, ticket, repo) => Msg::Consolidated(ticket, at_once(demo.consolidate(&repo, control))),
             Effect::Verify(ticket, repo) => Msg::Verified(ticket, at_once(demo.verify(&repo, control))),
             Effect::History(ticket, query) => Msg::Remembered(ticket, at_once(demo.history(&query))),
             Effect::Watch(since) => match demo.watch(since).now_or_never() {

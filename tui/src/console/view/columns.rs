@@ -11,9 +11,12 @@ use crate::console::words::{count, pad, percent, safe, size};
 /// Cells before the name: the pointer, and the mark.
 const MARGIN: usize = 2;
 
-/// A name is cut to no less than this for the sake of another column, but to less for the number of packs.
-const NAME: usize = 16;
+/// A name is cut to no less than this for the sake of the packs, of the other numbers that matter, and of the rest.
 const NAME_BESIDE_PACKS: usize = 8;
+const NAME: usize = 16;
+const NAME_WHOLE: usize = 28;
+/// So many columns are worth a cut name.
+const MATTER: usize = 4;
 /// What a name gets before the last consolidation gets more; and the most that it gets.
 const NAME_FIRST: usize = 30;
 const NAME_MOST: usize = 60;
@@ -21,16 +24,17 @@ const NAME_MOST: usize = 60;
 const LAST_MORE: usize = 8;
 
 /// What stands beside the name, what matters most first. Widths are with two cells between columns.
-const COLUMNS: [Beside; 9] = [
+const COLUMNS: [Beside; 10] = [
     Beside { what: What::Packs, head: "PACKS", width: 8, sort: Some(Column::Packs) },
     Beside { what: What::Reclaimable, head: "RECLAIMABLE", width: 18, sort: Some(Column::Reclaimable) },
     Beside { what: What::Size, head: "SIZE", width: 12, sort: Some(Column::Size) },
     Beside { what: What::State, head: "STATE", width: 22, sort: None },
-    Beside { what: What::Objects, head: "OBJECTS", width: 11, sort: Some(Column::Objects) },
     Beside { what: What::LastGc, head: "LAST CONSOLIDATION", width: 28, sort: Some(Column::LastGc) },
-    Beside { what: What::Commits, head: "COMMITS", width: 11, sort: None },
-    Beside { what: What::Snapshots, head: "SNAPSHOTS", width: 11, sort: None },
-    Beside { what: What::Tags, head: "TAGS", width: 9, sort: None },
+    Beside { what: What::Objects, head: "OBJECTS", width: 11, sort: Some(Column::Objects) },
+    Beside { what: What::Waiting, head: "TO DELETE", width: 12, sort: Some(Column::Waiting) },
+    Beside { what: What::Commits, head: "COMMITS", width: 11, sort: Some(Column::Commits) },
+    Beside { what: What::Snapshots, head: "SNAPSHOTS", width: 12, sort: Some(Column::Snapshots) },
+    Beside { what: What::Tags, head: "TAGS", width: 9, sort: Some(Column::Tags) },
 ];
 
 struct Beside {
@@ -46,8 +50,9 @@ enum What {
     Reclaimable,
     Size,
     State,
-    Objects,
     LastGc,
+    Objects,
+    Waiting,
     Commits,
     Snapshots,
     Tags,
@@ -66,7 +71,11 @@ impl Columns {
         let mut name = width.saturating_sub(MARGIN);
         let mut beside = 0;
         while let Some(column) = COLUMNS.get(beside) {
-            let least = if beside == 0 { NAME_BESIDE_PACKS } else { NAME };
+            let least = match beside {
+                0 => NAME_BESIDE_PACKS,
+                1..MATTER => NAME,
+                _ => NAME_WHOLE,
+            };
             if name < least + column.width {
                 break;
             }
@@ -77,6 +86,11 @@ impl Columns {
         let wanted = if beside.iter().any(|column| column.what == What::LastGc) { LAST_MORE } else { 0 };
         let last = name.saturating_sub(NAME_FIRST).min(wanted);
         Columns { name: (name - last).min(NAME_MOST), beside, last }
+    }
+
+    /// Whether a column that the list can be sorted by is among them.
+    pub(super) fn show(&self, sorted: Column) -> bool {
+        sorted == Column::Name || self.beside.iter().any(|column| column.sort == Some(sorted))
     }
 
     /// The names of the columns; the one by which the list is sorted says so.
@@ -94,12 +108,13 @@ impl Columns {
     /// A repo in a line.
     pub(super) fn row(&self, model: &Model, repo: &RepoSummary, pointed: bool) -> Line<'static> {
         let look = model.look;
-        let mark = if model.repos.is_marked(&repo.repo) { "●" } else { " " };
-        let mut spans = vec![Span::raw(if pointed { "▸" } else { " " }), Span::styled(mark, look.marked())];
+        // A colour may be hard to read on the ground of the pointer, and on a blank it would be nothing but a block.
+        let (mark, style) = if model.repos.is_marked(&repo.repo) { ("●", look.marked()) } else { (" ", Style::new()) };
+        let mut spans = vec![Span::raw(if pointed { "▸" } else { " " })];
+        spans.push(Span::styled(mark, if pointed { Style::new() } else { style }));
         spans.push(Span::raw(pad(&safe(&repo.repo.to_string()), self.name, false)));
         for column in self.beside {
             let (text, style) = cell(model, repo, column.what);
-            // A colour may be hard to read on the ground of the pointer.
             spans.push(Span::styled(self.pad(column, &text), if pointed { Style::new() } else { style }));
         }
         let line = Line::from(spans);
@@ -121,7 +136,7 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
     match what {
         What::Packs => number(repo.packs),
         What::Reclaimable => {
-            let part = percent(repo.reclaimable(), repo.stored_bytes).map(|part| format!("{part} %")).unwrap_or_default();
+            let part = percent(repo.reclaimable(), repo.bytes).map(|part| format!("{part} %")).unwrap_or_default();
             let words = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
             (words, if repo.reclaimable() == 0 { look.quiet() } else { Style::new() })
         }
@@ -133,6 +148,7 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
             Some(last) if last.outcome == "failed" => (last_words(model.now, last), look.bad()),
             Some(last) => (last_words(model.now, last), Style::new()),
         },
+        What::Waiting => (size(repo.superseded_bytes), if repo.superseded_bytes == 0 { look.quiet() } else { Style::new() }),
         What::Commits => number(repo.commits),
         What::Snapshots => number(repo.snapshots),
         What::Tags => number(repo.tags),
@@ -155,6 +171,14 @@ mod tests {
             (199, Some(What::Tags)),
         ] {
             assert_eq!(shown(width), last, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_for_numbers_that_matter_only() {
+        for width in 80..300 {
+            let columns = Columns::of(width);
+            assert!(columns.name >= 28 || columns.beside.len() <= MATTER, "{width}");
         }
     }
 

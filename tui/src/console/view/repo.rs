@@ -3,8 +3,8 @@
 //! ```text
 //!  packhouse › gabriel/notes
 //!  State       7 packs to merge
-//!  Packs       7, 812.0 KiB; 118.0 KiB more wait for deletion
-//!  Reclaimable 199.2 KiB (21 %): 81.2 KiB repeated, 118.0 KiB to be deleted
+//!  Packs       7, 812.0 KiB; old ones of 118.0 KiB wait for deletion
+//!  Reclaimable 81.2 KiB (10 %), which packs repeat
 //!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Access      public, default branch main, made 3 days ago
 //!  Last merge  23 → 1 pack, 2 hours ago
@@ -168,16 +168,12 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let (state, style) = state_words(model, summary);
     let packs = match summary.superseded_bytes {
         0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
-        waiting => format!("{}, {}; {} more wait for deletion", count(summary.packs), size(summary.bytes), size(waiting)),
+        waiting => format!("{}, {}; old ones of {} wait for deletion", count(summary.packs), size(summary.bytes), size(waiting)),
     };
-    let part = percent(summary.reclaimable(), summary.stored_bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
-    let reclaimable = match (summary.duplicate_bytes, summary.superseded_bytes) {
-        (0, 0) => "nothing".to_owned(),
-        (again, 0) => format!("{}{part}, which packs repeat", size(again)),
-        (0, waiting) => format!("{}{part}, which wait for deletion", size(waiting)),
-        (again, waiting) => {
-            format!("{}{part}: {} repeated, {} to be deleted", size(summary.reclaimable()), size(again), size(waiting))
-        }
+    let part = percent(summary.reclaimable(), summary.bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
+    let reclaimable = match summary.reclaimable() {
+        0 => "nothing".to_owned(),
+        again => format!("{}{part}, which packs repeat", size(again)),
     };
     let last = summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model.now, last));
     let made = ago(model.now, report.created_at);

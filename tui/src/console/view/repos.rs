@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  packhouse › repos                                                            1 running · /srv/store
-//!  3 repos · 31 packs · 12.4 MiB · 81.2 KiB reclaimable · 1 marked · by packs, most first
-//!   NAME                PACKS▼       RECLAIMABLE        SIZE  STATE                   OBJECTS
-//! ▸ gabriel/notes            7   81.2 KiB   10 %   812.0 KiB  7 packs to merge            112
-//!  ●gabriel/photos           1        0 B    0 %    11.2 MiB  in order                 41,240
-//!   zoe/empty                0        0 B             0 B  empty                         0
+//!  3 repos · 31 packs · 12.4 MiB · 81.2 KiB reclaimable · 1 marked · by packs · most first
+//!   NAME                PACKS▼       RECLAIMABLE        SIZE  STATE                 LAST CONSOLIDATION
+//! ▸ gabriel/notes            7   81.2 KiB   10 %   812.0 KiB  7 packs to merge      never
+//!  ●gabriel/photos           1        0 B    0 %    11.2 MiB  in order              23 → 1 pack, 2 hours ago
+//!   zoe/empty                0        0 B             0 B  empty                 never
 //!
 //!  Enter open  Space mark  g consolidate  s sort  / filter
 //! ```
@@ -21,11 +21,14 @@ use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
 use super::parts::{inner, split};
-use super::{failure_lines, key_in, plain, room};
+use super::{Look, failure_lines, key_in, plain, room};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Column, Model, PAGE};
-use crate::console::words::{count, many, safe, size, width, wrap};
+use crate::console::words::{count, fit, many, safe, size, width, wrap};
+
+/// Cells of the filter beside the number of repos that it leaves.
+const FILTER: usize = 24;
 
 /// Of a failure over a list that is still shown, no more than these lines.
 const FAILURE: usize = 3;
@@ -33,7 +36,8 @@ const FAILURE: usize = 3;
 /// The body.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (repos, room) = (&model.repos, room(area));
-    let mut above = vec![sums(model, room)];
+    let columns = Columns::of(usize::from(area.width).saturating_sub(1));
+    let mut above = vec![sums(model, &columns, room)];
     if let Some(failure) = &repos.failure {
         let failure = failure_lines(model.look, "reading of the store", failure, room);
         let most = if repos.len() > 0 { FAILURE } else { failure.len() };
@@ -51,7 +55,6 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         return Extent { row: list.y, ..Extent::default() };
     }
     let [head, rows] = split(list, 1);
-    let columns = Columns::of(usize::from(area.width).saturating_sub(1));
     frame.render_widget(Paragraph::new(columns.head(model)), head);
     let (content, height) = (repos.shown(), usize::from(rows.height));
     let (first, pointed) = (repos.cursor().first(content, height), repos.cursor().at(content));
@@ -62,38 +65,41 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 }
 
 /// What all of them come to, and what of them is shown. What matters least is dropped first.
-fn sums(model: &Model, room: usize) -> Line<'static> {
+fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     let (look, repos) = (model.look, &model.repos);
     if repos.len() == 0 {
         return Line::default();
     }
-    let (totals, all) = (repos.totals(), repos.len() as u64);
-    let number = match (repos.filter(), repos.known) {
-        ("", true) => many(all, "repo"),
-        ("", false) => format!("{} so far", many(all, "repo")),
-        (_, true) => format!("{} of {}", count(repos.shown() as u64), many(all, "repo")),
-        (_, false) => format!("{} of {} so far", count(repos.shown() as u64), many(all, "repo")),
-    };
+    let totals = repos.totals();
     // Reading some repos again takes no time worth a word.
     let reading = repos.loading.is_some() && (!repos.known || repos.len() >= PAGE as usize);
-    let marks = repos.marks() as u64;
+    let [sorted, how] = sorted(model);
+    // Where the head of a column tells it, it need not be told twice.
+    let sorted_rank = if columns.show(repos.sorted().0) { 7 } else { 3 };
+    let waits = if totals.waiting > 0 { format!("{} to delete", size(totals.waiting)) } else { String::new() };
     let said = [
-        (0, number, Style::new()),
-        (4, many(totals.packs, "pack"), Style::new()),
-        (5, size(totals.bytes), Style::new()),
-        (3, format!("{} reclaimable", size(totals.reclaimable)), Style::new()),
-        (1, if marks > 0 { format!("{} marked", count(marks)) } else { String::new() }, look.marked()),
+        (0, number(model), Style::new()),
+        (5, many(totals.packs, "pack"), Style::new()),
+        (6, size(totals.bytes), Style::new()),
+        (4, format!("{} reclaimable", size(totals.reclaimable)), Style::new()),
+        (9, waits, Style::new()),
+        (1, marks(model), look.marked()),
         (2, if reading { "reading …".to_owned() } else { String::new() }, look.busy()),
-        (6, sorted(model), look.quiet()),
+        (sorted_rank, sorted, look.quiet()),
+        (8, how, look.quiet()),
     ];
-    let mut left = room;
-    let mut fits = [false; 7];
-    for rank in 0..fits.len() {
-        for (at, (_, words, _)) in said.iter().enumerate().filter(|(_, (its, words, _))| *its == rank && !words.is_empty()) {
-            let takes = width(words) + if rank == 0 { 0 } else { 3 };
-            fits[at] = takes <= left;
-            left -= if fits[at] { takes } else { 0 };
-        }
+    fitting(look, said, room)
+}
+
+/// As many of them as there is room for, by rank, in the order in which they stand.
+fn fitting<const N: usize>(look: Look, said: [(usize, String, Style); N], room: usize) -> Line<'static> {
+    let mut by_rank: Vec<usize> = (0..N).filter(|at| !said[*at].1.is_empty()).collect();
+    by_rank.sort_by_key(|at| said[*at].0);
+    let (mut left, mut fits) = (room, [false; N]);
+    for at in by_rank {
+        let takes = width(&said[at].1) + if left == room { 0 } else { 3 };
+        fits[at] = takes <= left;
+        left -= if fits[at] { takes } else { 0 };
     }
     let mut spans = Vec::new();
     for ((_, words, style), _) in said.into_iter().zip(fits).filter(|(_, fits)| *fits) {
@@ -105,18 +111,38 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
     Line::from(spans)
 }
 
-/// By what the list is sorted, also when there is no room for that column.
-fn sorted(model: &Model) -> String {
+/// How many repos there are, and how many of them are shown.
+fn number(model: &Model) -> String {
+    let repos = &model.repos;
+    let (all, shown) = (many(repos.len() as u64, "repo"), count(repos.shown() as u64));
+    let so_far = if repos.known { "" } else { " so far" };
+    match repos.filter() {
+        "" => format!("{all}{so_far}"),
+        filter => format!("{shown} of {all}{so_far} with “{}”", fit(&safe(filter), FILTER)),
+    }
+}
+
+/// How many are marked, and how many of those a filter hides.
+fn marks(model: &Model) -> String {
+    match (model.repos.marks() as u64, model.repos.hidden_marks() as u64) {
+        (0, _) => String::new(),
+        (marks, 0) => format!("{} marked", count(marks)),
+        (marks, hidden) => format!("{} marked, {} not shown", count(marks), count(hidden)),
+    }
+}
+
+/// By what the list is sorted, and in which direction.
+fn sorted(model: &Model) -> [String; 2] {
     let (column, up) = model.repos.sorted();
     let order = match (column, up) {
-        (Column::Name, true) => return "by name".to_owned(),
+        (Column::Name, true) => "",
         (Column::Name, false) => "from the last",
         (Column::LastGc, true) => "oldest first",
         (Column::LastGc, false) => "newest first",
         (_, true) => "least first",
         (_, false) => "most first",
     };
-    format!("by {}, {order}", column.words())
+    [format!("by {}", column.words()), order.to_owned()]
 }
 
 /// Why there are no rows, if there are none, and what to do.
@@ -174,8 +200,15 @@ mod tests {
         model.repos.sort(Action::SortNext, now());
         assert!(shown(&model, 60, 8).contains("PACKS▼"));
         model.repos.sort(Action::SortTurn, now());
-        assert!(shown(&model, 120, 8).contains("PACKS▲") && shown(&model, 120, 8).contains("by packs, least first"));
+        assert!(shown(&model, 120, 8).contains("PACKS▲") && shown(&model, 120, 8).contains("by packs · least first"));
         model.repos.sort(Action::SortPrevious, now());
         assert!(shown(&model, 60, 8).contains("NAME▲"));
+        // There is no room for its column.
+        model.repos.sort(Action::SortPrevious, now());
+        for columns in [60, 80, 120] {
+            let sums = shown(&model, columns, 8).lines().nth(1).unwrap_or_default().to_owned();
+            assert!(sums.contains("by tags"), "{sums}");
+        }
+        assert!(shown(&model, 80, 8).contains("by tags · most first"));
     }
 }
