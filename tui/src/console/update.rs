@@ -1,8 +1,9 @@
 //! What happens when something happens: a message changes the model, and asks for effects. No I/O, no waiting.
 //!
-//! This file takes the messages; [`act`] does what keys ask for, and [`work`] keeps the queue of work.
+//! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and [`work`] keeps its queue.
 
 mod act;
+mod ask;
 mod work;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
@@ -172,8 +173,10 @@ fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     let Some(below) = row.checked_sub(model.extent.row).map(usize::from) else { return Vec::new() };
     let line = model.extent.first + below;
-    let is_list =
-        matches!(model.place(), Place::Repos | Place::Filter | Place::Runs | Place::History | Place::Log | Place::Palette);
+    let is_list = matches!(
+        model.place(),
+        Place::Repos | Place::Filter | Place::Runs | Place::Done | Place::History | Place::Log | Place::Palette
+    );
     if !is_list || below >= model.extent.height || line >= model.extent.content {
         return Vec::new();
     }

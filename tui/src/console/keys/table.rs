@@ -32,7 +32,7 @@ pub(in crate::console) enum Action {
     Log,
     Help,
     Palette,
-    /// To where one came from; from the first screen: out.
+    /// To where one came from; in the list of repos: all shown, nothing marked.
     Back,
     /// Out, from anywhere.
     Quit,
@@ -206,8 +206,9 @@ const TEXT: &[Place] = &[P::Filter, P::Search, P::Palette, P::Typing];
 pub(in crate::console) const TABLE: &[Row] = &[
     change(row(Action::Confirm, "confirm", &[Key::char('y')], &[P::Gate], "run this plan", "run the plan that is shown")),
     row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Gate], "cancel", "close the question; nothing happens"),
-    row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait", "leave when the work has ended"),
-    row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs, P::Leave], "cancel the work", "stop the work at its next safe point"),
+    row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait, then leave", "leave when the work has ended"),
+    row(Action::Stop, "stop-all", &[Key::char('x')], &[P::Leave], "cancel all work, then leave", "stop all work at its next safe point, and leave"),
+    row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs], "cancel the work", "stop the work at its next safe point"),
     row(Action::StopWaiting, "cancel-waiting", &[Key::char('X')], &[P::Runs], "cancel all that wait", "take back all work that waits for its turn"),
     row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Leave], "stay", "stay in the console"),
     row(Action::Accept, "accept", &[ENTER], &[P::Filter, P::Search], "keep", "go on with what was typed"),
@@ -221,12 +222,12 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Filter, "filter", &[Key::char('/')], &[P::Repos], "filter", "show only some repos: words of their name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
     row(Action::Filter, "search", &[Key::char('/')], &[P::History], "search", "show only consolidations with a text in their repo, outcome, key or error"),
     row(Action::Preview, "preview", &[Key::char('p')], &[P::Repos, P::Repo, P::Done, P::Record], "preview", "show what a consolidation would do, and nothing more"),
-    row(Action::Verify, "verify", &[Key::char('v')], &[P::Repos, P::Repo, P::Done, P::Record], "verify", "read and hash every pack of the repo, or of all that are marked"),
-    row(Action::Back, "leave-running", &[ESC, Key::char('q')], &[P::Run], "leave it running", "go back; the work goes on"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[P::Repo, P::Preview, P::Runs, P::Done, P::History, P::Record, P::Log, P::Help], "back", "go back"),
+    row(Action::Verify, "verify", &[Key::char('v')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "verify", "read and hash every pack of the repo, or of all that are marked"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log, P::Help], "back", "go back"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "show the work that waits, goes on and has ended"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "show all consolidations that ended"),
-    row(Action::Back, "out", &[Key::char('q'), ESC], &[P::Repos], "quit", "leave the console; Esc drops marks and filter first"),
+    row(Action::Back, "clear", &[ESC], &[P::Repos], "clear", "take the marks away, then the filter"),
+    row(Action::Quit, "out", &[Key::char('q')], &[P::Repos], "quit", "leave the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "do", "find an action by its name"),
     row(Action::Copy, "copy", &[Key::char('c')], ABOUT_REPO, "copy", "copy the name, key or id that is pointed to"),

@@ -7,7 +7,6 @@
 //! All of them must hold. Words are matched fuzzily, in any case unless they hold a capital.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -89,20 +88,18 @@ impl fmt::Display for BadTerm {
     }
 }
 
-impl FromStr for Filter {
-    type Err = BadTerm;
-
-    fn from_str(text: &str) -> Result<Filter, BadTerm> {
-        let (mut words, mut terms) = (Vec::new(), Vec::new());
-        for word in text.split_whitespace() {
-            match word.find(['<', '>', '=', ':']) {
-                None => words.push(word),
-                Some(at) => terms.push(term(word, at)?),
-            }
+/// The text without blanks between a name, a sign and a number: `packs > 10` means `packs>10`.
+fn close_up(text: &str) -> String {
+    let is_sign = |c| matches!(c, '<' | '>' | '=');
+    let mut closed = String::with_capacity(text.len());
+    for c in text.chars() {
+        let ends_with_sign = closed.trim_end().ends_with(is_sign);
+        if is_sign(c) || (c.is_ascii_digit() && ends_with_sign) {
+            closed.truncate(closed.trim_end().len());
         }
-        let words = Pattern::parse(&words.join(" "), CaseMatching::Smart, Normalization::Smart);
-        Ok(Filter { words, terms, matcher: Matcher::new(Config::DEFAULT.match_paths()), letters: Vec::new() })
+        closed.push(c);
     }
+    closed
 }
 
 fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
@@ -164,6 +161,20 @@ fn scaled(value: &str, units: &Units) -> Option<u64> {
 }
 
 impl Filter {
+    /// Reads a filter. A term that is not understood is left out; gives the first of those.
+    pub(in crate::console) fn read(text: &str) -> (Filter, Option<BadTerm>) {
+        let (text, mut words, mut terms, mut bad) = (close_up(text), Vec::new(), Vec::new(), None);
+        for word in text.split_whitespace() {
+            match word.find(['<', '>', '=', ':']).map(|at| term(word, at)) {
+                None => words.push(word),
+                Some(Ok(term)) => terms.push(term),
+                Some(Err(error)) => bad = bad.or(Some(error)),
+            }
+        }
+        let words = Pattern::parse(&words.join(" "), CaseMatching::Smart, Normalization::Smart);
+        (Filter { words, terms, matcher: Matcher::new(Config::DEFAULT.match_paths()), letters: Vec::new() }, bad)
+    }
+
     /// Whether everything passes.
     pub(in crate::console) fn is_empty(&self) -> bool {
         self.words.atoms.is_empty() && self.terms.is_empty()
@@ -223,7 +234,9 @@ mod tests {
 
     fn passes(text: &str, repo: &RepoSummary) -> bool {
         let name = repo.repo.to_string();
-        text.parse::<Filter>().unwrap_or_else(|bad| panic!("{bad}")).score(&name, repo, now()).is_some()
+        let (mut filter, bad) = Filter::read(text);
+        assert_eq!(bad, None);
+        filter.score(&name, repo, now()).is_some()
     }
 
     #[test]
@@ -237,6 +250,9 @@ mod tests {
             "packs>11",
             "packs=12",
             "packs<=12",
+            "packs > 11  alb",
+            "packs >= 12",
+            "size> 2.9G",
             "size>2.9G",
             "size<3.5GiB",
             "reclaim>30%",
@@ -277,7 +293,9 @@ mod tests {
             ("colour:red", "only state: and gc:"),
             ("stars>5", "can be compared"),
         ] {
-            let error = format!("alb {bad}").parse::<Filter>().unwrap_err().to_string();
+            let (filter, error) = Filter::read(&format!("alb {bad} gc:never"));
+            assert_eq!((filter.words.atoms.len(), filter.terms), (1, vec![Term::State(State::Never)]), "the rest holds");
+            let error = error.unwrap().to_string();
             assert!(error.starts_with(&format!("`{bad}`: ")) && error.contains(words), "{error}");
         }
     }

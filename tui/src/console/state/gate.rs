@@ -1,8 +1,10 @@
 //! The one gate that every change of a store passes: it shows a plan, and gives a [`Permit`] for what was confirmed.
 
+use std::collections::HashSet;
+
 use packhouse_host::{Event, GcReport, RepoName, RepoSummary};
 
-use super::{Cursor, Input};
+use super::{Choice, Cursor, Input, Why};
 use crate::console::backend::{Answer, Failure};
 use crate::console::keys::Place;
 use crate::console::msg::{Effect, Ticket};
@@ -21,6 +23,10 @@ pub(in crate::console) struct Gate {
     ticket: Ticket,
     pub(in crate::console) subject: Subject,
     pub(in crate::console) asks: Asks,
+    /// Marked repos that it is not about.
+    pub(in crate::console) left_out: Vec<(RepoName, Why)>,
+    /// Repos that it is about, and that the list doesn't show.
+    pub(in crate::console) hidden: HashSet<RepoName>,
     /// Whether the repo changed while an earlier plan was looked at, and this is the new one.
     pub(in crate::console) renewed: bool,
     /// Why the answer that was typed is not taken.
@@ -85,18 +91,24 @@ impl Gate {
     /// A question about one repo, whose plan is being made under `ticket`; or, without `asking`, the plan alone.
     pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> Gate {
         let asks = if asking { Asks::Key } else { Asks::Nothing };
-        Gate::new(Subject::One(repo, PlanState::Planning(None)), ticket, asks)
+        let (subject, top) = (Subject::One(repo, PlanState::Planning(None)), Cursor::default());
+        Gate { ticket, subject, asks, left_out: Vec::new(), hidden: HashSet::new(), renewed: false, refusal: None, top }
     }
 
-    /// A question about many repos; those with nothing to merge are left out.
-    pub(in crate::console) fn many(mut repos: Vec<RepoSummary>, ticket: Ticket, asking: bool) -> Gate {
-        repos.retain(|repo| repo.packs > 1);
-        let asks = if asking { Asks::about(repos.len()) } else { Asks::Nothing };
-        Gate::new(Subject::Many(repos), ticket, asks)
+    /// A question about marked repos. Where one is left, it is about that one, with its whole plan.
+    pub(in crate::console) fn of(choice: Choice, ticket: Ticket, asking: bool) -> Gate {
+        let Choice { repos, left_out, hidden } = choice;
+        let (subject, asks) = match &repos[..] {
+            [one] => (Subject::One(one.repo.clone(), PlanState::Planning(None)), Asks::Key),
+            many => (Subject::Many(many.to_vec()), Asks::about(many.len())),
+        };
+        let asks = if asking { asks } else { Asks::Nothing };
+        Gate { ticket, subject, asks, left_out, hidden, renewed: false, refusal: None, top: Cursor::default() }
     }
 
-    fn new(subject: Subject, ticket: Ticket, asks: Asks) -> Gate {
-        Gate { ticket, subject, asks, renewed: false, refusal: None, top: Cursor::default() }
+    /// What makes its plan, if it needs one.
+    pub(in crate::console) fn plan(&self) -> Option<Effect> {
+        self.repo().map(|repo| Effect::Plan(self.ticket, repo.clone()))
     }
 
     /// Begins to ask, where the plan was only shown.
@@ -200,7 +212,12 @@ mod tests {
     use crate::console::tests::fake::summary;
 
     fn many(number: usize) -> Gate {
-        Gate::many((0..number).map(|n| summary(&format!("o/r{n}"), 2)).collect(), Ticket(1), true)
+        of((0..number).map(|n| summary(&format!("o/r{n}"), 2)).collect())
+    }
+
+    fn of(marked: Vec<RepoSummary>) -> Gate {
+        let choice = Choice::of(marked, |repo| repo.to_string() == "a/busy", |repo| repo.to_string() != "a/hidden");
+        Gate::of(choice, Ticket(1), true)
     }
 
     #[test]
@@ -218,12 +235,22 @@ mod tests {
     }
 
     #[test]
-    fn repos_with_nothing_to_merge_are_left_out() {
-        let mut gate = Gate::many(vec![summary("a/a", 1), summary("a/b", 0)], Ticket(1), true);
+    fn what_there_is_nothing_to_do_for_is_left_out_and_said() {
+        let mut gate = of(vec![summary("a/a", 1), summary("a/b", 0)]);
         assert_eq!(gate.place(), Place::Preview);
         assert!(gate.confirm().is_none());
-        let mut gate = Gate::many(vec![summary("a/a", 1), summary("a/b", 5)], Ticket(1), true);
-        assert!(matches!(gate.confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 1));
+        let mut gate = of(vec![summary("a/a", 1), summary("a/b", 5), summary("a/busy", 5), summary("a/hidden", 5)]);
+        let left_out: Vec<_> = gate.left_out.iter().map(|(repo, why)| (repo.to_string(), *why)).collect();
+        assert_eq!(left_out, [("a/a".to_owned(), Why::InOrder), ("a/busy".to_owned(), Why::Busy)]);
+        assert_eq!(gate.hidden.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a/hidden"]);
+        assert!(matches!(gate.confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 2));
+    }
+
+    #[test]
+    fn where_one_is_left_its_own_plan_is_shown() {
+        let mut gate = of(vec![summary("a/a", 1), summary("a/b", 5)]);
+        assert_eq!(gate.repo().map(ToString::to_string).as_deref(), Some("a/b"));
+        assert!(gate.awaits(Ticket(1)) && gate.left_out.len() == 1 && gate.confirm().is_none());
     }
 
     #[test]

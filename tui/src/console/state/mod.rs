@@ -1,5 +1,6 @@
 //! What the console knows, and where the operator is. Plain data: nothing here draws, waits or reads a clock.
 
+mod choice;
 mod cursor;
 mod filter;
 mod gate;
@@ -10,7 +11,9 @@ mod palette;
 mod repo;
 mod repos;
 mod run;
+mod useful;
 
+pub(super) use choice::{Choice, Why};
 pub(super) use cursor::Cursor;
 pub(super) use filter::Filter;
 pub(super) use gate::{Asks, Confirmed, Gate, Permit, PlanState, Subject};

@@ -234,15 +234,10 @@ impl Repos {
     }
 
     fn filter_again(&mut self, now: Timestamp) {
-        match self.input.text().parse() {
-            Ok(filter) => {
-                self.filter = filter;
-                self.bad_filter = None;
-                self.arrange(now);
-            }
-            // While a term is being typed, what was last understood holds.
-            Err(bad) => self.bad_filter = Some(format!("{bad}")),
-        }
+        let (filter, bad) = Filter::read(self.input.text());
+        self.filter = filter;
+        self.bad_filter = bad.map(|bad| bad.to_string());
+        self.arrange(now);
     }
 
     /// Sorts by another column, or the other way around.
@@ -362,6 +357,12 @@ impl Repos {
         self.shown.get(self.cursor.at(self.shown.len())).map(|at| &self.all[*at as usize].summary)
     }
 
+    /// A repo by its name.
+    pub(in crate::console) fn get(&self, name: &RepoName) -> Option<&RepoSummary> {
+        // They come by name, and stay so.
+        self.all.binary_search_by(|row| row.summary.repo.cmp(name)).ok().map(|at| &self.all[at].summary)
+    }
+
     /// Marks the repo that is pointed to, or takes its mark away; and goes on to the next.
     pub(in crate::console) fn mark(&mut self) {
         if let Some(name) = self.current().map(|repo| repo.repo.clone()) {
@@ -422,91 +423,4 @@ fn order<K: Ord>(shown: &mut [u32], up: bool, key: impl Fn(&u32) -> K) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::console::tests::fake::{now, summary};
-
-    fn list(repos: &[(&str, u64)]) -> Repos {
-        let mut list = Repos::default();
-        list.begin(Ticket(1), now());
-        let page = repos.iter().map(|(name, packs)| summary(name, *packs)).collect();
-        assert_eq!(list.take(Ok(page), now()), None);
-        list
-    }
-
-    fn shown(list: &Repos) -> Vec<String> {
-        list.from(0).map(|repo| repo.repo.to_string()).collect()
-    }
-
-    #[test]
-    fn numbers_are_sorted_the_worst_first_and_names_by_the_alphabet() {
-        let mut list = list(&[("a/a", 2), ("a/b", 9), ("a/c", 2)]);
-        list.sort(Action::SortNext, now());
-        assert_eq!((list.sorted(), shown(&list)), ((Column::Packs, false), vec!["a/b".into(), "a/a".into(), "a/c".into()]));
-        list.sort(Action::SortTurn, now());
-        assert_eq!(shown(&list), ["a/a", "a/c", "a/b"]);
-        list.sort(Action::SortPrevious, now());
-        assert_eq!((list.sorted(), shown(&list)), ((Column::Name, true), vec!["a/a".into(), "a/b".into(), "a/c".into()]));
-        list.sort(Action::SortTurn, now());
-        assert_eq!(shown(&list), ["a/c", "a/b", "a/a"]);
-    }
-
-    #[test]
-    fn pages_are_shown_as_they_come_and_a_later_reading_only_when_it_is_complete() {
-        let page =
-            |from: usize, many: usize| Ok((from..from + many).map(|n| summary(&format!("o/r{n:05}"), 1)).collect::<Vec<_>>());
-        let mut list = Repos::default();
-        list.begin(Ticket(1), now());
-        let after = list.take(page(0, PAGE as usize), now());
-        assert_eq!((after.unwrap().to_string(), list.shown(), list.known), ("o/r00999".into(), 1000, false));
-        assert_eq!(list.take(page(1000, 5), now()), None);
-        assert_eq!((list.shown(), list.known), (1005, true));
-        list.point(1003);
-        list.begin(Ticket(2), now());
-        list.take(page(3, PAGE as usize), now());
-        assert_eq!(list.shown(), 1005);
-        list.take(page(1003, 2), now());
-        assert_eq!((list.shown(), list.current().unwrap().repo.to_string()), (1002, "o/r01003".into()));
-    }
-
-    #[test]
-    fn marks_outlive_the_filter_and_not_the_repo() {
-        let mut list = list(&[("a/a", 2), ("a/b", 9), ("b/c", 2)]);
-        list.mark_all();
-        list.paste_filter("b/", now());
-        assert_eq!((list.shown(), list.marks()), (1, 3));
-        list.mark_all();
-        assert_eq!(list.marks(), 0);
-        list.mark();
-        list.clear_filter(now());
-        assert_eq!(list.marked().iter().map(|repo| repo.repo.to_string()).collect::<Vec<_>>(), ["b/c"]);
-        list.begin(Ticket(2), now());
-        list.take(Ok(vec![summary("a/a", 2)]), now());
-        assert_eq!(list.marks(), 0);
-    }
-
-    #[test]
-    fn a_bad_filter_leaves_what_was_shown() {
-        let mut list = list(&[("a/a", 2), ("a/b", 9)]);
-        list.paste_filter("packs>5", now());
-        assert_eq!(shown(&list), ["a/b"]);
-        list.paste_filter("x", now());
-        assert!(list.bad_filter.as_ref().unwrap().contains("`packs>5x`"));
-        assert_eq!(shown(&list), ["a/b"]);
-        list.clear_filter(now());
-        assert_eq!((list.shown(), &list.bad_filter), (2, &None));
-    }
-
-    #[test]
-    fn a_stale_list_is_read_again_but_not_all_the_time() {
-        let mut list = list(&[("a/a", 2)]);
-        let later = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
-        assert!(!list.due(later(60)));
-        list.stale = true;
-        assert!(!list.due(later(1)) && list.due(later(2)));
-        list.begin(Ticket(2), later(10));
-        list.take(Ok(vec![summary("a/a", 3)]), later(14));
-        list.stale = true;
-        assert!(!list.due(later(53)) && list.due(later(54)));
-    }
-}
+mod tests;

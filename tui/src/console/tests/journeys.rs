@@ -147,12 +147,12 @@ async fn a_queue_is_taken_back_with_one_key() {
 async fn a_question_that_asks_for_a_number_scrolls() {
     let mut console = Console::on(demo(), 60, 20).await;
     console.press(&["a", "g"]).await;
-    console.hides("zoe/unreleased");
+    console.hides("tidal-lab/spring-cruise");
     console.press(&["End", "1"]).await;
     assert_eq!(console.app.model.place(), Place::Typing);
-    console.shows("zoe/unreleased");
+    console.shows("tidal-lab/spring-cruise");
     console.press(&["Home", "PgDn", "Up"]).await;
-    console.hides("zoe/unreleased");
+    console.hides("tidal-lab/spring-cruise");
     console.shows(" 1▏");
 }
 

@@ -1,11 +1,9 @@
 //! What keys ask for.
 
-use packhouse_host::{RepoName, RepoSummary};
-
-use super::work;
+use super::{ask, work};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Asks, Confirmed, Cursor, Gate, Leave, Model, Outcome, Palette, Repo, RunState, Screen, Work};
+use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Palette, Repo, RunState, Screen};
 use crate::console::words::count;
 
 /// Does what an action asks for, where the operator is.
@@ -17,9 +15,9 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
     match action {
         Action::Open => return open(model),
-        Action::Consolidate => return ask(model, true),
-        Action::Preview => return ask(model, false),
-        Action::Verify => return verify(model),
+        Action::Consolidate => return ask::ask(model, true),
+        Action::Preview => return ask::ask(model, false),
+        Action::Verify => return ask::verify(model),
         Action::Refresh => return refresh(model),
         Action::Filter => match model.place() {
             Place::History => model.history.typing = true,
@@ -44,8 +42,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Back => return back(model),
         Action::Quit => return quit(model),
         Action::Suspend => return vec![Effect::Suspend],
-        Action::Confirm => return confirm(model),
-        Action::Decline => return decline(model),
+        Action::Confirm => return ask::confirm(model),
+        Action::Decline => return ask::decline(model),
         Action::Wait => model.leave = Some(Leave::Waiting),
         Action::Stop => return stop(model),
         Action::StopWaiting => return stop_waiting(model),
@@ -105,7 +103,7 @@ fn accept(model: &mut Model) -> Vec<Effect> {
     match model.place() {
         Place::Filter => model.repos.typing = false,
         Place::Search => model.history.typing = false,
-        Place::Typing => return confirm(model),
+        Place::Typing => return ask::confirm(model),
         Place::Palette => {
             let chosen = model.palette.take().and_then(|palette| palette.chosen(&model.keymap));
             return chosen.map(|action| act(model, action)).unwrap_or_default();
@@ -127,7 +125,7 @@ fn cancel(model: &mut Model) -> Vec<Effect> {
             return search_again(model);
         }
         Place::Palette => model.palette = None,
-        _ => return decline(model),
+        _ => return ask::decline(model),
     }
     Vec::new()
 }
@@ -163,77 +161,6 @@ fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
     }
 }
 
-/// The repos that an action is about: those that are marked, or the one that is pointed to.
-fn subjects(model: &Model) -> Vec<RepoSummary> {
-    if model.place() == Place::Repos { model.repos.marked() } else { Vec::new() }
-}
-
-/// Shows a plan and, if `asking`, asks whether to run it. Where work goes on in that repo already, shows that instead.
-fn ask(model: &mut Model, asking: bool) -> Vec<Effect> {
-    let asking = asking && !model.read_only;
-    if let Some(gate) = &mut model.gate {
-        if asking {
-            gate.ask();
-        }
-        return Vec::new();
-    }
-    let ticket = model.ticket();
-    let marked = subjects(model);
-    if !marked.is_empty() {
-        model.gate = Some(Gate::many(marked, ticket, asking));
-        return Vec::new();
-    }
-    let Some(repo) = model.current_repo() else { return Vec::new() };
-    if work::show_open(model, &repo) {
-        return Vec::new();
-    }
-    model.gate = Some(Gate::one(repo.clone(), ticket, asking));
-    vec![Effect::Plan(ticket, repo)]
-}
-
-fn confirm(model: &mut Model) -> Vec<Effect> {
-    let Some(confirmed) = model.gate.as_mut().and_then(Gate::confirm) else { return Vec::new() };
-    model.gate = None;
-    match confirmed {
-        Confirmed::Plan(permit, ticket, repo) => {
-            model.runs.ask(ticket, repo, Work::Consolidate, Effect::Run(permit, ticket), model.now);
-            work::show(model, ticket);
-        }
-        Confirmed::Many(permit, repos) => {
-            for repo in repos {
-                let ticket = model.ticket();
-                let effect = Effect::Consolidate(permit.clone(), ticket, repo.clone());
-                model.runs.ask(ticket, repo, Work::Consolidate, effect, model.now);
-            }
-            model.repos.unmark();
-            work::show_all(model);
-        }
-    }
-    work::start(model)
-}
-
-fn verify(model: &mut Model) -> Vec<Effect> {
-    let marked: Vec<RepoName> = subjects(model).into_iter().map(|repo| repo.repo).collect();
-    let many = !marked.is_empty();
-    let repos = if many { marked } else { model.current_repo().into_iter().collect() };
-    let mut last = None;
-    for repo in repos {
-        if !many && work::show_open(model, &repo) {
-            return Vec::new();
-        }
-        let ticket = model.ticket();
-        model.runs.ask(ticket, repo.clone(), Work::Verify, Effect::Verify(ticket, repo), model.now);
-        last = Some(ticket);
-    }
-    if many {
-        model.repos.unmark();
-        work::show_all(model);
-    } else if let Some(ticket) = last {
-        work::show(model, ticket);
-    }
-    work::start(model)
-}
-
 fn refresh(model: &mut Model) -> Vec<Effect> {
     let mut effects = model.refresh();
     if std::mem::take(&mut model.unwatched) {
@@ -242,27 +169,22 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-fn decline(model: &mut Model) -> Vec<Effect> {
-    if model.leave.take().is_some() {
-        return Vec::new();
-    }
-    model.gate.take().and_then(Gate::decline).into_iter().collect()
-}
-
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
         return Vec::new();
     }
     if model.gate.is_some() {
-        return decline(model);
+        return ask::decline(model);
     }
     if model.screens.pop().is_some() || model.repos.unmark() {
         return Vec::new();
     }
     if model.repos.filter().is_empty() {
-        return quit(model);
+        // One Esc too many must not end everything.
+        model.notice = Some(format!("{} quits", model.keymap.key_of(Action::Quit)));
+    } else {
+        model.repos.clear_filter(model.now);
     }
-    model.repos.clear_filter(model.now);
     Vec::new()
 }
 

@@ -12,9 +12,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::key_in;
-use crate::console::keys::{Action, Place};
-use crate::console::state::{Model, PlanState, Screen, Subject};
+use crate::console::keys::{Action, Binding, Place};
+use crate::console::state::{Model, Screen, Subject};
 use crate::console::words::{count, fit, many, pad, safe, tail, width};
+
+/// With so many cells for hints, the way out of the console is always among them.
+const ROOMY: usize = 70;
 
 /// The first line.
 pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
@@ -22,7 +25,8 @@ pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
     let path = format!(" {}", safe(&path(model).join(" › ")));
     let notes = notes(model, all, width(&path));
     let taken: usize = notes.iter().map(|note| width(&note.content)).sum();
-    let path = pad(&path, all.saturating_sub(taken + 1), false);
+    // Where the path is cut, a blank still sets the notes apart.
+    let path = pad(&fit(&path, all.saturating_sub(taken + 2)), all.saturating_sub(taken + 1), false);
     let mut line = Line::from(vec![Span::styled(path, model.look.strong())]);
     line.spans.extend(notes);
     frame.render_widget(Paragraph::new(line).style(model.look.bar()), area);
@@ -138,30 +142,29 @@ fn typed(model: &Model) -> Option<(&'static str, &str)> {
     }
 }
 
-/// As many hints as fit, in the order of the table.
+/// As many hints as fit, in the order of the table. Who finds no hint for what is wanted needs the help, so that is always there; and
+/// where it costs little, so is the way out.
 fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
-    let mut spans = Vec::new();
+    let useful = |binding: &&Binding| !binding.row.hint.is_empty() && model.is_useful(binding.row.action);
+    let all: Vec<&Binding> = model.keymap.of_place(model.place()).filter(useful).collect();
+    let kept: &[Action] = if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };
+    let (mut last, mut first): (Vec<&Binding>, Vec<&Binding>) = all.into_iter().partition(|b| kept.contains(&b.row.action));
     let mut left = room;
-    let bindings = model.keymap.of_place(model.place());
-    for binding in bindings.filter(|binding| !binding.row.hint.is_empty() && is_useful(model, binding.row.action)) {
-        let Some(key) = binding.keys.first() else { continue };
-        let (key, hint) = (format!(" {key}"), format!(" {} ", binding.row.hint));
-        let takes = width(&key) + width(&hint);
-        if takes > left {
-            break;
-        }
-        left -= takes;
-        spans.extend([Span::styled(key, model.look.strong()), Span::raw(hint)]);
-    }
-    spans
+    last.retain(|binding| takes(binding, &mut left));
+    let fitting = first.iter().take_while(|binding| takes(binding, &mut left)).count();
+    first.truncate(fitting);
+    first.into_iter().chain(last).flat_map(|binding| hint(model, binding)).collect()
 }
 
-/// Whether an action would do something. What a plan can't do, its footer doesn't offer.
-fn is_useful(model: &Model, action: Action) -> bool {
-    let Some(gate) = &model.gate else { return true };
-    match action {
-        Action::Confirm => gate.is_ready(),
-        Action::Consolidate => gate.is_ready() || matches!(gate.subject, Subject::One(_, PlanState::Planning(_))),
-        _ => true,
-    }
+fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
+    let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
+    [Span::styled(key, model.look.strong()), Span::raw(format!(" {} ", binding.row.hint))]
+}
+
+/// Whether there is room for its hint; takes that room.
+fn takes(binding: &Binding, left: &mut usize) -> bool {
+    let key = binding.keys.first().map_or(0, |key| width(&key.to_string()));
+    let rest = left.checked_sub(key + width(binding.row.hint) + 3);
+    *left = rest.unwrap_or(*left);
+    rest.is_some()
 }

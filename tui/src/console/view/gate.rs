@@ -25,31 +25,28 @@
 //!  packhouse › 12 repos › plan
 //!  Consolidate 12 repos?
 //!
-//!  Packs       84 → 12
-//!  Bytes       9.5 MiB
-//!  Reclaimable 973.1 KiB (10 %)
-//!  …
+//!  (see [`many`])
 //!
 //!  [ Cancel ]  Esc
 //!  To consolidate all of them, type 12 and Enter: 1▏
 //!  1 is not 12. Nothing was done.
 //! ```
 
-use packhouse_host::{Event, GcReport, RepoSummary};
+mod many;
+
+use packhouse_host::{Event, GcReport};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{answers, inner, long_fact, shrunk, split};
-use super::{fact, failure_lines, holds, key_in, plain, room, scrolled, styled};
+use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
+use super::{failure_lines, holds, key_in, plain, room, scrolled, styled};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Asks, Gate, Model, PlanState, Subject, Totals, step_words};
-use crate::console::words::{count, fit, lasting, many, pad, percent, safe, size, tail, width, wrap};
+use crate::console::state::{Asks, Gate, Model, PlanState, Subject, Work, step_words};
+use crate::console::words::{count, fit, lasting, many as of_many, safe, size, tail, width, wrap};
 
-/// Of many repos, no more than these are named.
-const NAMED: usize = 200;
 /// With more lines than these for the plan, a blank one sets the question apart.
 const APART: usize = 6;
 /// Cells that are kept for an answer that is typed.
@@ -68,7 +65,7 @@ pub(super) fn draw(model: &Model, gate: &Gate, frame: &mut Frame, area: Rect) ->
     let [plan, asked] = split(area, height.saturating_sub(below));
     let lines = match &gate.subject {
         Subject::One(repo, state) => one(model, gate, &safe(&repo.to_string()), state, room),
-        Subject::Many(repos) => several(model, repos, room),
+        Subject::Many(repos) => many::lines(model, gate, repos, room),
     };
     let extent = scrolled(frame, plan, lines, gate.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(asked));
@@ -86,6 +83,7 @@ fn one(model: &Model, gate: &Gate, repo: &str, state: &PlanState, room: usize) -
         let words = "The repo changed while its plan was looked at, so nothing was done. This is the plan for what it is now.";
         lines.extend(styled(wrap(words, room), look.warn()));
     }
+    lines.extend(many::hidden(model, gate, room));
     lines.push(Line::default());
     match state {
         PlanState::Planning(step) => lines.push(planning(model, step.as_ref(), room)),
@@ -97,8 +95,12 @@ fn one(model: &Model, gate: &Gate, repo: &str, state: &PlanState, room: usize) -
             };
             lines.extend(styled(wrap(words, room), look.good()));
         }
-        PlanState::Failed(failure) => lines.extend(failure_lines(look, "planning", failure, room)),
+        PlanState::Failed(failure) => {
+            lines.extend(failure_lines(look, "planning", failure, room));
+            lines.extend(way_out(model, Place::Preview, Work::Consolidate, failure.kind, room));
+        }
     }
+    lines.extend(many::left_out(model, gate, room));
     lines
 }
 
@@ -113,7 +115,7 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let duplicates = match report.duplicates_dropped {
         0 => "no record stands in several packs".to_owned(),
         1 => "1 record is not written again".to_owned(),
-        dropped => format!("{} are not written again", many(dropped, "record")),
+        dropped => format!("{} are not written again", of_many(dropped, "record")),
     };
     let mut lines = fact("Packs", &format!("{} → {}", count(report.packs_before), count(report.packs_after)));
     lines.extend(fact("Bytes", &shrunk(report.bytes_before, report.bytes_after, "as much as now")));
@@ -138,39 +140,6 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
         "Everything is proven before the new pack is used, and the old packs stay until they are deleted.",
         room,
     )));
-    lines
-}
-
-fn several(model: &Model, repos: &[RepoSummary], room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
-    let number = many(repos.len() as u64, "repo");
-    if repos.is_empty() {
-        return plain(wrap("There is nothing to do: none of the marked repos has several packs.", room));
-    }
-    let totals = Totals::of(repos);
-    let part = percent(totals.reclaimable, totals.bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
-    let mut lines = styled(wrap(&format!("Consolidate {number}?"), room), look.strong());
-    lines.extend([
-        Line::default(),
-        fact(look, "Packs", &format!("{} → {}", count(totals.packs), count(repos.len() as u64)), room),
-        fact(look, "Bytes", &size(totals.bytes), room),
-        fact(look, "Reclaimable", &format!("{}{part}", size(totals.reclaimable)), room),
-        Line::default(),
-    ]);
-    let words = "Each is planned when its turn comes, and proven before anything is replaced. One that fails stays as it is, and the others go on. Marked repos with nothing to merge are left out.";
-    lines.extend(plain(wrap(words, room)));
-    lines.extend([Line::default(), Line::styled("REPOS", look.quiet())]);
-    let beside = 12 + 16;
-    let name = room.saturating_sub(beside).min(60);
-    lines.extend(repos.iter().take(NAMED).map(|repo| {
-        let name = pad(&safe(&repo.repo.to_string()), name, false);
-        let packs = pad(&many(repo.packs, "pack"), beside - 12, true);
-        Line::raw(fit(&format!("{name}{packs}{}", pad(&size(repo.bytes), 12, true)), room))
-    }));
-    let more = repos.len().saturating_sub(NAMED) as u64;
-    if more > 0 {
-        lines.push(Line::raw(format!("and {} more", count(more))));
-    }
     lines
 }
 

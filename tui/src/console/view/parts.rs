@@ -8,10 +8,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::Look;
+use super::{Look, key_in};
 use crate::console::backend::{Failure, FailureKind};
+use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, RunState};
+use crate::console::state::{Model, Outcome, RunState, Work};
 use crate::console::words::{ago, count, fit, many, pad, safe, size, width, wrap};
 
 /// Cells of the names of facts.
@@ -81,6 +82,39 @@ pub(super) fn failure_lines(look: Look, what: &str, failure: &Failure, room: usi
     lines.extend(plain(wrap(&safe(&failure.message), room)));
     lines.extend(plain(wrap(advice, room)));
     lines
+}
+
+/// What to do about a failure in a place, after a blank line.
+pub(super) fn way_out(model: &Model, place: Place, work: Work, kind: FailureKind, room: usize) -> Vec<Line<'static>> {
+    let Some(next) = next(model, place, work, kind) else { return Vec::new() };
+    [vec![Line::default()], long_fact(model.look, "Next", &next, room)].concat()
+}
+
+/// The message names what to do about its cause; this is what to do here.
+fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<String> {
+    let key = |action| Some(key_in(model, place, action)).filter(|key| !key.is_empty());
+    let again = match work {
+        Work::Consolidate => Action::Consolidate,
+        Work::Verify => Action::Verify,
+    };
+    Some(match (kind, work) {
+        // A plan that failed is no question: it is closed, and asked for again.
+        (FailureKind::Refused | FailureKind::Conflict, Work::Consolidate) if place == Place::Preview => {
+            format!("When the cause is gone, close this and press {} again.", key(again)?)
+        }
+        (FailureKind::Conflict, Work::Consolidate) => {
+            format!("Press {}: it shows the plan for what the repo is now.", key(again)?)
+        }
+        (FailureKind::Conflict, Work::Verify) => format!("Trying again is safe: press {}.", key(again)?),
+        (FailureKind::Damage, _) => {
+            format!(
+                "Press {}: it reads everything, and lists all that is damaged with what to do about each.",
+                key(Action::Verify)?
+            )
+        }
+        (FailureKind::Refused, _) => format!("When the cause is gone, press {} to try again.", key(again)?),
+        (FailureKind::Cancelled, _) => return None,
+    })
 }
 
 /// Lines as they are.

@@ -160,9 +160,7 @@ fn nothing(model: &Model) -> Option<String> {
         return Some(failed.unwrap_or_else(|| "Reading the store …".to_owned()));
     }
     let (place, action) = if repos.typing { (Place::Filter, Action::Cancel) } else { (Place::Repos, Action::Back) };
-    let key = model.keymap.of_place(place).find(|binding| binding.row.action == action);
-    // The key that is named first may be the one for leaving.
-    let key = key.and_then(|binding| binding.keys.last()).map_or_else(String::new, ToString::to_string);
+    let key = key_in(model, place, action);
     let so_far = if repos.known { "" } else { " so far" };
     Some(format!("No repo{so_far} passes “{}”. {key} shows all again.", safe(repos.filter())))
 }

@@ -37,10 +37,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::parts::{long_fact, shrunk};
-use super::{Look, fact, heading, holds, key_in, plain, room, scrolled, styled};
+use super::parts::{long_fact, shrunk, way_out};
+use super::{Look, fact, heading, holds, plain, room, scrolled, styled};
 use crate::console::backend::{Failure, FailureKind};
-use crate::console::keys::{Action, Place};
+use crate::console::keys::Place;
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, Run, Work};
 use crate::console::words::{count, lasting, many, safe, size, width, wrap};
@@ -67,34 +67,8 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
     let mut lines = styled(wrap(&format!("The {} {word}.", work.noun()), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
     lines.extend(plain(wrap(&safe(&failure.message), room)));
-    if let Some(next) = way_out(model, work, failure.kind) {
-        lines.push(Line::default());
-        lines.extend(long_fact(look, "Next", &next, room));
-    }
+    lines.extend(way_out(model, Place::Done, work, failure.kind, room));
     lines
-}
-
-/// The message names what to do about its cause; this is what to do here.
-fn way_out(model: &Model, work: Work, kind: FailureKind) -> Option<String> {
-    let key = |action| Some(key_in(model, Place::Done, action)).filter(|key| !key.is_empty());
-    let again = match work {
-        Work::Consolidate => Action::Consolidate,
-        Work::Verify => Action::Verify,
-    };
-    Some(match (kind, work) {
-        (FailureKind::Conflict, Work::Consolidate) => {
-            format!("Press {}: it shows the plan for what the repo is now.", key(again)?)
-        }
-        (FailureKind::Conflict, Work::Verify) => format!("Trying again is safe: press {}.", key(again)?),
-        (FailureKind::Damage, _) => {
-            format!(
-                "Press {}: it reads everything, and lists all that is damaged with what to do about each.",
-                key(Action::Verify)?
-            )
-        }
-        (FailureKind::Refused, _) => format!("When the cause is gone, press {} to try again.", key(again)?),
-        (FailureKind::Cancelled, _) => return None,
-    })
 }
 
 /// A consolidation that went well.

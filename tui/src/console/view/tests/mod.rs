@@ -9,8 +9,8 @@ use ratatui::backend::TestBackend;
 
 use super::{Look, Theme, view};
 use crate::console::keys::Keymap;
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Screen};
+use crate::console::msg::{Extent, Ticket};
+use crate::console::state::{Model, Repo, Screen};
 use crate::console::tests::fake::{now, summary};
 use screens::{detail, screens, with_repo};
 
@@ -101,6 +101,45 @@ fn a_question_is_seen_however_long_the_plan_is() {
     (shown_only.read_only, shown_only.keymap) = (true, Keymap::new(true));
     let said = shown(&shown_only, 80, 24);
     assert!(said.contains("the console is read-only") && !said.contains("g consolidate"), "{said}");
+}
+
+#[test]
+fn a_question_about_marked_repos_says_which_are_hidden_and_which_are_left_out() {
+    let asked = shown(&screen("plan, chosen"), 80, 40);
+    for words in [
+        "Consolidate 3 repos?",
+        "1 of them is marked but not shown: the filter hides it.",
+        "Bytes       1.7 MiB → about 1.5 MiB (174.0 KiB less)",
+        "Duplicates  about 174.0 KiB (9 %) are not written again",
+        "Left out    3: one pack already (1), empty (1), being consolidated, or queued (1)",
+        "REPOS THAT THE FILTER HIDES",
+    ] {
+        let text = asked.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&words.split_whitespace().collect::<Vec<_>>().join(" ")), "“{words}” is missing on\n{asked}");
+    }
+    let line = |text: &str, begin: &str| text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned();
+    assert!(line(&asked, " gabriel/photos").ends_with("one pack already"), "{asked}");
+    assert!(line(&asked, " zoe/busy").contains("being consolidated"), "{asked}");
+    let one = shown(&screen("plan, one chosen"), 80, 40);
+    assert!(one.contains("Consolidate zoe/hidden?") && one.contains("the filter hides it"), "{one}");
+    assert!(line(&one, " zoe/empty").ends_with("empty"), "{one}");
+    let none = shown(&screen("plan, none"), 80, 24);
+    assert!(none.contains("nothing to do") && line(&none, " zoe/busy").contains("being consolidated"), "{none}");
+}
+
+#[test]
+fn the_header_keeps_a_blank_between_where_one_is_and_what_goes_on() {
+    let mut busy = screen("runs");
+    {
+        let name = "studio/takes-of-an-evening-in-the-north-with-all-of-them";
+        busy.screens.push(Screen::Repo(Box::new(Repo::new(name.parse().unwrap(), Ticket(99)))));
+        for columns in 30..90 {
+            let line = shown(&busy, columns, 10).lines().next().unwrap_or_default().to_owned();
+            if let Some(at) = line.find("1 running").or(line.find("running:")) {
+                assert!(line[..at].ends_with(' '), "{line}");
+            }
+        }
+    }
 }
 
 #[test]

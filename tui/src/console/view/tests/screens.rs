@@ -10,7 +10,9 @@ use super::model;
 use crate::console::backend::{Detail, Failure, FailureKind};
 use crate::console::keys::{Action, Keymap, Place};
 use crate::console::msg::Effect;
-use crate::console::state::{Asks, Cursor, Gate, Leave, Level, Model, Outcome, Palette, PlanState, Repo, Screen, Subject, Work};
+use crate::console::state::{
+    Asks, Choice, Cursor, Gate, Leave, Level, Model, Outcome, Palette, PlanState, Repo, Screen, Subject, Work,
+};
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
 
 /// A text that a store may hold, and that a terminal should not get.
@@ -116,7 +118,13 @@ fn one(asking: bool) -> Gate {
 }
 
 fn many(repos: u64, asking: bool) -> Gate {
-    Gate::many((0..repos).map(|n| summary(&format!("studio/r{n:04}"), 2 + n % 9)).collect(), model().ticket(), asking)
+    chosen((0..repos).map(|n| summary(&format!("studio/r{n:04}"), 2 + n % 9)).collect(), asking)
+}
+
+/// A question about marked repos, of which one is being consolidated and one is not shown.
+fn chosen(marked: Vec<RepoSummary>, asking: bool) -> Gate {
+    let is = |name: &'static str| move |repo: &RepoName| repo.to_string() == name;
+    Gate::of(Choice::of(marked, is("zoe/busy"), |repo| !is("zoe/hidden")(repo)), model().ticket(), asking)
 }
 
 fn ready() -> PlanState {
@@ -198,7 +206,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     add("plan, failed", with_gate(one(false), Some(PlanState::Failed(failed()))));
     add("plan, idle", with_gate(one(false), Some(PlanState::Idle(Box::new(gc_report(&summary("gabriel/notes", 1)))))));
     add("plan, three", with_gate(many(3, true), None));
-    add("plan, none", with_gate(Gate::many(vec![], model().ticket(), true), None));
+    let marked = |more: &[&str]| {
+        let merged = [summary("gabriel/photos", 1), summary("zoe/empty", 0), summary("zoe/busy", 4), summary("zoe/hidden", 9)];
+        merged.into_iter().chain(more.iter().map(|name| summary(name, 3))).collect::<Vec<_>>()
+    };
+    add("plan, chosen", with_gate(chosen(marked(&["gabriel/notes", "gabriel/takes"]), true), None));
+    add("plan, one chosen", with_gate(chosen(marked(&[]), true), Some(ready())));
+    add("plan, none", with_gate(chosen(marked(&[])[..3].to_vec(), true), None));
     let mut typing = with_gate(many(1200, true), None);
     let gate = typing.gate.as_mut().unwrap();
     if let Asks::Count(input) = &mut gate.asks {

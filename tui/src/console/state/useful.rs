@@ -1,0 +1,63 @@
+//! Which actions would do something: what would not is not offered.
+
+use super::{Gate, Leave, Model, PlanState, Run, RunState, Screen, Subject};
+use crate::console::keys::{Action, Place};
+
+impl Model {
+    /// Whether an action would do something where the operator is.
+    pub(in crate::console) fn is_useful(&self, action: Action) -> bool {
+        use Action::{Back, Confirm, Consolidate, Copy, Mark, Open, Preview, SortNext, Stop, StopWaiting, Verify, Wait};
+        match (self.place(), action) {
+            (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
+            (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
+            (Place::Preview | Place::Gate, Confirm | Consolidate | Verify) => {
+                self.gate.as_ref().is_some_and(|gate| gate.is_useful(action))
+            }
+            (Place::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
+            (Place::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => self.repos.shown() > 0,
+            (Place::Runs, Open | Copy) => self.runs.len() > 0,
+            (Place::Runs, StopWaiting) => self.runs.waiting().next().is_some(),
+            (Place::Runs | Place::Run, Stop) => self.run_here().is_some_and(Run::can_be_stopped),
+            (Place::History, Open | Copy) => self.history.current().is_some(),
+            (Place::Repo | Place::Done | Place::Record, Consolidate | Preview) => self.has_several_packs(),
+            // There already.
+            (Place::Runs, Action::Runs) | (Place::History, Action::History) | (Place::Log, Action::Log) => false,
+            _ => true,
+        }
+    }
+
+    /// The work that is shown or pointed to.
+    fn run_here(&self) -> Option<&Run> {
+        match self.screens.last() {
+            Some(Screen::Run(ticket)) => self.runs.get(*ticket),
+            _ => self.runs.current(),
+        }
+    }
+
+    /// Whether there is something to merge in the repo that is looked at, as far as that is known.
+    fn has_several_packs(&self) -> bool {
+        let known = self.current_repo().and_then(|name| self.repos.get(&name).map(|repo| repo.packs > 1));
+        known.unwrap_or(true)
+    }
+}
+
+impl Gate {
+    fn is_useful(&self, action: Action) -> bool {
+        let planning = matches!(self.subject, Subject::One(_, PlanState::Planning(_)));
+        match action {
+            Action::Consolidate => self.is_ready() || planning,
+            Action::Verify => self.repo().is_some(),
+            _ => self.is_ready(),
+        }
+    }
+}
+
+impl Run {
+    fn can_be_stopped(&self) -> bool {
+        match self.state {
+            RunState::Waiting(_) => true,
+            RunState::Going { stopping, .. } => !stopping,
+            RunState::Ended(_) => false,
+        }
+    }
+}
