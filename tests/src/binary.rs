@@ -15,7 +15,7 @@ pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = PROGRAM.get_or_init(|| match std::env::var_os("PACKHOUSE_BINARY") {
         Some(path) => Ok(path.into()),
-        None => build(),
+        None => build("--bin", "packhouse", ""),
     });
     built.as_ref().expect("packhouse can be built")
 }
@@ -27,8 +27,16 @@ fn profile_folder() -> PathBuf {
     if deps.ends_with("deps") { deps.parent().expect("`deps` lies in a folder").to_owned() } else { deps.to_owned() }
 }
 
-/// Cargo itself knows best whether the binary is stale; when it is not, this takes a moment.
-fn build() -> Result<PathBuf, String> {
+/// An example of the host, as a program.
+///
+/// # Panics
+/// When it can't be built.
+pub fn example(name: &str) -> PathBuf {
+    build("--example", name, "examples").expect("the example can be built")
+}
+
+/// Cargo itself knows best whether a program is stale; when it is not, this takes a moment.
+fn build(kind: &str, name: &str, within: &str) -> Result<PathBuf, String> {
     let folder = profile_folder();
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         None | Some("debug") => "dev",
@@ -38,12 +46,12 @@ fn build() -> Result<PathBuf, String> {
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let mut command = Command::new(cargo);
     // The whole workspace chooses the features, as in the build of these tests: else half of the dependencies were built anew.
-    command.args(["build", "--quiet", "--workspace", "--bin", "packhouse", "--profile", profile, "--target-dir"]);
+    command.args(["build", "--quiet", "--workspace", kind, name, "--profile", profile, "--target-dir"]);
     let output = command.arg(target).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().expect("cargo runs");
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    Ok(folder.join(format!("packhouse{}", std::env::consts::EXE_SUFFIX)))
+    Ok(folder.join(within).join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// A folder in which compiled components are kept between tests. One a binary: it knows its component's digest.

@@ -51,7 +51,8 @@ impl Scanned {
 }
 
 /// What is wrong with a pack, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}, at byte {offset}", record.as_ref().map_or_else(String::new, |record| format!("{record}: ")))]
 pub struct BadPack {
     /// The byte, from the pack's start.
     pub offset: u64,
@@ -62,18 +63,14 @@ pub struct BadPack {
 }
 
 /// Why a scan ended early.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     /// The pack is not well formed.
+    #[error("{0}")]
     Bad(BadPack),
     /// Its bytes can't be read.
-    Io(io::Error),
-}
-
-impl From<io::Error> for ScanError {
-    fn from(error: io::Error) -> Self {
-        ScanError::Io(error)
-    }
+    #[error("{0}")]
+    Io(#[from] io::Error),
 }
 
 type Result<T> = std::result::Result<T, ScanError>;

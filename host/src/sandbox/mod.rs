@@ -4,6 +4,7 @@
 //! run, and limits on memory, time and what it hands over. What it plans is proven elsewhere, before
 //! anything is published.
 
+mod bare;
 mod bindings;
 mod host;
 mod imports;
@@ -22,6 +23,7 @@ use bindings::exports::packhouse::engine::assembly;
 use bindings::packhouse::engine::types;
 use limits::{HANDLES, Ticker};
 
+pub use bare::Bare;
 pub use host::Host;
 pub use limits::Limits;
 
@@ -279,11 +281,13 @@ fn version_of(name: &str) -> [&str; 2] {
 }
 
 /// Why a run gave nothing.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The component says why there is no plan.
+    #[error("there is no plan: {0}")]
     Fault(packhouse_core::Fault),
     /// The host failed, or the component was stopped.
+    #[error("{0}")]
     Host(Error),
 }
 

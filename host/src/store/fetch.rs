@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::{Answer, Counts, EntityId, Head, Request, Row};
 
-use super::load::{bad_words, distinct_packs, examine};
+use super::load::{distinct_packs, examine};
 use super::prove::Failed;
 use super::{Store, blocking, prove};
 use crate::catalog::{RepoRow, entity_key};
@@ -166,7 +166,7 @@ impl Store {
                 let found = Found { key, url: self.vault.url_of(&key), bytes: examined.bytes, reused: true };
                 Ok(right_branches.then_some(found))
             }
-            Err(bad) => Err(self.damaged(repo, &key, bad_words(&bad))),
+            Err(bad) => Err(self.damaged(repo, &key, bad.to_string())),
             Ok(_) => Err(self.damaged(repo, &key, format!("the SHA-256 of its bytes is {}", examined.key))),
         }
     }

@@ -242,7 +242,7 @@ impl Store {
             }
             let examined = blocking(move || super::load::examine(&stored, |_| Ok(()))).await?;
             let detail = match examined.scanned {
-                Err(bad) => super::load::bad_words(&bad),
+                Err(bad) => bad.to_string(),
                 Ok(_) => format!("the SHA-256 of its bytes is {found}"),
             };
             return Err(self.damaged(repo, &key, detail));

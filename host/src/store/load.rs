@@ -102,12 +102,6 @@ pub(super) fn examine(pack: &StoredPack, mut tick: impl FnMut(u64) -> Result<()>
     Ok(Examined { key: MpackKey::new(key), bytes: source.bytes, scanned })
 }
 
-/// A bad record in words: what, where, why.
-pub(super) fn bad_words(bad: &BadPack) -> String {
-    let record = bad.record.as_ref().map_or_else(String::new, |r| format!("{r}: "));
-    format!("{record}{}, at byte {}", bad.reason, bad.offset)
-}
-
 impl Store {
     pub(super) async fn open_pack(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
         self.vault.open(key).await?.ok_or_else(|| Error::MissingPack {
@@ -157,7 +151,7 @@ impl Store {
                 Ok(directory)
             }
             Ok(_) => damaged(format!("the SHA-256 of its bytes is {}", examined.key)),
-            Err(bad) => damaged(bad_words(&bad)),
+            Err(bad) => damaged(bad.to_string()),
         }
     }
 

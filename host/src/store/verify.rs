@@ -8,7 +8,7 @@ use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::record::Commit;
 use packhouse_core::{Counts, Edges, Kind, Row};
 
-use super::load::{bad_words, distinct_packs, examine};
+use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
 use crate::catalog::{IndexRow, PackRow, Shelf, Snapshot, Sums, entity_key, entity_of};
 use crate::error::Result;
@@ -117,7 +117,7 @@ impl Store {
                 return Ok(None);
             }
             Err(bad) => {
-                problem(ProblemKind::DamagedPack, format!("{}; restore {place} from a backup", bad_words(&bad)));
+                problem(ProblemKind::DamagedPack, format!("{}; restore {place} from a backup", bad.to_string()));
                 return Ok(None);
             }
         };
