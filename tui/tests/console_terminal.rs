@@ -22,6 +22,14 @@ fn q_leaves_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn read_only_makes_no_store() {
+    let data = tempfile::tempdir().unwrap();
+    let (code, told) = Terminal::call(data.path(), &["--read-only"], &[]).refused();
+    assert!(code == 2 && told.contains("there is no store in"), "{code}: {told}");
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "something was made");
+}
+
+#[test]
 fn signals_leave_and_give_the_terminal_back() {
     for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)] {
         let data = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@ use super::backend::Backend;
 use super::effects::Runner;
 use super::inputs::Input;
 use super::keys::Key;
+use super::log_file;
 use super::msg::{Effect, Msg};
 use super::state::Model;
 use super::terminal::Outlet;
@@ -159,7 +160,9 @@ where
     fn apply(&mut self, msg: Msg) -> anyhow::Result<Option<Exit>> {
         self.model.now = self.runner.backend().now();
         let mut exit = None;
-        for effect in update(&mut self.model, msg) {
+        let effects = update(&mut self.model, msg);
+        self.model.log.unwritten().for_each(|line| log_file::write(&line));
+        for effect in effects {
             match effect {
                 Effect::Quit => exit = Some(Exit::Left),
                 Effect::Copy(text) => self.outlet.copy(&text)?,

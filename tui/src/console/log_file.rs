@@ -16,12 +16,16 @@ use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::state::Level;
+use super::state::{Level, Line};
+use super::words::safe;
 use crate::context::Context;
 use crate::logging;
 
 /// A file that has more bytes when the console starts is put aside, in place of the one before it.
 const ENOUGH: u64 = 5 * 1024 * 1024;
+
+/// Lines that the console's own log has already are marked so on their way to the file.
+const OWN: &str = "packhouse::console";
 
 /// A line for the console's own log.
 pub(super) type Told = (Level, String);
@@ -65,6 +69,16 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{doing} {} failed: {error}", path.display()))
 }
 
+/// Writes a line of the console's own log to the file, if that is to have as much.
+pub(super) fn write(line: &Line) {
+    let text = safe(&line.text);
+    match line.level {
+        Level::Note => tracing::info!(target: OWN, "{text}"),
+        Level::Warning => tracing::warn!(target: OWN, "{text}"),
+        Level::Error => tracing::error!(target: OWN, "{text}"),
+    }
+}
+
 fn subscriber(filter: EnvFilter, file: Option<File>, told: UnboundedSender<Told>) -> impl Subscriber + Send + Sync {
     let file = file.map(|file| {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
@@ -72,6 +86,7 @@ fn subscriber(filter: EnvFilter, file: Option<File>, told: UnboundedSender<Told>
         lines.log_internal_errors(false).with_filter(filter)
     });
     let matters = Targets::new().with_default(LevelFilter::WARN).with_target("packhouse", LevelFilter::INFO);
+    let matters = matters.with_target(OWN, LevelFilter::OFF);
     tracing_subscriber::registry().with(file).with(Tell(told).with_filter(matters))
 }
 
@@ -139,6 +154,20 @@ mod tests {
         assert_eq!(file.lines().count(), 4, "{file}");
         assert!(file.contains("a step") && !file.contains("a query") && !file.contains('\x1b'), "{file}");
         assert!(file.lines().all(|line| line.starts_with("20") && line.contains('T')), "lines begin with a time: {file}");
+    }
+
+    #[test]
+    fn what_the_console_says_is_written_and_not_told_again() {
+        let say = || {
+            for (level, text) in [(Level::Note, "a note"), (Level::Error, "dam\u{1b}age")] {
+                write(&Line { at: crate::console::tests::fake::now(), level, text: text.to_owned() });
+            }
+        };
+        for (filter, lines) in [("warn", 1), ("warn,packhouse=info", 2)] {
+            let (told, file) = logged(filter, say);
+            assert_eq!((told, file.lines().count()), (vec![], lines), "{file}");
+            assert!(file.contains("ERROR") && file.contains("dam\\u{1b}age"), "{file}");
+        }
     }
 
     #[test]

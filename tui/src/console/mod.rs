@@ -101,6 +101,9 @@ async fn show(
     };
     let model = Model::new(Look { theme, ascii: settings.ascii }, keymap, settings.read_only, backend.place());
     let inputs = inputs::inputs(logged).context("listening for signals failed")?;
+    // Whether there are colours was decided with the theme. Left to itself, crossterm would write empty ones under `NO_COLOR`, which
+    // take weights away.
+    crossterm::style::force_color_output(true);
     let guard = Guard::enter(settings.mouse).context("preparing the terminal failed")?;
     let terminal = guard.terminal()?;
     let exit = App::new(model, Arc::new(backend), terminal, inputs, Box::new(guard))?.run().await?;

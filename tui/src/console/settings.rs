@@ -90,11 +90,12 @@ impl Settings {
     }
 
     /// The call goes before the file, and the file before the environment. Only `NO_COLOR` goes before the file: it is said
-    /// for this terminal or this call, and the file holds for all of them.
+    /// for this terminal or this call, and the file holds for all of them. Of the call, `--color never` goes before a theme: a theme
+    /// without colours is `mono`.
     fn of(asked: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
         let theme = match (asked.theme, color) {
+            (_, When::Never) => ThemeName::Mono,
             (Some(theme), _) => theme,
-            (None, When::Never) => ThemeName::Mono,
             (None, When::Auto) if hints.no_color => ThemeName::Mono,
             (None, _) => file.theme.unwrap_or_default(),
         };
@@ -146,7 +147,8 @@ mod tests {
             (None, When::Never, false, "theme = 'light'", Mono),
             (None, When::Always, true, "theme = 'light'", Light),
             (Some(Light), When::Auto, true, "theme = 'mono'", Light),
-            (Some(Default), When::Never, true, "theme = 'mono'", Default),
+            (Some(Default), When::Auto, true, "theme = 'mono'", Default),
+            (Some(Light), When::Never, false, "theme = 'light'", Mono),
         ] {
             assert_eq!(theme(asked, color, no_color, file), expected, "{asked:?} {color:?} {no_color} {file}");
         }

@@ -45,7 +45,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.minute = model.now.as_second() / 60;
         }
         Msg::Logged(level, text) => {
-            model.log.say(model.now, level, text);
+            model.log.hear(model.now, level, text);
             model.dirty = true;
         }
         Msg::Changed(Ok(stamp)) => {
@@ -91,6 +91,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Planned(ticket, answer) => match model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
             Some(gate) => {
+                if let (Err(failure), Some(repo)) = (&answer, gate.repo()) {
+                    model.log.say(model.now, Level::Error, format!("{repo}: planning failed: {failure}"));
+                }
                 gate.take(answer);
                 model.dirty = true;
             }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Cursor;
 
-/// Lines that are kept. All of them are in the log's file, too, as far as the host logged them.
+/// Lines that are kept. The log's file has them, too, as far as it was asked for.
 const KEPT: usize = 2000;
 
 /// How much a line matters.
@@ -41,20 +41,38 @@ pub(in crate::console) struct Line {
 #[derive(Debug, Default)]
 pub(in crate::console) struct Log {
     lines: VecDeque<Line>,
+    /// Those that are not in the log's file yet.
+    unwritten: VecDeque<Line>,
     pub(in crate::console) cursor: Cursor,
 }
 
 impl Log {
-    /// Takes a line.
+    /// Takes a line of the console's own.
     pub(in crate::console) fn say(&mut self, at: Timestamp, level: Level, text: impl Into<String>) {
-        self.lines.push_back(Line { at, level, text: text.into() });
-        if self.lines.len() > KEPT {
-            self.lines.pop_front();
-        }
+        let line = Line { at, level, text: text.into() };
+        keep(&mut self.unwritten, line.clone());
+        keep(&mut self.lines, line);
+    }
+
+    /// Takes a line that came from below, by way of the log's file.
+    pub(in crate::console) fn hear(&mut self, at: Timestamp, level: Level, text: String) {
+        keep(&mut self.lines, Line { at, level, text });
+    }
+
+    /// What is to be written to the log's file, each line once.
+    pub(in crate::console) fn unwritten(&mut self) -> impl Iterator<Item = Line> + '_ {
+        self.unwritten.drain(..)
     }
 
     /// All lines, newest first.
     pub(in crate::console) fn newest(&self) -> impl ExactSizeIterator<Item = &Line> {
         self.lines.iter().rev()
+    }
+}
+
+fn keep(lines: &mut VecDeque<Line>, line: Line) {
+    lines.push_back(line);
+    if lines.len() > KEPT {
+        lines.pop_front();
     }
 }

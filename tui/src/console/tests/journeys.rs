@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::Console;
 use super::fake::{now, summary};
+use super::screens::SIZES;
 use crate::console::app::Exit;
 use crate::console::backend::FailureKind;
 use crate::console::demo::{Demo, Pace, REPOS};
@@ -19,6 +20,7 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
     let mut console = Console::on(demo, 200, 50).await;
     let mut worst: Vec<_> = console.app.model.repos.from(0).cloned().collect();
     worst.sort_by_key(|repo| std::cmp::Reverse(repo.reclaimable()));
+    let before = console.app.model.repos.totals();
     let worst: Vec<String> = worst.iter().take(3).map(|repo| repo.repo.to_string()).collect();
 
     // By name, packs, reclaimable.
@@ -43,13 +45,19 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
 
     console.press_shown(&["Enter open"]).await;
     console.shows("PROVEN");
+    console.shows("stay on disk until they are deleted");
     let proven = console.app.model.runs.current().map(|run| run.repo.to_string()).unwrap();
     assert!(worst.contains(&proven));
     console.press_shown(&["Esc back", "Esc back"]).await;
     assert_eq!(console.app.model.place(), Place::Repos);
     for repo in console.app.model.repos.from(0).filter(|repo| worst.contains(&repo.repo.to_string())) {
-        assert_eq!((repo.packs, repo.duplicate_bytes), (1, 0));
+        assert_eq!((repo.packs, repo.reclaimable()), (1, 0));
     }
+    // It got better, and what now waits for deletion is told apart.
+    let after = console.app.model.repos.totals();
+    assert!(after.reclaimable < before.reclaimable && after.waiting > before.waiting);
+    let first = console.app.model.repos.from(0).next().unwrap();
+    assert!(first.packs > 1, "what is worst can be merged");
     console.press_shown(&["q quit"]).await;
     assert_eq!(console.exit, Some(Exit::Left));
 }
@@ -134,7 +142,7 @@ async fn a_queue_is_taken_back_with_one_key() {
     let mut console = Console::on(demo, 120, 30).await;
     console.press(&["a", "v"]).await;
     console.shows("2 running, 3 waiting");
-    console.press_shown(&["X cancel all that wait"]).await;
+    console.press_shown(&["X cancel the queue"]).await;
     console.shows("2 running");
     console.hides("waiting");
     console.shows("3 taken back");
@@ -214,11 +222,99 @@ async fn a_damaged_repo_is_found_and_not_consolidated() {
 }
 
 #[tokio::test]
+async fn marks_that_the_filter_hides_are_said_before_they_are_acted_on() {
+    let mut console = Console::on(Demo::of(&[("a/1", 4), ("b/1", 4), ("b/2", 1)]), 80, 24).await;
+    console.press(&["a", "/"]).await;
+    console.type_in("b/").await;
+    console.press(&["Enter"]).await;
+    console.shows("2 of 3 repos with “b/”");
+    console.shows("3 marked, 1 not shown");
+    console.press(&["g"]).await;
+    console.shows("the filter hides it");
+    console.shows("REPOS THAT THE FILTER HIDES");
+    console.shows("LEFT OUT");
+    console.press(&["y"]).await;
+    assert_eq!(console.calls("run"), ["a/1", "b/1"]);
+    assert_eq!(console.app.model.repos.marks(), 0);
+}
+
+#[tokio::test]
+async fn one_marked_repo_gets_its_whole_plan() {
+    let mut console = Console::on(Demo::three(), 80, 24).await;
+    console.press(&["a", "g"]).await;
+    console.shows("Consolidate gabriel/notes?");
+    console.shows("812.0 KiB → 730.8 KiB");
+    console.press(&["y"]).await;
+    console.until_seen("Done: 7 packs became 1").await;
+    assert_eq!(console.app.model.repos.marks(), 0);
+}
+
+#[tokio::test]
+async fn a_plan_that_finds_damage_leads_to_what_is_damaged() {
+    let mut console = Console::on(Demo::three(), 80, 24).await;
+    console.demo.fail("plan", FailureKind::Damage, "a pack is damaged");
+    console.press(&["g"]).await;
+    console.shows("Press v: it reads everything");
+    console.press_shown(&["v verify"]).await;
+    assert_eq!(console.calls("verify"), ["gabriel/notes"]);
+}
+
+#[tokio::test]
+async fn a_bulk_consolidation_that_cannot_be_planned_is_in_the_history() {
+    let mut console = Console::on(Demo::of(&[("a/1", 4), ("a/2", 4)]), 120, 30).await;
+    console.demo.fail("plan", FailureKind::Refused, "there is no space left");
+    console.press(&["a", "g", "y", "h"]).await;
+    let outcomes: Vec<&str> = console.app.model.history.entries.iter().map(|entry| &entry.record.outcome[..]).collect();
+    assert_eq!(outcomes.len(), 2);
+    assert!(outcomes.contains(&"failed") && outcomes.contains(&"consolidated"), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_narrow_list_says_which_repos_run_or_failed() {
+    let demo = Demo::of(&[("a/1", 4), ("a/2", 4)]);
+    demo.fail("verify", FailureKind::Refused, "no");
+    demo.hold("verify");
+    let mut console = Console::on(demo, 60, 16).await;
+    console.press(&["a", "v", "Esc"]).await;
+    let row = |console: &Console, name: &str| {
+        let screen = console.screen();
+        screen.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned()
+    };
+    assert!(row(&console, "a/1").contains("failed"), "{}", console.screen());
+    assert!(row(&console, "a/2").contains("verifying"), "{}", console.screen());
+}
+
+#[tokio::test]
 async fn the_log_says_what_was_done() {
     let mut console = Console::on(Demo::three(), 120, 30).await;
     console.press(&["g", "y", "Esc", "v", "l"]).await;
     console.shows("gabriel/notes: 7 packs became one, sha256:");
     console.shows("gabriel/notes: verified, no problems");
+}
+
+#[tokio::test]
+async fn an_error_in_the_log_is_shown_to_its_end() {
+    let mut console = Console::on(Demo::three(), 80, 24).await;
+    let words: Vec<String> = (0..90).map(|n| format!("reason-{n}")).collect();
+    console.demo.fail("plan", FailureKind::Damage, &format!("{}; way-out", words.join(" ")));
+    console.press(&["g", "Esc", "l"]).await;
+    console.shows("planning failed: reason-0");
+    console.shows("way-out");
+    console.hides("more");
+}
+
+#[tokio::test]
+async fn the_heading_of_a_long_list_stays() {
+    for (columns, rows) in SIZES {
+        let mut console = Console::on(Demo::of(&[("a/1", 200)]), columns, rows).await;
+        console.press(&["Enter", "PgDn", "PgDn", "PgDn"]).await;
+        let heading = console.screen().lines().nth(1).unwrap_or_default().to_owned();
+        assert!(heading.starts_with(" PACKS") && heading.contains("SIZE"), "{}", console.screen());
+    }
+    // A low terminal still has a line for what became of it.
+    let mut console = Console::on(Demo::of(&[("a/1", 200)]), 60, 20).await;
+    console.press(&["Enter"]).await;
+    console.shows("200 now, 200 at most");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::{Console, text};
 use crate::console::demo::Demo;
 use crate::console::view::{Look, Theme, view};
 
-const SIZES: [(u16, u16); 4] = [(60, 16), (80, 20), (120, 26), (200, 30)];
+pub(super) const SIZES: [(u16, u16); 4] = [(60, 16), (80, 20), (120, 26), (200, 30)];
 
 /// The screen after some keys, at all sizes.
 async fn pictures(demo: impl Fn() -> Demo, keys: &[&str]) -> String {
@@ -121,7 +121,7 @@ async fn record() {
 
 #[tokio::test]
 async fn log() {
-    insta::assert_snapshot!("log", pictures(|| damaged("bad"), &["v", "Esc", "g", "y", "Esc", "l", "Down"]).await);
+    insta::assert_snapshot!("log", pictures(|| damaged("bad"), &["v", "Esc", "g", "y", "Esc", "l", "Down", "Down"]).await);
 }
 
 #[tokio::test]

@@ -33,7 +33,13 @@ pub(super) fn show_all(model: &mut Model) {
 
 /// Starts what can start.
 pub(super) fn start(model: &mut Model) -> Vec<Effect> {
-    model.runs.start(model.now)
+    let before: Vec<Ticket> = model.runs.going().map(|run| run.ticket).collect();
+    let effects = model.runs.start(model.now);
+    for run in model.runs.going().filter(|run| !before.contains(&run.ticket)) {
+        let (level, words) = told(run);
+        model.log.say(model.now, level, words);
+    }
+    effects
 }
 
 /// Stops work.
@@ -105,7 +111,7 @@ pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// How work ended, as a line of the log.
+/// How work is, as a line of the log: when it begins and when it has ended.
 fn told(run: &Run) -> (Level, String) {
     let (repo, noun) = (&run.repo, run.work.noun());
     match &run.state {

@@ -30,6 +30,9 @@ use crate::console::words::{ago, count, fit, many, size};
 
 /// Lines of a chart; with fewer there is nothing to be seen in it.
 const HEIGHTS: std::ops::RangeInclusive<usize> = 7..=9;
+/// Lines that are kept for the lists below charts, and for the first of them below lines.
+const LISTS: usize = 8;
+const LIST: usize = 3;
 /// From so many cells on, both charts stand beside each other.
 const BESIDE: usize = 110;
 const BETWEEN: usize = 4;
@@ -42,7 +45,7 @@ type Measure = (&'static str, fn(&Moment) -> u64, fn(u64) -> String);
 
 const MEASURES: [Measure; 2] = [("Packs", |moment| moment.packs, count), ("Bytes", |moment| moment.bytes, size)];
 
-/// The timeline in lines; of at most `height`, if it is to be seen with what follows.
+/// The timeline in lines, of at most `height` with what follows. Charts leave room for lists, lines only for their beginning.
 pub(super) fn lines(look: Look, timeline: &[Moment], now: Timestamp, room: usize, height: usize) -> Vec<Line<'static>> {
     let [first, _, ..] = timeline else {
         let words = match timeline {
@@ -52,11 +55,11 @@ pub(super) fn lines(look: Look, timeline: &[Moment], now: Timestamp, room: usize
         return vec![fact(look, "Over time", &words, room)];
     };
     let beside = room >= BESIDE;
-    let each = height.saturating_sub(1) / if beside { 1 } else { 2 };
+    let each = height.saturating_sub(LISTS + 1) / if beside { 1 } else { 2 };
     let mut lines = vec![Line::default()];
     if each >= *HEIGHTS.start() {
         lines.extend(charts(look, timeline, now, room, each.min(*HEIGHTS.end()), beside));
-    } else if height >= 4 {
+    } else if height >= 4 + LIST {
         lines.push(Line::styled(format!("SINCE {}", ago(now, first.at).to_uppercase()), look.quiet()));
         lines.extend(MEASURES.map(|measure| bars(look, timeline, now, measure, room)));
     } else {
@@ -167,12 +170,12 @@ mod tests {
     #[test]
     fn with_less_room_there_is_a_line_for_each() {
         let timeline = moments(&[(12, 1), (8, 23), (2, 1), (1, 7)]);
-        assert_eq!(text(&timeline, 120, 12).len(), 10);
-        assert_eq!(text(&timeline, 78, 20).len(), 19);
+        assert_eq!(text(&timeline, 120, 20).len(), 10);
+        assert_eq!(text(&timeline, 78, 28).len(), 19);
         let small = text(&timeline, 78, 10);
         assert_eq!(small[1], "SINCE 12 DAYS AGO");
         assert!(small[2].starts_with("Packs       ▁") && small[2].ends_with("7 now, 23 at most"), "{small:?}");
-        assert_eq!(text(&timeline, 78, 3).len(), 0);
+        assert_eq!(text(&timeline, 78, 6).len(), 0);
     }
 
     #[test]

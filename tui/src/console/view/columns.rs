@@ -4,6 +4,7 @@ use packhouse_host::RepoSummary;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::parts::work_words;
 use super::{last_words, state_words};
 use crate::console::state::{Column, Model};
 use crate::console::words::{count, pad, percent, safe, size};
@@ -114,11 +115,18 @@ impl Columns {
         spans.push(Span::styled(mark, if pointed { Style::new() } else { style }));
         spans.push(Span::raw(pad(&safe(&repo.repo.to_string()), self.name, false)));
         for column in self.beside {
-            let (text, style) = cell(model, repo, column.what);
+            let (text, style) = self.cell(model, repo, column.what);
             spans.push(Span::styled(self.pad(column, &text), if pointed { Style::new() } else { style }));
         }
         let line = Line::from(spans);
         if pointed { line.style(look.pointed()) } else { line }
+    }
+
+    /// What stands in a column. Without the one for it, work that goes on or failed stands where bytes would.
+    fn cell(&self, model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
+        let told = self.beside.iter().any(|column| column.what == What::State);
+        let work = if what == What::Reclaimable && !told { work_words(model, repo, "failed") } else { None };
+        work.unwrap_or_else(|| cell(model, repo, what))
     }
 
     fn pad(&self, column: &Beside, text: &str) -> String {

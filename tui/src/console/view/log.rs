@@ -27,8 +27,8 @@ use crate::console::msg::Extent;
 use crate::console::state::{Level, Line, Model};
 use crate::console::words::{fit, pad, safe, wrap};
 
-/// Rows of the line in full, in a terminal that has as many; in a lower one a third of it.
-const FULL: usize = 8;
+/// Rows that stay for the list, its head among them, however long the line is that is shown in full.
+const LIST: usize = 5;
 
 /// The body.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
@@ -37,14 +37,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(plain(wrap("Nothing has happened yet.", room(area)))), inner(area));
         return Extent { row: area.y, ..Extent::default() };
     };
-    let height = usize::from(area.height);
-    let full = if height < 6 { 0 } else { (height / 3).min(FULL) };
-    let [top, below] = split(area, height - full);
-    let room = room(area);
-    let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.look.quiet());
-    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| row(model, line, room, pointed));
+    let (height, room) = (usize::from(area.height), room(area));
     let title = format!("{} · {}", time(pointed.at, "%Y-%m-%d %H:%M:%S UTC"), pointed.level.word());
     let mut told = [styled(wrap(&title, room), style(model, pointed.level)), plain(wrap(&safe(&pointed.text), room))].concat();
+    let full = if height <= LIST { 0 } else { (told.len() + 1).max(height / 3).min(height - LIST) };
+    let [top, below] = split(area, height - full);
+    let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.look.quiet());
+    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| row(model, line, room, pointed));
     let rows = full.saturating_sub(1);
     let hidden = told.len().saturating_sub(rows);
     told.truncate(rows);

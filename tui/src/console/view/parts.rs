@@ -178,23 +178,28 @@ pub(super) fn last_words(now: Timestamp, last: &GcRecord) -> String {
 /// How a repo is, in words first.
 pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) {
     let look = model.look;
-    if let Some(run) = model.runs.of_repo(&repo.repo) {
-        if let Some(step) = run.step_words() {
-            return (step, look.busy());
-        }
-        match &run.state {
-            RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
-                return (format!("{} failed", run.work.noun()), look.bad());
-            }
-            RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
-                return (many(report.problems.len() as u64, "problem"), look.bad());
-            }
-            _ => {}
-        }
+    match (work_words(model, repo, ""), repo.packs) {
+        (Some(work), _) => work,
+        (None, 0) => ("empty".to_owned(), look.quiet()),
+        (None, 1) => ("in order".to_owned(), look.good()),
+        (None, packs) => (format!("{} to merge", many(packs, "pack")), look.warn()),
     }
-    match repo.packs {
-        0 => ("empty".to_owned(), look.quiet()),
-        1 => ("in order".to_owned(), look.good()),
-        packs => (format!("{} to merge", many(packs, "pack")), look.warn()),
+}
+
+/// What goes on in a repo, or what its work found or failed with; `failed` says that in place of more words.
+pub(super) fn work_words(model: &Model, repo: &RepoSummary, failed: &str) -> Option<(String, Style)> {
+    let (look, run) = (model.look, model.runs.of_repo(&repo.repo)?);
+    if let Some(step) = run.step_words() {
+        return Some((step, look.busy()));
+    }
+    match &run.state {
+        RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
+            let words = if failed.is_empty() { format!("{} failed", run.work.noun()) } else { failed.to_owned() };
+            Some((words, look.bad()))
+        }
+        RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
+            Some((many(report.problems.len() as u64, "problem"), look.bad()))
+        }
+        _ => None,
     }
 }

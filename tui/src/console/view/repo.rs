@@ -44,8 +44,6 @@ use crate::console::words::{ago, count, fit, lasting, many, pad, percent, safe, 
 const ERROR: usize = 3;
 /// Cells of the times of consolidations.
 const WHEN: usize = 16;
-/// Lines that are kept for the lists, before there is a chart.
-const LISTS: usize = 8;
 
 /// The body.
 pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) -> Extent {
@@ -63,12 +61,16 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     };
     above.extend(facts(model, known, room));
     above.extend(last_work(model, repo, room));
-    above.extend(chart::lines(model.look, &known.timeline, model.now, room, height.saturating_sub(above.len() + LISTS)));
+    above.extend(chart::lines(model.look, &known.timeline, model.now, room, height.saturating_sub(above.len())));
     let page = Page::new(model, known, above, room);
     let (content, first) = (page.lines(), page.first(repo, height));
     let pointed = repo.current().map(|item| page.line_of(item));
     let mut seen: Vec<Line> = (first..content).take(height).map(|at| page.line(at)).collect();
     if height > ERROR {
+        // Whoever is far down in a list still sees of what.
+        if let (Some(top), Some(title)) = (seen.first_mut(), page.title_above(first)) {
+            *top = title;
+        }
         say_more(&mut seen, content.saturating_sub(first + height));
     }
     frame.render_widget(Paragraph::new(seen), inner(area));
@@ -129,6 +131,13 @@ impl<'a> Page<'a> {
             at if at + 1 == items => last,
             _ => (self.line_of(item) + 1 + height / 4).saturating_sub(height).min(last),
         }
+    }
+
+    /// The heading of the list that a line is in the middle of.
+    fn title_above(&self, at: usize) -> Option<Line<'static>> {
+        let [heads, packs, past] = self.starts();
+        let lists = [heads..packs - 2, packs..past - 2, past..self.lines()];
+        lists.into_iter().find(|list| list.contains(&at)).map(|list| self.line(list.start - 1))
     }
 
     fn line(&self, at: usize) -> Line<'static> {

@@ -44,7 +44,9 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         above.extend(failure.into_iter().take(most));
     }
     if let Some(bad) = repos.bad_filter.as_ref().filter(|_| !repos.typing) {
-        above.extend(wrap(&safe(bad), room).into_iter().map(|line| Line::styled(line, model.look.warn())));
+        above.extend(
+            wrap(&safe(&format!("{bad}; it is left out")), room).into_iter().map(|line| Line::styled(line, model.look.warn())),
+        );
     }
     // The list is what one is here for: in a low terminal, what stands above it gives way.
     above.truncate(usize::from(area.height).saturating_sub(3));
@@ -118,6 +120,8 @@ fn number(model: &Model) -> String {
     let so_far = if repos.known { "" } else { " so far" };
     match repos.filter() {
         "" => format!("{all}{so_far}"),
+        // While it is typed, it stands in the last line.
+        _ if repos.typing => format!("{shown} of {all}{so_far}"),
         filter => format!("{shown} of {all}{so_far} with “{}”", fit(&safe(filter), FILTER)),
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  packhouse › gabriel/notes › consolidation
 //!  Phases      ✓ planning  ▸ splicing  · proving  · publishing
-//!  Done        ████████████████░░░░░░░░░░░░░░░░░░░░  43 %
+//!  Of phase    ████████████████░░░░░░░░░░░░░░░░░░░░  43 %
 //!  Bytes       340.2 KiB of 791.9 KiB
 //!  Time left   about 12 s of splicing
 //!  Running for 9 s
@@ -134,10 +134,10 @@ fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'
 }
 
 fn bar(model: &Model, percent: Option<u64>, room: usize) -> Line<'static> {
-    let Some(percent) = percent else { return fact(model.look, "Done", "…", room) };
+    let Some(percent) = percent else { return fact(model.look, "Of phase", "…", room) };
     let cells = room.saturating_sub(NAMES + 6).min(BAR);
     let full = cells * percent.min(100) as usize / 100;
-    let mut line = fact(model.look, "Done", "", room);
+    let mut line = fact(model.look, "Of phase", "", room);
     line.spans.push(Span::styled("█".repeat(full), model.look.busy()));
     line.spans.push(Span::styled("░".repeat(cells - full), model.look.quiet()));
     line.spans.push(Span::raw(format!(" {percent:>3} %")));

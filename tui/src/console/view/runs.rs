@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  packhouse › runs                                                       2 running, 1 waiting · /srv/store
-//!  REPO              WORK           STATE                 TIME                              BYTES
-//! ▸gabriel/notes     consolidation  splicing 43 %         about 12 s left  340.2 KiB of 791.9 KiB
-//!  okafor/remixes    verification   verifying 12 %        about 3 min left   1.2 GiB of 9.8 GiB
+//!  REPO              WORK           STATE                 TIME                                BYTES
+//! ▸gabriel/notes     consolidation  splicing 43 %         phase: 12 s left  340.2 KiB of 791.9 KiB
+//!  okafor/remixes    verification   verifying 12 %        phase: 3 min left     1.2 GiB of 9.8 GiB
 //!  zoe/loops         consolidation  waiting
-//!  gabriel/photos    consolidation  done: 23 → 1 pack     took 1.2 s           2.6 MiB → 2.3 MiB
+//!  gabriel/photos    consolidation  done: 23 → 1 pack     took 1.2 s             2.6 MiB → 2.3 MiB
 //!
 //!  x cancel the work  Enter open  Esc back
 //! ```
@@ -33,9 +33,9 @@ const BAR: usize = 10;
 const COLUMNS: [Beside; 7] = [
     Beside { head: "WORK", width: 15, numbers: false },
     Beside { head: "STATE", width: 22, numbers: false },
-    Beside { head: "TIME", width: 18, numbers: false },
+    Beside { head: "TIME", width: 20, numbers: false },
     Beside { head: "BYTES", width: 25, numbers: true },
-    Beside { head: "DONE", width: BAR + 2, numbers: false },
+    Beside { head: "OF PHASE", width: BAR + 2, numbers: false },
     Beside { head: "SPEED", width: 14, numbers: true },
     Beside { head: "WHEN", width: 18, numbers: false },
 ];
@@ -74,7 +74,7 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
         "STATE" => state(model, run),
         "TIME" => (time(model, run), Style::new()),
         "BYTES" => (bytes(run, step), Style::new()),
-        "DONE" => (step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(), model.look.busy()),
+        "OF PHASE" => (step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(), model.look.busy()),
         "SPEED" => (speed(run), Style::new()),
         _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
     }
@@ -105,7 +105,8 @@ fn time(model: &Model, run: &Run) -> String {
     match &run.state {
         RunState::Waiting(_) => String::new(),
         RunState::Going { step: Some(step), speed, stopping: false } => match speed.left(step) {
-            Some(left) if left > 0 => format!("about {} left", seconds(left)),
+            // What comes after this phase can't be measured yet.
+            Some(left) if left > 0 => format!("phase: {} left", roughly(left)),
             _ => format!("for {}", seconds(since(model, run.began))),
         },
         RunState::Going { .. } => format!("for {}", seconds(since(model, run.began))),
@@ -113,8 +114,20 @@ fn time(model: &Model, run: &Run) -> String {
     }
 }
 
-/// How long it went on, in milliseconds; none if it never began.
+/// Seconds in their largest unit.
+fn roughly(seconds: u64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{} h", count(seconds / 3600)),
+    }
+}
+
+/// How long it went on, in milliseconds; none if it never began. A consolidation says so itself, and its result says the same.
 fn took(run: &Run) -> Option<u64> {
+    if let RunState::Ended(Ok(Outcome::Consolidated(report))) = &run.state {
+        return Some(report.elapsed_ms);
+    }
     u64::try_from(run.ended?.duration_since(run.began?).as_millis()).ok()
 }
 
