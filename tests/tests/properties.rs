@@ -58,7 +58,7 @@ proptest! {
             let heads = tangle.heads.iter().map(|(b, id)| packhouse_core::Head { branch: b.clone(), commit: entity_id(Kind::Commit, id) });
             let run = hosted(&memory, heads.collect(), vault).await;
             let sandbox = Sandbox::reference(None).unwrap();
-            tokio::task::spawn_blocking(move || sandbox.consolidate(run, 10_000).map(|(plan, _)| plan)).await.unwrap().unwrap()
+            tokio::task::spawn_blocking(move || sandbox.consolidate(Box::new(run), 10_000)).await.unwrap().unwrap()
         });
         prop_assert_eq!(planned, native);
     }

@@ -2,7 +2,7 @@
 //! component, within the limits, and with the store as it was.
 //!
 //! It is the honest component but for one misdeed, and which one the repo says: a branch called `hostile-MISDEED`
-//! (see [`misdeed::Misdeed`]). Without such a branch it plans like the reference artifact.
+//! (they stand in `misdeed.rs`). Without such a branch it plans like the reference artifact.
 
 // The bindings are generated: they call across the wall, which Rust calls unsafe, and document
 // themselves in the WIT.

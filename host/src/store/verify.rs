@@ -117,7 +117,7 @@ impl Store {
                 return Ok(None);
             }
             Err(bad) => {
-                problem(ProblemKind::DamagedPack, format!("{}; restore {place} from a backup", bad.to_string()));
+                problem(ProblemKind::DamagedPack, format!("{}; restore {place} from a backup", bad));
                 return Ok(None);
             }
         };

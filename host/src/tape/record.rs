@@ -1,4 +1,4 @@
-//! Recording: a [`Recorder`] stands between a component and its host, and notes what goes by.
+//! Recording: a recorder stands between a component and its host, and notes what goes by.
 //!
 //! A tape is written to a file beside its place and moved there when it has its end, so that under its name there is
 //! a whole tape, or the one that was there before.
