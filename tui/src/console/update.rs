@@ -42,6 +42,10 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Tick => return tick(model),
         Msg::Drawn(extent) => {
             model.extent = extent;
+            let in_sight = matches!(model.place(), Place::Preview | Place::Gate | Place::Typing);
+            if let Some(gate) = model.gate.as_mut().filter(|_| in_sight) {
+                gate.drawn();
+            }
             model.minute = model.now.as_second() / 60;
         }
         Msg::Logged(level, text) => {

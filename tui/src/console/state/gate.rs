@@ -27,6 +27,8 @@ pub(in crate::console) struct Gate {
     pub(in crate::console) left_out: Vec<(RepoName, Why)>,
     /// Repos that it is about, and that the list doesn't show.
     pub(in crate::console) hidden: HashSet<RepoName>,
+    /// Whether a frame has shown what a yes would run: keys may come faster than frames.
+    seen: bool,
     /// Whether the repo changed while an earlier plan was looked at, and this is the new one.
     pub(in crate::console) renewed: bool,
     /// Why the answer that was typed is not taken.
@@ -92,7 +94,17 @@ impl Gate {
     pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> Gate {
         let asks = if asking { Asks::Key } else { Asks::Nothing };
         let (subject, top) = (Subject::One(repo, PlanState::Planning(None)), Cursor::default());
-        Gate { ticket, subject, asks, left_out: Vec::new(), hidden: HashSet::new(), renewed: false, refusal: None, top }
+        Gate {
+            ticket,
+            subject,
+            asks,
+            left_out: Vec::new(),
+            hidden: HashSet::new(),
+            seen: false,
+            renewed: false,
+            refusal: None,
+            top,
+        }
     }
 
     /// A question about marked repos. Where one is left, it is about that one, with its whole plan.
@@ -103,7 +115,7 @@ impl Gate {
             many => (Subject::Many(many.to_vec()), Asks::about(many.len())),
         };
         let asks = if asking { asks } else { Asks::Nothing };
-        Gate { ticket, subject, asks, left_out, hidden, renewed: false, refusal: None, top: Cursor::default() }
+        Gate { ticket, subject, asks, left_out, hidden, seen: false, renewed: false, refusal: None, top: Cursor::default() }
     }
 
     /// What makes its plan, if it needs one.
@@ -150,6 +162,17 @@ impl Gate {
         self.ticket == ticket && matches!(self.subject, Subject::One(_, PlanState::Planning(_)))
     }
 
+    /// A frame was drawn in which it can be seen.
+    pub(in crate::console) fn drawn(&mut self) {
+        self.seen |= self.is_ready();
+    }
+
+    /// Whether a frame has shown what a yes would run.
+    #[cfg(test)]
+    pub(in crate::console) fn is_seen(&self) -> bool {
+        self.seen
+    }
+
     /// Takes a step of the planning.
     pub(in crate::console) fn step(&mut self, event: Event) {
         if let Subject::One(_, state @ PlanState::Planning(_)) = &mut self.subject {
@@ -171,9 +194,12 @@ impl Gate {
         }
     }
 
-    /// The operator said yes. None while there is nothing that could be run, and when what was typed is not what was asked
-    /// for: the gate then says so, and stays.
+    /// The operator said yes. None while there is nothing that could be run, or nobody has seen it yet; and when what was typed is not
+    /// what was asked for: the gate then says so, and stays.
     pub(in crate::console) fn confirm(&mut self) -> Option<Confirmed> {
+        if !self.seen {
+            return None;
+        }
         match (&self.asks, &self.subject) {
             (Asks::Key, Subject::One(repo, PlanState::Ready(_))) => Some(Confirmed::Plan(Permit(()), self.ticket, repo.clone())),
             (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
@@ -206,60 +232,4 @@ fn names(repos: &[RepoSummary]) -> Vec<RepoName> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::console::keys::Action;
-    use crate::console::tests::fake::summary;
-
-    fn many(number: usize) -> Gate {
-        of((0..number).map(|n| summary(&format!("o/r{n}"), 2)).collect())
-    }
-
-    fn of(marked: Vec<RepoSummary>) -> Gate {
-        let choice = Choice::of(marked, |repo| repo.to_string() == "a/busy", |repo| repo.to_string() != "a/hidden");
-        Gate::of(choice, Ticket(1), true)
-    }
-
-    #[test]
-    fn more_than_ten_repos_ask_for_their_number() {
-        assert!(matches!(many(10).confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 10));
-        let mut gate = many(11);
-        assert_eq!(gate.place(), Place::Typing);
-        assert!(gate.confirm().is_none() && gate.refusal.take().is_some_and(|words| words.contains("Nothing was typed")));
-        for (typed, right) in [("1", false), ("10", false), ("y", false), (" 11", true)] {
-            let Asks::Count(input) = &mut gate.asks else { panic!() };
-            input.act(Action::EraseAll);
-            input.paste(typed);
-            assert_eq!(gate.confirm().is_some(), right, "{typed}");
-        }
-    }
-
-    #[test]
-    fn what_there_is_nothing_to_do_for_is_left_out_and_said() {
-        let mut gate = of(vec![summary("a/a", 1), summary("a/b", 0)]);
-        assert_eq!(gate.place(), Place::Preview);
-        assert!(gate.confirm().is_none());
-        let mut gate = of(vec![summary("a/a", 1), summary("a/b", 5), summary("a/busy", 5), summary("a/hidden", 5)]);
-        let left_out: Vec<_> = gate.left_out.iter().map(|(repo, why)| (repo.to_string(), *why)).collect();
-        assert_eq!(left_out, [("a/a".to_owned(), Why::InOrder), ("a/busy".to_owned(), Why::Busy)]);
-        assert_eq!(gate.hidden.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a/hidden"]);
-        assert!(matches!(gate.confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 2));
-    }
-
-    #[test]
-    fn where_one_is_left_its_own_plan_is_shown() {
-        let mut gate = of(vec![summary("a/a", 1), summary("a/b", 5)]);
-        assert_eq!(gate.repo().map(ToString::to_string).as_deref(), Some("a/b"));
-        assert!(gate.awaits(Ticket(1)) && gate.left_out.len() == 1 && gate.confirm().is_none());
-    }
-
-    #[test]
-    fn a_plan_that_is_only_shown_cannot_be_confirmed() {
-        let mut gate = Gate::one("a/b".parse().unwrap(), Ticket(1), false);
-        gate.take(Ok(crate::console::tests::fake::gc_report(&summary("a/b", 3))));
-        assert!(gate.confirm().is_none());
-        let mut gate = many(3);
-        gate.asks = Asks::Nothing;
-        assert!(gate.confirm().is_none());
-    }
-}
+mod tests;

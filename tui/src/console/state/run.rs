@@ -1,7 +1,7 @@
 //! Work: what waits, what goes on in the background, and how it ended.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 use packhouse_host::{Event, GcReport, Phase, RepoName, VerifyReport};
@@ -94,6 +94,22 @@ impl Run {
     /// Whether it waits or goes on.
     pub(in crate::console) fn is_open(&self) -> bool {
         !matches!(self.state, RunState::Ended(_))
+    }
+
+    fn stop(&mut self, now: Timestamp) -> Option<Effect> {
+        match &mut self.state {
+            RunState::Ended(_) | RunState::Going { stopping: true, .. } => None,
+            RunState::Going { stopping, .. } => {
+                *stopping = true;
+                Some(Effect::Cancel(self.ticket))
+            }
+            RunState::Waiting(_) => {
+                let message = "It was taken back before its turn came.".to_owned();
+                self.state = RunState::Ended(Err(Failure { kind: FailureKind::Cancelled, message }));
+                self.ended = Some(now);
+                Some(Effect::Forget(self.ticket))
+            }
+        }
     }
 
     /// Where it is, in a few words: `splicing 43 %`. None once it has ended.
@@ -189,9 +205,9 @@ impl Runs {
             ended: None,
             top: Cursor::default(),
         });
-        // The oldest that has ended is forgotten.
+        // The oldest that has ended is forgotten. If there is one, it is among the first: they begin in this order.
         if self.all.len() > REMEMBERED
-            && let Some(old) = self.all.iter().position(|run| !run.is_open())
+            && let Some(old) = self.all.iter().take(REMEMBERED).position(|run| !run.is_open())
         {
             self.all.remove(old);
         }
@@ -201,18 +217,19 @@ impl Runs {
     /// What can start now: effects for as much as may go on at once. Never two on one repo.
     pub(in crate::console) fn start(&mut self, now: Timestamp) -> Vec<Effect> {
         let (pointed, mut effects) = (self.pointed(), Vec::new());
-        for at in 0..self.all.len() {
-            if self.going().count() >= AT_ONCE {
+        let mut busy: Vec<RepoName> = self.going().map(|run| run.repo.clone()).collect();
+        for run in &mut self.all {
+            if busy.len() >= AT_ONCE {
                 break;
             }
-            let busy = self.going().any(|going| going.repo == self.all[at].repo);
-            let run = &mut self.all[at];
-            if let (RunState::Waiting(_), false) = (&run.state, busy) {
-                let going = RunState::Going { step: None, speed: Speed::default(), stopping: false };
-                if let RunState::Waiting(effect) = std::mem::replace(&mut run.state, going) {
-                    run.began = Some(now);
-                    effects.push(effect);
-                }
+            if !matches!(run.state, RunState::Waiting(_)) || busy.contains(&run.repo) {
+                continue;
+            }
+            let going = RunState::Going { step: None, speed: Speed::default(), stopping: false };
+            if let RunState::Waiting(effect) = std::mem::replace(&mut run.state, going) {
+                run.began = Some(now);
+                busy.push(run.repo.clone());
+                effects.push(effect);
             }
         }
         self.point_again(pointed);
@@ -292,24 +309,10 @@ impl Runs {
     }
 
     /// Stops work: what waits ends at once, what goes on is marked and has to be asked. Gives the effects for that.
-    pub(in crate::console) fn stop(&mut self, ticket: Ticket, now: Timestamp) -> Vec<Effect> {
-        let pointed = self.pointed();
-        let Some(run) = self.get_mut(ticket) else { return Vec::new() };
-        let effects = match &mut run.state {
-            RunState::Ended(_) | RunState::Going { stopping: true, .. } => Vec::new(),
-            RunState::Going { stopping, .. } => {
-                *stopping = true;
-                vec![Effect::Cancel(ticket)]
-            }
-            RunState::Waiting(_) => {
-                run.state = RunState::Ended(Err(Failure {
-                    kind: FailureKind::Cancelled,
-                    message: "It was taken back before its turn came.".to_owned(),
-                }));
-                run.ended = Some(now);
-                vec![Effect::Forget(ticket)]
-            }
-        };
+    pub(in crate::console) fn stop(&mut self, tickets: &[Ticket], now: Timestamp) -> Vec<Effect> {
+        let (pointed, tickets) = (self.pointed(), tickets.iter().collect::<HashSet<_>>());
+        let stopped = self.all.iter_mut().filter(|run| tickets.contains(&run.ticket));
+        let effects = stopped.filter_map(|run| run.stop(now)).collect();
         self.point_again(pointed);
         effects
     }
@@ -333,85 +336,4 @@ impl Runs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::console::tests::fake::now;
-    use jiff::SignedDuration;
-
-    fn ask(runs: &mut Runs, ticket: u64, repo: &str) {
-        let repo: RepoName = repo.parse().unwrap();
-        let effect = Effect::Verify(Ticket(ticket), repo.clone());
-        runs.ask(Ticket(ticket), repo, Work::Verify, effect, now());
-    }
-
-    fn started(runs: &mut Runs) -> Vec<u64> {
-        let ticket = |effect| if let Effect::Verify(ticket, _) = effect { ticket.0 } else { panic!("{effect:?}") };
-        runs.start(now()).into_iter().map(ticket).collect()
-    }
-
-    #[test]
-    fn two_go_on_at_once_and_never_on_one_repo() {
-        let mut runs = Runs::default();
-        for (ticket, repo) in [(1, "a/a"), (2, "a/a"), (3, "a/b"), (4, "a/c")] {
-            ask(&mut runs, ticket, repo);
-        }
-        assert_eq!(started(&mut runs), [1, 3]);
-        assert!(started(&mut runs).is_empty());
-        runs.end(Ticket(3), Err(Failure { kind: FailureKind::Refused, message: String::new() }), now());
-        assert_eq!(started(&mut runs), [4]);
-        // Taken back while it waits.
-        assert_eq!(runs.stop(Ticket(2), now()), [Effect::Forget(Ticket(2))]);
-        assert_eq!(runs.stop(Ticket(1), now()), [Effect::Cancel(Ticket(1))]);
-        assert!(runs.stop(Ticket(1), now()).is_empty());
-        runs.end(Ticket(1), Err(Failure { kind: FailureKind::Cancelled, message: String::new() }), now());
-        assert!(started(&mut runs).is_empty() && runs.open().count() == 1);
-    }
-
-    fn listed(runs: &Runs) -> Vec<u64> {
-        runs.listed().iter().map(|run| run.ticket.0).collect()
-    }
-
-    #[test]
-    fn what_goes_on_is_listed_before_what_waits_and_what_has_ended() {
-        let mut runs = Runs::default();
-        for ticket in 1..=6 {
-            ask(&mut runs, ticket, &format!("a/{ticket}"));
-        }
-        runs.start(now());
-        assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![1, 2, 3, 4, 5, 6], Some(Ticket(1))));
-        // The same work stays pointed to, wherever it goes; from the first line one goes on looking at what comes first.
-        runs.cursor.set(3);
-        for (ticket, seconds) in [(2, 1), (1, 2)] {
-            runs.end(Ticket(ticket), Err(cancelled()), now() + SignedDuration::from_secs(seconds));
-            runs.start(now());
-        }
-        assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![3, 4, 5, 6, 1, 2], Some(Ticket(4))));
-        runs.cursor.set(0);
-        runs.end(Ticket(3), Err(cancelled()), now() + SignedDuration::from_secs(3));
-        assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![4, 5, 6, 3, 1, 2], Some(Ticket(4))));
-    }
-
-    fn cancelled() -> Failure {
-        Failure { kind: FailureKind::Cancelled, message: String::new() }
-    }
-
-    #[test]
-    fn speed_is_of_one_phase_and_tells_the_time_left() {
-        let mut speed = Speed::default();
-        let step = |phase, done| Event { repo: "a/b".to_owned(), phase, done, total: 10_000 };
-        let at = |ms| now() + SignedDuration::from_millis(ms);
-        speed.take(&step(Phase::Splice, 0), at(0));
-        assert_eq!((speed.rate(), speed.left(&step(Phase::Splice, 0))), (None, None));
-        speed.take(&step(Phase::Splice, 100), at(100));
-        speed.take(&step(Phase::Splice, 1000), at(500));
-        speed.take(&step(Phase::Splice, 3000), at(1500));
-        assert_eq!(speed.samples().collect::<Vec<_>>(), [2000, 2000]);
-        assert_eq!(speed.left(&step(Phase::Splice, 3000)), Some(4));
-        // A new phase counts from its own beginning.
-        speed.take(&step(Phase::Prove, 0), at(3000));
-        assert_eq!(speed.samples().len(), 2);
-        // Clocks may stand still or go back.
-        speed.take(&step(Phase::Prove, 10), at(0));
-        assert_eq!(speed.samples().len(), 2);
-    }
-}
+mod tests;

@@ -64,6 +64,7 @@ impl Bench {
             Subject::Many(repos) => !repos.is_empty() && repos.iter().all(|repo| repo.packs > 1),
         };
         ready
+            && gate.is_seen()
             && match (self.model.place(), &gate.asks, &gate.subject) {
                 (Place::Gate, Asks::Key, _) => pressed == key("y"),
                 (Place::Typing, Asks::Count(typed), Subject::Many(repos)) => {
@@ -121,8 +122,13 @@ impl Bench {
         while self.answer() {}
     }
 
+    fn draw(&mut self) {
+        self.send(Msg::Drawn(self.model.extent));
+    }
+
     fn press(&mut self, keys: &[&str]) {
         for name in keys {
+            self.draw();
             self.send(Msg::Key(key(name)));
             self.answer_all();
         }
@@ -149,6 +155,7 @@ enum Step {
     Press(Key),
     Paste(&'static str),
     Answer,
+    Draw,
     Tick,
     Push(usize),
 }
@@ -162,6 +169,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space"]).prop_map(|name| Step::Press(key(name))),
         1 => prop::sample::select(vec!["y", "12", "14", "yes\ny", "state:merge"]).prop_map(Step::Paste),
         6 => Just(Step::Answer),
+        6 => Just(Step::Draw),
         1 => Just(Step::Tick),
         1 => (0usize..24).prop_map(Step::Push),
     ];
@@ -176,6 +184,7 @@ fn walk(read_only: bool, steps: Vec<Step>) -> usize {
             Step::Press(key) => bench.send(Msg::Key(key)),
             Step::Paste(text) => bench.send(Msg::Paste(text.to_owned())),
             Step::Answer => drop(bench.answer()),
+            Step::Draw => bench.draw(),
             Step::Tick => {
                 bench.demo.advance(3);
                 bench.model.now = bench.demo.now();
@@ -209,7 +218,7 @@ proptest! {
 #[test]
 fn a_yes_to_what_is_shown_is_obeyed() {
     let press = |name| Step::Press(key(name));
-    let answers = || vec![Step::Answer; 9];
+    let answers = || [vec![Step::Answer; 9], vec![Step::Draw]].concat();
     let one = [vec![press("s"), press("g")], answers(), vec![press("y")], answers()].concat();
     assert_eq!((walk(false, one.clone()), walk(true, one)), (1, 0));
     // A push between the plan and the yes: it is not run, and shown anew. Only who asks for it then is asked.
@@ -218,6 +227,9 @@ fn a_yes_to_what_is_shown_is_obeyed() {
     let twice = [renewed.clone(), vec![press("y")], answers()].concat();
     let again = [renewed.clone(), vec![press("g"), press("y")], answers()].concat();
     assert_eq!((walk(false, renewed), walk(false, twice), walk(false, again)), (1, 1, 2));
+    // A yes that comes before the plan could be seen is none.
+    let blind = [vec![press("s"), press("g")], vec![Step::Answer; 9], vec![press("y")], answers()].concat();
+    assert_eq!(walk(false, blind), 0);
 }
 
 /// Keys that lead to each place, on a store with more than ten repos to merge; in a read-only console, some can't be reached.
@@ -249,7 +261,10 @@ fn in_place(way: &[&str], read_only: bool) -> Bench {
         match *name {
             "HOLD" => answering = false,
             name if answering => bench.press(&[name]),
-            name => bench.send(Msg::Key(key(name))),
+            name => {
+                bench.draw();
+                bench.send(Msg::Key(key(name)));
+            }
         }
     }
     bench
@@ -283,6 +298,7 @@ fn only_the_right_number_runs_many() {
         let many = repos.len();
         assert!(many > 11, "too few to ask for a number: {many}");
         let typed = if right { many.to_string() } else { typed.to_owned() };
+        bench.draw();
         bench.send(Msg::Paste(typed));
         assert_eq!(bench.runs(), 0);
         bench.press(&["Enter"]);

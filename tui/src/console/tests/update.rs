@@ -28,8 +28,14 @@ fn model() -> Model {
     model_with(vec![summary("a/b", 3)])
 }
 
+/// Presses keys, each on a frame that shows what there is.
 fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
-    names.iter().flat_map(|name| update(model, Msg::Key(key(name)))).collect()
+    let press = |name: &&str| {
+        let extent = model.extent;
+        update(model, Msg::Drawn(extent));
+        update(model, Msg::Key(key(name)))
+    };
+    names.iter().flat_map(press).collect()
 }
 
 fn name(repo: &str) -> RepoName {
@@ -60,6 +66,23 @@ fn only_a_plan_that_is_shown_can_be_run_and_only_once() {
     let run = press(&mut model, &["y"]);
     assert!(matches!(run[..], [Effect::Run(_, of)] if of == ticket), "{run:?}");
     assert_eq!(press(&mut model, &["y"]), []);
+}
+
+#[test]
+fn keys_that_come_faster_than_frames_say_yes_to_nothing() {
+    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3)]);
+    let typed = |model: &mut Model, keys: &[&str]| -> Vec<Effect> {
+        keys.iter().flat_map(|name| update(model, Msg::Key(key(name)))).collect()
+    };
+    // As a terminal types what is pasted, if it knows no better.
+    assert_eq!(typed(&mut model, &["a", "g", "y", "y"]), []);
+    assert_eq!((model.place(), model.runs.len()), (Place::Gate, 0));
+    let ticket = planned(&typed(&mut model, &["Esc", "Esc", "g"]));
+    update(&mut model, Msg::Drawn(Extent::default()));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    assert_eq!(typed(&mut model, &["y"]), [], "the last frame showed no plan");
+    update(&mut model, Msg::Drawn(Extent::default()));
+    assert!(matches!(typed(&mut model, &["y"])[..], [Effect::Run(..)]));
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 
 /// Stops the work that is shown or pointed to; from the question about leaving, all work.
 fn stop(model: &mut Model) -> Vec<Effect> {
-    let tickets = match (model.place(), model.screens.last()) {
+    let tickets: Vec<Ticket> = match (model.place(), model.screens.last()) {
         (Place::Leave, _) => {
             model.leave = Some(Leave::Stopping);
             model.runs.open().map(|run| run.ticket).collect()
@@ -208,7 +208,7 @@ fn stop(model: &mut Model) -> Vec<Effect> {
         (_, Some(Screen::Runs)) => model.runs.current().map(|run| run.ticket).into_iter().collect(),
         _ => Vec::new(),
     };
-    work::stop(model, tickets)
+    work::stop(model, &tickets)
 }
 
 /// Takes back all that waits; what goes on goes on.
@@ -217,7 +217,7 @@ fn stop_waiting(model: &mut Model) -> Vec<Effect> {
     if !tickets.is_empty() {
         model.notice = Some(format!("{} taken back", count(tickets.len() as u64)));
     }
-    work::stop(model, tickets)
+    work::stop(model, &tickets)
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {

@@ -64,12 +64,12 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
             work::show(model, ticket);
         }
         Confirmed::Many(permit, repos) => {
+            work::show_all(model);
             for repo in repos {
                 let ticket = model.ticket();
                 let effect = Effect::Consolidate(permit.clone(), ticket, repo.clone());
                 model.runs.ask(ticket, repo, Work::Consolidate, effect, model.now);
             }
-            work::show_all(model);
         }
     }
     work::start(model)
@@ -103,6 +103,7 @@ pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
 
 fn verify_many(model: &mut Model, marked: Vec<RepoSummary>) -> Vec<Effect> {
     let (busy, mut left_out) = (busy(model, Work::Verify), 0);
+    work::show_all(model);
     for RepoSummary { repo, .. } in marked {
         if busy.contains(&repo) {
             left_out += 1;
@@ -115,6 +116,5 @@ fn verify_many(model: &mut Model, marked: Vec<RepoSummary>) -> Vec<Effect> {
         model.notice = Some(format!("{} left out: being verified already", count(left_out)));
     }
     model.repos.unmark();
-    work::show_all(model);
     work::start(model)
 }

@@ -43,9 +43,8 @@ pub(super) fn start(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Stops work.
-pub(super) fn stop(model: &mut Model, tickets: Vec<Ticket>) -> Vec<Effect> {
-    let now = model.now;
-    let mut effects: Vec<Effect> = tickets.into_iter().flat_map(|ticket| model.runs.stop(ticket, now)).collect();
+pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
+    let mut effects = model.runs.stop(tickets, model.now);
     effects.extend(start(model));
     effects.extend(leave_when_done(model));
     effects

@@ -122,7 +122,7 @@ fn going_work_tells_its_phase_speed_and_time() {
     let seen = shown(&model, 80, 24);
     assert!(seen.contains("✓ proving  ▸ publishing") && seen.contains("publishing ends soon"), "{seen}");
     let now = model.now;
-    model.runs.stop(splicing, now);
+    model.runs.stop(&[splicing], now);
     let seen = shown(&model, 80, 24);
     assert!(seen.contains("Stopping at the next safe point") && !seen.contains("Time left"), "{seen}");
 }

@@ -218,6 +218,7 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     if let Asks::Count(input) = &mut gate.asks {
         input.paste("12");
     }
+    gate.drawn();
     assert!(gate.confirm().is_none());
     add("plan, many", typing);
 

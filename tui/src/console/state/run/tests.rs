@@ -1,0 +1,80 @@
+use super::*;
+use crate::console::tests::fake::now;
+use jiff::SignedDuration;
+
+fn ask(runs: &mut Runs, ticket: u64, repo: &str) {
+    let repo: RepoName = repo.parse().unwrap();
+    let effect = Effect::Verify(Ticket(ticket), repo.clone());
+    runs.ask(Ticket(ticket), repo, Work::Verify, effect, now());
+}
+
+fn started(runs: &mut Runs) -> Vec<u64> {
+    let ticket = |effect| if let Effect::Verify(ticket, _) = effect { ticket.0 } else { panic!("{effect:?}") };
+    runs.start(now()).into_iter().map(ticket).collect()
+}
+
+#[test]
+fn two_go_on_at_once_and_never_on_one_repo() {
+    let mut runs = Runs::default();
+    for (ticket, repo) in [(1, "a/a"), (2, "a/a"), (3, "a/b"), (4, "a/c")] {
+        ask(&mut runs, ticket, repo);
+    }
+    assert_eq!(started(&mut runs), [1, 3]);
+    assert!(started(&mut runs).is_empty());
+    runs.end(Ticket(3), Err(Failure { kind: FailureKind::Refused, message: String::new() }), now());
+    assert_eq!(started(&mut runs), [4]);
+    // Taken back while it waits.
+    assert_eq!(runs.stop(&[Ticket(2)], now()), [Effect::Forget(Ticket(2))]);
+    assert_eq!(runs.stop(&[Ticket(1)], now()), [Effect::Cancel(Ticket(1))]);
+    assert!(runs.stop(&[Ticket(1)], now()).is_empty());
+    runs.end(Ticket(1), Err(Failure { kind: FailureKind::Cancelled, message: String::new() }), now());
+    assert!(started(&mut runs).is_empty() && runs.open().count() == 1);
+}
+
+fn listed(runs: &Runs) -> Vec<u64> {
+    runs.listed().iter().map(|run| run.ticket.0).collect()
+}
+
+#[test]
+fn what_goes_on_is_listed_before_what_waits_and_what_has_ended() {
+    let mut runs = Runs::default();
+    for ticket in 1..=6 {
+        ask(&mut runs, ticket, &format!("a/{ticket}"));
+    }
+    runs.start(now());
+    assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![1, 2, 3, 4, 5, 6], Some(Ticket(1))));
+    // The same work stays pointed to, wherever it goes; from the first line one goes on looking at what comes first.
+    runs.cursor.set(3);
+    for (ticket, seconds) in [(2, 1), (1, 2)] {
+        runs.end(Ticket(ticket), Err(cancelled()), now() + SignedDuration::from_secs(seconds));
+        runs.start(now());
+    }
+    assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![3, 4, 5, 6, 1, 2], Some(Ticket(4))));
+    runs.cursor.set(0);
+    runs.end(Ticket(3), Err(cancelled()), now() + SignedDuration::from_secs(3));
+    assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![4, 5, 6, 3, 1, 2], Some(Ticket(4))));
+}
+
+fn cancelled() -> Failure {
+    Failure { kind: FailureKind::Cancelled, message: String::new() }
+}
+
+#[test]
+fn speed_is_of_one_phase_and_tells_the_time_left() {
+    let mut speed = Speed::default();
+    let step = |phase, done| Event { repo: "a/b".to_owned(), phase, done, total: 10_000 };
+    let at = |ms| now() + SignedDuration::from_millis(ms);
+    speed.take(&step(Phase::Splice, 0), at(0));
+    assert_eq!((speed.rate(), speed.left(&step(Phase::Splice, 0))), (None, None));
+    speed.take(&step(Phase::Splice, 100), at(100));
+    speed.take(&step(Phase::Splice, 1000), at(500));
+    speed.take(&step(Phase::Splice, 3000), at(1500));
+    assert_eq!(speed.samples().collect::<Vec<_>>(), [2000, 2000]);
+    assert_eq!(speed.left(&step(Phase::Splice, 3000)), Some(4));
+    // A new phase counts from its own beginning.
+    speed.take(&step(Phase::Prove, 0), at(3000));
+    assert_eq!(speed.samples().len(), 2);
+    // Clocks may stand still or go back.
+    speed.take(&step(Phase::Prove, 10), at(0));
+    assert_eq!(speed.samples().len(), 2);
+}
