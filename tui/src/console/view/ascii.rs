@@ -15,12 +15,7 @@ pub(super) fn only(buffer: &mut Buffer) {
             // Behind a word, where there is room, "and so on" is three dots; where a text was cut, there is none.
             let dots = row[at].symbol() == "…" && at > 0 && blank(at - 1) && blank(at + 1) && blank(at + 2);
             let sign = if dots { '.' } else { sign(row[at].symbol()) };
-            let arrow = row[at].symbol() == "→" && at > 0 && blank(at - 1);
             row[at].set_char(sign);
-            if arrow {
-                // A sign alone would compare what it stands between.
-                row[at - 1].set_char('-');
-            }
             // What a wide character covered is a cell again.
             for cell in row.iter_mut().skip(at + 1).take(wide - 1) {
                 cell.set_char(' ');
@@ -90,7 +85,7 @@ mod tests {
 
     #[test]
     fn signs_are_replaced_cell_by_cell() {
-        assert_eq!(after("▸ a › b · 7 → 1"), "> a > b - 7-> 1");
+        assert_eq!(after("▸ a › b · 7"), "> a > b - 7");
         assert_eq!(after("│█░▏“x”│ ✓ ✗ ×"), "|#.|\"x\"| + x x");
         assert_eq!(after("▁▂▃▄▅▆▇█ ⠁⠄⣿⠀x"), ".:-=+*%# '.: x");
         assert_eq!(after("東京 é e\u{301}x"), "? ?  ? ?x");

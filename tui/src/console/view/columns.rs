@@ -153,8 +153,8 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
         What::Objects => number(repo.objects),
         What::LastGc => match &repo.last_gc {
             None => ("never".to_owned(), look.quiet()),
-            Some(last) if last.outcome == "failed" => (last_words(model.now, last), look.bad()),
-            Some(last) => (last_words(model.now, last), Style::new()),
+            Some(last) if last.outcome == "failed" => (last_words(model, last), look.bad()),
+            Some(last) => (last_words(model, last), Style::new()),
         },
         What::Waiting => (size(repo.superseded_bytes), if repo.superseded_bytes == 0 { look.quiet() } else { Style::new() }),
         What::Commits => number(repo.commits),

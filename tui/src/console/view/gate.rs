@@ -117,8 +117,8 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
         1 => "1 record is not written again".to_owned(),
         dropped => format!("{} are not written again", of_many(dropped, "record")),
     };
-    let mut lines = fact("Packs", &format!("{} → {}", count(report.packs_before), count(report.packs_after)));
-    lines.extend(fact("Bytes", &shrunk(report.bytes_before, report.bytes_after, "as much as now")));
+    let mut lines = fact("Packs", &look.to(&count(report.packs_before), &count(report.packs_after)));
+    lines.extend(fact("Bytes", &shrunk(look, report.bytes_before, report.bytes_after, "as much as now")));
     lines.extend(fact("Duplicates", &duplicates));
     if let Some(cost) = &report.cost {
         let time =

@@ -121,8 +121,8 @@ fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
             other => (safe(other), look.warn()),
         },
         "WHEN" => (ago(model.now, record.finished_at), Style::new()),
-        "PACKS" if done => (format!("{} → {}", count(record.packs_before), count(record.packs_after)), Style::new()),
-        "BYTES" if done => (format!("{} → {}", size(record.bytes_before), size(record.bytes_after)), Style::new()),
+        "PACKS" if done => (look.to(&count(record.packs_before), &count(record.packs_after)), Style::new()),
+        "BYTES" if done => (look.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new()),
         "TOOK" => (lasting(record.elapsed_ms), Style::new()),
         "KEY OR ERROR" => {
             let text = record.error.as_ref().or(record.consolidated_key.as_ref());

@@ -1,6 +1,5 @@
 //! What several screens are made of: facts, headings, failures and lines that scroll.
 
-use jiff::Timestamp;
 use packhouse_host::{GcRecord, RepoSummary};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -149,13 +148,13 @@ pub(super) fn answers(
 }
 
 /// From one size to another, and by how much; `same` says that it is none.
-pub(super) fn shrunk(before: u64, after: u64, same: &str) -> String {
+pub(super) fn shrunk(look: Look, before: u64, after: u64, same: &str) -> String {
     let change = match before.checked_sub(after) {
         Some(0) => same.to_owned(),
         Some(less) => format!("{} less", size(less)),
         None => format!("{} more", size(after - before)),
     };
-    format!("{} → {} ({change})", size(before), size(after))
+    format!("{} ({change})", look.to(&size(before), &size(after)))
 }
 
 /// Counts of the four kinds.
@@ -166,10 +165,12 @@ pub(super) fn holds(objects: u64, commits: u64, snapshots: u64, tags: u64) -> St
 }
 
 /// The last consolidation in a line.
-pub(super) fn last_words(now: Timestamp, last: &GcRecord) -> String {
-    let when = ago(now, last.finished_at);
+pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
+    let when = ago(model.now, last.finished_at);
     match last.outcome.as_str() {
-        "consolidated" => format!("{} → {}, {when}", count(last.packs_before), many(last.packs_after, "pack")),
+        "consolidated" => {
+            format!("{}, {when}", model.look.to(&count(last.packs_before), &many(last.packs_after, "pack")))
+        }
         "skipped" => format!("nothing to do, {when}"),
         other => format!("{}, {when}", safe(other)),
     }

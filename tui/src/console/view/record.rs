@@ -64,7 +64,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         lines.extend(key_fact(look, key, room));
     }
     if record.outcome == "consolidated" {
-        lines.push(fact(look, "Size", &shrunk(record.bytes_before, record.bytes_after, "the same"), room));
+        lines.push(fact(look, "Size", &shrunk(look, record.bytes_before, record.bytes_after, "the same"), room));
     }
     lines.push(fact(look, "Planned by", &format!("component {}", record.component), room));
     if record.outcome == "consolidated" {

@@ -184,7 +184,7 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
         0 => "nothing".to_owned(),
         again => format!("{}{part}, which packs repeat", size(again)),
     };
-    let last = summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model.now, last));
+    let last = summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model, last));
     let made = ago(model.now, report.created_at);
     let access = format!("{}, default branch {}, made {made}", report.visibility.as_str(), report.default_branch);
     let state = fact(look, "State", &state, room);
@@ -222,11 +222,9 @@ fn past(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
     let when = pad(&ago(model.now, record.finished_at), WHEN, false);
     let what = match record.outcome.as_str() {
         "consolidated" => format!(
-            "{} → {}, {} → {}, in {}",
-            count(record.packs_before),
-            many(record.packs_after, "pack"),
-            size(record.bytes_before),
-            size(record.bytes_after),
+            "{}, {}, in {}",
+            model.look.to(&count(record.packs_before), &many(record.packs_after, "pack")),
+            model.look.to(&size(record.bytes_before), &size(record.bytes_after)),
             lasting(record.elapsed_ms)
         ),
         "skipped" => "nothing to do".to_owned(),

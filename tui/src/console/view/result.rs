@@ -104,7 +104,7 @@ pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'
     }
     let repeated = format!("{} not written again", many(report.duplicates_dropped, "record"));
     let all = holds(report.objects, report.commits, report.snapshots, report.tags);
-    lines.push(fact(look, "Size", &shrunk(report.bytes_before, report.bytes_after, "the same"), room));
+    lines.push(fact(look, "Size", &shrunk(look, report.bytes_before, report.bytes_after, "the same"), room));
     lines.push(fact(look, "Repeated", &repeated, room));
     lines.extend(long_fact(look, "Holds", &all, room));
     lines.push(fact(look, "Planned by", &format!("component {}", report.component), room));

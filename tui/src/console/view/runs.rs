@@ -73,7 +73,7 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
         "WORK" => (run.work.noun().to_owned(), Style::new()),
         "STATE" => state(model, run),
         "TIME" => (time(model, run), Style::new()),
-        "BYTES" => (bytes(run, step), Style::new()),
+        "BYTES" => (bytes(model, run, step), Style::new()),
         "OF PHASE" => (step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(), model.look.busy()),
         "SPEED" => (speed(run), Style::new()),
         _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
@@ -88,7 +88,7 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
         RunState::Going { .. } => (run.step_words().unwrap_or_default(), look.busy()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => ("nothing to do".to_owned(), look.good()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) => {
-            (format!("done: {} → {}", count(report.packs_before), many(report.packs_after, "pack")), look.good())
+            (format!("done: {}", look.to(&count(report.packs_before), &many(report.packs_after, "pack"))), look.good())
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => ("no problems".to_owned(), look.good()),
         RunState::Ended(Ok(Outcome::Verified(report))) => (many(report.problems.len() as u64, "problem"), look.bad()),
@@ -131,11 +131,11 @@ fn took(run: &Run) -> Option<u64> {
     u64::try_from(run.ended?.duration_since(run.began?).as_millis()).ok()
 }
 
-fn bytes(run: &Run, step: Option<&Event>) -> String {
+fn bytes(model: &Model, run: &Run, step: Option<&Event>) -> String {
     match (&run.state, step) {
         (_, Some(step)) if step.total > 0 => format!("{} of {}", size(step.done), size(step.total)),
         (RunState::Ended(Ok(Outcome::Consolidated(report))), _) if !report.skipped => {
-            format!("{} → {}", size(report.bytes_before), size(report.bytes_after))
+            model.look.to(&size(report.bytes_before), &size(report.bytes_after))
         }
         (RunState::Ended(Ok(Outcome::Verified(report))), _) => size(report.bytes_checked),
         _ => String::new(),

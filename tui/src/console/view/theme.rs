@@ -22,6 +22,11 @@ pub(in crate::console) struct Look {
 }
 
 impl Look {
+    /// From one thing to another. A sign of one cell, as ASCII has them, would compare the two.
+    pub(in crate::console) fn to(self, before: &str, after: &str) -> String {
+        format!("{before} {} {after}", if self.ascii { "->" } else { "→" })
+    }
+
     fn style(self, dark: Color, light: Color) -> Style {
         match self.theme {
             Theme::Default => Style::new().fg(dark),

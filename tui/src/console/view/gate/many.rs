@@ -60,19 +60,19 @@ pub(super) fn lines(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usi
 
 /// What they come to. Bytes are what the catalog knows; what a pack has around its records is known when it is planned.
 fn facts(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usize) -> Vec<Line<'static>> {
-    let totals = Totals::of(repos);
+    let (look, totals) = (model.look, Totals::of(repos));
     let again = size(totals.reclaimable);
     let part = percent(totals.reclaimable, totals.bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
     let after = size(totals.bytes.saturating_sub(totals.reclaimable));
     let mut facts = vec![
-        ("Packs", format!("{} → {}", count(totals.packs), count(repos.len() as u64))),
-        ("Bytes", format!("{} → about {after} ({again} less)", size(totals.bytes))),
+        ("Packs", look.to(&count(totals.packs), &count(repos.len() as u64))),
+        ("Bytes", format!("{} ({again} less)", look.to(&size(totals.bytes), &format!("about {after}")))),
         ("Duplicates", format!("about {again}{part} are not written again")),
     ];
     if !gate.left_out.is_empty() {
         facts.push(("Left out", format!("{}: {}", count(gate.left_out.len() as u64), reasons(gate))));
     }
-    facts.into_iter().flat_map(|(name, value)| long_fact(model.look, name, &value, room)).collect()
+    facts.into_iter().flat_map(|(name, value)| long_fact(look, name, &value, room)).collect()
 }
 
 /// Why marked repos are left out, each reason with how many they are.

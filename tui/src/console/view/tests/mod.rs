@@ -63,6 +63,13 @@ fn an_ascii_terminal_gets_nothing_else() {
 }
 
 #[test]
+fn an_ascii_arrow_keeps_its_blanks() {
+    let mut plan = screen("plan, ready");
+    plan.look.ascii = true;
+    assert!(shown(&plan, 80, 24).contains("Packs       7 -> 1"), "{}", shown(&plan, 80, 24));
+}
+
+#[test]
 fn a_pointed_line_is_seen_and_so_is_everything_else() {
     for (columns, rows) in [(60, 12), (60, 20), (80, 24), (120, 40), (200, 60)] {
         let mut model = with_repo(detail(summary("gabriel/notes", 7), 40, &["main", "live"]));
