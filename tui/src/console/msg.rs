@@ -86,7 +86,7 @@ pub(super) enum Effect {
 }
 
 /// How far the scrolled part of a screen reaches, in lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extent {
     /// Lines there are.
     pub(super) content: usize,
@@ -96,4 +96,6 @@ pub(super) struct Extent {
     pub(super) first: usize,
     /// The terminal's row on which it is seen.
     pub(super) row: u16,
+    /// Where not every line can be pointed to: what each of those that are seen stands for.
+    pub(super) items: Vec<Option<usize>>,
 }

@@ -10,7 +10,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use packhouse_host::Event;
 
 use super::keys::{Action, Place};
-use super::msg::{Effect, Msg, Ticket};
+use super::msg::{Effect, Extent, Msg, Ticket};
 use super::state::{Asks, Level, Model, Outcome};
 
 use act::act;
@@ -178,15 +178,9 @@ fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 }
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
-    let Some(below) = row.checked_sub(model.extent.row).map(usize::from) else { return Vec::new() };
-    let line = model.extent.first + below;
-    let is_list = matches!(
-        model.place(),
-        Place::Repos | Place::Filter | Place::Runs | Place::Done | Place::History | Place::Log | Place::Palette
-    );
-    if !is_list || below >= model.extent.height || line >= model.extent.content {
-        return Vec::new();
-    }
+    use Place::{Done, Filter, History, Log, Palette, Repo, Repos, Runs};
+    let is_list = matches!(model.place(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
+    let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
     let pointed = match model.scrolled() {
         Some((cursor, lines)) => {
@@ -205,4 +199,11 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
         Place::Repos | Place::Runs | Place::History if pointed => act(model, Action::Open),
         _ => Vec::new(),
     }
+}
+
+/// What can be pointed to on a row of the terminal.
+fn line_at(extent: &Extent, row: u16) -> Option<usize> {
+    let below = usize::from(row.checked_sub(extent.row)?);
+    let line = Some(extent.first + below).filter(|line| below < extent.height && *line < extent.content)?;
+    if extent.items.is_empty() { Some(line) } else { *extent.items.get(below)? }
 }

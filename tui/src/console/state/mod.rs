@@ -218,8 +218,7 @@ impl Model {
     /// What moves with the arrows here, and through how many lines. Where the lines are text, they are those of the last frame, and the
     /// cursor is the first that is seen.
     pub(super) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {
-        let page = self.extent;
-        let text = page.content.saturating_sub(page.height) + 1;
+        let text = self.extent.content.saturating_sub(self.extent.height) + 1;
         if let Some(top) = &mut self.help {
             return Some((top, text));
         }

@@ -1,5 +1,6 @@
 //! What an operator comes for, from the first key to the last, on the demo store.
 
+use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::SignedDuration;
 
 use super::Console;
@@ -8,6 +9,7 @@ use super::screens::SIZES;
 use crate::console::app::Exit;
 use crate::console::backend::FailureKind;
 use crate::console::demo::{Demo, Pace, REPOS};
+use crate::console::inputs::Input;
 use crate::console::keys::Place;
 
 fn demo() -> Demo {
@@ -301,6 +303,22 @@ async fn an_error_in_the_log_is_shown_to_its_end() {
     console.shows("planning failed: reason-0");
     console.shows("way-out");
     console.hides("more");
+}
+
+#[tokio::test]
+async fn a_click_on_a_line_of_a_repo_points_to_it() {
+    let mut console = Console::on(Demo::three(), 120, 40).await;
+    console.press(&["Enter"]).await;
+    for words in ["sha256:4f4f", "sha256:"] {
+        let screen = console.screen();
+        let row = screen.lines().enumerate().filter(|(_, line)| line.contains(words)).last().unwrap().0 as u16;
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let click = MouseEvent { kind, column: 9, row, modifiers: KeyModifiers::NONE };
+        console.send([Input::Event(Event::Mouse(click))]);
+        console.settle().await;
+        let pointed = console.screen().lines().position(|line| line.starts_with('▸')).unwrap();
+        assert_eq!(pointed, usize::from(row), "{}", console.screen());
+    }
 }
 
 #[tokio::test]

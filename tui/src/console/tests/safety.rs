@@ -123,7 +123,7 @@ impl Bench {
     }
 
     fn draw(&mut self) {
-        self.send(Msg::Drawn(self.model.extent));
+        self.send(Msg::Drawn(self.model.extent.clone()));
     }
 
     fn press(&mut self, keys: &[&str]) {

@@ -31,7 +31,7 @@ fn model() -> Model {
 /// Presses keys, each on a frame that shows what there is.
 fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
     let press = |name: &&str| {
-        let extent = model.extent;
+        let extent = model.extent.clone();
         update(model, Msg::Drawn(extent));
         update(model, Msg::Key(key(name)))
     };
@@ -265,7 +265,7 @@ fn a_click_points_and_a_second_click_opens() {
         update(model, Msg::Mouse(MouseEvent { kind, column: 4, row, modifiers: KeyModifiers::NONE }))
     };
     let left = MouseEventKind::Down(MouseButton::Left);
-    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5 }));
+    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5, items: vec![] }));
     for beside in [0, 4, 8, 60] {
         assert_eq!(click(&mut model, left, beside), []);
     }
@@ -293,7 +293,7 @@ fn a_click_on_a_finding_points_to_it() {
     let (repo, problems) = (name("a/b"), (0..3).map(problem).collect());
     let report = VerifyReport { repo, packs_checked: 3, objects_checked: 9, bytes_checked: 9, ok: false, problems };
     update(&mut model, Msg::Verified(ticket, Ok(report)));
-    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4 }));
+    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, items: vec![] }));
     let kind = MouseEventKind::Down(MouseButton::Left);
     update(&mut model, Msg::Mouse(MouseEvent { kind, column: 4, row: 6, modifiers: KeyModifiers::NONE }));
     assert_eq!(press(&mut model, &["c"]), [Effect::Copy("object 2".to_owned())]);

@@ -49,7 +49,7 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
         lines.push(Line::raw(fit(" Nothing that can be done here is called that.", room)));
     }
     frame.render_widget(Paragraph::new(lines), inner);
-    Extent { content, height, first, row: inner.y }
+    Extent { content, height, first, row: inner.y, ..Extent::default() }
 }
 
 fn row(model: &Model, binding: &Binding, pointed: bool, room: usize) -> Line<'static> {

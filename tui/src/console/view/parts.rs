@@ -40,7 +40,7 @@ pub(super) fn scrolled(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>,
     let mut seen: Vec<Line> = lines.into_iter().skip(first).take(height).collect();
     say_more(&mut seen, content.saturating_sub(first + height));
     frame.render_widget(Paragraph::new(seen), inner(area));
-    Extent { content, height, first, row: area.y }
+    Extent { content, height, first, row: area.y, ..Extent::default() }
 }
 
 /// Puts in place of the last line how many are not seen below, if there are any.

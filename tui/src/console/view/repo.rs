@@ -80,7 +80,8 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
         frame.buffer_mut().set_style(row, model.look.pointed());
         frame.render_widget("▸", Rect { width: 1.min(row.width), ..row });
     }
-    Extent { content, height, first, row: area.y }
+    let items = (first..content).take(height).map(|at| page.item_at(at)).collect();
+    Extent { content, height, first, row: area.y, items }
 }
 
 /// All lines of the screen, by number.
@@ -119,6 +120,24 @@ impl<'a> Page<'a> {
             Item::Pack(at) => packs + at,
             Item::Past(at) => past + self.past.iter().take(at).map(Vec::len).sum::<usize>(),
         }
+    }
+
+    /// Which line that can be pointed to stands there, or belongs to what stands there.
+    fn item_at(&self, line: usize) -> Option<usize> {
+        let ([heads, packs, past], report) = (self.starts(), &self.known.report);
+        let (heads_there, packs_there) = (report.branch_heads.len(), self.known.packs.len());
+        if (heads..heads + heads_there).contains(&line) {
+            return Some(line - heads);
+        }
+        if (packs..packs + packs_there).contains(&line) {
+            return Some(heads_there + line - packs);
+        }
+        let mut end = past;
+        let mut ends = self.past.iter().map(|lines| {
+            end += lines.len();
+            end
+        });
+        ends.position(|end| line >= past && line < end).map(|at| heads_there + packs_there + at)
     }
 
     /// The first line to be seen. The pointed one stays in the lower part, so that it moves before all else does; at the first

@@ -63,7 +63,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let seen = repos.from(first).take(height).enumerate();
     let lines: Vec<Line> = seen.map(|(at, repo)| columns.row(model, repo, first + at == pointed)).collect();
     frame.render_widget(Paragraph::new(lines), rows);
-    Extent { content, height, first, row: rows.y }
+    Extent { content, height, first, row: rows.y, ..Extent::default() }
 }
 
 /// What all of them come to, and what of them is shown. What matters least is dropped first.

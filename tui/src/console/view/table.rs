@@ -92,5 +92,5 @@ pub(super) fn list<T>(
     let lines: Vec<Line> = seen.map(|(at, item)| line(at, item, at == pointed)).collect();
     frame.render_widget(Paragraph::new(head), top);
     frame.render_widget(Paragraph::new(lines), rows);
-    Extent { content, height, first, row: rows.y }
+    Extent { content, height, first, row: rows.y, ..Extent::default() }
 }

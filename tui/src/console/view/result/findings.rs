@@ -70,7 +70,7 @@ pub(super) fn draw(model: &Model, report: &VerifyReport, cursor: Cursor, frame: 
     frame.render_widget(Paragraph::new(above), inner(top));
     frame.render_widget(Paragraph::new(lines), Rect { width: list.width.saturating_sub(1), ..list });
     frame.render_widget(Paragraph::new(told), inner(below));
-    Extent { content: problems.len(), height: listed, first, row: list.y }
+    Extent { content: problems.len(), height: listed, first, row: list.y, ..Extent::default() }
 }
 
 /// A finding in a line, behind its number of so many cells.
