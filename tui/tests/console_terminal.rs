@@ -30,6 +30,29 @@ fn read_only_makes_no_store() {
 }
 
 #[test]
+fn a_theme_that_is_asked_for_has_its_colours_and_color_never_has_none() {
+    let data = tempfile::tempdir().unwrap();
+    let written = |options: &[&str], no_color: &str| {
+        let all = [&["--demo"], options].concat();
+        let mut terminal = Terminal::call(data.path(), &all, &[("NO_COLOR", no_color)]);
+        terminal.until_seen(ENTER_SCREEN);
+        terminal.until_seen("quit");
+        terminal.type_keys("q");
+        terminal.until_seen(LEAVE_SCREEN);
+        terminal.seen().to_owned()
+    };
+    let coloured = |written: &str| written.contains("\x1b[38;5;") || written.contains(";38;5;");
+    let asked = written(&["--theme", "default"], "1");
+    assert!(coloured(&asked), "{asked:?}");
+    // What crossterm writes for a colour that it was told not to: it would take the weights away.
+    assert!(!asked.contains("\x1b[m"), "{asked:?}");
+    for (options, no_color) in [(&["--color", "never", "--theme", "light"][..], ""), (&[], "1")] {
+        let plain = written(options, no_color);
+        assert!(!coloured(&plain) && plain.contains("\x1b[7m"), "{plain:?}");
+    }
+}
+
+#[test]
 fn signals_leave_and_give_the_terminal_back() {
     for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)] {
         let data = tempfile::tempdir().unwrap();
