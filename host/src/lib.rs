@@ -41,6 +41,6 @@ pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
 pub use report::{
     Cause, FetchReport, GcCost, GcEntry, GcProof, GcQuery, GcRecord, GcReport, Moment, PackReport, Problem, ProblemKind,
-    PushReport, PushStatus, RepoReport, RepoSummary, VerifyReport,
+    PruneReport, PushReport, PushStatus, RepoReport, RepoSummary, VerifyReport,
 };
-pub use store::{FetchRequest, GcPlan, PushOptions, Store, StoreOptions};
+pub use store::{FetchRequest, GcPlan, PruneOptions, PushOptions, Store, StoreOptions};

@@ -22,6 +22,8 @@ pub enum Phase {
     Publish,
     /// Reading and hashing stored packs.
     Verify,
+    /// Removing packs that nobody needs.
+    Delete,
 }
 
 impl Phase {
@@ -35,6 +37,7 @@ impl Phase {
             Phase::Prove => "proving",
             Phase::Publish => "publishing",
             Phase::Verify => "verifying",
+            Phase::Delete => "deleting",
         }
     }
 }

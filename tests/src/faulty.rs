@@ -1,16 +1,18 @@
 //! Ports that fail on purpose, or that count, around the real ones.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::sqlite::SqliteCatalog;
-use packhouse_host::catalog::{Catalog, Consolidation, Published, Push, RepoRow, RunsQuery, Snapshot};
+use packhouse_host::catalog::{Catalog, Consolidation, Hold, Holding, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
-use packhouse_host::vault::{Staged, StoredPack, Swept, Vault};
+use packhouse_host::vault::{ListedPack, Staged, StoredPack, Swept, Vault};
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Store, StoreOptions, Visibility,
 };
@@ -22,22 +24,44 @@ pub enum Moment {
     Before,
     /// All was done.
     After,
+    /// It does not fail: something else happens before it, by somebody else.
+    Meanwhile,
 }
 
+/// What somebody else does meanwhile.
+type Meanwhile = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// Which call of all ports together fails, and when. Clones share the count.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fault {
     left: Arc<AtomicI64>,
     moment: Moment,
     rows: Arc<AtomicU64>,
     /// Bytes that are free, at most.
     room: u64,
+    meanwhile: Option<Meanwhile>,
+}
+
+impl std::fmt::Debug for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fault").field("left", &self.left).field("moment", &self.moment).finish_non_exhaustive()
+    }
 }
 
 impl Fault {
     /// The call with that number fails, counted from 0.
     pub fn at(call: i64, moment: Moment) -> Self {
-        Fault { left: Arc::new(AtomicI64::new(call)), moment, rows: Arc::default(), room: u64::MAX }
+        Fault { left: Arc::new(AtomicI64::new(call)), moment, rows: Arc::default(), room: u64::MAX, meanwhile: None }
+    }
+
+    /// Before the call with that number, somebody else does something. A call that they have to wait for is not waited for
+    /// longer than a moment: they go on while the call is made.
+    pub fn meanwhile<F>(call: i64, what: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let what: Meanwhile = Arc::new(move || Box::pin(what()));
+        Fault { meanwhile: Some(what), ..Fault::at(call, Moment::Meanwhile) }
     }
 
     /// No call fails.
@@ -68,17 +92,28 @@ impl Fault {
         }
     }
 
+    /// Whether a call that is no future fails: nothing happens before such a one.
+    fn fails(&self) -> bool {
+        self.moment != Moment::Meanwhile && self.strikes()
+    }
+
     fn strikes(&self) -> bool {
         self.left.fetch_sub(1, Ordering::SeqCst) == 0
     }
 
     async fn around<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         let strikes = self.strikes();
-        if strikes && self.moment == Moment::Before {
-            return Err(Fault::error());
+        match self.moment {
+            Moment::Before if strikes => return Err(Fault::error()),
+            Moment::Meanwhile if strikes => {
+                if let Some(meanwhile) = &self.meanwhile {
+                    let _ = tokio::time::timeout(Duration::from_millis(300), tokio::spawn(meanwhile())).await;
+                }
+            }
+            _ => {}
         }
         let done = call.await?;
-        if strikes { Err(Fault::error()) } else { Ok(done) }
+        if strikes && self.moment == Moment::After { Err(Fault::error()) } else { Ok(done) }
     }
 }
 
@@ -132,7 +167,7 @@ impl Vault for FaultyVault {
         self.inner.url_of(key)
     }
     fn stage(&self, name: [u8; 16]) -> Result<Staged> {
-        if self.fault.strikes() { Err(Fault::error()) } else { self.inner.stage(name) }
+        if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage(name) }
     }
     async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
         self.fault.around(self.inner.store(staged, key)).await
@@ -155,11 +190,17 @@ impl Vault for FaultyVault {
     async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
         self.fault.around(self.inner.remove_answer(repo, key)).await
     }
+    async fn remove(&self, key: &MpackKey) -> Result<()> {
+        self.fault.around(self.inner.remove(key)).await
+    }
+    async fn list(&self) -> Result<Vec<ListedPack>> {
+        self.fault.around(self.inner.list()).await
+    }
     async fn sweep(&self) -> Result<Swept> {
         self.inner.sweep().await
     }
     fn free_bytes(&self) -> Result<u64> {
-        if self.fault.strikes() { Err(Fault::error()) } else { Ok(self.inner.free_bytes()?.min(self.fault.room)) }
+        if self.fault.fails() { Err(Fault::error()) } else { Ok(self.inner.free_bytes()?.min(self.fault.room)) }
     }
 }
 
@@ -222,5 +263,17 @@ impl Catalog for FaultyCatalog {
     }
     async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
         self.fault.around(self.inner.expire_answers(repo, now)).await
+    }
+    async fn hold(&self, hold: Hold) -> Result<Holding> {
+        self.fault.around(self.inner.hold(hold)).await
+    }
+    async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
+        self.fault.around(self.inner.unneeded_packs()).await
+    }
+    async fn forget_packs(&self, packs: &[i64]) -> Result<Vec<i64>> {
+        self.fault.around(self.inner.forget_packs(packs)).await
+    }
+    async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        self.fault.around(self.inner.knows_packs(keys)).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -102,6 +103,8 @@ pub(crate) enum Verb {
     Fetch(Fetch),
     /// Read and hash everything; exit 4 when something is wrong
     Verify(Verify),
+    /// Delete packs that were replaced long ago, and expired answers
+    Prune(Prune),
     /// Show the sandboxed component that plans the work, or copy it out
     Component(Component),
     /// Run what is on tape again, without a store; exit 4 when the component does something else
@@ -202,6 +205,31 @@ pub(crate) struct Verify {
     /// Repos to check [default: all]
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repos: Vec<RepoName>,
+}
+
+/// `packhouse prune …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Prune {
+    /// How long ago a pack must have been replaced: 36h, 8d, 0s. URLs that fetches gave out for it stop working
+    #[arg(long, value_name = "DURATION", default_value = "8d", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Delete packs in storage that no repo knows, too, if they are older than a day
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    /// Say what would be deleted, delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// A duration in words, a day being 24 hours; a number alone is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "a duration like 8d, 36h, 90m or 0s is expected".to_owned();
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let span: jiff::Span = text.parse().map_err(|_| expected())?;
+    let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| expected())?;
+    Duration::try_from(exact).map_err(|_| expected())
 }
 
 /// `packhouse component …`
@@ -309,8 +337,23 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_offered() {
-        for words in ["prune", "jobs", "worker", "serve", "repo list --remote u"] {
+        for words in ["jobs", "worker", "serve", "repo list --remote u"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_grace_is_a_duration() {
+        let grace = |words: &str| match read(words).unwrap().verb {
+            Verb::Prune(prune) => prune.grace.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(grace("prune"), 8 * 24 * 3600);
+        for (words, seconds) in [("0", 0), ("0s", 0), ("90", 90), ("36h", 129_600), ("1d12h", 129_600), ("1w", 604_800)] {
+            assert_eq!(grace(&format!("prune --dry-run --grace {words}")), seconds, "{words}");
+        }
+        for words in ["-1s", "soon", "1mo", ""] {
+            assert_eq!(read(&format!("prune --grace={words}")).unwrap_err().exit_code(), 2, "{words}");
         }
     }
 

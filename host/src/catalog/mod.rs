@@ -24,8 +24,8 @@ use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use rows::{
-    Change, Consolidation, ENTITY_BYTES, EntityKey, Fresh, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow,
-    Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
+    Change, Consolidation, ENTITY_BYTES, EntityKey, Fresh, Hold, Holding, IndexRow, Moved, PackRow, Published, Push, PushedPack,
+    RepoRow, Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
 };
 
 /// Repos, packs, shelves and the index, on some database.
@@ -80,6 +80,19 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
 
     /// Forgets the answers that have expired, and names them.
     async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>>;
+
+    /// Waits for the right to publish or to delete. A pack goes into the vault before a shelf holds it: while somebody is
+    /// between the two, nobody deletes.
+    async fn hold(&self, hold: Hold) -> Result<Holding>;
+
+    /// Packs that repos have retired and that no shelf of any repo holds, by key; with the last time that one retired it.
+    async fn unneeded_packs(&self) -> Result<Vec<Retired>>;
+
+    /// Forgets packs by their numbers, except those that a shelf holds by now. Gives the numbers of those that are forgotten.
+    async fn forget_packs(&self, packs: &[i64]) -> Result<Vec<i64>>;
+
+    /// For each key, whether any repo knows that pack.
+    async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 }
 
 /// One state of a repo, read only.

@@ -230,6 +230,27 @@ pub struct Change {
     pub bytes: i64,
 }
 
+/// What somebody does who must not meet another who does the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Makes packs visible: puts them into the vault, then on shelves. Many at once.
+    Publishing,
+    /// Deletes packs that no shelf holds. One alone.
+    Deleting,
+}
+
+/// The right to do it, until it is dropped. It ends with the process, too.
+#[must_use = "it ends when it is dropped"]
+#[derive(Debug)]
+pub struct Holding(#[expect(dead_code, reason = "it is only dropped")] Box<dyn std::any::Any + Send + Sync>);
+
+impl Holding {
+    /// Holds for as long as `of` lives.
+    pub fn new(of: impl Send + Sync + 'static) -> Holding {
+        Holding(Box::new(of))
+    }
+}
+
 /// Which consolidations to list; see [`crate::report::GcQuery`].
 #[derive(Clone, Copy, Debug)]
 pub struct RunsQuery<'a> {

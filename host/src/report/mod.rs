@@ -262,6 +262,32 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
 }
 
+/// `prune`. What a dry run tells as deleted would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PruneReport {
+    /// Packs that were deleted: replaced by a consolidation, and that for as long as the grace.
+    pub packs_deleted: u64,
+    /// Their size in bytes.
+    pub bytes_deleted: u64,
+    /// Packs that were replaced later than that.
+    pub packs_waiting: u64,
+    /// Their size in bytes.
+    pub bytes_waiting: u64,
+    /// When the first of them may go.
+    pub next_due: Option<Timestamp>,
+    /// Assembled answers to fetches that have expired.
+    pub answers_deleted: u64,
+    /// Packs that lie in storage and that no repo knows.
+    pub orphans: u64,
+    /// Their size in bytes.
+    pub orphan_bytes: u64,
+    /// Those of them that were older than a day, and were deleted.
+    pub orphans_deleted: u64,
+    /// Present for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+}
+
 /// One thing that is wrong with a repo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {

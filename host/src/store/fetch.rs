@@ -16,7 +16,7 @@ use packhouse_core::{Answer, Counts, EntityId, Head, Request, Row};
 
 use super::load::{distinct_packs, examine};
 use super::prove::Failed;
-use super::{Store, blocking, prove};
+use super::{Store, TRIES, blocking, prove};
 use crate::catalog::{RepoRow, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -69,6 +69,17 @@ impl Store {
     /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in the answer can't be read.
     pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
         let row = self.known_repo(repo).await?;
+        for tries in 1.. {
+            match self.fetch_once(&row, request, progress).await {
+                Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => {}
+                answered => return answered,
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
+        let repo = &row.name;
         let now = self.world.now();
         let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         let expires_at = now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
@@ -105,15 +116,15 @@ impl Store {
         let branches = request.want.is_empty().then_some(&heads[..]);
         let closed = Closed { ask, planned_from };
         let reused = match answer.reuse {
-            Some(pack) => self.reuse(&row, &packs, pack, counts, branches, &closed, progress).await?,
+            Some(pack) => self.reuse(row, &packs, pack, counts, branches, &closed, progress).await?,
             None => None,
         };
         let found = match reused {
             Some(found) => found,
-            None => self.assemble(&row, &packs, answer, &closed, &heads, expires_at, progress).await?,
+            None => self.assemble(row, &packs, answer, &closed, &heads, expires_at, progress).await?,
         };
         if let Some(output) = &request.output {
-            self.copy_answer(&row, &found, output).await?;
+            self.copy_answer(row, &found, output).await?;
         }
         Ok(FetchReport {
             mpack_key: found.key,

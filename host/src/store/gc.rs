@@ -19,7 +19,7 @@ use super::cost::peak_disk;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{Consolidation, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums};
+use crate::catalog::{Consolidation, Hold, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
@@ -66,6 +66,7 @@ impl Store {
             let started = self.world.now();
             let plan = match self.plan(&row, started, progress).await {
                 Ok(plan) => plan,
+                Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
                 Err(error) => {
                     self.remember_failure(&row, started, &error).await;
                     return Err(error);
@@ -171,7 +172,12 @@ impl Store {
     /// [`Error::Busy`] when the repo's shelves are not those that the plan was made from.
     pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
         let (row, started) = (plan.repo.clone(), self.world.now());
-        let applied = self.apply(plan, started, progress).await;
+        let mut applied = self.apply(plan, started, progress).await;
+        if let Err(error) = &applied
+            && self.is_stale(row.id, error).await?
+        {
+            applied = Err(Error::Busy { repo: row.name.clone(), what: "it was consolidated" });
+        }
         match &applied {
             Ok(report) => self.remember(&row, report).await,
             Err(error) => self.remember_failure(&row, started, error).await,
@@ -205,6 +211,7 @@ impl Store {
         };
 
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
+        let holding = self.catalog.hold(Hold::Publishing).await?;
         self.vault.store(staged, &written.key).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
         self.keep_directory(&directory).await;
@@ -216,7 +223,9 @@ impl Store {
             now: self.world.now(),
             repo: repo.clone(),
         };
-        match self.catalog.publish_consolidation(&done).await? {
+        let published = self.catalog.publish_consolidation(&done).await?;
+        drop(holding);
+        match published {
             Published::Done { rows } => report.rows_changed = rows,
             Published::Changed => return Err(Error::Busy { repo: repo.name, what: "it was consolidated" }),
         }

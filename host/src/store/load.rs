@@ -104,11 +104,19 @@ pub(super) fn examine(pack: &StoredPack, mut tick: impl FnMut(u64) -> Result<()>
 
 impl Store {
     pub(super) async fn open_pack(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
-        self.vault.open(key).await?.ok_or_else(|| Error::MissingPack {
-            key: *key,
-            repo: repo.clone(),
-            place: self.vault.place_of(key),
-        })
+        self.vault.open(key).await?.ok_or_else(|| self.missing(repo, key))
+    }
+
+    pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {
+        Error::MissingPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key) }
+    }
+
+    /// Whether a pack that was missed has gone because nobody needs it any more: then whoever missed it has an old plan, and
+    /// begins anew.
+    pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
+        let Error::MissingPack { key, .. } = error else { return Ok(false) };
+        let shelves = self.catalog.snapshot(repo).await?.shelves().await?;
+        Ok(!shelves.iter().any(|shelf| shelf.pack.key == *key))
     }
 
     pub(super) fn damaged(&self, repo: &RepoName, key: &MpackKey, detail: String) -> Error {

@@ -7,6 +7,7 @@ mod history;
 mod load;
 mod overview;
 mod prove;
+mod prune;
 mod push;
 mod record;
 mod repo;
@@ -28,6 +29,7 @@ use crate::world::{SystemWorld, World};
 
 pub use fetch::FetchRequest;
 pub use gc::GcPlan;
+pub use prune::PruneOptions;
 pub use push::PushOptions;
 use record::Deck;
 

@@ -21,7 +21,9 @@ use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::repo::named;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{EntityKey, Fresh, IndexRow, Moved, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of};
+use crate::catalog::{
+    EntityKey, Fresh, Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of,
+};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
@@ -100,6 +102,8 @@ impl Store {
             received.push(one);
         }
 
+        // From the first pack that is stored until all are on shelves, through all tries: nobody deletes one in between.
+        let mut holding = None;
         for _ in 0..TRIES {
             progress.at(&repo.to_string(), Phase::Index, total, total)?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -110,6 +114,9 @@ impl Store {
             }
             let prepared = self.prepare(snapshot, &received, &fresh, options).await?;
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
+            if holding.is_none() {
+                holding = Some(self.catalog.hold(Hold::Publishing).await?);
+            }
             for (file, pack) in prepared.files.iter().zip(&prepared.push.packs) {
                 let one = &mut received[*file];
                 // A second try finds the pack stored by the first.

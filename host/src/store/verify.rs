@@ -9,8 +9,8 @@ use packhouse_core::record::Commit;
 use packhouse_core::{Counts, Edges, Kind, Row};
 
 use super::load::{distinct_packs, examine};
-use super::{Store, blocking};
-use crate::catalog::{IndexRow, PackRow, Shelf, Snapshot, Sums, entity_key, entity_of};
+use super::{Store, TRIES, blocking};
+use crate::catalog::{IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::Directory;
@@ -46,6 +46,17 @@ impl Store {
     /// When the catalog can't be read, or the work is stopped. Damage is no error here but a finding.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
+        for tries in 1.. {
+            match self.verify_once(&row, progress).await {
+                Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => {}
+                verified => return verified,
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    async fn verify_once(&self, row: &RepoRow, progress: &Progress) -> Result<VerifyReport> {
+        let repo = &row.name;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let row = snapshot.repo().clone();
         let shelves = snapshot.shelves().await?;
@@ -61,7 +72,7 @@ impl Store {
         let total = packs.iter().map(|p| p.bytes).sum();
         let mut contents: BTreeMap<i64, Contents> = BTreeMap::new();
         for pack in &packs {
-            if let Some(found) = self.verify_pack(repo, pack, total, &mut report, progress).await? {
+            if let Some(found) = self.verify_pack(&row, pack, total, &mut report, progress).await? {
                 contents.insert(pack.id, found);
             }
         }
@@ -84,17 +95,22 @@ impl Store {
 
     async fn verify_pack(
         &self,
-        repo: &RepoName,
+        row: &RepoRow,
         pack: &PackRow,
         total: u64,
         report: &mut VerifyReport,
         progress: &Progress,
     ) -> Result<Option<Contents>> {
+        let (id, repo) = (row.id, &row.name);
         let place = self.vault.place_of(&pack.key);
         let mut problem = |kind, detail: String| {
             report.problems.push(Problem { kind, entity: None, pack: Some(pack.key), detail });
         };
         let Some(stored) = self.vault.open(&pack.key).await? else {
+            let missing = self.missing(repo, &pack.key);
+            if self.is_stale(id, &missing).await? {
+                return Err(missing);
+            }
             problem(ProblemKind::MissingPack, format!("{place} is not there; restore it from a backup"));
             return Ok(None);
         };

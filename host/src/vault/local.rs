@@ -12,11 +12,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{GetResultPayload, ObjectStoreExt};
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
 
-use super::{Staged, StoredPack, Swept, Vault};
+use super::{ListedPack, Staged, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
 
@@ -165,6 +166,35 @@ impl Vault for LocalVault {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(failed("removing", &self.path(&key), e)),
         }
+    }
+
+    async fn remove(&self, key: &MpackKey) -> Result<()> {
+        // The directory first: a pack without one is whole, one without a pack is nothing.
+        for ending in ["dir", "mpack"] {
+            let key = pack_key(key, ending);
+            match self.store.delete(&key).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(e) => return Err(failed("removing", &self.path(&key), e)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<ListedPack>> {
+        let root = Key::from("packs");
+        let listing = |e| failed("listing", &self.path(&root), e);
+        let folders = self.store.list_with_delimiter(Some(&root)).await.map_err(listing)?.common_prefixes;
+        let mut packs = Vec::new();
+        for folder in folders {
+            for file in self.store.list_with_delimiter(Some(&folder)).await.map_err(listing)?.objects {
+                let name = file.location.filename().and_then(|name| name.strip_suffix(".mpack"));
+                // What has another name is not ours.
+                let Some(Ok(key)) = name.map(|hex| format!("sha256:{hex}").parse()) else { continue };
+                let modified = Timestamp::from_millisecond(file.last_modified.timestamp_millis()).unwrap_or(Timestamp::MAX);
+                packs.push(ListedPack { key, bytes: file.size, modified });
+            }
+        }
+        Ok(packs)
     }
 
     async fn sweep(&self) -> Result<Swept> {

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::error::Result;
 use crate::names::{MpackKey, RepoId};
@@ -51,6 +52,17 @@ pub struct StoredPack {
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
+}
+
+/// A pack in a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedPack {
+    /// Its key, as its name says.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was last written, by the clock of the storage.
+    pub modified: Timestamp,
 }
 
 /// What lies in a vault besides packs that are on shelves.
@@ -100,6 +112,12 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
 
     /// Removes an answer, if it is there.
     async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()>;
+
+    /// Removes a pack and its directory, if they are there. Whoever reads it at the moment goes on reading.
+    async fn remove(&self, key: &MpackKey) -> Result<()>;
+
+    /// All packs that there are, in no order.
+    async fn list(&self) -> Result<Vec<ListedPack>>;
 
     /// Removes what crashes left in staging.
     async fn sweep(&self) -> Result<Swept>;

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod fetch;
 mod gc;
+mod prune;
 mod push;
 mod record;
 mod replay;
@@ -27,6 +28,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Gc(asked) => gc::run(asked, context).await,
         Verb::Fetch(asked) => fetch::run(asked, context).await,
         Verb::Verify(asked) => verify::run(asked, context).await,
+        Verb::Prune(asked) => prune::run(asked, context).await,
         Verb::Component(asked) => component::run(&asked, context),
         Verb::Replay(asked) => replay::run(asked, context).await,
         Verb::Doctor => doctor::run(context).await,

@@ -4,6 +4,7 @@
 //! commit waits for the disk. Rows cross in batches: many fixed-width values in one blob, unpacked
 //! by SQLite, since a statement a row costs ten times the row.
 
+mod deletion;
 mod publish;
 mod runs;
 mod snapshot;
@@ -24,7 +25,7 @@ use sqlx::{Row, SqlSafeStr};
 
 use stamps::Stamps;
 
-use super::{Catalog, Consolidation, Published, Push, RepoRow, RunsQuery, Snapshot};
+use super::{Catalog, Consolidation, Hold, Holding, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
@@ -281,6 +282,40 @@ impl Catalog for SqliteCatalog {
             .await
             .map_err(self.failed("expiring answers"))?;
         rows.iter().map(|row| snapshot::read_key(&self.path, row, "key")).collect()
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<Holding> {
+        deletion::hold(&self.path, hold).await
+    }
+
+    async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
+        let rows = deletion::retired(&self.readers).await.map_err(self.failed("looking for packs that nobody needs"))?;
+        let mut packs: Vec<Retired> = Vec::new();
+        for row in &rows {
+            let (pack, at) = (snapshot::read_pack(&self.path, row)?, read_time(&self.path, row, "retired_at")?);
+            match packs.last_mut() {
+                Some(last) if last.pack.id == pack.id => last.at = last.at.max(at),
+                _ => packs.push(Retired { pack, at }),
+            }
+        }
+        Ok(packs)
+    }
+
+    async fn forget_packs(&self, packs: &[i64]) -> Result<Vec<i64>> {
+        deletion::forget(&self.writer, packs).await.map_err(self.failed("forgetting packs"))
+    }
+
+    async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        let mut known = Vec::with_capacity(keys.len());
+        for key in keys {
+            let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM packs WHERE key = ?1)")
+                .bind(&key.digest()[..])
+                .fetch_one(&self.readers)
+                .await
+                .map_err(self.failed("looking for packs"))?;
+            known.push(found);
+        }
+        Ok(known)
     }
 }
 

@@ -56,6 +56,13 @@ pub(super) async fn push(writer: &SqlitePool, push: &Push) -> Result<Published, 
         if !sums::stores(&mut tx, push.repo.id, pack_id).await? {
             stored += pack.bytes as i64;
         }
+        // What was retired and comes again is needed again.
+        rows += sqlx::query("DELETE FROM retired WHERE repo = ?1 AND pack = ?2")
+            .bind(push.repo.id)
+            .bind(pack_id)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
         let shelf: i64 = sqlx::query_scalar(
             "INSERT INTO shelves (repo, pack, commits, snapshots, objects, tags, mapped_bytes)
              VALUES (?1, ?2, 0, 0, 0, 0, 0) RETURNING id",

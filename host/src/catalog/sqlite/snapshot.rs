@@ -45,7 +45,7 @@ pub(super) fn read_key(path: &Path, row: &SqliteRow, column: &str) -> Result<Mpa
     Ok(MpackKey::new(digest))
 }
 
-fn read_pack(path: &Path, row: &SqliteRow) -> Result<PackRow> {
+pub(super) fn read_pack(path: &Path, row: &SqliteRow) -> Result<PackRow> {
     Ok(PackRow {
         id: row.get("pack_id"),
         key: read_key(path, row, "key")?,

@@ -1,0 +1,290 @@
+//! Deletion: late, never of what a shelf holds, and safe beside everything else that goes on.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
+use packhouse_host::sandbox::Sandbox;
+use packhouse_host::world::FixedWorld;
+use packhouse_host::{FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName, Store, StoreOptions, Visibility};
+use packhouse_tests::binary::Packhouse;
+use packhouse_tests::faulty::{self, Fault, Moment};
+use packhouse_tests::store::{TestStore, options};
+use packhouse_tests::{fixtures, model};
+
+const NOW: PruneOptions = PruneOptions { grace: Duration::ZERO, orphans: false, dry_run: false };
+
+fn packs() -> Vec<Vec<u8>> {
+    history(&HistoryOptions { pushes: 4, heads: HeadStyle::OwnBranch, object_bytes: 10..100, ..HistoryOptions::default() })
+}
+
+/// A store of a folder, a day later: each has a clock of its own.
+fn a_day_later(data: &std::path::Path) -> StoreOptions {
+    let tomorrow = "2026-03-03T09:00:00Z".parse().unwrap();
+    StoreOptions { world: Arc::new(FixedWorld::starting_at(tomorrow)), ..options(data) }
+}
+
+async fn prune(store: &Store, options: PruneOptions) -> PruneReport {
+    store.prune(options, &Progress::silent()).await.unwrap()
+}
+
+#[test]
+fn what_was_replaced_waits_for_the_grace_and_is_deleted_then() {
+    let packhouse = Packhouse::with_repo();
+    for file in fixtures::muse_cli() {
+        packhouse.push([file]).ok();
+    }
+    let before = packhouse.show();
+    let (first, _) = packhouse.fetch(&[]);
+    packhouse.gc();
+    let files = packhouse.pack_files().len();
+    let fields =
+        |report: &serde_json::Value| ["packs_deleted", "bytes_deleted", "packs_waiting"].map(|f| report[f].as_u64().unwrap());
+    let waiting = packhouse.run(["prune"]).ok().json();
+    assert_eq!(fields(&waiting), [0, 0, 7]);
+    assert!(waiting["next_due"].as_str().unwrap().ends_with('Z'));
+    let planned = packhouse.run(["prune", "--grace", "0s", "--dry-run"]).ok().json();
+    assert_eq!((fields(&planned), &planned["dry_run"]), ([7, before["bytes"].as_u64().unwrap(), 0], &true.into()));
+    assert_eq!(packhouse.pack_files().len(), files, "a dry run deletes nothing");
+
+    let done = packhouse.run(["prune", "--grace", "0s"]).ok().json();
+    assert_eq!((fields(&done), &done["next_due"]), (fields(&planned), &serde_json::Value::Null));
+    assert_eq!(packhouse.pack_files().len(), 1);
+    let after = packhouse.show();
+    assert_eq!(after["stored_bytes"], after["bytes"]);
+    packhouse.run(["verify"]).ok();
+    let (answer, _) = packhouse.fetch(&[]);
+    for count in ["object_count", "commit_count", "snapshot_count", "missing"] {
+        assert_eq!(answer[count], first[count], "{count}");
+    }
+    assert_eq!(fields(&packhouse.run(["prune", "--grace", "0s"]).ok().json()), [0, 0, 0], "there is nothing left to do");
+
+    // What was deleted can come again.
+    let again = packhouse.push(&fixtures::muse_cli()[..1]).ok().json();
+    assert_eq!((&again["status"], &again["new_objects"]), (&"stored".into(), &0.into()));
+    packhouse.run(["verify"]).ok();
+}
+
+#[tokio::test]
+async fn a_pack_on_any_repos_shelf_stays() {
+    let store = TestStore::new().await;
+    let packs = packs();
+    store.push_each(&packs).await;
+    let other: RepoName = "c/d".parse().unwrap();
+    store.store.create_repo(&other, Visibility::Public).await.unwrap();
+    store.store.push(&other, &[store.file(&packs[0])], PushOptions::default(), &Progress::silent()).await.unwrap();
+    store.gc().await.unwrap();
+    let report = prune(&store.store, NOW).await;
+    assert_eq!((report.packs_deleted, report.packs_waiting), (3, 0), "one of four is the other repo's, too");
+    assert!(store.store.verify(&other, &Progress::silent()).await.unwrap().ok);
+    store.sound().await;
+    // When that repo no longer needs it either, it goes.
+    store.store.push(&other, &[store.file(&packs[1])], PushOptions::default(), &Progress::silent()).await.unwrap();
+    store.store.gc(&other, &Progress::silent()).await.unwrap();
+    assert_eq!(prune(&store.store, NOW).await.packs_deleted, 2);
+    assert!(store.store.verify(&other, &Progress::silent()).await.unwrap().ok);
+}
+
+#[tokio::test]
+async fn answers_that_have_expired_go() {
+    let store = TestStore::new().await;
+    store.push_each(&packs()).await;
+    let request = FetchRequest { ttl: Duration::from_secs(1), ..FetchRequest::default() };
+    let answer = store.store.fetch(&store.repo, &request, &Progress::silent()).await.unwrap();
+    let file = PathBuf::from(answer.mpack_url.strip_prefix("file://").unwrap());
+    assert!(!answer.reused && file.exists());
+    // The clock of the tests moves by a second at each look.
+    for _ in 0..3 {
+        store.show().await;
+        store
+            .store
+            .fetch(&store.repo, &FetchRequest { want: vec!["0".repeat(64)], ..request.clone() }, &Progress::silent())
+            .await
+            .unwrap_err();
+    }
+    prune(&store.store, PruneOptions::default()).await;
+    assert!(!file.exists());
+    store.sound().await;
+}
+
+fn orphan(store: &TestStore, age: Duration) -> PathBuf {
+    let bytes = model::canonical(&Default::default(), &[("stray".to_owned(), "0".repeat(64))].into_iter().collect());
+    let hex = model::key(&bytes)["sha256:".len()..].to_owned();
+    let folder = store.data().join("packs").join(&hex[..2]);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("{hex}.mpack"));
+    std::fs::write(&path, bytes).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    // The clock of the tests stands in March 2026.
+    let now = SystemTime::UNIX_EPOCH
+        + Duration::from_secs("2026-03-02T09:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() as u64);
+    file.set_modified(now - age).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn orphans_are_reported_and_go_when_asked_for_and_old() {
+    let store = TestStore::new().await;
+    store.push_each(&packs()).await;
+    let with_orphans = PruneOptions { orphans: true, ..NOW };
+    let fresh = orphan(&store, Duration::from_secs(23 * 3600));
+    let report = prune(&store.store, with_orphans).await;
+    assert_eq!((report.orphans, report.orphans_deleted, fresh.exists()), (1, 0, true));
+    let old = orphan(&store, Duration::from_secs(25 * 3600));
+    assert_eq!(prune(&store.store, NOW).await.orphans_deleted, 0, "nobody asked for it");
+    assert_eq!(prune(&store.store, PruneOptions { dry_run: true, ..with_orphans }).await.orphans_deleted, 1);
+    assert!(old.exists());
+    let report = prune(&store.store, with_orphans).await;
+    assert_eq!((report.orphans, report.orphans_deleted, old.exists()), (1, 1, false));
+    assert_eq!(prune(&store.store, with_orphans).await.orphans, 0);
+    store.sound().await;
+}
+
+/// Packs of another catalog are all orphans to this one.
+#[tokio::test]
+async fn a_catalog_that_knows_none_of_the_packs_deletes_none() {
+    let store = TestStore::new().await;
+    store.push_each(&packs()).await;
+    for file in store.packs().await {
+        let path = store.data().join("packs").join(&model::key(&file)[7..9]).join(format!("{}.mpack", &model::key(&file)[7..]));
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = StoreOptions { catalog: elsewhere.path().join("c.db"), ..options(&store.data()) };
+    let other = Store::open(other).await.unwrap();
+    let error = other.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
+    assert!(error.to_string().contains("knows none of the 4 packs"), "{error}");
+    store.sound().await;
+}
+
+/// Law 5: whatever call fails, before or after it did its work, every fetch goes on working and the next run finishes.
+#[tokio::test]
+async fn law_5_a_prune_that_fails_anywhere_leaves_a_sound_store() {
+    for moment in [Moment::Before, Moment::After] {
+        for call in 0.. {
+            let store = TestStore::new().await;
+            store.push_each(&packs()).await;
+            store.gc().await.unwrap();
+            let (_, whole) = store.fetch(&[], &[]).await.unwrap();
+            let fault = Fault::at(call, moment);
+            let faulty = faulty::open(a_day_later(&store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+            let outcome = faulty.prune(NOW, &Progress::silent()).await;
+            if !fault.struck() {
+                assert!(call > 5, "{call} calls were made");
+                break;
+            }
+            assert!(outcome.is_err(), "call {call} failed {moment:?}, and nobody said so");
+            assert_eq!(store.fetch(&[], &[]).await.unwrap().1, whole, "call {call}, {moment:?}");
+            store.sound().await;
+            let later = Store::open(a_day_later(&store.data())).await.unwrap();
+            let report = prune(&later, NOW).await;
+            store.sound().await;
+            assert_eq!(store.show().await.stored_bytes, store.show().await.bytes, "call {call}, {moment:?}: {report:?}");
+        }
+    }
+}
+
+/// A store, another one on the same folder that consolidates and deletes, and files that are not pushed yet.
+struct Races {
+    store: TestStore,
+    other: Arc<Store>,
+    packs: Vec<Vec<u8>>,
+}
+
+impl Races {
+    async fn new() -> Races {
+        let store = TestStore::new().await;
+        let packs = packs();
+        store.push_each(&packs[..3]).await;
+        let other = Arc::new(Store::open(a_day_later(&store.data())).await.unwrap());
+        Races { store, other, packs }
+    }
+
+    /// The store, with a consolidation and a deletion by the other before one of its calls.
+    async fn raced(&self, call: i64) -> (Store, Fault) {
+        let (other, repo) = (self.other.clone(), self.store.repo.clone());
+        let fault = Fault::meanwhile(call, move || {
+            let (other, repo) = (other.clone(), repo.clone());
+            async move {
+                other.gc(&repo, &Progress::silent()).await.unwrap();
+                other.prune(NOW, &Progress::silent()).await.unwrap();
+            }
+        });
+        (faulty::open(a_day_later(&self.store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap(), fault)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_does_not_mind_that_its_packs_are_replaced_and_deleted() {
+    for call in 0.. {
+        let races = Races::new().await;
+        let whole = races.store.fetch(&[], &[]).await.unwrap().0;
+        let (store, fault) = races.raced(call).await;
+        let answer = store.fetch(&races.store.repo, &FetchRequest::default(), &Progress::silent()).await;
+        let answer = answer.unwrap_or_else(|error| panic!("call {call}: {error}"));
+        assert_eq!((answer.object_count, answer.commit_count), (whole.object_count, whole.commit_count), "call {call}");
+        if !fault.struck() {
+            assert!(call > 8);
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verify_does_not_mind_that_its_packs_are_replaced_and_deleted() {
+    for call in 0.. {
+        let races = Races::new().await;
+        let (store, fault) = races.raced(call).await;
+        let report = store.verify(&races.store.repo, &Progress::silent()).await.unwrap();
+        assert!(report.ok, "call {call}: {:?}", report.problems);
+        if !fault.struck() {
+            assert!(call > 6);
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consolidation_does_not_mind_that_another_one_was_first_and_deleted_its_sources() {
+    for call in 0.. {
+        let races = Races::new().await;
+        let expected = model::key(&model::consolidate(&races.packs[..3], &races.store.heads().await));
+        let (store, fault) = races.raced(call).await;
+        let done = store.gc(&races.store.repo, &Progress::silent()).await.unwrap_or_else(|error| panic!("call {call}: {error}"));
+        assert_eq!(done.consolidated_key.unwrap().to_string(), expected, "call {call}");
+        races.store.sound().await;
+        if !fault.struck() {
+            assert!(call > 10);
+            break;
+        }
+    }
+}
+
+/// The pushed bytes are those of a pack that waits for deletion, and that somebody deletes at the worst time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
+    let other_repo: RepoName = "c/d".parse().unwrap();
+    for call in 0.. {
+        let races = Races::new().await;
+        races.store.store.create_repo(&other_repo, Visibility::Public).await.unwrap();
+        races.store.gc().await.unwrap();
+        let (store, fault) = races.raced(call).await;
+        let file = races.store.file(&races.packs[0]);
+        store
+            .push(&other_repo, &[file], PushOptions::default(), &Progress::silent())
+            .await
+            .unwrap_or_else(|e| panic!("call {call}: {e}"));
+        // Whoever waited for the push goes on now.
+        prune(&races.other, NOW).await;
+        let report = races.store.store.verify(&other_repo, &Progress::silent()).await.unwrap();
+        assert!(report.ok, "call {call}: {:?}", report.problems);
+        races.store.sound().await;
+        if !fault.struck() {
+            assert!(call > 4);
+            break;
+        }
+    }
+}

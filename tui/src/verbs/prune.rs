@@ -1,0 +1,54 @@
+//! `packhouse prune`: deletes what nobody needs any more.
+
+use packhouse_host::{PruneOptions, PruneReport};
+
+use crate::args::Prune;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, some, time};
+use crate::interrupt::watched;
+use crate::output::Output;
+use crate::progress::PATIENCE;
+use crate::style::Tone;
+
+/// Deletes, or says what would be deleted.
+pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit> {
+    let watch = context.bars.watch(PATIENCE);
+    let options = PruneOptions { grace: asked.grace, orphans: asked.orphans, dry_run: asked.dry_run };
+    let report =
+        watched(&context.output, watch.progress(), async { Ok(context.open().await?.prune(options, watch.progress()).await?) })
+            .await?;
+    drop(watch);
+    context.output.result(&report, || describe(&report, asked.orphans, &context.output))?;
+    Ok(Exit::Done)
+}
+
+fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String> {
+    let planned = report.dry_run.unwrap_or_default();
+    let packs = |count: u64, size: u64| match count {
+        0 => some(0, "pack"),
+        _ => format!("{}, {}", some(count, "pack"), bytes(size)),
+    };
+    let (verb, tone) = match (planned, report.packs_deleted) {
+        (true, _) => ("would be deleted", Tone::Warn),
+        (false, 0) => ("deleted", Tone::Dim),
+        (false, _) => ("deleted", Tone::Good),
+    };
+    let mut lines = vec![output.paint(tone, format!("{} {verb}", packs(report.packs_deleted, report.bytes_deleted)))];
+    if let Some(due) = report.next_due {
+        lines.push(format!("{} waiting; the next may go {}", packs(report.packs_waiting, report.bytes_waiting), time(due)));
+    }
+    if report.answers_deleted > 0 {
+        lines.push(format!("{} that had expired", some(report.answers_deleted, "answer")));
+    }
+    if report.orphans > 0 {
+        let words = match report.orphans_deleted {
+            _ if !orphans => "--orphans deletes those older than a day".to_owned(),
+            0 => "none is older than a day".to_owned(),
+            deleted => format!("{deleted} older than a day {}", if planned { "would be deleted" } else { "were deleted" }),
+        };
+        let unknown = packs(report.orphans, report.orphan_bytes);
+        lines.push(output.paint(Tone::Warn, format!("{unknown} in storage that no repo knows; {words}")));
+    }
+    lines
+}
