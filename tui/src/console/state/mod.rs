@@ -1,6 +1,7 @@
 //! What the console knows, and where the operator is. Plain data: nothing here draws, waits or reads a clock.
 
 mod choice;
+mod column;
 mod cursor;
 mod filter;
 mod gate;
@@ -11,9 +12,12 @@ mod palette;
 mod repo;
 mod repos;
 mod run;
+mod speed;
+mod totals;
 mod useful;
 
 pub(super) use choice::{Choice, Why};
+pub(super) use column::Column;
 pub(super) use cursor::Cursor;
 pub(super) use filter::Filter;
 pub(super) use gate::{Asks, Confirmed, Gate, Permit, PlanState, Subject};
@@ -22,8 +26,10 @@ pub(super) use input::Input;
 pub(super) use log::{Level, Line, Log};
 pub(super) use palette::Palette;
 pub(super) use repo::{Item, Repo};
-pub(super) use repos::{Column, PAGE, Repos, Totals};
+pub(super) use repos::{PAGE, Repos};
 pub(super) use run::{Outcome, Run, RunState, Runs, Work, step_words};
+pub(super) use speed::Speed;
+pub(super) use totals::Totals;
 
 use jiff::Timestamp;
 use packhouse_host::{GcEntry, RepoName};

@@ -4,71 +4,18 @@
 //! There may be 100 000 of them. They come in pages by name; a first reading shows each page at once, a later one
 //! takes the place of the old when it is complete. The order is worked out when it is asked for, not at every page.
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
 use packhouse_host::{RepoName, RepoSummary};
 
-use super::{Cursor, Filter, Input};
+use super::{Column, Cursor, Filter, Input, Totals};
 use crate::console::backend::{Answer, Failure};
 use crate::console::keys::Action;
 use crate::console::msg::Ticket;
 
 /// Repos that are read at once.
 pub(in crate::console) const PAGE: u32 = 1000;
-
-/// What the list can be sorted by, in the order of its columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::console) enum Column {
-    #[default]
-    Name,
-    Packs,
-    Reclaimable,
-    Size,
-    LastGc,
-    Objects,
-    Waiting,
-    Commits,
-    Snapshots,
-    Tags,
-}
-
-impl Column {
-    const ALL: [Column; 10] = [
-        Column::Name,
-        Column::Packs,
-        Column::Reclaimable,
-        Column::Size,
-        Column::LastGc,
-        Column::Objects,
-        Column::Waiting,
-        Column::Commits,
-        Column::Snapshots,
-        Column::Tags,
-    ];
-
-    /// In words, for the header.
-    pub(in crate::console) const fn words(self) -> &'static str {
-        match self {
-            Column::Name => "name",
-            Column::Packs => "packs",
-            Column::Objects => "objects",
-            Column::Size => "size",
-            Column::Reclaimable => "reclaimable bytes",
-            Column::LastGc => "last consolidation",
-            Column::Waiting => "bytes to delete",
-            Column::Commits => "commits",
-            Column::Snapshots => "snapshots",
-            Column::Tags => "tags",
-        }
-    }
-
-    fn step(self, by: usize) -> Column {
-        let at = Column::ALL.iter().position(|column| *column == self).unwrap_or_default();
-        Column::ALL[(at + by) % Column::ALL.len()]
-    }
-}
 
 /// See [`crate::console::view`] for how it looks.
 #[derive(Debug, Default)]
@@ -117,28 +64,6 @@ struct Row {
 impl From<RepoSummary> for Row {
     fn from(summary: RepoSummary) -> Row {
         Row { name: summary.repo.to_string(), summary }
-    }
-}
-
-/// Sums over all repos.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::console) struct Totals {
-    pub(in crate::console) packs: u64,
-    pub(in crate::console) bytes: u64,
-    pub(in crate::console) reclaimable: u64,
-    /// Bytes that only wait for deletion.
-    pub(in crate::console) waiting: u64,
-}
-
-impl Totals {
-    /// Sums over repos.
-    pub(in crate::console) fn of<'a>(repos: impl IntoIterator<Item = &'a RepoSummary>) -> Totals {
-        repos.into_iter().fold(Totals::default(), |sum, repo| Totals {
-            packs: sum.packs.saturating_add(repo.packs),
-            bytes: sum.bytes.saturating_add(repo.bytes),
-            reclaimable: sum.reclaimable.saturating_add(repo.reclaimable()),
-            waiting: sum.waiting.saturating_add(repo.superseded_bytes),
-        })
     }
 }
 
@@ -273,24 +198,9 @@ impl Repos {
             let fits = |at: &u32| self.filter.score(&all[*at as usize].name, &all[*at as usize].summary, now).is_some();
             (0..all.len() as u32).filter(fits).collect()
         };
-        let up = (self.column == Column::Name) != self.turned;
+        let (_, up) = self.sorted();
         let repo = |at: &u32| &all[*at as usize].summary;
-        // Rows come by name, and a stable sort keeps that where the numbers are the same.
-        match self.column {
-            Column::Name => {}
-            Column::Packs => order(&mut shown, up, |at| repo(at).packs),
-            Column::Objects => order(&mut shown, up, |at| repo(at).objects),
-            Column::Size => order(&mut shown, up, |at| repo(at).bytes),
-            Column::Reclaimable => order(&mut shown, up, |at| repo(at).reclaimable()),
-            Column::Waiting => order(&mut shown, up, |at| repo(at).superseded_bytes),
-            Column::Commits => order(&mut shown, up, |at| repo(at).commits),
-            Column::Snapshots => order(&mut shown, up, |at| repo(at).snapshots),
-            Column::Tags => order(&mut shown, up, |at| repo(at).tags),
-            Column::LastGc => order(&mut shown, up, |at| repo(at).last_gc.as_ref().map(|last| last.finished_at)),
-        }
-        if self.column == Column::Name && !up {
-            shown.reverse();
-        }
+        self.column.sort(&mut shown, up, repo);
         let again = pointed.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
         self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
         self.arranged = all.len();
@@ -415,11 +325,6 @@ impl Repos {
     pub(in crate::console) fn marks(&self) -> usize {
         self.marked.len()
     }
-}
-
-/// Sorts, and keeps the order of what is the same.
-fn order<K: Ord>(shown: &mut [u32], up: bool, key: impl Fn(&u32) -> K) {
-    if up { shown.sort_by_key(key) } else { shown.sort_by_key(|at| Reverse(key(at))) }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
-use packhouse_host::{Event, GcReport, Phase, RepoName, VerifyReport};
+use packhouse_host::{Event, GcReport, RepoName, VerifyReport};
 
-use super::Cursor;
+use super::{Cursor, Speed};
 use crate::console::backend::{Answer, Failure, FailureKind};
 use crate::console::msg::{Effect, Ticket};
 use crate::console::words::percent;
@@ -129,55 +129,6 @@ pub(in crate::console) fn step_words(step: &Event) -> String {
     match percent(step.done, step.total) {
         Some(percent) => format!("{} {percent} %", step.phase.label()),
         None => format!("{} …", step.phase.label()),
-    }
-}
-
-/// How fast the bytes of a phase go by, sampled twice a second at most.
-#[derive(Debug, Default)]
-pub(in crate::console) struct Speed {
-    /// Bytes a second, oldest first.
-    samples: VecDeque<u64>,
-    /// Where the last sample was taken.
-    at: Option<(Timestamp, Phase, u64)>,
-}
-
-impl Speed {
-    const SAMPLES: usize = 60;
-    const EVERY_MS: i128 = 500;
-
-    fn take(&mut self, step: &Event, now: Timestamp) {
-        let Some((then, phase, done)) = self.at.filter(|(_, phase, done)| *phase == step.phase && *done <= step.done) else {
-            self.at = Some((now, step.phase, step.done));
-            return;
-        };
-        let took = now.duration_since(then).as_millis();
-        if took < Self::EVERY_MS {
-            return;
-        }
-        let rate = u128::from(step.done - done) * 1000 / took.unsigned_abs();
-        self.samples.push_back(u64::try_from(rate).unwrap_or(u64::MAX));
-        if self.samples.len() > Self::SAMPLES {
-            self.samples.pop_front();
-        }
-        self.at = Some((now, phase, step.done));
-    }
-
-    /// Bytes a second, oldest first.
-    pub(in crate::console) fn samples(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
-        self.samples.iter().copied()
-    }
-
-    /// Bytes a second over the last samples; none before the first.
-    pub(in crate::console) fn rate(&self) -> Option<u64> {
-        let last = self.samples.iter().rev().take(6);
-        let many = last.len() as u64;
-        (many > 0).then(|| last.sum::<u64>() / many)
-    }
-
-    /// Seconds that the rest of a phase would take; none while that can't be said.
-    pub(in crate::console) fn left(&self, step: &Event) -> Option<u64> {
-        let rate = self.rate().filter(|rate| *rate > 0 && step.total > 0)?;
-        Some(step.total.saturating_sub(step.done).div_ceil(rate))
     }
 }
 

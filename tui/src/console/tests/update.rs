@@ -1,20 +1,19 @@
 //! What happens when something happens, message by message.
 
-use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::ToSpan;
-use packhouse_host::{Event, GcEntry, Phase, Problem, ProblemKind, RepoName, RepoSummary, VerifyReport};
+use packhouse_host::{Event, GcEntry, Phase, RepoName, RepoSummary};
 
 use super::fake::{gc_report, last_gc, summary};
 use super::{key, model_of};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::demo::Demo;
-use crate::console::keys::{Action, Place};
+use crate::console::keys::Place;
 use crate::console::msg::{Effect, Extent, Msg, Ticket};
 use crate::console::state::{Leave, Level, Model, Screen};
 use crate::console::update::update;
 
 /// A model that has read a store of some repos.
-fn model_with(repos: Vec<RepoSummary>) -> Model {
+pub(super) fn model_with(repos: Vec<RepoSummary>) -> Model {
     let mut model = model_of(&Demo::of(&[]), false);
     assert_eq!(update(&mut model, Msg::Started), [Effect::Watch(None)]);
     let effects = update(&mut model, Msg::Changed(Ok(5)));
@@ -24,12 +23,12 @@ fn model_with(repos: Vec<RepoSummary>) -> Model {
 }
 
 /// A model that has read a store of one repo.
-fn model() -> Model {
+pub(super) fn model() -> Model {
     model_with(vec![summary("a/b", 3)])
 }
 
 /// Presses keys, each on a frame that shows what there is.
-fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
+pub(super) fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
     let press = |name: &&str| {
         let extent = model.extent.clone();
         update(model, Msg::Drawn(extent));
@@ -38,7 +37,7 @@ fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
     names.iter().flat_map(press).collect()
 }
 
-fn name(repo: &str) -> RepoName {
+pub(super) fn name(repo: &str) -> RepoName {
     repo.parse().unwrap()
 }
 
@@ -46,12 +45,12 @@ fn step() -> Event {
     Event { repo: "a/b".to_owned(), phase: Phase::Splice, done: 1, total: 2 }
 }
 
-fn failure(kind: FailureKind) -> Failure {
+pub(super) fn failure(kind: FailureKind) -> Failure {
     Failure { kind, message: "no".to_owned() }
 }
 
 /// The ticket of the only plan that is asked for.
-fn planned(effects: &[Effect]) -> Ticket {
+pub(super) fn planned(effects: &[Effect]) -> Ticket {
     match effects {
         [Effect::Plan(ticket, _)] => *ticket,
         other => panic!("{other:?}"),
@@ -256,124 +255,6 @@ fn what_is_pasted_is_typed_and_never_obeyed() {
     assert_eq!((model.repos.filter(), model.place()), ("a/b", Place::Filter));
     press(&mut model, &["Esc", "g"]);
     assert_eq!(update(&mut model, Msg::Paste("y".to_owned())), []);
-}
-
-#[test]
-fn a_click_points_and_a_second_click_opens() {
-    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
-    let click = |model: &mut Model, kind, row| {
-        update(model, Msg::Mouse(MouseEvent { kind, column: 4, row, modifiers: KeyModifiers::NONE }))
-    };
-    let left = MouseEventKind::Down(MouseButton::Left);
-    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5, items: vec![] }));
-    for beside in [0, 4, 8, 60] {
-        assert_eq!(click(&mut model, left, beside), []);
-    }
-    assert_eq!(click(&mut model, left, 6), []);
-    assert_eq!(model.repos.current().unwrap().repo, name("c/d"));
-    assert!(matches!(&click(&mut model, left, 6)[..], [Effect::Show(_, repo)] if *repo == name("c/d")));
-    press(&mut model, &["Esc"]);
-    click(&mut model, MouseEventKind::ScrollDown, 0);
-    assert_eq!(model.repos.current().unwrap().repo, name("e/f"));
-    press(&mut model, &["g"]);
-    assert_eq!(click(&mut model, left, 6), [], "no click says yes");
-}
-
-#[test]
-fn a_click_on_a_finding_points_to_it() {
-    let mut model = model();
-    let effects = press(&mut model, &["v"]);
-    let [Effect::Verify(ticket, _)] = effects[..] else { panic!("{effects:?}") };
-    let problem = |n: usize| Problem {
-        kind: ProblemKind::LostEntity,
-        entity: Some(format!("object {n}")),
-        pack: None,
-        detail: String::new(),
-    };
-    let (repo, problems) = (name("a/b"), (0..3).map(problem).collect());
-    let report = VerifyReport { repo, packs_checked: 3, objects_checked: 9, bytes_checked: 9, ok: false, problems };
-    update(&mut model, Msg::Verified(ticket, Ok(report)));
-    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, items: vec![] }));
-    let kind = MouseEventKind::Down(MouseButton::Left);
-    update(&mut model, Msg::Mouse(MouseEvent { kind, column: 4, row: 6, modifiers: KeyModifiers::NONE }));
-    assert_eq!(press(&mut model, &["c"]), [Effect::Copy("object 2".to_owned())]);
-}
-
-#[test]
-fn esc_takes_marks_then_the_filter_and_never_leaves() {
-    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3)]);
-    press(&mut model, &["/", "c", "Enter", "Space"]);
-    assert!(model.is_useful(Action::Back));
-    assert_eq!(press(&mut model, &["Esc"]), []);
-    assert_eq!((model.repos.marks(), model.repos.shown()), (0, 1));
-    assert_eq!(press(&mut model, &["Esc"]), []);
-    assert_eq!(model.repos.shown(), 2);
-    assert!(!model.is_useful(Action::Back));
-    assert_eq!((press(&mut model, &["Esc"]), model.notice.as_deref()), (vec![], Some("q quits")));
-    assert_eq!(press(&mut model, &["q"]), [Effect::Quit]);
-}
-
-#[test]
-fn what_would_do_nothing_is_not_offered() {
-    let offered = |model: &Model| -> Vec<&str> {
-        let bindings = model.keymap.of_place(model.place()).filter(|b| !b.row.hint.is_empty() && model.is_useful(b.row.action));
-        bindings.map(|binding| binding.row.name).collect()
-    };
-    let lacks = |model: &Model, names: &[&str]| {
-        let offered = offered(model);
-        names.iter().for_each(|name| assert!(!offered.contains(name), "{name}: {offered:?}"));
-    };
-    let mut model = model_with(vec![summary("a/b", 1)]);
-    press(&mut model, &["w"]);
-    lacks(&model, &["open", "stop", "cancel-waiting", "runs"]);
-    press(&mut model, &["h"]);
-    lacks(&model, &["history", "open"]);
-    press(&mut model, &["l"]);
-    lacks(&model, &["log"]);
-    press(&mut model, &["Esc", "Esc", "Esc", "v"]);
-    assert!(offered(&model).contains(&"stop"));
-    press(&mut model, &["x"]);
-    lacks(&model, &["stop"]);
-    press(&mut model, &["Ctrl-c"]);
-    assert!(offered(&model).contains(&"wait"));
-    press(&mut model, &["w"]);
-    lacks(&model, &["wait"]);
-    press(&mut model, &["x"]);
-    lacks(&model, &["stop-all"]);
-    // Its only pack is all there is to it.
-    press(&mut model, &["Esc"]);
-    let ticket = model.runs.current().unwrap().ticket;
-    update(&mut model, Msg::Verified(ticket, Err(failure(FailureKind::Cancelled))));
-    assert_eq!(model.place(), Place::Done);
-    lacks(&model, &["consolidate", "preview"]);
-}
-
-#[test]
-fn the_log_tells_of_starts_and_of_plans_that_failed() {
-    let mut model = model();
-    press(&mut model, &["v"]);
-    assert_eq!(model.log.newest().next().unwrap().text, "a/b: verifying");
-    let mut model = self::model();
-    let ticket = planned(&press(&mut model, &["g"]));
-    update(&mut model, Msg::Planned(ticket, Err(failure(FailureKind::Damage))));
-    let line = model.log.newest().next().unwrap();
-    assert_eq!((line.level, &line.text[..]), (Level::Error, "a/b: planning failed: no"));
-    // And verifying is a key away.
-    assert!(matches!(press(&mut model, &["v"])[..], [Effect::Forget(_), Effect::Verify(..)]));
-}
-
-#[test]
-fn what_is_being_done_is_not_asked_for_again() {
-    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
-    press(&mut model, &["a", "v"]);
-    assert_eq!((model.runs.len(), model.repos.marks()), (3, 0));
-    press(&mut model, &["Esc", "a", "v"]);
-    assert_eq!((model.runs.len(), model.notice.as_deref()), (3, Some("3 left out: being verified already")));
-    press(&mut model, &["Esc", "a", "g", "y"]);
-    assert_eq!(model.runs.len(), 6, "each is consolidated when it is verified");
-    press(&mut model, &["Esc", "a", "g"]);
-    let gate = model.gate.as_ref().unwrap();
-    assert_eq!((gate.left_out.len(), gate.is_ready()), (3, false));
 }
 
 #[test]

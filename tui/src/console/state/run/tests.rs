@@ -58,23 +58,3 @@ fn what_goes_on_is_listed_before_what_waits_and_what_has_ended() {
 fn cancelled() -> Failure {
     Failure { kind: FailureKind::Cancelled, message: String::new() }
 }
-
-#[test]
-fn speed_is_of_one_phase_and_tells_the_time_left() {
-    let mut speed = Speed::default();
-    let step = |phase, done| Event { repo: "a/b".to_owned(), phase, done, total: 10_000 };
-    let at = |ms| now() + SignedDuration::from_millis(ms);
-    speed.take(&step(Phase::Splice, 0), at(0));
-    assert_eq!((speed.rate(), speed.left(&step(Phase::Splice, 0))), (None, None));
-    speed.take(&step(Phase::Splice, 100), at(100));
-    speed.take(&step(Phase::Splice, 1000), at(500));
-    speed.take(&step(Phase::Splice, 3000), at(1500));
-    assert_eq!(speed.samples().collect::<Vec<_>>(), [2000, 2000]);
-    assert_eq!(speed.left(&step(Phase::Splice, 3000)), Some(4));
-    // A new phase counts from its own beginning.
-    speed.take(&step(Phase::Prove, 0), at(3000));
-    assert_eq!(speed.samples().len(), 2);
-    // Clocks may stand still or go back.
-    speed.take(&step(Phase::Prove, 10), at(0));
-    assert_eq!(speed.samples().len(), 2);
-}

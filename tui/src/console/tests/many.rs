@@ -1,0 +1,172 @@
+//! What is done with many repos at once, and what goes wrong on the way, on the demo store.
+
+use super::Console;
+use super::fake::now;
+use crate::console::backend::FailureKind;
+use crate::console::demo::{Demo, Pace, REPOS};
+use crate::console::keys::Place;
+
+fn demo() -> Demo {
+    Demo::new(REPOS, 1, Pace::Held, now())
+}
+
+#[tokio::test]
+async fn a_wrong_number_does_nothing_and_says_so() {
+    let mut console = Console::on(demo(), 120, 30).await;
+    console.press(&["a", "g"]).await;
+    assert_eq!(console.app.model.place(), Place::Typing);
+    console.press(&["y", "Enter"]).await;
+    console.shows("Nothing was done");
+    console.press(&["Backspace", "7", "Enter"]).await;
+    console.shows("7 is not");
+    assert_eq!(console.calls("run"), [""; 0]);
+    console.press(&["Esc"]).await;
+    assert_eq!((console.app.model.place(), console.calls("plan")), (Place::Repos, vec![]));
+}
+
+#[tokio::test]
+async fn of_five_two_go_on_three_wait_and_one_is_taken_back() {
+    let repos = ["a/1", "a/2", "a/3", "a/4", "a/5"].map(|name| (name, 4));
+    let demo = Demo::of(&repos);
+    demo.hold("run");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "g", "y"]).await;
+    assert_eq!(console.app.model.place(), Place::Runs);
+    console.shows("2 running, 3 waiting");
+    assert_eq!(console.calls("run"), ["a/1", "a/2"]);
+    // What goes on comes first, and is pointed to.
+    let first = console.screen().lines().nth(2).unwrap_or_default().to_owned();
+    assert!(first.starts_with("▸a/1") && first.contains("splicing"), "{first}");
+    console.press(&["End"]).await;
+    console.press_shown(&["x cancel the work"]).await;
+    console.shows("2 running, 2 waiting");
+    console.demo.step();
+    console.settle().await;
+    assert_eq!((console.calls("run").len(), console.demo.held()), (2, 2), "they have several steps");
+    console.demo.release();
+    console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
+    console.settle().await;
+    assert_eq!(console.calls("run"), ["a/1", "a/2", "a/3", "a/4"]);
+    let packs: Vec<u64> = console.app.model.repos.from(0).map(|repo| repo.packs).collect();
+    assert_eq!(packs, [1, 1, 1, 1, 4]);
+}
+
+#[tokio::test]
+async fn a_queue_is_taken_back_with_one_key() {
+    let demo = Demo::of(&["a/1", "a/2", "a/3", "a/4", "a/5"].map(|name| (name, 4)));
+    demo.hold("verify");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "v"]).await;
+    console.shows("2 running, 3 waiting");
+    console.press_shown(&["X cancel the queue"]).await;
+    console.shows("2 running");
+    console.hides("waiting");
+    console.shows("3 taken back");
+    console.demo.release();
+    console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
+    assert_eq!(console.calls("verify"), ["a/1", "a/2"]);
+}
+
+#[tokio::test]
+async fn a_question_that_asks_for_a_number_scrolls() {
+    let mut console = Console::on(demo(), 60, 20).await;
+    console.press(&["a", "g"]).await;
+    console.hides("tidal-lab/spring-cruise");
+    console.press(&["End", "1"]).await;
+    assert_eq!(console.app.model.place(), Place::Typing);
+    console.shows("tidal-lab/spring-cruise");
+    console.press(&["Home", "PgDn", "Up"]).await;
+    console.hides("tidal-lab/spring-cruise");
+    console.shows(" 1▏");
+}
+
+#[tokio::test]
+async fn of_many_one_that_has_changed_is_planned_anew() {
+    let demo = Demo::of(&[("a/1", 4), ("a/2", 4)]);
+    demo.hold("run");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "g", "y"]).await;
+    console.demo.pushed("a/1");
+    console.demo.release();
+    console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
+    console.settle().await;
+    assert_eq!(console.calls("plan"), ["a/1", "a/2", "a/1"]);
+    assert!(console.app.model.repos.from(0).all(|repo| repo.packs == 1));
+}
+
+#[tokio::test]
+async fn one_that_fails_stops_no_other_and_its_reason_can_be_read() {
+    let demo = Demo::of(&[("a/1", 4), ("a/2", 4), ("a/3", 4)]);
+    demo.fail("run", FailureKind::Refused, "there is no space left");
+    let mut console = Console::on(demo, 120, 30).await;
+    console.press(&["a", "g", "y"]).await;
+    assert_eq!(console.calls("run").len(), 3);
+    console.shows("failed");
+    let failed = console.app.model.runs.listed().iter().position(|run| run.repo.to_string() == "a/1").unwrap();
+    console.press(&vec!["Down"; failed]).await;
+    console.press(&["Enter"]).await;
+    console.shows("there is no space left");
+}
+
+#[tokio::test]
+async fn marks_that_the_filter_hides_are_said_before_they_are_acted_on() {
+    let mut console = Console::on(Demo::of(&[("a/1", 4), ("b/1", 4), ("b/2", 1)]), 80, 24).await;
+    console.press(&["a", "/"]).await;
+    console.type_in("b/").await;
+    console.press(&["Enter"]).await;
+    console.shows("2 of 3 repos with “b/”");
+    console.shows("3 marked, 1 not shown");
+    console.press(&["g"]).await;
+    console.shows("the filter hides it");
+    console.shows("REPOS THAT THE FILTER HIDES");
+    console.shows("LEFT OUT");
+    console.press(&["y"]).await;
+    assert_eq!(console.calls("run"), ["a/1", "b/1"]);
+    assert_eq!(console.app.model.repos.marks(), 0);
+}
+
+#[tokio::test]
+async fn one_marked_repo_gets_its_whole_plan() {
+    let mut console = Console::on(Demo::three(), 80, 24).await;
+    console.press(&["a", "g"]).await;
+    console.shows("Consolidate gabriel/notes?");
+    console.shows("812.0 KiB → 730.8 KiB");
+    console.press(&["y"]).await;
+    console.until_seen("Done: 7 packs became 1").await;
+    assert_eq!(console.app.model.repos.marks(), 0);
+}
+
+#[tokio::test]
+async fn a_plan_that_finds_damage_leads_to_what_is_damaged() {
+    let mut console = Console::on(Demo::three(), 80, 24).await;
+    console.demo.fail("plan", FailureKind::Damage, "a pack is damaged");
+    console.press(&["g"]).await;
+    console.shows("Press v: it reads everything");
+    console.press_shown(&["v verify"]).await;
+    assert_eq!(console.calls("verify"), ["gabriel/notes"]);
+}
+
+#[tokio::test]
+async fn a_bulk_consolidation_that_cannot_be_planned_is_in_the_history() {
+    let mut console = Console::on(Demo::of(&[("a/1", 4), ("a/2", 4)]), 120, 30).await;
+    console.demo.fail("plan", FailureKind::Refused, "there is no space left");
+    console.press(&["a", "g", "y", "h"]).await;
+    let outcomes: Vec<&str> = console.app.model.history.entries.iter().map(|entry| &entry.record.outcome[..]).collect();
+    assert_eq!(outcomes.len(), 2);
+    assert!(outcomes.contains(&"failed") && outcomes.contains(&"consolidated"), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_narrow_list_says_which_repos_run_or_failed() {
+    let demo = Demo::of(&[("a/1", 4), ("a/2", 4)]);
+    demo.fail("verify", FailureKind::Refused, "no");
+    demo.hold("verify");
+    let mut console = Console::on(demo, 60, 16).await;
+    console.press(&["a", "v", "Esc"]).await;
+    let row = |console: &Console, name: &str| {
+        let screen = console.screen();
+        screen.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned()
+    };
+    assert!(row(&console, "a/1").contains("failed"), "{}", console.screen());
+    assert!(row(&console, "a/2").contains("verifying"), "{}", console.screen());
+}

@@ -1,0 +1,130 @@
+//! What is offered where, what keys and clicks lead to, and what is said of it.
+
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use packhouse_host::{Problem, ProblemKind, VerifyReport};
+
+use super::fake::summary;
+use super::update::{failure, model, model_with, name, planned, press};
+use crate::console::backend::FailureKind;
+use crate::console::keys::{Action, Place};
+use crate::console::msg::{Effect, Extent, Msg};
+use crate::console::state::{Level, Model};
+use crate::console::update::update;
+
+#[test]
+fn a_click_points_and_a_second_click_opens() {
+    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
+    let click = |model: &mut Model, kind, row| {
+        update(model, Msg::Mouse(MouseEvent { kind, column: 4, row, modifiers: KeyModifiers::NONE }))
+    };
+    let left = MouseEventKind::Down(MouseButton::Left);
+    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5, items: vec![] }));
+    for beside in [0, 4, 8, 60] {
+        assert_eq!(click(&mut model, left, beside), []);
+    }
+    assert_eq!(click(&mut model, left, 6), []);
+    assert_eq!(model.repos.current().unwrap().repo, name("c/d"));
+    assert!(matches!(&click(&mut model, left, 6)[..], [Effect::Show(_, repo)] if *repo == name("c/d")));
+    press(&mut model, &["Esc"]);
+    click(&mut model, MouseEventKind::ScrollDown, 0);
+    assert_eq!(model.repos.current().unwrap().repo, name("e/f"));
+    press(&mut model, &["g"]);
+    assert_eq!(click(&mut model, left, 6), [], "no click says yes");
+}
+
+#[test]
+fn a_click_on_a_finding_points_to_it() {
+    let mut model = model();
+    let effects = press(&mut model, &["v"]);
+    let [Effect::Verify(ticket, _)] = effects[..] else { panic!("{effects:?}") };
+    let problem = |n: usize| Problem {
+        kind: ProblemKind::LostEntity,
+        entity: Some(format!("object {n}")),
+        pack: None,
+        detail: String::new(),
+    };
+    let (repo, problems) = (name("a/b"), (0..3).map(problem).collect());
+    let report = VerifyReport { repo, packs_checked: 3, objects_checked: 9, bytes_checked: 9, ok: false, problems };
+    update(&mut model, Msg::Verified(ticket, Ok(report)));
+    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, items: vec![] }));
+    let kind = MouseEventKind::Down(MouseButton::Left);
+    update(&mut model, Msg::Mouse(MouseEvent { kind, column: 4, row: 6, modifiers: KeyModifiers::NONE }));
+    assert_eq!(press(&mut model, &["c"]), [Effect::Copy("object 2".to_owned())]);
+}
+
+#[test]
+fn esc_takes_marks_then_the_filter_and_never_leaves() {
+    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3)]);
+    press(&mut model, &["/", "c", "Enter", "Space"]);
+    assert!(model.is_useful(Action::Back));
+    assert_eq!(press(&mut model, &["Esc"]), []);
+    assert_eq!((model.repos.marks(), model.repos.shown()), (0, 1));
+    assert_eq!(press(&mut model, &["Esc"]), []);
+    assert_eq!(model.repos.shown(), 2);
+    assert!(!model.is_useful(Action::Back));
+    assert_eq!((press(&mut model, &["Esc"]), model.notice.as_deref()), (vec![], Some("q quits")));
+    assert_eq!(press(&mut model, &["q"]), [Effect::Quit]);
+}
+
+#[test]
+fn what_would_do_nothing_is_not_offered() {
+    let offered = |model: &Model| -> Vec<&str> {
+        let bindings = model.keymap.of_place(model.place()).filter(|b| !b.row.hint.is_empty() && model.is_useful(b.row.action));
+        bindings.map(|binding| binding.row.name).collect()
+    };
+    let lacks = |model: &Model, names: &[&str]| {
+        let offered = offered(model);
+        names.iter().for_each(|name| assert!(!offered.contains(name), "{name}: {offered:?}"));
+    };
+    let mut model = model_with(vec![summary("a/b", 1)]);
+    press(&mut model, &["w"]);
+    lacks(&model, &["open", "stop", "cancel-waiting", "runs"]);
+    press(&mut model, &["h"]);
+    lacks(&model, &["history", "open"]);
+    press(&mut model, &["l"]);
+    lacks(&model, &["log"]);
+    press(&mut model, &["Esc", "Esc", "Esc", "v"]);
+    assert!(offered(&model).contains(&"stop"));
+    press(&mut model, &["x"]);
+    lacks(&model, &["stop"]);
+    press(&mut model, &["Ctrl-c"]);
+    assert!(offered(&model).contains(&"wait"));
+    press(&mut model, &["w"]);
+    lacks(&model, &["wait"]);
+    press(&mut model, &["x"]);
+    lacks(&model, &["stop-all"]);
+    // Its only pack is all there is to it.
+    press(&mut model, &["Esc"]);
+    let ticket = model.runs.current().unwrap().ticket;
+    update(&mut model, Msg::Verified(ticket, Err(failure(FailureKind::Cancelled))));
+    assert_eq!(model.place(), Place::Done);
+    lacks(&model, &["consolidate", "preview"]);
+}
+
+#[test]
+fn the_log_tells_of_starts_and_of_plans_that_failed() {
+    let mut model = model();
+    press(&mut model, &["v"]);
+    assert_eq!(model.log.newest().next().unwrap().text, "a/b: verifying");
+    let mut model = super::update::model();
+    let ticket = planned(&press(&mut model, &["g"]));
+    update(&mut model, Msg::Planned(ticket, Err(failure(FailureKind::Damage))));
+    let line = model.log.newest().next().unwrap();
+    assert_eq!((line.level, &line.text[..]), (Level::Error, "a/b: planning failed: no"));
+    // And verifying is a key away.
+    assert!(matches!(press(&mut model, &["v"])[..], [Effect::Forget(_), Effect::Verify(..)]));
+}
+
+#[test]
+fn what_is_being_done_is_not_asked_for_again() {
+    let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
+    press(&mut model, &["a", "v"]);
+    assert_eq!((model.runs.len(), model.repos.marks()), (3, 0));
+    press(&mut model, &["Esc", "a", "v"]);
+    assert_eq!((model.runs.len(), model.notice.as_deref()), (3, Some("3 left out: being verified already")));
+    press(&mut model, &["Esc", "a", "g", "y"]);
+    assert_eq!(model.runs.len(), 6, "each is consolidated when it is verified");
+    press(&mut model, &["Esc", "a", "g"]);
+    let gate = model.gate.as_ref().unwrap();
+    assert_eq!((gate.left_out.len(), gate.is_ready()), (3, false));
+}
