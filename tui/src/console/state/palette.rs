@@ -3,8 +3,8 @@
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-use super::{Cursor, Input};
-use crate::console::keys::{Action, Binding, Keymap, Place};
+use super::{Cursor, Input, Model};
+use crate::console::keys::{Action, Binding, Keymap, Place, Row};
 
 /// A question: what to do?
 #[derive(Debug)]
@@ -13,12 +13,17 @@ pub(in crate::console) struct Palette {
     pub(in crate::console) cursor: Cursor,
     /// Where the action is to work.
     place: Place,
+    /// What would do nothing there.
+    idle: Vec<Action>,
 }
 
 impl Palette {
-    /// The actions of a place.
-    pub(in crate::console) fn new(place: Place) -> Palette {
-        Palette { input: Input::default(), cursor: Cursor::default(), place }
+    /// The actions of the place where the operator is.
+    pub(in crate::console) fn new(model: &Model) -> Palette {
+        let place = model.place_below();
+        let all = model.keymap.of_place(place).map(|binding| binding.row.action);
+        let idle = all.filter(|action| !model.is_useful_in(place, *action)).collect();
+        Palette { input: Input::default(), cursor: Cursor::default(), place, idle }
     }
 
     /// Those that fit what was typed, the best first.
@@ -28,7 +33,8 @@ impl Palette {
         let (mut matcher, mut letters) = (Matcher::new(Config::DEFAULT), Vec::new());
         // The palette is how one got here, and moving is what arrows are for.
         let useful = |binding: &&Binding| {
-            !matches!(binding.row.action, Action::Palette | Action::Up | Action::Down) && !binding.row.help.is_empty()
+            let Row { action, help, .. } = binding.row;
+            !matches!(action, Action::Palette | Action::Up | Action::Down) && !help.is_empty() && !self.idle.contains(action)
         };
         let mut found: Vec<(Option<u32>, &Binding)> = keymap
             .of_place(self.place)
@@ -55,31 +61,43 @@ impl Palette {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::state::Screen;
+    use crate::console::tests::update::model;
 
     #[test]
     fn actions_are_found_by_name_and_by_what_they_do() {
-        let keymap = Keymap::new(false);
-        let mut palette = Palette::new(Place::Repos);
+        let model = model();
+        let keymap = &model.keymap;
+        let mut palette = Palette::new(&model);
         let chosen = |palette: &mut Palette, text: &str| {
             palette.input.act(Action::EraseAll);
             palette.input.paste(text);
-            palette.chosen(&keymap)
+            palette.chosen(keymap)
         };
         assert_eq!(chosen(&mut palette, "cons"), Some(Action::Consolidate));
         assert_eq!(chosen(&mut palette, "hash every"), Some(Action::Verify));
         assert_eq!(chosen(&mut palette, "zzz"), None);
-        assert!(palette.fitting(&keymap).is_empty());
+        assert!(palette.fitting(keymap).is_empty());
         // The letters of a word stand in many sentences, one after the other.
         assert_eq!(chosen(&mut palette, "ver"), Some(Action::Verify));
         assert_eq!(chosen(&mut palette, "quit"), Some(Action::Quit));
         for text in ["leave", "anywhere", "console", "vry", "the"] {
             chosen(&mut palette, text);
-            let found: Vec<Action> = palette.fitting(&keymap).iter().map(|binding| binding.row.action).collect();
+            let found: Vec<Action> = palette.fitting(keymap).iter().map(|binding| binding.row.action).collect();
             assert!(!found.contains(&Action::Quit), "{text}: {found:?}");
         }
-        assert_eq!(
-            Palette::new(Place::Repos).fitting(&Keymap::new(true)).iter().find(|b| b.row.changes).map(|b| b.row.name),
-            None
-        );
+        let changing = Palette::new(&model).fitting(&Keymap::new(true)).iter().find(|b| b.row.changes).map(|b| b.row.name);
+        assert_eq!(changing, None);
+    }
+
+    #[test]
+    fn what_would_do_nothing_is_not_among_them() {
+        let mut model = model();
+        let names = |model: &Model| -> Vec<&str> {
+            Palette::new(model).fitting(&model.keymap).iter().map(|binding| binding.row.name).collect()
+        };
+        assert!(names(&model).contains(&"consolidate") && !names(&model).contains(&"clear"));
+        model.screens.push(Screen::Runs);
+        assert!(!names(&model).contains(&"runs") && !names(&model).contains(&"cancel-waiting"));
     }
 }

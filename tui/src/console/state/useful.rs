@@ -6,8 +6,13 @@ use crate::console::keys::{Action, Place};
 impl Model {
     /// Whether an action would do something where the operator is.
     pub(in crate::console) fn is_useful(&self, action: Action) -> bool {
+        self.is_useful_in(self.place(), action)
+    }
+
+    /// Whether an action would do something in a place, be it that where the operator is or that below the palette.
+    pub(super) fn is_useful_in(&self, place: Place, action: Action) -> bool {
         use Action::{Back, Confirm, Consolidate, Copy, Mark, Open, Preview, SortNext, Stop, StopWaiting, Verify, Wait};
-        match (self.place(), action) {
+        match (place, action) {
             (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
             (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
             (Place::Preview | Place::Gate, Confirm | Consolidate | Verify) => {

@@ -13,7 +13,7 @@ mod offers;
 mod panic;
 mod safety;
 mod screens;
-mod update;
+pub(in crate::console) mod update;
 
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -23,7 +23,7 @@ pub(super) fn model_with(repos: Vec<RepoSummary>) -> Model {
 }
 
 /// A model that has read a store of one repo.
-pub(super) fn model() -> Model {
+pub(in crate::console) fn model() -> Model {
     model_with(vec![summary("a/b", 3)])
 }
 

@@ -38,7 +38,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             return vec![model.history.begin(ticket)];
         }
         Action::Help => model.help = Some(Cursor::default()),
-        Action::Palette => model.palette = Some(Palette::new(model.place())),
+        Action::Palette => model.palette = Some(Palette::new(model)),
         Action::Back => return back(model),
         Action::Quit => return quit(model),
         Action::Suspend => return vec![Effect::Suspend],

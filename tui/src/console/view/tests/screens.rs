@@ -8,7 +8,7 @@ use packhouse_host::{
 
 use super::model;
 use crate::console::backend::{Detail, Failure, FailureKind};
-use crate::console::keys::{Action, Keymap, Place};
+use crate::console::keys::{Action, Keymap};
 use crate::console::msg::Effect;
 use crate::console::state::{
     Asks, Choice, Cursor, Gate, Leave, Level, Model, Outcome, Palette, PlanState, Repo, Screen, Subject, Work,
@@ -262,7 +262,7 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     leave.leave = Some(Leave::Asking);
     add("leave", leave);
     let mut palette = with_repos();
-    palette.palette = Some(Palette::new(Place::Repos));
+    palette.palette = Some(Palette::new(&palette));
     palette.palette.as_mut().unwrap().input.paste("repo");
     add("palette", palette);
     let mut help = with_repos();
