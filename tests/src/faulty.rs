@@ -107,7 +107,11 @@ impl Fault {
             Moment::Before if strikes => return Err(Fault::error()),
             Moment::Meanwhile if strikes => {
                 if let Some(meanwhile) = &self.meanwhile {
-                    let _ = tokio::time::timeout(Duration::from_millis(300), tokio::spawn(meanwhile())).await;
+                    // Whoever waits goes on in the background; whoever fails fails the test.
+                    let ended = tokio::time::timeout(Duration::from_millis(300), tokio::spawn(meanwhile())).await;
+                    if let Ok(Err(failed)) = ended {
+                        std::panic::resume_unwind(failed.into_panic());
+                    }
                 }
             }
             _ => {}

@@ -23,9 +23,10 @@ fn packs() -> Vec<Vec<u8>> {
 
 /// A store of a folder, a day later: each has a clock of its own.
 fn a_day_later(data: &std::path::Path) -> StoreOptions {
-    let tomorrow = "2026-03-03T09:00:00Z".parse().unwrap();
-    StoreOptions { world: Arc::new(FixedWorld::starting_at(tomorrow)), ..options(data) }
+    StoreOptions { world: Arc::new(FixedWorld::starting_at(TOMORROW.parse().unwrap())), ..options(data) }
 }
+
+const TOMORROW: &str = "2026-03-03T09:00:00Z";
 
 async fn prune(store: &Store, options: PruneOptions) -> PruneReport {
     store.prune(options, &Progress::silent()).await.unwrap()
@@ -192,15 +193,21 @@ struct Races {
     store: TestStore,
     other: Arc<Store>,
     packs: Vec<Vec<u8>>,
+    /// Clock and ids of both: they must not draw the same.
+    world: Arc<FixedWorld>,
 }
 
 impl Races {
     async fn new() -> Races {
+        Races::of(packs()).await
+    }
+
+    async fn of(packs: Vec<Vec<u8>>) -> Races {
         let store = TestStore::new().await;
-        let packs = packs();
-        store.push_each(&packs[..3]).await;
-        let other = Arc::new(Store::open(a_day_later(&store.data())).await.unwrap());
-        Races { store, other, packs }
+        store.push_each(&packs[..packs.len() - 1]).await;
+        let world = Arc::new(FixedWorld::starting_at(TOMORROW.parse().unwrap()));
+        let other = StoreOptions { world: world.clone(), ..options(&store.data()) };
+        Races { other: Arc::new(Store::open(other).await.unwrap()), store, packs, world }
     }
 
     /// The store, with a consolidation and a deletion by the other before one of its calls.
@@ -213,7 +220,8 @@ impl Races {
                 other.prune(NOW, &Progress::silent()).await.unwrap();
             }
         });
-        (faulty::open(a_day_later(&self.store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap(), fault)
+        let options = StoreOptions { world: self.world.clone(), ..options(&self.store.data()) };
+        (faulty::open(options, Sandbox::reference(None).unwrap(), &fault).await.unwrap(), fault)
     }
 }
 
@@ -258,6 +266,27 @@ async fn a_consolidation_does_not_mind_that_another_one_was_first_and_deleted_it
         races.store.sound().await;
         if !fault.struck() {
             assert!(call > 10);
+            break;
+        }
+    }
+}
+
+/// The push compares its records with others that the repo has in other encodings, in packs that go meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_does_not_mind_that_the_packs_it_is_compared_with_are_replaced_and_deleted() {
+    let options = HistoryOptions { pushes: 6, heads: HeadStyle::OwnBranch, overlap: true, ..HistoryOptions::default() };
+    let packs = history(&options);
+    for call in 0.. {
+        let races = Races::of(packs.clone()).await;
+        let (store, fault) = races.raced(call).await;
+        let file = races.store.file(&packs[5]);
+        let pushed = store.push(&races.store.repo, &[file], PushOptions::default(), &Progress::silent()).await;
+        pushed.unwrap_or_else(|error| panic!("call {call}: {error}"));
+        races.store.sound().await;
+        let key = races.store.gc().await.unwrap().consolidated_key.unwrap().to_string();
+        assert_eq!(key, model::key(&model::consolidate(&packs, &races.store.heads().await)), "call {call}");
+        if !fault.struck() {
+            assert!(call > 6);
             break;
         }
     }

@@ -142,6 +142,8 @@ pub struct PushReport {
     pub bytes: u64,
     /// The repo's branch heads after the push.
     pub branch_heads: BTreeMap<String, String>,
+    /// Digest of the component that read it.
+    pub component: String,
 }
 
 /// `gc` of one repo, done or planned. The catalog keeps those that were done: what is added later is optional.
@@ -243,6 +245,8 @@ pub struct FetchReport {
     pub expires_at: Timestamp,
     /// Whether it is a stored pack, as it is.
     pub reused: bool,
+    /// Digest of the component that planned it.
+    pub component: String,
 }
 
 /// `verify` of one repo.

@@ -137,6 +137,7 @@ impl Store {
             bytes: found.bytes,
             expires_at,
             reused: found.reused,
+            component: self.sandbox.digest().to_owned(),
         })
     }
 

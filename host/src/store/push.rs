@@ -110,9 +110,12 @@ impl Store {
             let fresh = fresh_files(snapshot.as_mut(), &received).await?;
             if fresh.is_empty() && !options.force {
                 let heads = snapshot.heads().await?;
-                return Ok(report(repo, &received, None, &heads));
+                return Ok(self.push_reports(repo, &received, None, &heads));
             }
-            let prepared = self.prepare(snapshot, &received, &fresh, options).await?;
+            let prepared = match self.prepare(snapshot, &received, &fresh, options).await {
+                Err(error) if self.is_stale(row.id, &error).await? => continue,
+                prepared => prepared?,
+            };
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             if holding.is_none() {
                 holding = Some(self.catalog.hold(Hold::Publishing).await?);
@@ -127,11 +130,44 @@ impl Store {
                 }
             }
             match self.catalog.publish_push(&prepared.push).await? {
-                Published::Done { .. } => return Ok(report(repo, &received, Some(&prepared), &prepared.heads)),
+                Published::Done { .. } => return Ok(self.push_reports(repo, &received, Some(&prepared), &prepared.heads)),
                 Published::Changed => {}
             }
         }
         Err(Error::Busy { repo: repo.clone(), what: "packs were pushed to it" })
+    }
+
+    fn push_reports(
+        &self,
+        repo: &RepoName,
+        received: &[Received],
+        prepared: Option<&Prepared>,
+        heads: &[Head],
+    ) -> Vec<PushReport> {
+        let stored = |i: usize| prepared.and_then(|p| p.files.iter().position(|f| *f == i).map(|at| &p.push.packs[at]));
+        received
+            .iter()
+            .enumerate()
+            .map(|(i, one)| {
+                let counts = one.written.scanned.distinct();
+                let pack = stored(i);
+                PushReport {
+                    repo: repo.clone(),
+                    file: one.file.display().to_string(),
+                    mpack_key: one.written.key,
+                    status: if pack.is_some() { PushStatus::Stored } else { PushStatus::Unchanged },
+                    objects: counts.objects,
+                    commits: counts.commits,
+                    snapshots: counts.snapshots,
+                    tags: counts.tags,
+                    new_objects: pack
+                        .map_or(0, |p| p.fresh.iter().filter(|f| f.row.entity[0] == Kind::Object as u8).count() as u64),
+                    bytes: one.written.bytes,
+                    branch_heads: named(heads),
+                    component: self.sandbox.digest().to_owned(),
+                }
+            })
+            .collect()
     }
 
     /// Takes a file into staging and reads it back.
@@ -448,29 +484,4 @@ async fn fresh_files(snapshot: &mut dyn Snapshot, received: &[Received]) -> Resu
     let held = snapshot.holds(&keys).await?;
     let mut met = BTreeSet::new();
     Ok((0..received.len()).filter(|i| !held[*i] && met.insert(keys[*i])).collect())
-}
-
-fn report(repo: &RepoName, received: &[Received], prepared: Option<&Prepared>, heads: &[Head]) -> Vec<PushReport> {
-    let stored = |i: usize| prepared.and_then(|p| p.files.iter().position(|f| *f == i).map(|at| &p.push.packs[at]));
-    received
-        .iter()
-        .enumerate()
-        .map(|(i, one)| {
-            let counts = one.written.scanned.distinct();
-            let pack = stored(i);
-            PushReport {
-                repo: repo.clone(),
-                file: one.file.display().to_string(),
-                mpack_key: one.written.key,
-                status: if pack.is_some() { PushStatus::Stored } else { PushStatus::Unchanged },
-                objects: counts.objects,
-                commits: counts.commits,
-                snapshots: counts.snapshots,
-                tags: counts.tags,
-                new_objects: pack.map_or(0, |p| p.fresh.iter().filter(|f| f.row.entity[0] == Kind::Object as u8).count() as u64),
-                bytes: one.written.bytes,
-                branch_heads: named(heads),
-            }
-        })
-        .collect()
 }
