@@ -47,7 +47,7 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
 
     console.press_shown(&["Enter open"]).await;
     console.shows("PROVEN");
-    console.shows("stay on disk until they are deleted");
+    console.shows("stay on disk until packhouse prune deletes them");
     let proven = console.app.model.runs.current().map(|run| run.repo.to_string()).unwrap();
     assert!(worst.contains(&proven));
     console.press_shown(&["Esc back", "Esc back"]).await;

@@ -16,7 +16,7 @@
 //!  Plan        sha256:1f0a…
 //!  Component   sha256:c0c0…
 //!
-//!  Everything is proven before the new pack is used, and the old packs stay until they are deleted.
+//!  Everything is proven before the new pack is used, and the old packs stay until packhouse prune deletes them.
 //!
 //!  [ Cancel ]  Esc     Consolidate  y
 //! ```
@@ -137,7 +137,7 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     lines.extend(fact("Component", &report.component));
     lines.push(Line::default());
     lines.extend(plain(wrap(
-        "Everything is proven before the new pack is used, and the old packs stay until they are deleted.",
+        "Everything is proven before the new pack is used, and the old packs stay until packhouse prune deletes them.",
         room,
     )));
     lines

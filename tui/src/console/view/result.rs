@@ -9,7 +9,7 @@
 //!  Repeated    34 records not written again
 //!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Planned by  component sha256:…
-//!  Old packs   812.0 KiB stay on disk until they are deleted
+//!  Old packs   812.0 KiB stay on disk until packhouse prune deletes them
 //!
 //!  PROVEN BEFORE IT WAS PUBLISHED
 //!  ✓ 144 entities: all that the index maps, in the encodings that it maps
@@ -84,7 +84,7 @@ fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'stat
     let mut lines = styled(wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room), look.good());
     lines.push(Line::default());
     lines.extend(facts(model, report, room));
-    let old = format!("{} stay on disk until they are deleted", size(report.bytes_before));
+    let old = format!("{} stay on disk until packhouse prune deletes them", size(report.bytes_before));
     lines.extend(long_fact(look, "Old packs", &old, room));
     lines.extend(proof(model, report.proven.as_ref(), room));
     lines

@@ -49,7 +49,7 @@ pub(super) fn lines(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usi
     lines.push(Line::default());
     lines.extend(facts(model, gate, repos, room));
     lines.push(Line::default());
-    let words = "Each is planned when its turn comes, and proven before anything is replaced. One that fails stays as it is, and the others go on. The old packs stay until they are deleted.";
+    let words = "Each is planned when its turn comes, and proven before anything is replaced. One that fails stays as it is, and the others go on. The old packs stay until packhouse prune deletes them.";
     lines.extend(plain(wrap(words, room)));
     let (unseen, seen): (Vec<&RepoSummary>, _) = repos.iter().partition(|repo| gate.hidden.contains(&repo.repo));
     lines.extend(named(model, "REPOS THAT THE FILTER HIDES", &unseen, room));
