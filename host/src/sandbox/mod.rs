@@ -135,7 +135,9 @@ impl Sandbox {
         speaks_our_wit(&component, &engine).map_err(refused("being linked"))?;
         let mut linker = Linker::new(&engine);
         bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(refused("being linked"))?;
-        linker.instantiate_pre(&component).map_err(refused("being linked"))?;
+        // All imports and exports are there, of the types that they should have.
+        let linked = linker.instantiate_pre(&component).and_then(bindings::EnginePre::new);
+        linked.map_err(refused("being linked"))?;
         let ticker = Arc::new(Ticker::new(&engine));
         Ok(Sandbox { engine, component, linker: Arc::new(linker), ticker, digest: digest.into(), limits })
     }

@@ -54,7 +54,7 @@ impl Check {
 
 /// Looks at one thing after the other.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
-    let options = place::options(&context.globals)?;
+    let mut options = place::options(&context.globals)?;
     let output = &context.output;
     let mut exit = Exit::Done;
     let mut tell = |check: Check| {
@@ -69,10 +69,11 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         tell(folder("packs folder", &options.packs))?;
     }
     tell(space(&options.packs))?;
+    let other = options.component.take();
     for check in store(options).await {
         tell(check)?;
     }
-    tell(component().await)?;
+    tell(component(other).await)?;
     tell(terminal(output))?;
     Ok(exit)
 }
@@ -149,16 +150,22 @@ async fn store(options: StoreOptions) -> Vec<Check> {
     checks
 }
 
-/// Compiles the component afresh, past any cache.
-async fn component() -> Check {
+/// Compiles the component afresh, past any cache: the one in `other`, if there is one.
+async fn component(other: Option<PathBuf>) -> Check {
     const CHECK: &str = "component";
-    const WAY_OUT: &str =
-        "this binary is damaged, or the system forbids it to make code; install it anew, and look for such a rule";
-    let compiled = tokio::task::spawn_blocking(|| match Sandbox::reference(None) {
-        Ok(sandbox) => Check::ok(CHECK, format!("compiles, {}", sandbox.digest())),
-        Err(error) => Check::fail(CHECK, error.to_string(), WAY_OUT),
+    let way_out = match other {
+        None => "this binary is damaged, or the system forbids it to make code; install it anew, and look for such a rule",
+        Some(_) => "leave out --component and PACKHOUSE_COMPONENT, or give a component of this WIT",
+    };
+    let compiled = tokio::task::spawn_blocking(move || match other {
+        None => Sandbox::reference(None),
+        Some(file) => Sandbox::open(&file, None),
     });
-    compiled.await.unwrap_or_else(|panic| Check::fail(CHECK, panic.to_string(), WAY_OUT))
+    match compiled.await {
+        Ok(Ok(sandbox)) => Check::ok(CHECK, format!("compiles, {}", sandbox.digest())),
+        Ok(Err(error)) => Check::fail(CHECK, error.to_string(), way_out),
+        Err(panic) => Check::fail(CHECK, panic.to_string(), way_out),
+    }
 }
 
 /// Nothing here is wrong; it explains what the output looks like.
