@@ -1,6 +1,6 @@
 //! Ports that fail on purpose, or that count, around the real ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -40,6 +40,26 @@ pub struct Fault {
     /// Bytes that are free, at most.
     room: u64,
     meanwhile: Option<Meanwhile>,
+    /// Calls of `hold` that have not been answered.
+    waiting: Arc<AtomicI64>,
+    /// Holdings that have not been dropped.
+    holding: Arc<AtomicI64>,
+}
+
+/// Counts one up until it is dropped.
+struct Counted(Arc<AtomicI64>);
+
+impl Counted {
+    fn up(count: &Arc<AtomicI64>) -> Counted {
+        count.fetch_add(1, Ordering::SeqCst);
+        Counted(count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl std::fmt::Debug for Fault {
@@ -51,17 +71,25 @@ impl std::fmt::Debug for Fault {
 impl Fault {
     /// The call with that number fails, counted from 0.
     pub fn at(call: i64, moment: Moment) -> Self {
-        Fault { left: Arc::new(AtomicI64::new(call)), moment, rows: Arc::default(), room: u64::MAX, meanwhile: None }
+        Fault {
+            left: Arc::new(AtomicI64::new(call)),
+            moment,
+            rows: Arc::default(),
+            room: u64::MAX,
+            meanwhile: None,
+            waiting: Arc::default(),
+            holding: Arc::default(),
+        }
     }
 
-    /// Before the call with that number, somebody else does something. A call that they have to wait for is not waited for
-    /// longer than a moment: they go on while the call is made.
-    pub fn meanwhile<F>(call: i64, what: impl Fn() -> F + Send + Sync + 'static) -> Self
+    /// Before the call with that number, somebody else does something, on a store with the fault `theirs`. If they come to wait
+    /// for the caller, they go on while the call is made.
+    pub fn meanwhile<F>(call: i64, theirs: &Fault, what: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let what: Meanwhile = Arc::new(move || Box::pin(what()));
-        Fault { meanwhile: Some(what), ..Fault::at(call, Moment::Meanwhile) }
+        Fault { meanwhile: Some(what), waiting: theirs.waiting.clone(), ..Fault::at(call, Moment::Meanwhile) }
     }
 
     /// No call fails.
@@ -107,10 +135,13 @@ impl Fault {
             Moment::Before if strikes => return Err(Fault::error()),
             Moment::Meanwhile if strikes => {
                 if let Some(meanwhile) = &self.meanwhile {
-                    // Whoever waits goes on in the background; whoever fails fails the test.
-                    let ended = tokio::time::timeout(Duration::from_millis(300), tokio::spawn(meanwhile())).await;
-                    if let Ok(Err(failed)) = ended {
-                        std::panic::resume_unwind(failed.into_panic());
+                    let doing = tokio::spawn(meanwhile());
+                    let in_the_way = || self.waiting.load(Ordering::SeqCst) > 0 && self.holding.load(Ordering::SeqCst) > 0;
+                    while !doing.is_finished() && !in_the_way() {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    if doing.is_finished() {
+                        doing.await.expect("what is done meanwhile does not fail");
                     }
                 }
             }
@@ -200,6 +231,9 @@ impl Vault for FaultyVault {
     async fn list(&self) -> Result<Vec<ListedPack>> {
         self.fault.around(self.inner.list()).await
     }
+    fn register(&self, catalog: &Path) -> Result<Vec<String>> {
+        self.inner.register(catalog)
+    }
     async fn sweep(&self) -> Result<Swept> {
         self.inner.sweep().await
     }
@@ -219,6 +253,9 @@ impl Catalog for FaultyCatalog {
     fn place(&self) -> String {
         self.inner.place()
     }
+    fn file(&self) -> PathBuf {
+        self.inner.file()
+    }
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
     }
@@ -226,7 +263,7 @@ impl Catalog for FaultyCatalog {
         self.fault.around(self.inner.repo(name)).await
     }
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
-        self.inner.repos(after, limit).await
+        self.fault.around(self.inner.repos(after, limit)).await
     }
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
         self.fault.around(self.inner.summaries(after, limit)).await
@@ -265,17 +302,26 @@ impl Catalog for FaultyCatalog {
     async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
         self.fault.around(self.inner.note_answer(repo, key, expires_at)).await
     }
-    async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
-        self.fault.around(self.inner.expire_answers(repo, now)).await
+    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        self.fault.around(self.inner.expired_answers(repo, now)).await
+    }
+    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
+        self.fault.around(self.inner.forget_answers(repo, now)).await
     }
     async fn hold(&self, hold: Hold) -> Result<Holding> {
-        self.fault.around(self.inner.hold(hold)).await
+        let waiting = Counted::up(&self.fault.waiting);
+        let holding = self.fault.around(self.inner.hold(hold)).await?;
+        drop(waiting);
+        Ok(Holding::new((holding, Counted::up(&self.fault.holding))))
     }
     async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
         self.fault.around(self.inner.unneeded_packs()).await
     }
-    async fn forget_packs(&self, packs: &[i64]) -> Result<Vec<i64>> {
-        self.fault.around(self.inner.forget_packs(packs)).await
+    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp) -> Result<Vec<MpackKey>> {
+        self.fault.around(self.inner.forget_packs(packs, until)).await
+    }
+    async fn held_packs(&self) -> Result<Vec<MpackKey>> {
+        self.fault.around(self.inner.held_packs()).await
     }
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         self.fault.around(self.inner.knows_packs(keys)).await

@@ -27,7 +27,7 @@ const LIMITS: Limits = Limits {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a consolidation, a fetch and a push are told, and a part of the error that must come of it.
-const CONSOLIDATIONS: [(&str, &str); 24] = [
+const CONSOLIDATIONS: [(&str, &str); 25] = [
     ("drops-an-object", "is not there"),
     ("repeats-an-object", "is there twice"),
     ("outside-a-pack", "are not whole records"),
@@ -51,6 +51,7 @@ const CONSOLIDATIONS: [(&str, &str); 24] = [
     ("calls-for-ever", "it made more than"),
     ("hoards-handles", "handle limit exceeded"),
     ("asks-for-content", "are not one commit, snapshot or tag"),
+    ("fakes-damage", "is lost, and it is not"),
     ("asks-for-nonsense", "NONE"),
 ];
 const FETCHES: [(&str, &str); 3] = [
@@ -58,8 +59,13 @@ const FETCHES: [(&str, &str); 3] = [
     ("reuses-any-pack", "does not hold what it counts"),
     ("counts-wrong", "records and its steps copy"),
 ];
-const PUSHES: [(&str, &str); 3] =
-    [("forges-a-head", "which nobody gave"), ("prefers-nobody", "prefer"), ("forgets-edges", "commit")];
+const PUSHES: [(&str, &str); 5] = [
+    ("forges-a-head", "which nobody gave"),
+    ("forgets-heads", "decides on others"),
+    ("rewinds-heads", "to which"),
+    ("prefers-nobody", "prefer"),
+    ("forgets-edges", "commit"),
+];
 
 struct Place {
     store: TestStore,
@@ -105,6 +111,7 @@ impl Place {
         assert_eq!(error.class(), Class::Refused, "{misdeed}: {words}");
         assert!(words.contains(self.hostile.component_digest()), "{misdeed}: the error names the component: {words}");
         assert!(words.contains(says), "{misdeed}: `{words}` lacks `{says}`");
+        assert!(words.len() < 3000, "{misdeed}: what a component says is cut");
         assert_eq!(self.state().await, before, "{misdeed} changed the store");
     }
 
@@ -141,6 +148,37 @@ async fn law_4_no_misdeed_in_a_fetch_gets_through() {
         place.fails(misdeed, says, async |store| store.fetch(&place.store.repo, &request, &Progress::silent()).await).await;
         place.is_sound(misdeed).await;
     }
+}
+
+/// What the client says that it has makes no difference: neither an unknown commit nor one that leads to nothing that was wanted.
+#[tokio::test]
+async fn law_4_an_answer_without_what_was_wanted_is_refused_whatever_the_client_has() {
+    let place = Place::told("answers-nothing").await;
+    let head = place.store.heads().await["main"].clone();
+    let known = model::union(&place.store.packs().await);
+    let root =
+        known.keys().filter(|(kind, id)| *kind == model::Kind::Commit && *id != head).map(|(_, id)| id.clone()).next().unwrap();
+    for have in ["0".repeat(64), root] {
+        for want in [vec![], vec![head.clone()]] {
+            let request = FetchRequest { want, have: vec![have.clone()], ..FetchRequest::default() };
+            let fetch = async |store: &Store| store.fetch(&place.store.repo, &request, &Progress::silent()).await;
+            place.fails("answers-nothing", "its answer leaves out commit", fetch).await;
+        }
+    }
+    // Of what it has already, nothing need be sent.
+    let request = FetchRequest { want: vec![head.clone()], have: vec![head], ..FetchRequest::default() };
+    place.hostile.fetch(&place.store.repo, &request, &Progress::silent()).await.unwrap();
+}
+
+/// Handing over has a limit of its own, far below that of memory.
+#[tokio::test]
+async fn law_4_a_component_hands_over_no_more_than_it_may() {
+    let place = Place::told("hands-over-too-much").await;
+    let component = std::fs::read(fixtures::hostile_component()).unwrap();
+    let sandbox = Sandbox::load(&component, None, Limits { memory: 1 << 30, ..LIMITS }).unwrap();
+    let hostile = faulty::open(options(&place.store.data()), sandbox, &Fault::never()).await.unwrap();
+    let error = hostile.gc(&place.store.repo, &Progress::silent()).await.unwrap_err().to_string();
+    assert!(error.contains("fuel"), "{error}");
 }
 
 #[tokio::test]

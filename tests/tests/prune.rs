@@ -144,9 +144,9 @@ async fn orphans_are_reported_and_go_when_asked_for_and_old() {
     store.sound().await;
 }
 
-/// Packs of another catalog are all orphans to this one.
+/// Law 10: what another catalog's shelves hold is not known here.
 #[tokio::test]
-async fn a_catalog_that_knows_none_of_the_packs_deletes_none() {
+async fn packs_of_two_catalogs_are_not_deleted_by_either() {
     let store = TestStore::new().await;
     store.push_each(&packs()).await;
     for file in store.packs().await {
@@ -157,8 +157,54 @@ async fn a_catalog_that_knows_none_of_the_packs_deletes_none() {
     let other = StoreOptions { catalog: elsewhere.path().join("c.db"), ..options(&store.data()) };
     let other = Store::open(other).await.unwrap();
     let error = other.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
+    assert!(error.to_string().contains("are those of 2 catalogs: "), "{error}");
+    let again = Store::open(options(&store.data())).await.unwrap();
+    again.prune(NOW, &Progress::silent()).await.unwrap_err();
+
+    // With the other's note only, as after a restored backup of a folder: it knows none of the packs.
+    for note in std::fs::read_dir(store.data().join("catalogs")).unwrap() {
+        let note = note.unwrap().path();
+        if std::fs::read_to_string(&note).unwrap() == "catalog.db" {
+            std::fs::remove_file(note).unwrap();
+        }
+    }
+    let other = StoreOptions { catalog: elsewhere.path().join("c.db"), ..options(&store.data()) };
+    let error =
+        Store::open(other).await.unwrap().prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
     assert!(error.to_string().contains("knows none of the 4 packs"), "{error}");
     store.sound().await;
+}
+
+/// A catalog from a backup takes what it does not know yet for an orphan: it may be all that is left.
+#[tokio::test]
+async fn a_catalog_from_a_backup_deletes_no_orphans() {
+    let store = TestStore::new().await;
+    store.push_each(&packs()).await;
+    let backup = tempfile::tempdir().unwrap();
+    for file in ["catalog.db", "catalog.db-wal"] {
+        std::fs::copy(store.data().join(file), backup.path().join(file)).unwrap();
+    }
+    let consolidated = store.gc().await.unwrap().consolidated_key.unwrap();
+    prune(&store.store, NOW).await;
+    let hex = &consolidated.to_string()[7..];
+    let pack = store.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
+    std::fs::File::options().write(true).open(&pack).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let data = store.data().join("restored");
+    std::fs::create_dir_all(&data).unwrap();
+    for file in ["catalog.db", "catalog.db-wal"] {
+        std::fs::copy(backup.path().join(file), data.join(file)).unwrap();
+    }
+    std::fs::remove_dir_all(store.data().join("catalogs")).unwrap();
+    let restored = StoreOptions { catalog: data.join("catalog.db"), ..options(&store.data()) };
+    let restored = Store::open(restored).await.unwrap();
+    // Another pack that it knows is there: the orphan is not all there is.
+    let branch = [("side".to_owned(), "0".repeat(64))].into_iter().collect();
+    let file = store.file(&model::canonical(&Default::default(), &branch));
+    restored.push(&store.repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+    let error = restored.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("which a repo needs, is not in") || words.contains("knows none of"), "{words}");
+    assert!(pack.exists());
 }
 
 /// Law 5: whatever call fails, before or after it did its work, every fetch goes on working and the next run finishes.
@@ -192,6 +238,7 @@ async fn law_5_a_prune_that_fails_anywhere_leaves_a_sound_store() {
 struct Races {
     store: TestStore,
     other: Arc<Store>,
+    others: Fault,
     packs: Vec<Vec<u8>>,
     /// Clock and ids of both: they must not draw the same.
     world: Arc<FixedWorld>,
@@ -207,13 +254,15 @@ impl Races {
         store.push_each(&packs[..packs.len() - 1]).await;
         let world = Arc::new(FixedWorld::starting_at(TOMORROW.parse().unwrap()));
         let other = StoreOptions { world: world.clone(), ..options(&store.data()) };
-        Races { other: Arc::new(Store::open(other).await.unwrap()), store, packs, world }
+        let others = Fault::never();
+        let other = faulty::open(other, Sandbox::reference(None).unwrap(), &others).await.unwrap();
+        Races { other: Arc::new(other), others, store, packs, world }
     }
 
     /// The store, with a consolidation and a deletion by the other before one of its calls.
     async fn raced(&self, call: i64) -> (Store, Fault) {
         let (other, repo) = (self.other.clone(), self.store.repo.clone());
-        let fault = Fault::meanwhile(call, move || {
+        let fault = Fault::meanwhile(call, &self.others, move || {
             let (other, repo) = (other.clone(), repo.clone());
             async move {
                 other.gc(&repo, &Progress::silent()).await.unwrap();

@@ -74,6 +74,8 @@ misdeeds! {
     AsksForContent = "asks-for-content",
     /// It asks for what is not there, in no order, and plans honestly if it is refused each time.
     AsksForNonsense = "asks-for-nonsense",
+    /// It says at length that something is lost which nobody ever had.
+    FakesDamage = "fakes-damage",
     /// It answers a fetch with nothing.
     AnswersNothing = "answers-nothing",
     /// It answers a fetch with whatever pack is first.
@@ -82,6 +84,10 @@ misdeeds! {
     ForgesAHead = "forges-a-head",
     /// It prefers encodings that are not there.
     PrefersNobody = "prefers-nobody",
+    /// It decides on no head at all.
+    ForgetsHeads = "forgets-heads",
+    /// It leaves branches where they were.
+    RewindsHeads = "rewinds-heads",
     /// It leaves out what a commit reaches.
     ForgetsEdges = "forgets-edges",
 }
@@ -115,6 +121,11 @@ pub(crate) fn before_planning(misdeed: Misdeed) -> Result<(), Fault> {
             }
         }
         Misdeed::AsksForNonsense => nonsense(),
+        Misdeed::FakesDamage => {
+            let id = EntityId::new(Form::Bare, [0xee; 32]);
+            let fault = packhouse_core::Fault::Lost { kind: Kind::Object, id, wanted_by: "somebody".repeat(1 << 17) };
+            return Err(fault.into());
+        }
         _ => {}
     }
     Ok(())

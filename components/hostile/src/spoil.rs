@@ -163,6 +163,14 @@ pub(crate) fn index(misdeed: Misdeed, index: &mut Index) {
                 head.commit = EntityId::new(Form::Bare, [0xee; 32]);
             }
         }
+        Misdeed::ForgetsHeads => index.heads.clear(),
+        Misdeed::RewindsHeads => {
+            let stored = Imports.heads(None, packhouse_core::ports::MAX_ITEMS).unwrap_or_default();
+            for head in &mut index.heads {
+                let before = stored.iter().find(|stored| stored.branch == head.branch);
+                head.commit = before.map_or(head.commit, |before| before.commit);
+            }
+        }
         Misdeed::PrefersNobody => index.preferred.extend([3, u64::MAX]),
         Misdeed::ForgetsEdges => {
             index.edges.pop();

@@ -13,6 +13,7 @@ mod rows;
 pub mod sqlite;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -33,6 +34,9 @@ pub use rows::{
 pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// Where it is, for messages.
     fn place(&self) -> String;
+
+    /// Where it is, whatever links lead there: two catalogs never have one.
+    fn file(&self) -> PathBuf;
 
     /// Makes a repo. `None` when the name is taken.
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>>;
@@ -78,8 +82,11 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// Remembers that an assembled pack is good until a time; a later time wins.
     async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()>;
 
-    /// Forgets the answers that have expired, and names them.
-    async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>>;
+    /// The answers that have expired. They are forgotten when they are gone.
+    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>>;
+
+    /// Forgets the answers that have expired.
+    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()>;
 
     /// Waits for the right to publish or to delete. A pack goes into the vault before a shelf holds it: while somebody is
     /// between the two, nobody deletes.
@@ -88,8 +95,11 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// Packs that repos have retired and that no shelf of any repo holds, by key; with the last time that one retired it.
     async fn unneeded_packs(&self) -> Result<Vec<Retired>>;
 
-    /// Forgets packs by their numbers, except those that a shelf holds by now. Gives the numbers of those that are forgotten.
-    async fn forget_packs(&self, packs: &[i64]) -> Result<Vec<i64>>;
+    /// Forgets packs, except those that a shelf holds by now, or that a repo has retired later than `until`. Gives those that are forgotten.
+    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp) -> Result<Vec<MpackKey>>;
+
+    /// All packs that are on shelves.
+    async fn held_packs(&self) -> Result<Vec<MpackKey>>;
 
     /// For each key, whether any repo knows that pack.
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;

@@ -210,20 +210,31 @@ fn named(text: &str) -> EntityId {
     }
 }
 
+/// Characters of a text of a component that are kept: it ends up in messages and in the catalog.
+const TEXT: usize = 1000;
+
+/// As much of a text as is kept.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(TEXT) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
 /// What a component says of why there is no plan.
 pub(super) fn fault(fault: types::Fault) -> Fault {
     match fault {
         types::Fault::Malformed(m) => {
-            Fault::Malformed { kind: m.kind.into(), id: named(&m.id), at: m.at.into(), offset: m.offset, reason: m.reason }
+            Fault::Malformed { kind: m.kind.into(), id: named(&m.id), at: m.at.into(), offset: m.offset, reason: cut(m.reason) }
         }
         types::Fault::Disagrees(d) => Fault::Disagrees {
             kind: d.kind.into(),
             id: named(&d.id),
             first: d.first.into(),
             second: d.second.into(),
-            detail: d.detail,
+            detail: cut(d.detail),
         },
-        types::Fault::Lost(l) => Fault::Lost { kind: l.kind.into(), id: named(&l.id), wanted_by: l.wanted_by },
+        types::Fault::Lost(l) => Fault::Lost { kind: l.kind.into(), id: named(&l.id), wanted_by: cut(l.wanted_by) },
         types::Fault::UnknownWant(ids) => Fault::UnknownWant(ids.iter().map(|id| named(id)).collect()),
         types::Fault::HeadConflict(conflicts) => Fault::HeadConflict(
             conflicts

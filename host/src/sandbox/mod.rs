@@ -30,6 +30,9 @@ pub use limits::Limits;
 /// The runtime, as tapes name it.
 pub const RUNTIME: &str = "wasmtime 48";
 
+/// Steps that are reserved for before they are there.
+const RESERVED: u64 = 1 << 16;
+
 /// Bytes that a plan may write of its own: headers and the heads of all branches.
 const LITERALS: usize = 64 << 20;
 
@@ -117,7 +120,14 @@ impl Sandbox {
     /// [`Error::Io`], or as [`Sandbox::load`].
     pub fn open(file: &Path, cache: Option<&Path>) -> Result<Sandbox> {
         let bytes = std::fs::read(file).map_err(Error::io("reading the component", file))?;
-        Sandbox::load(&bytes, cache, Limits::default())
+        Sandbox::load(&bytes, cache, Limits::default()).map_err(|error| match error {
+            Error::Component { reason, .. } => {
+                // Where the bytes are wrong stands in lines of its own.
+                let reason = reason.lines().next().unwrap_or_default().to_owned();
+                Error::Unsupported(format!("{} is no component that packhouse can run: {reason}", file.display()))
+            }
+            error => error,
+        })
     }
 
     /// Any component of our world.
@@ -318,13 +328,14 @@ fn read_plan(
     mut page: impl FnMut(u64, u32) -> wasmtime::Result<Vec<types::Step>>,
 ) -> wasmtime::Result<Plan> {
     // A record is copied at most once, and a plan has a literal a section.
-    let most = records + 8;
+    let most = records.saturating_add(8);
     wasmtime::ensure!(summary.steps <= most, "its plan claims {} steps where there are {records} records", summary.steps);
     let mut plan = Plan {
         records: imports::counts(&summary.records),
         bytes: summary.bytes,
         duplicates: summary.duplicates,
-        steps: Vec::with_capacity(summary.steps as usize),
+        // Claims are not reserved for: what is given is.
+        steps: Vec::with_capacity(summary.steps.min(RESERVED) as usize),
     };
     let mut literal = 0;
     while (plan.steps.len() as u64) < summary.steps {

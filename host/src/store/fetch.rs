@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_core::{Answer, Counts, EntityId, Head, Request, Row};
+use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
 use super::load::{distinct_packs, examine};
 use super::prove::Failed;
+use super::reach::unreached;
 use super::{Store, TRIES, blocking, prove};
-use crate::catalog::{RepoRow, entity_key};
+use crate::catalog::{Hold, RepoRow, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::scan::Scanned;
@@ -25,6 +26,7 @@ use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{Run, RunPack};
 use crate::tape::Question;
+use crate::tape::record::replaceable;
 use crate::vault::StoredPack;
 
 /// What to fetch.
@@ -83,9 +85,7 @@ impl Store {
         let now = self.world.now();
         let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         let expires_at = now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
-        for key in self.catalog.expire_answers(row.id, now).await? {
-            self.vault.remove_answer(&row.repo_id, &key).await?;
-        }
+        self.expire_answers(row, now, false).await?;
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -95,7 +95,11 @@ impl Store {
         if request.want.is_empty() {
             ask.want_if_known = heads.iter().map(|h| h.commit).collect();
         }
-        ask.have = request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
+        // A have that the repo does not know says nothing of what the client has. Without it, more can be proven of the answer.
+        let had: Vec<EntityId> = request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
+        let keys: Vec<_> = had.iter().map(|id| entity_key(Kind::Commit, *id)).collect();
+        let known = snapshot.lookup(&keys).await?;
+        ask.have = had.into_iter().zip(known).filter(|(_, known)| known.is_some()).map(|(id, _)| id).collect();
 
         let packs = Arc::new(self.directories(repo, &distinct_packs(&shelves)).await?);
         let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
@@ -206,9 +210,11 @@ impl Store {
         }
         let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
         self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path()).await?;
-        // Noted first: an answer that nobody knows of would stay for ever.
+        // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in between.
+        let holding = self.catalog.hold(Hold::Publishing).await?;
         self.catalog.note_answer(row.id, &written.key, expires_at).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, &written.key).await?;
+        drop(holding);
         Ok(Found { key: written.key, url, bytes: written.bytes, reused: false })
     }
 
@@ -229,8 +235,14 @@ impl Store {
         };
         let path = path.to_owned();
         let ends = blocking(move || prove::open_ends(&scanned, &ask, read).map_err(Error::io("reading", path))).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        // What was wanted and is had already need not be sent.
+        let open = ends.iter().map(|end| end.id).collect();
+        let open =
+            if closed.ask.have.is_empty() { open } else { unreached(snapshot.as_mut(), &[], &closed.ask.have, open).await? };
+        let ends: Vec<_> = ends.into_iter().filter(|end| open.contains(&end.id)).collect();
         let keys: Vec<_> = ends.iter().map(|end| entity_key(end.kind, end.id)).collect();
-        let known = self.catalog.snapshot(row.id).await?.lookup(&keys).await?;
+        let known = snapshot.lookup(&keys).await?;
         // What stands on another shelf was pushed after the answer was planned.
         let left_out =
             ends.iter().zip(known).find(|(_, known)| known.is_some_and(|(shelf, _)| closed.planned_from.contains(&shelf)));
@@ -261,6 +273,7 @@ impl Store {
 }
 
 fn copy_whole(pack: &StoredPack, output: &Path, name: &str) -> Result<()> {
+    replaceable(output)?;
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = folder.join(format!(".packhouse-{name}"));
     let write = || -> std::io::Result<()> {

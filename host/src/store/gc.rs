@@ -13,13 +13,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use packhouse_core::{Head, Plan};
+use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{Consolidation, Hold, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums};
+use crate::catalog::{Consolidation, Hold, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
@@ -85,9 +85,14 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownRepo`]; damage, where a pack or a record can't be read.
     pub async fn plan_gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcPlan> {
-        let started = self.world.now();
         let row = self.known_repo(repo).await?;
-        self.plan(&row, started, progress).await
+        for tries in 1.. {
+            match self.plan(&row, self.world.now(), progress).await {
+                Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => {}
+                planned => return planned,
+            }
+        }
+        unreachable!("the loop ends by returning")
     }
 
     async fn plan(&self, row: &RepoRow, started: Timestamp, progress: &Progress) -> Result<GcPlan> {
@@ -212,6 +217,8 @@ impl Store {
 
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         let holding = self.catalog.hold(Hold::Publishing).await?;
+        // Whoever asked to stop while that was waited for still can.
+        progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.vault.store(staged, &written.key).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
         self.keep_directory(&directory).await;
@@ -309,6 +316,14 @@ impl Store {
         Err(self.damaged(repo, &key, detail))
     }
 
+    /// Whether an entity is one that the index knows and no pack of a run gives.
+    async fn is_lost(&self, repo: &RepoName, packs: &[RunPack], kind: Kind, id: EntityId) -> Result<bool> {
+        let row = self.known_repo(repo).await?;
+        let known = self.catalog.snapshot(row.id).await?.lookup(&[entity_key(kind, id)]).await?;
+        let given = || packs.iter().flat_map(|pack| pack.directory.rows()).any(|row| (row.kind, row.id) == (kind, id));
+        Ok(known.iter().any(Option::is_some) && !given())
+    }
+
     /// A fault that a component found in stored records is damage if the pack is damaged: they were sound when they
     /// were pushed.
     pub(super) async fn run_error(&self, repo: &RepoName, packs: &[RunPack], error: RunError) -> Error {
@@ -319,7 +334,14 @@ impl Store {
                 let detail = format!("{kind} {id}: {reason}, at byte {offset}");
                 self.unproven(repo, packs, Failed::Source { pack: at.pack, detail }).await
             }
-            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
+            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => match self.is_lost(repo, packs, kind, id).await {
+                Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
+                Ok(false) => {
+                    let reason = format!("it says that {kind} {id} is lost, and it is not");
+                    self.unproven(repo, packs, Failed::Component(reason)).await
+                }
+                Err(error) => error,
+            },
             RunError::Fault(Fault::UnknownWant(ids)) => {
                 Error::UnknownWant { repo: repo.clone(), ids: ids.iter().map(ToString::to_string).collect() }
             }

@@ -9,6 +9,7 @@ mod overview;
 mod prove;
 mod prune;
 mod push;
+mod reach;
 mod record;
 mod repo;
 #[cfg(test)]
@@ -82,6 +83,8 @@ pub struct Store {
     world: Arc<dyn World>,
     swept: Swept,
     deck: Option<Arc<Deck>>,
+    /// Where the catalogs are that have packs in the vault; this one's among them.
+    catalogs: Arc<[String]>,
 }
 
 impl Store {
@@ -90,13 +93,7 @@ impl Store {
     /// # Errors
     /// When a folder or the catalog can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
     pub async fn open(options: StoreOptions) -> Result<Store> {
-        for folder in [options.catalog.parent(), Some(&options.packs)].into_iter().flatten() {
-            if !folder.as_os_str().is_empty() {
-                std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
-            }
-        }
-        let catalog = SqliteCatalog::open(&options.catalog).await?;
-        let vault = LocalVault::open(&options.packs)?;
+        // First what makes nothing: a component that is none leaves no store behind.
         let cache = options.cache;
         let component = options.component;
         let sandbox = blocking(move || match component {
@@ -104,6 +101,13 @@ impl Store {
             Some(file) => Sandbox::open(&file, cache.as_deref()),
         })
         .await?;
+        for folder in [options.catalog.parent(), Some(&options.packs)].into_iter().flatten() {
+            if !folder.as_os_str().is_empty() {
+                std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+            }
+        }
+        let catalog = SqliteCatalog::open(&options.catalog).await?;
+        let vault = LocalVault::open(&options.packs)?;
         Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
     }
 
@@ -121,7 +125,8 @@ impl Store {
         if swept.removed > 0 {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
-        Ok(Store { catalog, vault, sandbox, world, swept, deck: None })
+        let catalogs = vault.register(&catalog.file())?.into();
+        Ok(Store { catalog, vault, sandbox, world, swept, deck: None, catalogs })
     }
 
     /// Digest of the component that this store runs.

@@ -127,17 +127,14 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
     Ok(compared)
 }
 
-/// What an answer to a client that has nothing leaves open: what was asked for, or a record of it reaches, and it does not hold.
-/// Nothing of that may be something that the repo knows. For other answers that can't be told without walking all that
-/// the client has.
+/// What an answer leaves open: what was asked for and it does not hold; and, of an answer to a client that has nothing, what a record of it
+/// reaches and it does not hold. Nothing of that may be something that the repo knows, except what was wanted and is had. Of other answers the
+/// rest can't be told without walking all that the client has.
 pub(super) fn open_ends(
     scanned: &Scanned,
     ask: &Request,
     read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
 ) -> std::io::Result<Vec<OpenEnd>> {
-    if !ask.have.is_empty() {
-        return Ok(Vec::new());
-    }
     let sent: HashSet<(Kind, EntityId)> = scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
     let mut ends = BTreeMap::new();
     let mut reaches = |kind, id, by: &dyn Fn() -> String| {
@@ -148,7 +145,8 @@ pub(super) fn open_ends(
     for want in ask.want.iter().chain(&ask.want_if_known) {
         reaches(Kind::Commit, *want, &|| "the request".to_owned());
     }
-    for row in &scanned.rows {
+    let walked = if ask.have.is_empty() { scanned.rows.as_slice() } else { &[] };
+    for row in walked {
         let by = || format!("{} {}", row.kind, row.id);
         // What can't be read was refused when it was pushed, and when it was read back.
         match row.kind {

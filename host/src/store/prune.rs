@@ -5,14 +5,15 @@
 //! what no shelf holds then, no shelf is about to hold. The catalog forgets a pack before its file goes: a crash between the two
 //! leaves a file that nobody knows, an *orphan*, which a later prune finds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Store;
-use crate::catalog::{Hold, Retired};
+use crate::catalog::{Hold, RepoRow, Retired};
 use crate::error::{Error, Result};
+use crate::names::MpackKey;
 use crate::progress::{Phase, Progress};
 use crate::report::PruneReport;
 use crate::vault::ListedPack;
@@ -51,6 +52,15 @@ impl Store {
     /// # Errors
     /// When something can't be listed or removed; when orphans are to go and the catalog knows no pack of the vault: it is another's, then. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
+        if self.catalogs.len() > 1 {
+            // What the others need is not known here (law 10).
+            return Err(Error::Unsupported(format!(
+                "the packs in {} are those of {} catalogs: {}. Which of them the others need can't be told, so nothing is deleted; give each catalog packs of its own, or, when one is gone, remove its note from the folder `catalogs` there",
+                self.vault.place(),
+                self.catalogs.len(),
+                self.catalogs.join(", ")
+            )));
+        }
         let now = self.world.now();
         let too_long = || Error::Usage("the grace is too long".into());
         let grace = SignedDuration::try_from(options.grace).map_err(|_| too_long())?;
@@ -82,34 +92,56 @@ impl Store {
         let total = due.iter().map(|retired| retired.pack.bytes).sum();
         for batch in due.chunks(BATCH) {
             progress.at("the store", Phase::Delete, report.bytes_deleted, total)?;
-            self.delete(batch, options.dry_run, &mut report).await?;
+            self.delete(batch, now.checked_sub(grace).unwrap_or(Timestamp::MIN), options.dry_run, &mut report).await?;
         }
-        if !options.dry_run {
-            report.answers_deleted = self.expire_all_answers(now).await?;
-        }
+        report.answers_deleted = self.expire_all_answers(now, options.dry_run).await?;
         self.prune_orphans(now, options, &mut report).await?;
         Ok(report)
     }
 
-    /// Deletes packs, except those that somebody needs again.
-    async fn delete(&self, packs: &[Retired], dry_run: bool, report: &mut PruneReport) -> Result<()> {
-        let by_id: BTreeMap<i64, &Retired> = packs.iter().map(|retired| (retired.pack.id, retired)).collect();
-        let ids: Vec<i64> = by_id.keys().copied().collect();
+    /// Deletes packs, except those that somebody needs again, or has retired later than `until`.
+    async fn delete(&self, packs: &[Retired], until: Timestamp, dry_run: bool, report: &mut PruneReport) -> Result<()> {
+        let by_key: BTreeMap<MpackKey, &Retired> = packs.iter().map(|retired| (retired.pack.key, retired)).collect();
+        let keys: Vec<MpackKey> = by_key.keys().copied().collect();
         let holding = if dry_run { None } else { Some(self.catalog.hold(Hold::Deleting).await?) };
-        let gone = if dry_run { ids } else { self.catalog.forget_packs(&ids).await? };
-        for pack in gone.iter().filter_map(|id| by_id.get(id)).map(|retired| &retired.pack) {
+        let gone = if dry_run { keys } else { self.catalog.forget_packs(&keys, until).await? };
+        let mut failed = None;
+        for key in &gone {
+            let Some(retired) = by_key.get(key) else { continue };
             if !dry_run {
-                self.vault.remove(&pack.key).await?;
-                tracing::info!("deleted pack {}, {} bytes, which was replaced at {}", pack.key, pack.bytes, by_id[&pack.id].at);
+                // They are all forgotten: one that can't be removed does not keep the others.
+                if let Err(error) = self.vault.remove(key).await {
+                    failed.get_or_insert(error);
+                    continue;
+                }
+                tracing::info!("deleted pack {key}, {} bytes, which was replaced at {}", retired.pack.bytes, retired.at);
             }
             report.packs_deleted += 1;
-            report.bytes_deleted += pack.bytes;
+            report.bytes_deleted += retired.pack.bytes;
         }
         drop(holding);
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
-    async fn expire_all_answers(&self, now: Timestamp) -> Result<u64> {
+    /// Removes a repo's answers that have expired; gives how many there were. The file goes first: an answer that nobody knows of would
+    /// stay for ever. Nobody makes the same answer meanwhile.
+    pub(super) async fn expire_answers(&self, repo: &RepoRow, now: Timestamp, dry_run: bool) -> Result<u64> {
+        // Most repos have none, and need not wait for anybody.
+        let expired = self.catalog.expired_answers(repo.id, now).await?;
+        if expired.is_empty() || dry_run {
+            return Ok(expired.len() as u64);
+        }
+        let holding = self.catalog.hold(Hold::Deleting).await?;
+        let expired = self.catalog.expired_answers(repo.id, now).await?;
+        for key in &expired {
+            self.vault.remove_answer(&repo.repo_id, key).await?;
+        }
+        self.catalog.forget_answers(repo.id, now).await?;
+        drop(holding);
+        Ok(expired.len() as u64)
+    }
+
+    async fn expire_all_answers(&self, now: Timestamp, dry_run: bool) -> Result<u64> {
         let mut expired = 0;
         let mut after = None;
         loop {
@@ -117,10 +149,7 @@ impl Store {
             let Some(last) = repos.last() else { return Ok(expired) };
             after = Some(last.name.clone());
             for repo in &repos {
-                for key in self.catalog.expire_answers(repo.id, now).await? {
-                    self.vault.remove_answer(&repo.repo_id, &key).await?;
-                    expired += 1;
-                }
+                expired += self.expire_answers(repo, now, dry_run).await?;
             }
         }
     }
@@ -144,6 +173,14 @@ impl Store {
                 "the catalog {} knows none of the {} packs in {}: is it the right one? None of them was deleted",
                 self.catalog.place(),
                 listed.len(),
+                self.vault.place()
+            )));
+        }
+        // A catalog that lacks packs is an older one, from a backup maybe: what it takes for an orphan may be all that is left.
+        let there: HashSet<MpackKey> = listed.iter().map(|pack| pack.key).collect();
+        if let Some(missing) = self.catalog.held_packs().await?.into_iter().find(|key| !there.contains(key)) {
+            return Err(Error::Unsupported(format!(
+                "pack {missing}, which a repo needs, is not in {}; as long as something is missing no orphan is deleted. `packhouse verify` tells what is",
                 self.vault.place()
             )));
         }

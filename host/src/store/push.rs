@@ -19,6 +19,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
+use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
@@ -119,6 +120,8 @@ impl Store {
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             if holding.is_none() {
                 holding = Some(self.catalog.hold(Hold::Publishing).await?);
+                // Whoever asked to stop while that was waited for still can.
+                progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             }
             for (file, pack) in prepared.files.iter().zip(&prepared.push.packs) {
                 let one = &mut received[*file];
@@ -261,12 +264,17 @@ impl Store {
         };
         let mut reader = self.run_packs(&row.name, packs.clone());
         let (checking, judged) = (packs.clone(), rivals.clone());
-        let (checked, indexed) = blocking(move || {
+        let (mut checked, indexed) = blocking(move || {
             let checked = check_index(&mut reader, &checking[..pushed as usize], &judged, &indexed)?;
-            Ok((checked.and_then(|()| check_heads(&indexed, &checking[..pushed as usize], &heads).map(|()| heads)), indexed))
+            Ok((checked, indexed))
         })
         .await?;
-        let heads = checked.map_err(|reason| Error::Component {
+        if checked.is_ok() {
+            let mut now = self.catalog.snapshot(row.id).await?;
+            let (packs, decided) = (&packs[..pushed as usize], &indexed.heads);
+            checked = check_heads(now.as_mut(), packs, &heads, &indexed.edges, decided, force).await?;
+        }
+        checked.map_err(|reason| Error::Component {
             digest: self.sandbox.digest().to_owned(),
             doing: "indexing a push",
             reason,
@@ -429,17 +437,6 @@ fn check_index(
         }
     }
     Ok(Ok(()))
-}
-
-/// Law 4: a component may only put branches that the push names at heads that somebody gave.
-fn check_heads(indexed: &Indexed, pushed: &[RunPack], stored: &[Head]) -> std::result::Result<(), String> {
-    let given: BTreeSet<&Head> = pushed.iter().flat_map(RunPack::heads).collect();
-    let named: BTreeSet<&str> = given.iter().map(|head| head.branch.as_str()).collect();
-    let stored: BTreeSet<&Head> = stored.iter().filter(|head| named.contains(head.branch.as_str())).collect();
-    match indexed.heads.iter().find(|head| !given.contains(head) && !stored.contains(head)) {
-        None => Ok(()),
-        Some(head) => Err(format!("it put branch `{}` at {}, which nobody gave", head.branch, head.commit)),
-    }
 }
 
 /// An entity of the push, in its preferred encoding.

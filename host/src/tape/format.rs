@@ -55,14 +55,16 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
-    /// The limits under which a run on tape runs again.
-    pub(super) fn limits(&self) -> Limits {
+    /// The limits under which a run on tape runs again: those that it had, as far as this host would give them.
+    pub(super) fn limits(&self, records: u64) -> Limits {
+        let ours = Limits::default();
+        let bytes = |theirs: u64, ours: usize| usize::try_from(theirs).map_or(ours, |theirs| theirs.min(ours));
         Limits {
-            memory: usize::try_from(self.memory).unwrap_or(usize::MAX),
+            memory: bytes(self.memory, ours.memory_for(records)),
             memory_per_record: 0,
-            time: std::time::Duration::from_millis(self.time_ms),
-            handed_over: usize::try_from(self.handed_over).unwrap_or(usize::MAX),
-            calls: self.calls,
+            time: std::time::Duration::from_millis(self.time_ms).min(ours.time),
+            handed_over: bytes(self.handed_over, ours.handed_over),
+            calls: self.calls.min(ours.calls_for(records)),
             calls_per_record: 0,
         }
     }

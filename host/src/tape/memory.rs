@@ -32,18 +32,19 @@ impl<T> Default for Paged<T> {
 impl<T: Clone> Paged<T> {
     /// Notes a page that was asked for at `first`: one shorter than it might be is the last.
     fn note(&mut self, first: u64, most: u64, items: Vec<T>) {
-        let next = first + items.len() as u64;
+        // A tape may say anything of where a page begins.
+        let next = first.saturating_add(items.len() as u64);
         if (items.len() as u64) < most {
             self.end = Some(next);
         }
-        self.items.extend((first..).zip(items));
+        self.items.extend((first..next).zip(items));
     }
 
     /// A page of it; `None` when the tape does not know it whole.
     fn page(&self, first: u64, most: u64) -> Option<Vec<T>> {
         let mut found = Vec::new();
         while (found.len() as u64) < most {
-            let at = first + found.len() as u64;
+            let at = first.saturating_add(found.len() as u64);
             match self.items.get(&at) {
                 Some(item) => found.push(item.clone()),
                 None if self.end.is_some_and(|end| at >= end) => break,

@@ -44,6 +44,9 @@ impl Reader {
             // A file that is no gzip file says so here, and one that was cut or changed.
             Err(error) => return Err(self.damaged(error.to_string())),
             Ok(0) => return Ok(None),
+            Ok(read) if bytes.last() != Some(&b'\n') && read as u64 == LONGEST => {
+                return Err(self.damaged(format!("the line has more than {LONGEST} bytes")));
+            }
             Ok(_) if bytes.last() != Some(&b'\n') => return Err(self.damaged("the line has no end")),
             Ok(_) => bytes.truncate(bytes.len() - 1),
         }

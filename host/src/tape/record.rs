@@ -42,6 +42,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Begins a tape that will be at `path`; `draw` makes the name that it has until then.
     pub(crate) fn begin(path: &Path, draw: [u8; 16], header: Header) -> Result<Writer> {
+        replaceable(path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let temporary = folder.join(format!(".packhouse-{}", hex::encode(draw)));
         let file = File::create_new(&temporary).map_err(Error::io("writing the tape", path))?;
@@ -87,6 +88,16 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // After the end it is no longer there.
         let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// Refuses a path at which something else than a file stands: a rename would put a file in its place.
+pub(crate) fn replaceable(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            Err(Error::Usage(format!("{} is there and is no file: say another one to write to", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -119,7 +119,7 @@ enum Ran {
 
 /// Asks a component what is on the tape.
 fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
-    let sandbox = sandbox.with_limits(header.engine.limits());
+    let sandbox = sandbox.with_limits(header.engine.limits(header.records));
     let host: Box<dyn Host> = Box::new(host);
     let answer = match &header.question {
         Question::Consolidation {} => sandbox.consolidate(host, header.records).map(Outcome::from),
@@ -147,7 +147,11 @@ fn rest_differs(header: &Header, outcome: &Outcome, position: &mut Position) -> 
             return Err(position.reader.damaged("its end does not fit what stands before it"));
         }
         differs = Some(if is_call(&recorded) {
-            format!("call {}: the tape has {}, and the component makes no more calls", calls + 1, cut(&recorded))
+            let why = match outcome {
+                Outcome::Stopped(why) => format!("was stopped: {}", cut(why)),
+                _ => "makes no more calls".to_owned(),
+            };
+            format!("call {}: the tape has {}, and the component {why}", calls + 1, cut(&recorded))
         } else {
             first_difference(&recorded, &line)
         });
@@ -179,18 +183,25 @@ fn first_difference(recorded: &str, now: &str) -> String {
     format!("result: the tape has {}, and the component answers {}", cut(recorded), cut(now))
 }
 
+/// Bytes behind the calls that are kept to be compared: a plan of millions of steps.
+const TAIL: usize = 512 << 20;
+
 /// Tells whether a component that diverged makes the same pack all the same: it is asked again, with what the tape knows for a host.
 fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
     let mut reader = Reader::open(tape)?;
     let header = reader.header()?;
     let mut memory = Memory::default();
-    let mut tail = Vec::new();
+    let (mut tail, mut kept) = (Vec::new(), 0);
     while let Some(line) = reader.next()? {
         if tail.is_empty() && is_call(line) {
             if serde_json::from_str(line).ok().and_then(|line| memory.learn(&line)).is_none() {
                 return Err(reader.damaged("it is no call and its answer"));
             }
         } else {
+            kept += line.len();
+            if kept > TAIL {
+                return Err(reader.damaged(format!("what stands behind the calls has more than {TAIL} bytes")));
+            }
             tail.push(line.to_owned());
         }
     }
@@ -206,9 +217,9 @@ fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
 fn same_pack(one: &Outcome, other: &Outcome, rows: &[Vec<Row>]) -> bool {
     let same_steps = |a: &[Step], b: &[Step]| matches!((written(a, rows), written(b, rows)), (Some(a), Some(b)) if a == b);
     match (one, other) {
-        (Outcome::Plan(a), Outcome::Plan(b)) => a.records == b.records && same_steps(&a.steps, &b.steps),
+        (Outcome::Plan(a), Outcome::Plan(b)) => (a.records, a.bytes) == (b.records, b.bytes) && same_steps(&a.steps, &b.steps),
         (Outcome::Answer(a), Outcome::Answer(b)) => {
-            (a.missing, a.reuse, a.plan.records) == (b.missing, b.reuse, b.plan.records)
+            (a.missing, a.reuse, a.plan.records, a.plan.bytes) == (b.missing, b.reuse, b.plan.records, b.plan.bytes)
                 && same_steps(&a.plan.steps, &b.plan.steps)
         }
         (a, b) => a == b,
@@ -239,18 +250,18 @@ fn written(steps: &[Step], rows: &[Vec<Row>]) -> Option<Vec<Piece>> {
         };
         let rows = rows.get(span.pack as usize)?;
         let first = rows.binary_search_by_key(&span.offset, |row| row.offset).ok()?;
-        let mut at = span.offset;
+        let (mut at, end) = (span.offset, span.offset.checked_add(span.length)?);
         for row in &rows[first..] {
-            if at >= span.offset + span.length {
+            if at >= end {
                 break;
             }
             if row.offset != at {
                 return None;
             }
-            at += row.length;
+            at = at.checked_add(row.length)?;
             pieces.push(Piece::Record(Row { offset: 0, ..*row }));
         }
-        if at != span.offset + span.length {
+        if at != end {
             return None;
         }
     }

@@ -5,6 +5,7 @@
 //! packs/ab/abcd….dir       its directory
 //! answers/REPO/abcd….mpack an assembled answer
 //! staging/RANDOM           being made; locked by its maker
+//! catalogs/abcd…           where a catalog is that has packs here
 //! ```
 
 use std::fs::{File, TryLockError};
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
+use ring::digest::{SHA256, digest};
 
 use super::{ListedPack, Staged, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
@@ -186,15 +188,34 @@ impl Vault for LocalVault {
         let folders = self.store.list_with_delimiter(Some(&root)).await.map_err(listing)?.common_prefixes;
         let mut packs = Vec::new();
         for folder in folders {
+            let of_folder = folder.filename().unwrap_or_default().to_owned();
             for file in self.store.list_with_delimiter(Some(&folder)).await.map_err(listing)?.objects {
                 let name = file.location.filename().and_then(|name| name.strip_suffix(".mpack"));
                 // What has another name is not ours.
-                let Some(Ok(key)) = name.map(|hex| format!("sha256:{hex}").parse()) else { continue };
+                let key = name.filter(|hex| hex.starts_with(&of_folder)).map(|hex| format!("sha256:{hex}").parse());
+                let Some(Ok(key)) = key else { continue };
                 let modified = Timestamp::from_millisecond(file.last_modified.timestamp_millis()).unwrap_or(Timestamp::MAX);
                 packs.push(ListedPack { key, bytes: file.size, modified });
             }
         }
         Ok(packs)
+    }
+
+    fn register(&self, catalog: &Path) -> Result<Vec<String>> {
+        let folder = self.root.join("catalogs");
+        // A catalog in the vault's folder may move with it.
+        let place = catalog.strip_prefix(&self.root).unwrap_or(catalog).display().to_string();
+        let note = folder.join(hex::encode(&digest(&SHA256, place.as_bytes()).as_ref()[..8]));
+        if !note.exists() {
+            std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+            std::fs::write(&note, &place).map_err(Error::io("writing", &note))?;
+        }
+        let mut places = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(Error::io("listing", &folder))? {
+            let path = entry.map_err(Error::io("listing", &folder))?.path();
+            places.push(std::fs::read_to_string(&path).map_err(Error::io("reading", &path))?);
+        }
+        Ok(places)
     }
 
     async fn sweep(&self) -> Result<Swept> {

@@ -119,6 +119,9 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// All packs that there are, in no order.
     async fn list(&self) -> Result<Vec<ListedPack>>;
 
+    /// Notes that a catalog has packs here, by where it is. Gives all that have.
+    fn register(&self, catalog: &Path) -> Result<Vec<String>>;
+
     /// Removes what crashes left in staging.
     async fn sweep(&self) -> Result<Swept>;
 

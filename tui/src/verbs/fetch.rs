@@ -20,9 +20,10 @@ pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit>
     let request = FetchRequest { want: asked.want, have: asked.have, ttl: Duration::from_secs(asked.ttl), output: asked.output };
     let watch = context.bars.watch(PATIENCE);
     let report = watched(&context.output, watch.progress(), async {
-        let store = record::onto(&context.open().await?, asked.record.as_deref());
+        let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
+        let store = record::onto(&context.open().await?, tape.as_deref());
         let report = store.fetch(&asked.repo, &request, watch.progress()).await;
-        record::tell(&store, asked.record.as_deref(), &context.output);
+        record::tell(&store, tape.as_deref(), &context.output);
         Ok(report?)
     })
     .await?;

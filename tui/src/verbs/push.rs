@@ -17,9 +17,10 @@ use crate::verbs::record;
 pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
     let reports = watched(&context.output, watch.progress(), async {
-        let store = record::onto(&context.open().await?, asked.record.as_deref());
+        let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
+        let store = record::onto(&context.open().await?, tape.as_deref());
         let reports = store.push(&asked.repo, &asked.files, PushOptions { force: asked.force }, watch.progress()).await;
-        record::tell(&store, asked.record.as_deref(), &context.output);
+        record::tell(&store, tape.as_deref(), &context.output);
         Ok(reports?)
     })
     .await?;

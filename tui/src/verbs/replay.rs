@@ -20,17 +20,22 @@ pub(crate) async fn run(asked: Replay, context: &Context) -> anyhow::Result<Exit
     let tapes = listed(&asked.tapes)?;
     let output = &context.output;
     if asked.dump {
+        let mut gravest = Exit::Done;
         for tape in &tapes {
-            dump(tape, output)?;
+            match dump(tape, output) {
+                Err(error) if tapes.len() > 1 && error.is::<Error>() => gravest = gravest.max(output.failure(&error)),
+                dumped => dumped?,
+            }
         }
-        return Ok(Exit::Done);
+        return Ok(gravest);
     }
     let sandbox = sandbox(context).await?;
     let other = context.globals.component.is_some();
     let (mut gravest, mut told) = (Exit::Done, Vec::new());
     for tape in &tapes {
         let (sandbox, file) = (sandbox.clone(), tape.clone());
-        let replayed = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await?;
+        let replaying = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await;
+        let replayed = replaying.unwrap_or_else(|panic| Err(Error::Unsupported(format!("replaying it failed: {panic}"))));
         let exit = match replayed {
             Ok(replayed) => {
                 let exit = if replayed.ok { Exit::Done } else { Exit::Damage };

@@ -43,6 +43,8 @@ const BUSY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct SqliteCatalog {
     path: PathBuf,
+    /// The same, whatever links lead to it.
+    file: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
     stamps: Stamps,
@@ -76,7 +78,8 @@ impl SqliteCatalog {
         migrate(path, &writer).await?;
         let options = options.create_if_missing(false).read_only(false);
         let readers = SqlitePoolOptions::new().max_connections(8).connect_lazy_with(options.clone());
-        Ok(SqliteCatalog { path: path.to_owned(), writer, readers, stamps: Stamps::new(options) })
+        let file = path.canonicalize().map_err(Error::io("finding", path))?;
+        Ok(SqliteCatalog { path: path.to_owned(), file, writer, readers, stamps: Stamps::new(options) })
     }
 
     fn failed<'a>(&'a self, doing: &'a str) -> impl Fn(sqlx::Error) -> Error + 'a {
@@ -167,6 +170,10 @@ fn read_repo(path: &Path, row: &SqliteRow) -> Result<RepoRow> {
 impl Catalog for SqliteCatalog {
     fn place(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.file.clone()
     }
 
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
@@ -264,28 +271,28 @@ impl Catalog for SqliteCatalog {
         Ok(())
     }
 
-    async fn expire_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
-        // Most fetches find nothing to expire, and need not wait for a writer.
-        let due: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM answers WHERE repo = ?1 AND expires_at < ?2)")
+    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        let rows = sqlx::query("SELECT key FROM answers WHERE repo = ?1 AND expires_at < ?2")
             .bind(repo)
             .bind(whole_seconds(now))
-            .fetch_one(&self.readers)
+            .fetch_all(&self.readers)
             .await
-            .map_err(self.failed("expiring answers"))?;
-        if !due {
-            return Ok(Vec::new());
-        }
-        let rows = sqlx::query("DELETE FROM answers WHERE repo = ?1 AND expires_at < ?2 RETURNING key")
-            .bind(repo)
-            .bind(whole_seconds(now))
-            .fetch_all(&self.writer)
-            .await
-            .map_err(self.failed("expiring answers"))?;
+            .map_err(self.failed("looking for expired answers"))?;
         rows.iter().map(|row| snapshot::read_key(&self.path, row, "key")).collect()
     }
 
+    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
+        sqlx::query("DELETE FROM answers WHERE repo = ?1 AND expires_at < ?2")
+            .bind(repo)
+            .bind(whole_seconds(now))
+            .execute(&self.writer)
+            .await
+            .map_err(self.failed("forgetting answers"))?;
+        Ok(())
+    }
+
     async fn hold(&self, hold: Hold) -> Result<Holding> {
-        deletion::hold(&self.path, hold).await
+        deletion::hold(&self.file, hold).await
     }
 
     async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
@@ -301,8 +308,13 @@ impl Catalog for SqliteCatalog {
         Ok(packs)
     }
 
-    async fn forget_packs(&self, packs: &[i64]) -> Result<Vec<i64>> {
-        deletion::forget(&self.writer, packs).await.map_err(self.failed("forgetting packs"))
+    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp) -> Result<Vec<MpackKey>> {
+        deletion::forget(&self.path, &self.writer, packs, until).await
+    }
+
+    async fn held_packs(&self) -> Result<Vec<MpackKey>> {
+        let rows = deletion::held(&self.readers).await.map_err(self.failed("listing packs"))?;
+        rows.iter().map(|row| snapshot::read_key(&self.path, row, "key")).collect()
     }
 
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
