@@ -145,6 +145,14 @@ fn law_4_what_is_no_component_of_ours_is_not_run() {
     }
 }
 
+#[test]
+fn law_4_a_component_of_another_wit_is_refused_in_words() {
+    for (version, says) in [("@0.2.0", "@0.2.0, and this packhouse speaks packhouse:engine/engine@0.1.0"), ("@1.1.0", "@1.1.0")] {
+        let error = Sandbox::load(&reworded("@0.1.0", version), None, Limits::default()).expect_err(version);
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn law_6_publishing_touches_rows_for_packs_and_never_for_objects() {
     let mut counts = Vec::new();

@@ -182,11 +182,67 @@ fn a_run_through_the_binary_is_recorded_and_runs_again() {
     );
 }
 
+/// Any verb runs another component when told to, and says which.
+#[test]
+fn the_binary_runs_the_component_that_it_is_given() {
+    let packhouse = Packhouse::with_repo();
+    let hostile = fixtures::hostile_component();
+    let given = hostile.to_str().unwrap();
+    let digest = hostile_digest();
+    let pushed = packhouse.run(["push", "a/b", fixtures::muse_cli()[0].to_str().unwrap(), "--component", given]).ok().json();
+    assert_eq!(pushed["component"], digest);
+    packhouse.push(&fixtures::muse_cli()[1..3]).ok();
+    let mut command = packhouse.command(["gc", "a/b"]);
+    let output = command.env("PACKHOUSE_COMPONENT", given).output().unwrap();
+    let done: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&done["component"], &done["skipped"]), (&digest.clone().into(), &false.into()));
+    assert_eq!(packhouse.run(["fetch", "a/b", "--component", given]).ok().json()["component"], digest);
+    assert_eq!(packhouse.run(["component", "--component", given]).ok().json()["digest"], digest);
+
+    // One that is none, and one that is not there: named, before a store is made.
+    let nothing = packhouse.scratch().join("new");
+    for (file, says) in
+        [("no.wasm", "no.wasm"), (fixtures::muse_cli()[0].to_str().unwrap(), "is no component that packhouse can run")]
+    {
+        let mut command = packhouse.command(["repo", "list", "--component", file]);
+        let output = command.env("PACKHOUSE_DATABASE_URL", format!("sqlite://{}/c.db", nothing.display())).output().unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && words.contains(says), "{words}");
+        assert!(!nothing.exists());
+    }
+}
+
+fn hostile_digest() -> String {
+    hostile().digest().to_owned()
+}
+
+/// Numbers on a tape may be any.
+#[test]
+fn a_tape_that_overflows_is_told_and_panics_nobody() {
+    let max = u64::MAX;
+    for (from, to) in [
+        ("\"records\":", format!("\"records\":{max},\"x\":")),
+        ("\"time-ms\":600000", format!("\"time-ms\":{max}")),
+        ("{\"pack\":0,\"first\":0,", format!("{{\"pack\":0,\"first\":{max},")),
+    ] {
+        let tape = changed("muse-cli-gc.tape", |text| text.replacen(from, &to, 1));
+        for sandbox in [reference(), hostile()] {
+            let _ = tape::replay(&tape.tape, &sandbox);
+        }
+    }
+    let endless = changed("muse-cli-gc.tape", |text| {
+        let text = text.replacen("\"records\":", &format!("\"records\":{max},\"x\":"), 1);
+        text.replace("\"branch\":\"bridge\"", "\"branch\":\"hostile-claims-endless-steps\"")
+    });
+    assert_eq!(tape::replay(&endless.tape, &hostile()).unwrap().verdict, Verdict::Different);
+}
+
 #[test]
 fn a_tape_that_cannot_be_written_fails_the_verb_and_changes_nothing() {
     let packhouse = Packhouse::with_repo();
     packhouse.push(&fixtures::muse_cli()[..2]).ok();
     let before = packhouse.picture();
+    packhouse.run(["gc", "a/b", "--record", "/dev/null"]).exits(2).says(&["/dev/null is there and is no file"]);
     packhouse.run(["gc", "a/b", "--record", "/no/such/folder/x.tape"]).exits(1).says(&["writing the tape", "/no/such/folder"]);
     let mut after = packhouse.picture();
     after.show["last_gc"] = before.show["last_gc"].clone();
