@@ -36,7 +36,8 @@ fn a_theme_that_is_asked_for_has_its_colours_and_color_never_has_none() {
         let all = [&["--demo"], options].concat();
         let mut terminal = Terminal::call(data.path(), &all, &[("NO_COLOR", no_color)]);
         terminal.until_seen(ENTER_SCREEN);
-        terminal.until_seen("quit");
+        // The list is there, and its pointer with it: before that there is nothing to colour.
+        terminal.until_seen("PACKS");
         terminal.type_keys("q");
         terminal.until_seen(LEAVE_SCREEN);
         terminal.seen().to_owned()

@@ -83,8 +83,6 @@ pub struct Store {
     world: Arc<dyn World>,
     swept: Swept,
     deck: Option<Arc<Deck>>,
-    /// Where the catalogs are that have packs in the vault; this one's among them.
-    catalogs: Arc<[String]>,
 }
 
 impl Store {
@@ -125,8 +123,8 @@ impl Store {
         if swept.removed > 0 {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
-        let catalogs = vault.register(&catalog.file())?.into();
-        Ok(Store { catalog, vault, sandbox, world, swept, deck: None, catalogs })
+        vault.register(&catalog.file())?;
+        Ok(Store { catalog, vault, sandbox, world, swept, deck: None })
     }
 
     /// Digest of the component that this store runs.

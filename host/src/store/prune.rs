@@ -50,15 +50,17 @@ impl Store {
     /// no repo knows.
     ///
     /// # Errors
-    /// When something can't be listed or removed; when orphans are to go and the catalog knows no pack of the vault: it is another's, then. What was deleted until then stays deleted, and the rest is found again.
+    /// When packs of another catalog lie in the vault, too; when something can't be listed or removed; when orphans are to go and the catalog knows
+    /// no pack of the vault, or misses one. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
-        if self.catalogs.len() > 1 {
+        let catalogs = self.vault.register(&self.catalog.file())?;
+        if catalogs.len() > 1 {
             // What the others need is not known here (law 10).
             return Err(Error::Unsupported(format!(
                 "the packs in {} are those of {} catalogs: {}. Which of them the others need can't be told, so nothing is deleted; give each catalog packs of its own, or, when one is gone, remove its note from the folder `catalogs` there",
                 self.vault.place(),
-                self.catalogs.len(),
-                self.catalogs.join(", ")
+                catalogs.len(),
+                catalogs.join(", ")
             )));
         }
         let now = self.world.now();
