@@ -287,7 +287,7 @@ fn a_call_that_differs_is_told_with_both_sides() {
     for (change, says) in [
         (("\"first\":7,\"limit\":1024", "\"first\":7,\"limit\":1025"), ["call 2: the tape has database.packs", "\"limit\":1025"]),
         (("database.heads", "database.headz"), ["call 10: the tape has database.headz", "the component calls database.heads"]),
-        (("\"bytes\":791982", "\"bytes\":791983"), ["result: the tape has", "\"bytes\":791982"]),
+        (("\"bytes\":791982", "\"bytes\":791983"), ["result.plan.bytes: the tape has 791983", "the component answers 791982"]),
         (("\"offset\":10,\"length\":505}}", "\"offset\":10,\"length\":506}}"), ["step 1 of a page", "505"]),
     ] {
         let tape = changed(of, |text| text.replacen(change.0, change.1, 1));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use packhouse_core::{Row, Step};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::format::{Header, Outcome, Question, end_of};
 use super::memory::Memory;
@@ -166,21 +167,37 @@ fn rest_differs(header: &Header, outcome: &Outcome, position: &mut Position) -> 
     }
 }
 
-/// Two lines behind the calls: of pages, the first item that differs.
+/// Two lines behind the calls: of pages, the first item that differs; else the first field.
 fn first_difference(recorded: &str, now: &str) -> String {
-    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     if let (Some(recorded), Some(now)) = (read(recorded), read(now)) {
         for list in ["steps", "edges"] {
             if let (Some(recorded), Some(now)) = (recorded[list].as_array(), now[list].as_array()) {
                 let at = recorded.iter().zip(now).position(|(a, b)| a != b).unwrap_or(recorded.len().min(now.len()));
-                let shown =
-                    |items: &[serde_json::Value]| items.get(at).map_or("nothing".to_owned(), |item| cut(&item.to_string()));
+                let shown = |items: &[Value]| items.get(at).map_or("nothing".to_owned(), |item| cut(&item.to_string()));
                 let (item, recorded, now) = (&list[..list.len() - 1], shown(recorded), shown(now));
                 return format!("result, {item} {at} of a page: the tape has {recorded}, and the component answers {now}");
             }
         }
+        let (path, recorded, now) = first_field(&recorded, &now);
+        let (recorded, now) = (cut(&recorded.to_string()), cut(&now.to_string()));
+        return format!("{path}: the tape has {recorded}, and the component answers {now}");
     }
     format!("result: the tape has {}, and the component answers {}", cut(recorded), cut(now))
+}
+
+/// Where two values differ first: the names that lead there, with dots between.
+fn first_field<'v>(recorded: &'v Value, now: &'v Value) -> (String, &'v Value, &'v Value) {
+    let (mut path, mut sides) = (Vec::new(), (recorded, now));
+    while let (Some(one), Some(other)) = (sides.0.as_object(), sides.1.as_object()) {
+        // Where a name is on one side only, all of both is shown.
+        let differs = one.iter().find_map(|(name, value)| Some((name, value, other.get(name)?)).filter(|(_, a, b)| a != b));
+        let Some((name, one, other)) = differs else { break };
+        path.push(name.as_str());
+        sides = (one, other);
+    }
+    let path = if path.is_empty() { "result".to_owned() } else { path.join(".") };
+    (path, sides.0, sides.1)
 }
 
 /// Bytes behind the calls that are kept to be compared: a plan of millions of steps.
