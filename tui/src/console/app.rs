@@ -34,6 +34,9 @@ const LATE: Duration = Duration::from_millis(100);
 /// that is published, and files that the next run clears away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long the signal of a terminal that is gone is waited for.
+const HANG_UP: Duration = Duration::from_millis(300);
+
 /// Why the console ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -84,17 +87,40 @@ where
 
     /// Runs until the end.
     pub(super) async fn run(&mut self) -> anyhow::Result<Exit> {
-        let ended = loop {
+        let mut ended = loop {
             match self.turn().await {
                 Ok(None) => {}
                 Ok(Some(exit)) => break Ok(exit),
                 Err(error) => break Err(error),
             }
         };
+        let gone = match &ended {
+            Ok(exit) => *exit == Exit::TerminalGone,
+            Err(error) => error.is::<std::io::Error>(),
+        };
+        if gone && let Some(number) = self.signal_on_its_way().await {
+            ended = Ok(Exit::Signal(number));
+        }
         if !matches!(ended, Ok(Exit::Left)) {
             self.wind_down().await;
         }
         ended
+    }
+
+    /// A terminal that hangs up shows in two ways, and either may come first: whatever is tried with it fails, and SIGHUP says why.
+    async fn signal_on_its_way(&mut self) -> Option<u8> {
+        let until = Instant::now() + HANG_UP;
+        loop {
+            match tokio::time::timeout_at(until, self.inputs.next()).await {
+                Ok(Some(Input::Signal(number))) => return Some(number),
+                // That the terminal is gone is said again and again.
+                Ok(Some(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Ok(None) | Err(_) => return None,
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+        }
     }
 
     /// Waits until one thing happens, and handles it.
