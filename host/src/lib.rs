@@ -15,7 +15,7 @@
 //!
 //! In reading order:
 //!
-//! 1. [`names`], [`error`], [`report`], [`progress`], [`world`]: the words.
+//! 1. [`names`], [`error`], [`report`], [`progress`], [`world`], [`files`]: the words.
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
 //! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
@@ -24,6 +24,7 @@
 
 pub mod catalog;
 pub mod error;
+pub mod files;
 pub mod names;
 pub mod pack;
 pub mod progress;

@@ -20,13 +20,13 @@ use super::reach::unreached;
 use super::{Store, TRIES, blocking, prove};
 use crate::catalog::{Hold, RepoRow, entity_key};
 use crate::error::{Error, Result};
+use crate::files::replaceable;
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::scan::Scanned;
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{Run, RunPack};
 use crate::tape::Question;
-use crate::tape::record::replaceable;
 use crate::vault::StoredPack;
 
 /// What to fetch.
@@ -235,6 +235,9 @@ impl Store {
         };
         let path = path.to_owned();
         let ends = blocking(move || prove::open_ends(&scanned, &ask, read).map_err(Error::io("reading", path))).await?;
+        if ends.is_empty() {
+            return Ok(());
+        }
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         // What was wanted and is had already need not be sent.
         let open = ends.iter().map(|end| end.id).collect();

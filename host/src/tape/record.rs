@@ -16,6 +16,7 @@ use packhouse_core::{AccessError, Database, Edges, EntityId, Head, Kind, PackInf
 use super::call::{self, Answered, Bytes, Call};
 use super::format::{Header, Outcome};
 use crate::error::{Error, Result};
+use crate::files::replaceable;
 use crate::sandbox::Host;
 
 /// A tape that was written.
@@ -88,16 +89,6 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // After the end it is no longer there.
         let _ = std::fs::remove_file(&self.temporary);
-    }
-}
-
-/// Refuses a path at which something else than a file stands: a rename would put a file in its place.
-pub(crate) fn replaceable(path: &Path) -> Result<()> {
-    match std::fs::metadata(path) {
-        Ok(there) if !there.is_file() => {
-            Err(Error::Usage(format!("{} is there and is no file: say another one to write to", path.display())))
-        }
-        _ => Ok(()),
     }
 }
 

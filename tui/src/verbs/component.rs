@@ -5,6 +5,7 @@ use std::path::Path;
 
 use packhouse_artifact::{COMPONENT, WIT, WORLD};
 use packhouse_host::Error;
+use packhouse_host::files::replaceable;
 use packhouse_host::sandbox::Sandbox;
 use serde::Serialize;
 
@@ -67,9 +68,7 @@ fn digest(component: &[u8]) -> String {
 /// Writes beside the file and renames: whoever reads it sees the old bytes or the new ones, never half of them.
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let io = |doing| move |source| Error::Io { doing, path: file.to_owned(), source };
-    if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {
-        return Err(Error::Usage(format!("{} is there and is no file: say another one to write to", file.display())).into());
-    }
+    replaceable(file)?;
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = builder().tempfile_in(folder).map_err(io("writing"))?;
     temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(io("writing"))?;
