@@ -17,7 +17,7 @@ use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 use super::load::{distinct_packs, examine};
 use super::prove::Failed;
 use super::reach::unreached;
-use super::{Store, TRIES, blocking, prove};
+use super::{Store, blocking, prove};
 use crate::catalog::{Hold, RepoRow, entity_key};
 use crate::error::{Error, Result};
 use crate::files::replaceable;
@@ -71,13 +71,7 @@ impl Store {
     /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in the answer can't be read.
     pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
         let row = self.known_repo(repo).await?;
-        for tries in 1.. {
-            match self.fetch_once(&row, request, progress).await {
-                Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => {}
-                answered => return answered,
-            }
-        }
-        unreachable!("the loop ends by returning")
+        self.until_current(row.id, || Box::pin(self.fetch_once(&row, request, progress))).await
     }
 
     async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {

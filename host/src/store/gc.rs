@@ -86,13 +86,7 @@ impl Store {
     /// [`Error::UnknownRepo`]; damage, where a pack or a record can't be read.
     pub async fn plan_gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcPlan> {
         let row = self.known_repo(repo).await?;
-        for tries in 1.. {
-            match self.plan(&row, self.world.now(), progress).await {
-                Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => {}
-                planned => return planned,
-            }
-        }
-        unreachable!("the loop ends by returning")
+        self.until_current(row.id, || Box::pin(self.plan(&row, self.world.now(), progress))).await
     }
 
     async fn plan(&self, row: &RepoRow, started: Timestamp, progress: &Progress) -> Result<GcPlan> {

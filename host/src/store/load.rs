@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 
-use super::Store;
+use super::{Store, TRIES};
 use crate::catalog::{PackRow, Shelf};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
@@ -117,6 +118,21 @@ impl Store {
         let Error::MissingPack { key, .. } = error else { return Ok(false) };
         let shelves = self.catalog.snapshot(repo).await?.shelves().await?;
         Ok(!shelves.iter().any(|shelf| shelf.pack.key == *key))
+    }
+
+    /// Tries until what was tried is not overtaken by a consolidation and a deletion.
+    pub(super) async fn until_current<'a, T>(
+        &self,
+        repo: i64,
+        attempt: impl Fn() -> Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>> + Send,
+    ) -> Result<T> {
+        for tries in 1.. {
+            match attempt().await {
+                Err(error) if tries < TRIES && self.is_stale(repo, &error).await? => {}
+                done => return done,
+            }
+        }
+        unreachable!("the loop ends by returning")
     }
 
     pub(super) fn damaged(&self, repo: &RepoName, key: &MpackKey, detail: String) -> Error {

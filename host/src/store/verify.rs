@@ -9,7 +9,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::{Counts, Edges, Kind, Row};
 
 use super::load::{distinct_packs, examine};
-use super::{Store, TRIES, blocking};
+use super::{Store, blocking};
 use crate::catalog::{IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -46,13 +46,7 @@ impl Store {
     /// When the catalog can't be read, or the work is stopped. Damage is no error here but a finding.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
-        for tries in 1.. {
-            match self.verify_once(&row, progress).await {
-                Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => {}
-                verified => return verified,
-            }
-        }
-        unreachable!("the loop ends by returning")
+        self.until_current(row.id, || Box::pin(self.verify_once(&row, progress))).await
     }
 
     async fn verify_once(&self, row: &RepoRow, progress: &Progress) -> Result<VerifyReport> {
