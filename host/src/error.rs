@@ -89,6 +89,13 @@ pub enum Error {
         what: &'static str,
     },
 
+    /// A job was taken over while it was done.
+    #[error("job {job} has been taken over by another worker, since its lease had run out; nothing was changed here")]
+    LeaseLost {
+        /// The job.
+        job: i64,
+    },
+
     /// A pack that the catalog knows is not in storage.
     #[error(
         "pack {key} of repo `{repo}` is not in storage ({place}); restore that file from a backup, then run: packhouse verify {repo}"
@@ -220,7 +227,9 @@ impl Error {
     pub const fn class(&self) -> Class {
         match self {
             Error::Usage(_) => Class::Usage,
-            Error::HeadConflict(_) | Error::Busy { .. } | Error::Catalog { busy: true, .. } => Class::Conflict,
+            Error::HeadConflict(_) | Error::Busy { .. } | Error::LeaseLost { .. } | Error::Catalog { busy: true, .. } => {
+                Class::Conflict
+            }
             Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } | Error::Diverged(_) => Class::Damage,
             _ => Class::Refused,
         }

@@ -37,6 +37,7 @@ pub mod tape;
 pub mod vault;
 pub mod world;
 
+pub use catalog::CatalogPlace;
 pub use error::{Class, Error, Result};
 pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use packhouse_host::CatalogPlace;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::place;
 
 /// The binary under test: `PACKHOUSE_BINARY`, or the one that cargo builds beside these tests.
 ///
@@ -193,6 +196,9 @@ impl Packhouse {
         command.arg("--data").arg(self.data()).arg("--json").args(words).stdin(Stdio::null());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_")) {
             command.env_remove(name);
+        }
+        if let CatalogPlace::Postgres(url) = place::catalog(&self.data()) {
+            command.env("PACKHOUSE_DATABASE_URL", url);
         }
         command.env("HOME", self.folder.path()).env("NO_COLOR", "1").env_remove("XDG_DATA_HOME");
         command

@@ -1,6 +1,6 @@
 //! Ports that fail on purpose, or that count, around the real ones.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::catalog::sqlite::SqliteCatalog;
 use packhouse_host::catalog::{Catalog, Consolidation, Hold, Holding, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -16,6 +15,8 @@ use packhouse_host::vault::{ListedPack, Staged, StoredPack, Swept, Vault};
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Store, StoreOptions, Visibility,
 };
+
+use crate::place;
 
 /// When a call fails: before it did anything, or after it did everything and could not say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +163,7 @@ pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Res
         path: options.packs.clone(),
         source,
     })?;
-    let catalog = FaultyCatalog { inner: SqliteCatalog::open(&options.catalog).await?, fault: fault.clone() };
+    let catalog = FaultyCatalog { inner: options.catalog.open().await?, fault: fault.clone() };
     let vault = FaultyVault { inner: LocalVault::open(&options.packs)?, fault: fault.clone() };
     Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
 }
@@ -172,12 +173,17 @@ pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Res
 /// # Panics
 /// When it can't be copied.
 pub fn copy(from: &Path, to: &Path) {
+    copy_files(from, to);
+    place::copy_catalog(from, to);
+}
+
+fn copy_files(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder can be made");
     for entry in std::fs::read_dir(from).expect("a folder can be listed") {
         let path = entry.expect("a listed file is there").path();
         let to = to.join(path.file_name().expect("a listed file has a name"));
         if path.is_dir() {
-            copy(&path, &to);
+            copy_files(&path, &to);
         } else {
             std::fs::copy(&path, &to).expect("a file can be copied");
         }
@@ -244,7 +250,7 @@ impl Vault for FaultyVault {
 
 #[derive(Debug)]
 struct FaultyCatalog {
-    inner: SqliteCatalog,
+    inner: Arc<dyn Catalog>,
     fault: Fault,
 }
 
@@ -253,8 +259,8 @@ impl Catalog for FaultyCatalog {
     fn place(&self) -> String {
         self.inner.place()
     }
-    fn file(&self) -> PathBuf {
-        self.inner.file()
+    fn identity(&self) -> String {
+        self.inner.identity()
     }
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
@@ -277,11 +283,11 @@ impl Catalog for FaultyCatalog {
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
         self.fault.around(self.inner.snapshot(repo)).await
     }
-    async fn publish_push(&self, push: &Push) -> Result<Published> {
-        self.fault.around(self.inner.publish_push(push)).await
+    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
+        self.fault.around(self.inner.publish_push(push, holding)).await
     }
-    async fn publish_consolidation(&self, consolidation: &Consolidation) -> Result<Published> {
-        let published = self.fault.around(self.inner.publish_consolidation(consolidation)).await?;
+    async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published> {
+        let published = self.fault.around(self.inner.publish_consolidation(consolidation, holding)).await?;
         if let Published::Done { rows } = published {
             self.fault.rows.store(rows, Ordering::SeqCst);
         }
@@ -312,13 +318,13 @@ impl Catalog for FaultyCatalog {
         let waiting = Counted::up(&self.fault.waiting);
         let holding = self.fault.around(self.inner.hold(hold)).await?;
         drop(waiting);
-        Ok(Holding::new((holding, Counted::up(&self.fault.holding))))
+        Ok(holding.along(Counted::up(&self.fault.holding)))
     }
     async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
         self.fault.around(self.inner.unneeded_packs()).await
     }
-    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp) -> Result<Vec<MpackKey>> {
-        self.fault.around(self.inner.forget_packs(packs, until)).await
+    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>> {
+        self.fault.around(self.inner.forget_packs(packs, until, holding)).await
     }
     async fn held_packs(&self) -> Result<Vec<MpackKey>> {
         self.fault.around(self.inner.held_packs()).await

@@ -11,6 +11,7 @@
 //! * [`corpus`]: what is on the tapes in `fixtures/tapes`.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
+//! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own.
 
 pub mod binary;
 pub mod corpus;
@@ -19,6 +20,8 @@ pub mod fixtures;
 pub mod hostile;
 pub mod memory;
 pub mod model;
+pub mod place;
+pub mod postgres;
 pub mod scenario;
 pub mod seed;
 pub mod store;

@@ -11,6 +11,8 @@ use packhouse_host::{
 };
 use tempfile::TempDir;
 
+use crate::place;
+
 /// A store in a temporary folder, with the repo `a/b`, and a world that can be foreseen.
 #[derive(Debug)]
 pub struct TestStore {
@@ -25,7 +27,12 @@ pub struct TestStore {
 /// Options for a store in a folder: the time is fixed, and tests of one process share what they compile.
 pub fn options(folder: &Path) -> StoreOptions {
     let now = "2026-03-02T09:00:00Z".parse().expect("a fixed date is one");
-    StoreOptions { cache: None, world: Arc::new(FixedWorld::starting_at(now)), ..StoreOptions::embedded(folder) }
+    StoreOptions {
+        cache: None,
+        world: Arc::new(FixedWorld::starting_at(now)),
+        catalog: place::catalog(folder),
+        ..StoreOptions::embedded(folder)
+    }
 }
 
 impl TestStore {

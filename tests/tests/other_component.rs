@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use packhouse_host::catalog::sqlite::SqliteCatalog;
+use packhouse_host::catalog::sql::sqlite::SqliteCatalog;
 use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
 use packhouse_host::sandbox::{Limits, Sandbox};
 use packhouse_host::vault::local::LocalVault;

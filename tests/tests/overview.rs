@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use packhouse_host::catalog::sqlite::SqliteCatalog;
-use packhouse_host::catalog::{Catalog, entity_key};
+use packhouse_host::catalog::entity_key;
 use packhouse_host::pack::Directory;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::{Cause, Class, MpackKey, ProblemKind, Progress, PushOptions, RepoName, Store, Visibility};
-use packhouse_tests::model;
 use packhouse_tests::store::{TestStore, options};
 use packhouse_tests::tangle::tangle;
+use packhouse_tests::{model, place};
 use proptest::prelude::*;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -25,7 +24,7 @@ fn config(cases: u32) -> ProptestConfig {
 /// Per pack on a shelf, the records that the index maps to it and their bytes: what the catalog counts, and what index and directories
 /// say.
 async fn counted_and_found(store: &TestStore) -> [BTreeMap<MpackKey, (u64, u64)>; 2] {
-    let catalog = SqliteCatalog::open(&store.data().join("catalog.db")).await.unwrap();
+    let catalog = options(&store.data()).catalog.open().await.unwrap();
     let row = catalog.repo(&store.repo).await.unwrap().unwrap();
     let mut snapshot = catalog.snapshot(row.id).await.unwrap();
     let (mut counted, mut found) = (BTreeMap::new(), BTreeMap::new());
@@ -252,12 +251,9 @@ async fn a_stamp_changes_when_anybody_writes_and_never_by_reading() {
 
 #[tokio::test]
 async fn verify_finds_bytes_and_sums_that_are_not_those_of_the_records() {
-    use sqlx::Connection;
     let store = TestStore::new().await;
     store.push_each(&history(&HistoryOptions { pushes: 3, ..HistoryOptions::default() })).await;
     store.sound().await;
-    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(store.data().join("catalog.db"));
-    let mut catalog = sqlx::SqliteConnection::connect_with(&file).await.unwrap();
     for (shelf, repo, words) in
         [("+ 1", "+ 1", Some("bytes on the shelf")), ("- 1", "+ 0", Some("sums")), ("+ NULL", "+ NULL", None)]
     {
@@ -265,7 +261,7 @@ async fn verify_finds_bytes_and_sums_that_are_not_those_of_the_records() {
             "UPDATE shelves SET mapped_bytes = mapped_bytes {shelf} WHERE id = 2;
              UPDATE repos SET needed_bytes = needed_bytes {repo} WHERE id = 1"
         );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut catalog).await.unwrap();
+        place::sql(&store.data(), change).await;
         let problems = store.store.verify(&store.repo, &Progress::silent()).await.unwrap().problems;
         let Some(words) = words else { return assert_eq!(problems, [], "what nobody counted is no damage") };
         assert_eq!(problems.len(), 1, "{problems:?}");

@@ -7,13 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use packhouse_host::catalog::Catalog;
-use packhouse_host::catalog::sqlite::SqliteCatalog;
 use packhouse_host::{Progress, PushOptions};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::model::{self, Kind};
 use packhouse_tests::seed::{Chain, chain};
-use packhouse_tests::store::TestStore;
+use packhouse_tests::store::{TestStore, options};
 
 /// Chains of `n` commits, each on the tip of the one before.
 fn chained(seeds: &[&str], n: usize) -> Vec<Chain> {
@@ -47,7 +45,7 @@ fn object_ids(pack: &[u8]) -> BTreeSet<String> {
 
 /// How many rows the index has for objects, counted in the database.
 async fn object_rows(store: &TestStore) -> usize {
-    let catalog = SqliteCatalog::open(&store.data().join("catalog.db")).await.unwrap();
+    let catalog = options(&store.data()).catalog.open().await.unwrap();
     let repo = catalog.repo(&store.repo).await.unwrap().unwrap();
     let mut snapshot = catalog.snapshot(repo.id).await.unwrap();
     let mut rows = Vec::new();

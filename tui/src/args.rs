@@ -51,7 +51,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "DIR", env = "PACKHOUSE_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
 
-    /// Catalog elsewhere: sqlite:///FILE
+    /// Catalog elsewhere: sqlite:///FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_DATABASE_URL", hide_env_values = true)]
     pub(crate) database: Option<String>,
 

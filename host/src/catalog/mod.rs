@@ -9,11 +9,11 @@
 //! - A repo's [`Sums`] are those of its shelves.
 //! - Lists come in the order that each method names.
 
+mod place;
 mod rows;
-pub mod sqlite;
+pub mod sql;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -24,9 +24,10 @@ use crate::error::Result;
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
 
+pub use place::CatalogPlace;
 pub use rows::{
-    Change, Consolidation, ENTITY_BYTES, EntityKey, Fresh, Hold, Holding, IndexRow, Moved, PackRow, Published, Push, PushedPack,
-    RepoRow, Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
+    Change, Consolidation, ENTITY_BYTES, EntityKey, Fence, Fresh, Hold, Holding, IndexRow, Moved, PackRow, Published, Push,
+    PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
 };
 
 /// Repos, packs, shelves and the index, on some database.
@@ -35,8 +36,8 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// Where it is, for messages.
     fn place(&self) -> String;
 
-    /// Where it is, whatever links lead there: two catalogs never have one.
-    fn file(&self) -> PathBuf;
+    /// Which catalog it is, whatever names or links lead to it: two never have one. For a file, where it is.
+    fn identity(&self) -> String;
 
     /// Makes a repo. `None` when the name is taken.
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>>;
@@ -60,11 +61,11 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// One state of a repo.
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>>;
 
-    /// Makes a push visible.
-    async fn publish_push(&self, push: &Push) -> Result<Published>;
+    /// Makes a push visible. `holding` is [`Hold::Publishing`]; where it was lost, nothing is published.
+    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published>;
 
     /// Puts the new pack on all shelves that it was planned from, and retires packs that no shelf of the repo holds any more.
-    async fn publish_consolidation(&self, consolidation: &Consolidation) -> Result<Published>;
+    async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published>;
 
     /// Remembers a consolidation that ended, with all that it reported if it published something.
     async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()>;
@@ -96,7 +97,7 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     async fn unneeded_packs(&self) -> Result<Vec<Retired>>;
 
     /// Forgets packs, except those that a shelf holds by now, or that a repo has retired later than `until`. Gives those that are forgotten.
-    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp) -> Result<Vec<MpackKey>>;
+    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>>;
 
     /// All packs that are on shelves.
     async fn held_packs(&self) -> Result<Vec<MpackKey>>;

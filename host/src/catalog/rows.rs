@@ -127,6 +127,8 @@ pub struct Shelf {
     pub mapped: Counts,
     /// Size of their records in bytes; none where nobody counted.
     pub mapped_bytes: Option<u64>,
+    /// When the push that made it was published; none where nobody wrote it down.
+    pub made_at: Option<Timestamp>,
 }
 
 impl Shelf {
@@ -196,6 +198,10 @@ pub struct Push {
     pub edges: Vec<Edges>,
     /// Where branches stand afterwards.
     pub heads: Vec<Head>,
+    /// Whether branches may have been moved away from what they led to.
+    pub forced: bool,
+    /// The job that it is done for.
+    pub fence: Option<Fence>,
     /// When.
     pub now: Timestamp,
 }
@@ -213,6 +219,8 @@ pub struct Consolidation {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
+    /// The job that it is done for.
+    pub fence: Option<Fence>,
     /// When.
     pub now: Timestamp,
 }
@@ -239,15 +247,45 @@ pub enum Hold {
     Deleting,
 }
 
+impl Hold {
+    /// What those do who are waited for.
+    pub(super) fn other(self) -> &'static str {
+        match self {
+            Hold::Publishing => "deletes packs",
+            Hold::Deleting => "publishes packs",
+        }
+    }
+}
+
+/// What a worker has of a job that it took: the right to publish for it, until another worker takes the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The job.
+    pub job: i64,
+    /// How many had taken it, this one included.
+    pub token: i64,
+}
+
 /// The right to do it, until it is dropped. It ends with the process, too.
 #[must_use = "it ends when it is dropped"]
 #[derive(Debug)]
-pub struct Holding(#[expect(dead_code, reason = "it is only dropped")] Box<dyn std::any::Any + Send + Sync>);
+pub struct Holding(Vec<Box<dyn std::any::Any + Send + Sync>>);
 
 impl Holding {
     /// Holds for as long as `of` lives.
     pub fn new(of: impl Send + Sync + 'static) -> Holding {
-        Holding(Box::new(of))
+        Holding(vec![Box::new(of)])
+    }
+
+    /// The same, with something that is dropped after it.
+    pub fn along(mut self, with: impl Send + Sync + 'static) -> Holding {
+        self.0.push(Box::new(with));
+        self
+    }
+
+    /// What it holds by, for the catalog that gave it.
+    pub(super) fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.first()?.downcast_ref()
     }
 }
 
@@ -275,4 +313,6 @@ pub enum Published {
     },
     /// What it was prepared on has changed. Nothing was done.
     Changed,
+    /// Another worker has taken the job that it was done for. Nothing was done.
+    LeaseLost,
 }

@@ -221,14 +221,16 @@ impl Store {
             key: written.key,
             bytes: written.bytes,
             records: directory.len(),
+            fence: self.fence,
             now: self.world.now(),
             repo: repo.clone(),
         };
-        let published = self.catalog.publish_consolidation(&done).await?;
+        let published = self.catalog.publish_consolidation(&done, &holding).await?;
         drop(holding);
         match published {
             Published::Done { rows } => report.rows_changed = rows,
             Published::Changed => return Err(Error::Busy { repo: repo.name, what: "it was consolidated" }),
+            Published::LeaseLost => return Err(self.lease_lost()),
         }
         report.consolidated_key = Some(written.key);
         report.bytes_after = written.bytes;

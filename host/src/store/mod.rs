@@ -19,8 +19,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::sqlite::SqliteCatalog;
-use crate::catalog::{Catalog, RepoRow};
+use crate::catalog::{Catalog, CatalogPlace, Fence, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::sandbox::Sandbox;
@@ -43,8 +42,8 @@ const LOG_ROOM: u64 = 1 << 20;
 /// Where a store is, and with what it works.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// SQLite catalog file.
-    pub catalog: PathBuf,
+    /// The catalog.
+    pub catalog: CatalogPlace,
     /// Folder of the packs.
     pub packs: PathBuf,
     /// Folder in which compiled components are kept between processes; none: compile each time.
@@ -60,7 +59,7 @@ impl StoreOptions {
     pub fn embedded(data: impl AsRef<Path>) -> Self {
         let data = data.as_ref();
         StoreOptions {
-            catalog: data.join("catalog.db"),
+            catalog: CatalogPlace::Sqlite(data.join("catalog.db")),
             packs: data.to_owned(),
             cache: std::path::absolute(data.join("cache")).ok(),
             component: None,
@@ -68,9 +67,9 @@ impl StoreOptions {
         }
     }
 
-    /// Whether there is a store already: where there is none, [`Store::open`] makes one.
+    /// Whether there is a store already, as far as can be told without asking a server: where there is none, [`Store::open`] makes one.
     pub fn is_there(&self) -> bool {
-        self.catalog.is_file()
+        self.catalog.is_there()
     }
 }
 
@@ -83,6 +82,8 @@ pub struct Store {
     world: Arc<dyn World>,
     swept: Swept,
     deck: Option<Arc<Deck>>,
+    /// The job that is done.
+    fence: Option<Fence>,
 }
 
 impl Store {
@@ -99,14 +100,10 @@ impl Store {
             Some(file) => Sandbox::open(&file, cache.as_deref()),
         })
         .await?;
-        for folder in [options.catalog.parent(), Some(&options.packs)].into_iter().flatten() {
-            if !folder.as_os_str().is_empty() {
-                std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
-            }
-        }
-        let catalog = SqliteCatalog::open(&options.catalog).await?;
+        let catalog = options.catalog.open().await?;
+        std::fs::create_dir_all(&options.packs).map_err(Error::io("making", &options.packs))?;
         let vault = LocalVault::open(&options.packs)?;
-        Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
+        Store::with_parts(catalog, Arc::new(vault), sandbox, options.world).await
     }
 
     /// A store of parts that the caller made: another component, other limits, ports with faults.
@@ -123,8 +120,8 @@ impl Store {
         if swept.removed > 0 {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
-        vault.register(&catalog.file())?;
-        Ok(Store { catalog, vault, sandbox, world, swept, deck: None })
+        vault.register(Path::new(&catalog.identity()))?;
+        Ok(Store { catalog, vault, sandbox, world, swept, deck: None, fence: None })
     }
 
     /// Digest of the component that this store runs.
@@ -153,6 +150,15 @@ impl Store {
     /// What was found in staging when the store was opened.
     pub fn swept(&self) -> Swept {
         self.swept
+    }
+
+    /// A handle on the same store that does a job: it publishes only while the job is its own.
+    pub(crate) fn for_job(&self, fence: Fence) -> Store {
+        Store { fence: Some(fence), ..self.clone() }
+    }
+
+    fn lease_lost(&self) -> Error {
+        Error::LeaseLost { job: self.fence.map_or(0, |fence| fence.job) }
     }
 
     async fn known_repo(&self, name: &RepoName) -> Result<RepoRow> {

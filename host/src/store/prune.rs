@@ -6,6 +6,7 @@
 //! leaves a file that nobody knows, an *orphan*, which a later prune finds.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -53,7 +54,7 @@ impl Store {
     /// When packs of another catalog lie in the vault, too; when something can't be listed or removed; when orphans are to go and the catalog knows
     /// no pack of the vault, or misses one. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
-        let catalogs = self.vault.register(&self.catalog.file())?;
+        let catalogs = self.vault.register(Path::new(&self.catalog.identity()))?;
         if catalogs.len() > 1 {
             // What the others need is not known here (law 10).
             return Err(Error::Unsupported(format!(
@@ -106,7 +107,10 @@ impl Store {
         let by_key: BTreeMap<MpackKey, &Retired> = packs.iter().map(|retired| (retired.pack.key, retired)).collect();
         let keys: Vec<MpackKey> = by_key.keys().copied().collect();
         let holding = if dry_run { None } else { Some(self.catalog.hold(Hold::Deleting).await?) };
-        let gone = if dry_run { keys } else { self.catalog.forget_packs(&keys, until).await? };
+        let gone = match &holding {
+            None => keys,
+            Some(holding) => self.catalog.forget_packs(&keys, until, holding).await?,
+        };
         let mut failed = None;
         for key in &gone {
             let Some(retired) = by_key.get(key) else { continue };

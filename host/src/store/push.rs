@@ -132,9 +132,11 @@ impl Store {
                     self.keep_directory(&directory).await;
                 }
             }
-            match self.catalog.publish_push(&prepared.push).await? {
+            let Some(holding) = &holding else { continue };
+            match self.catalog.publish_push(&prepared.push, holding).await? {
                 Published::Done { .. } => return Ok(self.push_reports(repo, &received, Some(&prepared), &prepared.heads)),
                 Published::Changed => {}
+                Published::LeaseLost => return Err(self.lease_lost()),
             }
         }
         Err(Error::Busy { repo: repo.clone(), what: "packs were pushed to it" })
@@ -297,7 +299,15 @@ impl Store {
         }
         let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
         all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
-        let push = Push { repo: row, packs: pushed_packs, edges: indexed.edges, heads: indexed.heads, now: self.world.now() };
+        let push = Push {
+            repo: row,
+            packs: pushed_packs,
+            edges: indexed.edges,
+            heads: indexed.heads,
+            forced: options.force,
+            fence: self.fence,
+            now: self.world.now(),
+        };
         Ok(Prepared { push, files: fresh.to_vec(), heads: all.into_values().collect() })
     }
 

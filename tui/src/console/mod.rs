@@ -36,6 +36,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -84,7 +85,8 @@ fn refuse_none(context: &Context) -> anyhow::Result<()> {
     if options.is_there() {
         return Ok(());
     }
-    let folder = options.catalog.parent().unwrap_or(&options.catalog);
+    let catalog = options.catalog.file().unwrap_or(Path::new("."));
+    let folder = catalog.parent().unwrap_or(catalog);
     Err(Error::Usage(format!("there is no store in {}, and --read-only makes none", folder.display())).into())
 }
 

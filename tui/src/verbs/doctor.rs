@@ -63,9 +63,12 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         }
         output.result(&check, || describe(&check, output))
     };
-    let catalogs = options.catalog.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tell(folder("data folder", catalogs))?;
-    if options.packs != catalogs {
+    let catalogs = options.catalog.file().and_then(Path::parent);
+    let catalogs = catalogs.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    if let Some(catalogs) = catalogs {
+        tell(folder("data folder", catalogs))?;
+    }
+    if catalogs != Some(&options.packs) {
         tell(folder("packs folder", &options.packs))?;
     }
     tell(space(&options.packs))?;
@@ -119,8 +122,8 @@ fn space(packs: &Path) -> Check {
 
 /// Whether the catalog opens, and every repo can be read from it.
 async fn store(options: StoreOptions) -> Vec<Check> {
-    let catalog = options.catalog.display().to_string();
-    if !options.catalog.exists() {
+    let catalog = options.catalog.to_string();
+    if !options.is_there() {
         return vec![Check::ok("catalog", format!("{catalog} is not there yet; first use makes it"))];
     }
     const WAY_OUT: &str = "if the message does not say what to do, restore the folder from a backup";

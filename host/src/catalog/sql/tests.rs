@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::MIGRATIONS;
+use super::migrations::migrator;
+use super::sqlite::MIGRATIONS;
+use crate::catalog::CatalogPlace;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::Cause;
@@ -27,9 +28,7 @@ async fn make_old(catalog: &Path, old: &Path) {
         .connect_with(SqliteConnectOptions::new().filename(old).create_if_missing(true))
         .await
         .unwrap();
-    let (version, name, sql) = MIGRATIONS[0];
-    let first = Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
-    Migrator::with_migrations(vec![first]).run(&pool).await.unwrap();
+    migrator(&MIGRATIONS[..1]).run(&pool).await.unwrap();
     let attach = format!("ATTACH '{}' AS newer", catalog.display());
     sqlx::query(AssertSqlSafe(attach)).execute(&pool).await.unwrap();
     for table in ["repos", "branches", "packs", "shelves", "entities", "commits", "tag_ids", "retired", "gc_runs"] {
@@ -66,7 +65,7 @@ async fn a_store_of_the_first_migration_is_brought_up_to_date_and_estimates_what
     let catalog = folder.path().join("older.db");
     make_old(&folder.path().join("catalog.db"), &catalog).await;
 
-    let store = Store::open(StoreOptions { catalog, ..options(folder.path()) }).await.unwrap();
+    let store = Store::open(StoreOptions { catalog: CatalogPlace::Sqlite(catalog), ..options(folder.path()) }).await.unwrap();
     let estimated = store.summary(&repo).await.unwrap();
     assert_eq!((estimated.packs, estimated.bytes, estimated.objects), (exact.packs, exact.bytes, exact.objects));
     assert!(estimated.duplicate_bytes > 0 && estimated.duplicate_bytes < estimated.bytes, "{estimated:?}");

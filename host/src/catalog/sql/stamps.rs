@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 /// The connection that is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stamps {
     connection: SqlitePool,
     /// How often it was made anew: a connection that was lost takes its count with it.

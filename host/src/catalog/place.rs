@@ -1,0 +1,77 @@
+//! Where a catalog is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Catalog;
+use super::sql::Migrations;
+use super::sql::postgres::{self, PostgresCatalog};
+use super::sql::sqlite::SqliteCatalog;
+use crate::error::{Error, Result};
+
+/// Where a catalog is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CatalogPlace {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// The URL of a Postgres database. It may hold a password.
+    Postgres(String),
+}
+
+impl std::fmt::Debug for CatalogPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::fmt::Display for CatalogPlace {
+    /// Without a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CatalogPlace::Sqlite(file) => file.display().fmt(f),
+            CatalogPlace::Postgres(url) => f.write_str(&postgres::place_of(url)),
+        }
+    }
+}
+
+impl CatalogPlace {
+    /// Opens the catalog, making it on first use and bringing it up to date.
+    ///
+    /// # Errors
+    /// When it can't be made or read; [`Error::NewerStore`] for one that a newer packhouse made.
+    pub async fn open(&self) -> Result<Arc<dyn Catalog>> {
+        match self {
+            CatalogPlace::Sqlite(file) => {
+                if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+                }
+                Ok(Arc::new(SqliteCatalog::open(file).await?))
+            }
+            CatalogPlace::Postgres(url) => Ok(Arc::new(PostgresCatalog::open(url).await?)),
+        }
+    }
+
+    /// Which migrations it has. Changes nothing.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn migrations(&self) -> Result<Migrations> {
+        match self {
+            CatalogPlace::Sqlite(file) => SqliteCatalog::migrations(file).await,
+            CatalogPlace::Postgres(url) => PostgresCatalog::migrations(url).await,
+        }
+    }
+
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            CatalogPlace::Sqlite(file) => Some(file),
+            CatalogPlace::Postgres(_) => None,
+        }
+    }
+
+    /// Whether there is one already, as far as can be told without asking a server.
+    pub fn is_there(&self) -> bool {
+        self.file().is_none_or(Path::is_file)
+    }
+}

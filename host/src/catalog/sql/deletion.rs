@@ -1,0 +1,116 @@
+//! Packs and answers that nobody needs any more: which they are, and forgetting them.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::{rows, sums};
+use crate::error::Result;
+use crate::names::MpackKey;
+
+/// Packs that no shelf of any repo holds, once a repo that has retired them, by pack.
+pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = engine.readers().acquire().await?;
+    reader
+        .all(
+            "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, t.retired_at
+             FROM retired t JOIN packs p ON p.id = t.pack
+             WHERE NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
+             AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key) ORDER BY p.key",
+            args![],
+        )
+        .await
+}
+
+/// Packs that a shelf holds.
+pub(super) async fn held<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = engine.readers().acquire().await?;
+    reader.all("SELECT key FROM packs p WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)", args![]).await
+}
+
+/// For each key, whether a repo knows the pack, or a job waits to tell one of it.
+pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
+    let mut reader = engine.readers().acquire().await?;
+    let mut known = Vec::with_capacity(keys.len());
+    for key in keys {
+        let found = reader
+            .maybe(
+                "SELECT 1 FROM packs WHERE key = $1 UNION ALL SELECT 1 FROM job_packs WHERE key = $1 LIMIT 1",
+                args![&key.digest()[..]],
+            )
+            .await?;
+        known.push(found.is_some());
+    }
+    Ok(known)
+}
+
+/// Packs to forget.
+pub(super) struct Given<'a> {
+    /// Where the catalog is.
+    pub(super) place: &'a str,
+    pub(super) packs: &'a [MpackKey],
+    /// The last time at which they may have been retired.
+    pub(super) until: Timestamp,
+}
+
+/// Forgets packs, except those that a shelf holds by now, that a job waits to put on one, or that a repo has retired later than was said.
+/// Gives those that are forgotten.
+pub(super) async fn forget<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>) -> SqlResult<Vec<MpackKey>> {
+    let (mut forgotten, mut touched) = (Vec::new(), BTreeSet::new());
+    for key in given.packs {
+        let pack = tx
+            .maybe(
+                "SELECT id FROM packs p WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
+                 AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key)",
+                args![&key.digest()[..]],
+            )
+            .await?;
+        let Some(pack) = pack.map(|row| row.int("id")) else { continue };
+        let retired = tx.all("SELECT repo, retired_at FROM retired WHERE pack = $1", args![pack]).await?;
+        let times: Result<Vec<_>> = retired.iter().map(|row| rows::time(given.place, row, "retired_at")).collect();
+        if times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.iter().any(|at| *at > given.until) {
+            continue;
+        }
+        touched.extend(retired.iter().map(|row| row.int("repo")));
+        for statement in ["DELETE FROM retired WHERE pack = $1", "DELETE FROM packs WHERE id = $1"] {
+            tx.run(statement, args![pack]).await?;
+        }
+        forgotten.push(*key);
+    }
+    for repo in touched {
+        sums::recount_packs::<E>(tx, repo).await?;
+    }
+    Ok(forgotten)
+}
+
+/// Remembers that an answer is good until a time; a later time wins.
+pub(super) async fn note_answer<E: Engine>(engine: &E, repo: i64, key: &MpackKey, expires_at: Timestamp) -> SqlResult<()> {
+    let mut writer = engine.writers().acquire().await?;
+    writer
+        .run(
+            "INSERT INTO answers (repo, key, expires_at) VALUES ($1, $2, $3)
+             ON CONFLICT (repo, key) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > answers.expires_at",
+            args![repo, &key.digest()[..], &whole_seconds(expires_at)],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The keys of answers that have expired.
+pub(super) async fn expired_answers<E: Engine>(engine: &E, repo: i64, now: Timestamp) -> SqlResult<Vec<E::Row>> {
+    let mut reader = engine.readers().acquire().await?;
+    reader.all("SELECT key FROM answers WHERE repo = $1 AND expires_at < $2", args![repo, &whole_seconds(now)]).await
+}
+
+/// Forgets the answers that have expired.
+pub(super) async fn forget_answers<E: Engine>(engine: &E, repo: i64, now: Timestamp) -> SqlResult<()> {
+    let mut writer = engine.writers().acquire().await?;
+    writer.run("DELETE FROM answers WHERE repo = $1 AND expires_at < $2", args![repo, &whole_seconds(now)]).await?;
+    Ok(())
+}
+
+/// A time whose text orders like the time: always the same width.
+fn whole_seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

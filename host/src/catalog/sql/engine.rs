@@ -1,0 +1,229 @@
+//! What the databases do in their own ways, so that all else is written once: connections, rows, and the few statements that differ.
+//!
+//! The statements of this folder are the SQL that SQLite and Postgres share: `$1` for parameters, `CAST(sum(x) AS BIGINT)`, `CASE` where either
+//! has a function of its own. Many fixed-width values cross in one parameter and are unpacked by the database (`substr` counts bytes
+//! of a blob in both), since a statement a row costs ten times the row.
+
+use sqlx::{Database, Pool, Row as _, Transaction};
+
+use super::super::{Hold, Holding};
+use crate::error::Result;
+
+pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
+
+/// A transaction of a database.
+pub(super) type Tx<E> = Transaction<'static, <E as Engine>::Db>;
+
+/// A connection of a database.
+pub(super) type Connection<E> = <<E as Engine>::Db as Database>::Connection;
+
+/// A database that can hold a catalog.
+pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// What sqlx calls it.
+    type Db: Database<Row = Self::Row, Connection: Sql<Row = Self::Row>>;
+    /// What it answers with.
+    type Row: Columns;
+
+    /// Puts the entities of `$2` (entity and print of each), `$4` of them, on shelf `$3` of repo `$1`. `$5` is the print that is not written.
+    const PUT_ENTITIES: &'static str;
+    /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each, `HEX:SHELF`.
+    const INDEX_PAGE: &'static str;
+    /// Keeps everybody else from publishing to repo `$1` until the transaction ends; answers with its row.
+    const LOCK_REPO: &'static str;
+    /// Keeps everybody else from taking job `$1` until the transaction ends, if it is still that of whoever has the token `$2`; answers
+    /// with a row if so.
+    const LOCK_LEASE: &'static str;
+
+    /// Where it is, for messages. No secrets.
+    fn place(&self) -> &str;
+
+    /// Which catalog it is, whatever names lead to it.
+    fn identity(&self) -> String;
+
+    /// Connections for statements that change nothing.
+    fn readers(&self) -> &Pool<Self::Db>;
+
+    /// Connections for statements that change something.
+    fn writers(&self) -> &Pool<Self::Db>;
+
+    /// Begins a transaction that sees one state.
+    fn begin_reading(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
+    /// Begins a transaction that changes something.
+    fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
+    /// A number that is another one when somebody has committed since the last call.
+    fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
+
+    /// Waits for its turn.
+    fn hold(&self, hold: Hold) -> impl Future<Output = Result<Holding>> + Send;
+
+    /// Whether the right that was waited for has lasted until now, and lasts until the transaction ends.
+    fn still_holds(&self, holding: &Holding, connection: &mut Connection<Self>) -> impl Future<Output = SqlResult<bool>> + Send;
+
+    /// What an error means: whether another writer was in the way, and what to do about it.
+    fn meaning(&self, error: &sqlx::Error) -> Meaning;
+}
+
+/// What an error of a database means.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Meaning {
+    /// Another writer was in the way.
+    pub(super) busy: bool,
+    /// The same transaction would do at once what it could not do now.
+    pub(super) again: bool,
+    /// What to do about it, as the end of a sentence.
+    pub(super) way_out: &'static str,
+}
+
+/// A parameter of a statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arg<'a> {
+    Int(i64),
+    MaybeInt(Option<i64>),
+    Text(&'a str),
+    MaybeText(Option<&'a str>),
+    Bytes(&'a [u8]),
+}
+
+/// Parameters, from values that can become one.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { &[$($crate::catalog::sql::engine::Arg::from($value)),*] };
+}
+pub(super) use args;
+
+macro_rules! from {
+    ($($from:ty => $variant:ident),* $(,)?) => {
+        $(impl<'a> From<$from> for Arg<'a> {
+            fn from(value: $from) -> Self {
+                Arg::$variant(value)
+            }
+        })*
+    };
+}
+from!(i64 => Int, Option<i64> => MaybeInt, &'a str => Text, Option<&'a str> => MaybeText, &'a [u8] => Bytes);
+
+impl<'a> From<&'a String> for Arg<'a> {
+    fn from(value: &'a String) -> Self {
+        Arg::Text(value)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Arg<'a> {
+    fn from(value: &'a Vec<u8>) -> Self {
+        Arg::Bytes(value)
+    }
+}
+
+impl From<u64> for Arg<'_> {
+    /// Sizes and counts: they are far below what the sign takes.
+    fn from(value: u64) -> Self {
+        Arg::Int(value as i64)
+    }
+}
+
+impl From<u32> for Arg<'_> {
+    fn from(value: u32) -> Self {
+        Arg::Int(value.into())
+    }
+}
+
+impl From<usize> for Arg<'_> {
+    fn from(value: usize) -> Self {
+        Arg::Int(value as i64)
+    }
+}
+
+/// A connection that runs statements.
+pub(super) trait Sql: Send {
+    /// What it answers with.
+    type Row: Columns;
+
+    /// All rows.
+    fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Vec<Self::Row>>> + Send;
+
+    /// The first row, if there is one.
+    fn maybe(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Option<Self::Row>>> + Send;
+
+    /// How many rows have changed.
+    fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<u64>> + Send;
+
+    /// The first row; an error when there is none.
+    fn one(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Self::Row>> + Send {
+        async move { self.maybe(sql, args).await?.ok_or(sqlx::Error::RowNotFound) }
+    }
+}
+
+/// A row, by the names of its columns.
+pub(super) trait Columns: Send + Sync + 'static {
+    fn int(&self, column: &str) -> i64;
+    fn maybe_int(&self, column: &str) -> Option<i64>;
+    fn text(&self, column: &str) -> &str;
+    fn maybe_text(&self, column: &str) -> Option<&str>;
+    fn bytes(&self, column: &str) -> &[u8];
+    fn maybe_bytes(&self, column: &str) -> Option<&[u8]>;
+
+    /// A count or a size.
+    fn count(&self, column: &str) -> u64 {
+        self.int(column) as u64
+    }
+}
+
+macro_rules! database {
+    ($connection:ty, $row:ty) => {
+        impl Sql for $connection {
+            type Row = $row;
+
+            async fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<Vec<Self::Row>> {
+                bound!(sql, args).fetch_all(self).await
+            }
+
+            async fn maybe(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<Option<Self::Row>> {
+                bound!(sql, args).fetch_optional(self).await
+            }
+
+            async fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<u64> {
+                Ok(bound!(sql, args).execute(self).await?.rows_affected())
+            }
+        }
+
+        impl Columns for $row {
+            fn int(&self, column: &str) -> i64 {
+                self.get(column)
+            }
+
+            fn maybe_int(&self, column: &str) -> Option<i64> {
+                self.get(column)
+            }
+
+            fn text(&self, column: &str) -> &str {
+                self.get(column)
+            }
+
+            fn maybe_text(&self, column: &str) -> Option<&str> {
+                self.get(column)
+            }
+
+            fn bytes(&self, column: &str) -> &[u8] {
+                self.get(column)
+            }
+
+            fn maybe_bytes(&self, column: &str) -> Option<&[u8]> {
+                self.get(column)
+            }
+        }
+    };
+}
+
+macro_rules! bound {
+    ($sql:expr, $args:expr) => {
+        $args.iter().fold(sqlx::query($sql), |query, arg| match *arg {
+            Arg::Int(value) => query.bind(value),
+            Arg::MaybeInt(value) => query.bind(value),
+            Arg::Text(value) => query.bind(value),
+            Arg::MaybeText(value) => query.bind(value),
+            Arg::Bytes(value) => query.bind(value),
+        })
+    };
+}
+
+database!(sqlx::SqliteConnection, sqlx::sqlite::SqliteRow);
+database!(sqlx::PgConnection, sqlx::postgres::PgRow);

@@ -1,0 +1,71 @@
+//! Migrations: append-only. A catalog remembers which it has and what they said.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use crate::error::{Error, Result};
+
+/// A migration: its number, its name, what it says.
+pub(super) type Step = (i64, &'static str, &'static str);
+
+/// Which migrations a catalog has, and which it should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrations {
+    /// Where the catalog is.
+    pub catalog: String,
+    /// Those that it has, by number.
+    pub applied: Vec<i64>,
+    /// Those that this build knows, by number, with their names.
+    pub known: Vec<(i64, &'static str)>,
+}
+
+impl Migrations {
+    pub(super) fn of(catalog: &str, steps: &[Step], applied: Vec<i64>) -> Migrations {
+        let known = steps.iter().map(|(version, name, _)| (*version, *name)).collect();
+        Migrations { catalog: catalog.to_owned(), applied, known }
+    }
+
+    /// Those that it lacks, by number, with their names.
+    pub fn pending(&self) -> impl Iterator<Item = (i64, &'static str)> {
+        self.known.iter().filter(|(version, _)| !self.applied.contains(version)).copied()
+    }
+
+    /// The first that it has and this build does not know: a newer one made it.
+    pub fn unknown(&self) -> Option<i64> {
+        self.applied.iter().find(|applied| !self.known.iter().any(|(version, _)| version == *applied)).copied()
+    }
+}
+
+/// What a statement for the versions that a catalog has asks.
+pub(super) const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+
+/// Brings a catalog up to date. Two that do so at once are one after the other: on Postgres under sqlx's advisory lock; on SQLite whoever
+/// comes second finds the tables made when it looks again.
+pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migrate) -> Result<()> {
+    let migrator = migrator(steps);
+    let mut done = migrator.run_direct(None, connection, false).await;
+    for _ in 0..3 {
+        match &done {
+            Ok(()) | Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => break,
+            Err(_) => done = migrator.run_direct(None, connection, false).await,
+        }
+    }
+    match done {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => {
+            Err(Error::NewerStore { catalog: place.to_owned(), found, known: steps.last().map_or(0, |step| step.0) })
+        }
+        Err(error) => Err(Error::Catalog {
+            catalog: place.to_owned(),
+            doing: "bringing it up to date".into(),
+            reason: error.to_string(),
+            busy: false,
+        }),
+    }
+}
+
+pub(super) fn migrator(steps: &[Step]) -> Migrator {
+    let migration =
+        |&(version, name, sql): &Step| Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
+    Migrator::with_migrations(steps.iter().map(migration).collect())
+}

@@ -1,0 +1,230 @@
+//! The catalog on a database that speaks SQL. Only this folder names sqlx.
+//!
+//! [`SqlCatalog`] is written once, on what an engine says a database does in its own way; [`sqlite`] and [`postgres`] are the engines.
+//! What coordinates is the database: a publication is one transaction that locks its repo and compares before it writes.
+
+mod deletion;
+mod engine;
+mod migrations;
+pub mod postgres;
+mod publish;
+mod rows;
+mod runs;
+mod snapshot;
+pub mod sqlite;
+mod stamps;
+mod summaries;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use self::engine::{Connection, Engine, Sql, SqlResult, args};
+use super::{Catalog, Consolidation, Hold, Holding, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoId, RepoName, Visibility};
+use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
+
+pub use migrations::Migrations;
+
+/// How often a transaction is tried that another one was in the way of.
+const TRIES: u32 = 5;
+
+/// A catalog on a database.
+#[derive(Debug)]
+#[expect(private_bounds, reason = "the engines are those of this folder")]
+pub struct SqlCatalog<E: Engine> {
+    engine: E,
+}
+
+/// What is done in a transaction with something that is given, and may be done again in another.
+type Work<E, G, T> = for<'t> fn(&'t mut Connection<E>, &'t G) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
+
+#[expect(private_bounds, reason = "the engines are those of this folder")]
+impl<E: Engine> SqlCatalog<E> {
+    /// Translates an error of sqlx, once.
+    fn failed<'a>(&'a self, doing: &'a str) -> impl Fn(sqlx::Error) -> Error + 'a {
+        move |error| failed(&self.engine, doing, &error)
+    }
+
+    /// Does something in a transaction of which the caller has the right to; nothing, if that was lost meanwhile.
+    async fn holding<G: Sync, T: Send>(&self, holding: &Holding, doing: &str, given: &G, work: Work<E, G, T>) -> Result<T> {
+        let lost = || Error::Catalog {
+            catalog: self.engine.place().to_owned(),
+            doing: doing.to_owned(),
+            reason: "the connection that kept packs from being deleted meanwhile was lost; nothing was changed, run it again"
+                .into(),
+            busy: true,
+        };
+        let attempt = async || {
+            let mut tx = self.engine.begin_writing().await?;
+            let done = work(&mut tx, given).await?;
+            // As late as can be: whoever has lost the right must not publish what somebody else may be deleting.
+            if !self.engine.still_holds(holding, &mut tx).await? {
+                return Ok(None);
+            }
+            tx.commit().await?;
+            Ok(Some(done))
+        };
+        for tries in 0.. {
+            match attempt().await {
+                Err(error) if tries < TRIES && self.engine.meaning(&error).again => {}
+                done => return done.map_err(self.failed(doing))?.ok_or_else(lost),
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+}
+
+fn failed(engine: &impl Engine, doing: &str, error: &sqlx::Error) -> Error {
+    let meaning = engine.meaning(error);
+    Error::Catalog {
+        catalog: engine.place().to_owned(),
+        doing: doing.to_owned(),
+        reason: format!("{error}{}", meaning.way_out),
+        busy: meaning.busy,
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Catalog for SqlCatalog<E> {
+    fn place(&self) -> String {
+        self.engine.place().to_owned()
+    }
+
+    fn identity(&self) -> String {
+        self.engine.identity()
+    }
+
+    async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
+        let doing = "making a repo";
+        let mut writer = self.engine.writers().acquire().await.map_err(self.failed(doing))?;
+        let (owner, slug, now) = (name.owner(), name.slug(), now.to_string());
+        let row = writer
+            .maybe(
+                "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (owner, slug) DO NOTHING RETURNING *",
+                args![&id.0, owner, slug, visibility.as_str(), &now],
+            )
+            .await
+            .map_err(self.failed(doing))?;
+        row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
+    }
+
+    async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
+        let doing = "looking for a repo";
+        let mut reader = self.engine.readers().acquire().await.map_err(self.failed(doing))?;
+        let row = reader
+            .maybe("SELECT * FROM repos WHERE owner = $1 AND slug = $2", args![name.owner(), name.slug()])
+            .await
+            .map_err(self.failed(doing))?;
+        row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
+    }
+
+    async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
+        let doing = "listing repos";
+        let mut reader = self.engine.readers().acquire().await.map_err(self.failed(doing))?;
+        let found = reader
+            .all(
+                "SELECT * FROM repos WHERE (owner, slug) > ($1, $2) AND deleted_at IS NULL ORDER BY owner, slug LIMIT $3",
+                args![after.map_or("", RepoName::owner), after.map_or("", RepoName::slug), limit],
+            )
+            .await
+            .map_err(self.failed(doing))?;
+        found.iter().map(|row| rows::repo(self.engine.place(), row)).collect()
+    }
+
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
+        let found = summaries::page(&self.engine, after, limit).await.map_err(self.failed("listing repos"))?;
+        found.iter().map(|row| summaries::read(self.engine.place(), row)).collect()
+    }
+
+    async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
+        let row = summaries::one(&self.engine, name).await.map_err(self.failed("looking for a repo"))?;
+        row.map(|row| summaries::read(self.engine.place(), &row)).transpose()
+    }
+
+    async fn change_stamp(&self) -> Result<u64> {
+        self.engine.change_stamp().await.map_err(self.failed("looking for changes"))
+    }
+
+    async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
+        snapshot::begin(&self.engine, repo).await
+    }
+
+    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
+        self.holding(holding, "publishing a push", push, |tx, push| Box::pin(publish::push::<E>(tx, push))).await
+    }
+
+    async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published> {
+        let work: Work<E, _, _> = |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
+        self.holding(holding, "publishing a consolidation", consolidation, work).await
+    }
+
+    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
+        runs::record(&self.engine, repo, record, report).await.map_err(self.failed("remembering a consolidation"))
+    }
+
+    async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
+        let found = runs::of_repo(&self.engine, repo, limit).await.map_err(self.failed("reading its history"))?;
+        found.iter().map(|row| runs::read_record(self.engine.place(), row)).collect()
+    }
+
+    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+        let found = runs::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
+        found.iter().map(|row| runs::read_entry(self.engine.place(), row)).collect()
+    }
+
+    async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
+        runs::paces(&self.engine, limit).await.map_err(self.failed("reading its history"))
+    }
+
+    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
+        deletion::note_answer(&self.engine, repo, key, expires_at).await.map_err(self.failed("noting an answer"))
+    }
+
+    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        let found =
+            deletion::expired_answers(&self.engine, repo, now).await.map_err(self.failed("looking for expired answers"))?;
+        found.iter().map(|row| rows::key(self.engine.place(), row, "key")).collect()
+    }
+
+    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
+        deletion::forget_answers(&self.engine, repo, now).await.map_err(self.failed("forgetting answers"))
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<Holding> {
+        self.engine.hold(hold).await
+    }
+
+    async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
+        let found = deletion::unneeded(&self.engine).await.map_err(self.failed("looking for packs that nobody needs"))?;
+        let mut packs: Vec<Retired> = Vec::new();
+        for row in &found {
+            let retired = rows::retired(self.engine.place(), row)?;
+            match packs.last_mut() {
+                Some(last) if last.pack.id == retired.pack.id => last.at = last.at.max(retired.at),
+                _ => packs.push(retired),
+            }
+        }
+        Ok(packs)
+    }
+
+    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>> {
+        let given = deletion::Given { place: self.engine.place(), packs, until };
+        self.holding(holding, "forgetting packs", &given, |tx, given| Box::pin(deletion::forget::<E>(tx, given))).await
+    }
+
+    async fn held_packs(&self) -> Result<Vec<MpackKey>> {
+        let found = deletion::held(&self.engine).await.map_err(self.failed("listing packs"))?;
+        found.iter().map(|row| rows::key(self.engine.place(), row, "key")).collect()
+    }
+
+    async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        deletion::knows(&self.engine, keys).await.map_err(self.failed("looking for packs"))
+    }
+}

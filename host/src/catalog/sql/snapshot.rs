@@ -1,0 +1,237 @@
+//! One state of a repo: a read transaction that is held open.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use packhouse_core::row::Print;
+use packhouse_core::{Counts, Edges, EntityId, Head};
+
+use super::super::{Change, ENTITY_BYTES, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use super::engine::{Arg, Columns, Engine, Sql, Tx, args};
+use super::publish::BATCH;
+use super::{failed, rows, sums};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, ShelfId};
+use crate::report::Cause;
+
+/// Index rows that come back as one text: a row of sqlx costs more than a row of the database.
+const TEXT_ROWS: u32 = 8192;
+
+struct SqlSnapshot<E: Engine> {
+    place: String,
+    /// Translates an error of sqlx.
+    failed: Box<dyn Fn(sqlx::Error) -> Error + Send + Sync>,
+    transaction: Tx<E>,
+    repo: RepoRow,
+}
+
+/// Begins to read. The first statement fixes what the snapshot sees.
+pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Snapshot>> {
+    let starting = |error| failed(engine, "beginning to read", &error);
+    let mut transaction = engine.begin_reading().await.map_err(starting)?;
+    let row = transaction.one("SELECT * FROM repos WHERE id = $1", args![repo]).await.map_err(starting)?;
+    let repo = rows::repo(engine.place(), &row)?;
+    let meaning = engine.clone();
+    let failed = Box::new(move |error| failed(&meaning, "reading it", &error));
+    Ok(Box::new(SqlSnapshot::<E> { place: engine.place().to_owned(), failed, transaction, repo }))
+}
+
+impl<E: Engine> SqlSnapshot<E> {
+    async fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<E::Row>> {
+        self.transaction.all(sql, args).await.map_err(&self.failed)
+    }
+
+    async fn one(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<E::Row> {
+        self.transaction.one(sql, args).await.map_err(&self.failed)
+    }
+
+    async fn maybe(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Option<E::Row>> {
+        self.transaction.maybe(sql, args).await.map_err(&self.failed)
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Snapshot for SqlSnapshot<E> {
+    fn repo(&self) -> &RepoRow {
+        &self.repo
+    }
+
+    async fn shelves(&mut self) -> Result<Vec<Shelf>> {
+        let found = self
+            .all(
+                "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags, s.mapped_bytes, s.made_at,
+                        p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+                 FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1 ORDER BY s.id",
+                args![self.repo.id],
+            )
+            .await?;
+        found
+            .iter()
+            .map(|row| {
+                Ok(Shelf {
+                    id: ShelfId(row.int("id")),
+                    generation: row.int("generation"),
+                    pack: rows::pack(&self.place, row)?,
+                    mapped: Counts {
+                        commits: row.count("commits"),
+                        snapshots: row.count("snapshots"),
+                        objects: row.count("objects"),
+                        tags: row.count("tags"),
+                    },
+                    mapped_bytes: row.maybe_int("mapped_bytes").map(|bytes| bytes as u64),
+                    made_at: rows::maybe_time(&self.place, row, "made_at")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
+        let found = self
+            .all(
+                "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+                 SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+                 FROM n CROSS JOIN shelves s JOIN packs p ON p.id = s.pack
+                 WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1",
+                args![self.repo.id, &sums::numbers(shelves), shelves.len()],
+            )
+            .await?;
+        found.iter().map(|row| Ok((ShelfId(row.int("id")), rows::pack(&self.place, row)?))).collect()
+    }
+
+    async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        let mut held = Vec::with_capacity(keys.len());
+        for key in keys {
+            let found = self
+                .maybe(
+                    "SELECT 1 FROM packs p WHERE p.key = $2 AND (
+                        EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)
+                        OR EXISTS (SELECT 1 FROM retired r WHERE r.repo = $1 AND r.pack = p.id))",
+                    args![self.repo.id, &key.digest()[..]],
+                )
+                .await?;
+            held.push(found.is_some());
+        }
+        Ok(held)
+    }
+
+    async fn retired(&mut self) -> Result<Vec<Retired>> {
+        let found = self
+            .all(
+                "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+                 FROM retired r JOIN packs p ON p.id = r.pack WHERE r.repo = $1 ORDER BY p.key",
+                args![self.repo.id],
+            )
+            .await?;
+        found.iter().map(|row| rows::retired(&self.place, row)).collect()
+    }
+
+    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+        let found = self
+            .all(
+                "SELECT at, cause, packs, bytes FROM changes WHERE repo = $1 ORDER BY id DESC LIMIT $2",
+                args![self.repo.id, limit],
+            )
+            .await?;
+        found
+            .iter()
+            .map(|row| {
+                let cause = if row.text("cause") == Cause::Push.as_str() { Cause::Push } else { Cause::Consolidation };
+                let at = rows::time(&self.place, row, "at")?;
+                Ok(Change { at, cause, packs: row.int("packs"), bytes: row.int("bytes") })
+            })
+            .collect()
+    }
+
+    async fn heads(&mut self) -> Result<Vec<Head>> {
+        let found = self.all("SELECT name, head FROM branches WHERE repo = $1 ORDER BY name", args![self.repo.id]).await?;
+        found
+            .iter()
+            .map(|row| Ok(Head { branch: row.text("name").to_owned(), commit: rows::id(&self.place, row, "head")? }))
+            .collect()
+    }
+
+    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
+        let ids: Vec<u8> = commits.iter().flat_map(|id| id.to_bytes()).collect();
+        // A recursive query takes its queue in order: breadth first, and no further than the limit.
+        let found = self
+            .all(
+                "WITH RECURSIVE
+                    n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
+                    walk (id) AS (
+                        SELECT substr($2, 1 + 33 * i, 33) FROM n
+                        UNION
+                        SELECT CASE side.n WHEN 1 THEN c.parent1 ELSE c.parent2 END
+                        FROM walk CROSS JOIN commits c CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side
+                        WHERE c.repo = $1 AND c.id = walk.id AND CASE side.n WHEN 1 THEN c.parent1 ELSE c.parent2 END IS NOT NULL
+                    )
+                 SELECT c.id, c.parent1, c.parent2, c.snapshot
+                 FROM walk CROSS JOIN commits c WHERE c.repo = $1 AND c.id = walk.id LIMIT $4",
+                args![self.repo.id, &ids, commits.len(), limit],
+            )
+            .await?;
+        found
+            .iter()
+            .map(|row| {
+                Ok(Edges {
+                    commit: rows::id(&self.place, row, "id")?,
+                    parents: [rows::maybe_id(&self.place, row, "parent1")?, rows::maybe_id(&self.place, row, "parent2")?],
+                    snapshot: rows::maybe_id(&self.place, row, "snapshot")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
+        let mut found = vec![None; entities.len()];
+        for (at, chunk) in entities.chunks(BATCH).enumerate() {
+            let known = self
+                .all(
+                    "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+                     SELECT CAST(n.i AS BIGINT) AS i, e.shelf, e.print
+                     FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)",
+                    args![self.repo.id, &chunk.concat(), chunk.len()],
+                )
+                .await?;
+            for row in known {
+                let print = match row.maybe_bytes("print") {
+                    None => Print::default(),
+                    Some(print) => print.try_into().map_err(|_| rows::damaged(&self.place, "a print"))?,
+                };
+                found[at * BATCH + row.int("i") as usize] = Some((ShelfId(row.int("shelf")), print));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn index_page(&mut self, after: Option<&EntityKey>, limit: u32) -> Result<Vec<(IndexRow, ShelfId)>> {
+        let after = after.map_or(&[][..], |key| &key[..]);
+        let page = self.one(E::INDEX_PAGE, args![self.repo.id, after, limit.min(TEXT_ROWS)]).await?;
+        let damaged = || rows::damaged(&self.place, "a row of `entities`");
+        page.maybe_text("page")
+            .iter()
+            .flat_map(|text| text.split('\n'))
+            .map(|line| {
+                let (bytes, shelf) = line.split_once(':').ok_or_else(damaged)?;
+                let (entity, print) = bytes.split_at_checked(2 * ENTITY_BYTES).ok_or_else(damaged)?;
+                let mut row = IndexRow { entity: [0; ENTITY_BYTES], print: Print::default() };
+                hex::decode_to_slice(entity, &mut row.entity).map_err(|_| damaged())?;
+                if !print.is_empty() {
+                    hex::decode_to_slice(print, &mut row.print).map_err(|_| damaged())?;
+                }
+                Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
+            })
+            .collect()
+    }
+
+    async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {
+        let row = self
+            .maybe("SELECT tag_id FROM tag_ids WHERE repo = $1 AND entity = $2", args![self.repo.id, &id.to_bytes()[..]])
+            .await?;
+        Ok(row.map(|row| row.text("tag_id").to_owned()))
+    }
+
+    async fn edge_count(&mut self) -> Result<u64> {
+        let row = self.one("SELECT count(*) AS edges FROM commits WHERE repo = $1", args![self.repo.id]).await?;
+        Ok(row.count("edges"))
+    }
+}

@@ -1,0 +1,154 @@
+//! A Postgres cluster of this process's own, from what is installed: made when it is first asked for, gone with the process.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    port: u16,
+    /// What the server writes: every statement.
+    pub log: PathBuf,
+    /// It stops when this ends, and this ends with us.
+    _stdin: std::process::ChildStdin,
+}
+
+/// The cluster; `None`, said loudly, where Postgres is not installed.
+///
+/// # Panics
+/// When it is installed and can't be started.
+pub fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    let found = CLUSTER.get_or_init(|| Some(Cluster::start(&programs()?))).as_ref();
+    if found.is_none() {
+        crate::skipped("postgres", "no initdb is in PATH or in /usr/lib/postgresql/*/bin");
+    }
+    found
+}
+
+/// The folder with `initdb` and `postgres`.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).collect::<Vec<_>>();
+    let installed =
+        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    installed.chain(in_path).find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
+}
+
+/// Postgres refuses to run as root: then it is somebody else's.
+fn somebody_else() -> Option<u32> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let output = Command::new("id").args(["-u", "postgres"]).output().ok();
+    let id = output.and_then(|output| String::from_utf8(output.stdout).ok()).and_then(|text| text.trim().parse().ok());
+    Some(id.unwrap_or(65534))
+}
+
+impl Cluster {
+    fn start(programs: &Path) -> Cluster {
+        let folder =
+            tempfile::Builder::new().prefix("packhouse-postgres-").tempdir().expect("a temporary folder can be made").keep();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("there is a free port")
+            .port();
+        let user = somebody_else();
+        if let Some(user) = user {
+            std::os::unix::fs::chown(&folder, Some(user), None).expect("root can give a folder away");
+        }
+        let log = folder.join("log");
+        // The shell outlives us by a moment: when its input ends, it stops the server and removes the folder.
+        let script = r#"
+            set -e
+            "$1/initdb" --pgdata="$2/data" --username=packhouse --auth=trust --encoding=UTF8 --locale=C --no-sync >"$2/initdb.log" 2>&1
+            "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off \
+                -c full_page_writes=off -c max_connections=400 -c log_statement=all -c log_line_prefix='%d ' >"$2/log" 2>&1 &
+            cat >/dev/null || true
+            kill -QUIT $! || true
+            wait || true
+            rm -rf "$2"
+        "#;
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(programs).arg(&folder).arg(port.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(&folder).process_group(0);
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        let mut shell = command.spawn().expect("a shell can be started");
+        let cluster = Cluster { port, log, _stdin: shell.stdin.take().expect("it was asked for") };
+        cluster.wait(&folder);
+        cluster
+    }
+
+    /// Waits until it answers.
+    fn wait(&self, folder: &Path) {
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() || !answers(&self.url("postgres")) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "Postgres does not start: {}{}",
+                std::fs::read_to_string(folder.join("initdb.log")).unwrap_or_default(),
+                std::fs::read_to_string(&self.log).unwrap_or_default()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Where a database of it is.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://packhouse@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes a database, if there is none of that name; gives where it is.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub fn database(&self, name: &str) -> String {
+        match self.admin(format!("CREATE DATABASE {name}")) {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P04") => {}
+            made => made.expect("a database can be made"),
+        }
+        self.url(name)
+    }
+
+    /// Makes a database that is the copy of another.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub fn copy(&self, from: &str, to: &str) {
+        // Whoever has just closed the other may still be on the way out.
+        let leave = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}'");
+        self.admin(leave).expect("others can be sent away");
+        let begun = Instant::now();
+        while let Err(error) = self.admin(format!("CREATE DATABASE {to} TEMPLATE {from}")) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "a database can be copied: {error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// In a thread of its own: the caller may or may not be in a runtime.
+    fn admin(&self, sql: String) -> Result<(), sqlx::Error> {
+        let url = self.url("postgres");
+        std::thread::spawn(move || in_runtime(run(&url, sql))).join().expect("it does not panic")
+    }
+}
+
+async fn run(url: &str, sql: String) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect(url).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map(drop)
+}
+
+fn answers(url: &str) -> bool {
+    let url = url.to_owned();
+    std::thread::spawn(move || in_runtime(run(&url, "SELECT 1".into())).is_ok()).join().unwrap_or(false)
+}
+
+fn in_runtime<T>(what: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made").block_on(what)
+}

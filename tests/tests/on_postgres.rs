@@ -1,0 +1,20 @@
+//! What holds on SQLite holds on Postgres: the same tests, with catalogs there (see `packhouse_tests::place`).
+
+#[path = "accounts.rs"]
+mod accounts;
+#[path = "law_5.rs"]
+mod law_5;
+#[path = "laws.rs"]
+mod laws;
+#[path = "overview.rs"]
+mod overview;
+#[path = "properties.rs"]
+mod properties;
+#[path = "prune.rs"]
+mod prune;
+#[path = "samples.rs"]
+mod samples;
+#[path = "scenarios.rs"]
+mod scenarios;
+#[path = "seed_properties.rs"]
+mod seed_properties;
