@@ -89,6 +89,10 @@ pub enum Error {
         what: &'static str,
     },
 
+    /// No such job.
+    #[error("there is no job {0}; `packhouse jobs list` lists those that there are")]
+    UnknownJob(i64),
+
     /// A job was taken over while it was done.
     #[error("job {job} has been taken over by another worker, since its lease had run out; nothing was changed here")]
     LeaseLost {

@@ -20,7 +20,7 @@
 //! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
 //! 5. [`tape`]: runs written down, and run again.
-//! 6. [`store`]: the verbs.
+//! 6. [`store`]: the verbs; [`worker`]: those that are done later or elsewhere.
 
 pub mod catalog;
 pub mod error;
@@ -35,6 +35,7 @@ pub mod sandbox;
 pub mod store;
 pub mod tape;
 pub mod vault;
+pub mod worker;
 pub mod world;
 
 pub use catalog::CatalogPlace;
@@ -42,7 +43,8 @@ pub use error::{Class, Error, Result};
 pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
 pub use report::{
-    Cause, FetchReport, GcCost, GcEntry, GcProof, GcQuery, GcRecord, GcReport, Moment, PackReport, Problem, ProblemKind,
-    PruneReport, PushReport, PushStatus, RepoReport, RepoSummary, VerifyReport,
+    Cause, FetchReport, GcCost, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded, JobReport, JobStatus, Moment,
+    PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack,
+    RepoReport, RepoSummary, Task, VerifyReport,
 };
 pub use store::{FetchRequest, GcPlan, PruneOptions, PushOptions, Store, StoreOptions};

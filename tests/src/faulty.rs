@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::catalog::{Catalog, Consolidation, Hold, Holding, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
+use packhouse_host::catalog::{
+    Catalog, Consolidation, Fence, Hold, Holding, JobEnd, JobQuery, Jobs, NewJob, Pressure, Published, Push, RepoRow, Retired,
+    RunsQuery, Snapshot,
+};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::{ListedPack, Staged, StoredPack, Swept, Vault};
 use packhouse_host::{
-    Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Store, StoreOptions, Visibility,
+    Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, Result, Store,
+    StoreOptions, Visibility,
 };
 
 use crate::place;
@@ -331,5 +335,48 @@ impl Catalog for FaultyCatalog {
     }
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         self.fault.around(self.inner.knows_packs(keys)).await
+    }
+}
+
+#[async_trait]
+impl Jobs for FaultyCatalog {
+    async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
+        self.fault.around(self.inner.add_job(job)).await
+    }
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<JobReport>> {
+        self.fault.around(self.inner.jobs(query)).await
+    }
+    async fn job(&self, id: i64) -> Result<Option<JobReport>> {
+        self.fault.around(self.inner.job(id)).await
+    }
+    async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
+        self.fault.around(self.inner.job_counts()).await
+    }
+    async fn take_job(&self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+        self.fault.around(self.inner.take_job(worker, now, lease_until)).await
+    }
+    async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
+        self.inner.renew_lease(fence, lease_until).await
+    }
+    async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>> {
+        self.fault.around(self.inner.end_job(fence, end, now)).await
+    }
+    async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
+        self.fault.around(self.inner.retry_job(id, now)).await
+    }
+    async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
+        self.fault.around(self.inner.cancel_job(id, now)).await
+    }
+    async fn waiting_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        self.fault.around(self.inner.waiting_packs(keys)).await
+    }
+    async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
+        self.fault.around(self.inner.policies()).await
+    }
+    async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
+        self.fault.around(self.inner.set_policy(repo, policy)).await
+    }
+    async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
+        self.fault.around(self.inner.pressures(repo)).await
     }
 }

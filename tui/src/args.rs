@@ -9,8 +9,10 @@ use clap::{ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches
 use packhouse_host::RepoName;
 
 mod console;
+mod work;
 
 pub(crate) use console::{ConsoleArgs, ThemeName};
+pub(crate) use work::{Jobs, Migrate, PolicyVerb, Worker};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -105,6 +107,18 @@ pub(crate) enum Verb {
     Verify(Verify),
     /// Delete packs that were replaced long ago, and expired answers
     Prune(Prune),
+    /// Do jobs: what was asked for with --async, and what policies ask for
+    Worker(Worker),
+    /// List jobs, look at one, try it again or take it back
+    #[command(subcommand)]
+    Jobs(Jobs),
+    /// Set when repos are consolidated by themselves, and see which are due
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Print measurements of the store for Prometheus
+    Metrics,
+    /// Bring the catalog up to date, or see whether it is
+    Migrate(Migrate),
     /// Show the sandboxed component that plans the work, or copy it out
     Component(Component),
     /// Run what is on tape again, without a store; exit 4 when the component does something else
@@ -153,6 +167,9 @@ pub(crate) struct Push {
     /// Move branches even where the heads don't lead to each other: the last file's head wins
     #[arg(long)]
     pub(crate) force: bool,
+    /// Store the files and leave indexing them to a worker
+    #[arg(long = "async", conflicts_with = "record")]
+    pub(crate) later: bool,
     /// Put the planning on tape, for `packhouse replay`
     #[arg(long, value_name = "TAPE")]
     pub(crate) record: Option<PathBuf>,
@@ -171,6 +188,12 @@ pub(crate) struct Gc {
     /// Plan and show, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Leave it to a worker
+    #[arg(long = "async", conflicts_with_all = ["dry_run", "record"])]
+    pub(crate) later: bool,
+    /// Drop what no branch and no tag has reached for so long: 90d, 12h
+    #[arg(long, value_name = "AGE", value_parser = duration, conflicts_with = "record")]
+    pub(crate) expire_unreachable: Option<Duration>,
     /// Put the planning on tape, for `packhouse replay`. Of several repos, or where TAPE is a folder, each gets its own in it
     #[arg(long, value_name = "TAPE")]
     pub(crate) record: Option<PathBuf>,
@@ -205,6 +228,9 @@ pub(crate) struct Verify {
     /// Repos to check [default: all]
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repos: Vec<RepoName>,
+    /// Leave it to a worker
+    #[arg(long = "async")]
+    pub(crate) later: bool,
 }
 
 /// `packhouse prune …`
@@ -219,6 +245,9 @@ pub(crate) struct Prune {
     /// Say what would be deleted, delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Leave it to a worker
+    #[arg(long = "async", conflicts_with = "dry_run")]
+    pub(crate) later: bool,
 }
 
 /// A duration in words, a day being 24 hours; a number alone is seconds.
@@ -337,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_offered() {
-        for words in ["jobs", "worker", "serve", "repo list --remote u"] {
+        for words in ["serve", "repo list --remote u"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
     }

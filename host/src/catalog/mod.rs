@@ -9,6 +9,7 @@
 //! - A repo's [`Sums`] are those of its shelves.
 //! - Lists come in the order that each method names.
 
+mod jobs;
 mod place;
 mod rows;
 pub mod sql;
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
 
+pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use place::CatalogPlace;
 pub use rows::{
     Change, Consolidation, ENTITY_BYTES, EntityKey, Fence, Fresh, Hold, Holding, IndexRow, Moved, PackRow, Published, Push,
@@ -32,7 +34,7 @@ pub use rows::{
 
 /// Repos, packs, shelves and the index, on some database.
 #[async_trait]
-pub trait Catalog: Send + Sync + std::fmt::Debug {
+pub trait Catalog: Jobs {
     /// Where it is, for messages.
     fn place(&self) -> String;
 

@@ -1,6 +1,7 @@
 //! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes bytes,
 //! ids and keys strings, times RFC 3339 UTC.
 
+mod job;
 mod overview;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
+pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 
 /// `repo show`, and a line of `repo list`.
@@ -115,6 +117,8 @@ pub enum PushStatus {
     Stored,
     /// The repo had these very bytes.
     Unchanged,
+    /// It is stored, and a job will make it a pack of the repo.
+    Queued,
 }
 
 /// One file of a `push`.
@@ -142,6 +146,9 @@ pub struct PushReport {
     pub bytes: u64,
     /// The repo's branch heads after the push.
     pub branch_heads: BTreeMap<String, String>,
+    /// The job that will index it, if one will.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<i64>,
     /// Digest of the component that read it.
     pub component: String,
 }

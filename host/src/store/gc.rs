@@ -80,6 +80,19 @@ impl Store {
         unreachable!("the loop ends by returning")
     }
 
+    /// The same, and drops what has been unreachable for an age, if one is given.
+    pub(crate) async fn gc_expiring(
+        &self,
+        repo: &RepoName,
+        age: Option<std::time::Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
+        match age {
+            None => self.gc(repo, progress).await,
+            Some(_) => Err(Error::Unsupported("dropping what is unreachable is not yet in this build".into())),
+        }
+    }
+
     /// Plans a consolidation and changes nothing.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ impl Store {
     /// Remembers a consolidation that failed.
     pub(super) async fn remember_failure(&self, repo: &RepoRow, started: Timestamp, error: &Error) {
         // Somebody else's success is not our failure, nor is a change of mind.
-        if matches!(error, Error::Busy { .. } | Error::Cancelled) {
+        if matches!(error, Error::Busy { .. } | Error::Cancelled | Error::LeaseLost { .. }) {
             return;
         }
         let record = GcRecord::failed(error, self.millis_since(started), self.sandbox.digest(), self.world.now());

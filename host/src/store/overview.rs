@@ -18,6 +18,22 @@ impl Store {
         self.catalog.summaries(after, limit).await
     }
 
+    /// All repos in a line each, by name.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn every_summary(&self) -> Result<Vec<RepoSummary>> {
+        const PAGE: u32 = 1000;
+        let mut all: Vec<RepoSummary> = Vec::new();
+        loop {
+            let page = self.summaries(all.last().map(|repo| &repo.repo), PAGE).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
     /// One repo in a line.
     ///
     /// # Errors

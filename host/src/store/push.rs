@@ -23,7 +23,7 @@ use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    EntityKey, Fresh, Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, Snapshot, entity_key, entity_of,
+    EntityKey, Fresh, Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key, entity_of,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -43,13 +43,13 @@ pub struct PushOptions {
     pub force: bool,
 }
 
-/// A file of a push, in staging.
-struct Received {
-    file: PathBuf,
-    written: Written,
-    staged: Option<Staged>,
+/// A file of a push, in staging or stored already.
+pub(super) struct Received {
+    pub(super) file: PathBuf,
+    pub(super) written: Written,
+    pub(super) staged: Option<Staged>,
     /// Open for the component's reads, wherever the staged file has been moved.
-    bytes: File,
+    pub(super) bytes: File,
 }
 
 /// What a push does to the index.
@@ -89,6 +89,12 @@ impl Store {
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
+        let received = self.receive_all(repo, files, progress).await?;
+        self.index(&row, received, options, progress).await
+    }
+
+    /// Takes files into staging and reads them back.
+    pub(super) async fn receive_all(&self, repo: &RepoName, files: &[PathBuf], progress: &Progress) -> Result<Vec<Received>> {
         if files.is_empty() {
             return Err(Error::Usage("a push needs at least one file".into()));
         }
@@ -102,7 +108,19 @@ impl Store {
             done += one.written.bytes;
             received.push(one);
         }
+        Ok(received)
+    }
 
+    /// Puts files on shelves of a repo: all of them or none. When the repo changes meanwhile, begins anew.
+    pub(super) async fn index(
+        &self,
+        row: &RepoRow,
+        mut received: Vec<Received>,
+        options: PushOptions,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let repo = &row.name;
+        let total = received.iter().map(|one| one.written.bytes).sum();
         // From the first pack that is stored until all are on shelves, through all tries: nobody deletes one in between.
         let mut holding = None;
         for _ in 0..TRIES {
@@ -118,28 +136,33 @@ impl Store {
                 prepared => prepared?,
             };
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
-            if holding.is_none() {
-                holding = Some(self.catalog.hold(Hold::Publishing).await?);
-                // Whoever asked to stop while that was waited for still can.
-                progress.at(&repo.to_string(), Phase::Publish, total, total)?;
+            let held = match holding {
+                Some(held) => held,
+                None => self.catalog.hold(Hold::Publishing).await?,
+            };
+            // Whoever asked to stop while that was waited for still can.
+            progress.at(&repo.to_string(), Phase::Publish, total, total)?;
+            for file in &prepared.files {
+                self.store_received(&mut received[*file]).await?;
             }
-            for (file, pack) in prepared.files.iter().zip(&prepared.push.packs) {
-                let one = &mut received[*file];
-                // A second try finds the pack stored by the first.
-                if let Some(staged) = one.staged.take() {
-                    self.vault.store(staged, &pack.key).await?;
-                    let directory = Directory::new(pack.key, pack.bytes, &one.written.scanned.rows);
-                    self.keep_directory(&directory).await;
-                }
-            }
-            let Some(holding) = &holding else { continue };
-            match self.catalog.publish_push(&prepared.push, holding).await? {
+            match self.catalog.publish_push(&prepared.push, &held).await? {
                 Published::Done { .. } => return Ok(self.push_reports(repo, &received, Some(&prepared), &prepared.heads)),
                 Published::Changed => {}
                 Published::LeaseLost => return Err(self.lease_lost()),
             }
+            holding = Some(held);
         }
         Err(Error::Busy { repo: repo.clone(), what: "packs were pushed to it" })
+    }
+
+    /// Stores a received file as a pack, if it is not yet stored: a second try finds it stored by the first.
+    pub(super) async fn store_received(&self, one: &mut Received) -> Result<()> {
+        if let Some(staged) = one.staged.take() {
+            self.vault.store(staged, &one.written.key).await?;
+            let directory = Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
+            self.keep_directory(&directory).await;
+        }
+        Ok(())
     }
 
     fn push_reports(
@@ -169,6 +192,7 @@ impl Store {
                         .map_or(0, |p| p.fresh.iter().filter(|f| f.row.entity[0] == Kind::Object as u8).count() as u64),
                     bytes: one.written.bytes,
                     branch_heads: named(heads),
+                    job: None,
                     component: self.sandbox.digest().to_owned(),
                 }
             })
@@ -486,7 +510,7 @@ fn choose(reader: &mut Packs, packs: &[RunPack], counted: Vec<bool>) -> Result<V
 }
 
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.
-async fn fresh_files(snapshot: &mut dyn Snapshot, received: &[Received]) -> Result<Vec<usize>> {
+pub(super) async fn fresh_files(snapshot: &mut dyn Snapshot, received: &[Received]) -> Result<Vec<usize>> {
     let keys: Vec<MpackKey> = received.iter().map(|one| one.written.key).collect();
     let held = snapshot.holds(&keys).await?;
     let mut met = BTreeSet::new();

@@ -27,6 +27,9 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
             output.note("there are no repos; make one with: packhouse repo create OWNER/SLUG");
         }
         super::each(&repos, context, async |repo| {
+            if asked.later {
+                return super::jobs::tell_queued(&store.queue_gc(repo, asked.expire_unreachable).await?, output);
+            }
             let tape = asked.record.as_deref().map(|record| record::of_repo(record, repo, repos.len() > 1)).transpose()?;
             let store = record::onto(&store, tape.as_deref());
             let outcome = match asked.dry_run {

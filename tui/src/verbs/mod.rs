@@ -7,12 +7,17 @@ mod demo;
 mod doctor;
 mod fetch;
 mod gc;
+mod jobs;
+mod metrics;
+mod migrate;
+mod policy;
 mod prune;
 mod push;
 mod record;
 mod replay;
 mod repo;
 mod verify;
+mod worker;
 
 use packhouse_host::{Error, RepoName};
 
@@ -29,6 +34,11 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Fetch(asked) => fetch::run(asked, context).await,
         Verb::Verify(asked) => verify::run(asked, context).await,
         Verb::Prune(asked) => prune::run(asked, context).await,
+        Verb::Worker(asked) => worker::run(asked, context).await,
+        Verb::Jobs(asked) => jobs::run(asked, context).await,
+        Verb::Policy(asked) => policy::run(asked, context).await,
+        Verb::Metrics => metrics::run(context).await,
+        Verb::Migrate(asked) => migrate::run(&asked, context).await,
         Verb::Component(asked) => component::run(&asked, context),
         Verb::Replay(asked) => replay::run(asked, context).await,
         Verb::Doctor => doctor::run(context).await,

@@ -19,7 +19,11 @@ pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> 
     let reports = watched(&context.output, watch.progress(), async {
         let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
         let store = record::onto(&context.open().await?, tape.as_deref());
-        let reports = store.push(&asked.repo, &asked.files, PushOptions { force: asked.force }, watch.progress()).await;
+        let (options, progress) = (PushOptions { force: asked.force }, watch.progress());
+        let reports = match asked.later {
+            false => store.push(&asked.repo, &asked.files, options, progress).await,
+            true => store.push_async(&asked.repo, &asked.files, options, progress).await,
+        };
         record::tell(&store, tape.as_deref(), &context.output);
         Ok(reports?)
     })
@@ -48,6 +52,7 @@ fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
         let status = match report.status {
             PushStatus::Stored => Cell::new(Tone::Good, "stored"),
             PushStatus::Unchanged => Cell::new(Tone::Dim, "unchanged"),
+            PushStatus::Queued => Cell::new(Tone::Warn, "queued"),
         };
         table.row([
             report.file.as_str().into(),
@@ -61,6 +66,10 @@ fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
         ]);
     }
     output.table(&table, 0)?;
+    if let Some(job) = reports.iter().find_map(|report| report.job) {
+        output.line(format!("{} {job} will index what is queued; packhouse jobs show {job}", output.paint(Tone::Dim, "job")))?;
+        return Ok(());
+    }
     // The heads are decided once for all files, so any report tells them.
     let heads = reports.first().map(|report| &report.branch_heads).into_iter().flatten();
     for (branch, head) in heads {

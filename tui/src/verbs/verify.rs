@@ -26,6 +26,9 @@ pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit
             output.note("there are no repos, so nothing can be wrong with them");
         }
         super::each(&repos, context, async |repo| {
+            if asked.later {
+                return super::jobs::tell_queued(&store.queue_verify(repo).await?, output);
+            }
             let report = store.verify(repo, progress).await?;
             output.result(&report, || describe(&report, output))?;
             Ok(if report.ok { Exit::Done } else { Exit::Damage })

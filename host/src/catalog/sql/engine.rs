@@ -34,6 +34,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// with a row if so.
     const LOCK_LEASE: &'static str;
 
+    /// Gives the job that is due at `$1` (in milliseconds, as `$3`) and has been for longest to the worker `$2`, until `$3`; `$4` is the time in
+    /// words. Answers with the job's number and the token.
+    const TAKE_JOB: &'static str;
+
     /// Where it is, for messages. No secrets.
     fn place(&self) -> &str;
 

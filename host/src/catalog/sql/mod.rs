@@ -5,7 +5,9 @@
 
 mod deletion;
 mod engine;
+mod jobs;
 mod migrations;
+mod policies;
 pub mod postgres;
 mod publish;
 mod rows;
@@ -17,6 +19,7 @@ mod summaries;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::pin::Pin;
 
@@ -60,11 +63,30 @@ impl<E: Engine> SqlCatalog<E> {
                 .into(),
             busy: true,
         };
+        self.again(doing, Some(holding), given, work).await?.ok_or_else(lost)
+    }
+
+    /// Does something in a transaction.
+    async fn writing<G: Sync, T: Send>(&self, doing: &str, given: &G, work: Work<E, G, T>) -> Result<T> {
+        let done = self.again(doing, None, given, work).await?;
+        Ok(done.unwrap_or_else(|| unreachable!("nothing is held that could be lost")))
+    }
+
+    /// Does something in a transaction, and again where another was in the way. None when what was held is lost.
+    async fn again<G: Sync, T: Send>(
+        &self,
+        doing: &str,
+        holding: Option<&Holding>,
+        given: &G,
+        work: Work<E, G, T>,
+    ) -> Result<Option<T>> {
         let attempt = async || {
             let mut tx = self.engine.begin_writing().await?;
             let done = work(&mut tx, given).await?;
             // As late as can be: whoever has lost the right must not publish what somebody else may be deleting.
-            if !self.engine.still_holds(holding, &mut tx).await? {
+            if let Some(holding) = holding
+                && !self.engine.still_holds(holding, &mut tx).await?
+            {
                 return Ok(None);
             }
             tx.commit().await?;
@@ -73,7 +95,7 @@ impl<E: Engine> SqlCatalog<E> {
         for tries in 0.. {
             match attempt().await {
                 Err(error) if tries < TRIES && self.engine.meaning(&error).again => {}
-                done => return done.map_err(self.failed(doing))?.ok_or_else(lost),
+                done => return done.map_err(self.failed(doing)),
             }
         }
         unreachable!("the loop ends by returning")

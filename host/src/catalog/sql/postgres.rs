@@ -126,6 +126,8 @@ fn meaning(error: &sqlx::Error) -> Meaning {
     match (code.as_ref(), error) {
         // Two transactions in each other's way: the other one has gone on.
         ("40001" | "40P01", _) => Meaning { busy: true, again: true, way_out: ". Another process is writing: try again" },
+        // Two workers took consolidations of one repo: whoever comes second looks again. (Nothing else clashes.)
+        ("23505", _) => Meaning { busy: true, again: true, way_out: "" },
         ("55P03", _) => Meaning { busy: true, again: false, way_out: ". Another process is writing: try again" },
         ("53300", _) => {
             Meaning { busy: true, again: false, way_out: ". Raise max_connections of the server, or run fewer workers" }
@@ -167,6 +169,14 @@ impl Engine for PostgresDatabase {
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3) page_rows";
     const LOCK_REPO: &'static str = "SELECT id FROM repos WHERE id = $1 FOR UPDATE";
     const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running' FOR UPDATE";
+
+    const TAKE_JOB: &'static str = "UPDATE jobs SET status = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, lease_until = $3, started_at = $4,
+                finished_at = NULL
+         WHERE id = (SELECT j.id FROM jobs j
+             WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))
+             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
+                             AND o.status = 'running' AND o.id <> j.id)
+             ORDER BY j.run_at, j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED) RETURNING id, fence";
 
     fn place(&self) -> &str {
         &self.place

@@ -130,6 +130,14 @@ impl Engine for SqliteFile {
     const LOCK_REPO: &'static str = "SELECT id FROM repos WHERE id = $1";
     const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running'";
 
+    const TAKE_JOB: &'static str = "UPDATE jobs SET status = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, lease_until = $3, started_at = $4,
+                finished_at = NULL
+         WHERE id = (SELECT j.id FROM jobs j
+             WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))
+             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
+                             AND o.status = 'running' AND o.id <> j.id)
+             ORDER BY j.run_at, j.id LIMIT 1) RETURNING id, fence";
+
     fn place(&self) -> &str {
         &self.place
     }

@@ -1,0 +1,257 @@
+//! Jobs in the catalog: one statement gives a job to one worker.
+
+use jiff::Timestamp;
+
+use super::super::{Fence, JobEnd, JobQuery, NewJob};
+use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::rows::{damaged, maybe_time, repo_name, time};
+use crate::error::Result;
+use crate::names::MpackKey;
+use crate::report::{JobReport, JobStatus, Task};
+
+/// Jobs with the names of their repos.
+macro_rules! listing {
+    ($of:literal) => {
+        concat!("SELECT j.*, r.owner, r.slug, r.deleted_at FROM jobs j LEFT JOIN repos r ON r.id = j.repo WHERE ", $of)
+    };
+}
+
+/// Puts a job down; gives its number, or that of the one that waits already.
+pub(super) async fn add<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<i64> {
+    let payload = payload(&job.task)?;
+    let added = tx
+        .maybe(
+            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at) VALUES ($1, $2, $3, 'queued', $4, $5)
+             ON CONFLICT DO NOTHING RETURNING id",
+            args![job.repo, job.task.name(), &payload, &job.now.to_string(), job.now.as_millisecond()],
+        )
+        .await?;
+    let Some(added) = added.map(|row| row.int("id")) else {
+        let waiting = tx
+            .one(
+                "SELECT id FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
+                args![job.task.name(), job.repo],
+            )
+            .await?;
+        return Ok(waiting.int("id"));
+    };
+    if let Task::Index { packs, .. } = &job.task {
+        for pack in packs {
+            tx.run(
+                "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                args![added, &pack.mpack_key.digest()[..]],
+            )
+            .await?;
+        }
+    }
+    Ok(added)
+}
+
+/// The JSON of a task, without its type.
+fn payload(task: &Task) -> SqlResult<String> {
+    let value = serde_json::to_value(task).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    Ok(value["payload"].to_string())
+}
+
+pub(super) async fn one<E: Engine>(connection: &mut Connection<E>, id: i64) -> SqlResult<Option<E::Row>> {
+    connection.maybe(listing!("j.id = $1"), args![id]).await
+}
+
+pub(super) async fn list<E: Engine>(engine: &E, query: JobQuery) -> SqlResult<Vec<E::Row>> {
+    let mut reader = engine.readers().acquire().await?;
+    reader
+        .all(
+            listing!("($1 IS NULL OR j.repo = $1) AND ($2 IS NULL OR j.status = $2) AND j.id < $3 ORDER BY j.id DESC LIMIT $4"),
+            args![query.repo, query.status.map(JobStatus::as_str), query.before.unwrap_or(i64::MAX), query.limit],
+        )
+        .await
+}
+
+pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = engine.readers().acquire().await?;
+    reader.all("SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status ORDER BY type, status", args![]).await
+}
+
+/// Who takes a job, when, and until when.
+pub(super) struct Taking<'a> {
+    pub(super) worker: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) lease_until: Timestamp,
+}
+
+/// Gives the job that has been due for longest.
+pub(super) async fn take<E: Engine>(tx: &mut Connection<E>, taking: &Taking<'_>) -> SqlResult<Option<(E::Row, Fence)>> {
+    let now = taking.now.as_millisecond();
+    let taken =
+        tx.maybe(E::TAKE_JOB, args![now, taking.worker, taking.lease_until.as_millisecond(), &taking.now.to_string()]).await?;
+    let Some(taken) = taken else { return Ok(None) };
+    let fence = Fence { job: taken.int("id"), token: taken.int("fence") };
+    Ok(one::<E>(tx, fence.job).await?.map(|row| (row, fence)))
+}
+
+/// Keeps a job for longer.
+pub(super) async fn renew<E: Engine>(engine: &E, fence: Fence, lease_until: Timestamp) -> SqlResult<bool> {
+    let mut writer = engine.writers().acquire().await?;
+    let renewed = writer
+        .run(
+            "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'",
+            args![fence.job, fence.token, lease_until.as_millisecond()],
+        )
+        .await?;
+    Ok(renewed > 0)
+}
+
+/// How an attempt of somebody's ended.
+pub(super) struct Ending<'a> {
+    pub(super) fence: Fence,
+    pub(super) end: &'a JobEnd,
+    pub(super) now: Timestamp,
+}
+
+/// Ends an attempt.
+pub(super) async fn end<E: Engine>(tx: &mut Connection<E>, ending: &Ending<'_>) -> SqlResult<Option<E::Row>> {
+    let Ending { fence, end, now } = ending;
+    let (job, token, now) = (fence.job, fence.token, now.to_string());
+    let changed = match end {
+        JobEnd::Done(result) => {
+            tx.run(
+                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL, result = $4
+                 WHERE id = $1 AND fence = $2 AND status = 'running'",
+                args![job, token, &now, &result.to_string()],
+            )
+            .await?
+        }
+        JobEnd::Failed(reason) => {
+            tx.run(
+                "UPDATE jobs SET status = 'failed', finished_at = $3, lease_until = NULL, reason = $4
+                 WHERE id = $1 AND fence = $2 AND status = 'running'",
+                args![job, token, &now, reason],
+            )
+            .await?
+        }
+        JobEnd::Again { at, reason, counts } => again::<E>(tx, *fence, at.as_millisecond(), reason, *counts).await?,
+    };
+    if changed == 0 {
+        return Ok(None);
+    }
+    if !matches!(end, JobEnd::Again { .. }) {
+        tx.run("DELETE FROM job_packs WHERE job = $1", args![job]).await?;
+    }
+    one::<E>(tx, job).await
+}
+
+/// Puts a job back among those that wait. Where another of its kind waits already, that one will do.
+async fn again<E: Engine>(tx: &mut Connection<E>, fence: Fence, at: i64, reason: &str, counts: bool) -> SqlResult<u64> {
+    let other = tx
+        .maybe(
+            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
+             AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
+            args![fence.job],
+        )
+        .await?;
+    if let Some(other) = other {
+        let reason = format!("{reason}. Job {} does the same", other.int("id"));
+        return tx
+            .run(
+                "UPDATE jobs SET status = 'cancelled', lease_until = NULL, reason = $3
+                 WHERE id = $1 AND fence = $2 AND status = 'running'",
+                args![fence.job, fence.token, &reason],
+            )
+            .await;
+    }
+    tx.run(
+        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = attempt - $5
+         WHERE id = $1 AND fence = $2 AND status = 'running'",
+        args![fence.job, fence.token, at, reason, i64::from(!counts)],
+    )
+    .await
+}
+
+/// Which job somebody asks something of, and when.
+pub(super) struct Asked {
+    pub(super) id: i64,
+    pub(super) now: Timestamp,
+}
+
+/// Lets a job begin anew.
+pub(super) async fn retry<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
+    let Some(row) = one::<E>(tx, asked.id).await? else { return Ok(None) };
+    if !matches!(row.text("status"), "failed" | "cancelled") {
+        return Ok(None);
+    }
+    // Where another of its kind waits already, that one will do.
+    let other = tx
+        .maybe(
+            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.type = j.type AND o.status = 'queued'
+             AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
+            args![asked.id],
+        )
+        .await?;
+    if let Some(other) = other {
+        return one::<E>(tx, other.int("id")).await;
+    }
+    tx.run(
+        "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL WHERE id = $1",
+        args![asked.id, asked.now.as_millisecond()],
+    )
+    .await?;
+    let task = serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
+    for pack in task["packs"].as_array().into_iter().flatten() {
+        let Some(Ok(key)) = pack["mpack_key"].as_str().map(str::parse::<MpackKey>) else { continue };
+        tx.run("INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING", args![asked.id, &key.digest()[..]])
+            .await?;
+    }
+    one::<E>(tx, asked.id).await
+}
+
+/// Takes a job back. The token moves on: whoever has it publishes nothing more.
+pub(super) async fn cancel<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
+    let changed = tx
+        .run(
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
+             WHERE id = $1 AND status IN ('queued', 'running')",
+            args![asked.id, &asked.now.to_string()],
+        )
+        .await?;
+    if changed == 0 {
+        return Ok(None);
+    }
+    tx.run("DELETE FROM job_packs WHERE job = $1", args![asked.id]).await?;
+    one::<E>(tx, asked.id).await
+}
+
+/// For each key, whether a job waits with that pack.
+pub(super) async fn waiting_packs<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
+    let mut reader = engine.readers().acquire().await?;
+    let mut waiting = Vec::with_capacity(keys.len());
+    for key in keys {
+        waiting.push(reader.maybe("SELECT 1 FROM job_packs WHERE key = $1", args![&key.digest()[..]]).await?.is_some());
+    }
+    Ok(waiting)
+}
+
+/// Reads a row of a listing.
+pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
+    let unreadable = || damaged(place, "a job");
+    let at = |column: &str| row.maybe_int(column).map(Timestamp::from_millisecond).transpose().map_err(|_| unreadable());
+    let payload: serde_json::Value = serde_json::from_str(row.text("payload")).map_err(|_| unreadable())?;
+    let task = serde_json::json!({ "type": row.text("type"), "payload": payload });
+    let result = row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
+    // A repo that was deleted has no name any more.
+    let named = row.maybe_text("owner").is_some() && row.maybe_text("deleted_at").is_none();
+    Ok(JobReport {
+        id: row.int("id"),
+        repo: if named { Some(repo_name(place, row)?) } else { None },
+        task: serde_json::from_value(task).map_err(|_| unreadable())?,
+        status: row.text("status").parse().map_err(|_| unreadable())?,
+        attempt: u32::try_from(row.int("attempt")).map_err(|_| unreadable())?,
+        created_at: time(place, row, "created_at")?,
+        run_at: at("run_at")?.ok_or_else(unreadable)?,
+        started_at: maybe_time(place, row, "started_at")?,
+        finished_at: maybe_time(place, row, "finished_at")?,
+        worker: row.maybe_text("worker").map(str::to_owned),
+        lease_until: at("lease_until")?,
+        reason: row.maybe_text("reason").map(str::to_owned),
+        result,
+    })
+}

@@ -1,0 +1,59 @@
+//! Policies in the catalog, and what they are held against.
+
+use super::super::Pressure;
+use super::engine::{Columns, Engine, Sql, SqlResult, args};
+use super::rows::{damaged, maybe_time};
+use crate::error::Result;
+use crate::report::Policy;
+
+pub(super) async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = engine.readers().acquire().await?;
+    reader.all("SELECT repo, max_packs, growth, max_age_seconds FROM policies ORDER BY repo", args![]).await
+}
+
+pub(super) fn read(place: &str, row: &impl Columns) -> Result<(i64, Policy)> {
+    let growth = row.maybe_text("growth").map(str::parse).transpose().map_err(|_| damaged(place, "a policy"))?;
+    let number = |column: &str| row.maybe_int(column).map(|number| number as u64);
+    Ok((row.int("repo"), Policy { max_packs: number("max_packs"), growth, max_age_seconds: number("max_age_seconds") }))
+}
+
+pub(super) async fn set<E: Engine>(engine: &E, repo: i64, policy: Option<&Policy>) -> SqlResult<()> {
+    let mut writer = engine.writers().acquire().await?;
+    let Some(policy) = policy else {
+        return writer.run("DELETE FROM policies WHERE repo = $1", args![repo]).await.map(drop);
+    };
+    let growth = policy.growth.map(|growth| growth.to_string());
+    let number = |number: Option<u64>| number.map(|number| number as i64);
+    writer
+        .run(
+            "INSERT INTO policies (repo, max_packs, growth, max_age_seconds) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (repo) DO UPDATE
+             SET max_packs = excluded.max_packs, growth = excluded.growth, max_age_seconds = excluded.max_age_seconds",
+            args![repo, number(policy.max_packs), growth.as_deref(), number(policy.max_age_seconds)],
+        )
+        .await
+        .map(drop)
+}
+
+/// Repos with more than one pack. Their shelves are read: they are few, or a policy has been off for long.
+pub(super) async fn pressures<E: Engine>(engine: &E, repo: Option<i64>) -> SqlResult<Vec<E::Row>> {
+    let mut reader = engine.readers().acquire().await?;
+    reader
+        .all(
+            "SELECT r.id, CAST(coalesce(sum(CASE WHEN p.consolidated > 0 THEN p.bytes END), 0) AS BIGINT) AS consolidated_bytes,
+                    min(CASE WHEN p.consolidated = 0 THEN p.stored_at END) AS oldest
+             FROM repos r JOIN packs p ON p.id IN (
+                 SELECT s.pack FROM shelves s WHERE s.repo = r.id AND s.commits + s.snapshots + s.objects + s.tags > 0)
+             WHERE r.packs > 1 AND r.deleted_at IS NULL AND ($1 IS NULL OR r.id = $1) GROUP BY r.id ORDER BY r.id",
+            args![repo],
+        )
+        .await
+}
+
+pub(super) fn read_pressure(place: &str, row: &impl Columns) -> Result<Pressure> {
+    Ok(Pressure {
+        repo: row.int("id"),
+        consolidated_bytes: row.count("consolidated_bytes"),
+        oldest_unconsolidated: maybe_time(place, row, "oldest")?,
+    })
+}

@@ -1,0 +1,98 @@
+//! [`Jobs`] on a database.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::super::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
+use super::engine::{Columns, Engine};
+use super::{SqlCatalog, Work, jobs, policies, rows};
+use crate::error::Result;
+use crate::names::MpackKey;
+use crate::report::{JobReport, JobStatus, Policy};
+
+#[expect(private_bounds, reason = "the engines are those of this folder")]
+impl<E: Engine> SqlCatalog<E> {
+    fn read_job(&self, row: Option<E::Row>) -> Result<Option<JobReport>> {
+        row.map(|row| jobs::read(self.engine.place(), &row)).transpose()
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Jobs for SqlCatalog<E> {
+    async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
+        let work: Work<E, _, _> = |tx, job| Box::pin(jobs::add::<E>(tx, job));
+        let id = self.writing("asking for a job", job, work).await?;
+        self.job(id).await?.ok_or_else(|| rows::damaged(self.engine.place(), "a job"))
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<JobReport>> {
+        let found = jobs::list(&self.engine, query).await.map_err(self.failed("listing jobs"))?;
+        found.iter().map(|row| jobs::read(self.engine.place(), row)).collect()
+    }
+
+    async fn job(&self, id: i64) -> Result<Option<JobReport>> {
+        let doing = "looking for a job";
+        let mut reader = self.engine.readers().acquire().await.map_err(self.failed(doing))?;
+        let row = jobs::one::<E>(&mut reader, id).await.map_err(self.failed(doing))?;
+        self.read_job(row)
+    }
+
+    async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
+        let found = jobs::counts(&self.engine).await.map_err(self.failed("counting jobs"))?;
+        found
+            .iter()
+            .map(|row| {
+                let status = row.text("status").parse().map_err(|_| rows::damaged(self.engine.place(), "a job"))?;
+                Ok((row.text("type").to_owned(), status, row.count("jobs")))
+            })
+            .collect()
+    }
+
+    async fn take_job(&self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+        let taking = jobs::Taking { worker, now, lease_until };
+        let work: Work<E, _, _> = |tx, taking| Box::pin(jobs::take::<E>(tx, taking));
+        let taken = self.writing("taking a job", &taking, work).await?;
+        taken.map(|(row, fence)| Ok((jobs::read(self.engine.place(), &row)?, fence))).transpose()
+    }
+
+    async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
+        jobs::renew(&self.engine, fence, lease_until).await.map_err(self.failed("keeping a job"))
+    }
+
+    async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>> {
+        let ending = jobs::Ending { fence, end, now };
+        let work: Work<E, _, _> = |tx, ending| Box::pin(jobs::end::<E>(tx, ending));
+        let row = self.writing("ending a job", &ending, work).await?;
+        self.read_job(row)
+    }
+
+    async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
+        let work: Work<E, _, _> = |tx, asked| Box::pin(jobs::retry::<E>(tx, asked));
+        let row = self.writing("letting a job begin anew", &jobs::Asked { id, now }, work).await?;
+        self.read_job(row)
+    }
+
+    async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
+        let work: Work<E, _, _> = |tx, asked| Box::pin(jobs::cancel::<E>(tx, asked));
+        let row = self.writing("taking a job back", &jobs::Asked { id, now }, work).await?;
+        self.read_job(row)
+    }
+
+    async fn waiting_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        jobs::waiting_packs(&self.engine, keys).await.map_err(self.failed("looking for packs of jobs"))
+    }
+
+    async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
+        let found = policies::list(&self.engine).await.map_err(self.failed("reading policies"))?;
+        found.iter().map(|row| policies::read(self.engine.place(), row)).collect()
+    }
+
+    async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
+        policies::set(&self.engine, repo, policy).await.map_err(self.failed("setting a policy"))
+    }
+
+    async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
+        let found = policies::pressures(&self.engine, repo).await.map_err(self.failed("looking where packs pile up"))?;
+        found.iter().map(|row| policies::read_pressure(self.engine.place(), row)).collect()
+    }
+}

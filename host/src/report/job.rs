@@ -1,0 +1,260 @@
+//! Jobs and policies, as they are told and as the catalog keeps them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::GcReport;
+use crate::names::{MpackKey, RepoName};
+
+/// A pack that waits to be indexed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedPack {
+    /// Its key: it is in storage already.
+    pub mpack_key: MpackKey,
+    /// The file that was pushed, as it was given.
+    pub file: String,
+}
+
+/// What a job does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "payload")]
+pub enum Task {
+    /// Puts stored packs into the index of a repo: the second half of a push.
+    #[serde(rename = "mpack.index")]
+    Index {
+        /// The packs: all of them or none.
+        packs: Vec<QueuedPack>,
+        /// Whether branches move even where the heads don't lead to each other.
+        force: bool,
+    },
+    /// Consolidates a repo.
+    #[serde(rename = "mpack.gc")]
+    Gc {
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Deletes what nobody needs any more.
+    #[serde(rename = "mpack.prune")]
+    Prune {
+        /// How long ago a pack must have been replaced, in seconds.
+        grace_seconds: u64,
+        /// Whether packs that no repo knows go as well.
+        orphans: bool,
+    },
+    /// Reads and hashes everything of a repo.
+    #[serde(rename = "mpack.verify")]
+    Verify {},
+}
+
+impl Task {
+    /// The type's name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Task::Index { .. } => "mpack.index",
+            Task::Gc { .. } => "mpack.gc",
+            Task::Prune { .. } => "mpack.prune",
+            Task::Verify {} => "mpack.verify",
+        }
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// It waits for a worker, or for its next attempt.
+    Queued,
+    /// A worker has it.
+    Running,
+    /// It did what it should.
+    Done,
+    /// It was given up.
+    Failed,
+    /// Somebody took it back.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// All of them.
+    pub const ALL: [JobStatus; 5] =
+        [JobStatus::Queued, JobStatus::Running, JobStatus::Done, JobStatus::Failed, JobStatus::Cancelled];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobStatus::Queued => "queued",
+            JobStatus::Running => "running",
+            JobStatus::Done => "done",
+            JobStatus::Failed => "failed",
+            JobStatus::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for JobStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = JobStatus::ALL.into_iter().find(|status| status.as_str() == text);
+        known.ok_or_else(|| format!("one of {} is expected", JobStatus::ALL.map(JobStatus::as_str).join(", ")))
+    }
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobReport {
+    /// Its number.
+    pub id: i64,
+    /// The repo that it is about; none: the whole store.
+    pub repo: Option<RepoName>,
+    /// `type` and `payload`.
+    #[serde(flatten)]
+    pub task: Task,
+    /// How far it is.
+    pub status: JobStatus,
+    /// How often it was begun.
+    pub attempt: u32,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Not before that is it begun.
+    pub run_at: Timestamp,
+    /// When it was last begun.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The worker that has it, or had it last.
+    pub worker: Option<String>,
+    /// Until when it is that worker's without another word; none when nobody has it.
+    pub lease_until: Option<Timestamp>,
+    /// Why it failed, or why it waits for another attempt, and what to do.
+    pub reason: Option<String>,
+    /// What the verb answered, if it did.
+    pub result: Option<serde_json::Value>,
+}
+
+/// When repos are consolidated by themselves. A part that is none speaks for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Policy {
+    /// With more packs than that.
+    pub max_packs: Option<u64>,
+    /// When the bytes that were pushed since exceed so many times those of the consolidated pack. Over a repo's life that writes about
+    /// 1 + 1/growth bytes for each that is pushed.
+    pub growth: Option<f64>,
+    /// When a pack has waited for so many seconds.
+    pub max_age_seconds: Option<u64>,
+}
+
+impl Policy {
+    /// Nothing is consolidated by itself.
+    pub const OFF: Policy = Policy { max_packs: None, growth: None, max_age_seconds: None };
+}
+
+impl Default for Policy {
+    /// At fifty packs, and when as much was pushed as was consolidated: each byte is written about twice.
+    fn default() -> Self {
+        Policy { max_packs: Some(50), growth: Some(1.0), max_age_seconds: None }
+    }
+}
+
+/// A policy and whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolicyReport {
+    /// The repo; none: all that have none of their own.
+    pub repo: Option<RepoName>,
+    /// Whether somebody has set it; else it is the default.
+    pub set: bool,
+    /// The policy.
+    #[serde(flatten)]
+    pub policy: Policy,
+}
+
+/// What a policy says of a repo.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolicyCheck {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Packs that the index maps at least one entity to.
+    pub packs: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// How many of those bytes a consolidation has made.
+    pub consolidated_bytes: u64,
+    /// When the oldest pack was stored that no consolidation has made.
+    pub oldest_unconsolidated: Option<Timestamp>,
+    /// Whether the repo is due.
+    pub due: bool,
+    /// Why, in words; empty when it is not.
+    pub reasons: Vec<String>,
+    /// The job that was asked for, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<i64>,
+}
+
+/// `gc --async` and `prune --async`: a job that was asked for, or the one that waits already.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Queued {
+    /// `OWNER/SLUG`; none: the whole store.
+    pub repo: Option<RepoName>,
+    /// The job's number.
+    pub job: i64,
+    /// How far it is.
+    pub status: JobStatus,
+}
+
+/// An attempt at a job that has ended, and what was measured of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobEnded {
+    /// The job as it is now.
+    #[serde(flatten)]
+    pub job: JobReport,
+    /// What became of this attempt: `done`, `retry`, `failed`, `released` (its worker was asked to stop) or `lost` (another worker has the job,
+    /// or somebody took it back).
+    pub outcome: &'static str,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Digest of the component that worked.
+    pub component: String,
+    /// For a consolidation: packs before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packs_before: Option<u64>,
+    /// Packs after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packs_after: Option<u64>,
+    /// Size of the packs before, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_before: Option<u64>,
+    /// Size of the packs after, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_after: Option<u64>,
+}
+
+impl JobEnded {
+    pub(crate) fn new(
+        job: JobReport,
+        elapsed_ms: u64,
+        outcome: &'static str,
+        component: String,
+        gc: Option<&GcReport>,
+    ) -> JobEnded {
+        JobEnded {
+            job,
+            outcome,
+            elapsed_ms,
+            component,
+            packs_before: gc.map(|gc| gc.packs_before),
+            packs_after: gc.map(|gc| gc.packs_after),
+            bytes_before: gc.map(|gc| gc.bytes_before),
+            bytes_after: gc.map(|gc| gc.bytes_after),
+        }
+    }
+}

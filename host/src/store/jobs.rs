@@ -1,0 +1,233 @@
+//! Work for later: `push --async`, `gc --async`, and what is asked of jobs.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::push::{Received, fresh_files};
+use super::repo::named;
+use super::{PruneOptions, PushOptions, Store, blocking};
+use crate::catalog::{Fence, Hold, JobEnd, JobQuery, NewJob, RepoRow};
+use crate::error::{Error, Result};
+use crate::names::RepoName;
+use crate::pack::Written;
+use crate::progress::{Phase, Progress};
+use crate::report::{JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task};
+
+impl Store {
+    /// Stores files and leaves the rest of the push to a job: reading them against the repo, deciding heads, indexing. A file that is no sound
+    /// pack is refused at once; heads that don't lead to each other make the job fail.
+    ///
+    /// # Errors
+    /// [`Error::BadPack`]. Nothing is stored then.
+    pub async fn push_async(
+        &self,
+        repo: &RepoName,
+        files: &[PathBuf],
+        options: PushOptions,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let row = self.known_repo(repo).await?;
+        let mut received = self.receive_all(repo, files, progress).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let fresh = fresh_files(snapshot.as_mut(), &received).await?;
+        let heads = snapshot.heads().await?;
+        drop(snapshot);
+        let mut job = None;
+        if !fresh.is_empty() || options.force {
+            // Until the job knows the packs, nobody does.
+            let holding = self.catalog.hold(Hold::Publishing).await?;
+            for number in &fresh {
+                self.store_received(&mut received[*number]).await?;
+            }
+            let packs =
+                received.iter().map(|one| QueuedPack { mpack_key: one.written.key, file: one.file.display().to_string() });
+            let task = Task::Index { packs: packs.collect(), force: options.force };
+            job = Some(self.catalog.add_job(&NewJob { repo: Some(row.id), task, now: self.world.now() }).await?.id);
+            drop(holding);
+        }
+        let report = |(number, one): (usize, &Received)| {
+            let counts = one.written.scanned.distinct();
+            let queued = job.is_some() && (options.force || fresh.contains(&number));
+            PushReport {
+                repo: repo.clone(),
+                file: one.file.display().to_string(),
+                mpack_key: one.written.key,
+                status: if queued { PushStatus::Queued } else { PushStatus::Unchanged },
+                objects: counts.objects,
+                commits: counts.commits,
+                snapshots: counts.snapshots,
+                tags: counts.tags,
+                new_objects: 0,
+                bytes: one.written.bytes,
+                branch_heads: named(&heads),
+                job: job.filter(|_| queued),
+                component: self.sandbox.digest().to_owned(),
+            }
+        };
+        Ok(received.iter().enumerate().map(report).collect())
+    }
+
+    /// Puts packs that are stored already on shelves of a repo.
+    pub(crate) async fn index_stored(
+        &self,
+        repo: &RepoName,
+        packs: &[QueuedPack],
+        force: bool,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let row = self.known_repo(repo).await?;
+        let mut received = Vec::with_capacity(packs.len());
+        for pack in packs {
+            received.push(self.receive_stored(&row, pack, progress).await?);
+        }
+        self.index(&row, received, PushOptions { force }, progress).await
+    }
+
+    /// Reads a stored pack as if it were pushed: since then it may have been damaged.
+    async fn receive_stored(&self, row: &RepoRow, pack: &QueuedPack, progress: &Progress) -> Result<Received> {
+        let stored = self.open_pack(&row.name, &pack.mpack_key).await?;
+        let (progress, name, total) = (progress.clone(), row.name.to_string(), stored.bytes);
+        let (stored, examined) = blocking(move || {
+            let examined = super::load::examine(&stored, |done| progress.at(&name, Phase::Receive, done, total))?;
+            Ok((stored, examined))
+        })
+        .await?;
+        let scanned = match examined.scanned {
+            Ok(scanned) if examined.key == pack.mpack_key => scanned,
+            Ok(_) => {
+                let detail = format!("the SHA-256 of its bytes is {}", examined.key);
+                return Err(self.damaged(&row.name, &pack.mpack_key, detail));
+            }
+            Err(bad) => return Err(self.damaged(&row.name, &pack.mpack_key, bad.to_string())),
+        };
+        let written = Written { key: examined.key, bytes: examined.bytes, scanned };
+        Ok(Received { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
+    }
+
+    /// Asks for a consolidation by a worker; gives the job that waits for it already, if one does.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn queue_gc(&self, repo: &RepoName, expire_unreachable: Option<std::time::Duration>) -> Result<Queued> {
+        let expire_unreachable_seconds = expire_unreachable.map(|age| age.as_secs());
+        self.queue(Some(repo), Task::Gc { expire_unreachable_seconds }).await
+    }
+
+    /// Asks for a check of all that a repo has.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
+        self.queue(Some(repo), Task::Verify {}).await
+    }
+
+    /// Asks for a deletion of what nobody needs.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
+        self.queue(None, Task::Prune { grace_seconds: options.grace.as_secs(), orphans: options.orphans }).await
+    }
+
+    async fn queue(&self, repo: Option<&RepoName>, task: Task) -> Result<Queued> {
+        let row = match repo {
+            None => None,
+            Some(repo) => Some(self.known_repo(repo).await?.id),
+        };
+        let job = self.catalog.add_job(&NewJob { repo: row, task, now: self.world.now() }).await?;
+        Ok(Queued { repo: job.repo, job: job.id, status: job.status })
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`] for those of one.
+    pub async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        let repo = match repo {
+            None => None,
+            Some(repo) => Some(self.known_repo(repo).await?.id),
+        };
+        self.catalog.jobs(JobQuery { repo, status, before, limit }).await
+    }
+
+    /// How many jobs there are, by type and status.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
+        self.catalog.job_counts().await
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// [`Error::UnknownJob`].
+    pub async fn job(&self, id: i64) -> Result<JobReport> {
+        self.catalog.job(id).await?.ok_or(Error::UnknownJob(id))
+    }
+
+    /// Lets a job that failed or was cancelled begin anew.
+    ///
+    /// # Errors
+    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs are gone.
+    pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        let job = self.job(id).await?;
+        // What nobody waited with may have been deleted since.
+        if let Task::Index { packs, .. } = &job.task {
+            let holding = self.catalog.hold(Hold::Publishing).await?;
+            for pack in packs {
+                if self.vault.open(&pack.mpack_key).await?.is_none() {
+                    return Err(Error::Unsupported(format!(
+                        "job {id} can't be tried again: pack {} is not in storage any more. Push {} again",
+                        pack.mpack_key, pack.file
+                    )));
+                }
+            }
+            let again = self.catalog.retry_job(id, self.world.now()).await?;
+            drop(holding);
+            return again.ok_or_else(|| not_ended(&job));
+        }
+        self.catalog.retry_job(id, self.world.now()).await?.ok_or_else(|| not_ended(&job))
+    }
+
+    /// Takes back a job that waits or runs. One that runs publishes nothing more.
+    ///
+    /// # Errors
+    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has ended.
+    pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        let job = self.job(id).await?;
+        let ended = || Error::Unsupported(format!("job {id} is {} already; there is nothing to take back", job.status));
+        self.catalog.cancel_job(id, self.world.now()).await?.ok_or_else(ended)
+    }
+}
+
+/// What a worker asks the catalog for.
+impl Store {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    pub(crate) async fn take_job(&self, worker: &str, now: Timestamp, until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+        self.catalog.take_job(worker, now, until).await
+    }
+
+    pub(crate) async fn renew_lease(&self, fence: Fence, until: Timestamp) -> Result<bool> {
+        self.catalog.renew_lease(fence, until).await
+    }
+
+    pub(crate) async fn end_job(&self, fence: Fence, end: &JobEnd) -> Result<Option<JobReport>> {
+        self.catalog.end_job(fence, end, self.world.now()).await
+    }
+}
+
+fn not_ended(job: &JobReport) -> Error {
+    let (id, status) = (job.id, job.status);
+    Error::Unsupported(format!("job {id} is {status}; only one that failed or was cancelled can be tried again"))
+}

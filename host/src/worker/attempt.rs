@@ -1,0 +1,62 @@
+//! What is done for a job of each type.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::names::RepoName;
+use crate::progress::Progress;
+use crate::report::{GcReport, JobReport, Task};
+use crate::store::{PruneOptions, Store};
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// What the verb answered.
+    pub(super) result: serde_json::Value,
+    /// What a consolidation reported.
+    pub(super) gc: Option<GcReport>,
+    /// It was done, and what it found is bad.
+    pub(super) problem: Option<String>,
+}
+
+/// Does a job.
+pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Result<Done> {
+    match &job.task {
+        Task::Index { packs, force } => {
+            let reports = store.index_stored(repo(&job)?, packs, *force, &progress).await?;
+            done(&reports)
+        }
+        Task::Gc { expire_unreachable_seconds } => {
+            let age = expire_unreachable_seconds.map(Duration::from_secs);
+            let report = store.gc_expiring(repo(&job)?, age, &progress).await?;
+            Ok(Done { gc: Some(report.clone()), ..done(&report)? })
+        }
+        Task::Prune { grace_seconds, orphans } => {
+            let options = PruneOptions { grace: Duration::from_secs(*grace_seconds), orphans: *orphans, dry_run: false };
+            done(&store.prune(options, &progress).await?)
+        }
+        Task::Verify {} => {
+            let report = store.verify(repo(&job)?, &progress).await?;
+            let problem = report.problems.first().map(|first| {
+                format!(
+                    "{} found, the first: {}. All of them: packhouse verify {}",
+                    if report.problems.len() == 1 { "1 problem".into() } else { format!("{} problems", report.problems.len()) },
+                    first.detail,
+                    report.repo
+                )
+            });
+            Ok(Done { problem, ..done(&report)? })
+        }
+    }
+}
+
+fn done(result: &impl Serialize) -> Result<Done> {
+    let result = serde_json::to_value(result).map_err(|e| Error::Unsupported(format!("what it answered is no JSON: {e}")))?;
+    Ok(Done { result, gc: None, problem: None })
+}
+
+fn repo(job: &JobReport) -> Result<&RepoName> {
+    job.repo.as_ref().ok_or_else(|| Error::Unsupported("its repo was deleted meanwhile; there is nothing left to do".into()))
+}

@@ -1,0 +1,329 @@
+//! Workers: they take jobs from the catalog and do them.
+//!
+//! ```text
+//! take (a lease, a token) ─▶ do it, renewing the lease meanwhile ─▶ end it
+//! ```
+//!
+//! A worker that dies leaves a lease that runs out; whoever takes the job then gets a greater token, and what is published for a job
+//! compares the token in its transaction: the dead one, should it only have slept, publishes nothing. So time decides who works, and never
+//! what is right.
+
+mod attempt;
+mod metrics;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::catalog::{Fence, JobEnd};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::report::{JobEnded, JobReport};
+use crate::store::Store;
+
+pub use metrics::{Metrics, store_metrics};
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Its name, for whoever looks at jobs.
+    pub name: String,
+    /// Jobs that it does at once.
+    pub concurrency: usize,
+    /// How long a job is its own without another word.
+    pub lease: Duration,
+    /// How often it looks for jobs when there are none.
+    pub poll: Duration,
+    /// How often it holds repos against their policies; none: never.
+    pub policies: Option<Duration>,
+    /// How often a job is begun before it is given up.
+    pub attempts: u32,
+    /// How long it lets jobs go on that are under way when it is asked to stop.
+    pub patience: Duration,
+    /// Whether it ends when there is nothing to do.
+    pub drain: bool,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        WorkerOptions {
+            name: "worker".into(),
+            concurrency: 1,
+            lease: Duration::from_secs(30),
+            poll: Duration::from_secs(1),
+            policies: Some(Duration::from_secs(60)),
+            attempts: 8,
+            patience: Duration::from_secs(30),
+            drain: false,
+        }
+    }
+}
+
+/// Asks a worker to stop. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    told: Arc<Notify>,
+}
+
+impl Stop {
+    /// Takes no more jobs; those under way may end.
+    pub fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        self.told.notify_waiters();
+    }
+
+    fn asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Waits until somebody asks, or for so long.
+    async fn within(&self, time: Duration) {
+        let told = self.told.notified();
+        if !self.asked() {
+            let _ = tokio::time::timeout(time, told).await;
+        }
+    }
+
+    /// Waits until somebody asks.
+    async fn when_asked(&self) {
+        while !self.asked() {
+            self.within(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// Does jobs of a store.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    store: Store,
+    options: WorkerOptions,
+    stop: Stop,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(store: Store, options: WorkerOptions, stop: Stop) -> Worker {
+        Worker { store, options, stop }
+    }
+
+    /// Works until it is asked to stop, or with [`WorkerOptions::drain`] until there is nothing to do. `told` hears of every attempt
+    /// that ends.
+    ///
+    /// # Errors
+    /// When the catalog can't be asked for jobs, and not for want of a moment. Jobs that fail are no errors.
+    pub async fn run(&self, told: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
+        let told = Arc::new(told);
+        let mut slots = JoinSet::new();
+        for _ in 0..self.options.concurrency.max(1) {
+            let (worker, told) = (self.clone(), told.clone());
+            slots.spawn(async move { worker.work(&*told).await });
+        }
+        let mut policies = self.options.policies.map(|every| {
+            let worker = self.clone();
+            tokio::spawn(async move { worker.watch_policies(every).await })
+        });
+        let mut ended = Ok(());
+        while let Some(slot) = slots.join_next().await {
+            let done = slot.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+            if done.is_err() {
+                // The others end as well: whoever started us should know.
+                self.stop.ask();
+            }
+            ended = ended.and(done);
+        }
+        if let Some(policies) = policies.take() {
+            policies.abort();
+        }
+        ended
+    }
+
+    /// Takes one job after the other.
+    async fn work(&self, told: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
+        let mut failures = 0;
+        while !self.stop.asked() {
+            let now = self.store.now();
+            match self.store.take_job(&self.options.name, now, later(now, self.options.lease)).await {
+                Ok(Some((job, fence))) => {
+                    failures = 0;
+                    let ended = self.attempt(job, fence).await;
+                    ended.as_ref().into_iter().for_each(told);
+                }
+                Ok(None) if self.options.drain => return Ok(()),
+                Ok(None) => {
+                    failures = 0;
+                    self.stop.within(self.options.poll).await;
+                }
+                // A database that is being restarted comes back; one that never did is somebody's mistake.
+                Err(error) if failures < 60 && passes(&error) => {
+                    failures += 1;
+                    tracing::warn!("looking for jobs again in a moment: {error}");
+                    self.stop.within(self.options.poll.max(Duration::from_secs(1))).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds repos against their policies, again and again. Several workers may: a repo has one consolidation that waits.
+    async fn watch_policies(&self, every: Duration) {
+        while !self.stop.asked() {
+            match self.store.check_policies(None, true).await {
+                Ok(checks) => {
+                    for check in checks.iter().filter(|check| check.due) {
+                        tracing::info!(repo = %check.repo, job = check.job, "due: {}", check.reasons.join("; "));
+                    }
+                }
+                Err(error) => tracing::warn!("repos could not be held against their policies: {error}"),
+            }
+            self.stop.within(every).await;
+        }
+    }
+
+    /// One attempt at a job: does it, keeps it meanwhile, and ends it. None when the catalog could not be told.
+    async fn attempt(&self, job: JobReport, fence: Fence) -> Option<JobEnded> {
+        let started = self.store.now();
+        tracing::info!(
+            job = job.id,
+            r#type = job.task.name(),
+            repo = job.repo.as_ref().map(ToString::to_string),
+            attempt = job.attempt,
+            "begun"
+        );
+        let progress = Progress::silent();
+        let done = if job.attempt > self.options.attempts {
+            Err(Error::Unsupported(format!(
+                "the last {} workers that had it died, or were so slow that they lost it; look at their logs and at their memory",
+                self.options.attempts
+            )))
+        } else {
+            self.kept(&job, fence, &progress).await
+        };
+        let (end, outcome) = self.verdict(&job, &done);
+        let elapsed_ms = self.store.now().duration_since(started).as_millis().max(0) as u64;
+        let gc = done.ok().and_then(|done| done.gc);
+        let component = self.store.component_digest().to_owned();
+        let ended = match &end {
+            None => Ok(None),
+            Some(end) => self.store.end_job(fence, end).await,
+        };
+        let (job, outcome) = match ended {
+            Ok(Some(ended)) => (ended, outcome),
+            // Another worker has it, or somebody took it back.
+            Ok(None) => (self.store.job(job.id).await.unwrap_or(job), "lost"),
+            Err(error) => {
+                // Its lease will run out, and it will be done again: what was published is found published then.
+                tracing::warn!(job = job.id, "how it ended could not be written down: {error}");
+                return None;
+            }
+        };
+        let ended = JobEnded::new(job, elapsed_ms, outcome, component, gc.as_ref());
+        tell(&ended);
+        Some(ended)
+    }
+
+    /// Does a job, and renews its lease meanwhile. When that is lost, or the worker's patience is at an end, the job is asked to stop.
+    async fn kept(&self, job: &JobReport, fence: Fence, progress: &Progress) -> Result<attempt::Done> {
+        let mut work = std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
+        let mut keeping = std::pin::pin!(self.keep(fence));
+        let mut impatient = std::pin::pin!(async {
+            self.stop.when_asked().await;
+            tokio::time::sleep(self.options.patience).await;
+        });
+        let stopped = tokio::select! {
+            done = &mut work => return done,
+            () = &mut keeping => Error::LeaseLost { job: job.id },
+            () = &mut impatient => Error::Cancelled,
+        };
+        progress.cancel();
+        // It ends at its next safe point; should it just have published, that counts.
+        match work.await {
+            Err(Error::Cancelled) => Err(stopped),
+            done => done,
+        }
+    }
+
+    /// Renews a lease until it is lost.
+    async fn keep(&self, fence: Fence) {
+        let mut good_until = later(self.store.now(), self.options.lease);
+        loop {
+            tokio::time::sleep(self.options.lease / 3).await;
+            let now = self.store.now();
+            match self.store.renew_lease(fence, later(now, self.options.lease)).await {
+                Ok(true) => good_until = later(now, self.options.lease),
+                Ok(false) => return,
+                Err(error) if now < good_until => tracing::warn!(job = fence.job, "its lease could not be renewed: {error}"),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// What an attempt amounts to. No end: the job is somebody else's.
+    fn verdict(&self, job: &JobReport, done: &Result<attempt::Done>) -> (Option<JobEnd>, &'static str) {
+        let now = self.store.now();
+        match done {
+            Ok(done) => match &done.problem {
+                None => (Some(JobEnd::Done(done.result.clone())), "done"),
+                Some(problem) => (Some(JobEnd::Failed(problem.clone())), "failed"),
+            },
+            Err(Error::LeaseLost { .. }) => (None, "lost"),
+            Err(Error::Cancelled) => {
+                let reason = "its worker was asked to stop".to_owned();
+                (Some(JobEnd::Again { at: now, reason, counts: false }), "released")
+            }
+            Err(error) if passes(error) && job.attempt < self.options.attempts => {
+                let at = later(now, backoff(job.attempt));
+                (Some(JobEnd::Again { at, reason: error.to_string(), counts: true }), "retry")
+            }
+            Err(error) => {
+                let tried = if job.attempt > 1 { format!(" (tried {} times)", job.attempt) } else { String::new() };
+                let reason = format!("{error}{tried}. When that is mended: packhouse jobs retry {}", job.id);
+                (Some(JobEnd::Failed(reason)), "failed")
+            }
+        }
+    }
+}
+
+/// A structured line for each attempt.
+fn tell(ended: &JobEnded) {
+    let JobEnded { job, elapsed_ms, outcome, component, packs_before, packs_after, bytes_after, .. } = ended;
+    let repo = job.repo.as_ref().map(ToString::to_string);
+    let (job, kind, attempt, reason) = (job.id, job.task.name(), job.attempt, job.reason.as_deref());
+    if matches!(*outcome, "failed" | "lost") {
+        tracing::warn!(job, r#type = kind, repo, attempt, outcome, elapsed_ms, component, reason, "ended");
+    } else {
+        tracing::info!(
+            job,
+            r#type = kind,
+            repo,
+            attempt,
+            outcome,
+            elapsed_ms,
+            packs_before,
+            packs_after,
+            bytes_after,
+            component,
+            reason,
+            "ended"
+        );
+    }
+}
+
+/// Whether an error may be gone at another time.
+fn passes(error: &Error) -> bool {
+    matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. })
+}
+
+/// How long after a failed attempt the next one begins: 2 s, 8 s, 32 s, … and a quarter of an hour at most.
+fn backoff(attempt: u32) -> Duration {
+    Duration::from_secs(2_u64.saturating_mul(4_u64.saturating_pow(attempt.saturating_sub(1))).min(900))
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,117 @@
+//! `packhouse jobs list|show|retry|cancel`: what waits, what runs, what came of it.
+
+use packhouse_host::{JobReport, JobStatus, Queued};
+
+use crate::args::Jobs;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{shown, time};
+use crate::output::Output;
+use crate::style::Tone;
+use crate::table::{Cell, Side, Table};
+
+/// Lists, shows, tries again or takes back.
+pub(crate) async fn run(asked: Jobs, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.open().await?;
+    let output = &context.output;
+    match asked {
+        Jobs::List { repo, status, before, limit } => {
+            let jobs = store.jobs(repo.as_ref(), status, before, limit).await?;
+            list(&jobs, output)?;
+        }
+        Jobs::Show { id } => {
+            let job = store.job(id).await?;
+            output.result(&job, || describe(&job, output))?;
+        }
+        Jobs::Retry { id } => {
+            let job = store.retry_job(id).await?;
+            output.result(&job, || vec![headline(&job, output)])?;
+        }
+        Jobs::Cancel { id } => {
+            let job = store.cancel_job(id).await?;
+            output.result(&job, || vec![headline(&job, output)])?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Tells of a job that was asked for.
+pub(super) fn tell_queued(queued: &Queued, output: &Output) -> anyhow::Result<Exit> {
+    let of = queued.repo.as_ref().map_or_else(|| "the store".into(), ToString::to_string);
+    output.result(queued, || {
+        vec![format!(
+            "{}  job {}, {}; packhouse jobs show {}",
+            output.paint(Tone::Name, of),
+            queued.job,
+            queued.status,
+            queued.job
+        )]
+    })?;
+    Ok(Exit::Done)
+}
+
+fn list(jobs: &[JobReport], output: &Output) -> anyhow::Result<()> {
+    use Side::{Left, Right};
+    if output.json() {
+        return jobs.iter().try_for_each(|job| output.result(job, Vec::new));
+    }
+    if jobs.is_empty() {
+        output.note("there are no such jobs; push and gc make some with --async, and workers by policy");
+    }
+    let mut table = Table::new(&[
+        ("JOB", Right),
+        ("TYPE", Left),
+        ("REPO", Left),
+        ("STATUS", Left),
+        ("ATTEMPT", Right),
+        ("SINCE", Left),
+        ("", Left),
+    ]);
+    for job in jobs {
+        let since = job.finished_at.or(job.started_at).unwrap_or(job.created_at);
+        table.row([
+            job.id.to_string().into(),
+            job.task.name().into(),
+            Cell::new(Tone::Name, of(job)),
+            Cell::new(tone(job.status), job.status.as_str()),
+            job.attempt.to_string().into(),
+            time(since).into(),
+            job.reason.as_deref().unwrap_or_default().into(),
+        ]);
+    }
+    output.table(&table, 0)
+}
+
+fn of(job: &JobReport) -> String {
+    job.repo.as_ref().map_or_else(|| "the store".into(), ToString::to_string)
+}
+
+const fn tone(status: JobStatus) -> Tone {
+    match status {
+        JobStatus::Queued | JobStatus::Running => Tone::Warn,
+        JobStatus::Done => Tone::Good,
+        JobStatus::Failed => Tone::Bad,
+        JobStatus::Cancelled => Tone::Dim,
+    }
+}
+
+fn headline(job: &JobReport, output: &Output) -> String {
+    let status = output.paint(tone(job.status), job.status.as_str());
+    format!("job {}  {}  {}  {status}", job.id, job.task.name(), output.paint(Tone::Name, of(job)))
+}
+
+fn describe(job: &JobReport, output: &Output) -> Vec<String> {
+    let mut lines = vec![headline(job, output)];
+    let mut line = |name: &str, value: Option<String>| {
+        lines.extend(value.map(|value| format!("  {} {}", output.paint(Tone::Dim, format!("{name:<8}")), shown(&value))));
+    };
+    line("asked", Some(time(job.created_at)));
+    line("begun", job.started_at.map(|at| format!("{}, attempt {}", time(at), job.attempt)));
+    line("ended", job.finished_at.map(time));
+    line("next", (job.status == JobStatus::Queued).then(|| format!("not before {}", time(job.run_at))));
+    line("worker", job.worker.clone());
+    line("lease", job.lease_until.map(|until| format!("until {}", time(until))));
+    line("why", job.reason.clone());
+    line("result", job.result.as_ref().map(ToString::to_string));
+    lines
+}

@@ -1,0 +1,47 @@
+//! `packhouse migrate`: brings the catalog up to date, or says whether it is.
+
+use serde::Serialize;
+
+use crate::args::Migrate;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::place;
+use crate::style::Tone;
+
+/// Which migrations the catalog has and lacks.
+#[derive(Debug, Serialize)]
+struct Told {
+    catalog: String,
+    applied: Vec<i64>,
+    pending: Vec<String>,
+    /// A migration that this build does not know.
+    unknown: Option<i64>,
+    up_to_date: bool,
+}
+
+/// Checks, and without `--check` applies what is pending.
+pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Exit> {
+    let catalog = place::options(&context.globals)?.catalog;
+    if !asked.check {
+        catalog.open().await?;
+    }
+    let found = catalog.migrations().await?;
+    let pending: Vec<String> = found.pending().map(|(version, name)| format!("{version} {name}")).collect();
+    let up_to_date = pending.is_empty() && found.unknown().is_none();
+    let told =
+        Told { catalog: found.catalog.clone(), applied: found.applied.clone(), pending, unknown: found.unknown(), up_to_date };
+    let output = &context.output;
+    output.result(&told, || match (up_to_date, told.unknown) {
+        (true, _) => vec![format!("{}  {}", output.paint(Tone::Name, &told.catalog), output.paint(Tone::Good, "up to date"))],
+        (false, Some(unknown)) => {
+            vec![output.paint(Tone::Bad, format!("{} was made by a newer packhouse: it has migration {unknown}", told.catalog))]
+        }
+        (false, None) => {
+            let mut lines = vec![format!("{} lacks:", told.catalog)];
+            lines.extend(told.pending.iter().map(|pending| format!("  {pending}")));
+            lines.push("bring it up to date with: packhouse migrate (any other verb does so, too)".into());
+            lines
+        }
+    })?;
+    Ok(if up_to_date { Exit::Done } else { Exit::Refused })
+}

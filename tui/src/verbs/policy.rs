@@ -1,0 +1,93 @@
+//! `packhouse policy show|set|check`: when repos are consolidated by themselves.
+
+use packhouse_host::{Policy, PolicyCheck, PolicyReport};
+
+use crate::args::PolicyVerb;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, millis, some};
+use crate::output::Output;
+use crate::style::Tone;
+
+/// Shows, sets or checks.
+pub(crate) async fn run(asked: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.open().await?;
+    let output = &context.output;
+    match asked {
+        PolicyVerb::Show { repo } => tell(&store.policy(repo.as_ref()).await?, output)?,
+        PolicyVerb::Set(asked) => {
+            let policy = Policy {
+                max_packs: asked.max_packs,
+                growth: asked.growth,
+                max_age_seconds: asked.max_age.map(|age| age.as_secs()),
+            };
+            let policy = if asked.off { Policy::OFF } else { policy };
+            tell(&store.set_policy(asked.repo.as_ref(), (!asked.default).then_some(policy)).await?, output)?;
+        }
+        PolicyVerb::Check { repo, queue } => {
+            let checks = store.check_policies(repo.as_ref(), queue).await?;
+            if checks.is_empty() {
+                output.note("no repo has more than one pack");
+            }
+            for check in &checks {
+                output.result(check, || describe(check, output))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn tell(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
+    let of = report.repo.as_ref().map_or_else(|| "all repos".into(), ToString::to_string);
+    let from = if report.set { "" } else { "  (not set here)" };
+    output.result(report, || {
+        vec![format!("{}  {}{}", output.paint(Tone::Name, of), words(&report.policy), output.paint(Tone::Dim, from))]
+    })
+}
+
+/// A policy in words.
+fn words(policy: &Policy) -> String {
+    let parts: Vec<String> = [
+        policy.max_packs.map(|packs| format!("with more than {}", some(packs, "pack"))),
+        policy.growth.map(|growth| format!("when more than {growth} × the consolidated bytes were pushed since")),
+        policy.max_age_seconds.map(|age| format!("when a pack has waited {}", millis(age.saturating_mul(1000)))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() { "nothing is consolidated by itself".into() } else { format!("consolidated {}", parts.join(", or ")) }
+}
+
+fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {
+    let name = output.paint(Tone::Name, &check.repo);
+    let verdict = match (check.due, check.job) {
+        (true, Some(job)) => output.paint(Tone::Warn, format!("due, job {job}")),
+        (true, None) => output.paint(Tone::Warn, "due"),
+        (false, _) => output.paint(Tone::Good, "not due"),
+    };
+    let sizes = format!(
+        "{}, {}, {} of them consolidated",
+        some(check.packs, "pack"),
+        bytes(check.bytes),
+        bytes(check.consolidated_bytes)
+    );
+    let mut lines = vec![format!("{name}  {verdict}  {sizes}")];
+    lines.extend(check.reasons.iter().map(|reason| format!("  {reason}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_told_in_words() {
+        assert_eq!(words(&Policy::OFF), "nothing is consolidated by itself");
+        let policy = Policy { max_packs: Some(1), growth: Some(0.5), max_age_seconds: Some(3600) };
+        assert_eq!(
+            words(&policy),
+            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since, or when a pack has \
+             waited 1 h 00 min"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! `packhouse worker`: does jobs until it is asked to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use packhouse_host::worker::{Metrics, Stop, Worker, WorkerOptions};
+use packhouse_host::{Error, JobEnded};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::millis;
+use crate::output::Output;
+use crate::style::Tone;
+
+/// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given back then.
+pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.open().await?;
+    let options = WorkerOptions {
+        name: asked.name.unwrap_or_else(own_name),
+        concurrency: asked.concurrency.into(),
+        lease: asked.lease,
+        policies: (!asked.no_policies).then_some(asked.policies),
+        attempts: asked.attempts,
+        patience: asked.patience,
+        drain: asked.drain,
+        ..WorkerOptions::default()
+    };
+    let stop = Stop::default();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (asked_to, output) = (stop.clone(), context.output.clone());
+    let patience = options.patience;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        output.note(format!("stopping: jobs under way have {} to end", millis(patience.as_millis() as u64)));
+        asked_to.ask();
+    });
+    context.output.note(format!("{} takes jobs of {}; Ctrl-C stops it", options.name, store.catalog_place()));
+    let metrics = Arc::new(Metrics::new(store.component_digest()));
+    let (output, kept, file) = (context.output.clone(), metrics.clone(), asked.metrics.clone());
+    write_metrics(&metrics, file.as_ref())?;
+    let told = move |ended: &JobEnded| {
+        kept.count(ended);
+        let written = output.result(ended, || vec![line(ended, &output)]).and_then(|()| write_metrics(&kept, file.as_ref()));
+        if let Err(error) = written {
+            output.note(format!("{error:#}"));
+        }
+    };
+    Worker::new(store, options, stop).run(told).await?;
+    Ok(Exit::Done)
+}
+
+fn write_metrics(metrics: &Metrics, file: Option<&PathBuf>) -> anyhow::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    metrics.write(file).map_err(|source| Error::Io { doing: "writing", path: file.clone(), source })?;
+    Ok(())
+}
+
+/// Tells workers apart in a list of jobs.
+fn own_name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host}:{}", std::process::id())
+}
+
+/// An attempt that ended, in a line.
+fn line(ended: &JobEnded, output: &Output) -> String {
+    let job = &ended.job;
+    let tone = match ended.outcome {
+        "done" => Tone::Good,
+        "failed" => Tone::Bad,
+        _ => Tone::Warn,
+    };
+    let of = job.repo.as_ref().map_or_else(|| "the store".into(), ToString::to_string);
+    let packs = match (ended.packs_before, ended.packs_after) {
+        (Some(before), Some(after)) => format!("  {before} → {after} packs"),
+        _ => String::new(),
+    };
+    let why = job.reason.as_deref().map_or_else(String::new, |why| format!("  {why}"));
+    format!(
+        "job {}  {}  {}  {}{packs}  {}{why}",
+        job.id,
+        job.task.name(),
+        output.paint(Tone::Name, of),
+        output.paint(tone, ended.outcome),
+        output.paint(Tone::Dim, millis(ended.elapsed_ms)),
+    )
+}
