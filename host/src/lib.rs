@@ -43,8 +43,8 @@ pub use error::{Class, Error, Result};
 pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
 pub use report::{
-    Cause, FetchReport, GcCost, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded, JobReport, JobStatus, Moment,
-    PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack,
-    RepoReport, RepoSummary, Task, VerifyReport,
+    Cause, DeleteReport, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded, JobReport,
+    JobStatus, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus,
+    Queued, QueuedPack, RepoReport, RepoSummary, Task, VerifyReport,
 };
 pub use store::{FetchRequest, GcPlan, PruneOptions, PushOptions, Store, StoreOptions};

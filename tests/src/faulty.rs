@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Fence, Hold, Holding, JobEnd, JobQuery, Jobs, NewJob, Pressure, Published, Push, RepoRow, Retired,
-    RunsQuery, Snapshot,
+    Catalog, Consolidation, Fence, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewJob, Pressure, Published, Push, RepoRow,
+    Retired, RunsQuery, Snapshot,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -268,6 +268,9 @@ impl Catalog for FaultyCatalog {
     }
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
+    }
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+        self.fault.around(self.inner.delete_repo(repo, now)).await
     }
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
         self.fault.around(self.inner.repo(name)).await

@@ -145,6 +145,12 @@ pub(crate) enum Repo {
         #[arg(long)]
         private: bool,
     },
+    /// Delete a repo: its packs wait for deletion (prune), and its name is free
+    Delete {
+        /// The repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+    },
     /// List all repos
     List,
     /// Show one repo: packs, sizes, branches

@@ -28,8 +28,8 @@ use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use place::CatalogPlace;
 pub use rows::{
-    Change, Consolidation, ENTITY_BYTES, EntityKey, Fence, Fresh, Hold, Holding, IndexRow, Moved, PackRow, Published, Push,
-    PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
+    Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Fresh, Hold, Holding, IndexRow, Leftovers, Moved, PackRow,
+    Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
 };
 
 /// Repos, packs, shelves and the index, on some database.
@@ -43,6 +43,10 @@ pub trait Catalog: Jobs {
 
     /// Makes a repo. `None` when the name is taken.
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>>;
+
+    /// Deletes a repo: its packs only wait for deletion then, its jobs are taken back, and its name is free. None when it is
+    /// gone already. Whoever prepares something for it meanwhile is told that it has changed.
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>>;
 
     /// A repo by its name.
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>>;
@@ -60,7 +64,7 @@ pub trait Catalog: Jobs {
     /// two catalogs don't compare.
     async fn change_stamp(&self) -> Result<u64>;
 
-    /// One state of a repo.
+    /// One state of a repo; an error when it was deleted.
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>>;
 
     /// Makes a push visible. `holding` is [`Hold::Publishing`]; where it was lost, nothing is published.
@@ -131,6 +135,9 @@ pub trait Snapshot: Send {
 
     /// Its heads, by branch name.
     async fn heads(&mut self) -> Result<Vec<Head>>;
+
+    /// Heads that branches left later than a time, without leading to them.
+    async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>>;
 
     /// See `database.history` in the WIT.
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>>;

@@ -206,6 +206,28 @@ pub struct Push {
     pub now: Timestamp,
 }
 
+/// An entity that the index forgets, because nothing reaches it.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropped {
+    /// The entity.
+    pub entity: EntityKey,
+    /// The shelf that it is mapped to.
+    pub shelf: ShelfId,
+    /// Length of its record there, in bytes.
+    pub bytes: u64,
+}
+
+/// What a repo leaves behind when it is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Packs that only wait for deletion now.
+    pub packs: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Jobs that were taken back.
+    pub jobs: u64,
+}
+
 /// A consolidation, ready to be published.
 #[derive(Debug)]
 pub struct Consolidation {
@@ -219,6 +241,8 @@ pub struct Consolidation {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
+    /// Entities that the repo forgets. If there are any, nothing may have been pushed since the plan was made: it may reach them.
+    pub dropped: Vec<Dropped>,
     /// The job that it is done for.
     pub fence: Option<Fence>,
     /// When.

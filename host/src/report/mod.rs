@@ -50,6 +50,23 @@ pub struct RepoReport {
     pub created_at: Timestamp,
 }
 
+/// `repo delete`.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeleteReport {
+    /// `OWNER/SLUG`. The name is free again.
+    pub repo: RepoName,
+    /// Its public id.
+    pub repo_id: RepoId,
+    /// That it is gone.
+    pub deleted: bool,
+    /// Packs that only wait for deletion now.
+    pub packs_waiting: u64,
+    /// Their size in bytes.
+    pub bytes_waiting: u64,
+    /// Jobs that were taken back.
+    pub jobs_cancelled: u64,
+}
+
 /// A consolidation that ended, as the catalog remembers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GcRecord {
@@ -196,9 +213,27 @@ pub struct GcReport {
     /// For a plan that would consolidate: what that would cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<GcCost>,
+    /// What was dropped because nothing reached it, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<GcDropped>,
     /// What was proven before publishing; present exactly when a consolidation was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven: Option<GcProof>,
+}
+
+/// Entities that no branch and no tag had reached for the age that was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcDropped {
+    /// Commits.
+    pub commits: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Objects.
+    pub objects: u64,
+    /// Size of their records, in bytes.
+    pub bytes: u64,
+    /// All of them, as `KIND ID`, in order. What the catalog remembers of a run lists commits only.
+    pub entities: Vec<String>,
 }
 
 /// What the host itself proved before it published a consolidation (law 4): counted while it was proven, never derived.

@@ -11,6 +11,7 @@
 //! retired, until somebody prunes them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
@@ -18,8 +19,8 @@ use packhouse_core::{EntityId, Head, Kind, Plan};
 use super::cost::peak_disk;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
-use super::{Store, TRIES, blocking};
-use crate::catalog::{Consolidation, Hold, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
+use super::{Store, TRIES, blocking, expire};
+use crate::catalog::{Consolidation, Dropped, Hold, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
@@ -53,6 +54,8 @@ pub(super) struct Work {
     pub(super) plan: Arc<Plan>,
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
+    /// What the index maps and the plan leaves out.
+    dropped: Vec<Dropped>,
 }
 
 impl Store {
@@ -61,10 +64,18 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] when it keeps changing; damage, where a source is not what it was. The repo is then as it was before.
     pub async fn gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcReport> {
+        self.gc_expiring(repo, None, progress).await
+    }
+
+    /// The same, and drops what no branch and no tag has reached for an age, if one is given.
+    ///
+    /// # Errors
+    /// As [`Store::gc`]; [`Error::Unsupported`] for a repo without branches and tags: nothing of it would be left.
+    pub async fn gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
         let row = self.known_repo(repo).await?;
         for tries in 1.. {
             let started = self.world.now();
-            let plan = match self.plan(&row, started, progress).await {
+            let plan = match self.plan(&row, age, started, progress).await {
                 Ok(plan) => plan,
                 Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
                 Err(error) => {
@@ -80,29 +91,24 @@ impl Store {
         unreachable!("the loop ends by returning")
     }
 
-    /// The same, and drops what has been unreachable for an age, if one is given.
-    pub(crate) async fn gc_expiring(
-        &self,
-        repo: &RepoName,
-        age: Option<std::time::Duration>,
-        progress: &Progress,
-    ) -> Result<GcReport> {
-        match age {
-            None => self.gc(repo, progress).await,
-            Some(_) => Err(Error::Unsupported("dropping what is unreachable is not yet in this build".into())),
-        }
-    }
-
     /// Plans a consolidation and changes nothing.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`]; damage, where a pack or a record can't be read.
     pub async fn plan_gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcPlan> {
-        let row = self.known_repo(repo).await?;
-        self.until_current(row.id, || Box::pin(self.plan(&row, self.world.now(), progress))).await
+        self.plan_gc_expiring(repo, None, progress).await
     }
 
-    async fn plan(&self, row: &RepoRow, started: Timestamp, progress: &Progress) -> Result<GcPlan> {
+    /// The same for [`Store::gc_expiring`].
+    ///
+    /// # Errors
+    /// As [`Store::plan_gc`].
+    pub async fn plan_gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcPlan> {
+        let row = self.known_repo(repo).await?;
+        self.until_current(row.id, || Box::pin(self.plan(&row, age, self.world.now(), progress))).await
+    }
+
+    async fn plan(&self, row: &RepoRow, age: Option<Duration>, started: Timestamp, progress: &Progress) -> Result<GcPlan> {
         let name = row.name.to_string();
         progress.at(&name, Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -129,29 +135,50 @@ impl Store {
             dry_run: Some(true),
             plan_digest: None,
             cost: None,
+            dropped: None,
             proven: None,
         };
         let planned = standing(&shelves);
-        if mapped.len() <= 1 {
+        let nothing = |report| Ok(GcPlan { report, work: None, planned: planned.clone(), repo: row.clone() });
+        if mapped.len() <= 1 && (age.is_none() || mapped.is_empty()) {
             report.elapsed_ms = self.millis_since(started);
-            return Ok(GcPlan { report, work: None, planned, repo: row });
+            return nothing(report);
         }
 
         let sources = super::load::distinct_packs(&shelves);
-        let packs = Arc::new(self.directories(&row.name, &sources).await?);
+        let mut packs = self.directories(&row.name, &sources).await?;
         let heads = snapshot.heads().await?;
+        let mut unexpired = None;
+        if let Some(age) = age {
+            let index = read_index(snapshot.as_mut()).await?;
+            let kept = self.unexpired(&row, snapshot.as_mut(), &shelves, &heads, packs, index, age).await?;
+            report.dropped = Some(expire::told(&kept.dropped));
+            if kept.dropped.is_empty() && mapped.len() <= 1 {
+                report.elapsed_ms = self.millis_since(started);
+                return nothing(report);
+            }
+            packs = kept.packs;
+            unexpired = Some((kept.index, kept.dropped));
+        }
+        let packs = Arc::new(packs);
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
         // The component plans on one core while the index is read on the other.
-        let (answer, index) = tokio::join!(planning, read_index(snapshot.as_mut()));
+        let reading = async {
+            match unexpired {
+                Some(read) => Ok(read),
+                None => Ok((read_index(snapshot.as_mut()).await?.into_iter().map(|(row, _)| row).collect(), Vec::new())),
+            }
+        };
+        let (answer, read): (_, Result<_>) = tokio::join!(planning, reading);
         drop(snapshot);
         let plan = match answer? {
             Ok(plan) => plan,
             Err(error) => return Err(self.run_error(&row.name, &packs, error).await),
         };
-        let index = index?;
+        let (index, dropped) = read?;
         if let Err(failed) = prove::admit(&plan, &packs, &heads) {
             return Err(self.unproven(&row.name, &packs, failed).await);
         }
@@ -164,7 +191,7 @@ impl Store {
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
         report.cost = Some(self.cost(&plan, &packs).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work = Work { packs, plan: Arc::new(plan), index, heads };
+        let work = Work { packs, plan: Arc::new(plan), index, heads, dropped };
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
@@ -213,7 +240,7 @@ impl Store {
         let sources_hashed = checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
-        let Work { packs, plan, index, heads } = work;
+        let Work { packs, plan, index, heads, dropped } = work;
         let proving = packs.clone();
         let (proven, written) =
             blocking(move || Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))).await?;
@@ -234,6 +261,7 @@ impl Store {
             key: written.key,
             bytes: written.bytes,
             records: directory.len(),
+            dropped,
             fence: self.fence,
             now: self.world.now(),
             repo: repo.clone(),
@@ -368,13 +396,13 @@ fn standing(shelves: &[Shelf]) -> Vec<(ShelfId, i64)> {
 }
 
 /// The whole index of a repo, in order.
-async fn read_index(snapshot: &mut dyn Snapshot) -> Result<Vec<IndexRow>> {
-    let mut index: Vec<IndexRow> = Vec::new();
+async fn read_index(snapshot: &mut dyn Snapshot) -> Result<Vec<(IndexRow, ShelfId)>> {
+    let mut index: Vec<(IndexRow, ShelfId)> = Vec::new();
     loop {
-        let page = snapshot.index_page(index.last().map(|row| &row.entity), PAGE).await?;
+        let page = snapshot.index_page(index.last().map(|(row, _)| &row.entity), PAGE).await?;
         if page.is_empty() {
             return Ok(index);
         }
-        index.extend(page.into_iter().map(|(row, _)| row));
+        index.extend(page);
     }
 }

@@ -33,7 +33,12 @@ impl Store {
     /// Remembers a consolidation that did what it should.
     pub(super) async fn remember(&self, repo: &RepoRow, report: &GcReport) {
         let record = GcRecord::done(report, self.world.now());
-        self.note(repo, &record, report.proven.is_some().then_some(report)).await;
+        let mut kept = report.clone();
+        if let Some(dropped) = &mut kept.dropped {
+            // There may be a million objects, and the history is read whole.
+            dropped.entities.retain(|entity| entity.starts_with("commit "));
+        }
+        self.note(repo, &record, report.proven.is_some().then_some(&kept)).await;
     }
 
     /// Remembers a consolidation that failed.

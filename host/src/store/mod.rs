@@ -1,6 +1,7 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
 mod cost;
+mod expire;
 mod fetch;
 mod gc;
 mod history;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use packhouse_core::Head;
 
 use super::Store;
@@ -9,7 +10,7 @@ use super::load::distinct_packs;
 use crate::catalog::{PackRow, RepoRow, Shelf, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
-use crate::report::RepoReport;
+use crate::report::{DeleteReport, RepoReport};
 
 /// Repos that a page of the catalog holds.
 const PAGE: u32 = 256;
@@ -25,6 +26,28 @@ impl Store {
             Some(row) => self.report(row).await,
             None => Err(Error::RepoExists(repo.clone())),
         }
+    }
+
+    /// Deletes a repo. Its packs only wait for deletion then, as those that a consolidation has replaced; URLs that fetches gave out for
+    /// assembled answers stop working at once.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
+        let row = self.known_repo(repo).await?;
+        self.expire_answers(&row, Timestamp::MAX, false).await?;
+        let left = self.catalog.delete_repo(row.id, self.world.now()).await?;
+        let left = left.ok_or_else(|| Error::UnknownRepo(repo.clone()))?;
+        // A fetch may have assembled one more meanwhile.
+        self.expire_answers(&row, Timestamp::MAX, false).await?;
+        Ok(DeleteReport {
+            repo: row.name,
+            repo_id: row.repo_id,
+            deleted: true,
+            packs_waiting: left.packs,
+            bytes_waiting: left.bytes,
+            jobs_cancelled: left.jobs,
+        })
     }
 
     /// All repos, by name.

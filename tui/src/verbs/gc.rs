@@ -1,6 +1,6 @@
 //! `packhouse gc`: merges each repo's packs into one, or shows what that would do.
 
-use packhouse_host::{GcCost, GcProof, GcReport};
+use packhouse_host::{GcCost, GcDropped, GcProof, GcReport};
 
 use crate::args::Gc;
 use crate::context::Context;
@@ -33,8 +33,8 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
             let tape = asked.record.as_deref().map(|record| record::of_repo(record, repo, repos.len() > 1)).transpose()?;
             let store = record::onto(&store, tape.as_deref());
             let outcome = match asked.dry_run {
-                true => store.plan_gc(repo, progress).await.map(|plan| plan.report),
-                false => store.gc(repo, progress).await,
+                true => store.plan_gc_expiring(repo, asked.expire_unreachable, progress).await.map(|plan| plan.report),
+                false => store.gc_expiring(repo, asked.expire_unreachable, progress).await,
             };
             // There is a tape of a failure too, and it is wanted all the more.
             record::tell(&store, tape.as_deref(), output);
@@ -79,6 +79,7 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     if let Some(digest) = &report.plan_digest {
         lines.push(format!("  {} {digest}", output.paint(Tone::Dim, "plan")));
     }
+    lines.extend(report.dropped.as_ref().map(|dropped| losses(dropped, planned, output)));
     if let Some(proven) = &report.proven {
         lines.push(format!("  {} {}", output.paint(Tone::Dim, "proven"), proof(proven)));
     }
@@ -86,6 +87,19 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
         lines.push(format!("  {} {}", output.paint(Tone::Dim, "cost"), price(cost)));
     }
     lines
+}
+
+/// What nothing reaches, and goes.
+fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
+    let name = output.paint(Tone::Dim, if planned { "would drop" } else { "dropped" });
+    if dropped.entities.is_empty() {
+        return format!("  {name} nothing: everything is reached, or was not long ago");
+    }
+    let counts =
+        [some(dropped.commits, "commit"), some(dropped.snapshots, "snapshot"), some(dropped.objects, "object")].join(", ");
+    let commits: Vec<&str> = dropped.entities.iter().filter_map(|entity| entity.strip_prefix("commit ")).take(5).collect();
+    let more = if dropped.commits > 5 { "; --json lists all" } else { "" };
+    format!("  {name} {counts}, {}: commits {}{more}", bytes(dropped.bytes), commits.join(", "))
 }
 
 /// What was proven before the new pack took the place of the old ones.
@@ -152,6 +166,7 @@ mod tests {
             dry_run: None,
             plan_digest: None,
             cost: None,
+            dropped: None,
             proven: Some(GcProof {
                 entities: 145,
                 records: 145,

@@ -26,6 +26,19 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
                 ]
             })?;
         }
+        Repo::Delete { repo } => {
+            let gone = store.delete_repo(&repo).await?;
+            output.result(&gone, || {
+                vec![
+                    format!("deleted {}", output.paint(Tone::Name, &gone.repo)),
+                    format!(
+                        "{}, {}, wait for deletion: packhouse prune deletes them after its grace",
+                        some(gone.packs_waiting, "pack"),
+                        bytes(gone.bytes_waiting)
+                    ),
+                ]
+            })?;
+        }
         Repo::List => {
             let repos = store.repos().await?;
             if output.json() {

@@ -10,6 +10,7 @@ mod migrations;
 mod policies;
 pub mod postgres;
 mod publish;
+mod repos;
 mod rows;
 mod runs;
 mod snapshot;
@@ -27,7 +28,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use self::engine::{Connection, Engine, Sql, SqlResult, args};
-use super::{Catalog, Consolidation, Hold, Holding, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
+use super::{Catalog, Consolidation, Hold, Holding, Leftovers, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
@@ -135,6 +136,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
             .await
             .map_err(self.failed(doing))?;
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
+    }
+
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+        let work: Work<E, _, _> = |tx, given| Box::pin(repos::delete::<E>(tx, given));
+        self.writing("deleting a repo", &(repo, now.to_string()), work).await
     }
 
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use packhouse_core::row::Print;
 use packhouse_core::{EntityId, Kind};
 
-use super::super::{Consolidation, Fence, IndexRow, Published, Push, PushedPack};
+use super::super::{Consolidation, Dropped, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack};
 use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
 use super::sums;
 use crate::names::{MpackKey, ShelfId};
@@ -239,6 +239,36 @@ async fn put_heads<E: Engine>(tx: &mut Connection<E>, push: &Push, now: &str) ->
     Ok(changed)
 }
 
+/// Forgets entities, and what was known of them.
+async fn drop_entities<E: Engine>(tx: &mut Connection<E>, repo: i64, dropped: &[Dropped]) -> SqlResult<u64> {
+    let (mut changed, mut deltas) = (0, Deltas::new());
+    for chunk in dropped.chunks(BATCH) {
+        let mut bytes = Vec::with_capacity(chunk.len() * ENTITY_BYTES);
+        for one in chunk {
+            bytes.extend_from_slice(&one.entity);
+            let row = IndexRow { entity: one.entity, print: Print::default() };
+            deltas.entry(one.shelf).or_default().add(&row, -1, -(one.bytes as i64));
+        }
+        for statement in [
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)",
+            // Kind 0: commits, whose ids begin behind the kind.
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             DELETE FROM commits WHERE repo = $1 AND id IN (
+                 SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)",
+        ] {
+            let commits = [Kind::Commit as u8];
+            let mut given = args![repo, &bytes, chunk.len(), &commits[..]].to_vec();
+            // A parameter that a statement does not use has no type on Postgres.
+            given.truncate(if statement.contains("$4") { 4 } else { 3 });
+            changed += tx.run(statement, &given).await?;
+        }
+    }
+    let (counted, sum) = put_deltas::<E>(tx, deltas).await?;
+    sums::add::<E>(tx, repo, &sum, (0, 0), 0).await?;
+    Ok(changed + counted)
+}
+
 /// Publishes a consolidation: a pack's row, and the `pack` of each shelf that it was planned from.
 pub(super) async fn consolidation<E: Engine>(tx: &mut Connection<E>, done: &Consolidation) -> SqlResult<Published> {
     let repo = done.repo.id;
@@ -253,6 +283,13 @@ pub(super) async fn consolidation<E: Engine>(tx: &mut Connection<E>, done: &Cons
     let found = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
     if !found.eq(done.planned.iter().copied()) {
         return Ok(Published::Changed);
+    }
+    if !done.dropped.is_empty() {
+        // What was pushed since may reach what is dropped; and who prepares a push may count on it.
+        let current = "UPDATE repos SET revision = revision + 1 WHERE id = $1 AND revision = $2";
+        if tx.run(current, args![repo, done.repo.revision]).await? == 0 {
+            return Ok(Published::Changed);
+        }
     }
     let now = done.now.to_string();
     let pack = put_pack::<E>(tx, &done.key, done.bytes, done.records, true, &now).await?;
@@ -270,6 +307,7 @@ pub(super) async fn consolidation<E: Engine>(tx: &mut Connection<E>, done: &Cons
     rows += tx
         .run("UPDATE shelves SET pack = $3, generation = generation + 1 WHERE repo = $1 AND id <= $2", args![repo, newest, pack])
         .await?;
+    rows += drop_entities::<E>(tx, repo, &done.dropped).await?;
     let mapped = sums::recount_packs::<E>(tx, repo).await?;
     sums::put_change::<E>(tx, repo, Cause::Consolidation, &now, mapped).await?;
     rows += 2;

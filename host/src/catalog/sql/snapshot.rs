@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
@@ -29,7 +30,9 @@ struct SqlSnapshot<E: Engine> {
 pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Snapshot>> {
     let starting = |error| failed(engine, "beginning to read", &error);
     let mut transaction = engine.begin_reading().await.map_err(starting)?;
-    let row = transaction.one("SELECT * FROM repos WHERE id = $1", args![repo]).await.map_err(starting)?;
+    let row =
+        transaction.maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo]).await.map_err(starting)?;
+    let row = row.ok_or_else(|| Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into()))?;
     let repo = rows::repo(engine.place(), &row)?;
     let meaning = engine.clone();
     let failed = Box::new(move |error| failed(&meaning, "reading it", &error));
@@ -148,6 +151,18 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .iter()
             .map(|row| Ok(Head { branch: row.text("name").to_owned(), commit: rows::id(&self.place, row, "head")? }))
             .collect()
+    }
+
+    async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>> {
+        let found = self.all("SELECT head, left_at FROM left_heads WHERE repo = $1 ORDER BY id", args![self.repo.id]).await?;
+        let mut heads = Vec::new();
+        for row in &found {
+            // Compared as times: their texts have fractions of any length.
+            if rows::time(&self.place, row, "left_at")? > since {
+                heads.push(rows::id(&self.place, row, "head")?);
+            }
+        }
+        Ok(heads)
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {

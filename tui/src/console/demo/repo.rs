@@ -170,6 +170,7 @@ impl Repo {
             dry_run: Some(true),
             plan_digest: (!skipped).then(|| MpackKey::new(digest).to_string()),
             cost: (!skipped).then_some(cost),
+            dropped: None,
             proven: None,
         }
     }

@@ -1,0 +1,168 @@
+//! What no branch and no tag has reached for a while, and what of it a consolidation may leave out.
+//!
+//! Kept is what these reach: the heads; the heads that branches left no longer ago than the age; every tag; and whatever was pushed no longer ago
+//! than the age, reached or not. The host finds that itself, on the records; the component then plans a pack of what is kept,
+//! from directories that name nothing else, so that its form is the canonical one of what is kept.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
+use packhouse_core::{EntityId, Head, Kind, Span};
+
+use super::{Store, blocking};
+use crate::catalog::{Dropped, EntityKey, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
+use crate::error::{Error, Result};
+use crate::names::ShelfId;
+use crate::pack::Directory;
+use crate::report::GcDropped;
+use crate::run::{Packs, RunPack};
+
+/// A repo's packs and index, without what has expired.
+pub(super) struct Kept {
+    pub(super) packs: Vec<RunPack>,
+    pub(super) index: Vec<IndexRow>,
+    pub(super) dropped: Vec<Dropped>,
+}
+
+/// Where records stand: the number of their pack, and their place in it.
+type Places = HashMap<(Kind, EntityId), Span>;
+
+impl Store {
+    /// Looks for what has been unreachable for an age.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a repo without branches and tags: nothing of it would be left.
+    pub(super) async fn unexpired(
+        &self,
+        row: &RepoRow,
+        snapshot: &mut dyn Snapshot,
+        shelves: &[Shelf],
+        heads: &[Head],
+        packs: Vec<RunPack>,
+        index: Vec<(IndexRow, ShelfId)>,
+        age: Duration,
+    ) -> Result<Kept> {
+        let since = self.before(age)?;
+        let young: HashSet<ShelfId> = shelves.iter().filter(|shelf| made_at(shelf) > since).map(|shelf| shelf.id).collect();
+        let recent: Vec<(Kind, EntityId)> =
+            index.iter().filter(|(_, shelf)| young.contains(shelf)).filter_map(|(row, _)| entity_of(&row.entity)).collect();
+        let mut roots: Vec<(Kind, EntityId)> = heads.iter().map(|head| (Kind::Commit, head.commit)).collect();
+        roots.extend(snapshot.left_heads(since).await?.into_iter().map(|head| (Kind::Commit, head)));
+        roots.extend(index.iter().filter_map(|(row, _)| entity_of(&row.entity)).filter(|(kind, _)| *kind == Kind::Tag));
+        if roots.is_empty() {
+            let name = &row.name;
+            return Err(Error::Unsupported(format!(
+                "repo `{name}` has no branch and no tag, so that all of it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
+            )));
+        }
+        roots.extend(recent);
+        let packs = std::sync::Arc::new(packs);
+        let mut reader = self.run_packs(&row.name, packs.clone());
+        let places = places(&packs);
+        let reached = blocking(move || reach(&mut reader, &places, roots)).await?;
+        let packs = std::sync::Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;
+        Ok(split(shelves, packs, index, &reached))
+    }
+
+    /// The time that was an age ago.
+    fn before(&self, age: Duration) -> Result<Timestamp> {
+        let age = SignedDuration::try_from(age).map_err(|_| Error::Usage("the age is too long".into()))?;
+        Ok(self.world.now().checked_sub(age).unwrap_or(Timestamp::MIN))
+    }
+}
+
+/// When a shelf was made. Where nobody wrote it down: no later than its pack was stored.
+fn made_at(shelf: &Shelf) -> Timestamp {
+    shelf.made_at.unwrap_or(shelf.pack.stored_at)
+}
+
+/// Where commits, snapshots and tags stand. Any encoding will do: they agree on what they reach (law 7).
+fn places(packs: &[RunPack]) -> Places {
+    let mut places = Places::new();
+    for (number, pack) in (0..).zip(packs) {
+        for row in pack.directory.rows().filter(|row| row.kind != Kind::Object) {
+            places.entry((row.kind, row.id)).or_insert_with(|| row.span(number));
+        }
+    }
+    places
+}
+
+/// Everything that roots reach, they included. What a repo never had leads nowhere.
+fn reach(reader: &mut Packs, places: &Places, roots: Vec<(Kind, EntityId)>) -> Result<HashSet<(Kind, EntityId)>> {
+    let mut reached = HashSet::new();
+    let mut next = roots;
+    while let Some((kind, id)) = next.pop() {
+        if !reached.insert((kind, id)) {
+            continue;
+        }
+        let Some(span) = places.get(&(kind, id)) else { continue };
+        let bytes = reader.read(*span)?;
+        let unreadable =
+            |error: packhouse_core::wire::WireError| reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason));
+        match kind {
+            Kind::Commit => {
+                let commit = Commit::parse(&bytes).map_err(unreadable)?;
+                next.extend(commit.parents.into_iter().flatten().map(|parent| (Kind::Commit, parent)));
+                next.extend(commit.snapshot.map(|snapshot| (Kind::Snapshot, snapshot)));
+            }
+            Kind::Snapshot => {
+                let snapshot = SnapshotRecord::parse(&bytes).map_err(unreadable)?;
+                next.extend(snapshot.parent.map(|parent| (Kind::Snapshot, parent)));
+                next.extend(snapshot.entries.iter().map(|(_, object)| (Kind::Object, *object)));
+            }
+            Kind::Tag => next.push((Kind::Commit, Tag::parse(&bytes).map_err(unreadable)?.commit)),
+            Kind::Object => {}
+        }
+    }
+    Ok(reached)
+}
+
+/// Parts what is reached from what is dropped.
+fn split(shelves: &[Shelf], packs: Vec<RunPack>, index: Vec<(IndexRow, ShelfId)>, reached: &HashSet<(Kind, EntityId)>) -> Kept {
+    let is_kept = |kind: Kind, id: EntityId| reached.contains(&(kind, id));
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        index.into_iter().partition(|(row, _)| entity_of(&row.entity).is_none_or(|(kind, id)| is_kept(kind, id)));
+    // The length of a dropped record is that of the encoding which the index maps, in the pack of its shelf.
+    let pack_of: HashMap<ShelfId, _> = shelves.iter().map(|shelf| (shelf.id, shelf.pack.key)).collect();
+    let mut lengths: BTreeMap<(EntityKey, crate::names::MpackKey), u64> = BTreeMap::new();
+    let mut filtered = Vec::with_capacity(packs.len());
+    for pack in packs {
+        let directory = &pack.directory;
+        let (rows, others): (Vec<_>, Vec<_>) = directory.rows().partition(|row| is_kept(row.kind, row.id));
+        for row in &others {
+            lengths.insert((entity_key(row.kind, row.id), directory.key), row.length);
+        }
+        if !rows.is_empty() {
+            filtered.push(if others.is_empty() {
+                pack
+            } else {
+                RunPack::stored(Directory::new(directory.key, directory.pack_bytes, &rows))
+            });
+        }
+    }
+    let dropped = gone.into_iter().map(|(row, shelf)| {
+        let length = pack_of.get(&shelf).and_then(|pack| lengths.get(&(row.entity, *pack)));
+        Dropped { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
+    });
+    Kept { packs: filtered, dropped: dropped.collect(), index: kept.into_iter().map(|(row, _)| row).collect() }
+}
+
+/// What is dropped, as it is told.
+pub(super) fn told(dropped: &[Dropped]) -> GcDropped {
+    let mut told = GcDropped::default();
+    for one in dropped {
+        let Some((kind, id)) = entity_of(&one.entity) else { continue };
+        match kind {
+            Kind::Commit => told.commits += 1,
+            Kind::Snapshot => told.snapshots += 1,
+            Kind::Object => told.objects += 1,
+            // Tags are kept.
+            Kind::Tag => continue,
+        }
+        told.bytes += one.bytes;
+        told.entities.push(format!("{kind} {id}"));
+    }
+    told
+}
