@@ -2,12 +2,18 @@
 
 #[path = "accounts.rs"]
 mod accounts;
+#[path = "expire.rs"]
+mod expire;
+#[path = "jobs.rs"]
+mod jobs;
 #[path = "law_5.rs"]
 mod law_5;
 #[path = "laws.rs"]
 mod laws;
 #[path = "overview.rs"]
 mod overview;
+#[path = "policies.rs"]
+mod policies;
 #[path = "properties.rs"]
 mod properties;
 #[path = "prune.rs"]

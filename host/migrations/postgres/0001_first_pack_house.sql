@@ -82,6 +82,7 @@ CREATE TABLE retired (
     repo       BIGINT NOT NULL REFERENCES repos (id),
     pack       BIGINT NOT NULL REFERENCES packs (id),
     retired_at TEXT COLLATE "C" NOT NULL,
+    partial    BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (repo, pack)
 );
 CREATE INDEX retired_by_pack ON retired (pack);

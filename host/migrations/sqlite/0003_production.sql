@@ -61,4 +61,6 @@ CREATE INDEX left_heads_by_repo ON left_heads (repo, id);
 -- A deleted repo keeps its row, under a name that nobody can ask for, until its packs are gone.
 ALTER TABLE repos ADD COLUMN deleted_at TEXT;
 
+-- 1: the repo has dropped some of what the pack holds, so that pushing the same bytes again is something new.
+ALTER TABLE retired ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX retired_by_pack ON retired (pack);

@@ -3,7 +3,8 @@
 //! **Laws**, which every adapter keeps and the conformance suite checks:
 //! - A job that is due is given to one worker at a time. Whoever takes it gets a token that is greater than all before; with an older one,
 //!   nothing can be published, renewed or ended.
-//! - Of one repo, one consolidation runs at a time and one waits.
+//! - Of one repo, one consolidation runs at a time and one waits. Pushes are indexed in the order in which they were asked for: a head
+//!   follows from the one before it.
 //! - The packs of a job that has not ended are known, and never forgotten.
 
 use async_trait::async_trait;

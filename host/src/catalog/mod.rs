@@ -124,7 +124,8 @@ pub trait Snapshot: Send {
     /// The packs that some of its shelves hold.
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>>;
 
-    /// For each key, whether a shelf of the repo holds that pack or once did.
+    /// For each key, whether a shelf of the repo holds that pack, or once did and nothing has been dropped since: whether all
+    /// that it holds is in the index.
     async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
     /// Packs that only wait for deletion, by key.

@@ -176,6 +176,8 @@ impl Engine for PostgresDatabase {
              WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))
              AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
                              AND o.status = 'running' AND o.id <> j.id)
+             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.index' AND j.type = 'mpack.index'
+                             AND o.status IN ('queued', 'running') AND o.id < j.id)
              ORDER BY j.run_at, j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED) RETURNING id, fence";
 
     fn place(&self) -> &str {

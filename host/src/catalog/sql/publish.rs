@@ -307,7 +307,10 @@ pub(super) async fn consolidation<E: Engine>(tx: &mut Connection<E>, done: &Cons
     rows += tx
         .run("UPDATE shelves SET pack = $3, generation = generation + 1 WHERE repo = $1 AND id <= $2", args![repo, newest, pack])
         .await?;
-    rows += drop_entities::<E>(tx, repo, &done.dropped).await?;
+    if !done.dropped.is_empty() {
+        rows += drop_entities::<E>(tx, repo, &done.dropped).await?;
+        rows += tx.run("UPDATE retired SET partial = 1 WHERE repo = $1", args![repo]).await?;
+    }
     let mapped = sums::recount_packs::<E>(tx, repo).await?;
     sums::put_change::<E>(tx, repo, Cause::Consolidation, &now, mapped).await?;
     rows += 2;

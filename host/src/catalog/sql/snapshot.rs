@@ -108,7 +108,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                 .maybe(
                     "SELECT 1 FROM packs p WHERE p.key = $2 AND (
                         EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)
-                        OR EXISTS (SELECT 1 FROM retired r WHERE r.repo = $1 AND r.pack = p.id))",
+                        OR EXISTS (SELECT 1 FROM retired r WHERE r.repo = $1 AND r.pack = p.id AND r.partial = 0))",
                     args![self.repo.id, &key.digest()[..]],
                 )
                 .await?;

@@ -75,6 +75,7 @@ pub(in crate::console) fn gc_report(repo: &RepoSummary) -> GcReport {
         dry_run: None,
         plan_digest: None,
         cost: None,
+        dropped: None,
         proven: (!skipped).then_some(proven),
     }
 }
