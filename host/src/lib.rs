@@ -45,3 +45,5 @@ pub use report::{
     PruneReport, PushReport, PushStatus, RepoReport, RepoSummary, VerifyReport,
 };
 pub use store::{FetchRequest, GcPlan, PruneOptions, PushOptions, Store, StoreOptions};
+pub use vault::Storage;
+pub use vault::s3::S3Options;

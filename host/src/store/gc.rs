@@ -16,10 +16,11 @@ use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
+use super::load::Parts;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{Consolidation, Hold, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
+use crate::catalog::{Consolidation, Hold, IndexRow, PackRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
@@ -51,6 +52,8 @@ pub struct GcPlan {
 pub(super) struct Work {
     pub(super) packs: Arc<Vec<RunPack>>,
     pub(super) plan: Arc<Plan>,
+    /// The packs, as the catalog knows them.
+    sources: Vec<PackRow>,
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
 }
@@ -64,7 +67,7 @@ impl Store {
         let row = self.known_repo(repo).await?;
         for tries in 1.. {
             let started = self.world.now();
-            let plan = match self.plan(&row, started, progress).await {
+            let plan = match self.plan(&row, started, true, progress).await {
                 Ok(plan) => plan,
                 Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
                 Err(error) => {
@@ -86,10 +89,11 @@ impl Store {
     /// [`Error::UnknownRepo`]; damage, where a pack or a record can't be read.
     pub async fn plan_gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcPlan> {
         let row = self.known_repo(repo).await?;
-        self.until_current(row.id, || Box::pin(self.plan(&row, self.world.now(), progress))).await
+        self.until_current(row.id, || Box::pin(self.plan(&row, self.world.now(), false, progress))).await
     }
 
-    async fn plan(&self, row: &RepoRow, started: Timestamp, progress: &Progress) -> Result<GcPlan> {
+    /// Plans. When that will be applied at once, the packs are brought near whole; else only what planning reads.
+    async fn plan(&self, row: &RepoRow, started: Timestamp, applied: bool, progress: &Progress) -> Result<GcPlan> {
         let name = row.name.to_string();
         progress.at(&name, Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -125,10 +129,17 @@ impl Store {
         }
 
         let sources = super::load::distinct_packs(&shelves);
+        let to_download = self.to_download(&row.name, &sources)?;
+        if applied {
+            self.need_space(to_download)?;
+        }
         let packs = Arc::new(self.directories(&row.name, &sources).await?);
         let heads = snapshot.heads().await?;
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
-        let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), None);
+        let mut reader = self.run_packs(&row.name, packs.clone());
+        let words = (!applied).then(|| super::load::words(&packs));
+        self.bring_near(&mut reader, &packs, words.as_ref()).await?;
+        let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
         // The component plans on one core while the index is read on the other.
@@ -149,9 +160,9 @@ impl Store {
         report.bytes_after = plan.bytes;
         report.duplicates_dropped = records - plan.records.total();
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
-        report.cost = Some(self.cost(&plan, &packs).await?);
+        report.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work = Work { packs, plan: Arc::new(plan), index, heads };
+        let work = Work { packs, plan: Arc::new(plan), sources, index, heads };
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
@@ -191,16 +202,17 @@ impl Store {
         report.cost = None;
         let Some(work) = work else { return Ok(report) };
         let name = repo.name.to_string();
-        self.need_space(peak_disk(&work.plan))?;
+        let to_download = self.to_download(&repo.name, &work.sources)?;
+        self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
         // What is replaced was sound: records that are copied are checked on the way, packs with others beside it.
         let checked = self.check_sources(&repo.name, &work);
-        let spliced = self.splice(&repo.name, &work.plan, &work.packs, progress);
+        let spliced = self.splice(&repo.name, &work.plan, &work.packs, None, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
         let sources_hashed = checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
-        let Work { packs, plan, index, heads } = work;
+        let Work { packs, plan, index, heads, .. } = work;
         let proving = packs.clone();
         let (proven, written) =
             blocking(move || Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))).await?;
@@ -244,7 +256,7 @@ impl Store {
         let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
             let key = work.packs[pack as usize].directory.key;
-            let stored = self.open_pack(repo, &key).await?;
+            let stored = self.open_near(repo, &key).await?;
             let (stored, found) = blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
             if found == key {
                 hashed += 1;
@@ -260,16 +272,18 @@ impl Store {
         Ok(hashed)
     }
 
-    /// Writes what a plan says to staging, and reads it back.
+    /// Writes what a plan says to staging, and reads it back. `parts`: the only bytes of the packs that are brought near for it; none: all.
     pub(super) async fn splice(
         &self,
         repo: &RepoName,
         plan: &Arc<Plan>,
         packs: &Arc<Vec<RunPack>>,
+        parts: Option<&Parts>,
         progress: &Progress,
     ) -> Result<(crate::vault::Staged, Written)> {
         let staged = self.vault.stage(self.world.draw())?;
-        let sources = self.run_packs(repo, packs.clone());
+        let mut sources = self.run_packs(repo, packs.clone());
+        self.bring_near(&mut sources, packs, parts).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
         let (staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);
@@ -303,7 +317,7 @@ impl Store {
     async fn blame(&self, repo: &RepoName, packs: &[RunPack], pack: u32, detail: String) -> Result<String> {
         let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
         let key = pack.directory.key;
-        let stored = self.open_pack(repo, &key).await?;
+        let stored = self.open_near(repo, &key).await?;
         if blocking(move || super::load::hash(&stored)).await? == key {
             return Ok(detail);
         }

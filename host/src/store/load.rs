@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
+use packhouse_core::{Kind, Plan, Step};
 use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 
@@ -15,7 +18,48 @@ use crate::names::{MpackKey, RepoName};
 use crate::pack::Directory;
 use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
 use crate::run::{Packs, RunPack};
-use crate::vault::StoredPack;
+use crate::vault::{StoredPack, Wanted};
+
+/// Directories that are got at once.
+const DIRECTORIES: usize = 16;
+
+/// Bytes of packs that a run will read: in order and apart, a list for each pack.
+pub(super) type Parts = Vec<Vec<Range<u64>>>;
+
+/// The commits, snapshots and tags of packs: what a component may ask for.
+pub(super) fn words(packs: &[RunPack]) -> Parts {
+    let words = |pack: &RunPack| {
+        let rows = pack.directory.rows().filter(|row| row.kind != Kind::Object);
+        touching(rows.map(|row| row.offset..row.offset + row.length).collect())
+    };
+    packs.iter().map(words).collect()
+}
+
+/// Ranges in order, those in one that touch.
+pub(super) fn touching(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    parts.sort_unstable_by_key(|part| part.start);
+    parts.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
+        }
+        touches
+    });
+    parts
+}
+
+/// What a plan copies.
+pub(super) fn copied(plan: &Plan, packs: usize) -> Parts {
+    let mut parts: Parts = vec![Vec::new(); packs];
+    for step in &plan.steps {
+        if let Step::Copy(span) = step
+            && let Some(parts) = parts.get_mut(span.pack as usize)
+        {
+            parts.push(span.offset..span.offset + span.length);
+        }
+    }
+    parts.into_iter().map(touching).collect()
+}
 
 /// The packs that shelves hold, each once: those with more records first, equal ones by key.
 ///
@@ -108,13 +152,60 @@ impl Store {
         self.vault.open(key).await?.ok_or_else(|| self.missing(repo, key))
     }
 
+    /// Opens a pack for its bytes alone: a copy of it will do.
+    pub(super) async fn open_near(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
+        self.vault.open_near(key).await?.ok_or_else(|| self.missing(repo, key))
+    }
+
+    /// Brings what a run reads near, many packs at once. `parts`: only those bytes of them; none: all.
+    pub(super) async fn bring_near(&self, reader: &mut Packs, packs: &[RunPack], parts: Option<&Parts>) -> Result<()> {
+        if !self.vault.is_far() {
+            return Ok(());
+        }
+        // A pack that is being pushed is in staging; of one without parts nothing is read.
+        let read = |n: &usize| packs[*n].is_stored() && parts.is_none_or(|parts| !parts[*n].is_empty());
+        let numbers: Vec<usize> = (0..packs.len()).filter(read).collect();
+        let wanted: Vec<Wanted> = numbers
+            .iter()
+            .map(|n| Wanted {
+                key: packs[*n].directory.key,
+                bytes: packs[*n].directory.pack_bytes,
+                parts: parts.map(|parts| parts[*n].clone()),
+            })
+            .collect();
+        for (at, stored) in self.vault.prefetch(&wanted).await? {
+            let parts = wanted[at].parts.clone().unwrap_or_default();
+            reader.hold_parts(numbers[at] as u32, stored, parts);
+        }
+        Ok(())
+    }
+
+    /// Bytes to download before packs can be read whole. Fails when the local disk can't hold them all at once, and before anything is
+    /// downloaded.
+    pub(super) fn to_download(&self, repo: &RepoName, packs: &[PackRow]) -> Result<u64> {
+        let sizes: Vec<_> = packs.iter().map(|pack| (pack.key, pack.bytes)).collect();
+        let near = self.vault.near(&sizes)?;
+        let needed = sizes.iter().map(|(_, bytes)| bytes).sum();
+        if needed > near.budget {
+            return Err(Error::SpoolTooSmall { repo: repo.clone(), needed, budget: near.budget, spool: self.vault.folder() });
+        }
+        Ok(near.to_download)
+    }
+
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {
         Error::MissingPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key) }
     }
 
     /// Whether a pack that was missed has gone because nobody needs it any more: then whoever missed it has an old plan, and
-    /// begins anew.
+    /// begins anew. So does whoever found a pack damaged and had read a copy of it: the pack itself may be sound.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
+        if let Error::DamagedPack { key, .. } = error {
+            let copied = self.vault.forget_copy(key).await?;
+            if copied {
+                tracing::warn!("a copy of pack {key} was found damaged, and is dropped: {error}");
+            }
+            return Ok(copied);
+        }
         let Error::MissingPack { key, .. } = error else { return Ok(false) };
         let shelves = self.catalog.snapshot(repo).await?.shelves().await?;
         Ok(!shelves.iter().any(|shelf| shelf.pack.key == *key))
@@ -142,17 +233,17 @@ impl Store {
     /// The directories of packs, in their order. Those that are missing or unsound are made anew from the
     /// packs, whose bytes must then be what their keys name.
     pub(super) async fn directories(&self, repo: &RepoName, packs: &[PackRow]) -> Result<Vec<RunPack>> {
-        let mut found = Vec::with_capacity(packs.len());
-        for pack in packs {
-            let kept = self.vault.directory(&pack.key).await?.and_then(|bytes| Directory::read(pack.key, bytes));
-            let directory = match kept {
-                // The catalog counted the records when they were proven: a directory with others is not this pack's.
-                Some(directory) if directory.len() == pack.records && directory.pack_bytes == pack.bytes => directory,
-                _ => self.rebuild_directory(repo, pack).await?,
-            };
-            found.push(RunPack::stored(directory));
+        let found: Vec<_> = packs.iter().map(|pack| self.directory(repo, pack)).collect();
+        stream::iter(found).buffered(DIRECTORIES).map_ok(RunPack::stored).try_collect().await
+    }
+
+    async fn directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
+        let kept = self.vault.directory(&pack.key).await?.and_then(|bytes| Directory::read(pack.key, bytes));
+        match kept {
+            // The catalog counted the records when they were proven: a directory with others is not this pack's.
+            Some(directory) if directory.len() == pack.records && directory.pack_bytes == pack.bytes => Ok(directory),
+            _ => self.rebuild_directory(repo, pack).await,
         }
-        Ok(found)
     }
 
     /// Keeps a directory beside its pack. It is a cache: without it the next run makes it anew.

@@ -25,7 +25,8 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
-use crate::vault::{Swept, Vault};
+use crate::vault::s3::S3Vault;
+use crate::vault::{Storage, Swept, Traffic, Vault};
 use crate::world::{SystemWorld, World};
 
 pub use fetch::FetchRequest;
@@ -45,8 +46,8 @@ const LOG_ROOM: u64 = 1 << 20;
 pub struct StoreOptions {
     /// SQLite catalog file.
     pub catalog: PathBuf,
-    /// Folder of the packs.
-    pub packs: PathBuf,
+    /// Where the packs are.
+    pub packs: Storage,
     /// Folder in which compiled components are kept between processes; none: compile each time.
     pub cache: Option<PathBuf>,
     /// A component to run instead of the reference artifact.
@@ -61,7 +62,7 @@ impl StoreOptions {
         let data = data.as_ref();
         StoreOptions {
             catalog: data.join("catalog.db"),
-            packs: data.to_owned(),
+            packs: data.to_owned().into(),
             cache: std::path::absolute(data.join("cache")).ok(),
             component: None,
             world: Arc::new(SystemWorld),
@@ -99,14 +100,22 @@ impl Store {
             Some(file) => Sandbox::open(&file, cache.as_deref()),
         })
         .await?;
-        for folder in [options.catalog.parent(), Some(&options.packs)].into_iter().flatten() {
+        // A bucket that can't be used is no reason to make a catalog.
+        let bucket = match &options.packs {
+            Storage::S3(bucket) => Some(Arc::new(S3Vault::open(bucket).await?)),
+            Storage::Folder(_) => None,
+        };
+        for folder in [options.catalog.parent(), Some(options.packs.folder())].into_iter().flatten() {
             if !folder.as_os_str().is_empty() {
                 std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
             }
         }
         let catalog = SqliteCatalog::open(&options.catalog).await?;
-        let vault = LocalVault::open(&options.packs)?;
-        Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
+        let vault: Arc<dyn Vault> = match bucket {
+            Some(bucket) => bucket,
+            None => Arc::new(LocalVault::open(options.packs.folder())?),
+        };
+        Store::with_parts(Arc::new(catalog), vault, sandbox, options.world).await
     }
 
     /// A store of parts that the caller made: another component, other limits, ports with faults.
@@ -123,7 +132,7 @@ impl Store {
         if swept.removed > 0 {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
-        vault.register(&catalog.file())?;
+        vault.register(&catalog.file().display().to_string()).await?;
         Ok(Store { catalog, vault, sandbox, world, swept, deck: None })
     }
 
@@ -142,7 +151,12 @@ impl Store {
         self.vault.place()
     }
 
-    /// Bytes that can still be written.
+    /// What was asked of the place that the packs are in, since the store was opened.
+    pub fn traffic(&self) -> Traffic {
+        self.vault.traffic()
+    }
+
+    /// Bytes that can still be written to the local disk.
     ///
     /// # Errors
     /// When the folder can't be looked at.
@@ -172,7 +186,7 @@ impl Store {
                 std::io::ErrorKind::StorageFull,
                 format!("it needs {needed} bytes more, and they are not free"),
             );
-            return Err(Error::Io { doing: "making a pack in", path: self.vault.place().into(), source });
+            return Err(Error::Io { doing: "making a pack in", path: self.vault.folder(), source });
         }
         Ok(())
     }

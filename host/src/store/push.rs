@@ -19,6 +19,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
+use super::load::{Parts, touching};
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -252,7 +253,9 @@ impl Store {
 
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
-        let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
+        let mut reader = self.run_packs(&row.name, packs.clone());
+        self.bring_near(&mut reader, &packs, Some(&stored_parts(&rivals, packs.len()))).await?;
+        let run = Run::new(reader, heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
         let indexed = self
@@ -437,6 +440,15 @@ fn check_index(
         }
     }
     Ok(Ok(()))
+}
+
+/// What is read of stored packs: the records that the repo has in another encoding.
+fn stored_parts(rivals: &[Rival], packs: usize) -> Parts {
+    let mut parts: Parts = vec![Vec::new(); packs];
+    for span in rivals.iter().map(|rival| rival.stored) {
+        parts[span.pack as usize].push(span.offset..span.offset + span.length);
+    }
+    parts.into_iter().map(touching).collect()
 }
 
 /// An entity of the push, in its preferred encoding.
