@@ -1,9 +1,9 @@
-//! Where the store is: `--data`, `--database` and `--storage` made into paths.
+//! Where the store is: `--data`, `--database` and `--storage` made into places.
 
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
-use packhouse_host::{Error, StoreOptions};
+use packhouse_host::{Error, S3Options, Storage, StoreOptions};
 use url::Url;
 
 use crate::args::Globals;
@@ -11,10 +11,10 @@ use crate::args::Globals;
 /// Where the store is that the globals name.
 pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
     let database = globals.database.as_deref().map(sqlite_file).transpose()?;
-    let storage = globals.storage.as_deref().map(file_folder).transpose()?;
+    let storage = globals.storage.as_deref().map(|url| storage(globals, url)).transpose()?;
     let data = match (&globals.data, &database, &storage) {
         // Both are elsewhere: the platform's folder has no part in it.
-        (None, Some(_), Some(packs)) => packs.clone(),
+        (None, Some(_), Some(Storage::Folder(packs))) => packs.clone(),
         _ => data_folder(globals)?,
     };
     let mut options = StoreOptions::embedded(data);
@@ -55,12 +55,19 @@ fn sqlite_file(url: &str) -> anyhow::Result<PathBuf> {
     path.ok_or_else(usage)
 }
 
+/// `file:///DIR`, or `s3://BUCKET/PREFIX` with copies of packs in the data folder.
+fn storage(globals: &Globals, url: &str) -> anyhow::Result<Storage> {
+    if scheme(url) == Some("s3") {
+        return Ok(Storage::S3(S3Options::from_env(url, data_folder(globals)?.join("spool"))?));
+    }
+    file_folder(url).map(Storage::Folder)
+}
+
 /// `file:///DIR`.
 fn file_folder(url: &str) -> anyhow::Result<PathBuf> {
-    let usage = || usage(format!("--storage {url}: file:///DIR is expected"));
+    let usage = || usage(format!("--storage {url}: file:///DIR or s3://BUCKET/PREFIX is expected"));
     match scheme(url) {
         Some("file") => {}
-        Some("s3") => return Err(not_yet("--storage s3://…", "file:///DIR")),
         _ => return Err(usage()),
     }
     let parsed = Url::parse(url).map_err(|_| usage())?;
@@ -126,16 +133,20 @@ mod tests {
             options(&globals).unwrap()
         };
         let all = named(Some("/d"), text("sqlite:///c/x.db"), text("file:///p"));
-        assert_eq!((all.catalog, all.packs, all.cache), ("/c/x.db".into(), "/p".into(), Some("/d/cache".into())));
+        let folder = |options: &StoreOptions| options.packs.folder().to_owned();
+        assert_eq!((folder(&all), all.catalog, all.cache), ("/p".into(), "/c/x.db".into(), Some("/d/cache".into())));
         let both = named(None, text("sqlite:///c/x.db"), text("file:///p"));
-        assert_eq!((both.catalog, both.packs, both.cache), ("/c/x.db".into(), "/p".into(), Some("/p/cache".into())));
+        assert_eq!((folder(&both), both.catalog, both.cache), ("/p".into(), "/c/x.db".into(), Some("/p/cache".into())));
         let data = named(Some("/d"), None, None);
-        assert_eq!((data.catalog, data.packs), ("/d/catalog.db".into(), "/d".into()));
+        assert_eq!((folder(&data), data.catalog), ("/d".into(), "/d/catalog.db".into()));
+        let bucket = named(Some("/d"), None, text("s3://bucket/prefix"));
+        assert!(matches!(&bucket.packs, Storage::S3(options) if options.url == "s3://bucket/prefix"));
+        assert_eq!((folder(&bucket), bucket.catalog), ("/d/spool".into(), "/d/catalog.db".into()));
     }
 
     #[test]
     fn what_comes_later_is_refused_by_name() {
-        for error in [sqlite_file("postgres://h/d"), sqlite_file("postgresql://h/d"), file_folder("s3://bucket/prefix")] {
+        for error in [sqlite_file("postgres://h/d"), sqlite_file("postgresql://h/d")] {
             let error = error.unwrap_err();
             assert!(
                 matches!(error.downcast_ref(), Some(Error::Unsupported(text)) if text.contains("not yet in this build")),

@@ -71,6 +71,7 @@ impl S3Vault {
     /// [`Error::Usage`] for a URL that is none; [`Error::Storage`] when the bucket does not answer; when the spool can't be made.
     pub async fn open(options: &S3Options) -> Result<S3Vault> {
         let (place, store, meter) = connect(options)?;
+        answers(&place, &store).await?;
         std::fs::create_dir_all(&options.spool).map_err(Error::io("making", &options.spool))?;
         let folder = options.spool.canonicalize().map_err(Error::io("finding", &options.spool))?;
         let vault = S3Vault {
@@ -83,10 +84,17 @@ impl S3Vault {
             permits: Semaphore::new((AT_ONCE * PART / PERMIT) as usize),
             gates: Mutex::default(),
         };
-        let notes = vault.place.within(&Key::from("catalogs"));
-        let answer = vault.store.list(Some(&notes)).next().await.transpose();
-        answer.map_err(|e| failed("opening", vault.place.all(), &vault.place, e))?;
         Ok(vault)
+    }
+
+    /// Asks the bucket whether it is there and may be listed, and makes nothing; gives where it is.
+    ///
+    /// # Errors
+    /// As for [`S3Vault::open`].
+    pub async fn ask(options: &S3Options) -> Result<String> {
+        let (place, store, _) = connect(options)?;
+        answers(&place, &store).await?;
+        Ok(format!("{} ({})", place.all(), place.server()))
     }
 
     fn object(&self, key: &MpackKey, ending: &str) -> Key {
@@ -322,6 +330,12 @@ impl Vault for S3Vault {
     fn free_bytes(&self) -> Result<u64> {
         free_bytes(&self.folder)
     }
+}
+
+/// Whether the bucket answers, and may be listed.
+async fn answers(place: &Place, store: &AmazonS3) -> Result<()> {
+    let answer = store.list(Some(&place.within(&Key::from("catalogs")))).next().await.transpose();
+    answer.map(|_| ()).map_err(|e| failed("opening", place.all(), place, e))
 }
 
 /// What the note of a catalog says. A file of the same name on another machine is another catalog.
