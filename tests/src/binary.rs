@@ -27,7 +27,7 @@ fn profile_folder() -> PathBuf {
     if deps.ends_with("deps") { deps.parent().expect("`deps` lies in a folder").to_owned() } else { deps.to_owned() }
 }
 
-/// An example of the host, as a program.
+/// An example of this workspace, as a program.
 ///
 /// # Panics
 /// When it can't be built.

@@ -62,7 +62,8 @@ pub struct Staged {
 }
 
 impl Staged {
-    fn new(file: File, path: PathBuf) -> Staged {
+    /// A file that lies at a path, open for reading and writing and locked: for adapters.
+    pub fn new(file: File, path: PathBuf) -> Staged {
         Staged { file, path, kept: false }
     }
 
