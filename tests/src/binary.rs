@@ -45,6 +45,12 @@ fn build(kind: &str, name: &str, within: &str) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let mut command = Command::new(cargo);
+    // What cargo tells this test of its package is no setting of the build: build scripts that look at it would run anew, here and in the
+    // build after this one, and all that depends on them with them.
+    let told = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| told(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     // The whole workspace chooses the features, as in the build of these tests: else half of the dependencies were built anew.
     command.args(["build", "--quiet", "--workspace", kind, name, "--profile", profile, "--target-dir"]);
     let output = command.arg(target).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().expect("cargo runs");
