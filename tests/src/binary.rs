@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::s3::S3Server;
+use crate::store::PREFIX;
+
 /// The binary under test: `PACKHOUSE_BINARY`, or the one that cargo builds beside these tests.
 ///
 /// # Panics
@@ -142,6 +145,7 @@ impl Ran {
 #[derive(Debug)]
 pub struct Packhouse {
     folder: TempDir,
+    env: Vec<(String, String)>,
 }
 
 impl Default for Packhouse {
@@ -157,7 +161,7 @@ impl Packhouse {
     /// When there is no room for temporary folders.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Packhouse { folder }
+        Packhouse { folder, env: Vec::new() }
     }
 
     /// A store with an empty repo `a/b`.
@@ -165,6 +169,20 @@ impl Packhouse {
         let store = Packhouse::new();
         store.run(["repo", "create", "a/b"]).ok();
         store
+    }
+
+    /// A store with an empty repo `a/b`, whose packs are in a bucket.
+    pub fn on_s3(server: &S3Server) -> Self {
+        let store = Packhouse::new().with_env("PACKHOUSE_STORAGE_URL", &server.url(PREFIX));
+        let store = server.env().iter().fold(store, |store, (name, value)| store.with_env(name, value));
+        store.run(["repo", "create", "a/b"]).ok();
+        store
+    }
+
+    /// With something in the environment of its calls.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Folder of the store.
@@ -201,6 +219,7 @@ impl Packhouse {
             command.env_remove(name);
         }
         command.env("HOME", self.folder.path()).env("NO_COLOR", "1").env_remove("XDG_DATA_HOME");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -252,8 +271,13 @@ impl Packhouse {
     pub fn fetch(&self, words: &[&str]) -> (Value, Vec<u8>) {
         let answer = self.run(["fetch", "a/b"].iter().chain(words)).ok().json();
         let url = answer["mpack_url"].as_str().expect("a fetch answers a URL");
-        let path = url.strip_prefix("file://").expect("a local store answers file URLs");
-        let pack = std::fs::read(path).expect("the URL leads to the pack");
+        let pack = match url.strip_prefix("file://") {
+            Some(path) => std::fs::read(path).expect("the URL leads to the pack"),
+            None => {
+                let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+                runtime.block_on(crate::s3::get(url)).expect("the URL leads to the pack")
+            }
+        };
         assert_eq!(answer["mpack_key"], crate::model::key(&pack), "the key is the hash of the bytes");
         assert_eq!(answer["bytes"], pack.len());
         (answer, pack)

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
-use super::load::{copied, distinct_packs, examine};
+use super::load::{Reads, copied, distinct_packs, examine, words};
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
@@ -107,7 +107,7 @@ impl Store {
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(repo, packs.clone());
         if self.vault.is_far() {
-            self.bring_near(&mut reader, &packs, Some(&super::load::words(&packs))).await?;
+            self.bring_near(&mut reader, &packs, Reads::Parts(&words(&packs))).await?;
         }
         let run = Run::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
@@ -212,9 +212,9 @@ impl Store {
         if let Err(failed) = prove::admit(&plan, packs, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
-        let parts = self.vault.is_far().then(|| copied(&plan, packs.len()));
+        let parts = if self.vault.is_far() { copied(&plan, packs.len()) } else { Vec::new() };
         self.need_space(plan.bytes)?;
-        let (staged, written) = self.splice(&row.name, &plan, packs, parts.as_ref(), progress).await?;
+        let (staged, written) = self.splice(&row.name, &plan, packs, Reads::Parts(&parts), progress).await?;
         if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }

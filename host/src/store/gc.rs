@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
-use super::load::Parts;
+use super::load::{Reads, words};
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking};
@@ -54,6 +54,8 @@ pub(super) struct Work {
     pub(super) plan: Arc<Plan>,
     /// The packs, as the catalog knows them.
     sources: Vec<PackRow>,
+    /// Whether they were brought near whole.
+    near: bool,
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
 }
@@ -137,8 +139,8 @@ impl Store {
         let heads = snapshot.heads().await?;
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(&row.name, packs.clone());
-        let words = (!applied).then(|| super::load::words(&packs));
-        self.bring_near(&mut reader, &packs, words.as_ref()).await?;
+        let asked = if applied { Vec::new() } else { words(&packs) };
+        self.bring_near(&mut reader, &packs, if applied { Reads::Whole } else { Reads::Parts(&asked) }).await?;
         let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
@@ -162,7 +164,7 @@ impl Store {
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
         report.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work = Work { packs, plan: Arc::new(plan), sources, index, heads };
+        let work = Work { packs, plan: Arc::new(plan), sources, near: applied, index, heads };
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
@@ -204,9 +206,10 @@ impl Store {
         let name = repo.name.to_string();
         let to_download = self.to_download(&repo.name, &work.sources)?;
         self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
+        let reads = if work.near { Reads::Near } else { Reads::Whole };
         // What is replaced was sound: records that are copied are checked on the way, packs with others beside it.
         let checked = self.check_sources(&repo.name, &work);
-        let spliced = self.splice(&repo.name, &work.plan, &work.packs, None, progress);
+        let spliced = self.splice(&repo.name, &work.plan, &work.packs, reads, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
         let sources_hashed = checked?;
@@ -272,18 +275,18 @@ impl Store {
         Ok(hashed)
     }
 
-    /// Writes what a plan says to staging, and reads it back. `parts`: the only bytes of the packs that are brought near for it; none: all.
+    /// Writes what a plan says to staging, and reads it back.
     pub(super) async fn splice(
         &self,
         repo: &RepoName,
         plan: &Arc<Plan>,
         packs: &Arc<Vec<RunPack>>,
-        parts: Option<&Parts>,
+        reads: Reads<'_>,
         progress: &Progress,
     ) -> Result<(crate::vault::Staged, Written)> {
         let staged = self.vault.stage(self.world.draw())?;
         let mut sources = self.run_packs(repo, packs.clone());
-        self.bring_near(&mut sources, packs, parts).await?;
+        self.bring_near(&mut sources, packs, reads).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
         let (staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);

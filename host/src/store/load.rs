@@ -26,6 +26,17 @@ const DIRECTORIES: usize = 16;
 /// Bytes of packs that a run will read: in order and apart, a list for each pack.
 pub(super) type Parts = Vec<Vec<Range<u64>>>;
 
+/// What a run will read of packs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reads<'a> {
+    /// All of them; and they were brought near already.
+    Near,
+    /// All of them.
+    Whole,
+    /// Only these bytes.
+    Parts(&'a Parts),
+}
+
 /// The commits, snapshots and tags of packs: what a component may ask for.
 pub(super) fn words(packs: &[RunPack]) -> Parts {
     let words = |pack: &RunPack| {
@@ -157,11 +168,14 @@ impl Store {
         self.vault.open_near(key).await?.ok_or_else(|| self.missing(repo, key))
     }
 
-    /// Brings what a run reads near, many packs at once. `parts`: only those bytes of them; none: all.
-    pub(super) async fn bring_near(&self, reader: &mut Packs, packs: &[RunPack], parts: Option<&Parts>) -> Result<()> {
-        if !self.vault.is_far() {
-            return Ok(());
-        }
+    /// Brings what a run reads near, many packs at once.
+    pub(super) async fn bring_near(&self, reader: &mut Packs, packs: &[RunPack], reads: Reads<'_>) -> Result<()> {
+        let parts = match reads {
+            _ if !self.vault.is_far() => return Ok(()),
+            Reads::Near => return Ok(()),
+            Reads::Whole => None,
+            Reads::Parts(parts) => Some(parts),
+        };
         // A pack that is being pushed is in staging; of one without parts nothing is read.
         let read = |n: &usize| packs[*n].is_stored() && parts.is_none_or(|parts| !parts[*n].is_empty());
         let numbers: Vec<usize> = (0..packs.len()).filter(read).collect();

@@ -19,7 +19,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
-use super::load::{Parts, touching};
+use super::load::{Parts, Reads, touching};
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -254,7 +254,7 @@ impl Store {
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Some(&stored_parts(&rivals, packs.len()))).await?;
+        self.bring_near(&mut reader, &packs, Reads::Parts(&stored_parts(&rivals, packs.len()))).await?;
         let run = Run::new(reader, heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
