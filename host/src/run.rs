@@ -89,6 +89,11 @@ impl Packs {
         Packs { repo, vault, runtime, packs, partly: BTreeMap::new(), open: BTreeMap::new(), uses: 0 }
     }
 
+    /// The repo that they are read for.
+    pub(crate) fn repo(&self) -> &RepoName {
+        &self.repo
+    }
+
     /// Reads a pack from a file that holds only some of its bytes, for as long as nothing else of it is read.
     pub(crate) fn hold_parts(&mut self, pack: u32, stored: StoredPack, parts: Vec<Range<u64>>) {
         self.partly.insert(pack, (stored, parts));

@@ -207,7 +207,8 @@ async fn a_consolidation_asks_for_each_pack_once() {
 async fn large_packs_are_not_downloaded_for_what_needs_little_of_them() {
     let store = TestStore::on_s3().await;
     // Two encodings of one object that are of one length would have to be compared: then the pack is got whole.
-    let large = HistoryOptions { overlap: false, object_bytes: 1_400_000..1_500_000, objects_per_commit: 2, ..HistoryOptions::default() };
+    let large =
+        HistoryOptions { overlap: false, object_bytes: 1_400_000..1_500_000, objects_per_commit: 2, ..HistoryOptions::default() };
     store.push_each(&history(&large)).await;
     let stored = store.show().await.bytes;
     let expected = store.gc().await.unwrap().consolidated_key;

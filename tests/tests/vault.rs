@@ -81,7 +81,8 @@ async fn a_bucket_that_can_not_be_used_is_refused_with_the_reason_and_the_way_ou
 
     let mut wrong = sound.clone();
     set(&mut wrong, "AWS_SECRET_ACCESS_KEY", "another-secret");
-    refused(&wrong, &["opening s3://packhouse-tests/p failed", &endpoint, "SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"]).await;
+    refused(&wrong, &["opening s3://packhouse-tests/p failed", &endpoint, "SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"])
+        .await;
     set(&mut wrong, "AWS_ACCESS_KEY_ID", "nobody");
     refused(&wrong, &["NotSignedUp", "AWS_ACCESS_KEY_ID"]).await;
 
@@ -107,8 +108,24 @@ async fn a_url_that_was_tampered_with_is_refused() {
 #[tokio::test]
 async fn a_server_that_is_busy_is_asked_again() {
     let server = S3Server::with_trouble(&[
-        "refuse", "PutObject", "2", "refuse", "UploadPart", "2", "refuse", "GetObject", "2", "refuse", "HeadObject", "1",
-        "refuse", "CreateMultipartUpload", "1", "refuse", "CompleteMultipartUpload", "1",
+        "refuse",
+        "PutObject",
+        "2",
+        "refuse",
+        "UploadPart",
+        "2",
+        "refuse",
+        "GetObject",
+        "2",
+        "refuse",
+        "HeadObject",
+        "1",
+        "refuse",
+        "CreateMultipartUpload",
+        "1",
+        "refuse",
+        "CompleteMultipartUpload",
+        "1",
     ]);
     let spool = tempfile::tempdir().unwrap();
     let on = subject(&server.options("p", spool.path())).await;
@@ -222,7 +239,11 @@ async fn two_vaults_share_a_spool_and_a_bounded_one_evicts() {
     assert_eq!(other.vault.near(&sizes[3..]).unwrap().to_download, 4_000);
     assert_eq!(read(&reader), packs[3]);
     let large = one.stored(&pack(9, 20_000)).await;
-    assert_eq!(read(&one.vault.open(&large).await.unwrap().unwrap()), pack(9, 20_000), "too large to be kept, and read all the same");
+    assert_eq!(
+        read(&one.vault.open(&large).await.unwrap().unwrap()),
+        pack(9, 20_000),
+        "too large to be kept, and read all the same"
+    );
 }
 
 #[tokio::test]

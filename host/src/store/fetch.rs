@@ -14,7 +14,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
-use super::load::{Reads, copied, distinct_packs, examine, words};
+use super::load::{distinct_packs, examine};
+use super::near::{Reads, copied, words};
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
@@ -107,7 +108,7 @@ impl Store {
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(repo, packs.clone());
         if self.vault.is_far() {
-            self.bring_near(&mut reader, &packs, Reads::Parts(&words(&packs))).await?;
+            self.bring_near(&mut reader, &packs, Reads::Parts(&words(&packs)), progress).await?;
         }
         let run = Run::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();

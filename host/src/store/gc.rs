@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
-use super::load::{Reads, words};
+use super::near::{Reads, words};
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking};
@@ -140,7 +140,7 @@ impl Store {
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(&row.name, packs.clone());
         let asked = if applied { Vec::new() } else { words(&packs) };
-        self.bring_near(&mut reader, &packs, if applied { Reads::Whole } else { Reads::Parts(&asked) }).await?;
+        self.bring_near(&mut reader, &packs, if applied { Reads::Whole } else { Reads::Parts(&asked) }, progress).await?;
         let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
@@ -228,7 +228,7 @@ impl Store {
         let holding = self.catalog.hold(Hold::Publishing).await?;
         // Whoever asked to stop while that was waited for still can.
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
-        self.vault.store(staged, &written.key).await?;
+        self.store_told(&name, staged, &written.key, written.bytes, progress).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
         self.keep_directory(&directory).await;
         let done = Consolidation {
@@ -286,7 +286,7 @@ impl Store {
     ) -> Result<(crate::vault::Staged, Written)> {
         let staged = self.vault.stage(self.world.draw())?;
         let mut sources = self.run_packs(repo, packs.clone());
-        self.bring_near(&mut sources, packs, reads).await?;
+        self.bring_near(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
         let (staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use packhouse_core::{Kind, Plan, Step};
 use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 
@@ -18,59 +16,10 @@ use crate::names::{MpackKey, RepoName};
 use crate::pack::Directory;
 use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
 use crate::run::{Packs, RunPack};
-use crate::vault::{StoredPack, Wanted};
+use crate::vault::StoredPack;
 
 /// Directories that are got at once.
 const DIRECTORIES: usize = 16;
-
-/// Bytes of packs that a run will read: in order and apart, a list for each pack.
-pub(super) type Parts = Vec<Vec<Range<u64>>>;
-
-/// What a run will read of packs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Reads<'a> {
-    /// All of them; and they were brought near already.
-    Near,
-    /// All of them.
-    Whole,
-    /// Only these bytes.
-    Parts(&'a Parts),
-}
-
-/// The commits, snapshots and tags of packs: what a component may ask for.
-pub(super) fn words(packs: &[RunPack]) -> Parts {
-    let words = |pack: &RunPack| {
-        let rows = pack.directory.rows().filter(|row| row.kind != Kind::Object);
-        touching(rows.map(|row| row.offset..row.offset + row.length).collect())
-    };
-    packs.iter().map(words).collect()
-}
-
-/// Ranges in order, those in one that touch.
-pub(super) fn touching(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    parts.sort_unstable_by_key(|part| part.start);
-    parts.dedup_by(|next, last| {
-        let touches = next.start <= last.end;
-        if touches {
-            last.end = last.end.max(next.end);
-        }
-        touches
-    });
-    parts
-}
-
-/// What a plan copies.
-pub(super) fn copied(plan: &Plan, packs: usize) -> Parts {
-    let mut parts: Parts = vec![Vec::new(); packs];
-    for step in &plan.steps {
-        if let Step::Copy(span) = step
-            && let Some(parts) = parts.get_mut(span.pack as usize)
-        {
-            parts.push(span.offset..span.offset + span.length);
-        }
-    }
-    parts.into_iter().map(touching).collect()
-}
 
 /// The packs that shelves hold, each once: those with more records first, equal ones by key.
 ///
@@ -166,44 +115,6 @@ impl Store {
     /// Opens a pack for its bytes alone: a copy of it will do.
     pub(super) async fn open_near(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
         self.vault.open_near(key).await?.ok_or_else(|| self.missing(repo, key))
-    }
-
-    /// Brings what a run reads near, many packs at once.
-    pub(super) async fn bring_near(&self, reader: &mut Packs, packs: &[RunPack], reads: Reads<'_>) -> Result<()> {
-        let parts = match reads {
-            _ if !self.vault.is_far() => return Ok(()),
-            Reads::Near => return Ok(()),
-            Reads::Whole => None,
-            Reads::Parts(parts) => Some(parts),
-        };
-        // A pack that is being pushed is in staging; of one without parts nothing is read.
-        let read = |n: &usize| packs[*n].is_stored() && parts.is_none_or(|parts| !parts[*n].is_empty());
-        let numbers: Vec<usize> = (0..packs.len()).filter(read).collect();
-        let wanted: Vec<Wanted> = numbers
-            .iter()
-            .map(|n| Wanted {
-                key: packs[*n].directory.key,
-                bytes: packs[*n].directory.pack_bytes,
-                parts: parts.map(|parts| parts[*n].clone()),
-            })
-            .collect();
-        for (at, stored) in self.vault.prefetch(&wanted).await? {
-            let parts = wanted[at].parts.clone().unwrap_or_default();
-            reader.hold_parts(numbers[at] as u32, stored, parts);
-        }
-        Ok(())
-    }
-
-    /// Bytes to download before packs can be read whole. Fails when the local disk can't hold them all at once, and before anything is
-    /// downloaded.
-    pub(super) fn to_download(&self, repo: &RepoName, packs: &[PackRow]) -> Result<u64> {
-        let sizes: Vec<_> = packs.iter().map(|pack| (pack.key, pack.bytes)).collect();
-        let near = self.vault.near(&sizes)?;
-        let needed = sizes.iter().map(|(_, bytes)| bytes).sum();
-        if needed > near.budget {
-            return Err(Error::SpoolTooSmall { repo: repo.clone(), needed, budget: near.budget, spool: self.vault.folder() });
-        }
-        Ok(near.to_download)
     }
 
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {

@@ -5,6 +5,7 @@ mod fetch;
 mod gc;
 mod history;
 mod load;
+mod near;
 mod overview;
 mod prove;
 mod prune;

@@ -19,7 +19,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
-use super::load::{Parts, Reads, touching};
+use super::near::{Parts, Reads, touching};
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -114,7 +114,7 @@ impl Store {
                 let heads = snapshot.heads().await?;
                 return Ok(self.push_reports(repo, &received, None, &heads));
             }
-            let prepared = match self.prepare(snapshot, &received, &fresh, options).await {
+            let prepared = match self.prepare(snapshot, &received, &fresh, options, progress).await {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
@@ -128,7 +128,7 @@ impl Store {
                 let one = &mut received[*file];
                 // A second try finds the pack stored by the first.
                 if let Some(staged) = one.staged.take() {
-                    self.vault.store(staged, &pack.key).await?;
+                    self.store_told(&repo.to_string(), staged, &pack.key, pack.bytes, progress).await?;
                     let directory = Directory::new(pack.key, pack.bytes, &one.written.scanned.rows);
                     self.keep_directory(&directory).await;
                 }
@@ -208,6 +208,7 @@ impl Store {
         received: &[Received],
         fresh: &[usize],
         options: PushOptions,
+        progress: &Progress,
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
         let heads = snapshot.heads().await?;
@@ -254,7 +255,7 @@ impl Store {
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Parts(&stored_parts(&rivals, packs.len()))).await?;
+        self.bring_near(&mut reader, &packs, Reads::Parts(&stored_parts(&rivals, packs.len())), progress).await?;
         let run = Run::new(reader, heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };

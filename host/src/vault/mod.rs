@@ -129,6 +129,13 @@ pub struct Wanted {
     pub parts: Option<Vec<Range<u64>>>,
 }
 
+impl Wanted {
+    /// Bytes of it that will be read.
+    pub fn to_read(&self) -> u64 {
+        self.parts.as_ref().map_or(self.bytes, |parts| parts.iter().map(|part| part.end - part.start).sum())
+    }
+}
+
 /// What reading some packs takes of the local disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Near {

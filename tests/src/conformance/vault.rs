@@ -1,6 +1,6 @@
 //! The laws of the vault port.
 
-#![allow(clippy::missing_panics_doc, reason = "checks panic")]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are tests")]
 
 use std::io::Write;
 use std::os::unix::fs::FileExt;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum, S3ConditionalPut};
 use object_store::client::{
-    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
 };
 use object_store::path::Path as Key;
 use object_store::{BackoffConfig, RetryConfig};
@@ -133,7 +134,8 @@ pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter
             name.to_ascii_lowercase().parse().map_err(|_| Error::Usage(format!("{name} is no setting of S3")))?;
         builder = builder.with_config(key, value);
     }
-    let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint].iter().find_map(|key| builder.get_config_value(key));
+    let endpoint =
+        [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint].iter().find_map(|key| builder.get_config_value(key));
     let place = Place { bucket: bucket.clone(), prefix, endpoint };
     let time = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
     if std::env::var_os("AWS_TIMEOUT").is_none() {
@@ -153,7 +155,8 @@ pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter
     let failing = |e| failed("opening", place.all(), &place, e);
     // Credentials may have to be asked for. Where there are none, that is told soon.
     let asking = builder.clone().with_retry(retries(options.patience.min(Duration::from_secs(5)))).build().map_err(failing)?;
-    let store = builder.with_credentials(asking.credentials().clone()).with_retry(retries(options.patience)).build().map_err(failing)?;
+    let store =
+        builder.with_credentials(asking.credentials().clone()).with_retry(retries(options.patience)).build().map_err(failing)?;
     Ok((place, store, meter))
 }
 
@@ -226,15 +229,15 @@ mod tests {
 
     #[test]
     fn a_url_names_a_bucket_and_a_prefix() {
-        for (url, bucket, prefix) in [
-            ("s3://b", "b", ""),
-            ("s3://b/", "b", ""),
-            ("s3://my.bucket-1/packs/of/all/", "my.bucket-1", "packs/of/all"),
-        ] {
+        for (url, bucket, prefix) in
+            [("s3://b", "b", ""), ("s3://b/", "b", ""), ("s3://my.bucket-1/packs/of/all/", "my.bucket-1", "packs/of/all")]
+        {
             let (found, key) = split(url).unwrap();
             assert_eq!((found.as_str(), key.as_ref()), (bucket, prefix), "{url}");
         }
-        for bad in ["s3:b", "s3://", "s3:///p", "s3://u@h/p", "s3://h:80/p", "s3://b/p?x", "s3://b/a//b", "s3://b/../c", "file:///b"] {
+        for bad in
+            ["s3:b", "s3://", "s3:///p", "s3://u@h/p", "s3://h:80/p", "s3://b/p?x", "s3://b/a//b", "s3://b/../c", "file:///b"]
+        {
             assert!(matches!(split(bad), Err(Error::Usage(_))), "{bad}");
         }
     }

@@ -59,9 +59,9 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
     const REGION: &str = "Set AWS_REGION to the region of the bucket, or AWS_ENDPOINT_URL to the server that has it";
     match code {
         Some("NoSuchBucket") => "Make the bucket first, or check its name, AWS_REGION and AWS_ENDPOINT_URL",
-        Some("SignatureDoesNotMatch" | "InvalidAccessKeyId" | "NotSignedUp" | "InvalidToken" | "ExpiredToken" | "InvalidSecurity") => {
-            KEYS
-        }
+        Some(
+            "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "NotSignedUp" | "InvalidToken" | "ExpiredToken" | "InvalidSecurity",
+        ) => KEYS,
         Some("AccessDenied" | "AllAccessDisabled") => {
             "Allow these credentials what docs/operations.md lists for the bucket and the prefix"
         }

@@ -192,7 +192,8 @@ impl S3Vault {
 
     async fn sign(&self, object: &Key, ttl: Duration) -> Result<String> {
         let ttl = ttl.clamp(Duration::from_secs(1), LONGEST_URL);
-        let url = self.store.signed_url(Method::GET, object, ttl).await.map_err(|e| self.failed("signing a URL of", object, e))?;
+        let url =
+            self.store.signed_url(Method::GET, object, ttl).await.map_err(|e| self.failed("signing a URL of", object, e))?;
         Ok(url.into())
     }
 }

@@ -110,7 +110,10 @@ impl Unfinished {
         let Some(id) = self.id.take() else { return };
         let aborting = tokio::time::timeout(ABORTING, self.store.abort_multipart(&self.to, &id)).await;
         if !matches!(aborting, Ok(Ok(()))) {
-            tracing::warn!("an upload to {} could not be given up; a lifecycle rule of the bucket should remove its parts", self.to);
+            tracing::warn!(
+                "an upload to {} could not be given up; a lifecycle rule of the bucket should remove its parts",
+                self.to
+            );
         }
     }
 }
@@ -222,7 +225,11 @@ impl S3Vault {
         match sending.join_next().await {
             Some(Ok((number, sent))) => parts[number] = Some(sent.map_err(|e| self.failed("uploading", to, e))?),
             Some(Err(error)) => {
-                return Err(Error::Io { doing: "uploading", path: self.place.object(to).into(), source: std::io::Error::other(error) });
+                return Err(Error::Io {
+                    doing: "uploading",
+                    path: self.place.object(to).into(),
+                    source: std::io::Error::other(error),
+                });
             }
             None => {}
         }
@@ -230,7 +237,12 @@ impl S3Vault {
     }
 
     /// Some bytes of an object, with its size and ETag. `etag`: only of that object.
-    async fn get(&self, from: &Key, range: Range<u64>, etag: Option<&str>) -> object_store::Result<(Vec<u8>, u64, Option<String>)> {
+    async fn get(
+        &self,
+        from: &Key,
+        range: Range<u64>,
+        etag: Option<&str>,
+    ) -> object_store::Result<(Vec<u8>, u64, Option<String>)> {
         let permits = (range.end - range.start).div_ceil(PERMIT).max(1);
         // The semaphore is never closed.
         let _permits = self.permits.acquire_many(u32::try_from(permits).unwrap_or(1)).await;
@@ -256,7 +268,13 @@ impl S3Vault {
     }
 
     /// Gets ranges into a file, at the places where they are in the object.
-    async fn get_into(&self, from: &Key, staged: &Staged, ranges: impl Iterator<Item = Range<u64>>, etag: Option<&str>) -> Result<()> {
+    async fn get_into(
+        &self,
+        from: &Key,
+        staged: &Staged,
+        ranges: impl Iterator<Item = Range<u64>>,
+        etag: Option<&str>,
+    ) -> Result<()> {
         let file = Arc::new(staged.file.try_clone().map_err(Error::io("opening", staged.path()))?);
         let (file, path) = (&file, staged.path());
         stream::iter(ranges)
@@ -288,7 +306,11 @@ impl S3Vault {
         self.need_space(bytes)?;
         let staged = self.staging.make_any()?;
         let begun = first.len() as u64;
-        staged.file.set_len(bytes).and_then(|()| staged.file.write_all_at(&first, 0)).map_err(Error::io("writing", staged.path()))?;
+        staged
+            .file
+            .set_len(bytes)
+            .and_then(|()| staged.file.write_all_at(&first, 0))
+            .map_err(Error::io("writing", staged.path()))?;
         drop(first);
         self.get_into(from, &staged, split(begun..bytes, PART), etag.as_deref()).await?;
         Ok(Some(Got { staged, bytes, etag }))
