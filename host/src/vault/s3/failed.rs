@@ -8,6 +8,12 @@ pub(super) fn is_gone(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::NotFound { .. }) && code(&text(error)).as_deref() != Some("NoSuchBucket")
 }
 
+/// Whether a range was asked for of an object that has no byte in it.
+pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
+    let said = text(error);
+    code(&said).as_deref() == Some("InvalidRange") || said.contains("416 Range Not Satisfiable")
+}
+
 /// Translates an error of object_store: what the server said, or what kept it from being asked.
 pub(super) fn failed(doing: &'static str, what: String, place: &Place, error: object_store::Error) -> Error {
     let said = text(&error);

@@ -8,14 +8,16 @@
 //! ```
 //!
 //! A pack is made and proven in staging, on the local disk, and uploaded when its key is known: in one request, or in parts that
-//! become an object when all are there. Packs are read from copies ([`spool`]), which are downloaded in parts and whose hash is
+//! become an object when all are there. Packs are read from copies (the spool), which are downloaded in parts and whose hash is
 //! compared with their key. See `docs/decisions/0010-s3.md`.
 
 mod client;
+mod download;
 mod failed;
 mod near;
+mod parts;
 mod spool;
-mod transfer;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,8 +35,9 @@ use tokio::sync::Semaphore;
 
 use self::client::{Meter, Place, connect};
 use self::failed::{failed, is_gone};
+use self::parts::{PART, PERMIT};
 use self::spool::Spool;
-use self::transfer::{Body, PART, PERMIT};
+use self::upload::Body;
 use super::objects::{answer_key, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
 use super::{ListedPack, Near, Staged, StoredPack, Swept, Traffic, Vault, Wanted};
