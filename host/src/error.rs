@@ -217,6 +217,37 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// The server that packs are on failed, or refused.
+    #[error("{doing} {place} failed ({server}): {reason}. {way_out}")]
+    Storage {
+        /// What was tried.
+        doing: &'static str,
+        /// The bucket or the object.
+        place: String,
+        /// The server.
+        server: String,
+        /// What it said, or why it could not be asked.
+        reason: String,
+        /// What to do.
+        way_out: &'static str,
+    },
+
+    /// The copies that a run needs at once are more than the local disk may hold.
+    #[error(
+        "the packs of repo `{repo}` are {needed} bytes, and {} may hold {budget} bytes of copies; allow it more with PACKHOUSE_SPOOL_BYTES={needed}. Nothing was downloaded",
+        spool.display()
+    )]
+    SpoolTooSmall {
+        /// The repo.
+        repo: RepoName,
+        /// Bytes of its packs.
+        needed: u64,
+        /// Bytes that may be kept.
+        budget: u64,
+        /// Where.
+        spool: PathBuf,
+    },
+
     /// Not what this build can do.
     #[error("{0}")]
     Unsupported(String),

@@ -48,3 +48,5 @@ pub use report::{
     Queued, QueuedPack, RepoReport, RepoSummary, Task, VerifyReport,
 };
 pub use store::{FetchRequest, GcPlan, PruneOptions, PushOptions, Store, StoreOptions};
+pub use vault::Storage;
+pub use vault::s3::S3Options;

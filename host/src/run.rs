@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,11 @@ impl RunPack {
         RunPack { directory, place: Place::Staged(file, path, heads) }
     }
 
+    /// Whether it is in the vault, and not in staging.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self.place, Place::Stored)
+    }
+
     /// The heads that it gives; none if it is stored already.
     pub fn heads(&self) -> &[Head] {
         match &self.place {
@@ -70,6 +76,8 @@ pub struct Packs {
     vault: Arc<dyn Vault>,
     runtime: Handle,
     packs: Arc<Vec<RunPack>>,
+    /// Packs of which only parts are here, with those parts: in order, and apart.
+    partly: BTreeMap<u32, (StoredPack, Vec<Range<u64>>)>,
     /// Packs that are open, with when they were last used.
     open: BTreeMap<u32, (StoredPack, u64)>,
     uses: u64,
@@ -78,7 +86,28 @@ pub struct Packs {
 impl Packs {
     /// The packs of a run, in the order of their numbers.
     pub fn new(repo: RepoName, vault: Arc<dyn Vault>, runtime: Handle, packs: Arc<Vec<RunPack>>) -> Packs {
-        Packs { repo, vault, runtime, packs, open: BTreeMap::new(), uses: 0 }
+        Packs { repo, vault, runtime, packs, partly: BTreeMap::new(), open: BTreeMap::new(), uses: 0 }
+    }
+
+    /// The repo that they are read for.
+    pub(crate) fn repo(&self) -> &RepoName {
+        &self.repo
+    }
+
+    /// Reads a pack from a file that holds only some of its bytes, for as long as nothing else of it is read.
+    pub(crate) fn hold_parts(&mut self, pack: u32, stored: StoredPack, parts: Vec<Range<u64>>) {
+        self.partly.insert(pack, (stored, parts));
+    }
+
+    /// A span that lies beside the parts which are here: the pack is needed whole.
+    fn need(&mut self, span: Span) {
+        let lies_in = |parts: &Vec<Range<u64>>| {
+            let after = parts.partition_point(|part| part.start <= span.offset);
+            after.checked_sub(1).is_some_and(|n| span.offset + span.length <= parts[n].end)
+        };
+        if self.partly.get(&span.pack).is_some_and(|(_, parts)| !lies_in(parts)) {
+            self.partly.remove(&span.pack);
+        }
     }
 
     fn key(&self, pack: u32) -> MpackKey {
@@ -91,12 +120,21 @@ impl Packs {
         Error::DamagedPack { key, repo: self.repo.clone(), place: self.vault.place_of(&key), detail }
     }
 
+    fn right_size(&self, pack: u32, stored: &StoredPack) -> Result<()> {
+        let expected = self.packs[pack as usize].directory.pack_bytes;
+        if stored.bytes == expected {
+            return Ok(());
+        }
+        Err(self.damaged(pack, format!("it has {} bytes where {expected} were stored", stored.bytes)))
+    }
+
     /// The bytes of a span of a pack.
     ///
     /// # Errors
     /// When the pack can't be read, or ends before.
     pub fn read(&mut self, span: Span) -> Result<Vec<u8>> {
         let mut bytes = vec![0; span.length as usize];
+        self.need(span);
         let (file, path) = Sources::open(self, span.pack)?;
         match file.read_exact_at(&mut bytes, span.offset) {
             Ok(()) => Ok(bytes),
@@ -141,21 +179,23 @@ impl Sources for Packs {
         if let Place::Staged(file, path, _) = &self.packs[pack as usize].place {
             return Ok((file, path.clone()));
         }
-        if !self.open.contains_key(&pack) {
+        if let Some((stored, _)) = self.partly.get(&pack) {
+            self.right_size(pack, stored)?;
+        } else if !self.open.contains_key(&pack) {
             let key = run_pack.directory.key;
-            let found = self.runtime.block_on(self.vault.open(&key))?;
+            let found = self.runtime.block_on(self.vault.open_near(&key))?;
             let stored =
                 found.ok_or_else(|| Error::MissingPack { key, repo: self.repo.clone(), place: self.vault.place_of(&key) })?;
-            if stored.bytes != run_pack.directory.pack_bytes {
-                let detail = format!("it has {} bytes where {} were stored", stored.bytes, run_pack.directory.pack_bytes);
-                return Err(self.damaged(pack, detail));
-            }
+            self.right_size(pack, &stored)?;
             if self.open.len() >= OPEN_PACKS
                 && let Some(oldest) = self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(pack, _)| *pack)
             {
                 self.open.remove(&oldest);
             }
             self.open.insert(pack, (stored, 0));
+        }
+        if let Some((stored, _)) = self.partly.get(&pack) {
+            return Ok((&stored.file, stored.path.clone()));
         }
         let (stored, used) = self.open.get_mut(&pack).expect("it was opened above");
         *used = self.uses;

@@ -9,6 +9,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::place;
+use crate::s3::S3Server;
+use crate::store::PREFIX;
 
 /// The binary under test: `PACKHOUSE_BINARY`, or the one that cargo builds beside these tests.
 ///
@@ -30,7 +32,7 @@ fn profile_folder() -> PathBuf {
     if deps.ends_with("deps") { deps.parent().expect("`deps` lies in a folder").to_owned() } else { deps.to_owned() }
 }
 
-/// An example of the host, as a program.
+/// An example of this workspace, as a program.
 ///
 /// # Panics
 /// When it can't be built.
@@ -48,6 +50,12 @@ fn build(kind: &str, name: &str, within: &str) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let mut command = Command::new(cargo);
+    // What cargo tells this test of its package is no setting of the build: build scripts that look at it would run anew, here and in the
+    // build after this one, and all that depends on them with them.
+    let told = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| told(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     // The whole workspace chooses the features, as in the build of these tests: else half of the dependencies were built anew.
     command.args(["build", "--quiet", "--workspace", kind, name, "--profile", profile, "--target-dir"]);
     let output = command.arg(target).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().expect("cargo runs");
@@ -139,6 +147,7 @@ impl Ran {
 #[derive(Debug)]
 pub struct Packhouse {
     folder: TempDir,
+    env: Vec<(String, String)>,
 }
 
 impl Default for Packhouse {
@@ -154,7 +163,7 @@ impl Packhouse {
     /// When there is no room for temporary folders.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Packhouse { folder }
+        Packhouse { folder, env: Vec::new() }
     }
 
     /// A store with an empty repo `a/b`.
@@ -162,6 +171,20 @@ impl Packhouse {
         let store = Packhouse::new();
         store.run(["repo", "create", "a/b"]).ok();
         store
+    }
+
+    /// A store with an empty repo `a/b`, whose packs are in a bucket.
+    pub fn on_s3(server: &S3Server) -> Self {
+        let store = Packhouse::new().with_env("PACKHOUSE_STORAGE_URL", &server.url(PREFIX));
+        let store = server.env().iter().fold(store, |store, (name, value)| store.with_env(name, value));
+        store.run(["repo", "create", "a/b"]).ok();
+        store
+    }
+
+    /// With something in the environment of its calls.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Folder of the store.
@@ -201,6 +224,7 @@ impl Packhouse {
             command.env("PACKHOUSE_DATABASE_URL", url);
         }
         command.env("HOME", self.folder.path()).env("NO_COLOR", "1").env_remove("XDG_DATA_HOME");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -252,8 +276,13 @@ impl Packhouse {
     pub fn fetch(&self, words: &[&str]) -> (Value, Vec<u8>) {
         let answer = self.run(["fetch", "a/b"].iter().chain(words)).ok().json();
         let url = answer["mpack_url"].as_str().expect("a fetch answers a URL");
-        let path = url.strip_prefix("file://").expect("a local store answers file URLs");
-        let pack = std::fs::read(path).expect("the URL leads to the pack");
+        let pack = match url.strip_prefix("file://") {
+            Some(path) => std::fs::read(path).expect("the URL leads to the pack"),
+            None => {
+                let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+                runtime.block_on(crate::s3::get(url)).expect("the URL leads to the pack")
+            }
+        };
         assert_eq!(answer["mpack_key"], crate::model::key(&pack), "the key is the hash of the bytes");
         assert_eq!(answer["bytes"], pack.len());
         (answer, pack)

@@ -1,6 +1,6 @@
 //! Ports that fail on purpose, or that count, around the real ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,7 +14,8 @@ use packhouse_host::catalog::{
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
-use packhouse_host::vault::{ListedPack, Staged, StoredPack, Swept, Vault};
+use packhouse_host::vault::s3::S3Vault;
+use packhouse_host::vault::{ListedPack, Near, Staged, Storage, StoredPack, Swept, Traffic, Vault, Wanted};
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, Result, Store,
     StoreOptions, Visibility,
@@ -162,13 +163,16 @@ impl Fault {
 /// # Errors
 /// Those of opening it; also the fault.
 pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Result<Store> {
-    std::fs::create_dir_all(&options.packs).map_err(|source| Error::Io {
-        doing: "making",
-        path: options.packs.clone(),
-        source,
-    })?;
+    let inner: Arc<dyn Vault> = match &options.packs {
+        Storage::Folder(packs) => {
+            let making = |source| Error::Io { doing: "making", path: packs.clone(), source };
+            std::fs::create_dir_all(packs).map_err(making)?;
+            Arc::new(LocalVault::open(packs)?)
+        }
+        Storage::S3(options) => Arc::new(S3Vault::open(options).await?),
+    };
     let catalog = FaultyCatalog { inner: options.catalog.open().await?, fault: fault.clone() };
-    let vault = FaultyVault { inner: LocalVault::open(&options.packs)?, fault: fault.clone() };
+    let vault = FaultyVault { inner, fault: fault.clone() };
     Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
 }
 
@@ -196,7 +200,7 @@ fn copy_files(from: &Path, to: &Path) {
 
 #[derive(Debug)]
 struct FaultyVault {
-    inner: LocalVault,
+    inner: Arc<dyn Vault>,
     fault: Fault,
 }
 
@@ -208,8 +212,17 @@ impl Vault for FaultyVault {
     fn place_of(&self, key: &MpackKey) -> String {
         self.inner.place_of(key)
     }
-    fn url_of(&self, key: &MpackKey) -> String {
-        self.inner.url_of(key)
+    async fn url_of(&self, key: &MpackKey, ttl: Duration) -> Result<String> {
+        self.inner.url_of(key, ttl).await
+    }
+    fn longest_url(&self) -> Option<Duration> {
+        self.inner.longest_url()
+    }
+    fn folder(&self) -> PathBuf {
+        self.inner.folder()
+    }
+    fn is_far(&self) -> bool {
+        self.inner.is_far()
     }
     fn stage(&self, name: [u8; 16]) -> Result<Staged> {
         if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage(name) }
@@ -220,14 +233,32 @@ impl Vault for FaultyVault {
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.fault.around(self.inner.open(key)).await
     }
+    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open_anew(key)).await
+    }
+    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open_near(key)).await
+    }
+    async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
+        self.inner.forget_copy(key).await
+    }
+    async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+        self.fault.around(self.inner.prefetch(wanted)).await
+    }
+    fn near(&self, packs: &[(MpackKey, u64)]) -> Result<Near> {
+        self.inner.near(packs)
+    }
+    fn traffic(&self) -> Traffic {
+        self.inner.traffic()
+    }
     async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()> {
         self.fault.around(self.inner.put_directory(key, bytes, name)).await
     }
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
         self.fault.around(self.inner.directory(key)).await
     }
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey) -> Result<String> {
-        self.fault.around(self.inner.store_answer(staged, repo, key)).await
+    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
+        self.fault.around(self.inner.store_answer(staged, repo, key, ttl)).await
     }
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.fault.around(self.inner.open_answer(repo, key)).await
@@ -241,8 +272,8 @@ impl Vault for FaultyVault {
     async fn list(&self) -> Result<Vec<ListedPack>> {
         self.fault.around(self.inner.list()).await
     }
-    fn register(&self, catalog: &Path) -> Result<Vec<String>> {
-        self.inner.register(catalog)
+    async fn register(&self, catalog: &str) -> Result<Vec<String>> {
+        self.inner.register(catalog).await
     }
     async fn sweep(&self) -> Result<Swept> {
         self.inner.sweep().await

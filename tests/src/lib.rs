@@ -9,11 +9,14 @@
 //! * [`hostile`]: the reference component, spoiled.
 //! * [`fixtures`]: the packs of the real client.
 //! * [`corpus`]: what is on the tapes in `fixtures/tapes`.
+//! * [`conformance`]: what every adapter of a port must do.
+//! * [`s3`]: an S3 server, as a process.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
 //! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own.
 
 pub mod binary;
+pub mod conformance;
 pub mod corpus;
 pub mod faulty;
 pub mod fixtures;
@@ -22,6 +25,7 @@ pub mod memory;
 pub mod model;
 pub mod place;
 pub mod postgres;
+pub mod s3;
 pub mod scenario;
 pub mod seed;
 pub mod store;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use packhouse_host::world::FixedWorld;
 use packhouse_host::{
-    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport, Result, Store, StoreOptions,
-    Visibility,
+    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport, Result, Storage, Store,
+    StoreOptions, Visibility,
 };
 use tempfile::TempDir;
 
 use crate::place;
+use crate::s3::{S3Server, get};
 
 /// A store in a temporary folder, with the repo `a/b`, and a world that can be foreseen.
 #[derive(Debug)]
@@ -20,9 +21,14 @@ pub struct TestStore {
     pub store: Store,
     /// `a/b`.
     pub repo: RepoName,
+    /// The server of its packs, when they are not in its folder.
+    pub server: Option<S3Server>,
     folder: TempDir,
     files: std::cell::Cell<usize>,
 }
+
+/// Where the packs of a store on S3 are in its bucket.
+pub const PREFIX: &str = "packs-of/tests";
 
 /// Options for a store in a folder: the time is fixed, and tests of one process share what they compile.
 pub fn options(folder: &Path) -> StoreOptions {
@@ -41,11 +47,27 @@ impl TestStore {
     /// # Panics
     /// When it can't be made.
     pub async fn new() -> TestStore {
+        TestStore::made(None).await
+    }
+
+    /// The same, with its packs on S3.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub async fn on_s3() -> TestStore {
+        TestStore::made(Some(S3Server::start())).await
+    }
+
+    async fn made(server: Option<S3Server>) -> TestStore {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let store = Store::open(options(&folder.path().join("data"))).await.expect("a store can be opened");
+        let mut options = options(&folder.path().join("data"));
+        if let Some(server) = &server {
+            options.packs = Storage::S3(server.options(PREFIX, &folder.path().join("data/spool")));
+        }
+        let store = Store::open(options).await.expect("a store can be opened");
         let repo: RepoName = "a/b".parse().expect("a/b is a repo's name");
         store.create_repo(&repo, Visibility::Public).await.expect("a repo can be made");
-        TestStore { store, repo, folder, files: std::cell::Cell::new(0) }
+        TestStore { store, repo, server, folder, files: std::cell::Cell::new(0) }
     }
 
     /// Folder of the store.
@@ -106,8 +128,10 @@ impl TestStore {
     pub async fn fetch(&self, want: &[String], have: &[String]) -> Result<(FetchReport, Vec<u8>)> {
         let request = FetchRequest { want: want.to_vec(), have: have.to_vec(), ..FetchRequest::default() };
         let answer = self.store.fetch(&self.repo, &request, &Progress::silent()).await?;
-        let path = answer.mpack_url.strip_prefix("file://").expect("a local store answers file URLs");
-        let pack = std::fs::read(path).expect("the URL leads to the pack");
+        let pack = match answer.mpack_url.strip_prefix("file://") {
+            Some(path) => std::fs::read(path).expect("the URL leads to the pack"),
+            None => get(&answer.mpack_url).await.expect("the URL leads to the pack"),
+        };
         assert_eq!(answer.mpack_key.to_string(), crate::model::key(&pack), "the key is the hash of the bytes");
         Ok((answer, pack))
     }
@@ -117,7 +141,8 @@ impl TestStore {
     /// # Panics
     /// When one is not where it should be.
     pub async fn packs(&self) -> Vec<Vec<u8>> {
-        let path = |hex: &str| self.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
+        let root = self.server.as_ref().map_or_else(|| self.data(), |server| server.file(PREFIX));
+        let path = |hex: &str| root.join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
         let keys = self.show().await.pack_keys;
         keys.iter().map(|key| std::fs::read(path(&key.hex())).expect("a pack of the repo is there")).collect()
     }

@@ -18,6 +18,8 @@ mod policies;
 mod properties;
 #[path = "prune.rs"]
 mod prune;
+#[path = "s3.rs"]
+mod s3;
 #[path = "samples.rs"]
 mod samples;
 #[path = "scenarios.rs"]

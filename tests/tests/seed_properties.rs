@@ -23,12 +23,37 @@ fn chained(seeds: &[&str], n: usize) -> Vec<Chain> {
     chains
 }
 
-async fn pushed(chains: &[Chain]) -> TestStore {
-    let store = TestStore::new().await;
+async fn push_all(store: &TestStore, chains: &[Chain]) {
     for chain in chains {
         store.push(&[&chain.pack]).await.unwrap();
     }
-    store
+}
+
+/// Each property, wherever packs are.
+macro_rules! properties {
+    ($($name:ident)*) => {
+        mod on_local_files {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::TestStore::new().await).await;
+            })*
+        }
+        mod on_s3 {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::TestStore::on_s3().await).await;
+            })*
+        }
+    };
+}
+
+properties! {
+    pg1_gc_merges_n_packs_into_one_and_maps_the_index_to_it
+    pg2_gc_leaves_exactly_one_pack
+    pg3_the_consolidated_pack_is_valid_and_complete
+    pg4_gc_is_idempotent_and_leaves_no_duplicate_rows
+    pg5_gc_does_nothing_for_at_most_one_pack
+    pg6_a_fetch_answers_the_same_before_and_after
 }
 
 fn pushed_through_the_binary(chains: &[Chain]) -> Packhouse {
@@ -58,9 +83,8 @@ async fn object_rows(store: &TestStore) -> usize {
     }
 }
 
-#[tokio::test]
-async fn pg1_gc_merges_n_packs_into_one_and_maps_the_index_to_it() {
-    let store = pushed(&chained(&["pg1a", "pg1b", "pg1c"], 2)).await;
+async fn pg1_gc_merges_n_packs_into_one_and_maps_the_index_to_it(store: TestStore) {
+    push_all(&store, &chained(&["pg1a", "pg1b", "pg1c"], 2)).await;
     assert_eq!(store.show().await.packs, 3);
     let report = store.gc().await.unwrap();
     assert_eq!((report.packs_before, report.packs_after), (3, 1));
@@ -80,9 +104,7 @@ fn pg1_through_the_binary() {
     assert_eq!(store.show()["pack_keys"], serde_json::json!([report["consolidated_key"]]));
 }
 
-#[tokio::test]
-async fn pg2_gc_leaves_exactly_one_pack() {
-    let store = TestStore::new().await;
+async fn pg2_gc_leaves_exactly_one_pack(store: TestStore) {
     for seed in ["pg2a", "pg2b", "pg2c", "pg2d"] {
         let files = [store.file(&chain(2, seed, None).pack)];
         store.store.push(&store.repo, &files, PushOptions { force: true }, &Progress::silent()).await.unwrap();
@@ -105,10 +127,9 @@ fn pg2_through_the_binary() {
     assert_eq!(store.show()["commits"], 8);
 }
 
-#[tokio::test]
-async fn pg3_the_consolidated_pack_is_valid_and_complete() {
+async fn pg3_the_consolidated_pack_is_valid_and_complete(store: TestStore) {
     let chains = chained(&["pg3a", "pg3b"], 3);
-    let store = pushed(&chains).await;
+    push_all(&store, &chains).await;
     let report = store.gc().await.unwrap();
     let packs = store.packs().await;
     assert_eq!(packs.len(), 1);
@@ -126,10 +147,9 @@ fn pg3_through_the_binary() {
     assert_eq!(object_ids(&pack), chains.iter().flat_map(|c| c.objects.clone()).collect());
 }
 
-#[tokio::test]
-async fn pg4_gc_is_idempotent_and_leaves_no_duplicate_rows() {
+async fn pg4_gc_is_idempotent_and_leaves_no_duplicate_rows(store: TestStore) {
     let chains = chained(&["pg4a", "pg4b"], 2);
-    let store = pushed(&chains).await;
+    push_all(&store, &chains).await;
     let first = store.gc().await.unwrap();
     let second = store.gc().await.unwrap();
     assert_eq!(first.consolidated_key, second.consolidated_key);
@@ -150,9 +170,7 @@ fn pg4_through_the_binary() {
     assert_eq!(store.show()["objects"], 4);
 }
 
-#[tokio::test]
-async fn pg5_gc_does_nothing_for_at_most_one_pack() {
-    let store = TestStore::new().await;
+async fn pg5_gc_does_nothing_for_at_most_one_pack(store: TestStore) {
     let report = store.gc().await.unwrap();
     assert!(report.skipped && report.consolidated_key.is_none(), "an empty repo has nothing to name");
     let chain = chain(3, "pg5", None);
@@ -176,10 +194,9 @@ fn pg5_through_the_binary() {
     assert_eq!(store.show()["packs"], 1);
 }
 
-#[tokio::test]
-async fn pg6_a_fetch_answers_the_same_before_and_after() {
+async fn pg6_a_fetch_answers_the_same_before_and_after(store: TestStore) {
     let chains = chained(&["pg6a", "pg6b"], 3);
-    let store = pushed(&chains).await;
+    push_all(&store, &chains).await;
     assert_eq!(store.show().await.packs, 2);
     let want = [chains[1].tip.clone()];
     let (before, pack_before) = store.fetch(&want, &[]).await.unwrap();

@@ -57,7 +57,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_DATABASE_URL", hide_env_values = true)]
     pub(crate) database: Option<String>,
 
-    /// Packs elsewhere: file:///DIR
+    /// Packs elsewhere: file:///DIR, or s3://BUCKET/PREFIX with the usual AWS_… variables
     #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_STORAGE_URL", hide_env_values = true)]
     pub(crate) storage: Option<String>,
 

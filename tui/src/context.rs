@@ -48,7 +48,7 @@ impl Context {
     /// The store that the globals name; made on first use.
     pub(crate) async fn open(&self) -> anyhow::Result<Store> {
         let options = place::options(&self.globals)?;
-        tracing::debug!(catalog = %options.catalog, packs = %options.packs.display(), "opening the store");
+        tracing::debug!(catalog = %options.catalog, packs = ?options.packs, "opening the store");
         Ok(Store::open(options).await?)
     }
 }

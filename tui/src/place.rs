@@ -1,9 +1,9 @@
-//! Where the store is: `--data`, `--database` and `--storage` made into paths.
+//! Where the store is: `--data`, `--database` and `--storage` made into places.
 
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
-use packhouse_host::{CatalogPlace, Error, StoreOptions};
+use packhouse_host::{CatalogPlace, Error, S3Options, Storage, StoreOptions};
 use url::Url;
 
 use crate::args::Globals;
@@ -11,10 +11,10 @@ use crate::args::Globals;
 /// Where the store is that the globals name.
 pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
     let database = globals.database.as_deref().map(catalog).transpose()?;
-    let storage = globals.storage.as_deref().map(file_folder).transpose()?;
+    let storage = globals.storage.as_deref().map(|url| storage(globals, url)).transpose()?;
     let data = match (&globals.data, &database, &storage) {
         // Both are elsewhere: the platform's folder has no part in it.
-        (None, Some(_), Some(packs)) => packs.clone(),
+        (None, Some(_), Some(Storage::Folder(packs))) => packs.clone(),
         _ => data_folder(globals)?,
     };
     let mut options = StoreOptions::embedded(data);
@@ -60,12 +60,19 @@ fn sqlite_file(url: &str) -> anyhow::Result<PathBuf> {
     path.ok_or_else(usage)
 }
 
+/// `file:///DIR`, or `s3://BUCKET/PREFIX` with copies of packs in the data folder.
+fn storage(globals: &Globals, url: &str) -> anyhow::Result<Storage> {
+    if scheme(url) == Some("s3") {
+        return Ok(Storage::S3(S3Options::from_env(url, data_folder(globals)?.join("spool"))?));
+    }
+    file_folder(url).map(Storage::Folder)
+}
+
 /// `file:///DIR`.
 fn file_folder(url: &str) -> anyhow::Result<PathBuf> {
-    let usage = || usage(format!("--storage {url}: file:///DIR is expected"));
+    let usage = || usage(format!("--storage {url}: file:///DIR or s3://BUCKET/PREFIX is expected"));
     match scheme(url) {
         Some("file") => {}
-        Some("s3") => return Err(not_yet("--storage s3://…", "file:///DIR")),
         _ => return Err(usage()),
     }
     let parsed = Url::parse(url).map_err(|_| usage())?;
@@ -82,11 +89,6 @@ fn scheme(url: &str) -> Option<&str> {
 
 fn usage(words: String) -> anyhow::Error {
     Error::Usage(words).into()
-}
-
-fn not_yet(what: &str, instead: &str) -> anyhow::Error {
-    let words = format!("{what} is not yet in this build; use {instead}, or --data DIR for both catalog and packs");
-    Error::Unsupported(words).into()
 }
 
 #[cfg(test)]
@@ -133,17 +135,14 @@ mod tests {
             options(&globals).unwrap()
         };
         let all = named(Some("/d"), text("sqlite:///c/x.db"), text("file:///p"));
-        assert_eq!((all.catalog, all.packs, all.cache), (sqlite("/c/x.db"), "/p".into(), Some("/d/cache".into())));
+        let folder = |options: &StoreOptions| options.packs.folder().to_owned();
+        assert_eq!((folder(&all), all.catalog, all.cache), ("/p".into(), sqlite("/c/x.db"), Some("/d/cache".into())));
         let both = named(None, text("sqlite:///c/x.db"), text("file:///p"));
-        assert_eq!((both.catalog, both.packs, both.cache), (sqlite("/c/x.db"), "/p".into(), Some("/p/cache".into())));
+        assert_eq!((folder(&both), both.catalog, both.cache), ("/p".into(), sqlite("/c/x.db"), Some("/p/cache".into())));
         let data = named(Some("/d"), None, None);
-        assert_eq!((data.catalog, data.packs), (sqlite("/d/catalog.db"), "/d".into()));
-    }
-
-    #[test]
-    fn what_comes_later_is_refused_by_name() {
-        let error = file_folder("s3://bucket/prefix").unwrap_err();
-        let told = matches!(error.downcast_ref(), Some(Error::Unsupported(text)) if text.contains("not yet in this build"));
-        assert!(told, "{error}");
+        assert_eq!((folder(&data), data.catalog), ("/d".into(), sqlite("/d/catalog.db")));
+        let bucket = named(Some("/d"), None, text("s3://bucket/prefix"));
+        assert!(matches!(&bucket.packs, Storage::S3(options) if options.url == "s3://bucket/prefix"));
+        assert_eq!((folder(&bucket), bucket.catalog), ("/d/spool".into(), sqlite("/d/catalog.db")));
     }
 }

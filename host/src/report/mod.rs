@@ -256,9 +256,12 @@ pub struct GcProof {
 pub struct GcCost {
     /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new pack once more.
     pub bytes_to_read: u64,
+    /// Of the packs that are merged, bytes to download first: what is not yet on the local disk. 0 where packs are files.
+    #[serde(default)]
+    pub bytes_to_download: u64,
     /// Size of the new pack in bytes.
     pub bytes_to_write: u64,
-    /// Bytes of disk that it takes until what it replaces is deleted: the new pack and its directory.
+    /// Bytes of local disk that it takes: the new pack and its directory, until what it replaces is deleted; and what is downloaded.
     pub peak_disk: u64,
     /// How long it may take, in milliseconds, at the pace of this store's last consolidations. None before the first.
     pub expected_ms: Option<u64>,

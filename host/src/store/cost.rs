@@ -34,13 +34,14 @@ fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
 }
 
 impl Store {
-    /// What doing as a plan says would cost. The plan has been admitted.
-    pub(super) async fn cost(&self, plan: &Plan, packs: &[RunPack]) -> Result<GcCost> {
+    /// What doing as a plan says would cost. The plan has been admitted; so many bytes were not on the local disk before.
+    pub(super) async fn cost(&self, plan: &Plan, packs: &[RunPack], to_download: u64) -> Result<GcCost> {
         let runs = self.catalog.gc_paces(PACES).await?;
         Ok(GcCost {
             bytes_to_read: bytes_to_read(plan, packs),
+            bytes_to_download: to_download,
             bytes_to_write: plan.bytes,
-            peak_disk: peak_disk(plan),
+            peak_disk: peak_disk(plan).saturating_add(to_download),
             expected_ms: expected_ms(plan.bytes, &runs),
         })
     }

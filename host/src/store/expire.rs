@@ -11,11 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
 use packhouse_core::{EntityId, Head, Kind, Span};
 
+use super::near::{Reads, words};
 use super::{Store, blocking};
 use crate::catalog::{Dropped, EntityKey, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
 use crate::error::{Error, Result};
 use crate::names::ShelfId;
 use crate::pack::Directory;
+use crate::progress::Progress;
 use crate::report::GcDropped;
 use crate::run::{Packs, RunPack};
 
@@ -38,11 +40,10 @@ impl Store {
         &self,
         row: &RepoRow,
         snapshot: &mut dyn Snapshot,
-        shelves: &[Shelf],
-        heads: &[Head],
-        packs: Vec<RunPack>,
-        index: Vec<(IndexRow, ShelfId)>,
+        (shelves, heads): (&[Shelf], &[Head]),
+        (packs, index): (Vec<RunPack>, Vec<(IndexRow, ShelfId)>),
         age: Duration,
+        progress: &Progress,
     ) -> Result<Kept> {
         let since = self.before(age)?;
         let young: HashSet<ShelfId> = shelves.iter().filter(|shelf| made_at(shelf) > since).map(|shelf| shelf.id).collect();
@@ -60,6 +61,7 @@ impl Store {
         roots.extend(recent);
         let packs = std::sync::Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
+        self.bring_near(&mut reader, &packs, Reads::Parts(&words(&packs)), progress).await?;
         let places = places(&packs);
         let reached = blocking(move || reach(&mut reader, &places, roots)).await?;
         let packs = std::sync::Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;

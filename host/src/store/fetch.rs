@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
 use super::load::{distinct_packs, examine};
+use super::near::{Reads, copied, words};
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
@@ -79,6 +80,13 @@ impl Store {
         let now = self.world.now();
         let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         let expires_at = now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
+        if let Some(longest) = self.vault.longest_url().filter(|longest| request.ttl > *longest) {
+            return Err(Error::Usage(format!(
+                "a URL of {} is good for at most {} seconds (7 days); ask for a ttl that is no longer",
+                self.vault.place(),
+                longest.as_secs()
+            )));
+        }
         self.expire_answers(row, now, false).await?;
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
@@ -98,7 +106,11 @@ impl Store {
         let packs = Arc::new(self.directories(repo, &distinct_packs(&shelves)).await?);
         let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
         let records = packs.iter().map(|p| p.directory.len()).sum();
-        let run = Run::new(self.run_packs(repo, packs.clone()), heads.clone(), Some(snapshot));
+        let mut reader = self.run_packs(repo, packs.clone());
+        if self.vault.is_far() {
+            self.bring_near(&mut reader, &packs, Reads::Parts(&words(&packs)), progress).await?;
+        }
+        let run = Run::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
         let question = Question::Assembly { request: ask.clone() };
         let planned =
@@ -114,12 +126,12 @@ impl Store {
         let branches = request.want.is_empty().then_some(&heads[..]);
         let closed = Closed { ask, planned_from };
         let reused = match answer.reuse {
-            Some(pack) => self.reuse(row, &packs, pack, counts, branches, &closed, progress).await?,
+            Some(pack) => self.reuse(row, &packs, pack, counts, branches, &closed, request.ttl, progress).await?,
             None => None,
         };
         let found = match reused {
             Some(found) => found,
-            None => self.assemble(row, &packs, answer, &closed, &heads, expires_at, progress).await?,
+            None => self.assemble(row, &packs, answer, &closed, &heads, (request.ttl, expires_at), progress).await?,
         };
         if let Some(output) = &request.output {
             self.copy_answer(row, &found, output).await?;
@@ -149,6 +161,7 @@ impl Store {
         counts: Counts,
         branches: Option<&[Head]>,
         closed: &Closed,
+        ttl: Duration,
         progress: &Progress,
     ) -> Result<Option<Found>> {
         let repo = &row.name;
@@ -173,8 +186,11 @@ impl Store {
             Ok(scanned) if examined.key == key => {
                 let right_branches = branches.is_none_or(|branches| branches == scanned.heads);
                 self.leaves_nothing_out(row, packs, closed, scanned, stored.file, &stored.path).await?;
-                let found = Found { key, url: self.vault.url_of(&key), bytes: examined.bytes, reused: true };
-                Ok(right_branches.then_some(found))
+                if !right_branches {
+                    return Ok(None);
+                }
+                let url = self.vault.url_of(&key, ttl).await?;
+                Ok(Some(Found { key, url, bytes: examined.bytes, reused: true }))
             }
             Err(bad) => Err(self.damaged(repo, &key, bad.to_string())),
             Ok(_) => Err(self.damaged(repo, &key, format!("the SHA-256 of its bytes is {}", examined.key))),
@@ -190,15 +206,16 @@ impl Store {
         answer: Answer,
         closed: &Closed,
         heads: &[Head],
-        expires_at: Timestamp,
+        (ttl, expires_at): (Duration, Timestamp),
         progress: &Progress,
     ) -> Result<Found> {
         let plan = Arc::new(answer.plan);
         if let Err(failed) = prove::admit(&plan, packs, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
+        let parts = if self.vault.is_far() { copied(&plan, packs.len()) } else { Vec::new() };
         self.need_space(plan.bytes)?;
-        let (staged, written) = self.splice(&row.name, &plan, packs, progress).await?;
+        let (staged, written) = self.splice(&row.name, &plan, packs, Reads::Parts(&parts), progress).await?;
         if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
@@ -207,7 +224,7 @@ impl Store {
         // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in between.
         let holding = self.catalog.hold(Hold::Publishing).await?;
         self.catalog.note_answer(row.id, &written.key, expires_at).await?;
-        let url = self.vault.store_answer(staged, &row.repo_id, &written.key).await?;
+        let url = self.vault.store_answer(staged, &row.repo_id, &written.key, ttl).await?;
         drop(holding);
         Ok(Found { key: written.key, url, bytes: written.bytes, reused: false })
     }

@@ -17,10 +17,11 @@ use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
+use super::near::{Reads, words};
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
-use crate::catalog::{Consolidation, Dropped, Hold, IndexRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
+use crate::catalog::{Consolidation, Dropped, Hold, IndexRow, PackRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
@@ -52,6 +53,10 @@ pub struct GcPlan {
 pub(super) struct Work {
     pub(super) packs: Arc<Vec<RunPack>>,
     pub(super) plan: Arc<Plan>,
+    /// The packs, as the catalog knows them.
+    sources: Vec<PackRow>,
+    /// Whether they were brought near whole.
+    near: bool,
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
     /// What the index maps and the plan leaves out.
@@ -75,7 +80,7 @@ impl Store {
         let row = self.known_repo(repo).await?;
         for tries in 1.. {
             let started = self.world.now();
-            let plan = match self.plan(&row, age, started, progress).await {
+            let plan = match self.plan(&row, age, started, true, progress).await {
                 Ok(plan) => plan,
                 Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
                 Err(error) => {
@@ -105,10 +110,18 @@ impl Store {
     /// As [`Store::plan_gc`].
     pub async fn plan_gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcPlan> {
         let row = self.known_repo(repo).await?;
-        self.until_current(row.id, || Box::pin(self.plan(&row, age, self.world.now(), progress))).await
+        self.until_current(row.id, || Box::pin(self.plan(&row, age, self.world.now(), false, progress))).await
     }
 
-    async fn plan(&self, row: &RepoRow, age: Option<Duration>, started: Timestamp, progress: &Progress) -> Result<GcPlan> {
+    /// Plans. When that will be applied at once, the packs are brought near whole; else only what planning reads.
+    async fn plan(
+        &self,
+        row: &RepoRow,
+        age: Option<Duration>,
+        started: Timestamp,
+        applied: bool,
+        progress: &Progress,
+    ) -> Result<GcPlan> {
         let name = row.name.to_string();
         progress.at(&name, Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -146,12 +159,16 @@ impl Store {
         }
 
         let sources = super::load::distinct_packs(&shelves);
+        let to_download = self.to_download(&row.name, &sources)?;
+        if applied {
+            self.need_space(to_download)?;
+        }
         let mut packs = self.directories(&row.name, &sources).await?;
         let heads = snapshot.heads().await?;
         let mut unexpired = None;
         if let Some(age) = age {
             let index = read_index(snapshot.as_mut()).await?;
-            let kept = self.unexpired(&row, snapshot.as_mut(), &shelves, &heads, packs, index, age).await?;
+            let kept = self.unexpired(&row, snapshot.as_mut(), (&shelves, &heads), (packs, index), age, progress).await?;
             report.dropped = Some(expire::told(&kept.dropped));
             if kept.dropped.is_empty() && mapped.len() <= 1 {
                 report.elapsed_ms = self.millis_since(started);
@@ -162,7 +179,10 @@ impl Store {
         }
         let packs = Arc::new(packs);
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
-        let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), None);
+        let mut reader = self.run_packs(&row.name, packs.clone());
+        let asked = if applied { Vec::new() } else { words(&packs) };
+        self.bring_near(&mut reader, &packs, if applied { Reads::Whole } else { Reads::Parts(&asked) }, progress).await?;
+        let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
         // The component plans on one core while the index is read on the other.
@@ -189,9 +209,9 @@ impl Store {
         report.bytes_after = plan.bytes;
         report.duplicates_dropped = records - plan.records.total();
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
-        report.cost = Some(self.cost(&plan, &packs).await?);
+        report.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work = Work { packs, plan: Arc::new(plan), index, heads, dropped };
+        let work = Work { packs, plan: Arc::new(plan), sources, near: applied, index, heads, dropped };
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
@@ -231,16 +251,18 @@ impl Store {
         report.cost = None;
         let Some(work) = work else { return Ok(report) };
         let name = repo.name.to_string();
-        self.need_space(peak_disk(&work.plan))?;
+        let to_download = self.to_download(&repo.name, &work.sources)?;
+        self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
+        let reads = if work.near { Reads::Near } else { Reads::Whole };
         // What is replaced was sound: records that are copied are checked on the way, packs with others beside it.
         let checked = self.check_sources(&repo.name, &work);
-        let spliced = self.splice(&repo.name, &work.plan, &work.packs, progress);
+        let spliced = self.splice(&repo.name, &work.plan, &work.packs, reads, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
         let sources_hashed = checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
-        let Work { packs, plan, index, heads, dropped } = work;
+        let Work { packs, plan, index, heads, dropped, .. } = work;
         let proving = packs.clone();
         let (proven, written) =
             blocking(move || Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))).await?;
@@ -253,7 +275,7 @@ impl Store {
         let holding = self.catalog.hold(Hold::Publishing).await?;
         // Whoever asked to stop while that was waited for still can.
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
-        self.vault.store(staged, &written.key).await?;
+        self.store_told(&name, staged, &written.key, written.bytes, progress).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
         self.keep_directory(&directory).await;
         let done = Consolidation {
@@ -287,7 +309,7 @@ impl Store {
         let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
             let key = work.packs[pack as usize].directory.key;
-            let stored = self.open_pack(repo, &key).await?;
+            let stored = self.open_near(repo, &key).await?;
             let (stored, found) = blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
             if found == key {
                 hashed += 1;
@@ -309,10 +331,12 @@ impl Store {
         repo: &RepoName,
         plan: &Arc<Plan>,
         packs: &Arc<Vec<RunPack>>,
+        reads: Reads<'_>,
         progress: &Progress,
     ) -> Result<(crate::vault::Staged, Written)> {
         let staged = self.vault.stage(self.world.draw())?;
-        let sources = self.run_packs(repo, packs.clone());
+        let mut sources = self.run_packs(repo, packs.clone());
+        self.bring_near(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
         let (staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);
@@ -346,7 +370,7 @@ impl Store {
     async fn blame(&self, repo: &RepoName, packs: &[RunPack], pack: u32, detail: String) -> Result<String> {
         let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
         let key = pack.directory.key;
-        let stored = self.open_pack(repo, &key).await?;
+        let stored = self.open_near(repo, &key).await?;
         if blocking(move || super::load::hash(&stored)).await? == key {
             return Ok(detail);
         }

@@ -38,7 +38,7 @@ impl Store {
             // Until the job knows the packs, nobody does.
             let holding = self.catalog.hold(Hold::Publishing).await?;
             for number in &fresh {
-                self.store_received(&mut received[*number]).await?;
+                self.store_received(repo, &mut received[*number], progress).await?;
             }
             let packs =
                 received.iter().map(|one| QueuedPack { mpack_key: one.written.key, file: one.file.display().to_string() });

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 
@@ -16,6 +17,9 @@ use crate::pack::Directory;
 use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
 use crate::run::{Packs, RunPack};
 use crate::vault::StoredPack;
+
+/// Directories that are got at once.
+const DIRECTORIES: usize = 16;
 
 /// The packs that shelves hold, each once: those with more records first, equal ones by key.
 ///
@@ -108,13 +112,25 @@ impl Store {
         self.vault.open(key).await?.ok_or_else(|| self.missing(repo, key))
     }
 
+    /// Opens a pack for its bytes alone: a copy of it will do.
+    pub(super) async fn open_near(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
+        self.vault.open_near(key).await?.ok_or_else(|| self.missing(repo, key))
+    }
+
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {
         Error::MissingPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key) }
     }
 
     /// Whether a pack that was missed has gone because nobody needs it any more: then whoever missed it has an old plan, and
-    /// begins anew.
+    /// begins anew. So does whoever found a pack damaged and had read a copy of it: the pack itself may be sound.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
+        if let Error::DamagedPack { key, .. } = error {
+            let copied = self.vault.forget_copy(key).await?;
+            if copied {
+                tracing::warn!("a copy of pack {key} was found damaged, and is dropped: {error}");
+            }
+            return Ok(copied);
+        }
         let Error::MissingPack { key, .. } = error else { return Ok(false) };
         let shelves = self.catalog.snapshot(repo).await?.shelves().await?;
         Ok(!shelves.iter().any(|shelf| shelf.pack.key == *key))
@@ -142,17 +158,17 @@ impl Store {
     /// The directories of packs, in their order. Those that are missing or unsound are made anew from the
     /// packs, whose bytes must then be what their keys name.
     pub(super) async fn directories(&self, repo: &RepoName, packs: &[PackRow]) -> Result<Vec<RunPack>> {
-        let mut found = Vec::with_capacity(packs.len());
-        for pack in packs {
-            let kept = self.vault.directory(&pack.key).await?.and_then(|bytes| Directory::read(pack.key, bytes));
-            let directory = match kept {
-                // The catalog counted the records when they were proven: a directory with others is not this pack's.
-                Some(directory) if directory.len() == pack.records && directory.pack_bytes == pack.bytes => directory,
-                _ => self.rebuild_directory(repo, pack).await?,
-            };
-            found.push(RunPack::stored(directory));
+        let found: Vec<_> = packs.iter().map(|pack| self.directory(repo, pack)).collect();
+        stream::iter(found).buffered(DIRECTORIES).map_ok(RunPack::stored).try_collect().await
+    }
+
+    async fn directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
+        let kept = self.vault.directory(&pack.key).await?.and_then(|bytes| Directory::read(pack.key, bytes));
+        match kept {
+            // The catalog counted the records when they were proven: a directory with others is not this pack's.
+            Some(directory) if directory.len() == pack.records && directory.pack_bytes == pack.bytes => Ok(directory),
+            _ => self.rebuild_directory(repo, pack).await,
         }
-        Ok(found)
     }
 
     /// Keeps a directory beside its pack. It is a cache: without it the next run makes it anew.

@@ -7,6 +7,7 @@ mod gc;
 mod history;
 mod jobs;
 mod load;
+mod near;
 mod overview;
 mod policy;
 mod prove;
@@ -27,7 +28,8 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
-use crate::vault::{Swept, Vault};
+use crate::vault::s3::S3Vault;
+use crate::vault::{Storage, Swept, Traffic, Vault};
 use crate::world::{SystemWorld, World};
 
 pub use fetch::FetchRequest;
@@ -47,8 +49,8 @@ const LOG_ROOM: u64 = 1 << 20;
 pub struct StoreOptions {
     /// The catalog.
     pub catalog: CatalogPlace,
-    /// Folder of the packs.
-    pub packs: PathBuf,
+    /// Where the packs are.
+    pub packs: Storage,
     /// Folder in which compiled components are kept between processes; none: compile each time.
     pub cache: Option<PathBuf>,
     /// A component to run instead of the reference artifact.
@@ -63,7 +65,7 @@ impl StoreOptions {
         let data = data.as_ref();
         StoreOptions {
             catalog: CatalogPlace::Sqlite(data.join("catalog.db")),
-            packs: data.to_owned(),
+            packs: data.to_owned().into(),
             cache: std::path::absolute(data.join("cache")).ok(),
             component: None,
             world: Arc::new(SystemWorld),
@@ -103,10 +105,21 @@ impl Store {
             Some(file) => Sandbox::open(&file, cache.as_deref()),
         })
         .await?;
+        // A bucket that can't be used is no reason to make a catalog.
+        let bucket = match &options.packs {
+            Storage::S3(bucket) => Some(Arc::new(S3Vault::open(bucket).await?)),
+            Storage::Folder(_) => None,
+        };
         let catalog = options.catalog.open().await?;
-        std::fs::create_dir_all(&options.packs).map_err(Error::io("making", &options.packs))?;
-        let vault = LocalVault::open(&options.packs)?;
-        Store::with_parts(catalog, Arc::new(vault), sandbox, options.world).await
+        let vault: Arc<dyn Vault> = match bucket {
+            Some(bucket) => bucket,
+            None => {
+                let folder = options.packs.folder();
+                std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+                Arc::new(LocalVault::open(folder)?)
+            }
+        };
+        Store::with_parts(catalog, vault, sandbox, options.world).await
     }
 
     /// A store of parts that the caller made: another component, other limits, ports with faults.
@@ -123,7 +136,7 @@ impl Store {
         if swept.removed > 0 {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
-        vault.register(Path::new(&catalog.identity()))?;
+        vault.register(&catalog.identity()).await?;
         Ok(Store { catalog, vault, sandbox, world, swept, deck: None, fence: None })
     }
 
@@ -142,7 +155,12 @@ impl Store {
         self.vault.place()
     }
 
-    /// Bytes that can still be written.
+    /// What was asked of the place that the packs are in, since the store was opened.
+    pub fn traffic(&self) -> Traffic {
+        self.vault.traffic()
+    }
+
+    /// Bytes that can still be written to the local disk.
     ///
     /// # Errors
     /// When the folder can't be looked at.
@@ -181,7 +199,7 @@ impl Store {
                 std::io::ErrorKind::StorageFull,
                 format!("it needs {needed} bytes more, and they are not free"),
             );
-            return Err(Error::Io { doing: "making a pack in", path: self.vault.place().into(), source });
+            return Err(Error::Io { doing: "making a pack in", path: self.vault.folder(), source });
         }
         Ok(())
     }

@@ -6,7 +6,6 @@
 //! leaves a file that nobody knows, an *orphan*, which a later prune finds.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -54,7 +53,7 @@ impl Store {
     /// When packs of another catalog lie in the vault, too; when something can't be listed or removed; when orphans are to go and the catalog knows
     /// no pack of the vault, or misses one. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
-        let catalogs = self.vault.register(Path::new(&self.catalog.identity()))?;
+        let catalogs = self.vault.register(&self.catalog.identity()).await?;
         if catalogs.len() > 1 {
             // What the others need is not known here (law 10).
             return Err(Error::Unsupported(format!(

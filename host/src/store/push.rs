@@ -19,6 +19,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
 
+use super::near::{Parts, Reads, touching};
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -131,7 +132,7 @@ impl Store {
                 let heads = snapshot.heads().await?;
                 return Ok(self.push_reports(repo, &received, None, &heads));
             }
-            let prepared = match self.prepare(snapshot, &received, &fresh, options).await {
+            let prepared = match self.prepare(snapshot, &received, &fresh, options, progress).await {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
@@ -143,7 +144,7 @@ impl Store {
             // Whoever asked to stop while that was waited for still can.
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             for file in &prepared.files {
-                self.store_received(&mut received[*file]).await?;
+                self.store_received(repo, &mut received[*file], progress).await?;
             }
             match self.catalog.publish_push(&prepared.push, &held).await? {
                 Published::Done { .. } => return Ok(self.push_reports(repo, &received, Some(&prepared), &prepared.heads)),
@@ -156,9 +157,9 @@ impl Store {
     }
 
     /// Stores a received file as a pack, if it is not yet stored: a second try finds it stored by the first.
-    pub(super) async fn store_received(&self, one: &mut Received) -> Result<()> {
+    pub(super) async fn store_received(&self, repo: &RepoName, one: &mut Received, progress: &Progress) -> Result<()> {
         if let Some(staged) = one.staged.take() {
-            self.vault.store(staged, &one.written.key).await?;
+            self.store_told(&repo.to_string(), staged, &one.written.key, one.written.bytes, progress).await?;
             let directory = Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
             self.keep_directory(&directory).await;
         }
@@ -233,6 +234,7 @@ impl Store {
         received: &[Received],
         fresh: &[usize],
         options: PushOptions,
+        progress: &Progress,
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
         let heads = snapshot.heads().await?;
@@ -278,7 +280,9 @@ impl Store {
 
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
-        let run = Run::new(self.run_packs(&row.name, packs.clone()), heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
+        let mut reader = self.run_packs(&row.name, packs.clone());
+        self.bring_near(&mut reader, &packs, Reads::Parts(&stored_parts(&rivals, packs.len())), progress).await?;
+        let run = Run::new(reader, heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
         let indexed = self
@@ -471,6 +475,15 @@ fn check_index(
         }
     }
     Ok(Ok(()))
+}
+
+/// What is read of stored packs: the records that the repo has in another encoding.
+fn stored_parts(rivals: &[Rival], packs: usize) -> Parts {
+    let mut parts: Parts = vec![Vec::new(); packs];
+    for span in rivals.iter().map(|rival| rival.stored) {
+        parts[span.pack as usize].push(span.offset..span.offset + span.length);
+    }
+    parts.into_iter().map(touching).collect()
 }
 
 /// An entity of the push, in its preferred encoding.

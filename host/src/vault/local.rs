@@ -1,4 +1,4 @@
-//! The vault on local files. Only this file names object_store.
+//! The vault on local files.
 //!
 //! ```text
 //! packs/ab/abcd….mpack     a pack, by its key
@@ -8,17 +8,17 @@
 //! catalogs/abcd…           where a catalog is that has packs here
 //! ```
 
-use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
-use ring::digest::{SHA256, digest};
 
+use super::objects::{answer_key, listed, note_key, pack_key};
+use super::staging::{Staging, free_bytes};
 use super::{ListedPack, Staged, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
@@ -28,6 +28,7 @@ use crate::names::{MpackKey, RepoId};
 pub struct LocalVault {
     root: PathBuf,
     store: LocalFileSystem,
+    staging: Staging,
 }
 
 impl LocalVault {
@@ -36,25 +37,26 @@ impl LocalVault {
     /// # Errors
     /// When the folder can't be made.
     pub fn open(root: &Path) -> Result<LocalVault> {
-        for folder in ["packs", "staging", "answers"] {
+        for folder in ["packs", "answers"] {
             let folder = root.join(folder);
             std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
         }
         let root = root.canonicalize().map_err(Error::io("finding", root))?;
         let store = LocalFileSystem::new_with_prefix(&root).map_err(|e| failed("opening", &root, e))?;
         // A rename is durable when its folder has been synced.
-        Ok(LocalVault { root, store: store.with_fsync(true) })
+        let staging = Staging::open(&root)?;
+        Ok(LocalVault { root, store: store.with_fsync(true), staging })
     }
 
     fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_ref())
     }
 
-    async fn publish(&self, mut staged: Staged, to: &Key) -> Result<()> {
+    async fn publish(&self, staged: Staged, to: &Key) -> Result<()> {
         let name = staged.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let from = Key::from_iter(["staging", name.as_str()]);
         self.store.rename(&from, to).await.map_err(|e| failed("publishing", &self.path(to), e))?;
-        staged.kept = true;
+        staged.keep();
         Ok(())
     }
 
@@ -68,15 +70,6 @@ impl LocalVault {
             Err(e) => Err(failed("opening", &self.path(key), e)),
         }
     }
-}
-
-fn pack_key(key: &MpackKey, ending: &str) -> Key {
-    let hex = key.hex();
-    Key::from_iter(["packs", &hex[..2], &format!("{hex}.{ending}")])
-}
-
-fn answer_key(repo: &RepoId, key: &MpackKey) -> Key {
-    Key::from_iter(["answers", &repo.0, &format!("{}.mpack", key.hex())])
 }
 
 /// Translates an error of object_store, once: what the system said, if it was the system.
@@ -108,21 +101,16 @@ impl Vault for LocalVault {
         self.path(&pack_key(key, "mpack")).display().to_string()
     }
 
-    fn url_of(&self, key: &MpackKey) -> String {
-        file_url(&self.path(&pack_key(key, "mpack")))
+    async fn url_of(&self, key: &MpackKey, _ttl: Duration) -> Result<String> {
+        Ok(file_url(&self.path(&pack_key(key, "mpack"))))
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.root.clone()
     }
 
     fn stage(&self, name: [u8; 16]) -> Result<Staged> {
-        let path = self.root.join("staging").join(hex::encode(name));
-        loop {
-            let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::io("making", &path))?;
-            // The lock says that it is being made; the system drops it with its maker.
-            file.lock().map_err(Error::io("locking", &path))?;
-            // A sweep may have come between the two, and taken the file for one that was left behind.
-            if path.exists() {
-                return Ok(Staged { file, path, kept: false });
-            }
-        }
+        self.staging.make(&hex::encode(name))
     }
 
     async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
@@ -138,8 +126,8 @@ impl Vault for LocalVault {
         let path = self.path(&pack_key(key, "dir"));
         let mut staged = self.stage(name)?;
         staged.file.write_all(bytes).map_err(Error::io("writing", &path))?;
-        std::fs::rename(&staged.path, &path).map_err(Error::io("publishing", &path))?;
-        staged.kept = true;
+        std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
+        staged.keep();
         Ok(())
     }
 
@@ -152,7 +140,7 @@ impl Vault for LocalVault {
         }
     }
 
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey) -> Result<String> {
+    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
         let to = answer_key(repo, key);
         self.publish(staged, &to).await?;
         Ok(file_url(&self.path(&to)))
@@ -188,24 +176,18 @@ impl Vault for LocalVault {
         let folders = self.store.list_with_delimiter(Some(&root)).await.map_err(listing)?.common_prefixes;
         let mut packs = Vec::new();
         for folder in folders {
-            let of_folder = folder.filename().unwrap_or_default().to_owned();
-            for file in self.store.list_with_delimiter(Some(&folder)).await.map_err(listing)?.objects {
-                let name = file.location.filename().and_then(|name| name.strip_suffix(".mpack"));
-                // What has another name is not ours.
-                let key = name.filter(|hex| hex.starts_with(&of_folder)).map(|hex| format!("sha256:{hex}").parse());
-                let Some(Ok(key)) = key else { continue };
-                let modified = Timestamp::from_millisecond(file.last_modified.timestamp_millis()).unwrap_or(Timestamp::MAX);
-                packs.push(ListedPack { key, bytes: file.size, modified });
-            }
+            let of_folder = self.store.list_with_delimiter(Some(&folder)).await.map_err(listing)?;
+            packs.extend(of_folder.objects.iter().filter_map(listed));
         }
         Ok(packs)
     }
 
-    fn register(&self, catalog: &Path) -> Result<Vec<String>> {
+    async fn register(&self, catalog: &str) -> Result<Vec<String>> {
         let folder = self.root.join("catalogs");
         // A catalog in the vault's folder may move with it.
-        let place = catalog.strip_prefix(&self.root).unwrap_or(catalog).display().to_string();
-        let note = folder.join(hex::encode(&digest(&SHA256, place.as_bytes()).as_ref()[..8]));
+        let path = Path::new(catalog);
+        let place = path.strip_prefix(&self.root).unwrap_or(path).display().to_string();
+        let note = self.path(&note_key(&place));
         if !note.exists() {
             std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
             std::fs::write(&note, &place).map_err(Error::io("writing", &note))?;
@@ -219,26 +201,10 @@ impl Vault for LocalVault {
     }
 
     async fn sweep(&self) -> Result<Swept> {
-        let staging = self.root.join("staging");
-        let mut swept = Swept::default();
-        for entry in std::fs::read_dir(&staging).map_err(Error::io("listing", &staging))? {
-            let path = entry.map_err(Error::io("listing", &staging))?.path();
-            let Ok(file) = File::options().read(true).write(true).open(&path) else { continue };
-            match file.try_lock() {
-                Ok(()) => match std::fs::remove_file(&path) {
-                    Ok(()) => swept.removed += 1,
-                    // Another sweep was there first, or its maker has just put it into place.
-                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(Error::io("removing", &path)(e)),
-                },
-                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => swept.in_use += 1,
-            }
-        }
-        Ok(swept)
+        self.staging.sweep()
     }
 
     fn free_bytes(&self) -> Result<u64> {
-        let found = rustix::fs::statvfs(&self.root).map_err(|e| Error::io("measuring", &self.root)(e.into()))?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        free_bytes(&self.root)
     }
 }

@@ -5,17 +5,51 @@
 //!   where nobody reads; a crash leaves at most a staged file, which [`Vault::sweep`] removes.
 //! - Packs never change. Storing one that is there puts the new, proven bytes in the place of the old.
 //! - A directory is a cache: it may be missing at any time.
+//! - A vault whose packs are elsewhere keeps copies near, on the local disk, and may lose them at any time. [`Vault::open`]
+//!   never gives a copy of a pack that is gone; [`Vault::open_anew`] never gives a copy.
+//!
+//! Only this folder names object_store.
 
 pub mod local;
+mod objects;
+pub mod s3;
+mod staging;
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::error::Result;
 use crate::names::{MpackKey, RepoId};
+
+/// Where packs are kept.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// As files in a folder.
+    Folder(PathBuf),
+    /// In a bucket.
+    S3(s3::S3Options),
+}
+
+impl Storage {
+    /// The folder on the local disk that is written to: the packs', or where copies of them are kept.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Storage::Folder(folder) => folder,
+            Storage::S3(options) => &options.spool,
+        }
+    }
+}
+
+impl From<PathBuf> for Storage {
+    fn from(folder: PathBuf) -> Storage {
+        Storage::Folder(folder)
+    }
+}
 
 /// A file in staging: nobody reads it until it is stored, and dropping it removes it.
 #[must_use = "a staged file is removed when it is dropped"]
@@ -28,6 +62,16 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// A file that lies at a path, open for reading and writing and locked: for adapters.
+    pub fn new(file: File, path: PathBuf) -> Staged {
+        Staged { file, path, kept: false }
+    }
+
+    /// It has been moved to its place.
+    fn keep(mut self) {
+        self.kept = true;
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
@@ -74,6 +118,46 @@ pub struct Swept {
     pub in_use: u64,
 }
 
+/// A pack that a run will read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The pack.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The only bytes of it that will be read, in order and apart; none: all of it may be.
+    pub parts: Option<Vec<Range<u64>>>,
+}
+
+impl Wanted {
+    /// Bytes of it that will be read.
+    pub fn to_read(&self) -> u64 {
+        self.parts.as_ref().map_or(self.bytes, |parts| parts.iter().map(|part| part.end - part.start).sum())
+    }
+}
+
+/// What reading some packs takes of the local disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near {
+    /// Bytes of those packs that are not near yet.
+    pub to_download: u64,
+    /// Bytes of packs that may be near at once.
+    pub budget: u64,
+}
+
+/// What was asked of the place that packs are in, since the vault was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests, with those that failed and were tried again.
+    pub requests: u64,
+    /// Those of them that write or list: they cost some twelve times as much as others.
+    pub dear: u64,
+    /// Bytes sent.
+    pub bytes_up: u64,
+    /// Bytes received.
+    pub bytes_down: u64,
+}
+
 /// Packs, their directories, and answers to fetches.
 #[async_trait]
 pub trait Vault: Send + Sync + std::fmt::Debug {
@@ -83,8 +167,21 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Where a pack is, or would be.
     fn place_of(&self, key: &MpackKey) -> String;
 
-    /// Where a pack can be got.
-    fn url_of(&self, key: &MpackKey) -> String;
+    /// Where a pack can be got, for at least as long as `ttl`.
+    async fn url_of(&self, key: &MpackKey, ttl: Duration) -> Result<String>;
+
+    /// The longest that a URL can be good; none: for ever.
+    fn longest_url(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The folder on the local disk that is written to.
+    fn folder(&self) -> PathBuf;
+
+    /// Whether packs must be brought near before they are read: then it pays to say beforehand which, and which parts of them.
+    fn is_far(&self) -> bool {
+        false
+    }
 
     /// A new file in staging. `name` must be unused: 16 fresh random bytes.
     ///
@@ -98,14 +195,45 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Opens a pack; `None` when it is not there.
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>>;
 
+    /// Opens what is really stored under a key, past any copy.
+    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.open(key).await
+    }
+
+    /// Opens a pack for a run: a copy will do, whether the pack itself is still there or not.
+    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.open(key).await
+    }
+
+    /// Drops the copy of a pack; whether there was one. Then the pack is better than its copy, or no worse.
+    async fn forget_copy(&self, _key: &MpackKey) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Gets packs near before a run reads them, many at once. Gives those, by their place in `wanted`, of which it got only the parts: elsewhere
+    /// their bytes may be anything. What is not there is left out: whoever opens it will see.
+    async fn prefetch(&self, _wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+        Ok(Vec::new())
+    }
+
+    /// What getting packs near takes; each with its size in bytes.
+    fn near(&self, _packs: &[(MpackKey, u64)]) -> Result<Near> {
+        Ok(Near { to_download: 0, budget: u64::MAX })
+    }
+
+    /// What was asked of the place that the packs are in.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+
     /// Keeps a pack's directory. `name` as for [`Vault::stage`].
     async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()>;
 
     /// A pack's directory, unchecked; `None` when there is none.
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>>;
 
-    /// Makes a staged file the answer to a fetch of a repo; gives where it can be got.
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey) -> Result<String>;
+    /// Makes a staged file the answer to a fetch of a repo; gives where it can be got, for at least as long as `ttl`.
+    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String>;
 
     /// Opens an answer; `None` when it is not there.
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>>;
@@ -119,12 +247,12 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// All packs that there are, in no order.
     async fn list(&self) -> Result<Vec<ListedPack>>;
 
-    /// Notes that a catalog has packs here, by where it is. Gives all that have.
-    fn register(&self, catalog: &Path) -> Result<Vec<String>>;
+    /// Notes that a catalog has packs here, by its identity. Gives all that have.
+    async fn register(&self, catalog: &str) -> Result<Vec<String>>;
 
     /// Removes what crashes left in staging.
     async fn sweep(&self) -> Result<Swept>;
 
-    /// Bytes that can still be written.
+    /// Bytes that can still be written to [`Vault::folder`].
     fn free_bytes(&self) -> Result<u64>;
 }

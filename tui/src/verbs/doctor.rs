@@ -6,7 +6,8 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::{Store, StoreOptions};
+use packhouse_host::vault::s3::S3Vault;
+use packhouse_host::{Storage, Store, StoreOptions};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -68,13 +69,22 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     if let Some(catalogs) = catalogs {
         tell(folder("data folder", catalogs))?;
     }
-    if catalogs != Some(&options.packs) {
-        tell(folder("packs folder", &options.packs))?;
+    let packs = options.packs.folder().to_owned();
+    match &options.packs {
+        Storage::Folder(packs) if Some(packs.as_path()) == catalogs => {}
+        Storage::Folder(packs) => tell(folder("packs folder", packs))?,
+        Storage::S3(_) => tell(folder("spool folder", &packs))?,
     }
-    tell(space(&options.packs))?;
+    tell(space(&packs))?;
+    let bucket = bucket(&options.packs).await;
+    let reached = bucket.as_ref().is_none_or(|check| check.status == Status::Ok);
+    bucket.map(&mut tell).transpose()?;
     let other = options.component.take();
-    for check in store(options).await {
-        tell(check)?;
+    // A store whose bucket does not answer can't be opened: that would be the same finding.
+    if reached {
+        for check in store(options).await {
+            tell(check)?;
+        }
     }
     tell(component(other).await)?;
     tell(terminal(output))?;
@@ -118,6 +128,16 @@ fn space(packs: &Path) -> Check {
         }
         Err(error) => Check::warn(CHECK, format!("{} does not tell: {error}", there.display()), WAY_OUT),
     }
+}
+
+/// Whether the bucket answers, where packs are in one.
+async fn bucket(packs: &Storage) -> Option<Check> {
+    const CHECK: &str = "bucket";
+    let Storage::S3(options) = packs else { return None };
+    Some(match S3Vault::ask(options).await {
+        Ok(place) => Check::ok(CHECK, format!("{place} answers, and may be listed")),
+        Err(error) => Check::fail(CHECK, error.to_string(), "docs/operations.md tells what packhouse needs of S3"),
+    })
 }
 
 /// Whether the catalog opens, and every repo can be read from it.

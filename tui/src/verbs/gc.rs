@@ -124,8 +124,12 @@ fn proof(proven: &GcProof) -> String {
 /// What doing it would take.
 fn price(cost: &GcCost) -> String {
     let time = cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", millis(time)));
+    let download = match cost.bytes_to_download {
+        0 => String::new(),
+        bytes_to_download => format!("downloads {}, ", bytes(bytes_to_download)),
+    };
     format!(
-        "reads {}, writes {}, takes {} of disk until the old packs are deleted{time}",
+        "{download}reads {}, writes {}, takes {} of disk until the old packs are deleted{time}",
         bytes(cost.bytes_to_read),
         bytes(cost.bytes_to_write),
         bytes(cost.peak_disk),
@@ -194,7 +198,13 @@ mod tests {
 
     #[test]
     fn a_plan_shows_its_digest_its_cost_and_no_key() {
-        let cost = GcCost { bytes_to_read: 2_097_152, bytes_to_write: 791_982, peak_disk: 802_510, expected_ms: Some(1_500) };
+        let cost = GcCost {
+            bytes_to_read: 2_097_152,
+            bytes_to_download: 0,
+            bytes_to_write: 791_982,
+            peak_disk: 802_510,
+            expected_ms: Some(1_500),
+        };
         let plan = GcReport {
             consolidated_key: None,
             dry_run: Some(true),
@@ -212,6 +222,8 @@ mod tests {
                 "  cost reads 2.00 MiB, writes 773 KiB, takes 784 KiB of disk until the old packs are deleted; about 1.50 s"
             ]
         );
+        let far = GcReport { cost: Some(GcCost { bytes_to_download: 1_048_576, ..cost }), ..plan.clone() };
+        assert!(describe(&far, &plain())[3].starts_with("  cost downloads 1.00 MiB, reads"));
         let first = GcReport { cost: Some(GcCost { expected_ms: None, ..cost }), ..plan };
         assert!(describe(&first, &plain())[3].ends_with("deleted"), "no time is told before one was measured");
     }

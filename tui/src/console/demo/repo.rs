@@ -145,6 +145,7 @@ impl Repo {
         let (bytes, needed) = (self.bytes(), self.packs.iter().map(|pack| pack.needed_bytes).sum());
         let cost = GcCost {
             bytes_to_read: needed + self.repeating().map(|pack| pack.bytes).sum::<u64>() + needed,
+            bytes_to_download: 0,
             bytes_to_write: needed,
             peak_disk: needed + self.entities() * DIRECTORY_ROW,
             expected_ms: Some(Repo::estimate(needed)),

@@ -123,6 +123,9 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     if let Some(cost) = &report.cost {
         let time =
             cost.expected_ms.map_or_else(|| "not known before the first run".to_owned(), |ms| format!("about {}", lasting(ms)));
+        if cost.bytes_to_download > 0 {
+            lines.extend(fact("Downloads", &size(cost.bytes_to_download)));
+        }
         lines.extend(fact("Reads", &size(cost.bytes_to_read)));
         lines.extend(fact("Writes", &size(cost.bytes_to_write)));
         lines.extend(fact("Extra disk", &format!("{} at most, until the old packs are deleted", size(cost.peak_disk))));

@@ -128,7 +128,8 @@ fn chosen(marked: Vec<RepoSummary>, asking: bool) -> Gate {
 }
 
 fn ready() -> PlanState {
-    let cost = GcCost { bytes_to_read: 1_700_000, bytes_to_write: 748_339, peak_disk: 760_000, expected_ms: None };
+    let cost =
+        GcCost { bytes_to_read: 1_700_000, bytes_to_download: 0, bytes_to_write: 748_339, peak_disk: 760_000, expected_ms: None };
     let digest = format!("sha256:{}", "1f".repeat(32));
     PlanState::Ready(Box::new(GcReport {
         plan_digest: Some(digest),

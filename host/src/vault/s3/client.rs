@@ -1,0 +1,251 @@
+//! Where the bucket is, and the client that asks it: settings, retries, counting.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum, S3ConditionalPut};
+use object_store::client::{
+    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
+};
+use object_store::path::Path as Key;
+use object_store::{BackoffConfig, RetryConfig};
+
+use super::super::Traffic;
+use super::failed::failed;
+use crate::error::{Error, Result};
+
+/// Bytes of packs that are kept near when nobody says otherwise.
+const BUDGET: u64 = 16 << 30;
+
+/// How long one thing is tried again when nobody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long one request may take: its answer is at most a part of a few MiB.
+const ONE_REQUEST: &str = "120 seconds";
+
+/// Where packs are in a bucket, and how it is asked.
+#[derive(Clone)]
+pub struct S3Options {
+    /// `s3://BUCKET` or `s3://BUCKET/PREFIX`.
+    pub url: String,
+    /// Folder on the local disk for copies of packs, and for packs that are being made. Stores may share it.
+    pub spool: PathBuf,
+    /// Bytes of copies that are kept there.
+    pub budget: u64,
+    /// How long a request that fails is tried again, with growing pauses, before it is an error.
+    pub patience: Duration,
+    /// `AWS_…` variables that go before those of the environment.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Without the settings: there are secrets among them.
+impl std::fmt::Debug for S3Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Options")
+            .field("url", &self.url)
+            .field("spool", &self.spool)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+impl S3Options {
+    /// A bucket with the settings of the environment: `AWS_…`, and `PACKHOUSE_SPOOL_BYTES` and `PACKHOUSE_S3_PATIENCE` (seconds).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the URL or a variable is not understood.
+    pub fn from_env(url: &str, spool: PathBuf) -> Result<S3Options> {
+        let (budget, patience) = (number("PACKHOUSE_SPOOL_BYTES")?, number("PACKHOUSE_S3_PATIENCE")?);
+        let options = S3Options {
+            url: url.to_owned(),
+            spool,
+            budget: budget.unwrap_or(BUDGET),
+            patience: patience.map_or(PATIENCE, Duration::from_secs),
+            settings: Vec::new(),
+        };
+        split(url).map(|_| options)
+    }
+}
+
+fn number(variable: &str) -> Result<Option<u64>> {
+    let Some(value) = std::env::var_os(variable) else { return Ok(None) };
+    let number = value.to_str().and_then(|value| value.trim().parse().ok());
+    number.map(Some).ok_or_else(|| Error::Usage(format!("{variable} is {}: a whole number is expected", value.to_string_lossy())))
+}
+
+/// Bucket and prefix of a URL.
+fn split(url: &str) -> Result<(String, Key)> {
+    let usage = |why: &str| Error::Usage(format!("--storage {url}: {why}; s3://BUCKET or s3://BUCKET/PREFIX is expected"));
+    let rest = url.strip_prefix("s3://").ok_or_else(|| usage("it does not begin with s3://"))?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if bucket.is_empty() || !bucket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+        return Err(usage("that is no name of a bucket"));
+    }
+    if prefix.contains(['?', '#', '%']) {
+        return Err(usage("a prefix has no `?`, `#` or `%`"));
+    }
+    let prefix = Key::parse(prefix).map_err(|_| usage("that is no prefix of objects"))?;
+    Ok((bucket.to_owned(), prefix))
+}
+
+/// Where the packs are.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    bucket: String,
+    prefix: Key,
+    /// The server, where it is not Amazon's.
+    endpoint: Option<String>,
+}
+
+impl Place {
+    /// A key within the prefix.
+    pub(super) fn within(&self, key: &Key) -> Key {
+        Key::from_iter(self.prefix.parts().chain(key.parts()))
+    }
+
+    /// An object, for messages.
+    pub(super) fn object(&self, key: &Key) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    /// All of it, for messages.
+    pub(super) fn all(&self) -> String {
+        if self.prefix == Key::default() { format!("s3://{}", self.bucket) } else { self.object(&self.prefix) }
+    }
+
+    /// The server, for messages.
+    pub(super) fn server(&self) -> &str {
+        self.endpoint.as_deref().unwrap_or("Amazon S3")
+    }
+}
+
+/// Makes the client of a bucket; asks it nothing.
+pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+    // Whoever else was first has the same need: one for the process. It is asked for when the first connection is made.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (bucket, prefix) = split(&options.url)?;
+    let mut builder = AmazonS3Builder::from_env();
+    for (name, value) in &options.settings {
+        let key: AmazonS3ConfigKey =
+            name.to_ascii_lowercase().parse().map_err(|_| Error::Usage(format!("{name} is no setting of S3")))?;
+        builder = builder.with_config(key, value);
+    }
+    let endpoint =
+        [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint].iter().find_map(|key| builder.get_config_value(key));
+    let place = Place { bucket: bucket.clone(), prefix, endpoint };
+    let time = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
+    if std::env::var_os("AWS_TIMEOUT").is_none() {
+        builder = builder.with_config(time, ONE_REQUEST);
+    }
+    if place.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        builder = builder.with_allow_http(true);
+    }
+    let meter = Arc::<Meter>::default();
+    let builder = builder
+        .with_bucket_name(bucket)
+        .with_conditional_put(S3ConditionalPut::Disabled)
+        .with_checksum_algorithm(Checksum::SHA256)
+        // One DELETE an object: not every store knows how to delete many at once.
+        .with_disable_bulk_delete(true)
+        .with_http_connector(Metered(meter.clone()));
+    let failing = |e| failed("opening", place.all(), &place, e);
+    // Credentials may have to be asked for. Where there are none, that is told soon.
+    let asking = builder.clone().with_retry(retries(options.patience.min(Duration::from_secs(5)))).build().map_err(failing)?;
+    let store =
+        builder.with_credentials(asking.credentials().clone()).with_retry(retries(options.patience)).build().map_err(failing)?;
+    Ok((place, store, meter))
+}
+
+/// Tries again with growing pauses for as long as the patience lasts.
+fn retries(patience: Duration) -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: (patience / 4).clamp(Duration::from_millis(200), Duration::from_secs(8)),
+        base: 2.0,
+    };
+    RetryConfig { backoff, max_retries: 1000, retry_timeout: patience }
+}
+
+/// Counts requests and bytes.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    requests: AtomicU64,
+    dear: AtomicU64,
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn read(&self) -> Traffic {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Traffic { requests: of(&self.requests), dear: of(&self.dear), bytes_up: of(&self.up), bytes_down: of(&self.down) }
+    }
+}
+
+/// Makes clients that count.
+#[derive(Debug)]
+struct Metered(Arc<Meter>);
+
+impl HttpConnector for Metered {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(Counting { client, meter: self.0.clone() }))
+    }
+}
+
+#[derive(Debug)]
+struct Counting {
+    client: HttpClient,
+    meter: Arc<Meter>,
+}
+
+#[async_trait]
+impl HttpService for Counting {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let add = |count: &AtomicU64, n: u64| count.fetch_add(n, Ordering::Relaxed);
+        let method = request.method().as_str();
+        let (reads, removes) = (method == "GET", method == "DELETE");
+        let lists = reads && request.uri().query().is_some_and(|query| query.contains("list-type"));
+        add(&self.meter.requests, 1);
+        // Deleting is free.
+        add(&self.meter.dear, u64::from(lists || !(reads || removes || method == "HEAD")));
+        add(&self.meter.up, request.body().content_length() as u64);
+        let response = self.client.execute(request).await?;
+        // The length of what a HEAD is about is not sent.
+        let length = response.headers().get("content-length").filter(|_| reads);
+        let length = length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse().ok());
+        add(&self.meter.down, length.unwrap_or(0));
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_bucket_and_a_prefix() {
+        for (url, bucket, prefix) in
+            [("s3://b", "b", ""), ("s3://b/", "b", ""), ("s3://my.bucket-1/packs/of/all/", "my.bucket-1", "packs/of/all")]
+        {
+            let (found, key) = split(url).unwrap();
+            assert_eq!((found.as_str(), key.as_ref()), (bucket, prefix), "{url}");
+        }
+        for bad in
+            ["s3:b", "s3://", "s3:///p", "s3://u@h/p", "s3://h:80/p", "s3://b/p?x", "s3://b/a//b", "s3://b/../c", "file:///b"]
+        {
+            assert!(matches!(split(bad), Err(Error::Usage(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn options_are_shown_without_their_secrets() {
+        let settings = vec![("AWS_SECRET_ACCESS_KEY".to_owned(), "hush".to_owned())];
+        let options = S3Options { settings, ..S3Options::from_env("s3://b/p", "spool".into()).unwrap() };
+        assert!(!format!("{options:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,352 @@
+//! The vault in a bucket: S3, or what speaks its language.
+//!
+//! ```text
+//! PREFIX/packs/ab/abcd….mpack     a pack, by its key            SPOOL/packs/ab/abcd….ETAG   a copy of it
+//! PREFIX/packs/ab/abcd….dir       its directory                 SPOOL/staging/…             being made or downloaded
+//! PREFIX/answers/REPO/abcd….mpack an assembled answer
+//! PREFIX/catalogs/abcd…           where a catalog is that has packs here
+//! ```
+//!
+//! A pack is made and proven in staging, on the local disk, and uploaded when its key is known: in one request, or in parts that
+//! become an object when all are there. Packs are read from copies (the spool), which are downloaded in parts and whose hash is
+//! compared with their key. See `docs/decisions/0010-s3.md`.
+
+mod client;
+mod download;
+mod failed;
+mod near;
+mod parts;
+mod spool;
+mod upload;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
+use object_store::aws::AmazonS3;
+use object_store::path::Path as Key;
+use object_store::signer::{Method, Signer};
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::Semaphore;
+
+use self::client::{Meter, Place, connect};
+use self::failed::{failed, is_gone};
+use self::parts::{PART, PERMIT};
+use self::spool::Spool;
+use self::upload::Body;
+use super::objects::{answer_key, listed, note_key, pack_key};
+use super::staging::{Staging, free_bytes};
+use super::{ListedPack, Near, Staged, StoredPack, Swept, Traffic, Vault, Wanted};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoId};
+
+pub use self::client::S3Options;
+
+/// The longest that S3 lets a URL be good.
+const LONGEST_URL: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Parts that are downloaded at once, of all packs together: that is what it takes of memory.
+const AT_ONCE: u64 = 8;
+
+/// A vault in a bucket.
+#[derive(Debug)]
+pub struct S3Vault {
+    place: Place,
+    store: Arc<AmazonS3>,
+    meter: Arc<Meter>,
+    spool: Spool,
+    staging: Staging,
+    folder: PathBuf,
+    /// One for each [`PERMIT`] bytes that may be on their way.
+    permits: Semaphore,
+    /// Packs that are being brought near: each by one at a time.
+    gates: Mutex<BTreeMap<MpackKey, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl S3Vault {
+    /// Opens a vault, and asks the bucket whether it is there and may be listed. The spool is made on first use.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a URL that is none; [`Error::Storage`] when the bucket does not answer; when the spool can't be made.
+    pub async fn open(options: &S3Options) -> Result<S3Vault> {
+        let (place, store, meter) = connect(options)?;
+        answers(&place, &store).await?;
+        std::fs::create_dir_all(&options.spool).map_err(Error::io("making", &options.spool))?;
+        let folder = options.spool.canonicalize().map_err(Error::io("finding", &options.spool))?;
+        let vault = S3Vault {
+            place,
+            store: Arc::new(store),
+            meter,
+            spool: Spool::open(&folder, options.budget)?,
+            staging: Staging::open(&folder)?,
+            folder,
+            permits: Semaphore::new((AT_ONCE * PART / PERMIT) as usize),
+            gates: Mutex::default(),
+        };
+        Ok(vault)
+    }
+
+    /// Asks the bucket whether it is there and may be listed, and makes nothing; gives where it is.
+    ///
+    /// # Errors
+    /// As for [`S3Vault::open`].
+    pub async fn ask(options: &S3Options) -> Result<String> {
+        let (place, store, _) = connect(options)?;
+        answers(&place, &store).await?;
+        Ok(format!("{} ({})", place.all(), place.server()))
+    }
+
+    fn object(&self, key: &MpackKey, ending: &str) -> Key {
+        self.place.within(&pack_key(key, ending))
+    }
+
+    fn answer(&self, repo: &RepoId, key: &MpackKey) -> Key {
+        self.place.within(&answer_key(repo, key))
+    }
+
+    /// Translates an error about an object.
+    fn failed(&self, doing: &'static str, object: &Key, error: object_store::Error) -> Error {
+        failed(doing, self.place.object(object), &self.place, error)
+    }
+
+    /// Fails before something is downloaded that the disk can't hold.
+    fn need_space(&self, bytes: u64) -> Result<()> {
+        if free_bytes(&self.folder)? >= bytes {
+            return Ok(());
+        }
+        let source = std::io::Error::new(
+            std::io::ErrorKind::StorageFull,
+            format!("a copy of a pack needs {bytes} bytes more, and they are not free"),
+        );
+        Err(Error::Io { doing: "writing to", path: self.folder.clone(), source })
+    }
+
+    /// What an object is, without its bytes; `None` when it is not there.
+    async fn head(&self, object: &Key) -> Result<Option<ObjectMeta>> {
+        match self.store.head(object).await {
+            Ok(found) => Ok(Some(found)),
+            Err(e) if is_gone(&e) => Ok(None),
+            Err(e) => Err(self.failed("looking for", object, e)),
+        }
+    }
+
+    /// The gate of a pack that is being brought near.
+    fn gate(&self, key: &MpackKey) -> Arc<tokio::sync::Mutex<()>> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(key).and_then(Weak::upgrade) {
+            return gate;
+        }
+        gates.retain(|_, gate| gate.strong_count() > 0);
+        let gate = Arc::<tokio::sync::Mutex<()>>::default();
+        gates.insert(*key, Arc::downgrade(&gate));
+        gate
+    }
+
+    /// Opens an object that is a pack: a copy of it as it is now, or one that is made.
+    async fn open_object(&self, object: &Key, key: &MpackKey) -> Result<Option<StoredPack>> {
+        if self.spool.has(key)? {
+            let Some(now) = self.head(object).await? else {
+                self.spool.forget(key)?;
+                return Ok(None);
+            };
+            if let Some(copy) = self.spool.of_object(key, now.e_tag.as_deref(), now.size)? {
+                return Ok(Some(copy));
+            }
+            // It was written anew, by whomever: what it is now is looked at.
+            self.spool.forget(key)?;
+        }
+        self.bring(object, key, None).await
+    }
+
+    /// Downloads a pack and keeps the copy, unless somebody else does so. What is not what its key says is given and not kept.
+    async fn bring(&self, object: &Key, key: &MpackKey, expected: Option<u64>) -> Result<Option<StoredPack>> {
+        let gate = self.gate(key);
+        let _alone = gate.lock().await;
+        if let Some(copy) = self.spool.any(key)? {
+            return Ok(Some(copy));
+        }
+        let Some((got, sound)) = self.download_pack(object, key, expected).await? else { return Ok(None) };
+        if !sound {
+            return got.unnamed(self.place.object(object).into()).map(Some);
+        }
+        let (bytes, path) = (got.bytes, got.staged.path().to_owned());
+        let file = got.staged.file.try_clone().map_err(Error::io("opening", &path))?;
+        let path = self.spool.take(got.staged, key, got.etag.as_deref())?.unwrap_or(path);
+        Ok(Some(StoredPack { file, path, bytes }))
+    }
+
+    /// Uploads a staged pack and keeps it as a copy: it is what is read next.
+    async fn put(&self, staged: Staged, object: &Key, key: &MpackKey) -> Result<()> {
+        let etag = self.upload(object, Body::staged(&staged, key)?).await?;
+        self.spool.take(staged, key, etag.as_deref()).map(|_| ())
+    }
+
+    async fn delete(&self, object: &Key) -> Result<()> {
+        match self.store.delete(object).await {
+            Ok(()) => Ok(()),
+            Err(e) if is_gone(&e) => Ok(()),
+            Err(e) => Err(self.failed("removing", object, e)),
+        }
+    }
+
+    async fn sign(&self, object: &Key, ttl: Duration) -> Result<String> {
+        let ttl = ttl.clamp(Duration::from_secs(1), LONGEST_URL);
+        let url =
+            self.store.signed_url(Method::GET, object, ttl).await.map_err(|e| self.failed("signing a URL of", object, e))?;
+        Ok(url.into())
+    }
+}
+
+#[async_trait]
+impl Vault for S3Vault {
+    fn place(&self) -> String {
+        self.place.all()
+    }
+
+    fn place_of(&self, key: &MpackKey) -> String {
+        self.place.object(&self.object(key, "mpack"))
+    }
+
+    async fn url_of(&self, key: &MpackKey, ttl: Duration) -> Result<String> {
+        self.sign(&self.object(key, "mpack"), ttl).await
+    }
+
+    fn longest_url(&self) -> Option<Duration> {
+        Some(LONGEST_URL)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.folder.clone()
+    }
+
+    fn is_far(&self) -> bool {
+        true
+    }
+
+    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+        self.staging.make(&hex::encode(name))
+    }
+
+    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+        self.put(staged, &self.object(key, "mpack"), key).await
+    }
+
+    async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.open_object(&self.object(key, "mpack"), key).await
+    }
+
+    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        let object = self.object(key, "mpack");
+        let got = self.download_pack(&object, key, None).await?;
+        got.map(|(got, _)| got.unnamed(self.place.object(&object).into())).transpose()
+    }
+
+    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        match self.spool.any(key)? {
+            Some(copy) => Ok(Some(copy)),
+            None => self.bring(&self.object(key, "mpack"), key, None).await,
+        }
+    }
+
+    async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
+        self.spool.forget(key)
+    }
+
+    async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+        self.bring_all(wanted).await
+    }
+
+    fn near(&self, packs: &[(MpackKey, u64)]) -> Result<Near> {
+        let mut to_download = 0;
+        for (key, bytes) in packs {
+            to_download += if self.spool.has(key)? { 0 } else { *bytes };
+        }
+        Ok(Near { to_download, budget: self.spool.budget() })
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.meter.read()
+    }
+
+    async fn put_directory(&self, key: &MpackKey, bytes: &[u8], _name: [u8; 16]) -> Result<()> {
+        self.upload(&self.object(key, "dir"), Body::Bytes(bytes.into())).await.map(|_| ())
+    }
+
+    async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
+        self.download_bytes(&self.object(key, "dir")).await
+    }
+
+    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
+        let object = self.answer(repo, key);
+        self.put(staged, &object, key).await?;
+        self.sign(&object, ttl).await
+    }
+
+    async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.open_object(&self.answer(repo, key), key).await
+    }
+
+    async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
+        self.delete(&self.answer(repo, key)).await
+    }
+
+    async fn remove(&self, key: &MpackKey) -> Result<()> {
+        // The directory first: a pack without one is whole, one without a pack is nothing.
+        self.delete(&self.object(key, "dir")).await?;
+        self.delete(&self.object(key, "mpack")).await?;
+        self.spool.forget(key).map(|_| ())
+    }
+
+    async fn list(&self) -> Result<Vec<ListedPack>> {
+        let packs = self.place.within(&Key::from("packs"));
+        let objects = self.store.list(Some(&packs));
+        let found = objects.try_filter_map(|object| std::future::ready(Ok(listed(&object)))).try_collect();
+        found.await.map_err(|e| self.failed("listing", &packs, e))
+    }
+
+    async fn register(&self, catalog: &str) -> Result<Vec<String>> {
+        let mine = note_of(catalog);
+        let notes = self.place.within(&Key::from("catalogs"));
+        let here = self.place.within(&note_key(&mine));
+        let found = self.store.list(Some(&notes)).map_ok(|note| note.location).try_collect::<Vec<Key>>();
+        let mut found = found.await.map_err(|e| self.failed("listing", &notes, e))?;
+        let known = found.len();
+        found.retain(|note| *note != here);
+        let mut places = vec![mine.clone()];
+        for note in &found {
+            let text = self.download_bytes(note).await?.unwrap_or_default();
+            places.push(String::from_utf8_lossy(&text).into_owned());
+        }
+        if known == found.len() {
+            self.upload(&here, Body::Bytes(mine.into_bytes().into())).await?;
+        }
+        Ok(places)
+    }
+
+    async fn sweep(&self) -> Result<Swept> {
+        self.staging.sweep()
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
+        free_bytes(&self.folder)
+    }
+}
+
+/// Whether the bucket answers, and may be listed.
+async fn answers(place: &Place, store: &AmazonS3) -> Result<()> {
+    let answer = store.list(Some(&place.within(&Key::from("catalogs")))).next().await.transpose();
+    answer.map(|_| ()).map_err(|e| failed("opening", place.all(), place, e))
+}
+
+/// What the note of a catalog says. A file of the same name on another machine is another catalog.
+fn note_of(catalog: &str) -> String {
+    if Path::new(catalog).is_absolute() {
+        format!("{}:{catalog}", rustix::system::uname().nodename().to_string_lossy())
+    } else {
+        catalog.to_owned()
+    }
+}

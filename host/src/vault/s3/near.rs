@@ -1,0 +1,122 @@
+//! Bringing the packs of a run near, many at once: whole, as copies that are kept; or, of large packs, the parts that are read.
+
+use std::ops::Range;
+use std::path::Path;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::S3Vault;
+use crate::error::Result;
+use crate::names::MpackKey;
+use crate::vault::{StoredPack, Wanted};
+
+/// Packs that are brought at once. How many bytes of them is bounded elsewhere.
+const PACKS_AT_ONCE: usize = 16;
+/// Bytes between two parts that are rather got than left out: asking twice takes longer.
+const GAP: u64 = 512 << 10;
+/// A pack up to here is got whole: that is one request.
+const SMALL: u64 = 4 << 20;
+/// Packs of which only parts are held: each is an open file until the run ends.
+const PARTLY: usize = 64;
+
+/// How a pack is brought near.
+enum How {
+    Whole,
+    Parts(Vec<Range<u64>>),
+}
+
+impl S3Vault {
+    /// Brings packs near; gives those of which it got only parts.
+    pub(super) async fn bring_all(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+        let jobs = self.jobs(wanted)?;
+        let brought = stream::iter(jobs).map(|(n, how)| async move {
+            let partly = self.bring_one(&wanted[n], how).await?;
+            Ok(partly.map(|stored| (n, stored)))
+        });
+        brought.buffer_unordered(PACKS_AT_ONCE).try_filter_map(|partly| std::future::ready(Ok(partly))).try_collect().await
+    }
+
+    /// What to do for each. Whole packs that the spool could not hold together are left to be got when they are read.
+    fn jobs(&self, wanted: &[Wanted]) -> Result<Vec<(usize, How)>> {
+        let (mut jobs, mut partly, mut whole) = (Vec::new(), 0, 0);
+        for (n, pack) in wanted.iter().enumerate() {
+            let parts = pack.parts.as_deref().map(|parts| joined(parts, GAP));
+            match parts {
+                Some(parts) if partly < PARTLY && pays(&parts, pack.bytes) && !self.spool.has(&pack.key)? => {
+                    partly += 1;
+                    jobs.push((n, How::Parts(parts)));
+                }
+                _ => {
+                    whole += pack.bytes;
+                    if whole <= self.spool.budget() {
+                        jobs.push((n, How::Whole));
+                    }
+                }
+            }
+        }
+        Ok(jobs)
+    }
+
+    async fn bring_one(&self, pack: &Wanted, how: How) -> Result<Option<StoredPack>> {
+        let object = self.object(&pack.key, "mpack");
+        match how {
+            How::Parts(parts) => self.download_parts(&object, &parts, Path::new(&self.place.object(&object))).await,
+            How::Whole => self.bring_whole(&pack.key, pack.bytes).await.map(|()| None),
+        }
+    }
+
+    /// Makes sure that there is a copy of a pack, and that it is one of a pack that is there.
+    async fn bring_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
+        let object = self.object(key, "mpack");
+        if self.spool.has(key)? {
+            let current = match self.head(&object).await? {
+                Some(now) => self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_some(),
+                None => {
+                    self.spool.forget(key)?;
+                    return Ok(());
+                }
+            };
+            if current {
+                return Ok(());
+            }
+            self.spool.forget(key)?;
+        }
+        self.bring(&object, key, Some(bytes)).await.map(|_| ())
+    }
+}
+
+/// Whether getting parts is so much less than the pack that the pack need not be kept.
+fn pays(parts: &[Range<u64>], bytes: u64) -> bool {
+    bytes > SMALL && parts.iter().map(|part| part.end - part.start).sum::<u64>() < bytes / 2
+}
+
+/// Ranges, in order, with those in one that lie near each other.
+fn joined(parts: &[Range<u64>], gap: u64) -> Vec<Range<u64>> {
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        match joined.last_mut() {
+            Some(last) if part.start <= last.end.saturating_add(gap) => last.end = last.end.max(part.end),
+            _ => joined.push(part.clone()),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is a list of ranges here")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_neighbours_are_one_request() {
+        assert_eq!(joined(&[0..10, 15..20, 20..30, 41..50, 45..48], 5), [0..30, 41..50]);
+        assert_eq!(joined(&[3..3], 5), []);
+    }
+
+    #[test]
+    fn parts_are_got_only_where_they_are_little_of_a_large_pack() {
+        assert!(pays(&[0..10], SMALL + 1));
+        assert!(!pays(&[0..10], SMALL));
+        assert!(!pays(&[0..SMALL], 2 * SMALL));
+    }
+}

@@ -1,0 +1,221 @@
+//! Copies of packs on the local disk, the least recently used of which make room for others.
+//!
+//! ```text
+//! packs/ab/abcd….ETAG   a copy; ETAG stands for which object it is a copy of
+//! staging/…             being downloaded, or being made
+//! ```
+//!
+//! Copies are named by what is in them, so stores and processes may share a spool. A copy is renamed into place when it is whole and its hash
+//! was found to be its key; whoever has it open goes on reading when it is evicted. Nothing waits for the disk: a copy that a crash of the
+//! machine spoiled is found as damage, dropped, and downloaded again.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use ring::digest::{SHA256, digest};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+
+use super::super::{Staged, StoredPack};
+use crate::error::{Error, Result};
+use crate::names::MpackKey;
+
+/// The copies in a folder.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: PathBuf,
+    budget: u64,
+}
+
+/// A copy that may be evicted.
+struct Copy {
+    used: SystemTime,
+    bytes: u64,
+    path: PathBuf,
+}
+
+/// A short name for an object's ETag.
+fn short(etag: Option<&str>) -> String {
+    hex::encode(&digest(&SHA256, etag.unwrap_or_default().as_bytes()).as_ref()[..8])
+}
+
+impl Spool {
+    /// The spool of a folder, which holds at most so many bytes of copies. Made on first use.
+    pub(super) fn open(root: &Path, budget: u64) -> Result<Spool> {
+        let folder = root.join("packs");
+        std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+        Ok(Spool { folder, budget })
+    }
+
+    pub(super) fn budget(&self) -> u64 {
+        self.budget
+    }
+
+    fn of(&self, key: &MpackKey) -> PathBuf {
+        self.folder.join(&key.hex()[..2])
+    }
+
+    /// The copies of a pack: more than one only where its object was written anew.
+    fn copies(&self, key: &MpackKey) -> Result<Vec<PathBuf>> {
+        let (folder, name) = (self.of(key), key.hex());
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("listing", &folder)(e)),
+        };
+        let names = entries.map(|entry| entry.map(|entry| entry.path()).map_err(Error::io("listing", &folder)));
+        let of_pack = |path: &PathBuf| path.file_stem().is_some_and(|stem| *stem == *name);
+        names.filter(|path| path.as_ref().map_or(true, of_pack)).collect()
+    }
+
+    /// Whether there is a copy of a pack.
+    pub(super) fn has(&self, key: &MpackKey) -> Result<bool> {
+        self.copies(key).map(|copies| !copies.is_empty())
+    }
+
+    /// Opens a copy of a pack, whichever object it was.
+    pub(super) fn any(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        for path in self.copies(key)? {
+            if let Some(found) = open(path)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens the copy of an object that has an ETag and a size.
+    pub(super) fn of_object(&self, key: &MpackKey, etag: Option<&str>, bytes: u64) -> Result<Option<StoredPack>> {
+        let path = self.of(key).join(format!("{}.{}", key.hex(), short(etag)));
+        Ok(open(path)?.filter(|found| found.bytes == bytes))
+    }
+
+    /// Takes a whole and proven file in, as the copy of an object; gives where it is. One that is larger than the budget is not taken.
+    pub(super) fn take(&self, staged: Staged, key: &MpackKey, etag: Option<&str>) -> Result<Option<PathBuf>> {
+        let bytes = staged.file.metadata().map_err(Error::io("measuring", staged.path()))?.len();
+        if bytes > self.budget {
+            return Ok(None);
+        }
+        let folder = self.of(key);
+        std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+        let path = folder.join(format!("{}.{}", key.hex(), short(etag)));
+        std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
+        touch(&staged.file);
+        staged.keep();
+        self.evict(&path)?;
+        Ok(Some(path))
+    }
+
+    /// Drops all copies of a pack; whether there was one.
+    pub(super) fn forget(&self, key: &MpackKey) -> Result<bool> {
+        let mut any = false;
+        for path in self.copies(key)? {
+            any |= remove(&path)?;
+        }
+        Ok(any)
+    }
+
+    /// Drops the least recently used copies until the others fit. The one that has just come stays.
+    fn evict(&self, newest: &Path) -> Result<()> {
+        let mut copies = self.all()?;
+        let mut total: u64 = copies.iter().map(|copy| copy.bytes).sum();
+        copies.sort_by_key(|copy| copy.used);
+        for copy in copies.iter().filter(|copy| copy.path != newest) {
+            if total <= self.budget {
+                break;
+            }
+            remove(&copy.path)?;
+            total -= copy.bytes;
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Result<Vec<Copy>> {
+        let mut all = Vec::new();
+        for folder in std::fs::read_dir(&self.folder).map_err(Error::io("listing", &self.folder))? {
+            let folder = folder.map_err(Error::io("listing", &self.folder))?.path();
+            for entry in std::fs::read_dir(&folder).map_err(Error::io("listing", &folder))? {
+                let path = entry.map_err(Error::io("listing", &folder))?.path();
+                // Another process may have evicted it since.
+                let Ok(found) = path.metadata() else { continue };
+                all.push(Copy { used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH), bytes: found.len(), path });
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn open(path: PathBuf) -> Result<Option<StoredPack>> {
+    match File::open(&path) {
+        Ok(file) => {
+            touch(&file);
+            let bytes = file.metadata().map_err(Error::io("measuring", &path))?.len();
+            Ok(Some(StoredPack { file, path, bytes }))
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io("opening", &path)(e)),
+    }
+}
+
+/// Says that a copy was used now. On a disk that can't be written it is evicted sooner than it should, and nothing else.
+fn touch(file: &File) {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
+}
+
+fn remove(path: &Path) -> Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io("removing", path)(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::staging::Staging;
+
+    fn staged(folder: &Path, bytes: usize) -> Staged {
+        let staged = Staging::open(folder).unwrap().make_any().unwrap();
+        staged.file.set_len(bytes as u64).unwrap();
+        staged
+    }
+
+    fn key(n: u8) -> MpackKey {
+        MpackKey::new([n; 32])
+    }
+
+    #[test]
+    fn the_least_recently_used_copies_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 100).unwrap();
+        let long_ago = |key: &MpackKey, seconds: u64| {
+            let copy = File::options().write(true).open(&spool.copies(key).unwrap()[0]).unwrap();
+            copy.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+        };
+        for n in [1, 2] {
+            assert!(spool.take(staged(folder.path(), 40), &key(n), None).unwrap().is_some());
+            long_ago(&key(n), u64::from(n));
+        }
+        // Opening one is using it.
+        let first = spool.any(&key(1)).unwrap().unwrap();
+        assert!(spool.take(staged(folder.path(), 40), &key(3), None).unwrap().is_some());
+        assert_eq!([1, 2, 3].map(|n| spool.has(&key(n)).unwrap()), [true, false, true]);
+        assert!(spool.take(staged(folder.path(), 100), &key(4), None).unwrap().is_some());
+        assert_eq!([1, 3, 4].map(|n| spool.has(&key(n)).unwrap()), [false, false, true]);
+        assert_eq!(first.file.metadata().unwrap().len(), 40, "who has it open goes on reading");
+        assert!(spool.take(staged(folder.path(), 101), &key(5), None).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_copy_of_an_object_that_was_written_anew_is_not_its_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 100).unwrap();
+        spool.take(staged(folder.path(), 40), &key(1), Some("\"a\"")).unwrap();
+        assert!(spool.of_object(&key(1), Some("\"a\""), 40).unwrap().is_some());
+        assert!(spool.of_object(&key(1), Some("\"b\""), 40).unwrap().is_none());
+        assert!(spool.of_object(&key(1), Some("\"a\""), 41).unwrap().is_none());
+        assert!(spool.forget(&key(1)).unwrap() && !spool.forget(&key(1)).unwrap());
+    }
+}

@@ -1,0 +1,83 @@
+//! An S3 server for tests: s3s-fs over HTTP on the loopback, with its signatures checked, as a process of its own.
+//!
+//! ```text
+//! s3-server ROOT ACCESS_KEY SECRET PORT [stop OP N | refuse OP N]…
+//! ```
+//!
+//! Prints the port that it listens on (0: any), and ends when its stdin does: with whoever started it. `stop`: the process dies, as if
+//! killed, when that operation is asked for the Nth time. `refuse`: that operation is answered with SlowDown its first N times.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Mutex;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s::{S3Result, s3_error};
+use tokio::net::TcpListener;
+
+/// What goes wrong on purpose.
+#[derive(Default)]
+struct Trouble {
+    stop: BTreeMap<String, u64>,
+    refuse: BTreeMap<String, u64>,
+    asked: Mutex<BTreeMap<String, u64>>,
+}
+
+#[async_trait::async_trait]
+impl S3Access for Trouble {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if context.credentials().is_none() {
+            return Err(s3_error!(AccessDenied, "nobody may ask without a signature"));
+        }
+        let name = context.s3_op().name();
+        let times = {
+            let mut asked = self.asked.lock().expect("nobody panics with it");
+            let times = asked.entry(name.to_owned()).or_default();
+            *times += 1;
+            *times
+        };
+        if self.stop.get(name) == Some(&times) {
+            std::process::abort();
+        }
+        if self.refuse.get(name).is_some_and(|first| times <= *first) {
+            return Err(s3_error!(SlowDown, "refused on purpose"));
+        }
+        Ok(())
+    }
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [root, access, secret, port, trouble @ ..] = &words[..] else { panic!("ROOT ACCESS_KEY SECRET PORT are expected") };
+    let mut access_check = Trouble::default();
+    for trouble in trouble.chunks(3) {
+        let [what, op, n] = trouble else { panic!("stop OP N or refuse OP N is expected") };
+        let which = if what == "stop" { &mut access_check.stop } else { &mut access_check.refuse };
+        which.insert(op.clone(), n.parse().expect("a number is expected"));
+    }
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    let files = s3s_fs::FileSystem::new(root).expect("the root is a folder");
+    let mut service = S3ServiceBuilder::new(files);
+    service.set_auth(SimpleAuth::from_single(access, secret.as_str()));
+    service.set_access(access_check);
+    let service = service.build();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    runtime.block_on(async move {
+        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.expect("the loopback can be listened on");
+        println!("{}", listener.local_addr().expect("a listener has an address").port());
+        loop {
+            let Ok((socket, _)) = listener.accept().await else { continue };
+            let service = service.clone();
+            tokio::spawn(async move {
+                let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    });
+}

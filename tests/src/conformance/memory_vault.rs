@@ -1,0 +1,162 @@
+//! A vault in memory: the port's laws in the fewest words.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use packhouse_host::vault::{ListedPack, Staged, StoredPack, Swept, Vault};
+use packhouse_host::{Error, MpackKey, RepoId, Result};
+use tempfile::TempDir;
+
+type Map<K> = Mutex<BTreeMap<K, Arc<Vec<u8>>>>;
+
+/// Packs in memory. Only staging is on the disk: files are what the port is about.
+#[derive(Debug)]
+pub struct MemoryVault {
+    folder: TempDir,
+    packs: Map<MpackKey>,
+    directories: Map<MpackKey>,
+    answers: Map<(String, MpackKey)>,
+    catalogs: Mutex<Vec<String>>,
+}
+
+impl Default for MemoryVault {
+    fn default() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        MemoryVault {
+            folder,
+            packs: Map::default(),
+            directories: Map::default(),
+            answers: Map::default(),
+            catalogs: Mutex::default(),
+        }
+    }
+}
+
+fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Io { doing, path: "memory".into(), source }
+}
+
+fn get<K: Ord>(map: &Map<K>, key: &K) -> Option<Arc<Vec<u8>>> {
+    map.lock().expect("nobody panics with it").get(key).cloned()
+}
+
+/// Reads a staged file whole.
+fn read(staged: &Staged) -> Result<Arc<Vec<u8>>> {
+    let read = || {
+        let mut bytes = vec![0; staged.file.metadata()?.len() as usize];
+        staged.file.read_exact_at(&mut bytes, 0)?;
+        Ok(Arc::new(bytes))
+    };
+    read().map_err(failed("reading"))
+}
+
+fn opened(bytes: Option<Arc<Vec<u8>>>) -> Result<Option<StoredPack>> {
+    let Some(bytes) = bytes else { return Ok(None) };
+    let mut file = tempfile::tempfile().map_err(failed("making"))?;
+    file.write_all(&bytes).map_err(failed("writing"))?;
+    Ok(Some(StoredPack { file, path: "memory".into(), bytes: bytes.len() as u64 }))
+}
+
+impl MemoryVault {
+    /// What a URL of this vault leads to.
+    pub fn follow(&self, url: &str) -> Option<Vec<u8>> {
+        let key = |text: &str| text.parse::<MpackKey>().ok();
+        let found = match url.strip_prefix("memory:")?.rsplit_once('/') {
+            Some((repo, pack)) => get(&self.answers, &(repo.to_owned(), key(pack)?)),
+            None => get(&self.packs, &key(url.strip_prefix("memory:")?)?),
+        };
+        found.map(|bytes| bytes.to_vec())
+    }
+}
+
+#[async_trait]
+impl Vault for MemoryVault {
+    fn place(&self) -> String {
+        "memory".into()
+    }
+    fn place_of(&self, key: &MpackKey) -> String {
+        format!("memory:{key}")
+    }
+    async fn url_of(&self, key: &MpackKey, _ttl: Duration) -> Result<String> {
+        Ok(self.place_of(key))
+    }
+    fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+        let path = self.folder.path().join(hex::encode(name));
+        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed("making"))?;
+        file.lock().map_err(failed("locking"))?;
+        Ok(Staged::new(file, path))
+    }
+    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+        self.packs.lock().expect("nobody panics with it").insert(*key, read(&staged)?);
+        Ok(())
+    }
+    async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        opened(get(&self.packs, key))
+    }
+    async fn put_directory(&self, key: &MpackKey, bytes: &[u8], _name: [u8; 16]) -> Result<()> {
+        self.directories.lock().expect("nobody panics with it").insert(*key, Arc::new(bytes.to_vec()));
+        Ok(())
+    }
+    async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
+        Ok(get(&self.directories, key).map(|bytes| bytes.to_vec()))
+    }
+    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
+        self.answers.lock().expect("nobody panics with it").insert((repo.0.clone(), *key), read(&staged)?);
+        Ok(format!("memory:{}/{key}", repo.0))
+    }
+    async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
+        opened(get(&self.answers, &(repo.0.clone(), *key)))
+    }
+    async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
+        self.answers.lock().expect("nobody panics with it").remove(&(repo.0.clone(), *key));
+        Ok(())
+    }
+    async fn remove(&self, key: &MpackKey) -> Result<()> {
+        self.directories.lock().expect("nobody panics with it").remove(key);
+        self.packs.lock().expect("nobody panics with it").remove(key);
+        Ok(())
+    }
+    async fn list(&self) -> Result<Vec<ListedPack>> {
+        let packs = self.packs.lock().expect("nobody panics with it");
+        let listed = |(key, bytes): (&MpackKey, &Arc<Vec<u8>>)| ListedPack {
+            key: *key,
+            bytes: bytes.len() as u64,
+            modified: Timestamp::UNIX_EPOCH,
+        };
+        Ok(packs.iter().map(listed).collect())
+    }
+    async fn register(&self, catalog: &str) -> Result<Vec<String>> {
+        let mut catalogs = self.catalogs.lock().expect("nobody panics with it");
+        if !catalogs.iter().any(|known| known == catalog) {
+            catalogs.push(catalog.to_owned());
+        }
+        Ok(catalogs.clone())
+    }
+    async fn sweep(&self) -> Result<Swept> {
+        let mut swept = Swept::default();
+        for entry in std::fs::read_dir(self.folder.path()).map_err(failed("listing"))? {
+            let path = entry.map_err(failed("listing"))?.path();
+            match File::open(&path).map_err(failed("opening"))?.try_lock() {
+                Ok(()) => {
+                    std::fs::remove_file(&path).map_err(failed("removing"))?;
+                    swept.removed += 1;
+                }
+                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => swept.in_use += 1,
+            }
+        }
+        Ok(swept)
+    }
+    fn free_bytes(&self) -> Result<u64> {
+        Ok(u64::MAX)
+    }
+}
