@@ -175,10 +175,15 @@ impl Packhouse {
 
     /// A store with an empty repo `a/b`, whose packs are in a bucket.
     pub fn on_s3(server: &S3Server) -> Self {
-        let store = Packhouse::new().with_env("PACKHOUSE_STORAGE_URL", &server.url(PREFIX));
-        let store = server.env().iter().fold(store, |store, (name, value)| store.with_env(name, value));
+        let store = Packhouse::new().in_bucket(server);
         store.run(["repo", "create", "a/b"]).ok();
         store
+    }
+
+    /// With its packs in a bucket.
+    pub fn in_bucket(self, server: &S3Server) -> Self {
+        let store = self.with_env("PACKHOUSE_STORAGE_URL", &server.url(PREFIX));
+        server.env().iter().fold(store, |store, (name, value)| store.with_env(name, value))
     }
 
     /// With something in the environment of its calls.

@@ -11,11 +11,13 @@
 //! * [`corpus`]: what is on the tapes in `fixtures/tapes`.
 //! * [`conformance`]: what every adapter of a port must do.
 //! * [`s3`]: an S3 server, as a process.
+//! * [`cases`]: repos of a size, for benchmarks.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
 //! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own.
 
 pub mod binary;
+pub mod cases;
 pub mod conformance;
 pub mod corpus;
 pub mod faulty;

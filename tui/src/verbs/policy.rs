@@ -65,12 +65,10 @@ fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {
         (true, None) => output.paint(Tone::Warn, "due"),
         (false, _) => output.paint(Tone::Good, "not due"),
     };
-    let sizes = format!(
-        "{}, {}, {} of them consolidated",
-        some(check.packs, "pack"),
-        bytes(check.bytes),
-        bytes(check.consolidated_bytes)
-    );
+    let mut sizes = format!("{}, {}", some(check.packs, "pack"), bytes(check.bytes));
+    if check.packs > 1 {
+        sizes.push_str(&format!(", {} of them consolidated", bytes(check.consolidated_bytes)));
+    }
     let mut lines = vec![format!("{name}  {verdict}  {sizes}")];
     lines.extend(check.reasons.iter().map(|reason| format!("  {reason}")));
     lines
