@@ -185,7 +185,11 @@ pub fn copy(from: &Path, to: &Path) {
     place::copy_catalog(from, to);
 }
 
-fn copy_files(from: &Path, to: &Path) {
+/// Copies the files of a folder.
+///
+/// # Panics
+/// When they can't be copied.
+pub fn copy_files(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder can be made");
     for entry in std::fs::read_dir(from).expect("a folder can be listed") {
         let path = entry.expect("a listed file is there").path();

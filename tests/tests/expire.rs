@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use packhouse_host::sandbox::Sandbox;
@@ -142,9 +143,14 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         let theirs_too = StoreOptions { world: Arc::new(SystemWorld), ..options(&store.data()) };
         let pusher = faulty::open(theirs_too, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
         let (file, repo) = (store.file(&on_top.pack), store.repo.clone());
+        let pushed = Arc::new(AtomicBool::new(false));
+        let done = pushed.clone();
         let fault = Fault::meanwhile(call, &theirs, move || {
-            let (pusher, file, repo) = (pusher.clone(), file.clone(), repo.clone());
-            async move { drop(pusher.push(&repo, &[file], PushOptions { force: true }, &Progress::silent()).await.unwrap()) }
+            let (pusher, file, repo, done) = (pusher.clone(), file.clone(), repo.clone(), done.clone());
+            async move {
+                pusher.push(&repo, &[file], PushOptions { force: true }, &Progress::silent()).await.unwrap();
+                done.store(true, Ordering::SeqCst);
+            }
         });
         drop(late);
         let world = FixedWorld::starting_at("2027-03-02T09:00:00Z".parse().unwrap());
@@ -154,6 +160,10 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         if !fault.struck() {
             assert!(call > 8, "{call} calls");
             break;
+        }
+        // Where it was made to wait, it may still be at it.
+        while !pushed.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         store.sound().await;
         let shown = store.show().await;

@@ -147,6 +147,14 @@ async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
         });
         let sleepy = faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         let ended = work(&sleepy, WorkerOptions { lease: Duration::from_secs(3600), ..diligent("sleepy") }).await;
+        // Where it was made to wait for the sleeper, it may still be at it.
+        for _ in 0..200 {
+            if !fault.struck() || job(&store, 1).await.status == JobStatus::Done {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
         let heirs: Vec<&'static str> = data.lock().unwrap().iter().map(|ended| ended.outcome).collect();
         let own: Vec<&'static str> = ended.iter().map(|ended| ended.outcome).collect();
         if !fault.struck() {

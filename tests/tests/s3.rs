@@ -263,7 +263,7 @@ async fn law_5_on_s3_a_consolidation_that_fails_anywhere_loses_nothing_and_the_n
             let folder = tempfile::tempdir().unwrap();
             faulty::copy(&filled.data(), folder.path());
             let prefix = format!("{moment:?}/{call}");
-            faulty::copy(&server.file(PREFIX), &server.file(&prefix));
+            faulty::copy_files(&server.file(PREFIX), &server.file(&prefix));
             let fault = Fault::at(call, moment);
             let at = || elsewhere(&filled, folder.path(), &prefix);
             let faulty = faulty::open(at(), sandbox.clone(), &fault).await.unwrap();
