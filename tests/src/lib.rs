@@ -12,13 +12,16 @@
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
 //! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own.
+//! * [`conformance`]: what every catalog promises; [`memory_catalog`]: one in memory, which says what that means.
 
 pub mod binary;
+pub mod conformance;
 pub mod corpus;
 pub mod faulty;
 pub mod fixtures;
 pub mod hostile;
 pub mod memory;
+pub mod memory_catalog;
 pub mod model;
 pub mod place;
 pub mod postgres;

@@ -1,0 +1,24 @@
+//! The conformance suite of the catalog port: each law or promise of its docs is a function over a fresh catalog, and every adapter keeps
+//! them all. `tests/catalog` runs them on SQLite, on Postgres, and on [`crate::memory_catalog`].
+//!
+//! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]) and read ([`reading`], [`large`]);
+//! [`deleting`] a repo; [`packs`] that nobody needs, and the right to delete them ([`holding`]); what is remembered of [`runs`];
+//! [`jobs`], their [`leases`] and the [`policies`] that ask for them; [`races`] of all of these.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests, and their names are promises in words")]
+
+pub mod consolidations;
+pub mod deleting;
+pub mod desk;
+pub mod dropping;
+pub mod holding;
+pub mod jobs;
+pub mod large;
+pub mod leases;
+pub mod packs;
+pub mod policies;
+pub mod pushes;
+pub mod races;
+pub mod reading;
+pub mod repos;
+pub mod runs;
