@@ -73,8 +73,8 @@ pub async fn a_plan_that_is_not_from_all_shelves_is_refused(catalog: Arc<dyn Cat
     let before = seen(&desk).await;
     let planned = desk.plan(9).await.planned;
     let spoiled: [fn(&mut Vec<(ShelfId, i64)>); 5] = [
-        |planned| drop(planned.remove(1)),
-        |planned| drop(planned.remove(0)),
+        |planned| _ = planned.remove(1),
+        |planned| _ = planned.remove(0),
         |planned| planned[0].1 += 1,
         |planned| planned[2].1 -= 1,
         |planned| planned[2].0 = ShelfId(planned[2].0.0 + 1),

@@ -193,7 +193,9 @@ impl State {
         if self.is_held(key) || self.is_waited_for(key) || retired_later || self.packs.remove(key).is_none() {
             return false;
         }
-        self.repos.values_mut().for_each(|repo| drop(repo.retired.remove(key)));
+        for repo in self.repos.values_mut() {
+            repo.retired.remove(key);
+        }
         true
     }
 

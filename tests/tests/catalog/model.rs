@@ -1,15 +1,18 @@
 //! The verbs on two catalogs: whatever is done to both, they tell the same.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use packhouse_host::catalog::Catalog;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
-use packhouse_host::world::FixedWorld;
+use packhouse_host::world::World;
 use packhouse_host::{
     CatalogPlace, FetchRequest, GcQuery, Policy, Progress, PruneOptions, PushOptions, RepoName, Result, Store, Visibility,
 };
@@ -41,18 +44,37 @@ enum Verb {
     Look,
 }
 
+/// A world in which time stands still until the test moves it: how often a verb looks at the clock is its own affair.
+#[derive(Debug, Default)]
+struct StillWorld {
+    seconds: AtomicI64,
+    drawn: AtomicU64,
+}
+
+impl World for StillWorld {
+    fn now(&self) -> Timestamp {
+        let morning: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        morning + SignedDuration::from_secs(self.seconds.load(Ordering::SeqCst))
+    }
+
+    fn draw(&self) -> [u8; 16] {
+        u128::from(self.drawn.fetch_add(1, Ordering::SeqCst)).to_be_bytes()
+    }
+}
+
 /// A store of its own, whose world is as every other's.
 struct Subject {
     store: Store,
     folder: PathBuf,
+    world: Arc<StillWorld>,
 }
 
 impl Subject {
     async fn new(folder: PathBuf, catalog: Arc<dyn Catalog>, sandbox: &Sandbox) -> Subject {
         std::fs::create_dir_all(&folder).unwrap();
         let vault = Arc::new(LocalVault::open(&folder).unwrap());
-        let world = Arc::new(FixedWorld::starting_at("2026-03-02T09:00:00Z".parse().unwrap()));
-        Subject { store: Store::with_parts(catalog, vault, sandbox.clone(), world).await.unwrap(), folder }
+        let world = Arc::new(StillWorld::default());
+        Subject { store: Store::with_parts(catalog, vault, sandbox.clone(), world.clone()).await.unwrap(), folder, world }
     }
 
     /// What it tells, without what may differ: where it is, and how many rows publishing took.
@@ -100,10 +122,9 @@ impl Subject {
         }
     }
 
-    /// Does all jobs that are due. The lease is long enough that no machine is so slow as to renew it, which looks at the clock.
+    /// Does all jobs that are due.
     async fn works(&self) -> String {
-        let lease = Duration::from_secs(24 * 3600);
-        let options = WorkerOptions { lease, drain: true, policies: None, attempts: 2, ..WorkerOptions::default() };
+        let options = WorkerOptions { drain: true, policies: None, attempts: 2, ..WorkerOptions::default() };
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
         let heard = told.clone();
         let worker = Worker::new(self.store.clone(), options, Stop::default());
@@ -197,20 +218,28 @@ fn verb(random: &mut Random, files: &[PathBuf]) -> Verb {
     }
 }
 
-/// Does the same at random to stores on two catalogs.
-async fn compare(seed: u64, folder: &Path, catalogs: [Arc<dyn Catalog>; 2], sandbox: &Sandbox) {
+/// Does the same at random to stores on two catalogs. Gives which verbs were done, and not only refused.
+async fn compare(seed: u64, folder: &Path, catalogs: [Arc<dyn Catalog>; 2], sandbox: &Sandbox) -> BTreeSet<String> {
     let files = files(&folder.join("files"), seed);
     let [one, other] = catalogs;
     let one = Subject::new(folder.join("one"), one, sandbox).await;
     let other = Subject::new(folder.join("other"), other, sandbox).await;
     let mut random = Random::stream(seed, 11);
     let begin = REPOS.map(|repo| Verb::Create(repo.parse().unwrap()));
-    let mut done = Vec::new();
+    let (mut done, mut succeeded) = (Vec::new(), BTreeSet::new());
     for number in 0..60 {
         let verb = begin.get(number).cloned().unwrap_or_else(|| verb(&mut random, &files));
         done.push(format!("{verb:?}"));
+        let later = random.below(20) as i64;
+        for subject in [&one, &other] {
+            subject.world.seconds.fetch_add(later, Ordering::SeqCst);
+        }
         let told = [one.does(&verb).await, other.does(&verb).await];
         assert_eq!(told[0], told[1], "seed {seed}, after {}", done.join("\n"));
+        if !["Refused", "Usage", "Conflict", "Damage"].iter().any(|class| told[0].starts_with(class)) {
+            let name = format!("{verb:?}");
+            succeeded.insert(name.split([' ', '(']).next().unwrap().to_owned());
+        }
         if number % 4 == 0 || matches!(verb, Verb::Look) {
             let looks = [one.looks().await, other.looks().await];
             for (one, other) in looks[0].iter().zip(&looks[1]) {
@@ -225,25 +254,50 @@ async fn compare(seed: u64, folder: &Path, catalogs: [Arc<dyn Catalog>; 2], sand
             }
         }
     }
+    succeeded
+}
+
+/// A comparison of verbs that were all refused would say little.
+fn all_were_done(succeeded: &BTreeSet<String>) {
+    let all = [
+        "CheckPolicies",
+        "Create",
+        "Fetch",
+        "Gc",
+        "GcLater",
+        "Look",
+        "Prune",
+        "PruneLater",
+        "Push",
+        "SetPolicy",
+        "Verify",
+        "Work",
+    ];
+    assert!(all.iter().all(|verb| succeeded.contains(*verb)), "{succeeded:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_tells_the_same_on_sqlite_as_on_the_model() {
     let sandbox = Sandbox::reference(None).unwrap();
+    let mut succeeded = BTreeSet::new();
     for seed in 0..8 {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = CatalogPlace::Sqlite(folder.path().join("catalog.db")).open().await.unwrap();
-        compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), sqlite], &sandbox).await;
+        succeeded.extend(compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), sqlite], &sandbox).await);
     }
+    all_were_done(&succeeded);
+    assert!(["Delete", "Cancel", "Retry"].iter().all(|verb| succeeded.contains(*verb)), "{succeeded:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_tells_the_same_on_postgres_as_on_the_model() {
     let Some(cluster) = cluster() else { return };
     let sandbox = Sandbox::reference(None).unwrap();
+    let mut succeeded = BTreeSet::new();
     for seed in 100..104 {
         let folder = tempfile::tempdir().unwrap();
         let postgres = CatalogPlace::Postgres(cluster.english(&format!("model_{seed}"))).open().await.unwrap();
-        compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), postgres], &sandbox).await;
+        succeeded.extend(compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), postgres], &sandbox).await);
     }
+    all_were_done(&succeeded);
 }
