@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 use packhouse_host::{Progress, PushOptions, RepoName, Store, StoreOptions, Visibility};
 use packhouse_tests::cases::{Case, write_case};
 
-
 const CASES: [Case; 5] = [
     Case { name: "a", packs: 64, objects: 4096, bytes: 2048, duplicates: false },
     Case { name: "b", packs: 16, objects: 64, bytes: 1 << 20, duplicates: false },
@@ -213,4 +212,3 @@ fn consolidated(store: &Path) -> Vec<PathBuf> {
     packs.sort_by_key(|p| std::fs::metadata(p).unwrap().modified().unwrap());
     packs.pop().into_iter().collect()
 }
-

@@ -15,6 +15,7 @@
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
 //! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own.
+//! * [`memory_catalog`]: a catalog in memory, which says what the port means.
 
 pub mod binary;
 pub mod cases;
@@ -24,6 +25,7 @@ pub mod faulty;
 pub mod fixtures;
 pub mod hostile;
 pub mod memory;
+pub mod memory_catalog;
 pub mod model;
 pub mod place;
 pub mod postgres;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-/// A running cluster.
+/// A running cluster. It asks for no password, except of the role `guarded`, which there is once a test makes it.
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
@@ -67,6 +67,8 @@ impl Cluster {
         let script = r#"
             set -e
             "$1/initdb" --pgdata="$2/data" --username=packhouse --auth=trust --encoding=UTF8 --locale=C --no-sync >"$2/initdb.log" 2>&1
+            echo "host all guarded 127.0.0.1/32 scram-sha-256" | cat - "$2/data/pg_hba.conf" >"$2/pg_hba.conf"
+            mv "$2/pg_hba.conf" "$2/data/pg_hba.conf"
             "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off \
                 -c full_page_writes=off -c max_connections=400 -c log_statement=all -c log_line_prefix='%d ' >"$2/log" 2>&1 &
             cat >/dev/null || true
@@ -117,6 +119,15 @@ impl Cluster {
         self.url(name)
     }
 
+    /// Makes a database in which texts order by the rules of a language and not by their bytes, where this Postgres can.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub fn english(&self, name: &str) -> String {
+        let made = self.admin(format!("CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"));
+        if made.is_ok() { self.url(name) } else { self.database(name) }
+    }
+
     /// Makes a database that is the copy of another.
     ///
     /// # Panics
@@ -132,8 +143,14 @@ impl Cluster {
         }
     }
 
-    /// In a thread of its own: the caller may or may not be in a runtime.
-    fn admin(&self, sql: String) -> Result<(), sqlx::Error> {
+    /// Runs a statement as the superuser. In a thread of its own: the caller may or may not be in a runtime.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn admin(&self, sql: String) -> Result<(), sqlx::Error> {
         let url = self.url("postgres");
         std::thread::spawn(move || in_runtime(run(&url, sql))).join().expect("it does not panic")
     }

@@ -221,7 +221,8 @@ async fn a_stamp_changes_when_anybody_writes_and_never_by_reading() {
     let mut stamps = vec![store.store.change_stamp().await.unwrap()];
     let mut look = async |changed: bool, after: &str| {
         let stamp = store.store.change_stamp().await.unwrap();
-        assert_eq!(!stamps.contains(&stamp), changed, "after {after}");
+        // On a server, what others do to other catalogs counts as well.
+        assert!(stamps.contains(&stamp) != changed || (!changed && !place::has_files()), "after {after}");
         stamps.push(stamp);
     };
     for pack in &packs[..2] {

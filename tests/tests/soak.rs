@@ -39,6 +39,8 @@ fn kill_workers(packhouse: &Packhouse, stop: &AtomicBool, kills: &AtomicU64) {
         *worker = start_worker(packhouse, number);
         number += 1;
     }
+    // The last one has its time to begin: before it has, a signal ends it as it ends any program.
+    std::thread::sleep(Duration::from_secs(2));
     for mut worker in workers {
         rustix::process::kill_process(rustix::process::Pid::from_child(&worker), rustix::process::Signal::TERM).unwrap();
         assert!(worker.wait().unwrap().success(), "a worker that is asked to stop ends well");

@@ -3,9 +3,13 @@
 //! **Laws**, which every adapter keeps and the conformance suite checks:
 //! - A job that is due is given to one worker at a time. Whoever takes it gets a token that is greater than all before; with an older one,
 //!   nothing can be published, renewed or ended.
-//! - Of one repo, one consolidation runs at a time and one waits. Pushes are indexed in the order in which they were asked for: a head
-//!   follows from the one before it.
+//! - Of one repo, one consolidation runs at a time and one waits; of the store, one deletion waits. Where another one would come to wait,
+//!   be it for another attempt, the one that waits will do.
+//! - Pushes of one repo are indexed in the order in which they were asked for: a head follows from the one before it. One that waits, be it
+//!   for another attempt, holds up those behind it.
 //! - The packs of a job that has not ended are known, and never forgotten.
+//! - When jobs are due and leases run out is kept to the millisecond. Jobs are numbered in the order in which they are asked for, perhaps
+//!   with gaps.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -44,7 +48,7 @@ pub struct JobQuery {
 pub enum JobEnd {
     /// It did what it should; with what the verb answered.
     Done(serde_json::Value),
-    /// It will be tried again.
+    /// It will be tried again. Where one of its kind waits that is enough, it is cancelled instead, and its reason says which.
     Again {
         /// Not before.
         at: Timestamp,
@@ -93,7 +97,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// Ends an attempt. None: another worker has the job, or somebody took it back.
     async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>>;
 
-    /// Lets a job that has failed or was cancelled begin anew. None where there is none such.
+    /// Lets a job that has failed or was cancelled begin anew, or gives the one that waits already, where one is enough. None where there
+    /// is none such.
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
     /// Takes back a job that waits or runs: it publishes nothing more. None where there is none such.
@@ -108,6 +113,6 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// Sets a policy, or with none takes it back. 0: for all that have none of their own.
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()>;
 
-    /// What speaks for consolidating repos with more than one pack; of one repo or of all.
+    /// What speaks for consolidating repos with more than one pack that the index maps something to; of one repo or of all, by number.
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>>;
 }

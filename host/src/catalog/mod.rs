@@ -70,10 +70,12 @@ pub trait Catalog: Jobs {
     /// Makes a push visible. `holding` is [`Hold::Publishing`]; where it was lost, nothing is published.
     async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published>;
 
-    /// Puts the new pack on all shelves that it was planned from, and retires packs that no shelf of the repo holds any more.
+    /// Puts the new pack on all shelves that it was planned from, and retires packs that no shelf of the repo holds any more. Shelves that
+    /// pushes have made since stay as they are.
     async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published>;
 
-    /// Remembers a consolidation that ended, with all that it reported if it published something.
+    /// Remembers a consolidation that ended, with all that it reported if it published something. One that did nothing where the last did
+    /// nothing, with the same pack, is no news: it takes the place of that one.
     async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()>;
 
     /// Consolidations of a repo, newest first, at most `limit`.
@@ -86,7 +88,7 @@ pub trait Catalog: Jobs {
     /// most `limit`. Those that did nothing or failed don't count.
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>>;
 
-    /// Remembers that an assembled pack is good until a time; a later time wins.
+    /// Remembers that an assembled pack is good until a time, to the second; a later time wins.
     async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()>;
 
     /// The answers that have expired. They are forgotten when they are gone.
@@ -96,19 +98,22 @@ pub trait Catalog: Jobs {
     async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()>;
 
     /// Waits for the right to publish or to delete. A pack goes into the vault before a shelf holds it: while somebody is
-    /// between the two, nobody deletes.
+    /// between the two, nobody deletes. Who waits to delete comes before those who come to publish later, so that it is its turn some
+    /// time; whoever stops waiting is in nobody's way.
     async fn hold(&self, hold: Hold) -> Result<Holding>;
 
-    /// Packs that repos have retired and that no shelf of any repo holds, by key; with the last time that one retired it.
+    /// Packs that repos have retired and that neither a shelf of any repo holds nor a job waits with, by key; with the last time that one
+    /// retired it.
     async fn unneeded_packs(&self) -> Result<Vec<Retired>>;
 
-    /// Forgets packs, except those that a shelf holds by now, or that a repo has retired later than `until`. Gives those that are forgotten.
+    /// Forgets packs, except those that a shelf holds by now, that a job waits with, or that a repo has retired later than `until`. Gives
+    /// those that are forgotten.
     async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>>;
 
-    /// All packs that are on shelves.
+    /// All packs that are on shelves, each once, in no order.
     async fn held_packs(&self) -> Result<Vec<MpackKey>>;
 
-    /// For each key, whether any repo knows that pack.
+    /// For each key, whether any repo knows that pack: on a shelf, or retired and not forgotten; or a job waits with it.
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 }
 
@@ -140,13 +145,14 @@ pub trait Snapshot: Send {
     /// Heads that branches left later than a time, without leading to them.
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>>;
 
-    /// See `database.history` in the WIT.
+    /// What commits reach, as `database.history` in the WIT tells it: those of `commits` that have edges, in that order, then their
+    /// ancestors breadth first; each once, at most `limit`.
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>>;
 
     /// The shelf and the encoding of each entity, in the order asked for.
     async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>>;
 
-    /// Index rows with their shelves, in order, after an entity, at most `limit`.
+    /// Index rows with their shelves, in order, after an entity, at most `limit`. A page may be shorter; one without rows is the end.
     async fn index_page(&mut self, after: Option<&EntityKey>, limit: u32) -> Result<Vec<(IndexRow, ShelfId)>>;
 
     /// The text of a tag's id.

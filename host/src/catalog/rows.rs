@@ -206,7 +206,7 @@ pub struct Push {
     pub now: Timestamp,
 }
 
-/// An entity that the index forgets, because nothing reaches it.
+/// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropped {
     /// The entity.
@@ -337,6 +337,6 @@ pub enum Published {
     },
     /// What it was prepared on has changed. Nothing was done.
     Changed,
-    /// Another worker has taken the job that it was done for. Nothing was done.
+    /// Another worker has taken the job that it was done for, or it has ended. Nothing was done. Told before [`Published::Changed`].
     LeaseLost,
 }

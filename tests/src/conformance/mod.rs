@@ -1,4 +1,28 @@
-//! What every adapter of a port must do, as functions that are run on each of them.
+//! What every adapter of a port must do: each law or promise of its docs is a function, and every adapter keeps them all.
+//!
+//! The [`vault`] port's run on local files, on S3, and on [`memory_vault`]. Those of the catalog port run on SQLite, on Postgres, and on
+//! [`crate::memory_catalog`], over a fresh catalog each (`tests/catalog`).
+//!
+//! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]) and read ([`reading`], [`large`]);
+//! [`deleting`] a repo; [`packs`] that nobody needs, and the right to delete them ([`holding`]); what is remembered of [`runs`];
+//! [`jobs`], their [`leases`] and the [`policies`] that ask for them; [`races`] of all of these.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests, and their names are promises in words")]
+
+pub mod consolidations;
+pub mod deleting;
+pub mod desk;
+pub mod dropping;
+pub mod holding;
+pub mod jobs;
+pub mod large;
+pub mod leases;
 pub mod memory_vault;
+pub mod packs;
+pub mod policies;
+pub mod pushes;
+pub mod races;
+pub mod reading;
+pub mod repos;
+pub mod runs;
 pub mod vault;

@@ -16,6 +16,8 @@ use crate::style::Tone;
 
 /// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given back then.
 pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Result<Exit> {
+    // First of all: whoever asks while the store is being opened means it as well.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open().await?;
     let options = WorkerOptions {
         name: asked.name.unwrap_or_else(own_name),
@@ -28,7 +30,6 @@ pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Resul
         ..WorkerOptions::default()
     };
     let stop = Stop::default();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (asked_to, output) = (stop.clone(), context.output.clone());
     let patience = options.patience;
     tokio::spawn(async move {

@@ -18,6 +18,34 @@ macro_rules! listing {
 
 /// Puts a job down; gives its number, or that of the one that waits already.
 pub(super) async fn add<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<i64> {
+    loop {
+        // Looked for before another one is put down: Postgres would draw a number for that one, and jobs would be numbered with gaps.
+        if let Some(waiting) = waiting::<E>(tx, job).await? {
+            return Ok(waiting);
+        }
+        // None: somebody else was first; and by the next look a worker may have taken that one.
+        if let Some(added) = insert::<E>(tx, job).await? {
+            return Ok(added);
+        }
+    }
+}
+
+/// The job that waits already, where one is enough.
+async fn waiting<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<Option<i64>> {
+    if !matches!(job.task, Task::Gc { .. } | Task::Prune { .. }) {
+        return Ok(None);
+    }
+    let waiting = tx
+        .maybe(
+            "SELECT id FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
+            args![job.task.name(), job.repo],
+        )
+        .await?;
+    Ok(waiting.map(|row| row.int("id")))
+}
+
+/// Puts a job down, unless one waits that is enough.
+async fn insert<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     let payload = payload(&job.task)?;
     let added = tx
         .maybe(
@@ -26,15 +54,7 @@ pub(super) async fn add<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlR
             args![job.repo, job.task.name(), &payload, &job.now.to_string(), job.now.as_millisecond()],
         )
         .await?;
-    let Some(added) = added.map(|row| row.int("id")) else {
-        let waiting = tx
-            .one(
-                "SELECT id FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
-                args![job.task.name(), job.repo],
-            )
-            .await?;
-        return Ok(waiting.int("id"));
-    };
+    let Some(added) = added.map(|row| row.int("id")) else { return Ok(None) };
     if let Task::Index { packs, .. } = &job.task {
         for pack in packs {
             tx.run(
@@ -44,7 +64,7 @@ pub(super) async fn add<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlR
             .await?;
         }
     }
-    Ok(added)
+    Ok(Some(added))
 }
 
 /// The JSON of a task, without its type.
@@ -129,7 +149,7 @@ pub(super) async fn end<E: Engine>(tx: &mut Connection<E>, ending: &Ending<'_>) 
             )
             .await?
         }
-        JobEnd::Again { at, reason, counts } => again::<E>(tx, *fence, at.as_millisecond(), reason, *counts).await?,
+        JobEnd::Again { at, reason, counts } => again::<E>(tx, ending, at.as_millisecond(), reason, *counts).await?,
     };
     if changed == 0 {
         return Ok(None);
@@ -141,7 +161,13 @@ pub(super) async fn end<E: Engine>(tx: &mut Connection<E>, ending: &Ending<'_>) 
 }
 
 /// Puts a job back among those that wait. Where another of its kind waits already, that one will do.
-async fn again<E: Engine>(tx: &mut Connection<E>, fence: Fence, at: i64, reason: &str, counts: bool) -> SqlResult<u64> {
+async fn again<E: Engine>(
+    tx: &mut Connection<E>,
+    Ending { fence, now, .. }: &Ending<'_>,
+    at: i64,
+    reason: &str,
+    counts: bool,
+) -> SqlResult<u64> {
     let other = tx
         .maybe(
             "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
@@ -153,9 +179,9 @@ async fn again<E: Engine>(tx: &mut Connection<E>, fence: Fence, at: i64, reason:
         let reason = format!("{reason}. Job {} does the same", other.int("id"));
         return tx
             .run(
-                "UPDATE jobs SET status = 'cancelled', lease_until = NULL, reason = $3
+                "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![fence.job, fence.token, &reason],
+                args![fence.job, fence.token, &reason, &now.to_string()],
             )
             .await;
     }
@@ -190,11 +216,17 @@ pub(super) async fn retry<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> S
     if let Some(other) = other {
         return one::<E>(tx, other.int("id")).await;
     }
-    tx.run(
-        "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL WHERE id = $1",
-        args![asked.id, asked.now.as_millisecond()],
-    )
-    .await?;
+    let changed = tx
+        .run(
+            "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL
+             WHERE id = $1 AND status IN ('failed', 'cancelled')",
+            args![asked.id, asked.now.as_millisecond()],
+        )
+        .await?;
+    if changed == 0 {
+        // Somebody else did the same meanwhile.
+        return Ok(None);
+    }
     let task = serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
     for pack in task["packs"].as_array().into_iter().flatten() {
         let Some(Ok(key)) = pack["mpack_key"].as_str().map(str::parse::<MpackKey>) else { continue };

@@ -35,13 +35,13 @@ pub(super) async fn set<E: Engine>(engine: &E, repo: i64, policy: Option<&Policy
         .map(drop)
 }
 
-/// Repos with more than one pack. Their shelves are read: they are few, or a policy has been off for long.
+/// Repos with more than one pack. Times have fractions of any length: without their `Z`, their texts order as they do. Their shelves are read: they are few, or a policy has been off for long.
 pub(super) async fn pressures<E: Engine>(engine: &E, repo: Option<i64>) -> SqlResult<Vec<E::Row>> {
     let mut reader = engine.readers().acquire().await?;
     reader
         .all(
             "SELECT r.id, CAST(coalesce(sum(CASE WHEN p.consolidated > 0 THEN p.bytes END), 0) AS BIGINT) AS consolidated_bytes,
-                    min(CASE WHEN p.consolidated = 0 THEN p.stored_at END) AS oldest
+                    min(CASE WHEN p.consolidated = 0 THEN rtrim(p.stored_at, 'Z') END) || 'Z' AS oldest
              FROM repos r JOIN packs p ON p.id IN (
                  SELECT s.pack FROM shelves s WHERE s.repo = r.id AND s.commits + s.snapshots + s.objects + s.tags > 0)
              WHERE r.packs > 1 AND r.deleted_at IS NULL AND ($1 IS NULL OR r.id = $1) GROUP BY r.id ORDER BY r.id",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ring::digest::{SHA256, digest};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Executor, Pool};
+use sqlx::{ConnectOptions, Connection as _, Executor, Pool};
 use tokio::runtime::Handle;
 
 use super::super::{Hold, Holding};
@@ -47,12 +47,10 @@ impl PostgresCatalog {
         let options = connect_options(url)?;
         let place = place(&options);
         let failed = |e: sqlx::Error| catalog_error(&place, "opening it", &e);
-        let pool = pool(CONNECTIONS, &options).await.map_err(failed)?;
-        run(&place, &MIGRATIONS, &mut *pool.acquire().await.map_err(failed)?).await?;
-        let row = pool
-            .acquire()
-            .await
-            .map_err(failed)?
+        // Not by a pool, which would wait long for a server that is not there.
+        let mut connection = options.connect().await.map_err(failed)?;
+        run(&place, &MIGRATIONS, &mut connection).await?;
+        let row = connection
             .one(
                 "SELECT 'postgres database ' || datname || ' (system ' || system_identifier || ', oid ' || oid || ')' AS identity
                  FROM pg_database, pg_control_system() WHERE datname = current_database()",
@@ -61,7 +59,9 @@ impl PostgresCatalog {
             .await
             .map_err(failed)?;
         let identity = row.text("identity").to_owned();
-        let holders = PgPoolOptions::new().max_connections(HOLDERS).acquire_timeout(PATIENCE).connect_lazy_with(options);
+        connection.close().await.map_err(failed)?;
+        let pool = pool(&options);
+        let holders = holders(options);
         Ok(SqlCatalog { engine: PostgresDatabase { place, identity, pool, holders } })
     }
 
@@ -73,7 +73,7 @@ impl PostgresCatalog {
         let options = connect_options(url)?;
         let place = place(&options);
         let applied = async {
-            let mut connection = pool(1, &options).await?.acquire().await?;
+            let mut connection = options.connect().await?;
             let table = connection.one("SELECT CAST(to_regclass('_sqlx_migrations') AS TEXT) AS name", &[]).await?;
             if table.maybe_text("name").is_none() { Ok(Vec::new()) } else { connection.all(APPLIED, &[]).await }
         };
@@ -82,9 +82,9 @@ impl PostgresCatalog {
     }
 }
 
-async fn pool(connections: u32, options: &PgConnectOptions) -> SqlResult<PgPool> {
+fn pool(options: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(connections)
+        .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
         .after_connect(|connection, _| {
             // Every statement looks up by key what it was given a few of. Without statistics (in a catalog that has just been made)
@@ -93,8 +93,22 @@ async fn pool(connections: u32, options: &PgConnectOptions) -> SqlResult<PgPool>
                 connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off").await.map(drop)
             })
         })
-        .connect_with(options.clone())
-        .await
+        .connect_lazy_with(options.clone())
+}
+
+fn holders(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(HOLDERS)
+        .acquire_timeout(PATIENCE)
+        .after_connect(|connection, _| {
+            // While a session waits for a lock, the server does not notice by itself that its client has gone, and nobody may pass
+            // who comes later. Servers before 14 can't look: there it waits until it is its turn.
+            Box::pin(async move {
+                let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options)
 }
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {

@@ -49,14 +49,16 @@ async fn has_lease<E: Engine>(tx: &mut Connection<E>, fence: Option<Fence>) -> S
 /// Publishes a push: shelves, index rows, edges and heads.
 pub(super) async fn push<E: Engine>(tx: &mut Connection<E>, push: &Push) -> SqlResult<Published> {
     let (repo, now) = (push.repo.id, push.now.to_string());
+    // The repo before the job, as whoever deletes a repo locks them; and nothing is written before all is compared.
+    tx.one(E::LOCK_REPO, args![repo]).await?;
+    if !has_lease::<E>(tx, push.fence).await? {
+        return Ok(Published::LeaseLost);
+    }
     let mut rows = tx
         .run("UPDATE repos SET revision = revision + 1 WHERE id = $1 AND revision = $2", args![repo, push.repo.revision])
         .await?;
     if rows == 0 {
         return Ok(Published::Changed);
-    }
-    if !has_lease::<E>(tx, push.fence).await? {
-        return Ok(Published::LeaseLost);
     }
     let mut deltas = Deltas::new();
     let mut stored = 0;

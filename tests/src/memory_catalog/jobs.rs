@@ -1,0 +1,269 @@
+//! Jobs and policies.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use packhouse_host::catalog::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
+use packhouse_host::{JobReport, JobStatus, MpackKey, Policy, Result, Task};
+
+use super::MemoryCatalog;
+use super::state::State;
+
+/// A job.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) repo: Option<i64>,
+    /// Whose `repo` is filled in when it is told.
+    report: JobReport,
+    /// Counts who has taken it, and who took it back.
+    token: i64,
+}
+
+impl Job {
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.report.status, JobStatus::Queued | JobStatus::Running)
+    }
+
+    fn runs(&self) -> bool {
+        self.report.status == JobStatus::Running
+    }
+
+    /// Ends it for everybody: whoever has it has lost it.
+    pub(super) fn stop(&mut self, status: JobStatus, reason: &str, now: Timestamp) {
+        self.token += 1;
+        let report = &mut self.report;
+        (report.status, report.reason, report.finished_at, report.lease_until) = (status, Some(reason.into()), Some(now), None);
+    }
+
+    /// When it is due, once it is.
+    fn due(&self, now: Timestamp) -> bool {
+        match self.report.status {
+            JobStatus::Queued => self.report.run_at <= now,
+            JobStatus::Running => self.report.lease_until.is_some_and(|until| until < now),
+            _ => false,
+        }
+    }
+
+    /// Whether one of both is enough while it waits.
+    fn is_like(&self, repo: Option<i64>, task: &Task) -> bool {
+        match (&self.report.task, task) {
+            (Task::Gc { .. }, Task::Gc { .. }) => self.repo == repo,
+            (Task::Prune { .. }, Task::Prune { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Jobs are kept to the millisecond.
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).expect("a time cut short is one")
+}
+
+impl State {
+    fn told(&self, id: i64) -> Option<JobReport> {
+        let job = self.jobs.get(&id)?;
+        let repo = job.repo.map(|repo| &self.repos[&repo]).filter(|repo| !repo.is_deleted);
+        Some(JobReport { repo: repo.map(|repo| repo.row.name.clone()), ..job.report.clone() })
+    }
+
+    pub(super) fn has_lease(&self, fence: Option<Fence>) -> bool {
+        fence.is_none_or(|fence| self.jobs.get(&fence.job).is_some_and(|job| job.runs() && job.token == fence.token))
+    }
+
+    fn leased(&mut self, fence: Fence) -> Option<&mut Job> {
+        self.has_lease(Some(fence)).then(|| self.jobs.get_mut(&fence.job))?
+    }
+
+    /// The job that waits and does what this one would, if there is one.
+    fn waiting_like(&self, repo: Option<i64>, task: &Task) -> Option<i64> {
+        let waits = |job: &&Job| job.report.status == JobStatus::Queued && job.is_like(repo, task);
+        self.jobs.values().find(waits).map(|job| job.report.id)
+    }
+
+    pub(super) fn is_waited_for(&self, key: &MpackKey) -> bool {
+        let has = |job: &Job| match &job.report.task {
+            Task::Index { packs, .. } => packs.iter().any(|pack| pack.mpack_key == *key),
+            _ => false,
+        };
+        self.jobs.values().any(|job| job.is_open() && has(job))
+    }
+
+    /// Whether a consolidation of its repo runs besides, or a push of it comes first.
+    fn is_blocked(&self, job: &Job) -> bool {
+        let indexes = |job: &Job| matches!(job.report.task, Task::Index { .. });
+        let before = |other: &Job| other.report.id < job.report.id && other.repo == job.repo && other.is_open();
+        if indexes(job) && self.jobs.values().any(|other| indexes(other) && before(other)) {
+            return true;
+        }
+        let runs_gc = |other: &Job| other.runs() && other.is_like(job.repo, &job.report.task) && job.repo.is_some();
+        self.jobs.values().any(|other| other.report.id != job.report.id && runs_gc(other))
+    }
+
+    fn take(&mut self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Option<(JobReport, Fence)> {
+        let due = self.jobs.values().filter(|job| job.due(whole(now)) && !self.is_blocked(job));
+        let id = due.min_by_key(|job| (job.report.run_at, job.report.id))?.report.id;
+        let job = self.jobs.get_mut(&id)?;
+        job.token += 1;
+        let fence = Fence { job: id, token: job.token };
+        let report = &mut job.report;
+        (report.status, report.worker, report.attempt) = (JobStatus::Running, Some(worker.into()), report.attempt + 1);
+        (report.lease_until, report.started_at, report.finished_at) = (Some(whole(lease_until)), Some(now), None);
+        Some((self.told(id)?, fence))
+    }
+
+    fn end(&mut self, fence: Fence, end: &JobEnd, now: Timestamp) -> Option<JobReport> {
+        let JobReport { id, task, .. } = self.leased(fence)?.report.clone();
+        let other = self.waiting_like(self.jobs[&id].repo, &task);
+        let report = &mut self.leased(fence)?.report;
+        report.lease_until = None;
+        match (end, other) {
+            (JobEnd::Done(result), _) => {
+                (report.status, report.finished_at) = (JobStatus::Done, Some(now));
+                (report.reason, report.result) = (None, Some(result.clone()));
+            }
+            (JobEnd::Failed(reason), _) => {
+                (report.status, report.finished_at) = (JobStatus::Failed, Some(now));
+                report.reason = Some(reason.clone());
+            }
+            (JobEnd::Again { reason, .. }, Some(other)) => {
+                (report.status, report.finished_at) = (JobStatus::Cancelled, Some(now));
+                report.reason = Some(format!("{reason}. Job {other} does the same"));
+            }
+            (JobEnd::Again { at, reason, counts }, None) => {
+                (report.status, report.run_at) = (JobStatus::Queued, whole(*at));
+                report.reason = Some(reason.clone());
+                report.attempt -= u32::from(!counts);
+            }
+        }
+        self.told(id)
+    }
+
+    fn retry(&mut self, id: i64, now: Timestamp) -> Option<JobReport> {
+        let job = self.jobs.get(&id)?;
+        if !matches!(job.report.status, JobStatus::Failed | JobStatus::Cancelled) {
+            return None;
+        }
+        if let Some(other) = self.waiting_like(job.repo, &job.report.task) {
+            return self.told(other);
+        }
+        let report = &mut self.jobs.get_mut(&id)?.report;
+        (report.status, report.attempt, report.run_at) = (JobStatus::Queued, 0, whole(now));
+        (report.finished_at, report.reason) = (None, None);
+        self.told(id)
+    }
+}
+
+#[async_trait]
+impl Jobs for MemoryCatalog {
+    async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
+        let mut state = self.write();
+        let id = state.waiting_like(job.repo, &job.task).unwrap_or_else(|| {
+            let id = state.jobs.len() as i64 + 1;
+            let report = JobReport {
+                id,
+                repo: None,
+                task: job.task.clone(),
+                status: JobStatus::Queued,
+                attempt: 0,
+                created_at: job.now,
+                run_at: whole(job.now),
+                started_at: None,
+                finished_at: None,
+                worker: None,
+                lease_until: None,
+                reason: None,
+                result: None,
+            };
+            state.jobs.insert(id, Job { repo: job.repo, report, token: 0 });
+            id
+        });
+        Ok(state.told(id).expect("it was just put there"))
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<JobReport>> {
+        let state = self.read();
+        let asked_for = |job: &&Job| {
+            query.repo.is_none_or(|repo| job.repo == Some(repo))
+                && query.status.is_none_or(|status| job.report.status == status)
+                && query.before.is_none_or(|before| job.report.id < before)
+        };
+        let found = state.jobs.values().rev().filter(asked_for).take(query.limit as usize);
+        Ok(found.filter_map(|job| state.told(job.report.id)).collect())
+    }
+
+    async fn job(&self, id: i64) -> Result<Option<JobReport>> {
+        Ok(self.read().told(id))
+    }
+
+    async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
+        // By the words for them.
+        let mut counts: BTreeMap<(&str, &str), (JobStatus, u64)> = BTreeMap::new();
+        let state = self.read();
+        for JobReport { task, status, .. } in state.jobs.values().map(|job| &job.report) {
+            counts.entry((task.name(), status.as_str())).or_insert((*status, 0)).1 += 1;
+        }
+        Ok(counts.into_iter().map(|((task, _), (status, count))| (task.to_owned(), status, count)).collect())
+    }
+
+    async fn take_job(&self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+        Ok(self.write().take(worker, now, lease_until))
+    }
+
+    async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
+        let mut state = self.write();
+        let job = state.leased(fence);
+        Ok(job.map(|job| job.report.lease_until = Some(whole(lease_until))).is_some())
+    }
+
+    async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>> {
+        Ok(self.write().end(fence, end, now))
+    }
+
+    async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
+        Ok(self.write().retry(id, now))
+    }
+
+    async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
+        let mut state = self.write();
+        let Some(job) = state.jobs.get_mut(&id).filter(|job| job.is_open()) else { return Ok(None) };
+        job.stop(JobStatus::Cancelled, "somebody took it back", now);
+        Ok(state.told(id))
+    }
+
+    async fn waiting_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        let state = self.read();
+        Ok(keys.iter().map(|key| state.is_waited_for(key)).collect())
+    }
+
+    async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
+        Ok(self.read().policies.iter().map(|(repo, policy)| (*repo, *policy)).collect())
+    }
+
+    async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
+        let mut state = self.write();
+        match policy {
+            Some(policy) => drop(state.policies.insert(repo, *policy)),
+            None => drop(state.policies.remove(&repo)),
+        }
+        Ok(())
+    }
+
+    async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
+        let state = self.read();
+        let asked_for = state.repos.values().filter(|one| !one.is_deleted && repo.is_none_or(|repo| repo == one.row.id));
+        let mut pressures = Vec::new();
+        for one in asked_for {
+            let mapped = one.shelves(&state.packs).into_iter().filter(|shelf| shelf.mapped.total() > 0);
+            let packs: BTreeMap<MpackKey, _> = mapped.map(|shelf| (shelf.pack.key, shelf.pack)).collect();
+            if packs.len() > 1 {
+                pressures.push(Pressure {
+                    repo: one.row.id,
+                    consolidated_bytes: packs.values().filter(|pack| pack.consolidated).map(|pack| pack.bytes).sum(),
+                    oldest_unconsolidated: packs.values().filter(|pack| !pack.consolidated).map(|pack| pack.stored_at).min(),
+                });
+            }
+        }
+        Ok(pressures)
+    }
+}

@@ -1,0 +1,206 @@
+//! The catalog port in memory: what its laws mean, as plainly as it goes.
+//!
+//! One mutex around plain maps, so whatever takes it is atomic. A snapshot is a copy. What SQL keeps up to date (counts of shelves, sums of
+//! repos) is counted anew each time it is asked for; nothing here knows how the databases do it. Where a database and this differ,
+//! one of them misreads the port.
+
+mod jobs;
+mod publish;
+mod snapshot;
+mod state;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use packhouse_host::catalog::{
+    Catalog, Consolidation, Hold, Holding, Leftovers, Published, Push, RepoRow, Retired, RunsQuery, Snapshot,
+};
+use packhouse_host::{Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility};
+use tokio::sync::RwLock;
+
+use self::state::{Repo, Run, State};
+
+/// A catalog that is gone when it is dropped.
+#[derive(Debug)]
+pub struct MemoryCatalog {
+    number: u64,
+    state: Mutex<State>,
+    /// Those who publish share it; who deletes has it alone. It is fair: who waits comes before those who come later.
+    turns: Arc<RwLock<()>>,
+}
+
+impl Default for MemoryCatalog {
+    fn default() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        MemoryCatalog { number: MADE.fetch_add(1, Ordering::SeqCst), state: Mutex::default(), turns: Arc::default() }
+    }
+}
+
+impl MemoryCatalog {
+    /// What there is, to read.
+    fn read(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is, to change.
+    fn write(&self) -> MutexGuard<'_, State> {
+        let mut state = self.read();
+        state.stamp += 1;
+        state
+    }
+}
+
+fn deleted() -> Error {
+    Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into())
+}
+
+#[async_trait]
+impl Catalog for MemoryCatalog {
+    fn place(&self) -> String {
+        "memory".into()
+    }
+
+    fn identity(&self) -> String {
+        format!("memory {}", self.number)
+    }
+
+    async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
+        let mut state = self.write();
+        if state.named(name).is_some() {
+            return Ok(None);
+        }
+        let number = state.repos.len() as i64 + 1;
+        state.repos.insert(number, Repo::new(number, name.clone(), id, visibility, now));
+        Ok(Some(state.row(number)))
+    }
+
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+        Ok(self.write().delete_repo(repo, now))
+    }
+
+    async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
+        let state = self.read();
+        Ok(state.named(name).map(|repo| state.row(repo)))
+    }
+
+    async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
+        let state = self.read();
+        Ok(state.page(after, limit).into_iter().map(|repo| state.row(repo)).collect())
+    }
+
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
+        let state = self.read();
+        Ok(state.page(after, limit).into_iter().map(|repo| state.summary(repo)).collect())
+    }
+
+    async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
+        let state = self.read();
+        Ok(state.named(name).map(|repo| state.summary(repo)))
+    }
+
+    async fn change_stamp(&self) -> Result<u64> {
+        Ok(self.read().stamp)
+    }
+
+    async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
+        snapshot::of(&self.read(), repo).ok_or_else(deleted)
+    }
+
+    async fn publish_push(&self, push: &Push, _: &Holding) -> Result<Published> {
+        Ok(self.write().publish_push(push))
+    }
+
+    async fn publish_consolidation(&self, consolidation: &Consolidation, _: &Holding) -> Result<Published> {
+        Ok(self.write().publish_consolidation(consolidation))
+    }
+
+    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
+        let mut state = self.write();
+        // Doing nothing again is no news.
+        let last = state.runs.iter_mut().rfind(|run| run.repo == repo);
+        if let Some(last) = last
+            && [&last.record, record].iter().all(|record| record.outcome == "skipped")
+            && last.record.consolidated_key == record.consolidated_key
+        {
+            let before = last.record.clone();
+            let GcRecord { finished_at, elapsed_ms, component, .. } = record.clone();
+            last.record = GcRecord { finished_at, elapsed_ms, component, ..before };
+        } else {
+            let id = state.runs.len() as i64 + 1;
+            state.runs.push(Run { id, repo, record: record.clone(), report: report.cloned() });
+        }
+        Ok(())
+    }
+
+    async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
+        let state = self.read();
+        let of_it = state.runs.iter().rev().filter(|run| run.repo == repo);
+        Ok(of_it.take(limit as usize).map(|run| run.record.clone()).collect())
+    }
+
+    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+        let state = self.read();
+        let asked_for = |run: &&Run| query.repo.is_none_or(|repo| repo == run.repo) && query.before.is_none_or(|id| run.id < id);
+        let entries = state.runs.iter().rev().filter(asked_for).filter_map(|run| state.entry(run));
+        Ok(entries.filter(|entry| holds_text(entry, query.text)).take(query.limit as usize).collect())
+    }
+
+    async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
+        let state = self.read();
+        let done = state.runs.iter().rev().filter(|run| run.record.outcome == "consolidated");
+        Ok(done.take(limit as usize).map(|run| (run.record.bytes_after, run.record.elapsed_ms)).collect())
+    }
+
+    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
+        let mut state = self.write();
+        let answers = &mut state.of(repo).answers;
+        let until = answers.entry(*key).or_insert(expires_at);
+        *until = expires_at.max(*until);
+        Ok(())
+    }
+
+    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        Ok(self.read().repos[&repo].answers.iter().filter(|(_, until)| **until < now).map(|(key, _)| *key).collect())
+    }
+
+    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
+        self.write().of(repo).answers.retain(|_, until| *until >= now);
+        Ok(())
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<Holding> {
+        Ok(match hold {
+            Hold::Publishing => Holding::new(self.turns.clone().read_owned().await),
+            Hold::Deleting => Holding::new(self.turns.clone().write_owned().await),
+        })
+    }
+
+    async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
+        Ok(self.read().unneeded_packs())
+    }
+
+    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, _: &Holding) -> Result<Vec<MpackKey>> {
+        let mut state = self.write();
+        Ok(packs.iter().filter(|key| state.forget_pack(key, until)).copied().collect())
+    }
+
+    async fn held_packs(&self) -> Result<Vec<MpackKey>> {
+        let state = self.read();
+        Ok(state.packs.keys().filter(|key| state.is_held(key)).copied().collect())
+    }
+
+    async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        let state = self.read();
+        Ok(keys.iter().map(|key| state.packs.contains_key(key) || state.is_waited_for(key)).collect())
+    }
+}
+
+/// Whether a run holds a text, whatever the case of ASCII letters.
+fn holds_text(entry: &GcEntry, text: &str) -> bool {
+    let GcRecord { outcome, consolidated_key, error, .. } = &entry.record;
+    let name = entry.repo.to_string();
+    let texts = [Some(&name), Some(outcome), consolidated_key.as_ref(), error.as_ref()];
+    texts.into_iter().flatten().any(|held| held.to_ascii_lowercase().contains(&text.to_ascii_lowercase()))
+}

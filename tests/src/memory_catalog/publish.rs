@@ -1,0 +1,120 @@
+//! The two publications. Each compares first, and changes nothing until it has.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use packhouse_core::Kind;
+use packhouse_host::catalog::{Change, Consolidation, PackRow, Published, Push, PushedPack, Sums, entity_of};
+use packhouse_host::{Cause, MpackKey, ShelfId};
+
+use super::state::{Mapped, OneShelf, State};
+
+impl State {
+    pub(super) fn publish_push(&mut self, push: &Push) -> Published {
+        if !self.has_lease(push.fence) {
+            return Published::LeaseLost;
+        }
+        let number = push.repo.id;
+        if self.repos.get(&number).is_none_or(|repo| repo.is_deleted || repo.row.revision != push.repo.revision) {
+            return Published::Changed;
+        }
+        let before = self.row(number).sums;
+        push.packs.iter().for_each(|pack| self.shelve(number, pack, push.now));
+        let repo = self.of(number);
+        repo.row.revision += 1;
+        for edges in &push.edges {
+            repo.edges.entry(edges.commit).or_insert(*edges);
+        }
+        for head in &push.heads {
+            let left = repo.heads.insert(head.branch.clone(), head.commit).filter(|left| *left != head.commit);
+            if push.forced {
+                repo.left_heads.extend(left.map(|left| (left, push.now)));
+            }
+        }
+        let first = push.heads.iter().find(|head| head.branch == "main").or(push.heads.first());
+        if repo.row.default_branch.is_none() {
+            repo.row.default_branch = first.map(|head| head.branch.clone());
+        }
+        self.note_change(number, Cause::Push, push.now, before);
+        Published::Done { rows: 1 + push.packs.len() as u64 }
+    }
+
+    /// Puts a pushed pack on a shelf of its own.
+    fn shelve(&mut self, number: i64, pack: &PushedPack, now: Timestamp) {
+        self.put_pack(&pack.key, pack.bytes, pack.records, now);
+        self.shelved += 1;
+        let shelf = ShelfId(self.shelved);
+        let repo = self.of(number);
+        repo.retired.remove(&pack.key);
+        repo.partial.remove(&pack.key);
+        repo.shelves.insert(shelf, OneShelf { generation: 0, pack: pack.key, made_at: now });
+        for fresh in &pack.fresh {
+            let place = Mapped { shelf, print: fresh.row.print, bytes: fresh.bytes };
+            assert!(repo.entities.insert(fresh.row.entity, place).is_none(), "what is fresh was there");
+        }
+        for moved in &pack.moved {
+            let place = Mapped { shelf, print: moved.row.print, bytes: moved.bytes };
+            let left = repo.entities.insert(moved.row.entity, place).expect("what is moved was there");
+            assert_eq!((left.shelf, left.bytes), (moved.from, moved.bytes_there), "what is moved was elsewhere");
+        }
+        for (id, text) in &pack.tag_ids {
+            repo.tag_ids.entry(*id).or_insert_with(|| text.clone());
+        }
+    }
+
+    fn put_pack(&mut self, key: &MpackKey, bytes: u64, records: u64, now: Timestamp) {
+        if !self.packs.contains_key(key) {
+            self.stored += 1;
+            let row = PackRow { id: self.stored, key: *key, bytes, records, consolidated: false, stored_at: now };
+            self.packs.insert(*key, row);
+        }
+    }
+
+    pub(super) fn publish_consolidation(&mut self, done: &Consolidation) -> Published {
+        if !self.has_lease(done.fence) {
+            return Published::LeaseLost;
+        }
+        let number = done.repo.id;
+        let newest = done.planned.iter().map(|(shelf, _)| *shelf).max().unwrap_or(ShelfId(0));
+        let repo = self.of(number);
+        // Later shelves are those of pushes that came meanwhile: they stay as they are.
+        let found = repo.shelves.range(..=newest).map(|(id, shelf)| (*id, shelf.generation));
+        let pushed_since = repo.row.revision != done.repo.revision;
+        if !found.eq(done.planned.iter().copied()) || (pushed_since && !done.dropped.is_empty()) {
+            return Published::Changed;
+        }
+        let before = self.row(number).sums;
+        self.put_pack(&done.key, done.bytes, done.records, done.now);
+        self.packs.get_mut(&done.key).expect("it was just put there").consolidated = true;
+        let repo = self.of(number);
+        let mut replaced = BTreeSet::new();
+        for shelf in repo.shelves.range_mut(..=newest).map(|(_, shelf)| shelf) {
+            replaced.insert(std::mem::replace(&mut shelf.pack, done.key));
+            shelf.generation += 1;
+        }
+        replaced.retain(|key| repo.shelves.values().all(|shelf| shelf.pack != *key));
+        repo.retired.remove(&done.key);
+        repo.retired.extend(replaced.iter().map(|key| (*key, done.now)));
+        if !done.dropped.is_empty() {
+            repo.partial = repo.retired.keys().copied().collect();
+            repo.row.revision += 1;
+        }
+        for dropped in &done.dropped {
+            let gone = repo.entities.remove(&dropped.entity).expect("what is dropped was there");
+            assert_eq!((gone.shelf, gone.bytes), (dropped.shelf, dropped.bytes), "what is dropped was elsewhere");
+            if let Some((Kind::Commit, id)) = entity_of(&dropped.entity) {
+                repo.edges.remove(&id);
+            }
+        }
+        self.note_change(number, Cause::Consolidation, done.now, before);
+        let rows = 1 + replaced.len() + done.planned.len() + done.dropped.len();
+        Published::Done { rows: rows as u64 }
+    }
+
+    fn note_change(&mut self, repo: i64, cause: Cause, at: Timestamp, before: Sums) {
+        let after = self.row(repo).sums;
+        let more = |before: u64, after: u64| after as i64 - before as i64;
+        let change = Change { at, cause, packs: more(before.packs, after.packs), bytes: more(before.bytes, after.bytes) };
+        self.of(repo).changes.push(change);
+    }
+}

@@ -1,0 +1,93 @@
+//! A copy of a repo.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use packhouse_core::row::Print;
+use packhouse_core::{Edges, EntityId, Head};
+use packhouse_host::catalog::{Change, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use packhouse_host::{MpackKey, Result, ShelfId};
+
+use super::state::{Repo, State};
+
+struct Copy {
+    row: RepoRow,
+    repo: Repo,
+    packs: BTreeMap<MpackKey, PackRow>,
+}
+
+/// A repo as it is now; none when it was deleted.
+pub(super) fn of(state: &State, number: i64) -> Option<Box<dyn Snapshot>> {
+    let repo = state.repos.get(&number).filter(|repo| !repo.is_deleted)?;
+    Some(Box::new(Copy { row: state.row(number), repo: repo.clone(), packs: state.packs.clone() }))
+}
+
+#[async_trait]
+impl Snapshot for Copy {
+    fn repo(&self) -> &RepoRow {
+        &self.row
+    }
+
+    async fn shelves(&mut self) -> Result<Vec<Shelf>> {
+        Ok(self.repo.shelves(&self.packs))
+    }
+
+    async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
+        let found = shelves.iter().filter_map(|id| Some((*id, self.packs[&self.repo.shelves.get(id)?.pack].clone())));
+        Ok(found.collect())
+    }
+
+    async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        let on_a_shelf = |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
+        let whole = |key: &MpackKey| self.repo.retired.contains_key(key) && !self.repo.partial.contains(key);
+        Ok(keys.iter().map(|key| on_a_shelf(key) || whole(key)).collect())
+    }
+
+    async fn retired(&mut self) -> Result<Vec<Retired>> {
+        Ok(self.repo.retired(&self.packs))
+    }
+
+    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+        Ok(self.repo.changes.iter().rev().take(limit as usize).copied().collect())
+    }
+
+    async fn heads(&mut self) -> Result<Vec<Head>> {
+        Ok(self.repo.heads.iter().map(|(branch, commit)| Head { branch: branch.clone(), commit: *commit }).collect())
+    }
+
+    async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>> {
+        Ok(self.repo.left_heads.iter().filter(|(_, at)| *at > since).map(|(head, _)| *head).collect())
+    }
+
+    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
+        let (mut queue, mut seen, mut found) = (VecDeque::from(commits.to_vec()), BTreeSet::new(), Vec::new());
+        while let Some(commit) = queue.pop_front() {
+            let Some(edges) = self.repo.edges.get(&commit).filter(|_| seen.insert(commit)) else { continue };
+            queue.extend(edges.parents());
+            found.push(*edges);
+        }
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
+        Ok(entities.iter().map(|entity| self.repo.entities.get(entity).map(|place| (place.shelf, place.print))).collect())
+    }
+
+    async fn index_page(&mut self, after: Option<&EntityKey>, limit: u32) -> Result<Vec<(IndexRow, ShelfId)>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.repo.entities.range::<EntityKey, _>((from, Bound::Unbounded));
+        let rows = rows.map(|(entity, place)| (IndexRow { entity: *entity, print: place.print }, place.shelf));
+        Ok(rows.take(limit as usize).collect())
+    }
+
+    async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {
+        Ok(self.repo.tag_ids.get(&id).cloned())
+    }
+
+    async fn edge_count(&mut self) -> Result<u64> {
+        Ok(self.repo.edges.len() as u64)
+    }
+}

@@ -1,0 +1,188 @@
+//! The conformance suite of the catalog port, on every catalog there is; what only one of them promises; and the verbs on two of them,
+//! which must tell the same.
+
+#![allow(clippy::unwrap_used)]
+
+mod model;
+mod postgres_only;
+mod sqlite_only;
+
+use std::sync::Arc;
+
+use packhouse_host::CatalogPlace;
+use packhouse_host::catalog::Catalog;
+use packhouse_tests::conformance;
+use packhouse_tests::memory_catalog::MemoryCatalog;
+use packhouse_tests::postgres::cluster;
+use tempfile::TempDir;
+
+/// A test of each law, on each catalog.
+macro_rules! laws {
+    ($($subject:ident: $($law:ident)*;)*) => {
+        laws!(sqlite, in_a_file, $($subject: $($law)*;)*);
+        laws!(postgres, in_a_database, $($subject: $($law)*;)*);
+        laws!(memory, in_memory, $($subject: $($law)*;)*);
+        const LISTED: &[(&str, &[&str])] = &[$((stringify!($subject), &[$(stringify!($law)),*])),*];
+    };
+    ($on:ident, $made:ident, $($subject:ident: $($law:ident)*;)*) => {
+        mod $on {
+            $(mod $subject {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $law() {
+                    if let Some((catalog, _folder)) = super::super::$made(concat!(stringify!($subject), "_", stringify!($law))).await {
+                        super::super::conformance::$subject::$law(catalog).await;
+                    }
+                })*
+            })*
+        }
+    };
+}
+
+laws! {
+    repos:
+        a_new_repo_is_what_was_asked_for
+        a_name_is_given_once
+        repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page
+        a_summary_tells_what_a_snapshot_shows
+        a_catalog_says_where_and_which_it_is;
+    pushes:
+        a_push_is_all_there_when_it_returns
+        a_push_on_another_revision_publishes_nothing
+        entities_move_from_shelf_to_shelf_and_all_counts_go_with_them
+        packs_of_one_push_have_a_shelf_each_in_their_order
+        a_push_may_bring_heads_alone
+        the_first_branch_ever_pushed_is_the_default_and_main_before_others
+        heads_that_branches_left_by_force_are_remembered_since_when
+        times_with_fractions_are_compared_as_times
+        a_pack_of_two_repos_is_one_pack;
+    consolidations:
+        all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired
+        law_6_publishing_changes_as_many_rows_however_many_entities_there_are
+        of_two_plans_from_the_same_shelves_one_is_published
+        a_plan_that_is_not_from_all_shelves_is_refused
+        law_6_pushes_that_land_meanwhile_keep_their_shelves
+        a_push_that_was_prepared_before_a_consolidation_is_published_after_it
+        the_same_bytes_again_are_not_retired
+        what_was_retired_and_comes_again_is_needed_again
+        entities_of_all_kinds_and_encodings_outlive_it;
+    dropping:
+        what_is_dropped_is_gone_from_index_edges_and_counts
+        what_a_push_may_reach_by_now_is_not_dropped
+        a_pack_of_whose_content_something_was_dropped_is_new_when_it_comes_again
+        a_push_that_counts_on_what_was_dropped_is_prepared_again
+        a_shelf_may_lose_all_that_was_mapped_to_it_and_what_is_dropped_may_come_again
+        only_the_repos_own_entities_are_dropped;
+    reading:
+        a_snapshot_sees_one_state_whatever_is_published_meanwhile
+        a_history_is_breadth_first_and_goes_no_further_than_asked
+        a_history_of_many_begins_with_them_in_their_order
+        a_long_history_is_walked_to_its_end
+        edges_that_are_told_again_are_as_they_were
+        lookups_answer_in_the_order_asked
+        the_index_is_paged_by_kind_and_id
+        a_repo_shows_its_own_and_nothing_of_others
+        packs_are_found_by_shelf_and_by_key
+        the_change_stamp_is_another_one_after_each_change;
+    large:
+        a_publication_of_many_entities_is_all_there_and_may_be_dropped_again
+        a_push_of_many_packs_and_branches_is_all_there;
+    deleting:
+        a_deleted_repo_leaves_packs_that_wait_and_a_free_name
+        nothing_of_its_index_and_branches_comes_back_with_its_name
+        what_was_prepared_for_it_is_told_that_it_has_changed
+        packs_that_other_repos_hold_stay_needed
+        an_empty_repo_leaves_nothing;
+    packs:
+        a_pack_is_unneeded_when_no_repo_holds_it_since_the_last_gave_it_up
+        a_pack_that_was_retired_later_than_said_is_kept
+        times_with_fractions_decide_what_is_kept
+        what_a_shelf_holds_by_now_is_kept
+        the_packs_of_a_job_that_has_not_ended_are_known_and_never_forgotten
+        all_packs_on_shelves_are_held_once
+        answers_are_good_until_the_latest_time_that_was_noted;
+    holding:
+        many_publish_together
+        who_deletes_is_alone
+        a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits
+        who_waits_to_delete_is_not_starved_by_those_who_keep_publishing;
+    runs:
+        runs_are_remembered_as_they_ended_newest_first
+        doing_nothing_again_is_no_news
+        runs_are_found_by_a_text_as_it_stands
+        runs_are_listed_page_by_page
+        what_a_run_reported_is_kept_with_it
+        paces_are_of_runs_that_made_something
+        runs_of_a_deleted_repo_are_not_listed;
+    jobs:
+        a_job_is_told_as_it_was_asked_for
+        of_consolidations_and_deletions_one_waits
+        jobs_are_listed_newest_first_by_repo_and_status_page_by_page
+        the_job_that_has_been_due_for_longest_is_taken_first
+        a_job_that_is_to_be_tried_again_is_not_due_before
+        a_job_ends_once_with_what_came_of_it
+        a_failed_or_cancelled_job_begins_anew_and_no_other
+        where_another_of_its_kind_waits_that_one_will_do
+        a_job_that_waits_or_runs_can_be_taken_back_and_no_other
+        the_packs_of_a_job_wait_with_it_until_it_ends;
+    leases:
+        a_job_is_its_workers_until_the_lease_runs_out
+        a_lease_that_ran_out_and_that_nobody_took_is_still_its_own
+        with_an_old_token_nothing_is_published
+        for_a_job_that_ended_or_was_taken_back_nothing_is_published
+        of_one_repo_one_consolidation_runs
+        pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_asked_for
+        jobs_of_a_deleted_repo_publish_nothing_more;
+    policies:
+        a_policy_is_kept_as_it_was_set_until_it_is_taken_back
+        pressure_is_told_of_repos_with_more_than_one_pack
+        the_oldest_is_the_oldest_within_a_second_as_well;
+    races:
+        of_those_who_make_one_repo_at_once_one_makes_it
+        of_pushes_on_one_revision_one_is_published
+        pushes_that_begin_anew_are_all_published
+        of_consolidations_of_the_same_shelves_one_is_published
+        pushes_and_consolidations_at_once_lose_nothing
+        deleting_a_repo_while_others_publish_to_it_leaves_no_half
+        packs_are_forgotten_and_pushed_at_once_and_none_is_lost
+        each_job_is_given_to_one_of_many_workers
+        of_workers_who_take_over_a_job_one_gets_it
+        however_often_it_is_asked_for_one_consolidation_runs_and_one_waits;
+}
+
+/// A new catalog, and what must live as long.
+type Made = Option<(Arc<dyn Catalog>, Option<TempDir>)>;
+
+async fn in_memory(_: &str) -> Made {
+    Some((Arc::new(MemoryCatalog::default()), None))
+}
+
+async fn in_a_file(_: &str) -> Made {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = CatalogPlace::Sqlite(folder.path().join("catalog.db")).open().await.unwrap();
+    Some((catalog, Some(folder)))
+}
+
+/// In a database that orders texts as English does: the catalog must not.
+async fn in_a_database(law: &str) -> Made {
+    // Postgres cuts names off at 63 bytes.
+    let name: String = law.chars().take(60).collect();
+    let place = CatalogPlace::Postgres(cluster()?.english(&name));
+    Some((place.open().await.unwrap(), None))
+}
+
+#[test]
+fn every_law_of_the_suite_is_run() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
+    let mut subjects = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let subject = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let source = std::fs::read_to_string(&path).unwrap();
+        let law = |line: &str| Some(line.strip_prefix("pub async fn ")?.split_once("(catalog: Arc<dyn Catalog>)")?.0.to_owned());
+        let written: Vec<String> = source.lines().filter_map(law).collect();
+        let listed = LISTED.iter().find(|(listed, _)| *listed == subject).map_or(&[][..], |(_, laws)| *laws);
+        assert_eq!(written, listed, "{subject}");
+        subjects += usize::from(!written.is_empty());
+    }
+    assert_eq!(subjects, LISTED.len());
+}
