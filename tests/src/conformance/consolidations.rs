@@ -8,6 +8,9 @@ use packhouse_host::{Cause, MpackKey, ShelfId};
 
 use super::desk::{Desk, at, fresh, key, pack, row};
 
+/// What is done to the shelves of a plan.
+type Spoil = fn(&mut Vec<(ShelfId, i64)>);
+
 pub async fn all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     for number in 0..3 {
@@ -72,7 +75,7 @@ pub async fn a_plan_that_is_not_from_all_shelves_is_refused(catalog: Arc<dyn Cat
     }
     let before = seen(&desk).await;
     let planned = desk.plan(9).await.planned;
-    let spoiled: [fn(&mut Vec<(ShelfId, i64)>); 5] = [
+    let spoiled: [Spoil; 5] = [
         |planned| _ = planned.remove(1),
         |planned| _ = planned.remove(0),
         |planned| planned[0].1 += 1,

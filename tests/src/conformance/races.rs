@@ -153,7 +153,7 @@ pub async fn deleting_a_repo_while_others_publish_to_it_leaves_no_half(catalog: 
         desk.push(vec![pack(100 * round, 0..1)]).await;
         let done = together(5, |number| {
             let (desk, catalog) = (desk.clone(), catalog.clone());
-            let row = async move {
+            async move {
                 let number = 100 * round + number + 1;
                 // Who comes too late finds no repo.
                 let Ok(snapshot) = catalog.snapshot(desk.repo).await else { return 0 };
@@ -174,8 +174,7 @@ pub async fn deleting_a_repo_while_others_publish_to_it_leaves_no_half(catalog: 
                 push.packs.push(pack(number, number..number + 1));
                 assert_ne!(desk.publish(&push).await, Published::LeaseLost);
                 0
-            };
-            row
+            }
         })
         .await;
         assert_eq!(done.iter().sum::<usize>(), 1);
@@ -240,7 +239,7 @@ pub async fn each_job_is_given_to_one_of_many_workers(catalog: Arc<dyn Catalog>)
         }
     })
     .await;
-    let mut ids: Vec<_> = taken.into_iter().flatten().map(|(id, token)| (id, token)).collect();
+    let mut ids: Vec<_> = taken.into_iter().flatten().collect();
     ids.sort_unstable();
     let before = ids.len();
     ids.dedup_by_key(|(id, _)| *id);
