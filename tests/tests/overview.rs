@@ -240,7 +240,10 @@ async fn a_stamp_changes_when_anybody_writes_and_never_by_reading() {
         reader.plan_gc(&store.repo, &silent).await.unwrap();
         reader.verify(&store.repo, &silent).await.unwrap();
         reader.change_stamp().await.unwrap();
-        look(false, "reading").await;
+        // On a server, what others do to other databases counts as well.
+        if place::has_files() {
+            look(false, "reading").await;
+        }
     }
     other.gc(&store.repo, &silent).await.unwrap();
     look(true, "a consolidation of another").await;

@@ -13,7 +13,7 @@ use packhouse_core::{EntityId, Head, Kind, Span};
 
 use super::near::{Reads, words};
 use super::{Store, blocking};
-use crate::catalog::{Dropped, EntityKey, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
+use crate::catalog::{Dropped, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
 use crate::error::{Error, Result};
 use crate::names::ShelfId;
 use crate::pack::Directory;
@@ -128,13 +128,15 @@ fn split(shelves: &[Shelf], packs: Vec<RunPack>, index: Vec<(IndexRow, ShelfId)>
         index.into_iter().partition(|(row, _)| entity_of(&row.entity).is_none_or(|(kind, id)| is_kept(kind, id)));
     // The length of a dropped record is that of the encoding which the index maps, in the pack of its shelf.
     let pack_of: HashMap<ShelfId, _> = shelves.iter().map(|shelf| (shelf.id, shelf.pack.key)).collect();
-    let mut lengths: BTreeMap<(EntityKey, crate::names::MpackKey), u64> = BTreeMap::new();
+    let mut lengths: BTreeMap<(IndexRow, crate::names::MpackKey), u64> = BTreeMap::new();
     let mut filtered = Vec::with_capacity(packs.len());
     for pack in packs {
         let directory = &pack.directory;
         let (rows, others): (Vec<_>, Vec<_>) = directory.rows().partition(|row| is_kept(row.kind, row.id));
         for row in &others {
-            lengths.insert((entity_key(row.kind, row.id), directory.key), row.length);
+            // A pack may hold several encodings of one entity.
+            let mapped = IndexRow { entity: entity_key(row.kind, row.id), print: row.print };
+            lengths.insert((mapped, directory.key), row.length);
         }
         if !rows.is_empty() {
             filtered.push(if others.is_empty() {
@@ -145,7 +147,7 @@ fn split(shelves: &[Shelf], packs: Vec<RunPack>, index: Vec<(IndexRow, ShelfId)>
         }
     }
     let dropped = gone.into_iter().map(|(row, shelf)| {
-        let length = pack_of.get(&shelf).and_then(|pack| lengths.get(&(row.entity, *pack)));
+        let length = pack_of.get(&shelf).and_then(|pack| lengths.get(&(row, *pack)));
         Dropped { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
     });
     Kept { packs: filtered, dropped: dropped.collect(), index: kept.into_iter().map(|(row, _)| row).collect() }

@@ -190,8 +190,8 @@ fn files(folder: &Path, seed: u64) -> Vec<PathBuf> {
 
 fn verb(random: &mut Random, files: &[PathBuf]) -> Verb {
     let repo: RepoName = REPOS[random.below(6) / 3 + random.below(8) / 7].parse().unwrap();
-    let job = 1 + random.below(12) as i64;
-    match random.below(30) {
+    let job = 1 + random.below(6) as i64;
+    match random.below(34) {
         0 => Verb::Create(repo),
         1 if random.below(3) == 0 => Verb::Delete(repo),
         2..=11 => {
@@ -207,13 +207,13 @@ fn verb(random: &mut Random, files: &[PathBuf]) -> Verb {
         20 | 21 => Verb::Prune { grace: random.below(60) as u64, dry_run: random.below(3) == 0 },
         22 => Verb::PruneLater,
         23 | 24 => Verb::Work,
-        25 => Verb::Retry(job),
-        26 => Verb::Cancel(job),
-        27 => {
+        25..=27 => Verb::Retry(job),
+        28..=30 => Verb::Cancel(job),
+        31 => {
             let policy = Policy { max_packs: Some(1 + random.below(4) as u64), growth: Some(0.5), max_age_seconds: Some(30) };
             Verb::SetPolicy { repo: (random.below(2) == 0).then_some(repo), policy: (random.below(3) > 0).then_some(policy) }
         }
-        28 => Verb::CheckPolicies,
+        32 => Verb::CheckPolicies,
         _ => Verb::Look,
     }
 }

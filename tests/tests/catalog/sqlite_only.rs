@@ -12,7 +12,7 @@ async fn run(file: &std::path::Path, statement: &'static str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_first_uses_at_once_both_work() {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let place = CatalogPlace::Sqlite(folder.path().join("new/catalog.db"));
         let (one, other) = tokio::join!(tokio::spawn(open(place.clone())), tokio::spawn(open(place)));

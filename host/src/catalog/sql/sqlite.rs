@@ -58,12 +58,8 @@ impl SqliteCatalog {
             .optimize_on_close(true, None);
         let place = path.display().to_string();
         let failed = |e: sqlx::Error| catalog_error(&place, "opening it", &e);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(BUSY * 2)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
+        let writer =
+            connect(SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY * 2), &options).await.map_err(failed)?;
         run(&place, &MIGRATIONS, &mut *writer.acquire().await.map_err(failed)?).await?;
         let options = options.create_if_missing(false).read_only(false);
         let readers = SqlitePoolOptions::new().max_connections(8).connect_lazy_with(options.clone());
@@ -88,6 +84,17 @@ impl SqliteCatalog {
         let rows = applied.await.map_err(|e: sqlx::Error| catalog_error(&place, "looking what it has", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, rows.iter().map(|row| row.int("version")).collect()))
     }
+}
+
+/// Connects, again and again while another process makes the file: who turns WAL on does not wait for its turn by itself.
+async fn connect(pool: SqlitePoolOptions, options: &SqliteConnectOptions) -> SqlResult<SqlitePool> {
+    for _ in 0..PATIENCE {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error @ sqlx::Error::Database(_)) if meaning(&error).busy => tokio::time::sleep(LOOK).await,
+            done => return done,
+        }
+    }
+    pool.connect_with(options.clone()).await
 }
 
 fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
