@@ -105,12 +105,11 @@ async fn measure(packs: usize, objects: usize) {
             at = costs.now();
         }
     }
-    at = costs.tell(packs, objects, "the last push", at);
+    costs.tell(packs, objects, "the last push", at);
     // What was pushed here is near; another machine has to get it.
     std::fs::remove_dir_all(folder.path().join("spool")).unwrap();
     let elsewhere = Costs { store: Store::open(options).await.unwrap(), cluster };
     let opened = elsewhere.now();
-    drop(at);
     let report = elsewhere.store.gc(&repo, &silent).await.unwrap();
     let at = elsewhere.tell(packs, objects, "consolidation", opened);
     println!("|  | rows that publishing changed: {} | | | | | | |", report.rows_changed);

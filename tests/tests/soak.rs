@@ -1,7 +1,7 @@
 //! Two workers and two pushers on Postgres and S3, and every few seconds a worker is killed. For `PACKHOUSE_SOAK_SECONDS`: a few where
 //! nobody says, ten minutes by hand (docs/operations.md).
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::process::{Child, Stdio};
 use std::sync::Arc;
