@@ -47,8 +47,7 @@ async fn work(store: &Store, options: WorkerOptions) -> Vec<JobEnded> {
     let kept = ended.clone();
     let told = move |one: &JobEnded| kept.lock().unwrap().push(one.clone());
     Worker::new(store.clone(), options, Stop::default()).run(told).await.unwrap();
-    let ended = ended.lock().unwrap().clone();
-    ended
+    std::mem::take(&mut ended.lock().unwrap())
 }
 
 async fn push_async(store: &TestStore, packs: &[&[u8]]) -> Vec<packhouse_host::PushReport> {

@@ -1,6 +1,6 @@
 //! The right to publish and the right to delete.
 //!
-//! That somebody waits can't be seen, only that nothing comes for a while: [`A_WHILE`] is too short for a law to fail that holds, and long
+//! That somebody waits can't be seen, only that nothing comes for a while: `A_WHILE` is too short for a law to fail that holds, and long
 //! enough that one which does not hold fails in most runs.
 
 use std::sync::Arc;
