@@ -136,6 +136,26 @@ impl From<usize> for Arg<'_> {
     }
 }
 
+/// [`Engine::TAKE_JOB`], with how the job's row is locked.
+macro_rules! take_job {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE jobs SET status = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, lease_until = $3, started_at = $4,
+                finished_at = NULL
+         WHERE id = (SELECT j.id FROM jobs j
+             WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))
+             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
+                             AND o.status = 'running' AND o.id <> j.id)
+             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.index' AND j.type = 'mpack.index'
+                             AND o.status IN ('queued', 'running') AND o.id < j.id)
+             ORDER BY j.run_at, j.id LIMIT 1",
+            $lock,
+            ") RETURNING id, fence"
+        )
+    };
+}
+pub(super) use take_job;
+
 /// A connection that runs statements.
 pub(super) trait Sql: Send {
     /// What it answers with.

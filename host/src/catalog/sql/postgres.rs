@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::super::{Hold, Holding};
 use super::SqlCatalog;
-use super::engine::{Columns, Connection, Engine, Meaning, Sql, SqlResult, Tx, args};
+use super::engine::{Columns, Connection, Engine, Meaning, Sql, SqlResult, Tx, args, take_job};
 use super::migrations::{APPLIED, Migrations, Step, run};
 use crate::error::{Error, Result};
 
@@ -184,15 +184,7 @@ impl Engine for PostgresDatabase {
     const LOCK_REPO: &'static str = "SELECT id FROM repos WHERE id = $1 FOR UPDATE";
     const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running' FOR UPDATE";
 
-    const TAKE_JOB: &'static str = "UPDATE jobs SET status = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, lease_until = $3, started_at = $4,
-                finished_at = NULL
-         WHERE id = (SELECT j.id FROM jobs j
-             WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))
-             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
-                             AND o.status = 'running' AND o.id <> j.id)
-             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.index' AND j.type = 'mpack.index'
-                             AND o.status IN ('queued', 'running') AND o.id < j.id)
-             ORDER BY j.run_at, j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED) RETURNING id, fence";
+    const TAKE_JOB: &'static str = take_job!(" FOR UPDATE OF j SKIP LOCKED");
 
     fn place(&self) -> &str {
         &self.place
