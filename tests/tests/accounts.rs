@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
+use packhouse_host::sample::{Encoding, HeadStyle, HistoryOptions, IdForm, PackBuilder, history, object_record};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{Error, GcProof, GcQuery, Progress, PushOptions, Visibility};
 use packhouse_tests::faulty::{self, Fault};
@@ -199,4 +199,22 @@ async fn the_history_is_searched_as_it_stands_and_paged() {
     assert_eq!(all.iter().map(|entry| entry.report.as_ref()).collect::<Vec<_>>(), [None, None, Some(&report)]);
     let records: Vec<_> = all[1..].iter().map(|entry| entry.record.clone()).collect();
     assert_eq!(store.store.gc_history(&store.repo, 10).await.unwrap(), records);
+}
+
+#[tokio::test]
+async fn what_is_dropped_takes_its_own_length_off_whichever_encodings_its_pack_holds() {
+    let store = TestStore::new().await;
+    let chain = packhouse_tests::seed::chain(2, "kept", None);
+    let mut loose = PackBuilder::new();
+    for (content, first, second) in [("one", Encoding::Client, Encoding::Newer), ("two", Encoding::Newer, Encoding::Client)] {
+        let id = IdForm::Bare.id_of(content.as_bytes());
+        for encoding in [first, second] {
+            loose.raw(packhouse_core::Kind::Object, object_record(&id, content.as_bytes(), encoding));
+        }
+    }
+    store.push_each(&[chain.pack, loose.finish()]).await;
+    let done = store.store.gc_expiring(&store.repo, Some(std::time::Duration::ZERO), &Progress::silent()).await.unwrap();
+    assert_eq!(done.dropped.map(|dropped| dropped.objects), Some(2));
+    // It compares the sums that the catalog keeps with what the records say.
+    store.sound().await;
 }

@@ -358,6 +358,8 @@ fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
     );
     let queued = packhouse.run(["gc", "a/b", "--async"]).ok().json();
     assert_eq!(packhouse.run(["gc", "a/b", "--async"]).ok().json(), queued, "the one that waits will do");
+    // Unless it would not do what is asked for: that is never lost silently.
+    packhouse.run(["gc", "a/b", "--async", "--expire-unreachable", "90d"]).exits(1).says(&["waits already", "jobs cancel"]);
     let ended = packhouse.run(["worker", "--drain", "--no-policies"]).ok().json();
     assert_eq!(
         (&ended["outcome"], &ended["packs_before"], &ended["packs_after"]),

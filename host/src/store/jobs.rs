@@ -135,7 +135,13 @@ impl Store {
             None => None,
             Some(repo) => Some(self.known_repo(repo).await?.id),
         };
-        let job = self.catalog.add_job(&NewJob { repo: row, task, now: self.world.now() }).await?;
+        let job = self.catalog.add_job(&NewJob { repo: row, task: task.clone(), now: self.world.now() }).await?;
+        if !serves(&job.task, &task) {
+            let id = job.id;
+            return Err(Error::Unsupported(format!(
+                "job {id} of the same type waits already and does something else (`packhouse jobs show {id}`); nothing was asked for. Wait for it, or take it back: packhouse jobs cancel {id}"
+            )));
+        }
         Ok(Queued { repo: job.repo, job: job.id, status: job.status })
     }
 
@@ -225,6 +231,12 @@ impl Store {
     pub(crate) async fn end_job(&self, fence: Fence, end: &JobEnd) -> Result<Option<JobReport>> {
         self.catalog.end_job(fence, end, self.world.now()).await
     }
+}
+
+/// Whether what waits does all that was asked for.
+fn serves(waiting: &Task, asked: &Task) -> bool {
+    // One that drops something consolidates as well.
+    matches!((waiting, asked), (Task::Gc { .. }, Task::Gc { expire_unreachable_seconds: None })) || waiting == asked
 }
 
 fn not_ended(job: &JobReport) -> Error {
