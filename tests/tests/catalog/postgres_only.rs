@@ -47,11 +47,7 @@ async fn what_is_no_url_is_refused_without_repeating_it() {
         format!("postgres://u:{SECRET}@host:port/d"),
         format!("postgres://u:{SECRET}@[::1/d"),
         format!("postgres://u:{SECRET}@h:1/d?sslmode=never"),
-<<<<<<< HEAD
         SECRET.to_string(),
-=======
-        SECRET.to_owned(),
->>>>>>> cat
     ] {
         let error = refused(&url, &["--database", "postgres://USER:PASSWORD@HOST:PORT/DATABASE"]).await;
         assert_eq!(error.class(), Class::Usage, "{error}");
