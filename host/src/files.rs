@@ -1,8 +1,31 @@
-//! Files of the user's, which are written beside their place and renamed: whole, or not at all.
+//! Files: those of the user's, which are written beside their place and renamed, whole or not at all; and what their bytes are.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use ring::digest::{Context, SHA256};
+
 use crate::error::{Error, Result};
+use crate::names::MpackKey;
+
+/// The key of a file's bytes as they are now, wherever it has been read to.
+pub(crate) fn key_of(file: &File) -> io::Result<MpackKey> {
+    let mut sum = Context::new(&SHA256);
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let n = file.read_at(&mut buffer, at)?;
+        if n == 0 {
+            let mut key = [0; 32];
+            key.copy_from_slice(sum.finish().as_ref());
+            return Ok(MpackKey::new(key));
+        }
+        sum.update(&buffer[..n]);
+        at += n as u64;
+    }
+}
 
 /// Refuses a path at which something else than a file stands: a rename would put a file in its place.
 ///

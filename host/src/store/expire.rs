@@ -5,17 +5,19 @@
 //! from directories that name nothing else, so that its form is the canonical one of what is kept.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
+use packhouse_core::wire::WireError;
 use packhouse_core::{EntityId, Head, Kind, Span};
 
-use super::near::{Reads, words};
+use super::near::Reads;
 use super::{Store, blocking};
 use crate::catalog::{Dropped, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
 use crate::error::{Error, Result};
-use crate::names::ShelfId;
+use crate::names::{MpackKey, ShelfId};
 use crate::pack::Directory;
 use crate::progress::Progress;
 use crate::report::GcDropped;
@@ -59,12 +61,12 @@ impl Store {
             )));
         }
         roots.extend(recent);
-        let packs = std::sync::Arc::new(packs);
+        let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Parts(&words(&packs)), progress).await?;
+        self.bring_near(&mut reader, &packs, Reads::Words, progress).await?;
         let places = places(&packs);
         let reached = blocking(move || reach(&mut reader, &places, roots)).await?;
-        let packs = std::sync::Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;
+        let packs = Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;
         Ok(split(shelves, packs, index, &reached))
     }
 
@@ -101,8 +103,7 @@ fn reach(reader: &mut Packs, places: &Places, roots: Vec<(Kind, EntityId)>) -> R
         }
         let Some(span) = places.get(&(kind, id)) else { continue };
         let bytes = reader.read(*span)?;
-        let unreadable =
-            |error: packhouse_core::wire::WireError| reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason));
+        let unreadable = |error: WireError| reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason));
         match kind {
             Kind::Commit => {
                 let commit = Commit::parse(&bytes).map_err(unreadable)?;
@@ -128,7 +129,7 @@ fn split(shelves: &[Shelf], packs: Vec<RunPack>, index: Vec<(IndexRow, ShelfId)>
         index.into_iter().partition(|(row, _)| entity_of(&row.entity).is_none_or(|(kind, id)| is_kept(kind, id)));
     // The length of a dropped record is that of the encoding which the index maps, in the pack of its shelf.
     let pack_of: HashMap<ShelfId, _> = shelves.iter().map(|shelf| (shelf.id, shelf.pack.key)).collect();
-    let mut lengths: BTreeMap<(IndexRow, crate::names::MpackKey), u64> = BTreeMap::new();
+    let mut lengths: BTreeMap<(IndexRow, MpackKey), u64> = BTreeMap::new();
     let mut filtered = Vec::with_capacity(packs.len());
     for pack in packs {
         let directory = &pack.directory;

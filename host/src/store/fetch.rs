@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
 use super::load::{distinct_packs, examine};
-use super::near::{Reads, copied, words};
+use super::near::Reads;
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
@@ -107,9 +107,7 @@ impl Store {
         let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(repo, packs.clone());
-        if self.vault.is_far() {
-            self.bring_near(&mut reader, &packs, Reads::Parts(&words(&packs)), progress).await?;
-        }
+        self.bring_near(&mut reader, &packs, Reads::Words, progress).await?;
         let run = Run::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
         let question = Question::Assembly { request: ask.clone() };
@@ -182,19 +180,15 @@ impl Store {
             Ok((stored, examined))
         })
         .await?;
-        match examined.scanned {
-            Ok(scanned) if examined.key == key => {
-                let right_branches = branches.is_none_or(|branches| branches == scanned.heads);
-                self.leaves_nothing_out(row, packs, closed, scanned, stored.file, &stored.path).await?;
-                if !right_branches {
-                    return Ok(None);
-                }
-                let url = self.vault.url_of(&key, ttl).await?;
-                Ok(Some(Found { key, url, bytes: examined.bytes, reused: true }))
-            }
-            Err(bad) => Err(self.damaged(repo, &key, bad.to_string())),
-            Ok(_) => Err(self.damaged(repo, &key, format!("the SHA-256 of its bytes is {}", examined.key))),
+        let bytes = examined.bytes;
+        let scanned = examined.sound(&key).map_err(|detail| self.damaged(repo, &key, detail))?;
+        let right_branches = branches.is_none_or(|branches| branches == scanned.heads);
+        self.leaves_nothing_out(row, packs, closed, scanned, stored.file, &stored.path).await?;
+        if !right_branches {
+            return Ok(None);
         }
+        let url = self.vault.url_of(&key, ttl).await?;
+        Ok(Some(Found { key, url, bytes, reused: true }))
     }
 
     /// Makes the pack that the plan says.
@@ -213,9 +207,8 @@ impl Store {
         if let Err(failed) = prove::admit(&plan, packs, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
-        let parts = if self.vault.is_far() { copied(&plan, packs.len()) } else { Vec::new() };
         self.need_space(plan.bytes)?;
-        let (staged, written) = self.splice(&row.name, &plan, packs, Reads::Parts(&parts), progress).await?;
+        let (staged, written) = self.splice(&row.name, &plan, packs, Reads::Copied(&plan), progress).await?;
         if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }

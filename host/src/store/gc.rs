@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
-use super::near::{Reads, words};
+use super::near::Reads;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
@@ -180,8 +180,8 @@ impl Store {
         let packs = Arc::new(packs);
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(&row.name, packs.clone());
-        let asked = if applied { Vec::new() } else { words(&packs) };
-        self.bring_near(&mut reader, &packs, if applied { Reads::Whole } else { Reads::Parts(&asked) }, progress).await?;
+        let reads = if applied { Reads::Whole } else { Reads::Words };
+        self.bring_near(&mut reader, &packs, reads, progress).await?;
         let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
@@ -316,10 +316,8 @@ impl Store {
                 continue;
             }
             let examined = blocking(move || super::load::examine(&stored, |_| Ok(()))).await?;
-            let detail = match examined.scanned {
-                Err(bad) => bad.to_string(),
-                Ok(_) => format!("the SHA-256 of its bytes is {found}"),
-            };
+            let differs = || format!("the SHA-256 of its bytes is {found}");
+            let detail = examined.sound(&key).err().unwrap_or_else(differs);
             return Err(self.damaged(repo, &key, detail));
         }
         Ok(hashed)

@@ -23,10 +23,7 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownRepo`] for a query about one.
     pub async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
-        let repo = match &query.repo {
-            Some(name) => Some(self.known_repo(name).await?.id),
-            None => None,
-        };
+        let repo = self.number_of(query.repo.as_ref()).await?;
         self.catalog.gc_runs(RunsQuery { repo, text: &query.text, before: query.before, limit: query.limit }).await
     }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::push::{Received, fresh_files};
-use super::repo::named;
 use super::{PruneOptions, PushOptions, Store, blocking};
 use crate::catalog::{Fence, Hold, JobEnd, JobQuery, NewJob, RepoRow};
 use crate::error::{Error, Result};
@@ -47,22 +46,10 @@ impl Store {
             drop(holding);
         }
         let report = |(number, one): (usize, &Received)| {
-            let counts = one.written.scanned.distinct();
-            let queued = job.is_some() && (options.force || fresh.contains(&number));
-            PushReport {
-                repo: repo.clone(),
-                file: one.file.display().to_string(),
-                mpack_key: one.written.key,
-                status: if queued { PushStatus::Queued } else { PushStatus::Unchanged },
-                objects: counts.objects,
-                commits: counts.commits,
-                snapshots: counts.snapshots,
-                tags: counts.tags,
-                new_objects: 0,
-                bytes: one.written.bytes,
-                branch_heads: named(&heads),
-                job: job.filter(|_| queued),
-                component: self.sandbox.digest().to_owned(),
+            let unchanged = self.unchanged(repo, one, &heads);
+            match job.filter(|_| options.force || fresh.contains(&number)) {
+                None => unchanged,
+                job => PushReport { status: PushStatus::Queued, job, ..unchanged },
             }
         };
         Ok(received.iter().enumerate().map(report).collect())
@@ -93,15 +80,9 @@ impl Store {
             Ok((stored, examined))
         })
         .await?;
-        let scanned = match examined.scanned {
-            Ok(scanned) if examined.key == pack.mpack_key => scanned,
-            Ok(_) => {
-                let detail = format!("the SHA-256 of its bytes is {}", examined.key);
-                return Err(self.damaged(&row.name, &pack.mpack_key, detail));
-            }
-            Err(bad) => return Err(self.damaged(&row.name, &pack.mpack_key, bad.to_string())),
-        };
-        let written = Written { key: examined.key, bytes: examined.bytes, scanned };
+        let (key, bytes) = (examined.key, examined.bytes);
+        let scanned = examined.sound(&pack.mpack_key).map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
+        let written = Written { key, bytes, scanned };
         Ok(Received { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 
@@ -131,10 +112,7 @@ impl Store {
     }
 
     async fn queue(&self, repo: Option<&RepoName>, task: Task) -> Result<Queued> {
-        let row = match repo {
-            None => None,
-            Some(repo) => Some(self.known_repo(repo).await?.id),
-        };
+        let row = self.number_of(repo).await?;
         let job = self.catalog.add_job(&NewJob { repo: row, task: task.clone(), now: self.world.now() }).await?;
         if !serves(&job.task, &task) {
             let id = job.id;
@@ -156,10 +134,7 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<JobReport>> {
-        let repo = match repo {
-            None => None,
-            Some(repo) => Some(self.known_repo(repo).await?.id),
-        };
+        let repo = self.number_of(repo).await?;
         self.catalog.jobs(JobQuery { repo, status, before, limit }).await
     }
 

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::{Store, TRIES};
 use crate::catalog::{PackRow, Shelf};
 use crate::error::{Error, Result};
+use crate::files::key_of;
 use crate::names::{MpackKey, RepoName};
 use crate::pack::Directory;
 use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
@@ -42,6 +43,17 @@ pub(super) struct Examined {
     pub scanned: Result<Scanned, BadPack>,
 }
 
+impl Examined {
+    /// The records of a pack whose bytes are what `key` names and which is well formed; else what is wrong with it, in words.
+    pub(super) fn sound(self, key: &MpackKey) -> Result<Scanned, String> {
+        match self.scanned {
+            Ok(scanned) if self.key == *key => Ok(scanned),
+            Ok(_) => Err(format!("the SHA-256 of its bytes is {}", self.key)),
+            Err(bad) => Err(bad.to_string()),
+        }
+    }
+}
+
 /// A source that hashes what goes by. A scan reads each byte once, in order.
 struct Hashing<S> {
     source: S,
@@ -60,19 +72,7 @@ impl<S: Source> Source for &mut Hashing<S> {
 
 /// The key of a stored pack's bytes as they are now.
 pub(super) fn hash(pack: &StoredPack) -> Result<MpackKey> {
-    let mut sum = Context::new(&SHA256);
-    let mut buffer = vec![0; 1 << 20];
-    let mut at = 0;
-    loop {
-        let n = (&pack.file).read_at(at, &mut buffer).map_err(Error::io("reading", &pack.path))?;
-        if n == 0 {
-            let mut key = [0; 32];
-            key.copy_from_slice(sum.finish().as_ref());
-            return Ok(MpackKey::new(key));
-        }
-        sum.update(&buffer[..n]);
-        at += n as u64;
-    }
+    key_of(&pack.file).map_err(Error::io("reading", &pack.path))
 }
 
 /// Reads a stored pack whole.
@@ -183,16 +183,11 @@ impl Store {
         tracing::info!("making the directory of pack {} anew", pack.key);
         let stored = self.open_pack(repo, &pack.key).await?;
         let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;
-        let damaged = |detail| Err(self.damaged(repo, &pack.key, detail));
-        match examined.scanned {
-            Ok(scanned) if examined.key == pack.key => {
-                let directory = Directory::new(pack.key, examined.bytes, &scanned.rows);
-                self.keep_directory(&directory).await;
-                Ok(directory)
-            }
-            Ok(_) => damaged(format!("the SHA-256 of its bytes is {}", examined.key)),
-            Err(bad) => damaged(bad.to_string()),
-        }
+        let bytes = examined.bytes;
+        let scanned = examined.sound(&pack.key).map_err(|detail| self.damaged(repo, &pack.key, detail))?;
+        let directory = Directory::new(pack.key, bytes, &scanned.rows);
+        self.keep_directory(&directory).await;
+        Ok(directory)
     }
 
     /// Packs ready to be read by a run.

@@ -9,6 +9,7 @@ mod jobs;
 mod load;
 mod near;
 mod overview;
+mod placing;
 mod policy;
 mod prove;
 mod prune;
@@ -184,6 +185,14 @@ impl Store {
 
     async fn known_repo(&self, name: &RepoName) -> Result<RepoRow> {
         self.catalog.repo(name).await?.ok_or_else(|| Error::UnknownRepo(name.clone()))
+    }
+
+    /// The catalog's number of a repo, where one is named.
+    async fn number_of(&self, name: Option<&RepoName>) -> Result<Option<i64>> {
+        match name {
+            None => Ok(None),
+            Some(name) => Ok(Some(self.known_repo(name).await?.id)),
+        }
     }
 
     /// Milliseconds between two looks at the clock.

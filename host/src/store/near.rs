@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use packhouse_core::{Kind, Plan, Step};
+use packhouse_core::{Kind, Plan, Rival, Span, Step};
 
 use super::Store;
 use crate::catalog::PackRow;
@@ -19,7 +19,7 @@ use crate::vault::{Staged, Traffic, Wanted};
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Bytes of packs that a run will read: in order and apart, a list for each pack.
-pub(super) type Parts = Vec<Vec<Range<u64>>>;
+type Parts = Vec<Vec<Range<u64>>>;
 
 /// What a run will read of packs.
 #[derive(Clone, Copy, Debug)]
@@ -28,21 +28,39 @@ pub(super) enum Reads<'a> {
     Near,
     /// All of them.
     Whole,
-    /// Only these bytes.
-    Parts(&'a Parts),
+    /// Their commits, snapshots and tags: what a component may ask for.
+    Words,
+    /// What a plan copies.
+    Copied(&'a Plan),
+    /// Of the stored packs, the records that a push has in another encoding.
+    Rivals(&'a [Rival]),
 }
 
-/// The commits, snapshots and tags of packs: what a component may ask for.
-pub(super) fn words(packs: &[RunPack]) -> Parts {
-    let words = |pack: &RunPack| {
-        let rows = pack.directory.rows().filter(|row| row.kind != Kind::Object);
-        touching(rows.map(|row| row.offset..row.offset + row.length).collect())
-    };
-    packs.iter().map(words).collect()
+/// The parts of packs that hold spans of them.
+fn holding(spans: impl Iterator<Item = Span>, packs: usize) -> Parts {
+    let mut parts: Parts = vec![Vec::new(); packs];
+    for span in spans {
+        if let Some(parts) = parts.get_mut(span.pack as usize) {
+            parts.push(span.offset..span.offset + span.length);
+        }
+    }
+    parts.into_iter().map(touching).collect()
+}
+
+/// The commits, snapshots and tags of packs.
+fn words(packs: &[RunPack]) -> impl Iterator<Item = Span> {
+    (0..)
+        .zip(packs)
+        .flat_map(|(number, pack)| pack.directory.rows().filter(|row| row.kind != Kind::Object).map(move |row| row.span(number)))
+}
+
+/// What a plan copies.
+fn copied(plan: &Plan) -> impl Iterator<Item = Span> {
+    plan.steps.iter().filter_map(|step| if let Step::Copy(span) = step { Some(*span) } else { None })
 }
 
 /// Ranges in order, those in one that touch.
-pub(super) fn touching(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
+fn touching(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
     parts.sort_unstable_by_key(|part| part.start);
     parts.dedup_by(|next, last| {
         let touches = next.start <= last.end;
@@ -52,19 +70,6 @@ pub(super) fn touching(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
         touches
     });
     parts
-}
-
-/// What a plan copies.
-pub(super) fn copied(plan: &Plan, packs: usize) -> Parts {
-    let mut parts: Parts = vec![Vec::new(); packs];
-    for step in &plan.steps {
-        if let Step::Copy(span) = step
-            && let Some(parts) = parts.get_mut(span.pack as usize)
-        {
-            parts.push(span.offset..span.offset + span.length);
-        }
-    }
-    parts.into_iter().map(touching).collect()
 }
 
 impl Store {
@@ -80,17 +85,19 @@ impl Store {
             _ if !self.vault.is_far() => return Ok(()),
             Reads::Near => return Ok(()),
             Reads::Whole => None,
-            Reads::Parts(parts) => Some(parts),
+            Reads::Words => Some(holding(words(packs), packs.len())),
+            Reads::Copied(plan) => Some(holding(copied(plan), packs.len())),
+            Reads::Rivals(rivals) => Some(holding(rivals.iter().map(|rival| rival.stored), packs.len())),
         };
         // A pack that is being pushed is in staging; of one without parts nothing is read.
-        let read = |n: &usize| packs[*n].is_stored() && parts.is_none_or(|parts| !parts[*n].is_empty());
+        let read = |n: &usize| packs[*n].is_stored() && parts.as_ref().is_none_or(|parts| !parts[*n].is_empty());
         let numbers: Vec<usize> = (0..packs.len()).filter(read).collect();
         let wanted: Vec<Wanted> = numbers
             .iter()
             .map(|n| Wanted {
                 key: packs[*n].directory.key,
                 bytes: packs[*n].directory.pack_bytes,
-                parts: parts.map(|parts| parts[*n].clone()),
+                parts: parts.as_ref().map(|parts| parts[*n].clone()),
             })
             .collect();
         let total = wanted.iter().map(Wanted::to_read).sum();

@@ -39,10 +39,7 @@ impl Store {
     }
 
     async fn policy_of(&self, repo: Option<&RepoName>) -> Result<i64> {
-        Ok(match repo {
-            None => 0,
-            Some(repo) => self.known_repo(repo).await?.id,
-        })
+        Ok(self.number_of(repo).await?.unwrap_or(0))
     }
 
     /// What policies say of a repo, or of all with more than one pack. With `queue`, asks for the consolidations that are due.

@@ -6,34 +6,30 @@
 //! store packs ─▶ store directories ─▶ publish: shelves, rows, edges, heads in one transaction
 //! ```
 //!
-//! Which pack the index maps an entity to does not depend on the order of pushes: the one with the preferred encoding;
-//! of equal ones the smaller pack, then the smaller key; but what a consolidated pack holds stays there
-//! (`docs/decisions/0003-placement.md`).
+//! Which pack the index then maps an entity to is in [`super::placing`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
-use packhouse_core::{Edges, EntityId, Fault, Head, Kind, Rival, Row};
+use packhouse_core::{Fault, Head, Kind, Rival, Row};
 
-use super::near::{Parts, Reads, touching};
+use super::near::Reads;
+use super::placing::{Chosen, check_index, choose};
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{
-    EntityKey, Fresh, Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key, entity_of,
-};
+use crate::catalog::{EntityKey, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
 use crate::pack::{BadPack, Directory, Written, write_and_read_back};
 use crate::progress::{Phase, Progress};
 use crate::report::{PushReport, PushStatus};
-use crate::run::{Packs, Run, RunPack};
-use crate::sandbox::{Indexed, RunError};
+use crate::run::{Run, RunPack};
+use crate::sandbox::RunError;
 use crate::tape::Question;
 use crate::vault::Staged;
 
@@ -178,26 +174,32 @@ impl Store {
             .iter()
             .enumerate()
             .map(|(i, one)| {
-                let counts = one.written.scanned.distinct();
-                let pack = stored(i);
-                PushReport {
-                    repo: repo.clone(),
-                    file: one.file.display().to_string(),
-                    mpack_key: one.written.key,
-                    status: if pack.is_some() { PushStatus::Stored } else { PushStatus::Unchanged },
-                    objects: counts.objects,
-                    commits: counts.commits,
-                    snapshots: counts.snapshots,
-                    tags: counts.tags,
-                    new_objects: pack
-                        .map_or(0, |p| p.fresh.iter().filter(|f| f.row.entity[0] == Kind::Object as u8).count() as u64),
-                    bytes: one.written.bytes,
-                    branch_heads: named(heads),
-                    job: None,
-                    component: self.sandbox.digest().to_owned(),
-                }
+                let unchanged = self.unchanged(repo, one, heads);
+                let Some(pack) = stored(i) else { return unchanged };
+                let new = pack.fresh.iter().filter(|f| f.row.entity[0] == Kind::Object as u8).count();
+                PushReport { status: PushStatus::Stored, new_objects: new as u64, ..unchanged }
             })
             .collect()
+    }
+
+    /// What is told of a file that adds nothing to a repo.
+    pub(super) fn unchanged(&self, repo: &RepoName, one: &Received, heads: &[Head]) -> PushReport {
+        let counts = one.written.scanned.distinct();
+        PushReport {
+            repo: repo.clone(),
+            file: one.file.display().to_string(),
+            mpack_key: one.written.key,
+            status: PushStatus::Unchanged,
+            objects: counts.objects,
+            commits: counts.commits,
+            snapshots: counts.snapshots,
+            tags: counts.tags,
+            new_objects: 0,
+            bytes: one.written.bytes,
+            branch_heads: named(heads),
+            job: None,
+            component: self.sandbox.digest().to_owned(),
+        }
     }
 
     /// Takes a file into staging and reads it back.
@@ -281,7 +283,7 @@ impl Store {
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Parts(&stored_parts(&rivals, packs.len())), progress).await?;
+        self.bring_near(&mut reader, &packs, Reads::Rivals(&rivals), progress).await?;
         let run = Run::new(reader, heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
@@ -408,118 +410,6 @@ impl Store {
             other => self.run_error(repo, packs, other).await,
         }
     }
-}
-
-impl PushedPack {
-    fn of(written: &Written) -> PushedPack {
-        PushedPack {
-            key: written.key,
-            bytes: written.bytes,
-            records: written.scanned.rows.len() as u64,
-            fresh: Vec::new(),
-            moved: Vec::new(),
-            tag_ids: written.scanned.tag_ids.clone(),
-        }
-    }
-
-    /// Takes an entity if it is new, if its encoding here has `won` over one of that length, or if the encodings are the same and this is
-    /// the smaller of two packs that packhouse did not make.
-    fn take(&mut self, c: &Chosen, stored: Option<(ShelfId, Print, &PackRow)>, won: Option<u64>) {
-        let row = IndexRow { entity: c.entity, print: c.row.print };
-        let bytes = c.row.length;
-        match stored {
-            None => self.fresh.push(Fresh { row, bytes }),
-            Some((from, print, stored)) => {
-                let smaller = !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);
-                // One encoding has one length.
-                let same = (print == c.row.print && smaller).then_some(bytes);
-                if let Some(bytes_there) = won.or(same) {
-                    self.moved.push(Moved { row, bytes, from, bytes_there });
-                }
-            }
-        }
-    }
-}
-
-/// Law 4: what a component says of a push is compared with what the push says.
-///
-/// The graph is walked by every fetch, so an edge that is left out would be an omission for ever; a wrong preference would map
-/// an encoding that no consolidation takes.
-fn check_index(
-    reader: &mut Packs,
-    pushed: &[RunPack],
-    rivals: &[Rival],
-    indexed: &Indexed,
-) -> Result<std::result::Result<(), String>> {
-    let mut expected: BTreeMap<EntityId, Edges> = BTreeMap::new();
-    for (number, pack) in pushed.iter().enumerate() {
-        for row in pack.directory.rows().filter(|row| row.kind == Kind::Commit) {
-            let bytes = reader.read(row.span(number as u32))?;
-            if let Ok(commit) = Commit::parse(&bytes) {
-                let edges = Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot };
-                expected.insert(commit.id, edges);
-            }
-        }
-    }
-    let same = |a: &Edges, b: &Edges| a.commit == b.commit && a.snapshot == b.snapshot && a.parents().eq(b.parents());
-    if let Some((commit, _)) = expected.iter().zip(&indexed.edges).find(|((_, a), b)| !same(a, b)) {
-        return Ok(Err(format!("it gave other edges for commit {} than the commit has", commit.0)));
-    }
-    if expected.len() != indexed.edges.len() {
-        return Ok(Err(format!("it gave edges for {} commits where {} are pushed", indexed.edges.len(), expected.len())));
-    }
-    let preferred: BTreeSet<u64> = indexed.preferred.iter().copied().collect();
-    for (number, rival) in (0u64..).zip(rivals) {
-        if reader.prefers(rival.pushed, rival.stored)? != preferred.contains(&number) {
-            return Ok(Err("it prefers the wrong one of two encodings".into()));
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// What is read of stored packs: the records that the repo has in another encoding.
-fn stored_parts(rivals: &[Rival], packs: usize) -> Parts {
-    let mut parts: Parts = vec![Vec::new(); packs];
-    for span in rivals.iter().map(|rival| rival.stored) {
-        parts[span.pack as usize].push(span.offset..span.offset + span.length);
-    }
-    parts.into_iter().map(touching).collect()
-}
-
-/// An entity of the push, in its preferred encoding.
-#[derive(Clone, Copy, Debug)]
-struct Chosen {
-    entity: EntityKey,
-    row: Row,
-    pack: u32,
-}
-
-/// The entities of the packs that are `counted`, in order, each in its preferred encoding; of equal ones in the smaller pack.
-fn choose(reader: &mut Packs, packs: &[RunPack], counted: Vec<bool>) -> Result<Vec<Chosen>> {
-    let mut all: Vec<Chosen> = Vec::new();
-    for (number, pack) in packs.iter().enumerate().filter(|(number, _)| counted[*number]) {
-        all.extend(pack.directory.rows().map(|row| Chosen { entity: entity_key(row.kind, row.id), row, pack: number as u32 }));
-    }
-    all.sort_by_key(|c| c.entity);
-    let size = |c: &Chosen| (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key);
-    let mut chosen: Vec<Chosen> = Vec::with_capacity(all.len());
-    for c in all {
-        match chosen.last_mut() {
-            Some(best) if best.entity == c.entity => {
-                let better = if best.row.print == c.row.print {
-                    size(&c) < size(best)
-                } else {
-                    reader.prefers(c.row.span(c.pack), best.row.span(best.pack))?
-                };
-                if better {
-                    *best = c;
-                }
-            }
-            _ => chosen.push(c),
-        }
-    }
-    debug_assert!(chosen.iter().all(|c| entity_of(&c.entity).is_some()));
-    Ok(chosen)
 }
 
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.

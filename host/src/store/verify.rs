@@ -119,19 +119,15 @@ impl Store {
         let mut problem = |kind, detail: String| {
             report.problems.push(Problem { kind, entity: None, pack: Some(pack.key), detail });
         };
-        let scanned = match examined.scanned {
-            Ok(scanned) if examined.key == pack.key => scanned,
-            Ok(_) => {
-                let detail = format!("the SHA-256 of its bytes is {}; restore {place} from a backup", examined.key);
-                problem(ProblemKind::DamagedPack, detail);
-                return Ok(None);
-            }
-            Err(bad) => {
-                problem(ProblemKind::DamagedPack, format!("{}; restore {place} from a backup", bad));
+        let bytes = examined.bytes;
+        let scanned = match examined.sound(&pack.key) {
+            Ok(scanned) => scanned,
+            Err(detail) => {
+                problem(ProblemKind::DamagedPack, format!("{detail}; restore {place} from a backup"));
                 return Ok(None);
             }
         };
-        let directory = Directory::new(pack.key, examined.bytes, &scanned.rows);
+        let directory = Directory::new(pack.key, bytes, &scanned.rows);
         if let Some(kept) = self.vault.directory(&pack.key).await?
             && kept != directory.as_bytes()
         {

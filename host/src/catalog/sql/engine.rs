@@ -7,7 +7,7 @@
 use sqlx::{Database, Pool, Row as _, Transaction};
 
 use super::super::{Hold, Holding};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
 
@@ -76,6 +76,18 @@ pub(super) struct Meaning {
     pub(super) again: bool,
     /// What to do about it, as the end of a sentence.
     pub(super) way_out: &'static str,
+}
+
+impl Meaning {
+    /// The error of a catalog somewhere, for what was tried.
+    pub(super) fn of(self, error: &sqlx::Error, place: &str, doing: &str) -> Error {
+        Error::Catalog {
+            catalog: place.to_owned(),
+            doing: doing.to_owned(),
+            reason: format!("{error}{}", self.way_out),
+            busy: self.busy,
+        }
+    }
 }
 
 /// A parameter of a statement.

@@ -104,13 +104,7 @@ impl<E: Engine> SqlCatalog<E> {
 }
 
 fn failed(engine: &impl Engine, doing: &str, error: &sqlx::Error) -> Error {
-    let meaning = engine.meaning(error);
-    Error::Catalog {
-        catalog: engine.place().to_owned(),
-        doing: doing.to_owned(),
-        reason: format!("{error}{}", meaning.way_out),
-        busy: meaning.busy,
-    }
+    engine.meaning(error).of(error, engine.place(), doing)
 }
 
 #[async_trait]

@@ -131,8 +131,7 @@ fn place(options: &PgConnectOptions) -> String {
 }
 
 fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
-    let Meaning { busy, way_out, .. } = meaning(error);
-    Error::Catalog { catalog: place.to_owned(), doing: doing.to_owned(), reason: format!("{error}{way_out}"), busy }
+    meaning(error).of(error, place, doing)
 }
 
 fn meaning(error: &sqlx::Error) -> Meaning {

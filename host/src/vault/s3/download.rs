@@ -1,6 +1,5 @@
 //! Objects from the bucket, in parts, a few at once.
 
-use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -9,12 +8,12 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
-use ring::digest::{Context, SHA256};
 
 use super::S3Vault;
 use super::failed::{is_gone, is_out_of_range};
 use super::parts::{PART, PERMIT, disk, split};
 use crate::error::{Error, Result};
+use crate::files::key_of;
 use crate::names::MpackKey;
 use crate::vault::{Staged, StoredPack};
 
@@ -123,7 +122,7 @@ impl S3Vault {
         for again in [true, false] {
             let Some(got) = self.download(from, expected).await? else { return Ok(None) };
             let (file, path) = (got.staged.file.try_clone(), got.staged.path().to_owned());
-            let found = disk(move || hash(&file?)).await.map_err(Error::io("reading", path))?;
+            let found = disk(move || key_of(&file?)).await.map_err(Error::io("reading", path))?;
             if found == *key || !again {
                 return Ok(Some((got, found == *key)));
             }
@@ -145,22 +144,5 @@ impl S3Vault {
         let ranges: Vec<_> = parts.iter().flat_map(|part| split(part.start..part.end.min(found.size), PART)).collect();
         self.get_into(from, &staged, ranges.into_iter(), found.e_tag.as_deref()).await?;
         Got { staged, bytes: found.size, etag: found.e_tag }.unnamed(place.to_owned()).map(Some)
-    }
-}
-
-/// The key of a file's bytes.
-fn hash(file: &File) -> std::io::Result<MpackKey> {
-    let mut sum = Context::new(&SHA256);
-    let mut buffer = vec![0; 1 << 20];
-    let mut at = 0;
-    loop {
-        let n = file.read_at(&mut buffer, at)?;
-        if n == 0 {
-            let mut key = [0; 32];
-            key.copy_from_slice(sum.finish().as_ref());
-            return Ok(MpackKey::new(key));
-        }
-        sum.update(&buffer[..n]);
-        at += n as u64;
     }
 }
