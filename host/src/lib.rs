@@ -22,6 +22,7 @@
 //! 5. [`tape`]: runs written down, and run again.
 //! 6. [`store`]: the verbs; [`worker`]: those that are done later or elsewhere.
 
+pub mod access;
 pub mod catalog;
 pub mod error;
 pub mod files;
