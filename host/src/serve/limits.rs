@@ -1,0 +1,40 @@
+//! What a client may ask for.
+
+use std::time::Duration;
+
+/// Limits of a server. Those on counts are the protocol's.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest body with packs or objects, in bytes.
+    pub upload_bytes: u64,
+    /// Uploads that are taken at once; others wait.
+    pub uploads: usize,
+    /// How long a client may be silent in the middle of a body.
+    pub silence: Duration,
+    /// Requests a second of one caller, over a while; 0: any number.
+    pub rate: u32,
+    /// Requests of one caller at once, beyond the rate.
+    pub burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { upload_bytes: 2 << 30, uploads: 64, silence: Duration::from_secs(60), rate: 100, burst: 1000 }
+    }
+}
+
+/// Largest body that is no upload, in bytes: 50 000 ids of 71 characters, and room.
+pub(super) const BODY: usize = 8 << 20;
+
+/// Ids in `/filter-objects`.
+pub(super) const FILTERED: usize = 50_000;
+/// Ids in `/presign`.
+pub(super) const PRESIGNED: usize = 10_000;
+/// Objects in `/push/objects`.
+pub(super) const OBJECTS: u32 = 1_000;
+/// Commits or snapshots in `/push`.
+pub(super) const RECORDS: u32 = 10_000;
+/// Ids on either side in `/negotiate`.
+pub(super) const NEGOTIATED: usize = 256;
+/// Ids on either side in `/fetch`.
+pub(super) const FETCHED: usize = 1_000;

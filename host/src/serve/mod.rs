@@ -1,0 +1,221 @@
+//! A store as a Muse remote, and its administration from afar.
+//!
+//! ```text
+//! /{owner}/{slug}/…          what Muse clients say               wire
+//! /{owner}/{slug}/packs/KEY  packs, by signed URLs that expire   packs
+//! /admin/v1/…                every verb, for consoles and CLIs   admin
+//! /healthz /readyz /metrics                                      health
+//! ```
+//!
+//! Every request passes [`guard`] first: who asks, how often, and whether they may. Only this folder names axum.
+
+mod admin;
+mod guard;
+mod health;
+mod house;
+mod limits;
+mod packs;
+mod problem;
+mod signed;
+mod wire;
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use url::Url;
+
+use crate::error::{Error, Result};
+use crate::report::JobEnded;
+use crate::store::Store;
+use crate::worker::{Stop, Worker, WorkerOptions};
+
+use house::{House, Shared};
+pub use limits::Limits;
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Where to listen. Port 0: any that is free.
+    pub listen: SocketAddr,
+    /// Certificate and key; none: plain HTTP, for a proxy or for this machine.
+    pub tls: Option<TlsFiles>,
+    /// The URL that clients reach the server by, where it is not the one that they name: behind a proxy.
+    pub public_url: Option<Url>,
+    /// Whether everybody on this machine may do everything. Only where nobody else can reach the server.
+    pub insecure_loopback: bool,
+    /// Workers that do jobs in this process; 0: none.
+    pub workers: usize,
+    /// How they work.
+    pub worker: WorkerOptions,
+    /// What a client may ask for.
+    pub limits: Limits,
+    /// How long requests that are under way may go on when the server is asked to stop.
+    pub patience: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        ServeOptions {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            tls: None,
+            public_url: None,
+            insecure_loopback: false,
+            workers: 1,
+            worker: WorkerOptions::default(),
+            limits: Limits::default(),
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The files that prove who a server is, in PEM.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Its certificate, with those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A server that listens and has not begun to answer.
+#[derive(Debug)]
+pub struct Server {
+    house: Shared,
+    options: ServeOptions,
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<RustlsConfig>,
+}
+
+impl Server {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the address is taken; when the certificate can't be used; [`Error::Usage`] for options that contradict each other.
+    pub async fn bind(store: Store, options: ServeOptions) -> Result<Server> {
+        let listen = options.listen;
+        if options.insecure_loopback && !listen.ip().is_loopback() {
+            return Err(Error::Usage(format!(
+                "--insecure-loopback lets everybody do everything who can reach the server, so it wants an address that only this machine can reach, and {listen} is none; listen on 127.0.0.1, or make tokens: packhouse token create"
+            )));
+        }
+        let tls = match &options.tls {
+            None => None,
+            Some(files) => Some(tls(files).await?),
+        };
+        let failed = |source| Error::Io { doing: "listening on", path: listen.to_string().into(), source };
+        let listener = TcpListener::bind(listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let house = House::new(store, &options).await?;
+        Ok(Server { house: Arc::new(house), options, listener, address, tls })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of this machine's clients.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let host = match self.address.ip() {
+            ip if ip.is_unspecified() => "localhost".to_owned(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+            ip => ip.to_string(),
+        };
+        format!("{scheme}://{host}:{}", self.address.port())
+    }
+
+    /// Answers until it is asked to stop; then takes no more requests, lets those under way end, and gives jobs back. `told` hears of
+    /// every attempt at a job that ends here.
+    ///
+    /// # Errors
+    /// When it can't listen any more, or its workers can't ask the catalog for jobs.
+    pub async fn run(self, stop: Stop, told: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
+        let Server { house, options, listener, address, tls } = self;
+        let handle = Handle::new();
+        let stopping = {
+            let (house, handle, stop, patience) = (house.clone(), handle.clone(), stop.clone(), options.patience);
+            tokio::spawn(async move {
+                stop.when_asked().await;
+                // What would go on for ever ends first.
+                house.close();
+                handle.graceful_shutdown(Some(patience));
+            })
+        };
+        let working = {
+            let (house, stop) = (house.clone(), stop.clone());
+            let options = WorkerOptions { concurrency: options.workers.max(1), patience: options.patience, ..options.worker };
+            let wanted = self.options.workers > 0;
+            async move {
+                if !wanted {
+                    return Ok(());
+                }
+                let counted = house.clone();
+                let told = move |ended: &JobEnded| {
+                    counted.metrics.jobs.count(ended);
+                    told(ended);
+                };
+                let worked = Worker::new(house.store.clone(), options, stop.clone()).run(told).await;
+                // A server whose jobs nobody does is half a server.
+                stop.ask();
+                worked
+            }
+        };
+        let failed = |source| Error::Io { doing: "serving on", path: address.to_string().into(), source };
+        let app = router(house.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).first_request_timeout(HEADERS_WITHIN);
+        server.http_builder().http1().header_read_timeout(HEADERS_WITHIN);
+        let serving = async move {
+            let served = match tls {
+                Some(tls) => server.acceptor(RustlsAcceptor::new(tls)).serve(app).await,
+                None => server.serve(app).await,
+            };
+            served.map_err(failed)
+        };
+        let (served, worked) = together(serving, working, &stop).await;
+        stopping.abort();
+        house.drained().await;
+        served.and(worked)
+    }
+}
+
+/// How long a client may take to say what it wants.
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Awaits both; when one ends, the other is asked to.
+async fn together<A, B>(serving: impl Future<Output = A>, working: impl Future<Output = B>, stop: &Stop) -> (A, B) {
+    let serving = async {
+        let served = serving.await;
+        stop.ask();
+        served
+    };
+    tokio::join!(serving, working)
+}
+
+async fn tls(files: &TlsFiles) -> Result<RustlsConfig> {
+    // Others in this process may have chosen it already; it is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (certificate, key) = (&files.certificate, &files.key);
+    RustlsConfig::from_pem_file(certificate, key).await.map_err(|source| {
+        let path = format!("{} with {}", certificate.display(), key.display());
+        Error::Io { doing: "using the certificate", path: path.into(), source }
+    })
+}
+
+/// All that is answered.
+fn router(house: Shared) -> Router {
+    Router::new()
+        .merge(wire::routes(&house))
+        .merge(packs::routes())
+        .merge(admin::routes())
+        .merge(health::routes())
+        .with_state(house.clone())
+        .layer(axum::middleware::from_fn_with_state(house, guard::guard))
+}

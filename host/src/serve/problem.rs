@@ -1,0 +1,126 @@
+//! Why a request was not answered as it was asked for.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::{Class, Error};
+
+pub(super) type Answer<T> = Result<T, Problem>;
+
+/// What is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    /// What went wrong, where, and the way out. Holds no secret, and of a failure of the server nothing but that.
+    pub(super) detail: String,
+    pub(super) class: Class,
+}
+
+/// The body of an answer that is a problem.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ProblemBody {
+    /// What went wrong, where, and the way out.
+    pub(crate) detail: String,
+    /// What it means: `usage`, `refused`, `conflict` (safe to try again) or `damage`.
+    pub(crate) class: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        let class = match status {
+            StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Class::Conflict,
+            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => Class::Usage,
+            _ => Class::Refused,
+        };
+        Problem { status, detail: detail.into(), class }
+    }
+
+    /// A body that is not what it should be.
+    pub(super) fn malformed(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    /// More than the server takes.
+    pub(super) fn too_much(detail: impl Into<String>) -> Problem {
+        Problem { class: Class::Refused, ..Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail) }
+    }
+
+    /// No repo, or none that whoever asks may know of: the two are told in the same words.
+    pub(super) fn no_repo(name: &str) -> Problem {
+        Problem { class: Class::Refused, ..Problem::new(StatusCode::NOT_FOUND, format!("there is no repo `{name}` here")) }
+    }
+
+    /// A token is needed, or another one.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let class = error.class();
+        let status = match &error {
+            Error::UnknownRepo(_) | Error::UnknownJob(_) | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
+            Error::RepoExists(_) | Error::HeadConflict(_) | Error::Unsupported(_) => StatusCode::CONFLICT,
+            Error::Usage(_)
+            | Error::UnknownWant { .. }
+            | Error::BadPack { .. }
+            | Error::Disagreement { .. }
+            | Error::Incomplete { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+            Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Error::Cancelled | Error::Busy { .. } | Error::LeaseLost { .. } | Error::Catalog { busy: true, .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status.is_server_error() {
+            tracing::error!(status = status.as_u16(), "{error}");
+        }
+        Problem { status, detail: error.to_string(), class }
+    }
+}
+
+impl Problem {
+    /// For somebody who administers nothing: of what fails here, they learn that it does. The log says the rest.
+    pub(super) fn for_strangers(self) -> Problem {
+        let detail = match self.status {
+            StatusCode::INTERNAL_SERVER_ERROR => "the server failed; its log says how",
+            StatusCode::INSUFFICIENT_STORAGE => "the server has no room for this; its operator has to make some",
+            StatusCode::SERVICE_UNAVAILABLE => "the server is busy or stopping; nothing was changed, try again",
+            _ => return self,
+        };
+        Problem { detail: detail.to_owned(), ..self }
+    }
+
+    pub(super) fn body(&self) -> ProblemBody {
+        ProblemBody { detail: self.detail.clone(), class: self.class.as_str().to_owned() }
+    }
+
+    /// The headers that belong to its status.
+    pub(super) fn mark(&self, response: &mut Response) {
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"packhouse\""));
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        self.mark(&mut response);
+        // Where MessagePack is spoken, it is said again in that.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
