@@ -37,6 +37,7 @@ pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use prune::PruneOptions;
 pub use push::PushOptions;
+pub(crate) use push::{Received, Share};
 use record::Deck;
 
 /// How often a verb begins anew when the repo changes under it, before it gives up as busy.
