@@ -104,6 +104,10 @@ pub enum Error {
     #[error("there is no job {0}; `packhouse jobs list` lists those that there are")]
     UnknownJob(i64),
 
+    /// No such token.
+    #[error("there is no token {0}; `packhouse token list` lists those that there are")]
+    UnknownToken(String),
+
     /// A job was taken over while it was done.
     #[error("job {job} has been taken over by another worker, since its lease had run out; nothing was changed here")]
     LeaseLost {

@@ -26,8 +26,23 @@ impl Store {
         options: PushOptions,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
+        self.known_repo(repo).await?;
+        let received = self.receive_all(repo, files, progress).await?;
+        self.queue_received(repo, received, options, progress).await
+    }
+
+    /// The rest of such a push, whose packs were received.
+    ///
+    /// # Errors
+    /// As [`Store::push_async`].
+    pub(crate) async fn queue_received(
+        &self,
+        repo: &RepoName,
+        mut received: Vec<Received>,
+        options: PushOptions,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
-        let mut received = self.receive_all(repo, files, progress).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let fresh = fresh_files(snapshot.as_mut(), &received).await?;
         let heads = snapshot.heads().await?;

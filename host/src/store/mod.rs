@@ -1,5 +1,6 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
+mod access;
 mod client;
 mod cost;
 mod expire;
@@ -38,7 +39,7 @@ pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use prune::PruneOptions;
 pub use push::PushOptions;
-pub(crate) use push::Terms;
+pub(crate) use push::{Received, Share, Terms};
 use record::Deck;
 
 /// How often a verb begins anew when the repo changes under it, before it gives up as busy.

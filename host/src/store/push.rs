@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhouse_core::row::Print;
-use packhouse_core::{Fault, Head, Kind, Rival, Row};
+use packhouse_core::{EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::near::Reads;
 use super::placing::{Chosen, check_index, choose};
@@ -50,9 +50,10 @@ pub(crate) struct Terms {
 }
 
 /// A file of a push, in staging or stored already.
-pub(super) struct Received {
+#[derive(Debug)]
+pub(crate) struct Received {
     pub(super) file: PathBuf,
-    pub(super) written: Written,
+    pub(crate) written: Written,
     pub(super) staged: Option<Staged>,
     /// Open for the component's reads, wherever the staged file has been moved.
     pub(super) bytes: File,
@@ -66,17 +67,34 @@ struct Prepared {
     heads: Vec<Head>,
 }
 
-/// Reads a pushed file front to back.
-struct FileSource<'a> {
-    file: File,
-    path: &'a Path,
+/// How much of a push has come before a file of it, and how much there is in all (0 where nobody knows), in bytes: for the telling.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    pub(crate) before: u64,
+    pub(crate) total: u64,
 }
 
-impl Produce for FileSource<'_> {
+/// Reads a pushed file front to back.
+struct FileSource {
+    file: File,
+    path: PathBuf,
+}
+
+impl FileSource {
+    fn open(path: PathBuf) -> Result<FileSource> {
+        let file = File::open(&path).map_err(Error::io("opening", &path))?;
+        if file.metadata().map_err(Error::io("opening", &path))?.is_dir() {
+            return Err(Error::Usage(format!("{} is a folder; push takes files", path.display())));
+        }
+        Ok(FileSource { file, path })
+    }
+}
+
+impl Produce for FileSource {
     fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
         use std::io::Read;
         let room = CHUNK as u64;
-        (&self.file).take(room).read_to_end(chunk).map_err(Error::io("reading", self.path))?;
+        (&self.file).take(room).read_to_end(chunk).map_err(Error::io("reading", &self.path))?;
         Ok(())
     }
 }
@@ -94,9 +112,26 @@ impl Store {
         options: PushOptions,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        let row = self.known_repo(repo).await?;
+        // First what costs nothing: whether there is such a repo.
+        self.known_repo(repo).await?;
         let received = self.receive_all(repo, files, progress).await?;
-        self.index(&row, received, options, None, progress).await
+        self.push_received(repo, received, options, None, progress).await
+    }
+
+    /// The rest of a push whose packs were received: they become packs of the repo, all of them or none.
+    ///
+    /// # Errors
+    /// As [`Store::push`].
+    pub(crate) async fn push_received(
+        &self,
+        repo: &RepoName,
+        received: Vec<Received>,
+        options: PushOptions,
+        terms: Option<&Terms>,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let row = self.known_repo(repo).await?;
+        self.index(&row, received, options, terms, progress).await
     }
 
     /// Takes files into staging and reads them back.
@@ -110,7 +145,9 @@ impl Store {
         let mut received = Vec::with_capacity(files.len());
         let mut done = 0;
         for file in files {
-            let one = self.receive(repo, file, done, total, progress).await?;
+            let path = file.clone();
+            let source = blocking(move || FileSource::open(path)).await?;
+            let one = self.receive_from(repo, file.clone(), Box::new(source), Share { before: done, total }, progress).await?;
             done += one.written.bytes;
             received.push(one);
         }
@@ -220,29 +257,34 @@ impl Store {
         }
     }
 
-    /// Takes a file into staging and reads it back.
-    async fn receive(&self, repo: &RepoName, file: &Path, before: u64, total: u64, progress: &Progress) -> Result<Received> {
+    /// Takes a pack into staging and reads it back, wherever its bytes come from. `name` is what it is called in reports and errors.
+    ///
+    /// # Errors
+    /// [`Error::BadPack`]; whatever the source fails with.
+    pub(crate) async fn receive_from(
+        &self,
+        repo: &RepoName,
+        name: PathBuf,
+        mut source: Box<dyn Produce>,
+        share: Share,
+        progress: &Progress,
+    ) -> Result<Received> {
         let staged = self.vault.stage(self.world.draw())?;
-        let (path, name, progress) = (file.to_owned(), repo.to_string(), progress.clone());
-        let (staged, written, path) = blocking(move || {
-            let opened = File::open(&path).map_err(Error::io("opening", &path))?;
-            if opened.metadata().map_err(Error::io("opening", &path))?.is_dir() {
-                return Err(Error::Usage(format!("{} is a folder; push takes files", path.display())));
-            }
-            let mut source = FileSource { file: opened, path: &path };
-            let mut tick = |done| progress.at(&name, Phase::Receive, before + done, total);
-            let written = write_and_read_back(&staged.file, staged.path(), &mut source, &mut tick);
-            Ok((staged, written, path))
+        let (repo, progress) = (repo.to_string(), progress.clone());
+        let (staged, written) = blocking(move || {
+            let mut tick = |done| progress.at(&repo, Phase::Receive, share.before + done, share.total);
+            let written = write_and_read_back(&staged.file, staged.path(), source.as_mut(), &mut tick);
+            Ok((staged, written))
         })
         .await?;
         match written {
             Ok(written) => {
                 let bytes = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-                Ok(Received { file: path, written, staged: Some(staged), bytes })
+                Ok(Received { file: name, written, staged: Some(staged), bytes })
             }
             Err(WriteError::Failed(error)) => Err(error),
             Err(WriteError::Bad(BadPack { offset, record, reason })) => {
-                Err(Error::BadPack { file: path, offset, record, reason })
+                Err(Error::BadPack { file: name, offset, record, reason })
             }
         }
     }

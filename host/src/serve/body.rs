@@ -1,0 +1,234 @@
+//! Bodies that are packs: from the network into staging, chunk by chunk, never whole in memory.
+//!
+//! ```text
+//! socket ─▶ feed: how much, how silent ─▶ a few chunks ─▶ BodySource, on a thread ─▶ write, hash, read back
+//! ```
+//!
+//! Whoever reads more slowly than the client writes holds the client up. A client that goes away ends the work: what was received of a pack
+//! by then is a file in staging, removed at once.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::house::House;
+use super::limits::Limits;
+use super::problem::{Answer, Problem};
+use crate::error::{Error, Result};
+use crate::names::RepoName;
+use crate::pack::pipeline::{CHUNK, Produce};
+use crate::progress::Progress;
+use crate::store::{Received, Share, blocking};
+use crate::vault::Staged;
+
+/// Pieces of a body that wait to be written. They are as large as the network makes them: some kilobytes.
+const WAITING: usize = 16;
+
+/// A piece of a body.
+enum Piece {
+    Bytes(Bytes),
+    /// Told, and not concluded from a silence: a body that broke off is no pack that ends there.
+    End,
+}
+
+/// A body, as the source of a pack.
+pub(super) struct BodySource {
+    pieces: Receiver<Piece>,
+    rest: Bytes,
+    ended: bool,
+}
+
+impl BodySource {
+    fn new() -> (Sender<Piece>, BodySource) {
+        let (sender, pieces) = channel(WAITING);
+        (sender, BodySource { pieces, rest: Bytes::new(), ended: false })
+    }
+}
+
+impl Produce for BodySource {
+    fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
+        while chunk.len() < CHUNK && !self.ended {
+            if self.rest.is_empty() {
+                match self.pieces.blocking_recv() {
+                    Some(Piece::Bytes(bytes)) => self.rest = bytes,
+                    Some(Piece::End) => self.ended = true,
+                    // Whoever feeds this knows why, and tells.
+                    None => return Err(Error::Cancelled),
+                }
+            }
+            let n = self.rest.len().min(CHUNK - chunk.len());
+            chunk.extend_from_slice(&self.rest.split_to(n));
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes a request may still bring.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    left: u64,
+    limit: u64,
+}
+
+impl Allowance {
+    pub(super) fn new(limits: &Limits) -> Allowance {
+        Allowance { left: limits.upload_bytes, limit: limits.upload_bytes }
+    }
+
+    fn take(&mut self, bytes: usize) -> Answer<()> {
+        match self.left.checked_sub(bytes as u64) {
+            Some(left) => self.left = left,
+            None => return Err(Problem::too_much(format!("this server takes {} bytes at once at most", self.limit))),
+        }
+        Ok(())
+    }
+}
+
+/// Takes a body that is a pack into staging and reads it back. `name` is what the pack is called in reports and errors.
+pub(super) async fn receive<E: std::fmt::Display>(
+    house: &House,
+    repo: &RepoName,
+    name: impl Into<PathBuf>,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    allowance: &mut Allowance,
+    progress: &Progress,
+) -> Answer<Received> {
+    // The semaphore lives as long as the house, and nobody closes it.
+    let _turn = house.uploads.acquire().await;
+    let (sender, source) = BodySource::new();
+    let feeding = feed(body, sender, allowance, &house.limits);
+    let receiving = house.store.receive_from(repo, name.into(), Box::new(source), Share::default(), progress);
+    let (fed, received) = tokio::join!(feeding, receiving);
+    // A body that broke off is why nothing was received, not the other way round.
+    fed?;
+    Ok(received?)
+}
+
+/// Takes a body that is to become a pack into a file of its own, to be looked through. Gives its length in bytes.
+pub(super) async fn spool<E: std::fmt::Display>(
+    house: &House,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    allowance: &mut Allowance,
+) -> Answer<(Staged, u64)> {
+    let (sender, mut source) = BodySource::new();
+    let staged = house.store.stage()?;
+    let writing = blocking(move || {
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        loop {
+            chunk.clear();
+            source.produce(&mut chunk)?;
+            if chunk.is_empty() {
+                return Ok((staged, bytes));
+            }
+            (&staged.file).write_all(&chunk).map_err(Error::io("writing", staged.path()))?;
+            bytes += chunk.len() as u64;
+        }
+    });
+    let (fed, written) = tokio::join!(feed(body, sender, allowance, &house.limits), writing);
+    fed?;
+    Ok(written?)
+}
+
+/// Hands a body on until it ends, or nobody wants more of it.
+async fn feed<E: std::fmt::Display>(
+    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    to: Sender<Piece>,
+    allowance: &mut Allowance,
+    limits: &Limits,
+) -> Answer<()> {
+    loop {
+        let next = tokio::select! {
+            // Whoever received it has failed, and says why.
+            () = to.closed() => return Ok(()),
+            next = tokio::time::timeout(limits.silence, body.next()) => next,
+        };
+        let piece = match next {
+            Err(_) => return Err(silent(limits)),
+            Ok(Some(Err(error))) => return Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))),
+            Ok(Some(Ok(bytes))) => {
+                allowance.take(bytes.len())?;
+                Piece::Bytes(bytes)
+            }
+            Ok(None) => Piece::End,
+        };
+        let last = matches!(piece, Piece::End);
+        if to.send(piece).await.is_err() || last {
+            return Ok(());
+        }
+    }
+}
+
+fn silent(limits: &Limits) -> Problem {
+    let detail = format!("nothing came for {} s in the middle of a body; nothing was stored", limits.silence.as_secs());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::stream;
+
+    use super::*;
+
+    fn limits(upload_bytes: u64) -> Limits {
+        Limits { upload_bytes, silence: Duration::from_millis(50), ..Limits::default() }
+    }
+
+    /// What comes out of a body, and how feeding it ended.
+    async fn through(body: impl Stream<Item = Result<Bytes, String>> + Unpin, limits: &Limits) -> (Result<Vec<u8>>, Answer<()>) {
+        let (sender, mut source) = BodySource::new();
+        let mut allowance = Allowance::new(limits);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut whole = Vec::new();
+            loop {
+                let mut chunk = Vec::new();
+                source.produce(&mut chunk)?;
+                if chunk.is_empty() {
+                    return Ok(whole);
+                }
+                assert!(chunk.len() <= CHUNK);
+                whole.extend(chunk);
+            }
+        });
+        let fed = feed(body, sender, &mut allowance, limits).await;
+        (reading.await.unwrap(), fed)
+    }
+
+    fn pieces(lengths: &[usize]) -> impl Stream<Item = Result<Bytes, String>> + Unpin {
+        stream::iter(lengths.iter().map(|n| Ok(Bytes::from(vec![7; *n]))).collect::<Vec<_>>())
+    }
+
+    #[tokio::test]
+    async fn a_body_arrives_as_it_is_however_it_was_cut() {
+        for lengths in [&[][..], &[0, 3, 0, 5], &[CHUNK - 1, 2, CHUNK * 2]] {
+            let (whole, fed) = through(pieces(lengths), &limits(u64::MAX)).await;
+            assert_eq!((whole.unwrap().len(), fed), (lengths.iter().sum(), Ok(())));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_breaks_off_or_falls_silent_is_no_shorter_pack() {
+        let broken = stream::iter([Ok(Bytes::from_static(b"ab")), Err("reset".to_owned())]);
+        let silent = Box::pin(pieces(&[2]).chain(stream::pending()));
+        let bodies: [(Box<dyn Stream<Item = _> + Unpin>, u16); 3] =
+            [(Box::new(pieces(&[3, 3])), 413), (Box::new(broken), 400), (Box::new(silent), 408)];
+        for (body, status) in bodies {
+            let (whole, fed) = through(body, &limits(5)).await;
+            assert!(matches!(whole, Err(Error::Cancelled)), "{status}");
+            assert_eq!(fed.unwrap_err().status.as_u16(), status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_seen_enough_ends_the_feeding() {
+        let (sender, source) = BodySource::new();
+        drop(source);
+        let body = Box::pin(stream::pending::<Result<Bytes, String>>());
+        assert_eq!(feed(body, sender, &mut Allowance::new(&limits(9)), &limits(9)).await, Ok(()));
+    }
+}
