@@ -1,7 +1,10 @@
 //! What can be known of the client without a server.
 
+mod conversation;
 mod history;
 mod samples;
+mod scripted;
+mod transport;
 mod wire;
 
 use bytes::Bytes;
