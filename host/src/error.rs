@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use packhouse_core::{BranchConflict, EntityId, Kind};
 
+use crate::access::ID_DIGITS;
 use crate::names::{MpackKey, RepoName};
 
 /// Shorthand for this crate.
@@ -92,6 +93,10 @@ pub enum Error {
     /// No such job.
     #[error("there is no job {0}; `packhouse jobs list` lists those that there are")]
     UnknownJob(i64),
+
+    /// No such token. Of what was asked for, the beginning is told: it may be a whole token, with its secret.
+    #[error("there is no token `{}`; `packhouse token list` lists those that there are", token_id(.0))]
+    UnknownToken(String),
 
     /// A job was taken over while it was done.
     #[error("job {job} has been taken over by another worker, since its lease had run out; nothing was changed here")]
@@ -286,6 +291,11 @@ fn way_out(error: &std::io::Error) -> &'static str {
         Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
         _ => "",
     }
+}
+
+/// As much of a text as an id of a token has, so that a secret that somebody took for one is not repeated.
+fn token_id(text: &str) -> String {
+    text.chars().take(ID_DIGITS).collect()
 }
 
 fn conflict_words(conflicts: &[BranchConflict]) -> String {
