@@ -163,9 +163,7 @@ fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
 
 fn refresh(model: &mut Model) -> Vec<Effect> {
     let mut effects = model.refresh();
-    if std::mem::take(&mut model.unwatched) {
-        effects.push(Effect::Watch(None));
-    }
+    effects.extend(model.watch_again());
     effects
 }
 
