@@ -81,6 +81,7 @@ pub(super) enum LineState {
     /// It answers.
     Up,
     /// It does not, and is tried again and again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the backend of a store that is elsewhere comes next, and tells of it"))]
     Down {
         /// Since when.
         since: Timestamp,
