@@ -57,8 +57,8 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// How the line to the store is, for one that is elsewhere; a store on this machine has none.
     ///
     /// While it is down, a verb may wait until it is up again, or fail with [`FailureKind::Unreachable`]. The line is told to be down
-    /// before any verb fails so, and told again whenever the store has answered. What waits goes on by itself; what failed is asked
-    /// again by the console.
+    /// before any verb fails so, and told again whenever the store has answered. What waits goes on by itself; a reading that failed is
+    /// asked for again by the console, and so is watching; work that failed has ended.
     fn line(&self) -> Option<watch::Receiver<Line>> {
         None
     }
