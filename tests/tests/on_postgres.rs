@@ -26,5 +26,7 @@ mod samples;
 mod scenarios;
 #[path = "seed_properties.rs"]
 mod seed_properties;
+#[path = "serve/main.rs"]
+mod serve;
 #[path = "tokens.rs"]
 mod tokens;

@@ -4,7 +4,7 @@ use packhouse_muse_client::{Fetching, Local, Remote};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use crate::history::long;
+use super::history::long;
 
 struct Place {
     store: Packhouse,

@@ -8,7 +8,7 @@ use packhouse_muse_client::{Fetching, Local, Remote};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use crate::history::files;
+use super::history::files;
 
 /// A client that clones, commits and pushes, and begins anew when another was faster. Gives how often another was.
 async fn pushes(url: String, name: String, commits: usize) -> usize {

@@ -5,11 +5,10 @@ use packhouse_muse_client::{Fetching, Local, Remote};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use crate::history::{files, long, rich};
+use super::history::{files, long, rich};
 
-async fn journey(large: usize, ways: &[Fetching]) {
-    let store = Packhouse::with_repo();
-    let served = Served::trusting(&store, &["--workers", "0"]);
+pub(crate) async fn journey(store: &Packhouse, large: usize, ways: &[Fetching]) {
+    let served = Served::trusting(store, &["--workers", "0"]);
     let remote = Remote::new(&served.remote("a/b"), None).unwrap();
     let mut local = rich(large);
 
@@ -54,13 +53,13 @@ async fn journey(large: usize, ways: &[Fetching]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_goes_there_and_back_before_and_after_consolidation() {
-    journey(300_000, &[Fetching::Direct, Fetching::Mpack]).await;
+    journey(&Packhouse::with_repo(), 300_000, &[Fetching::Direct, Fetching::Mpack]).await;
 }
 
 /// The client reads at most 64 MiB of an answer: what is larger comes by URL.
 #[tokio::test(flavor = "multi_thread")]
 async fn so_does_one_with_files_of_100_mb() {
-    journey(100_000_000, &[Fetching::Mpack]).await;
+    journey(&Packhouse::with_repo(), 100_000_000, &[Fetching::Mpack]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use packhouse_muse_client::{Direction, Id, Object, Remote, Upload, object_id};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use crate::history::{long, noise};
+use super::history::{long, noise};
 
 fn ids(count: usize) -> Vec<Id> {
     (0..count).map(|n| object_id(&n.to_le_bytes())).collect()

@@ -5,7 +5,7 @@ use packhouse_muse_client::{Fetching, Local, Object, Pack, Remote, Upload};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use crate::history::{files, long, noise};
+use super::history::{files, long, noise};
 
 struct Place {
     store: Packhouse,
