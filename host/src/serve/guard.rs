@@ -72,6 +72,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let started = house.metrics.begin(&request);
+    name_host(&mut request);
     let form = Form::of(request.headers());
     let mut response = match identify(&house, from.ip(), request.headers()).await {
         Ok(caller) => {
@@ -83,6 +84,14 @@ pub(super) async fn guard(
     secure(response.headers_mut(), house.secure);
     house.metrics.end(started, &response);
     response
+}
+
+/// HTTP/2 says elsewhere which host is meant. From here on it is where HTTP/1 has it.
+fn name_host(request: &mut Request) {
+    let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(named) = named {
+        request.headers_mut().entry(header::HOST).or_insert(named);
+    }
 }
 
 async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
@@ -126,8 +135,7 @@ fn only_from_here(headers: &HeaderMap) -> Answer<()> {
         );
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    // HTTP/2 has it elsewhere, and no browser speaks that without TLS.
-    let here = host.is_none_or(|host| {
+    let here = host.is_some_and(|host| {
         let name =
             host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
         let name = name.trim_start_matches('[').trim_end_matches(']');
