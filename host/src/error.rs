@@ -80,6 +80,17 @@ pub enum Error {
         ids: Vec<String>,
     },
 
+    /// What a branch would reach is neither in the repo nor in the push.
+    #[error("branch `{branch}` would reach what is not there: {}{}; nothing was stored. Push it first, or push the whole history", missing.join(", "), more(*.left_out))]
+    Incomplete {
+        /// The branch.
+        branch: String,
+        /// Some of what is missing, each with what reaches it.
+        missing: Vec<String>,
+        /// How many more are missing.
+        left_out: usize,
+    },
+
     /// Another writer kept being first.
     #[error("repo `{repo}` kept changing while {what}; nothing was changed, try again")]
     Busy {
@@ -257,6 +268,18 @@ pub enum Error {
     Cancelled,
 }
 
+impl Class {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Class::Refused => "refused",
+            Class::Usage => "usage",
+            Class::Conflict => "conflict",
+            Class::Damage => "damage",
+        }
+    }
+}
+
 impl Error {
     /// What the error means for the store and for the caller.
     pub const fn class(&self) -> Class {
@@ -286,6 +309,10 @@ fn way_out(error: &std::io::Error) -> &'static str {
         Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
         _ => "",
     }
+}
+
+fn more(left_out: usize) -> String {
+    if left_out == 0 { String::new() } else { format!(" and {left_out} more") }
 }
 
 fn conflict_words(conflicts: &[BranchConflict]) -> String {

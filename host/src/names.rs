@@ -127,6 +127,49 @@ impl<'de> Deserialize<'de> for RepoName {
     }
 }
 
+/// The name of a branch, as clients may give it.
+///
+/// 1 to 255 bytes, in parts between slashes. No part is empty, begins with `.` or `-`, ends with `.` or `.lock`; and there are no control
+/// characters, spaces, `..`, `@{` or any of `~^:?*[\`. So a name is no path that leads elsewhere, no option, and no expression: git's rules,
+/// and a little less.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BranchName(String);
+
+impl BranchName {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BranchName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let part = |part: &str| {
+            !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with('.') && !part.ends_with(".lock")
+        };
+        let valid = (1..=255).contains(&text.len())
+            && text.split('/').all(part)
+            && !text.contains("..")
+            && !text.contains("@{")
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c));
+        if valid {
+            return Ok(BranchName(text.to_owned()));
+        }
+        Err(Error::Usage(format!(
+            "`{}` is no name of a branch: 1 to 255 bytes are expected, in parts between slashes that don't begin with `.` or `-` nor end with `.` or `.lock`, without spaces and any of ~^:?*[\\",
+            text.escape_debug()
+        )))
+    }
+}
+
+impl fmt::Display for BranchName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The public id of a repo: 32 hexadecimal digits, drawn when it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RepoId(pub String);
@@ -173,6 +216,19 @@ mod tests {
         for bad in ["", "a", "/", "a/", "/b", "a/b/c", "../b", "a/..", "a/b\n", "a b/c", "ä/b", &format!("a/{}", "x".repeat(101))]
         {
             assert!(bad.parse::<RepoName>().is_err(), "{bad:?} passed");
+        }
+    }
+
+    #[test]
+    fn branches_have_a_grammar() {
+        for good in ["main", "feature/x-1", "v1.0", "größe", "a_b", "@", &"x".repeat(255)] {
+            assert_eq!(good.parse::<BranchName>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "", "/", "a/", "/a", "a//b", "..", "../x", "a/../b", ".hidden", "a/.b", "-f", "a.lock", "a.", "a b", "a\n", "a\u{7f}", "a~1", "a^",
+            "a:b", "a?", "a*", "a[0]", "a\\b", "a@{1}", &"x".repeat(256),
+        ] {
+            assert!(bad.parse::<BranchName>().is_err(), "{bad:?} passed");
         }
     }
 

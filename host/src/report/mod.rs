@@ -159,6 +159,8 @@ pub struct PushReport {
     pub tags: u64,
     /// Objects that the repo did not have before the push; each counted for one of its files.
     pub new_objects: u64,
+    /// Tags that the repo did not have before the push; each counted for one of its files.
+    pub new_tags: u64,
     /// Size of the file in bytes.
     pub bytes: u64,
     /// The repo's branch heads after the push.

@@ -72,10 +72,36 @@ impl Store {
     /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in the answer can't be read.
     pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
         let row = self.known_repo(repo).await?;
-        self.until_current(row.id, || Box::pin(self.fetch_once(&row, request, progress))).await
+        let (report, found) = self.until_current(row.id, || Box::pin(self.fetch_once(&row, request, progress))).await?;
+        if let Some(output) = &request.output {
+            self.copy_answer(&row, &found, output).await?;
+        }
+        Ok(report)
     }
 
-    async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
+    /// Answers a fetch with the pack itself, open for reading.
+    pub(crate) async fn fetch_open(
+        &self,
+        repo: &RepoName,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<(FetchReport, StoredPack)> {
+        let row = self.known_repo(repo).await?;
+        let (report, found) = self.until_current(row.id, || Box::pin(self.fetch_once(&row, request, progress))).await?;
+        let pack = self.open_found(&row, &found).await?;
+        Ok((report, pack))
+    }
+
+    /// What a fetch has answered, if it is still there.
+    pub(crate) async fn fetched(&self, repo: &RepoName, key: &MpackKey, assembled: bool) -> Result<Option<StoredPack>> {
+        let Some(row) = self.catalog.repo(repo).await? else { return Ok(None) };
+        match assembled {
+            true => self.vault.open_answer(&row.repo_id, key).await,
+            false => self.vault.open(key).await,
+        }
+    }
+
+    async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<(FetchReport, Found)> {
         let repo = &row.name;
         let now = self.world.now();
         let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
@@ -131,12 +157,9 @@ impl Store {
             Some(found) => found,
             None => self.assemble(row, &packs, answer, &closed, &heads, (request.ttl, expires_at), progress).await?,
         };
-        if let Some(output) = &request.output {
-            self.copy_answer(row, &found, output).await?;
-        }
-        Ok(FetchReport {
+        let report = FetchReport {
             mpack_key: found.key,
-            mpack_url: found.url,
+            mpack_url: found.url.clone(),
             object_count: counts.objects,
             commit_count: counts.commits,
             snapshot_count: counts.snapshots,
@@ -146,7 +169,8 @@ impl Store {
             expires_at,
             reused: found.reused,
             component: self.sandbox.digest().to_owned(),
-        })
+        };
+        Ok((report, found))
     }
 
     /// Checks a stored pack and answers it as it is; `None` when it names other `branches` than it should.
@@ -262,17 +286,17 @@ impl Store {
         }
     }
 
+    async fn open_found(&self, row: &RepoRow, found: &Found) -> Result<StoredPack> {
+        if found.reused {
+            return self.open_pack(&row.name, &found.key).await;
+        }
+        let missing = || Error::MissingPack { key: found.key, repo: row.name.clone(), place: found.url.clone() };
+        self.vault.open_answer(&row.repo_id, &found.key).await?.ok_or_else(missing)
+    }
+
     /// Writes the answer to a file of the user's: whole, or not at all.
     async fn copy_answer(&self, row: &RepoRow, found: &Found, output: &Path) -> Result<()> {
-        let pack = if found.reused {
-            self.open_pack(&row.name, &found.key).await?
-        } else {
-            self.vault.open_answer(&row.repo_id, &found.key).await?.ok_or_else(|| Error::MissingPack {
-                key: found.key,
-                repo: row.name.clone(),
-                place: found.url.clone(),
-            })?
-        };
+        let pack = self.open_found(row, found).await?;
         let name = hex::encode(self.world.draw());
         let output = output.to_owned();
         blocking(move || copy_whole(&pack, &output, &name)).await

@@ -83,7 +83,7 @@ impl Store {
         for pack in packs {
             received.push(self.receive_stored(&row, pack, progress).await?);
         }
-        self.index(&row, received, PushOptions { force }, progress).await
+        self.index(&row, received, PushOptions { force }, None, progress).await
     }
 
     /// Reads a stored pack as if it were pushed: since then it may have been damaged.

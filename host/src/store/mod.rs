@@ -1,5 +1,6 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
+mod client;
 mod cost;
 mod expire;
 mod fetch;
@@ -37,7 +38,7 @@ pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use prune::PruneOptions;
 pub use push::PushOptions;
-pub(crate) use push::{Received, Share};
+pub(crate) use push::{Received, Share, Terms};
 use record::Deck;
 
 /// How often a verb begins anew when the repo changes under it, before it gives up as busy.
@@ -184,7 +185,7 @@ impl Store {
         Error::LeaseLost { job: self.fence.map_or(0, |fence| fence.job) }
     }
 
-    async fn known_repo(&self, name: &RepoName) -> Result<RepoRow> {
+    pub(crate) async fn known_repo(&self, name: &RepoName) -> Result<RepoRow> {
         self.catalog.repo(name).await?.ok_or_else(|| Error::UnknownRepo(name.clone()))
     }
 
@@ -216,7 +217,7 @@ impl Store {
 }
 
 /// Runs work that computes or waits for files where it blocks nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     joined(tokio::task::spawn_blocking(work)).await?
 }
 

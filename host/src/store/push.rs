@@ -40,6 +40,15 @@ pub struct PushOptions {
     pub force: bool,
 }
 
+/// What a client's push of one branch must keep to besides: the branch follows from where it was, and nothing that it reaches is missing.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// The branch: the one that the push names.
+    pub(crate) branch: String,
+    /// Where it shall stand.
+    pub(crate) head: EntityId,
+}
+
 /// A file of a push, in staging or stored already.
 #[derive(Debug)]
 pub(crate) struct Received {
@@ -121,7 +130,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
-        self.index(&row, received, options, progress).await
+        self.index(&row, received, options, None, progress).await
     }
 
     /// Takes files into staging and reads them back.
@@ -145,11 +154,12 @@ impl Store {
     }
 
     /// Puts files on shelves of a repo: all of them or none. When the repo changes meanwhile, begins anew.
-    pub(super) async fn index(
+    pub(crate) async fn index(
         &self,
         row: &RepoRow,
         mut received: Vec<Received>,
         options: PushOptions,
+        terms: Option<&Terms>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let repo = &row.name;
@@ -162,12 +172,18 @@ impl Store {
             let fresh = fresh_files(snapshot.as_mut(), &received).await?;
             if fresh.is_empty() && !options.force {
                 let heads = snapshot.heads().await?;
+                terms.map_or(Ok(()), |terms| terms.kept_by(&heads))?;
                 return Ok(self.push_reports(repo, &received, None, &heads));
+            }
+            if let Some(terms) = terms {
+                // Asked of the state that is published on: should it change, all begins anew.
+                self.is_whole(snapshot.as_mut(), &received, terms).await?;
             }
             let prepared = match self.prepare(snapshot, &received, &fresh, options, progress).await {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
+            terms.map_or(Ok(()), |terms| terms.kept_by(&prepared.heads))?;
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             let held = match holding {
                 Some(held) => held,
@@ -212,8 +228,9 @@ impl Store {
             .map(|(i, one)| {
                 let unchanged = self.unchanged(repo, one, heads);
                 let Some(pack) = stored(i) else { return unchanged };
-                let new = pack.fresh.iter().filter(|f| f.row.entity[0] == Kind::Object as u8).count();
-                PushReport { status: PushStatus::Stored, new_objects: new as u64, ..unchanged }
+                let new = |kind: Kind| pack.fresh.iter().filter(|f| f.row.entity[0] == kind as u8).count() as u64;
+                let (new_objects, new_tags) = (new(Kind::Object), new(Kind::Tag));
+                PushReport { status: PushStatus::Stored, new_objects, new_tags, ..unchanged }
             })
             .collect()
     }
@@ -231,6 +248,7 @@ impl Store {
             snapshots: counts.snapshots,
             tags: counts.tags,
             new_objects: 0,
+            new_tags: 0,
             bytes: one.written.bytes,
             branch_heads: named(heads),
             job: None,

@@ -1,6 +1,7 @@
 //! Walks over the commit graph that the host makes itself, to check what a component says of it (law 4).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ops::ControlFlow;
 
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{Edges, EntityId, Head};
@@ -17,21 +18,53 @@ pub(super) async fn unreached(
     from: &[EntityId],
     mut targets: BTreeSet<EntityId>,
 ) -> Result<BTreeSet<EntityId>> {
+    let visit = |id| {
+        targets.remove(&id);
+        if targets.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    if !targets.is_empty() {
+        walk(snapshot, pushed, from, visit).await?;
+    }
+    Ok(targets)
+}
+
+/// The one of `targets` that `from` leads to in the fewest steps; one leads to itself.
+pub(super) async fn nearest(
+    snapshot: &mut dyn Snapshot,
+    from: &[EntityId],
+    targets: &HashSet<EntityId>,
+) -> Result<Option<EntityId>> {
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    walk(snapshot, &[], from, |id| if targets.contains(&id) { ControlFlow::Break(id) } else { ControlFlow::Continue(()) }).await
+}
+
+/// Visits commits and their ancestors, each once, breadth first, by the edges of a push and by those of the repo; until it is told that this
+/// is enough.
+async fn walk<T>(
+    snapshot: &mut dyn Snapshot,
+    pushed: &[Edges],
+    from: &[EntityId],
+    mut visit: impl FnMut(EntityId) -> ControlFlow<T>,
+) -> Result<Option<T>> {
     let mut edges: HashMap<EntityId, Edges> = pushed.iter().map(|edges| (edges.commit, *edges)).collect();
     let mut next: VecDeque<EntityId> = from.iter().copied().collect();
     let mut seen = HashSet::new();
-    while let (Some(id), false) = (next.pop_front(), targets.is_empty()) {
+    while let Some(id) = next.pop_front() {
         if !seen.insert(id) {
             continue;
         }
-        targets.remove(&id);
+        if let ControlFlow::Break(found) = visit(id) {
+            return Ok(Some(found));
+        }
         if !edges.contains_key(&id) {
             // A page at a time: its ancestors will be asked for next.
             edges.extend(snapshot.history(&[id], MAX_ITEMS).await?.into_iter().map(|edges| (edges.commit, edges)));
         }
         next.extend(edges.get(&id).into_iter().flat_map(Edges::parents));
     }
-    Ok(targets)
+    Ok(None)
 }
 
 /// Checks where a component puts branches: each that the push names has one head, which somebody gave or which it had, and all others

@@ -1,0 +1,143 @@
+//! Packs by signed URLs: whole, or from where a download broke off.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::ops::RangeInclusive;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
+use url::Url;
+
+use super::house::{House, Shared};
+use super::problem::{Answer, Problem};
+use super::signed::{Right, Signed};
+use crate::names::{MpackKey, RepoName};
+use crate::progress::Progress;
+use crate::report::FetchReport;
+use crate::store::FetchRequest;
+use crate::vault::StoredPack;
+
+/// What is read of a file at once, in bytes.
+const READ: usize = 256 << 10;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/{owner}/{slug}/packs/{key}", get(pack))
+}
+
+/// The URL that this server has for whoever asks.
+pub(super) fn base(house: &House, headers: &HeaderMap) -> Url {
+    if let Some(url) = &house.public_url {
+        return url.clone();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let scheme = if house.secure { "https" } else { "http" };
+    let named = Url::parse(&format!("{scheme}://{host}")).ok();
+    // Whoever names another host than this gets a URL that leads there; nobody else sees it.
+    named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
+}
+
+/// A fetch whose answer is at a URL: one of this server's where packs are files.
+pub(super) async fn fetch_report(house: &House, base: &Url, repo: &RepoName, request: &FetchRequest) -> Answer<FetchReport> {
+    let mut report = house.store.fetch(repo, request, &Progress::silent()).await?;
+    if report.mpack_url.starts_with("file:") {
+        let expires = report.expires_at.as_second();
+        let right = Right { repo, key: &report.mpack_key, assembled: !report.reused, expires };
+        report.mpack_url = house.signer.url(base, right);
+    }
+    Ok(report)
+}
+
+async fn pack(
+    State(house): State<Shared>,
+    Path((owner, slug, key)): Path<(String, String, String)>,
+    Query(signed): Query<Signed>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not any more.
+    let refused = || Problem::new(StatusCode::NOT_FOUND, "this URL leads to nothing, or it has expired; fetch again for another");
+    let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
+    let key: MpackKey = key.parse().map_err(|_| refused())?;
+    let right = Right { repo: &repo, key: &key, assembled: signed.assembled, expires: signed.expires };
+    if !house.signer.allows(right, &signed.signature, house.store.now()) {
+        return Err(refused());
+    }
+    let stored = house.store.fetched(&repo, &key, signed.assembled).await?.ok_or_else(refused)?;
+    ranged(stored, &key, &headers)
+}
+
+/// A pack, or the part of it that is asked for.
+fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> Answer<Response> {
+    let tag = format!("\"{}\"", key.hex());
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    // A part of another pack would be worth nothing; of this one there is only one version.
+    let same = text(header::IF_RANGE).is_none_or(|given| given == tag);
+    let total = stored.bytes;
+    let part = match text(header::RANGE).filter(|_| same) {
+        None => None,
+        Some(range) => match one_range(range, total) {
+            Ok(part) => part,
+            Err(()) => {
+                let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the pack has {total} bytes"));
+                let mut response = problem.into_response();
+                response.headers_mut().insert(header::CONTENT_RANGE, value(&format!("bytes */{total}")));
+                return Ok(response);
+            }
+        },
+    };
+    let (first, length) = part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
+    let mut response = Response::new(stream(stored.file, first, length)?);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::wire::MSGPACK));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::ETAG, value(&tag));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
+    if let Some(part) = part {
+        headers.insert(header::CONTENT_RANGE, value(&format!("bytes {}-{}/{total}", part.start(), part.end())));
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+/// Digits, dashes and quotes.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The part that a `Range` names; none where it names several, or none in bytes: then all is answered. An error where there is no such part.
+fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()> {
+    let Ok(parsed) = http_range_header::parse_range_header(header) else { return Ok(None) };
+    let parts = parsed.validate(total).map_err(|_| ())?;
+    Ok(match parts.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    })
+}
+
+/// Some bytes of a file, read as they are sent.
+pub(super) fn stream(mut file: File, first: u64, length: u64) -> Answer<Body> {
+    file.seek(SeekFrom::Start(first)).map_err(crate::Error::io("reading", "a stored pack"))?;
+    let file = tokio::fs::File::from_std(file).take(length);
+    Ok(Body::from_stream(ReaderStream::with_capacity(file, READ)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_told_apart() {
+        assert_eq!(one_range("bytes=0-9", 100), Ok(Some(0..=9)));
+        assert_eq!(one_range("bytes=90-", 100), Ok(Some(90..=99)));
+        assert_eq!(one_range("bytes=-10", 100), Ok(Some(90..=99)));
+        assert_eq!(one_range("bytes=0-1,5-6", 100), Ok(None), "several: all of it");
+        assert_eq!(one_range("lines=1-2", 100), Ok(None));
+        assert_eq!(one_range("bytes=100-", 100), Err(()));
+    }
+}

@@ -1,0 +1,94 @@
+//! URLs that carry the right to one pack, for a while.
+
+use jiff::Timestamp;
+use ring::hmac;
+use serde::Deserialize;
+use url::Url;
+
+use crate::names::{MpackKey, RepoName};
+
+/// Signs URLs, and tells those that it has signed. Whoever knows the store's secret makes the same: several servers of a store, and one that was
+/// started again.
+pub(super) struct Signer(hmac::Key);
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
+/// What a signed URL gives the right to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Right<'a> {
+    pub(super) repo: &'a RepoName,
+    pub(super) key: &'a MpackKey,
+    /// Whether it was assembled for a fetch; else it is a pack of the repo as it is.
+    pub(super) assembled: bool,
+    /// Seconds since 1970 until which it is good.
+    pub(super) expires: i64,
+}
+
+/// The query of a signed URL.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Signed {
+    #[serde(default)]
+    pub(super) assembled: bool,
+    pub(super) expires: i64,
+    pub(super) signature: String,
+}
+
+impl Signer {
+    pub(super) fn new(secret: &[u8; 32]) -> Signer {
+        Signer(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The URL of a pack, under that of the server.
+    pub(super) fn url(&self, base: &Url, right: Right<'_>) -> String {
+        let tag = hmac::sign(&self.0, &right.words());
+        let base = base.as_str().trim_end_matches('/');
+        let Right { repo, key, assembled, expires } = right;
+        let signature = hex::encode(tag.as_ref());
+        format!("{base}/{repo}/packs/{key}?assembled={assembled}&expires={expires}&signature={signature}")
+    }
+
+    /// Whether that was signed here, and is still good. Compares in constant time.
+    pub(super) fn allows(&self, right: Right<'_>, signature: &str, now: Timestamp) -> bool {
+        let Ok(given) = hex::decode(signature) else { return false };
+        hmac::verify(&self.0, &right.words(), &given).is_ok() && now.as_second() < right.expires
+    }
+}
+
+impl Right<'_> {
+    fn words(&self) -> Vec<u8> {
+        format!("pack 1\n{}\n{}\n{}\n{}", self.repo, self.key, self.assembled, self.expires).into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_good_for_what_it_says_and_for_so_long() {
+        let signer = Signer::new(&[7; 32]);
+        let (repo, key) = ("a/b".parse().unwrap(), MpackKey::new([1; 32]));
+        let right = Right { repo: &repo, key: &key, assembled: false, expires: 1000 };
+        let url = Url::parse(&signer.url(&"http://h:1/".parse().unwrap(), right)).unwrap();
+        assert_eq!(url.path(), format!("/a/b/packs/{key}"));
+        let signature = url.query_pairs().find(|(name, _)| name == "signature").unwrap().1.into_owned();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert!(signer.allows(right, &signature, at(999)));
+        assert!(!signer.allows(right, &signature, at(1000)), "it has expired");
+        let other = "a/c".parse().unwrap();
+        for wrong in [
+            Right { repo: &other, ..right },
+            Right { key: &MpackKey::new([2; 32]), ..right },
+            Right { assembled: true, ..right },
+            Right { expires: 2000, ..right },
+        ] {
+            assert!(!signer.allows(wrong, &signature, at(1)), "{wrong:?}");
+        }
+        assert!(!signer.allows(right, "", at(1)) && !signer.allows(right, "zz", at(1)));
+        assert!(!Signer::new(&[8; 32]).allows(right, &signature, at(1)));
+    }
+}

@@ -1,0 +1,324 @@
+//! What clients upload becomes packs.
+//!
+//! A body is looked through where it lies; the pack is made of spans of it, and the few bytes between them. Commits, snapshots and tags go in
+//! verbatim. Of an object there go in its id and its content: a `path` is a hint to the server and no part of it, and the same
+//! object pushed for two paths is one. A pack of a push names one branch: the one that is pushed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use packhouse_core::EntityId;
+use packhouse_core::record::Commit;
+use packhouse_core::wire::{put_array, put_map, put_str};
+
+use super::super::limits::{OBJECTS, RECORDS};
+use super::super::problem::{Answer, Problem};
+use super::scroll::Scroll;
+use crate::error::{Error, Result};
+use crate::names::BranchName;
+use crate::pack::pipeline::{CHUNK, Produce};
+
+/// A pack to be written: bytes, and spans of a file.
+pub(super) struct Spliced {
+    body: File,
+    pieces: VecDeque<Piece>,
+}
+
+enum Piece {
+    Bytes(Vec<u8>),
+    Span(Range<u64>),
+}
+
+impl Produce for Spliced {
+    fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
+        while chunk.len() < CHUNK {
+            match self.pieces.front_mut() {
+                None => break,
+                Some(Piece::Bytes(bytes)) => chunk.append(bytes),
+                Some(Piece::Span(span)) => {
+                    let (start, room) = (chunk.len(), (CHUNK - chunk.len()) as u64);
+                    let taken = room.min(span.end - span.start);
+                    chunk.resize(start + taken as usize, 0);
+                    self.body.read_exact_at(&mut chunk[start..], span.start).map_err(Error::io("reading", "an uploaded body"))?;
+                    span.start += taken;
+                    if span.start < span.end {
+                        break;
+                    }
+                }
+            }
+            self.pieces.pop_front();
+        }
+        Ok(())
+    }
+}
+
+/// Puts pieces together.
+#[derive(Default)]
+struct Pieces(VecDeque<Piece>);
+
+impl Pieces {
+    /// Small bytes, to those before.
+    fn write(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        if !matches!(self.0.back(), Some(Piece::Bytes(_))) {
+            self.0.push_back(Piece::Bytes(Vec::new()));
+        }
+        if let Some(Piece::Bytes(bytes)) = self.0.back_mut() {
+            put(bytes);
+        }
+    }
+
+    fn section(&mut self, name: &str, records: &Records) {
+        self.write(|out| {
+            put_str(out, name);
+            put_array(out, records.0.len() as u32);
+        });
+        // They stand next to each other.
+        if let (Some(first), Some(last)) = (records.0.first(), records.0.last()) {
+            self.0.push_back(Piece::Span(first.start..last.end));
+        }
+    }
+
+    fn objects(&mut self, objects: &[Object]) {
+        self.write(|out| {
+            put_str(out, "objects");
+            put_array(out, objects.len() as u32);
+        });
+        for object in objects {
+            self.write(|out| {
+                put_map(out, 2);
+                put_str(out, "object_id");
+                put_str(out, &object.id);
+                put_str(out, "content");
+            });
+            self.0.push_back(Piece::Span(object.content.clone()));
+        }
+    }
+
+    fn of(self, body: File) -> Spliced {
+        Spliced { body, pieces: self.0 }
+    }
+}
+
+/// Where the records of a section stand.
+#[derive(Default)]
+struct Records(Vec<Range<u64>>);
+
+/// An object of a body.
+struct Object {
+    id: String,
+    content: Range<u64>,
+}
+
+/// `{objects: […]}`: the pack, and how many objects there are.
+pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
+    let mut scroll = Scroll::new(handle(&body)?, bytes)?;
+    let mut found = None;
+    fields(&mut scroll, "the body", |name, scroll| match name {
+        "objects" => Ok(found = Some(object_array(scroll, OBJECTS)?)),
+        _ => scroll.skip().map(drop),
+    })?;
+    ends(&scroll)?;
+    let Some(found) = found else { return scroll.bad("it has no `objects`") };
+    let mut pieces = Pieces::default();
+    pieces.write(|out| put_map(out, 3));
+    for section in ["commits", "snapshots"] {
+        pieces.section(section, &Records::default());
+    }
+    pieces.objects(&found);
+    Ok((pieces.of(body), found.len() as u64))
+}
+
+/// `{tags: […]}`: the pack, and how many tags there are.
+pub(super) fn tags(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
+    let mut scroll = Scroll::new(handle(&body)?, bytes)?;
+    let mut found = None;
+    fields(&mut scroll, "the body", |name, scroll| match name {
+        "tags" => Ok(found = Some(records(scroll, "tags")?)),
+        _ => scroll.skip().map(drop),
+    })?;
+    ends(&scroll)?;
+    let Some(found) = found else { return scroll.bad("it has no `tags`") };
+    let mut pieces = Pieces::default();
+    pieces.write(|out| put_map(out, 4));
+    for section in ["commits", "snapshots"] {
+        pieces.section(section, &Records::default());
+    }
+    pieces.objects(&[]);
+    pieces.section("tags", &found);
+    Ok((pieces.of(body), found.0.len() as u64))
+}
+
+/// `{bundle, branch, force}`.
+pub(super) struct Push {
+    pub(super) pack: Spliced,
+    pub(super) branch: BranchName,
+    /// Where it shall stand.
+    pub(super) head: EntityId,
+    pub(super) force: bool,
+}
+
+/// What is in a bundle.
+#[derive(Default)]
+struct Bundle {
+    commits: Records,
+    snapshots: Records,
+    objects: Vec<Object>,
+    tags: Records,
+    heads: BTreeMap<String, String>,
+}
+
+pub(super) fn push(body: File, bytes: u64) -> Answer<Push> {
+    let mut scroll = Scroll::new(handle(&body)?, bytes)?;
+    let (mut bundle, mut branch, mut force) = (None, None, false);
+    fields(&mut scroll, "the body", |name, scroll| {
+        match name {
+            "bundle" => bundle = Some(read_bundle(scroll)?),
+            "branch" => branch = Some(scroll.text("branch")?),
+            "force" => {
+                force = match scroll.peek()? {
+                    Some(0xc3) => true,
+                    Some(0xc2 | 0xc0) => false,
+                    _ => return scroll.bad("force: true or false is expected"),
+                };
+                scroll.skip()?;
+            }
+            _ => drop(scroll.skip()?),
+        }
+        Ok(())
+    })?;
+    ends(&scroll)?;
+    let Some(bundle) = bundle else { return scroll.bad("it has no `bundle`") };
+    let Some(branch) = branch else { return scroll.bad("it has no `branch`") };
+    let branch: BranchName = branch.parse()?;
+    let head = head_of(&mut scroll, &bundle, &branch)?;
+    let mut pieces = Pieces::default();
+    let tagged = !bundle.tags.0.is_empty();
+    pieces.write(|out| put_map(out, if tagged { 5 } else { 4 }));
+    pieces.section("commits", &bundle.commits);
+    pieces.section("snapshots", &bundle.snapshots);
+    pieces.objects(&bundle.objects);
+    if tagged {
+        pieces.section("tags", &bundle.tags);
+    }
+    pieces.write(|out| {
+        put_str(out, "branch_heads");
+        put_map(out, 1);
+        put_str(out, branch.as_str());
+        put_str(out, &head.to_string());
+    });
+    Ok(Push { pack: pieces.of(body), branch, head, force })
+}
+
+fn read_bundle(scroll: &mut Scroll) -> Answer<Bundle> {
+    let mut bundle = Bundle::default();
+    fields(scroll, "bundle", |name, scroll| {
+        match name {
+            "commits" => bundle.commits = records(scroll, "commits")?,
+            "snapshots" => bundle.snapshots = records(scroll, "snapshots")?,
+            "objects" => bundle.objects = object_array(scroll, RECORDS)?,
+            "tags" => bundle.tags = records(scroll, "tags")?,
+            "branch_heads" => bundle.heads = heads(scroll)?,
+            // To step over what may be part of somebody's history would be to lose it.
+            other => return scroll.bad(format_args!("bundle: `{}` is no section of a pack", other.escape_debug())),
+        }
+        Ok(())
+    })?;
+    Ok(bundle)
+}
+
+/// Where a branch shall stand: where the bundle says, else at the one commit of it that no other follows.
+fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<EntityId> {
+    let no_id = |text: &str| Problem::malformed(format!("branch_heads: `{}` is no commit id", text.escape_debug()));
+    if let Some(head) = bundle.heads.get(branch.as_str()) {
+        return EntityId::parse(head.as_bytes()).map_err(|_| no_id(head));
+    }
+    let (mut tips, mut parents) = (BTreeSet::new(), BTreeSet::new());
+    for record in &bundle.commits.0 {
+        let commit = Commit::parse(&scroll.bytes(record)?)
+            .map_err(|error| Problem::malformed(format!("a commit at byte {}: {}", record.start + error.offset as u64, error.reason)))?;
+        tips.insert(commit.id);
+        parents.extend(commit.parents.into_iter().flatten());
+    }
+    let mut tips = tips.difference(&parents);
+    match (tips.next(), tips.next()) {
+        (Some(head), None) => Ok(*head),
+        (None, _) => Err(Problem::malformed(format!("bundle: there is no commit in it for branch `{branch}`, and no branch_heads says where it stands"))),
+        (Some(_), Some(_)) => Err(Problem::malformed(format!("bundle: several of its commits follow from no other; say in branch_heads where `{branch}` stands"))),
+    }
+}
+
+fn heads(scroll: &mut Scroll) -> Answer<BTreeMap<String, String>> {
+    if scroll.peek()? == Some(0xc0) {
+        scroll.skip()?;
+        return Ok(BTreeMap::new());
+    }
+    let mut heads = BTreeMap::new();
+    fields(scroll, "branch_heads", |name, scroll| {
+        // Branches that have no commit yet stand nowhere.
+        match scroll.peek()? {
+            Some(0xc0) => drop(scroll.skip()?),
+            _ => drop(heads.insert(name.to_owned(), scroll.text("a branch's head")?)),
+        }
+        Ok(())
+    })?;
+    Ok(heads)
+}
+
+/// Where the records of a section stand.
+fn records(scroll: &mut Scroll, what: &str) -> Answer<Records> {
+    let count = within(scroll.array(what)?, what, RECORDS)?;
+    (0..count).map(|_| scroll.skip()).collect::<Answer<_>>().map(Records)
+}
+
+fn object_array(scroll: &mut Scroll, most: u32) -> Answer<Vec<Object>> {
+    let count = within(scroll.array("objects")?, "objects", most)?;
+    (0..count).map(|_| object(scroll)).collect()
+}
+
+fn object(scroll: &mut Scroll) -> Answer<Object> {
+    let (mut id, mut content) = (None, None);
+    fields(scroll, "an object", |name, scroll| {
+        match name {
+            "object_id" => id = Some(scroll.text("object_id")?),
+            "content" => content = Some(scroll.skip()?),
+            _ => drop(scroll.skip()?),
+        }
+        Ok(())
+    })?;
+    match (id, content) {
+        (Some(id), Some(content)) => Ok(Object { id, content }),
+        (None, _) => scroll.bad("an object has no `object_id`"),
+        (Some(id), None) => scroll.bad(format_args!("object {} has no `content`", id.escape_debug())),
+    }
+}
+
+/// Goes through a map with names for keys, each once.
+fn fields(scroll: &mut Scroll, what: &str, mut each: impl FnMut(&str, &mut Scroll) -> Answer<()>) -> Answer<()> {
+    let mut met = BTreeSet::new();
+    for _ in 0..scroll.map(what)? {
+        let name = scroll.text("a name")?;
+        each(&name, scroll)?;
+        if !met.insert(name) {
+            return scroll.bad(format_args!("{what} has one name twice"));
+        }
+    }
+    Ok(())
+}
+
+fn within(count: u32, what: &str, most: u32) -> Answer<u32> {
+    if count <= most { Ok(count) } else { Err(Problem::too_much(format!("{what}: {count} are given, and {most} are the limit"))) }
+}
+
+fn ends(scroll: &Scroll) -> Answer<()> {
+    if scroll.at_end() { Ok(()) } else { scroll.bad("bytes follow its value") }
+}
+
+/// Another handle on the same file.
+fn handle(body: &File) -> Answer<File> {
+    Ok(body.try_clone().map_err(Error::io("opening", "an uploaded body"))?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! MessagePack for those who read it, JSON for others.
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::limits::BODY;
+use super::super::problem::{Answer, Problem};
+
+/// The media type of MessagePack, as Muse clients write it.
+pub(in super::super) const MSGPACK: &str = "application/x-msgpack";
+
+/// How a client wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Form {
+    msgpack: bool,
+    /// Whether anything else than JSON will do.
+    any: bool,
+}
+
+impl Form {
+    /// MessagePack when it is listed.
+    pub(in super::super) fn of(headers: &HeaderMap) -> Form {
+        let listed: Vec<String> = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+            .collect();
+        let msgpack = listed.iter().any(|kind| is_msgpack(kind));
+        let any = msgpack || listed.is_empty() || listed.iter().any(|kind| matches!(kind.as_str(), "*/*" | "application/*"));
+        Form { msgpack, any }
+    }
+
+    /// An answer.
+    pub(super) fn answer<T: Serialize>(self, value: &T) -> Answer<Response> {
+        self.with_status(StatusCode::OK, value)
+    }
+
+    /// Refuses whoever wants a pack as JSON: it has no such form.
+    pub(super) fn takes_packs(self) -> Answer<()> {
+        if self.any {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::NOT_ACCEPTABLE, format!("a pack is MessagePack; ask for it with Accept: {MSGPACK}")))
+    }
+
+    fn with_status<T: Serialize>(self, status: StatusCode, value: &T) -> Answer<Response> {
+        let unwritten = |error: &dyn std::fmt::Display| {
+            tracing::error!("an answer could not be written: {error}");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
+        };
+        let (kind, bytes) = match self.msgpack {
+            true => (MSGPACK, rmp_serde::to_vec_named(value).map_err(|error| unwritten(&error))?),
+            false => ("application/json", serde_json::to_vec(value).map_err(|error| unwritten(&error))?),
+        };
+        Ok((status, [(header::CONTENT_TYPE, HeaderValue::from_static(kind))], bytes).into_response())
+    }
+}
+
+fn is_msgpack(kind: &str) -> bool {
+    matches!(kind, "application/x-msgpack" | "application/msgpack" | "application/vnd.msgpack")
+}
+
+/// A problem, in the form of whoever has it.
+pub(in super::super) fn say(form: &Form, problem: Problem) -> Response {
+    #[derive(Serialize)]
+    struct Detail<'a> {
+        detail: &'a str,
+    }
+    let said = match form.msgpack {
+        true => form.with_status(problem.status, &Detail { detail: &problem.detail }),
+        false => form.with_status(problem.status, &problem.body()),
+    };
+    let mut response = said.unwrap_or_else(|problem| problem.status.into_response());
+    problem.mark(&mut response);
+    response
+}
+
+/// A small body: MessagePack, or JSON where that is said.
+pub(super) async fn small<T: DeserializeOwned>(request: Request) -> Answer<T> {
+    let json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let body: Bytes = to_bytes(request.into_body(), BODY)
+        .await
+        .map_err(|_| Problem::too_much(format!("the body is longer than {BODY} bytes, or it broke off")))?;
+    match json {
+        true => serde_json::from_slice(&body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}"))),
+        false => read(&body),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
+    let malformed = |error: rmp_serde::decode::Error| Problem::malformed(format!("the body is not as it should be: {error}"));
+    let mut decoder = rmp_serde::Deserializer::new(body);
+    let value = T::deserialize(&mut decoder).map_err(malformed)?;
+    match decoder.get_ref() {
+        [] => Ok(value),
+        rest => Err(Problem::malformed(format!("{} bytes follow the body's value", rest.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messagepack_when_it_is_listed() {
+        let form = |accept: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            accept.map(|accept| headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap()));
+            let form = Form::of(&headers);
+            (form.msgpack, form.takes_packs().is_ok())
+        };
+        assert_eq!(form(Some("application/x-msgpack, application/json")), (true, true));
+        assert_eq!(form(Some("application/json;q=1, Application/MsgPack;q=0.5")), (true, true));
+        assert_eq!(form(Some("application/json")), (false, false));
+        assert_eq!(form(Some("*/*")), (false, true));
+        assert_eq!(form(None), (false, true));
+    }
+
+    #[test]
+    fn a_body_is_one_value() {
+        let body = rmp_serde::to_vec_named(&vec!["a"]).unwrap();
+        assert_eq!(read::<Vec<String>>(&body).unwrap(), ["a"]);
+        let two = [body.clone(), body.clone()].concat();
+        for bad in [&body[..1], &two[..], b""] {
+            assert_eq!(read::<Vec<String>>(bad).unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY);
+        }
+    }
+}

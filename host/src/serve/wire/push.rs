@@ -1,0 +1,156 @@
+//! What writes: push/objects, push, tags. Each body becomes one pack, stored and indexed before the answer.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::super::body::BodySource;
+use super::super::house::Shared;
+use super::super::problem::{Answer, Problem};
+use super::bundle::{self, Spliced};
+use super::form::Form;
+use crate::catalog::RepoRow;
+use crate::error::Error;
+use crate::names::RepoName;
+use crate::pack::pipeline::Produce;
+use crate::progress::Progress;
+use crate::report::PushReport;
+use crate::store::{PushOptions, Terms, blocking};
+use crate::vault::Staged;
+
+#[derive(Serialize)]
+struct Stored {
+    stored: u64,
+    skipped: u64,
+}
+
+pub(super) async fn objects(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    request: Request,
+) -> Answer<Response> {
+    let form = Form::of(request.headers());
+    let upload = upload(&house, request).await?;
+    let given = looked_through(&upload, bundle::objects).await?;
+    let (pack, count) = given;
+    if count == 0 {
+        return form.answer(&Stored { stored: 0, skipped: 0 });
+    }
+    let report = pushed(&house, repo, "the objects", pack, upload, PushOptions::default(), None).await?;
+    form.answer(&Stored { stored: report.new_objects, skipped: count.saturating_sub(report.new_objects) })
+}
+
+#[derive(Serialize)]
+struct StoredTags {
+    stored: u64,
+}
+
+pub(super) async fn tags(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    request: Request,
+) -> Answer<Response> {
+    let form = Form::of(request.headers());
+    let upload = upload(&house, request).await?;
+    let (pack, count) = looked_through(&upload, bundle::tags).await?;
+    if count == 0 {
+        return form.answer(&StoredTags { stored: 0 });
+    }
+    let report = pushed(&house, repo, "the tags", pack, upload, PushOptions::default(), None).await?;
+    form.answer(&StoredTags { stored: report.new_tags })
+}
+
+#[derive(Serialize)]
+struct Pushed {
+    ok: bool,
+    message: String,
+    branch_heads: BTreeMap<String, String>,
+    remote_head: String,
+}
+
+pub(super) async fn push(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    request: Request,
+) -> Answer<Response> {
+    let form = Form::of(request.headers());
+    let upload = upload(&house, request).await?;
+    let bundle::Push { pack, branch, head, force } = looked_through(&upload, bundle::push).await?;
+    let terms = Terms { branch: branch.as_str().to_owned(), head };
+    let report = pushed(&house, repo, "the bundle", pack, upload, PushOptions { force }, Some(terms)).await?;
+    let message = format!("{branch} is at {head}: {} commits, {} snapshots, {} objects", report.commits, report.snapshots, report.objects);
+    form.answer(&Pushed { ok: true, message, branch_heads: report.branch_heads, remote_head: head.to_string() })
+}
+
+/// A body that has come whole. It is gone when this is dropped.
+struct Upload {
+    staged: Staged,
+    bytes: u64,
+    /// Others may upload when this one has been dealt with.
+    _room: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// Takes a body to a file as it comes.
+async fn upload(house: &Shared, request: Request) -> Answer<Upload> {
+    let room = house.uploads.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?;
+    let limits = &house.limits;
+    let source = BodySource::new(request.into_body(), limits);
+    let staged = house.store.stage()?;
+    let (staged, bytes) = source.through(move |mut source| {
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        let mut file: &File = &staged.file;
+        loop {
+            chunk.clear();
+            source.produce(&mut chunk)?;
+            if chunk.is_empty() {
+                return Ok((staged, bytes));
+            }
+            file.write_all(&chunk).map_err(Error::io("writing", staged.path()))?;
+            bytes += chunk.len() as u64;
+        }
+    })
+    .await?;
+    house.metrics.received.inc_by(bytes);
+    Ok(Upload { staged, bytes, _room: room })
+}
+
+/// Looks through a body where it lies.
+async fn looked_through<T: Send + 'static>(
+    upload: &Upload,
+    look: impl FnOnce(File, u64) -> Answer<T> + Send + 'static,
+) -> Answer<T> {
+    let file = upload.staged.file.try_clone().map_err(Error::io("opening", upload.staged.path()))?;
+    let bytes = upload.bytes;
+    blocking(move || Ok(look(file, bytes))).await?
+}
+
+/// Makes a pack of a repo, and waits until it is one. Whoever asked may go away meanwhile: what was begun is ended.
+async fn pushed(
+    house: &Shared,
+    repo: RepoName,
+    name: &'static str,
+    pack: Spliced,
+    upload: Upload,
+    options: PushOptions,
+    terms: Option<Terms>,
+) -> Answer<PushReport> {
+    let house = house.clone();
+    let work = async move {
+        let (store, progress) = (&house.store, Progress::silent());
+        let row: RepoRow = store.known_repo(&repo).await?;
+        let received = store.receive_from(&repo, name.into(), Box::new(pack), &progress).await?;
+        drop(upload);
+        let _turn = house.turn(&repo).await;
+        store.index(&row, vec![received], options, terms.as_ref(), &progress).await
+    };
+    let reports = tokio::spawn(work).await.unwrap_or_else(|panic| match panic.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(Error::Cancelled),
+    })?;
+    reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
+}

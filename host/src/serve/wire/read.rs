@@ -1,0 +1,206 @@
+//! What reads: refs, filter-objects, presign, negotiate, fetch.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::super::house::Shared;
+use super::super::limits::{FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
+use super::super::packs;
+use super::super::problem::{Answer, Problem};
+use super::form::{Form, MSGPACK, small};
+use crate::names::{MpackKey, RepoName};
+use crate::progress::Progress;
+use crate::store::FetchRequest;
+
+/// What kind of state a repo versions. A store keeps any kind and does not ask; clients want a word, and that of the one that there is.
+const DOMAIN: &str = "code";
+
+/// How long the answer to a fetch is kept for whoever asks for the same: it is sent at once.
+const KEPT: Duration = Duration::from_secs(300);
+
+#[derive(Serialize)]
+struct Refs {
+    repo_id: String,
+    domain: &'static str,
+    default_branch: String,
+    branch_heads: BTreeMap<String, String>,
+}
+
+pub(super) async fn refs(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let refs = house.store.refs(&repo).await?;
+    Form::of(&headers).answer(&Refs {
+        repo_id: refs.repo_id.0,
+        domain: DOMAIN,
+        default_branch: refs.default_branch,
+        branch_heads: refs.branch_heads,
+    })
+}
+
+#[derive(Deserialize)]
+struct Filter {
+    object_ids: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Missing {
+    missing: Vec<String>,
+}
+
+pub(super) async fn filter_objects(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    request: Request,
+) -> Answer<Response> {
+    let form = Form::of(request.headers());
+    let asked: Filter = small(request).await?;
+    at_most("object_ids", asked.object_ids.len(), FILTERED)?;
+    form.answer(&Missing { missing: house.store.missing_objects(&repo, asked.object_ids).await? })
+}
+
+#[derive(Deserialize)]
+struct Presign {
+    object_ids: Vec<String>,
+    direction: String,
+    ttl_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Presigned {
+    presigned: BTreeMap<String, String>,
+    inline: Vec<String>,
+}
+
+/// Objects lie in packs, and have no URLs of their own: all go through `/push/objects` or `/fetch`.
+pub(super) async fn presign(request: Request) -> Answer<Response> {
+    let form = Form::of(request.headers());
+    let asked: Presign = small(request).await?;
+    at_most("object_ids", asked.object_ids.len(), PRESIGNED)?;
+    if !matches!(asked.direction.as_str(), "put" | "get") {
+        return Err(Problem::malformed("direction: `put` or `get` is expected"));
+    }
+    if asked.ttl_seconds.is_some_and(|ttl| !(30..=3600).contains(&ttl)) {
+        return Err(Problem::malformed("ttl_seconds: 30 to 3600 is expected"));
+    }
+    form.answer(&Presigned { presigned: BTreeMap::new(), inline: asked.object_ids })
+}
+
+#[derive(Deserialize)]
+struct Negotiate {
+    want: Vec<String>,
+    have: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Negotiated {
+    ack: Vec<String>,
+    common_base: Option<String>,
+    ready: bool,
+}
+
+pub(super) async fn negotiate(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    request: Request,
+) -> Answer<Response> {
+    let form = Form::of(request.headers());
+    let Negotiate { want, have } = small(request).await?;
+    at_most("want", want.len(), NEGOTIATED)?;
+    at_most("have", have.len(), NEGOTIATED)?;
+    let nothing = have.is_empty();
+    let (ack, common_base) = house.store.common(&repo, &want, have).await?;
+    let ready = nothing || common_base.is_some();
+    form.answer(&Negotiated { ack, common_base, ready })
+}
+
+#[derive(Deserialize)]
+struct Fetch {
+    /// None: every branch head.
+    want: Option<Vec<String>>,
+    #[serde(default)]
+    have: Vec<String>,
+    ttl_seconds: Option<u64>,
+}
+
+impl Fetch {
+    fn check(&self) -> Answer<()> {
+        at_most("want", self.want.as_ref().map_or(0, Vec::len), FETCHED)?;
+        at_most("have", self.have.len(), FETCHED)
+    }
+}
+
+/// The pack itself, as it lies in storage or was assembled, sent as it is read.
+pub(super) async fn fetch(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    request: Request,
+) -> Answer<Response> {
+    Form::of(request.headers()).takes_packs()?;
+    let asked: Fetch = small(request).await?;
+    asked.check()?;
+    let Some(want) = asked.want else { return Err(Problem::malformed("want: a list of commit ids is expected")) };
+    if want.is_empty() {
+        // Nothing reaches nothing.
+        return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
+    }
+    let request = FetchRequest { want, have: asked.have, ttl: KEPT, output: None };
+    let (report, stored) = house.store.fetch_open(&repo, &request, &Progress::silent()).await?;
+    house.metrics.sent.inc_by(stored.bytes);
+    Ok(pack_of(packs::stream(stored.file, 0, stored.bytes)?, Some((report.mpack_key, stored.bytes))))
+}
+
+fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {
+    let mut response = ([(header::CONTENT_TYPE, HeaderValue::from_static(MSGPACK))], body).into_response();
+    if let Some((key, bytes)) = known {
+        response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
+        if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", key.hex())) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+    }
+    response
+}
+
+/// A pack of nothing.
+fn empty_pack() -> Vec<u8> {
+    let mut out = Vec::new();
+    packhouse_core::wire::put_map(&mut out, 4);
+    for section in ["commits", "snapshots", "objects"] {
+        packhouse_core::wire::put_str(&mut out, section);
+        packhouse_core::wire::put_array(&mut out, 0);
+    }
+    packhouse_core::wire::put_str(&mut out, "branch_heads");
+    packhouse_core::wire::put_map(&mut out, 0);
+    out
+}
+
+/// Where the pack can be got.
+pub(super) async fn fetch_mpack(
+    State(house): State<Shared>,
+    Extension(repo): Extension<RepoName>,
+    request: Request,
+) -> Answer<Response> {
+    let (form, base) = (Form::of(request.headers()), packs::base(&house, request.headers()));
+    let asked: Fetch = small(request).await?;
+    asked.check()?;
+    let ttl = asked.ttl_seconds.unwrap_or(3600);
+    if !(1..=604_800).contains(&ttl) {
+        return Err(Problem::malformed("ttl_seconds: 1 to 604800 (7 days) is expected"));
+    }
+    let request =
+        FetchRequest { want: asked.want.unwrap_or_default(), have: asked.have, ttl: Duration::from_secs(ttl), output: None };
+    let report = packs::fetch_report(&house, &base, &repo, &request).await?;
+    form.answer(&report)
+}
+
+fn at_most(what: &str, given: usize, most: usize) -> Answer<()> {
+    if given <= most { Ok(()) } else { Err(Problem::too_much(format!("{what}: {given} are given, and {most} are the limit"))) }
+}

@@ -1,0 +1,145 @@
+//! Looks through a MessagePack body that lies in a file: from value to value, without reading what is stepped over.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::ops::Range;
+
+use packhouse_core::wire::{Header, HeaderError, MAX_HEADER, Skip, header};
+
+use super::super::problem::{Answer, Problem};
+use crate::error::Error;
+
+/// A place in a body.
+pub(super) struct Scroll {
+    file: BufReader<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Scroll {
+    /// The start of a body of so many bytes.
+    pub(super) fn new(file: File, bytes: u64) -> Answer<Scroll> {
+        let mut file = BufReader::with_capacity(64 << 10, file);
+        file.seek(SeekFrom::Start(0)).map_err(unread)?;
+        Ok(Scroll { file, at: 0, end: bytes })
+    }
+
+    /// Bytes that were stepped over.
+    pub(super) fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Whether the body ends here.
+    pub(super) fn at_end(&self) -> bool {
+        self.at == self.end
+    }
+
+    /// A problem here.
+    pub(super) fn bad<T>(&self, what: impl std::fmt::Display) -> Answer<T> {
+        Err(Problem::malformed(format!("the body is not as it should be: {what}, at byte {}", self.at)))
+    }
+
+    pub(super) fn header(&mut self) -> Answer<Header> {
+        let mut ahead = [0; MAX_HEADER];
+        let mut have = 0;
+        loop {
+            match header(&ahead[..have]) {
+                Ok((header, width)) => {
+                    // What was looked at ahead belongs to what follows.
+                    self.seek(self.at + width as u64)?;
+                    if header.body() > self.end - self.at {
+                        return self.bad(format_args!("{} claims {} bytes and the body ends before", header.name(), header.body()));
+                    }
+                    return Ok(header);
+                }
+                Err(HeaderError::Reserved) => return self.bad("byte 0xC1 is no MessagePack"),
+                Err(HeaderError::Short) => match self.file.fill_buf().map_err(unread)?.first() {
+                    Some(byte) if have < MAX_HEADER => {
+                        ahead[have] = *byte;
+                        have += 1;
+                        self.file.consume(1);
+                    }
+                    _ => return self.bad("it ends inside a value"),
+                },
+            }
+        }
+    }
+
+    pub(super) fn map(&mut self, what: &str) -> Answer<u32> {
+        match self.header()? {
+            Header::Map(n) => Ok(n),
+            other => self.bad(format_args!("{what} is {} where a map is expected", other.name())),
+        }
+    }
+
+    /// The length of an array; nil is an empty one.
+    pub(super) fn array(&mut self, what: &str) -> Answer<u32> {
+        match self.header()? {
+            Header::Array(n) => Ok(n),
+            Header::Nil => Ok(0),
+            other => self.bad(format_args!("{what} is {} where an array is expected", other.name())),
+        }
+    }
+
+    /// A short text.
+    pub(super) fn text(&mut self, what: &str) -> Answer<String> {
+        match self.header()? {
+            Header::Str(n) if n <= 1024 => match String::from_utf8(self.take(n.into())?) {
+                Ok(text) => Ok(text),
+                Err(_) => self.bad(format_args!("{what} is no UTF-8")),
+            },
+            Header::Str(n) => self.bad(format_args!("{what} has {n} bytes; 1024 are the limit")),
+            other => self.bad(format_args!("{what} is {} where a string is expected", other.name())),
+        }
+    }
+
+    /// Steps over a value, and says where it stands.
+    pub(super) fn skip(&mut self) -> Answer<Range<u64>> {
+        let (start, mut skip) = (self.at, Skip::one());
+        while !skip.done() {
+            let header = self.header()?;
+            if let Err(depth) = skip.take(&header) {
+                return self.bad(format_args!("values nest {depth} deep"));
+            }
+            self.seek(self.at + header.body())?;
+        }
+        Ok(start..self.at)
+    }
+
+    /// The bytes of a range, from anywhere; the place does not move.
+    pub(super) fn bytes(&mut self, range: &Range<u64>) -> Answer<Vec<u8>> {
+        let back = self.at;
+        self.seek(range.start)?;
+        let bytes = self.take(range.end - range.start)?;
+        self.seek(back)?;
+        Ok(bytes)
+    }
+
+    /// The next byte, without moving.
+    pub(super) fn peek(&mut self) -> Answer<Option<u8>> {
+        Ok(self.file.fill_buf().map_err(unread)?.first().copied())
+    }
+
+    fn take(&mut self, bytes: u64) -> Answer<Vec<u8>> {
+        use std::io::Read;
+        let mut taken = Vec::new();
+        (&mut self.file).take(bytes).read_to_end(&mut taken).map_err(unread)?;
+        if (taken.len() as u64) < bytes {
+            return self.bad("it ends inside a value");
+        }
+        self.at += bytes;
+        Ok(taken)
+    }
+
+    fn seek(&mut self, to: u64) -> Answer<()> {
+        // What is near is in the buffer already.
+        let here = self.file.stream_position().map_err(unread)?;
+        self.file.seek_relative(to as i64 - here as i64).map_err(unread)?;
+        self.at = to;
+        Ok(())
+    }
+}
+
+fn unread(source: std::io::Error) -> Problem {
+    Error::io("reading", "an uploaded body")(source).into()
+}

@@ -1,0 +1,162 @@
+//! What Muse clients ask for besides push and fetch: where branches stand, which objects are missing, what is common; and what their pushes must
+//! keep to.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::os::unix::fs::FileExt;
+
+use packhouse_core::record::{Commit, Snapshot as Tree};
+use packhouse_core::{BranchConflict, EntityId, Head, Kind, Row};
+
+use super::push::{Received, Terms};
+use super::reach::nearest;
+use super::repo::named;
+use super::{Store, blocking};
+use crate::catalog::{Snapshot, entity_key};
+use crate::error::{Error, Result};
+use crate::names::{RepoId, RepoName, Visibility};
+use crate::vault::Staged;
+
+/// Missing ids that an error names.
+const NAMED: usize = 10;
+
+/// Where a repo's branches stand.
+pub(crate) struct Refs {
+    pub(crate) repo_id: RepoId,
+    pub(crate) default_branch: String,
+    pub(crate) branch_heads: BTreeMap<String, String>,
+}
+
+impl Store {
+    /// Who may read a repo; none where there is no such repo.
+    pub(crate) async fn visibility(&self, repo: &RepoName) -> Result<Option<Visibility>> {
+        Ok(self.catalog.repo(repo).await?.map(|row| row.visibility))
+    }
+
+    /// A new file in staging, for what comes and may be worth nothing.
+    pub(crate) fn stage(&self) -> Result<Staged> {
+        self.vault.stage(self.world.draw())
+    }
+
+    /// Where branches stand.
+    pub(crate) async fn refs(&self, repo: &RepoName) -> Result<Refs> {
+        let row = self.known_repo(repo).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let heads = snapshot.heads().await?;
+        let row = snapshot.repo();
+        let default_branch = row.default_branch.clone().unwrap_or_else(|| "main".into());
+        Ok(Refs { repo_id: row.repo_id.clone(), default_branch, branch_heads: named(&heads) })
+    }
+
+    /// Those of some objects that a repo does not hold. A text that is no id is held nowhere.
+    pub(crate) async fn missing_objects(&self, repo: &RepoName, objects: Vec<String>) -> Result<Vec<String>> {
+        let known = self.known(repo, Kind::Object, &objects).await?;
+        Ok(objects.into_iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| id).collect())
+    }
+
+    /// Those commits of `have` that a repo knows; and of them the one that `want` leads to in the fewest steps, if there is one.
+    pub(crate) async fn common(
+        &self,
+        repo: &RepoName,
+        want: &[String],
+        have: Vec<String>,
+    ) -> Result<(Vec<String>, Option<String>)> {
+        let known = self.known(repo, Kind::Commit, &have).await?;
+        let ack: Vec<String> = have.into_iter().zip(known).filter(|(_, known)| *known).map(|(id, _)| id).collect();
+        let row = self.known_repo(repo).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let ids = |texts: &[String]| -> Vec<EntityId> { texts.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect() };
+        let targets: HashSet<EntityId> = ids(&ack).into_iter().collect();
+        let base = nearest(snapshot.as_mut(), &ids(want), &targets).await?;
+        Ok((ack, base.map(|id| id.to_string())))
+    }
+
+    async fn known(&self, repo: &RepoName, kind: Kind, ids: &[String]) -> Result<Vec<bool>> {
+        let row = self.known_repo(repo).await?;
+        let parsed: Vec<Option<EntityId>> = ids.iter().map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
+        let keys: Vec<_> = parsed.iter().flatten().map(|id| entity_key(kind, *id)).collect();
+        let mut found = self.catalog.snapshot(row.id).await?.lookup(&keys).await?.into_iter();
+        Ok(parsed.iter().map(|id| id.is_some() && found.next().flatten().is_some()).collect())
+    }
+
+    /// Fails when the branch would reach what is neither in the push nor in the repo. What the repo knows was checked when it came.
+    pub(super) async fn is_whole(&self, snapshot: &mut dyn Snapshot, received: &[Received], terms: &Terms) -> Result<()> {
+        let mut open = BTreeMap::new();
+        let mut start = vec![(terms.head, format!("branch {}", terms.branch))];
+        for one in received {
+            let file = one.bytes.try_clone().map_err(Error::io("opening", &one.file))?;
+            let (rows, path) = (one.written.scanned.rows.clone(), one.file.clone());
+            let from = std::mem::take(&mut start);
+            let ends = blocking(move || {
+                let read = |row: &Row| {
+                    let mut bytes = vec![0; row.length as usize];
+                    file.read_exact_at(&mut bytes, row.offset).map(|()| bytes)
+                };
+                reached_outside(&rows, from, read).map_err(Error::io("reading", &path))
+            })
+            .await?;
+            open.extend(ends);
+        }
+        let keys: Vec<_> = open.keys().map(|(kind, id)| entity_key(*kind, *id)).collect();
+        let known = snapshot.lookup(&keys).await?;
+        let missing: Vec<String> = open
+            .iter()
+            .zip(known)
+            .filter(|(_, known)| known.is_none())
+            .map(|(((kind, id), by), _)| format!("{kind} {id} (wanted by {by})"))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let left_out = missing.len().saturating_sub(NAMED);
+        Err(Error::Incomplete { branch: terms.branch.clone(), missing: missing.into_iter().take(NAMED).collect(), left_out })
+    }
+}
+
+impl Terms {
+    /// Whether the branch stands where it shall, or somewhere that leads there only.
+    pub(super) fn kept_by(&self, heads: &[Head]) -> Result<()> {
+        let stands = heads.iter().find(|head| head.branch == self.branch).map(|head| head.commit);
+        if stands == Some(self.head) {
+            return Ok(());
+        }
+        let (branch, given) = (self.branch.clone(), vec![self.head]);
+        Err(Error::HeadConflict(vec![BranchConflict { branch, given, stored: stands }]))
+    }
+}
+
+/// What some commits reach through the records of a pack and that is not in it, each with what reaches it.
+fn reached_outside(
+    rows: &[Row],
+    from: Vec<(EntityId, String)>,
+    read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
+) -> std::io::Result<BTreeMap<(Kind, EntityId), String>> {
+    let held: HashMap<(Kind, EntityId), &Row> = rows.iter().map(|row| ((row.kind, row.id), row)).collect();
+    let mut next: VecDeque<(Kind, EntityId, String)> = from.into_iter().map(|(id, by)| (Kind::Commit, id, by)).collect();
+    let (mut seen, mut open) = (BTreeSet::new(), BTreeMap::new());
+    while let Some((kind, id, by)) = next.pop_front() {
+        if !seen.insert((kind, id)) {
+            continue;
+        }
+        let Some(row) = held.get(&(kind, id)) else {
+            open.insert((kind, id), by);
+            continue;
+        };
+        let by = format!("{kind} {id}");
+        // What can't be read was refused when it was read back.
+        match kind {
+            Kind::Commit => {
+                let Ok(commit) = Commit::parse(&read(row)?) else { continue };
+                next.extend(commit.parents.into_iter().flatten().map(|id| (Kind::Commit, id, by.clone())));
+                next.extend(commit.snapshot.map(|id| (Kind::Snapshot, id, by)));
+            }
+            Kind::Snapshot => {
+                let bytes = read(row)?;
+                let Ok(tree) = Tree::parse(&bytes) else { continue };
+                next.extend(tree.parent.map(|id| (Kind::Snapshot, id, by.clone())));
+                next.extend(tree.entries.iter().map(|(_, id)| (Kind::Object, *id, by.clone())));
+            }
+            Kind::Object | Kind::Tag => {}
+        }
+    }
+    Ok(open)
+}
