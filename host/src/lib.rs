@@ -33,6 +33,7 @@ pub mod report;
 pub mod run;
 pub mod sample;
 pub mod sandbox;
+pub mod serve;
 pub mod store;
 pub mod tape;
 pub mod vault;

@@ -149,9 +149,8 @@ impl FromStr for BranchName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let part = |part: &str| {
-            !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with('.') && !part.ends_with(".lock")
-        };
+        let part =
+            |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with('.') && !part.ends_with(".lock");
         let valid = (1..=255).contains(&text.len())
             && text.split('/').all(part)
             && !text.contains("..")
@@ -249,8 +248,31 @@ mod tests {
             assert_eq!(good.parse::<BranchName>().unwrap().to_string(), good);
         }
         for bad in [
-            "", "/", "a/", "/a", "a//b", "..", "../x", "a/../b", ".hidden", "a/.b", "-f", "a.lock", "a.", "a b", "a\n", "a\u{7f}", "a~1", "a^",
-            "a:b", "a?", "a*", "a[0]", "a\\b", "a@{1}", &"x".repeat(256),
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "..",
+            "../x",
+            "a/../b",
+            ".hidden",
+            "a/.b",
+            "-f",
+            "a.lock",
+            "a.",
+            "a b",
+            "a\n",
+            "a\u{7f}",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[0]",
+            "a\\b",
+            "a@{1}",
+            &"x".repeat(256),
         ] {
             assert!(bad.parse::<BranchName>().is_err(), "{bad:?} passed");
         }

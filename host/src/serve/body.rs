@@ -7,6 +7,7 @@
 //! Whoever reads more slowly than the client writes holds the client up. A client that goes away ends the work: what was received of a pack
 //! by then is a file in staging, removed at once.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use axum::body::Bytes;
@@ -21,7 +22,8 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::pack::pipeline::{CHUNK, Produce};
 use crate::progress::Progress;
-use crate::store::{Received, Share};
+use crate::store::{Received, Share, blocking};
+use crate::vault::Staged;
 
 /// Pieces of a body that wait to be written. They are as large as the network makes them: some kilobytes.
 const WAITING: usize = 16;
@@ -106,6 +108,31 @@ pub(super) async fn receive<E: std::fmt::Display>(
     Ok(received?)
 }
 
+/// Takes a body that is to become a pack into a file of its own, to be looked through. Gives its length in bytes.
+pub(super) async fn spool<E: std::fmt::Display>(
+    house: &House,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    allowance: &mut Allowance,
+) -> Answer<(Staged, u64)> {
+    let (sender, mut source) = BodySource::new();
+    let staged = house.store.stage()?;
+    let writing = blocking(move || {
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        loop {
+            chunk.clear();
+            source.produce(&mut chunk)?;
+            if chunk.is_empty() {
+                return Ok((staged, bytes));
+            }
+            (&staged.file).write_all(&chunk).map_err(Error::io("writing", staged.path()))?;
+            bytes += chunk.len() as u64;
+        }
+    });
+    let (fed, written) = tokio::join!(feed(body, sender, allowance, &house.limits), writing);
+    fed?;
+    Ok(written?)
+}
+
 /// Hands a body on until it ends, or nobody wants more of it.
 async fn feed<E: std::fmt::Display>(
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
@@ -153,10 +180,7 @@ mod tests {
     }
 
     /// What comes out of a body, and how feeding it ended.
-    async fn through(
-        body: impl Stream<Item = Result<Bytes, String>> + Unpin,
-        limits: &Limits,
-    ) -> (Result<Vec<u8>>, Answer<()>) {
+    async fn through(body: impl Stream<Item = Result<Bytes, String>> + Unpin, limits: &Limits) -> (Result<Vec<u8>>, Answer<()>) {
         let (sender, mut source) = BodySource::new();
         let mut allowance = Allowance::new(limits);
         let reading = tokio::task::spawn_blocking(move || {

@@ -12,6 +12,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::house::{House, Shared};
 use super::limits::Limits;
 use super::problem::{Answer, Problem};
+use super::wire::{Form, say};
 use crate::access::{Caller, Scope, TokenText};
 use crate::names::{RepoName, Visibility};
 
@@ -36,10 +37,7 @@ impl Rates {
     pub(super) fn new(limits: &Limits) -> Rates {
         let quota = NonZeroU32::new(limits.rate)
             .map(|rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(limits.burst).unwrap_or(rate)));
-        Rates {
-            requests: quota.map(RateLimiter::keyed),
-            wrong_tokens: RateLimiter::keyed(Quota::per_minute(WRONG_TOKENS)),
-        }
+        Rates { requests: quota.map(RateLimiter::keyed), wrong_tokens: RateLimiter::keyed(Quota::per_minute(WRONG_TOKENS)) }
     }
 
     fn count(&self, who: &Counted) -> Answer<()> {
@@ -74,24 +72,20 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let started = house.metrics.begin(&request);
-    let mut response = match identify(&house, from.ip(), &request).await {
+    let form = Form::of(request.headers());
+    let mut response = match identify(&house, from.ip(), request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) => super::wire::say(&request_form(request.headers()), problem),
+        Err(problem) => say(form, problem),
     };
     secure(response.headers_mut(), house.secure);
     house.metrics.end(started, &response);
     response
 }
 
-fn request_form(headers: &HeaderMap) -> super::wire::Form {
-    super::wire::Form::of(headers)
-}
-
-async fn identify(house: &House, from: IpAddr, request: &Request) -> Answer<Caller> {
-    let headers = request.headers();
+async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
     if house.trusting {
         only_from_here(headers)?;
         return Ok(Caller::Trusted);
@@ -127,12 +121,15 @@ fn bearer(value: &str) -> Option<&str> {
 fn only_from_here(headers: &HeaderMap) -> Answer<()> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     if headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|site| site != "none") {
-        return refused("pages of other origins may not use a server that trusts everybody; make a token, and serve without --insecure-loopback");
+        return refused(
+            "pages of other origins may not use a server that trusts everybody; make a token, and serve without --insecure-loopback",
+        );
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     // HTTP/2 has it elsewhere, and no browser speaks that without TLS.
     let here = host.is_none_or(|host| {
-        let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
+        let name =
+            host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
         let name = name.trim_start_matches('[').trim_end_matches(']');
         name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     });

@@ -98,7 +98,12 @@ impl ServerMetrics {
             Family::new_with_constructor(|| Histogram::new((0..10).map(|n| 0.001 * 4_f64.powi(n))));
         let (under_way, received, sent) = (Gauge::default(), Counter::default(), Counter::default());
         registry.register("requests", "Requests that were answered, by method, route and status", answered.clone());
-        registry.register_with_unit("request_duration", "How long answers took until their first byte", Unit::Seconds, seconds.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "How long answers took until their first byte",
+            Unit::Seconds,
+            seconds.clone(),
+        );
         registry.register("under_way", "Requests that are being answered", under_way.clone());
         registry.register_with_unit("received", "Size of the bodies of uploads", Unit::Bytes, received.clone());
         registry.register_with_unit("sent", "Size of the packs that were answered", Unit::Bytes, sent.clone());

@@ -10,6 +10,7 @@
 //! Every request passes [`guard`] first: who asks, how often, and whether they may. Only this folder names axum.
 
 mod admin;
+mod body;
 mod guard;
 mod health;
 mod house;
@@ -150,11 +151,12 @@ impl Server {
             })
         };
         let working = {
-            let (house, stop) = (house.clone(), stop.clone());
-            let options = WorkerOptions { concurrency: options.workers.max(1), patience: options.patience, ..options.worker };
-            let wanted = self.options.workers > 0;
+            let (house, stop, workers) = (house.clone(), stop.clone(), options.workers);
+            let options = WorkerOptions { concurrency: workers.max(1), patience: options.patience, ..options.worker };
             async move {
-                if !wanted {
+                if workers == 0 {
+                    // Nor does it end before the server does.
+                    stop.when_asked().await;
                     return Ok(());
                 }
                 let counted = house.clone();
@@ -216,6 +218,7 @@ fn router(house: Shared) -> Router {
         .merge(packs::routes())
         .merge(admin::routes())
         .merge(health::routes())
-        .with_state(house.clone())
-        .layer(axum::middleware::from_fn_with_state(house, guard::guard))
+        .fallback(guard::nothing_here)
+        .layer(axum::middleware::from_fn_with_state(house.clone(), guard::guard))
+        .with_state(house)
 }

@@ -64,7 +64,8 @@ impl Store {
         let ack: Vec<String> = have.into_iter().zip(known).filter(|(_, known)| *known).map(|(id, _)| id).collect();
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let ids = |texts: &[String]| -> Vec<EntityId> { texts.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect() };
+        let ids =
+            |texts: &[String]| -> Vec<EntityId> { texts.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect() };
         let targets: HashSet<EntityId> = ids(&ack).into_iter().collect();
         let base = nearest(snapshot.as_mut(), &ids(want), &targets).await?;
         Ok((ack, base.map(|id| id.to_string())))

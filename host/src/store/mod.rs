@@ -1,5 +1,6 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
+mod access;
 mod client;
 mod cost;
 mod expire;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhouse_core::row::Print;
-use packhouse_core::{Fault, Head, Kind, Rival, Row};
+use packhouse_core::{EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::near::Reads;
 use super::placing::{Chosen, check_index, choose};
@@ -115,7 +115,7 @@ impl Store {
         // First what costs nothing: whether there is such a repo.
         self.known_repo(repo).await?;
         let received = self.receive_all(repo, files, progress).await?;
-        self.push_received(repo, received, options, progress).await
+        self.push_received(repo, received, options, None, progress).await
     }
 
     /// The rest of a push whose packs were received: they become packs of the repo, all of them or none.
@@ -127,10 +127,11 @@ impl Store {
         repo: &RepoName,
         received: Vec<Received>,
         options: PushOptions,
+        terms: Option<&Terms>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
-        self.index(&row, received, options, None, progress).await
+        self.index(&row, received, options, terms, progress).await
     }
 
     /// Takes files into staging and reads them back.

@@ -18,11 +18,11 @@ pub(super) async fn unreached(
     from: &[EntityId],
     mut targets: BTreeSet<EntityId>,
 ) -> Result<BTreeSet<EntityId>> {
-    let visit = |id| {
-        targets.remove(&id);
-        if targets.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
     if !targets.is_empty() {
+        let visit = |id| {
+            targets.remove(&id);
+            if targets.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
         walk(snapshot, pushed, from, visit).await?;
     }
     Ok(targets)

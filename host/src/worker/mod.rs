@@ -90,7 +90,7 @@ impl Stop {
     }
 
     /// Waits until somebody asks.
-    async fn when_asked(&self) {
+    pub async fn when_asked(&self) {
         while !self.asked() {
             self.within(Duration::from_secs(1)).await;
         }

@@ -76,7 +76,7 @@ pub(super) async fn push(
         let options = PushOptions { force: how.force };
         let _turn = house.turn(&repo).await;
         match how.later {
-            false => store.push_received(&repo, received, options, &progress).await,
+            false => store.push_received(&repo, received, options, None, &progress).await,
             true => store.queue_received(&repo, received, options, &progress).await,
         }
     };

@@ -236,16 +236,21 @@ fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<
     }
     let (mut tips, mut parents) = (BTreeSet::new(), BTreeSet::new());
     for record in &bundle.commits.0 {
-        let commit = Commit::parse(&scroll.bytes(record)?)
-            .map_err(|error| Problem::malformed(format!("a commit at byte {}: {}", record.start + error.offset as u64, error.reason)))?;
+        let commit = Commit::parse(&scroll.bytes(record)?).map_err(|error| {
+            Problem::malformed(format!("a commit at byte {}: {}", record.start + error.offset as u64, error.reason))
+        })?;
         tips.insert(commit.id);
         parents.extend(commit.parents.into_iter().flatten());
     }
     let mut tips = tips.difference(&parents);
     match (tips.next(), tips.next()) {
         (Some(head), None) => Ok(*head),
-        (None, _) => Err(Problem::malformed(format!("bundle: there is no commit in it for branch `{branch}`, and no branch_heads says where it stands"))),
-        (Some(_), Some(_)) => Err(Problem::malformed(format!("bundle: several of its commits follow from no other; say in branch_heads where `{branch}` stands"))),
+        (None, _) => Err(Problem::malformed(format!(
+            "bundle: there is no commit in it for branch `{branch}`, and no branch_heads says where it stands"
+        ))),
+        (Some(_), Some(_)) => Err(Problem::malformed(format!(
+            "bundle: several of its commits follow from no other; say in branch_heads where `{branch}` stands"
+        ))),
     }
 }
 

@@ -67,7 +67,7 @@ fn is_msgpack(kind: &str) -> bool {
 }
 
 /// A problem, in the form of whoever has it.
-pub(in super::super) fn say(form: &Form, problem: Problem) -> Response {
+pub(in super::super) fn say(form: Form, problem: Problem) -> Response {
     #[derive(Serialize)]
     struct Detail<'a> {
         detail: &'a str,
@@ -88,7 +88,9 @@ pub(super) async fn small<T: DeserializeOwned>(request: Request) -> Answer<T> {
         .await
         .map_err(|_| Problem::too_much(format!("the body is longer than {BODY} bytes, or it broke off")))?;
     match json {
-        true => serde_json::from_slice(&body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}"))),
+        true => {
+            serde_json::from_slice(&body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}")))
+        }
         false => read(&body),
     }
 }

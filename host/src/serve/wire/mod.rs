@@ -12,9 +12,8 @@ mod scroll;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, RequestPartsExt};
 
@@ -40,7 +39,7 @@ pub(super) fn routes(house: &Shared) -> Router<Shared> {
         .route("/{owner}/{slug}/push", post(push::push))
         .route("/{owner}/{slug}/tags", post(push::tags))
         .route_layer(from_fn_with_state(house.clone(), may_push));
-    readers.merge(writers).route_layer(from_fn(in_their_form)).fallback(nothing)
+    readers.merge(writers).route_layer(from_fn(in_their_form))
 }
 
 async fn may_read(state: State<Shared>, request: Request, next: Next) -> Answer<Response> {
@@ -66,11 +65,7 @@ async fn in_their_form(request: Request, next: Next) -> Response {
     let form = Form::of(request.headers());
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => say(&form, problem.for_strangers()),
+        Some(problem) => say(form, problem.for_strangers()),
         None => response,
     }
-}
-
-async fn nothing() -> Response {
-    Problem { class: crate::Class::Refused, ..Problem::new(StatusCode::NOT_FOUND, "there is nothing here") }.into_response()
 }

@@ -2,25 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
 
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::super::body::BodySource;
+use super::super::body::{Allowance, spool};
 use super::super::house::Shared;
 use super::super::problem::{Answer, Problem};
 use super::bundle::{self, Spliced};
 use super::form::Form;
-use crate::catalog::RepoRow;
 use crate::error::Error;
 use crate::names::RepoName;
-use crate::pack::pipeline::Produce;
 use crate::progress::Progress;
 use crate::report::PushReport;
-use crate::store::{PushOptions, Terms, blocking};
+use crate::store::{PushOptions, Share, Terms, blocking};
 use crate::vault::Staged;
 
 #[derive(Serialize)]
@@ -83,7 +80,8 @@ pub(super) async fn push(
     let bundle::Push { pack, branch, head, force } = looked_through(&upload, bundle::push).await?;
     let terms = Terms { branch: branch.as_str().to_owned(), head };
     let report = pushed(&house, repo, "the bundle", pack, upload, PushOptions { force }, Some(terms)).await?;
-    let message = format!("{branch} is at {head}: {} commits, {} snapshots, {} objects", report.commits, report.snapshots, report.objects);
+    let message =
+        format!("{branch} is at {head}: {} commits, {} snapshots, {} objects", report.commits, report.snapshots, report.objects);
     form.answer(&Pushed { ok: true, message, branch_heads: report.branch_heads, remote_head: head.to_string() })
 }
 
@@ -98,23 +96,8 @@ struct Upload {
 /// Takes a body to a file as it comes.
 async fn upload(house: &Shared, request: Request) -> Answer<Upload> {
     let room = house.uploads.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?;
-    let limits = &house.limits;
-    let source = BodySource::new(request.into_body(), limits);
-    let staged = house.store.stage()?;
-    let (staged, bytes) = source.through(move |mut source| {
-        let (mut chunk, mut bytes) = (Vec::new(), 0);
-        let mut file: &File = &staged.file;
-        loop {
-            chunk.clear();
-            source.produce(&mut chunk)?;
-            if chunk.is_empty() {
-                return Ok((staged, bytes));
-            }
-            file.write_all(&chunk).map_err(Error::io("writing", staged.path()))?;
-            bytes += chunk.len() as u64;
-        }
-    })
-    .await?;
+    let mut allowance = Allowance::new(&house.limits);
+    let (staged, bytes) = spool(house, request.into_body().into_data_stream(), &mut allowance).await?;
     house.metrics.received.inc_by(bytes);
     Ok(Upload { staged, bytes, _room: room })
 }
@@ -142,11 +125,10 @@ async fn pushed(
     let house = house.clone();
     let work = async move {
         let (store, progress) = (&house.store, Progress::silent());
-        let row: RepoRow = store.known_repo(&repo).await?;
-        let received = store.receive_from(&repo, name.into(), Box::new(pack), &progress).await?;
+        let received = store.receive_from(&repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
         drop(upload);
         let _turn = house.turn(&repo).await;
-        store.index(&row, vec![received], options, terms.as_ref(), &progress).await
+        store.push_received(&repo, vec![received], options, terms.as_ref(), &progress).await
     };
     let reports = tokio::spawn(work).await.unwrap_or_else(|panic| match panic.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

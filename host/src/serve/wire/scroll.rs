@@ -24,11 +24,6 @@ impl Scroll {
         Ok(Scroll { file, at: 0, end: bytes })
     }
 
-    /// Bytes that were stepped over.
-    pub(super) fn position(&self) -> u64 {
-        self.at
-    }
-
     /// Whether the body ends here.
     pub(super) fn at_end(&self) -> bool {
         self.at == self.end
@@ -48,7 +43,11 @@ impl Scroll {
                     // What was looked at ahead belongs to what follows.
                     self.seek(self.at + width as u64)?;
                     if header.body() > self.end - self.at {
-                        return self.bad(format_args!("{} claims {} bytes and the body ends before", header.name(), header.body()));
+                        return self.bad(format_args!(
+                            "{} claims {} bytes and the body ends before",
+                            header.name(),
+                            header.body()
+                        ));
                     }
                     return Ok(header);
                 }
