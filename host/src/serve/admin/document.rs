@@ -28,7 +28,7 @@ pub(super) fn begun() -> Document {
     let mut document = Begun::openapi();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = document.components.get_or_insert_default();
-    components.security_schemes.insert("token".into(), bearer);
+    components.security_schemes.insert("token".into(), bearer.into());
     document.security = Some(vec![SecurityRequirement::new("token", [] as [&str; 0])]);
     document
 }
