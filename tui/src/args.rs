@@ -9,9 +9,11 @@ use clap::{ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches
 use packhouse_host::RepoName;
 
 mod console;
+mod serve;
 mod work;
 
 pub(crate) use console::{ConsoleArgs, ThemeName};
+pub(crate) use serve::Serve;
 pub(crate) use work::{Jobs, Migrate, PolicyVerb, Worker};
 
 const STYLES: Styles = Styles::styled()
@@ -107,6 +109,8 @@ pub(crate) enum Verb {
     Verify(Verify),
     /// Delete packs that were replaced long ago, and expired answers
     Prune(Prune),
+    /// Be a remote for Muse clients, and for consoles and this program elsewhere
+    Serve(Serve),
     /// Do jobs: what was asked for with --async, and what policies ask for
     Worker(Worker),
     /// List jobs, look at one, try it again or take it back
@@ -372,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_offered() {
-        for words in ["serve", "repo list --remote u"] {
+        for words in ["repo list --remote u"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
     }

@@ -16,6 +16,7 @@ mod push;
 mod record;
 mod replay;
 mod repo;
+mod serve;
 mod verify;
 mod worker;
 
@@ -34,6 +35,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Fetch(asked) => fetch::run(asked, context).await,
         Verb::Verify(asked) => verify::run(asked, context).await,
         Verb::Prune(asked) => prune::run(asked, context).await,
+        Verb::Serve(asked) => serve::run(asked, context).await,
         Verb::Worker(asked) => worker::run(asked, context).await,
         Verb::Jobs(asked) => jobs::run(asked, context).await,
         Verb::Policy(asked) => policy::run(asked, context).await,

@@ -59,13 +59,13 @@ fn write_metrics(metrics: &Metrics, file: Option<&PathBuf>) -> anyhow::Result<()
 }
 
 /// Tells workers apart in a list of jobs.
-fn own_name() -> String {
+pub(super) fn own_name() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{host}:{}", std::process::id())
 }
 
 /// An attempt that ended, in a line.
-fn line(ended: &JobEnded, output: &Output) -> String {
+pub(super) fn line(ended: &JobEnded, output: &Output) -> String {
     let job = &ended.job;
     let tone = match ended.outcome {
         "done" => Tone::Good,

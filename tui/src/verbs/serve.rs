@@ -1,0 +1,77 @@
+//! `packhouse serve`: a store as a Muse remote, until it is asked to stop.
+
+use packhouse_host::JobEnded;
+use packhouse_host::serve::{Limits, ServeOptions, Server, TlsFiles};
+use packhouse_host::worker::{Stop, WorkerOptions};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::worker::{line, own_name};
+use crate::args;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::millis;
+
+/// What is told when the server can be reached.
+#[derive(Serialize)]
+struct Listening {
+    /// The address and the port.
+    address: String,
+    /// The URL of this machine's clients: a repo is behind it.
+    url: String,
+    /// Whether everybody may do everything.
+    insecure_loopback: bool,
+    /// Jobs that are done at once.
+    workers: u8,
+}
+
+/// Serves. SIGTERM and Ctrl-C ask it to stop: what is under way has its time to end.
+pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result<Exit> {
+    // First of all: whoever asks while the store is being opened means it as well.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let store = context.open().await?;
+    let (workers, patience) = (asked.workers, asked.patience);
+    let options = options(asked);
+    let trusting = options.insecure_loopback;
+    let server = Server::bind(store, options).await?;
+    let output = &context.output;
+    let told = Listening { address: server.address().to_string(), url: server.url(), insecure_loopback: trusting, workers };
+    output.result(&told, || {
+        let mut lines = vec![format!("serving on {}; a remote is {}/OWNER/SLUG. Ctrl-C stops it", told.address, told.url)];
+        lines.extend(trusting.then(|| {
+            "everybody on this machine may do everything here (--insecure-loopback); make tokens for anything else".to_owned()
+        }));
+        lines
+    })?;
+    let stop = Stop::default();
+    let (asks, notes) = (stop.clone(), output.clone());
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        notes.note(format!("stopping: what is under way has {} to end", millis(patience.as_millis() as u64)));
+        asks.ask();
+    });
+    let notes = output.clone();
+    server.run(stop, move |ended: &JobEnded| notes.note(line(ended, &notes))).await?;
+    Ok(Exit::Done)
+}
+
+fn options(asked: args::Serve) -> ServeOptions {
+    let worker = WorkerOptions { name: own_name(), policies: Some(asked.policies), ..WorkerOptions::default() };
+    let limits = Limits {
+        upload_bytes: asked.max_upload,
+        uploads: asked.uploads.into(),
+        rate: asked.rate,
+        burst: asked.rate.saturating_mul(10),
+        ..Limits::default()
+    };
+    ServeOptions {
+        listen: asked.listen,
+        tls: asked.tls_cert.zip(asked.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
+        public_url: asked.public_url,
+        insecure_loopback: asked.insecure_loopback,
+        workers: asked.workers.into(),
+        worker,
+        limits,
+        patience: asked.patience,
+    }
+}
