@@ -281,7 +281,7 @@ pub enum Error {
     },
 
     /// A server could not be asked, or its answer did not come whole.
-    #[error("{url} can't be reached: {reason}. Look whether the server runs and --remote names it; what it was asked for may have been done")]
+    #[error("{url} can't be reached: {reason}. Look whether the server runs, and whether --remote names it")]
     Unreachable {
         /// The server.
         url: String,

@@ -87,8 +87,20 @@ pub(super) async fn push(
     Ok(Json(reports?))
 }
 
+/// How long the rest of a refused body is listened to: whoever still writes hears nothing, and would take a closed line for a broken one.
+const POLITE: Duration = Duration::from_secs(10);
+
 /// Takes the parts of a form to staging, one after the other.
 async fn received(house: &Shared, repo: &RepoName, mut form: Multipart) -> Answer<Vec<Received>> {
+    let received = parts(house, repo, &mut form).await;
+    if received.is_err() {
+        let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
+        let _ = tokio::time::timeout(POLITE, rest).await;
+    }
+    received
+}
+
+async fn parts(house: &Shared, repo: &RepoName, form: &mut Multipart) -> Answer<Vec<Received>> {
     let mut allowance = Allowance::new(&house.limits);
     let mut received = Vec::new();
     loop {
