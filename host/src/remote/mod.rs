@@ -269,14 +269,14 @@ impl Remote {
         run::run(self, &asked, progress).await
     }
 
-    /// Does exactly what a plan has shown.
+    /// Does exactly what a plan has shown, which was made for that age.
     ///
     /// # Errors
     /// A conflict when the repo has changed since; when the server can't be asked for longer than the patience.
-    pub async fn apply_planned(&self, planned: &GcReport, progress: &Progress) -> Result<GcReport> {
+    pub async fn apply_planned(&self, planned: &GcReport, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
         let digest = planned.plan_digest.clone().unwrap_or_else(|| RunAsked::NOTHING.to_owned());
         let repo = planned.repo.clone();
-        let asked = RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds: None };
+        let asked = RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds: seconds(age) };
         run::run(self, &asked, progress).await
     }
 
