@@ -10,10 +10,10 @@ use futures::stream::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend as Display;
 use ratatui::layout::{Position, Rect};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::backend::Backend;
+use super::backend::{Backend, Line};
 use super::effects::Runner;
 use super::inputs::Input;
 use super::keys::Key;
@@ -56,6 +56,8 @@ pub(super) struct App<B: Backend, D: Display, I> {
     pub(super) terminal: Terminal<D>,
     runner: Runner<B>,
     messages: mpsc::UnboundedReceiver<Msg>,
+    /// The line to a store that is elsewhere, for as long as somebody tells of it.
+    line: Option<watch::Receiver<Line>>,
     inputs: I,
     tick: Interval,
     drawn: Option<Instant>,
@@ -81,8 +83,12 @@ where
         sender.send(Msg::Started)?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut line = backend.line();
+        if let Some(line) = &mut line {
+            line.mark_changed();
+        }
         let runner = Runner::new(backend, sender);
-        Ok(App { model, outlet, terminal, runner, messages, inputs, tick, drawn: None, suspended: false })
+        Ok(App { model, outlet, terminal, runner, messages, line, inputs, tick, drawn: None, suspended: false })
     }
 
     /// Runs until the end.
@@ -142,6 +148,7 @@ where
                 }
                 Ok(None)
             }
+            line = moved(&mut self.line) => self.apply(Msg::Line(line)),
             Some(msg) = self.messages.recv() => self.apply(msg),
             () = tokio::time::sleep_until(due), if drawing => self.draw(),
             _ = self.tick.tick() => self.apply(Msg::Tick),
@@ -179,14 +186,17 @@ where
     /// Whether nothing is left to do until something comes from outside, or from as many tasks as are held back.
     #[cfg(test)]
     pub(super) fn is_idle_but_for(&self, held: usize) -> bool {
-        !self.model.dirty && self.messages.is_empty() && self.runner.in_flight() == held
+        let told = self.line.as_ref().is_none_or(|line| !line.has_changed().unwrap_or(false));
+        !self.model.dirty && told && self.messages.is_empty() && self.runner.in_flight() == held
     }
 
     /// Tells the model, and does what follows. What concerns the terminal is done here, all else by the runner.
     fn apply(&mut self, msg: Msg) -> anyhow::Result<Option<Exit>> {
         self.model.now = self.runner.backend().now();
         let mut exit = None;
-        let effects = update(&mut self.model, msg);
+        // The line comes before what is told over it: whatever fails because it is down is known to.
+        let mut effects = news(&mut self.line).map(|line| update(&mut self.model, Msg::Line(line))).unwrap_or_default();
+        effects.extend(update(&mut self.model, msg));
         self.model.log.unwritten().for_each(|line| log_file::write(&line));
         for effect in effects {
             match effect {
@@ -230,4 +240,21 @@ where
         // Out of patience: see there.
         let _ = tokio::time::timeout(PATIENCE, all).await;
     }
+}
+
+/// The line, if it is another than when it was last looked at.
+fn news(line: &mut Option<watch::Receiver<Line>>) -> Option<Line> {
+    let line = line.as_mut()?;
+    line.has_changed().ok()?.then(|| line.borrow_and_update().clone())
+}
+
+/// Waits until the line is another; for ever where there is none, or nobody tells of it any more.
+async fn moved(line: &mut Option<watch::Receiver<Line>>) -> Line {
+    if let Some(told) = line {
+        if told.changed().await.is_ok() {
+            return told.borrow_and_update().clone();
+        }
+        *line = None;
+    }
+    std::future::pending().await
 }

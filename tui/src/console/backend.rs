@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 pub(super) use packhouse_host::report::Detail;
@@ -51,6 +52,51 @@ pub(super) trait Backend: Send + Sync + 'static {
 
     /// Ends when the store is no longer as it was at `since`, with its new stamp; at once when there was none.
     fn watch(&self, since: Option<u64>) -> impl Future<Output = Answer<u64>> + Send;
+
+    /// How the line to the store is, for one that is elsewhere; a store on this machine has none.
+    ///
+    /// While it is down, a verb may wait until it is up again, or fail with [`FailureKind::Unreachable`]. The line is told to be down
+    /// before any verb fails so, and told again whenever the store has answered. What waits goes on by itself; a reading that failed is
+    /// asked for again by the console, and so is watching; work that failed has ended.
+    fn line(&self) -> Option<watch::Receiver<Line>> {
+        None
+    }
+}
+
+/// The line to a store that is elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Whether it can be asked.
+    pub(super) state: LineState,
+    /// How long the latest question and its answer took; none before the first.
+    pub(super) latency: Option<Duration>,
+    /// When the store last answered: what is known of it is as old.
+    pub(super) heard_at: Option<Timestamp>,
+}
+
+/// Whether a store that is elsewhere can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LineState {
+    /// It answers.
+    Up,
+    /// It does not, and is tried again and again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the backend of a store that is elsewhere comes next, and tells of it"))]
+    Down {
+        /// Since when.
+        since: Timestamp,
+        /// Why, in words. May hold anything: escape it before drawing.
+        why: String,
+    },
+}
+
+impl Line {
+    /// Since when it is down; none while it is up.
+    pub(super) fn down_since(&self) -> Option<Timestamp> {
+        match &self.state {
+            LineState::Up => None,
+            LineState::Down { since, .. } => Some(*since),
+        }
+    }
 }
 
 /// Where a verb tells of its steps, and from where it learns that it should stop.
@@ -122,6 +168,8 @@ pub(super) enum FailureKind {
     Damage,
     /// The operator asked to stop.
     Cancelled,
+    /// The store could not be asked; nothing is known to have changed.
+    Unreachable,
 }
 
 impl From<Error> for Failure {

@@ -3,7 +3,7 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::{Event, GcEntry, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport};
 
-use super::backend::{Answer, Detail};
+use super::backend::{Answer, Detail, Line};
 use super::keys::Key;
 use super::state::{Level, Permit};
 
@@ -50,6 +50,8 @@ pub(super) enum Msg {
     Remembered(Ticket, Answer<Vec<GcEntry>>),
     /// [`Effect::Watch`] ended: the store has changed, and has a new stamp.
     Changed(Answer<u64>),
+    /// The line to the store is another than before: see [`super::backend::Backend::line`].
+    Line(Line),
 }
 
 /// Something to be done, outside of [`super::update`].

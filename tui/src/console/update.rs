@@ -1,14 +1,17 @@
 //! What happens when something happens: a message changes the model, and asks for effects. No I/O, no waiting.
 //!
-//! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and [`work`] keeps its queue.
+//! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and [`work`] keeps its queue; [`line`] is about
+//! a store that is elsewhere.
 
 mod act;
 mod ask;
+mod line;
 mod work;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use packhouse_host::Event;
 
+use super::backend::FailureKind;
 use super::keys::{Action, Place};
 use super::msg::{Effect, Extent, Msg, Ticket};
 use super::state::{Asks, Level, Model, Outcome};
@@ -54,7 +57,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Changed(Ok(stamp)) => {
             let mut effects = vec![Effect::Watch(Some(stamp))];
-            model.unwatched = false;
+            (model.unwatched, model.stamp) = (false, Some(stamp));
             if model.repos.known || model.repos.loading.is_some() {
                 model.repos.stale = true;
             } else {
@@ -63,8 +66,14 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             return effects;
         }
         Msg::Changed(Err(failure)) => {
-            model.log.say(model.now, Level::Warning, format!("The store is not watched any more: {failure}"));
             (model.unwatched, model.dirty) = (true, true);
+            if model.misses(&failure) {
+                return Vec::new();
+            }
+            // A store that can't be asked is told of once, when its line breaks: see [`line`].
+            if failure.kind != FailureKind::Unreachable {
+                model.log.say(model.now, Level::Warning, format!("The store is not watched any more: {failure}"));
+            }
             if !model.repos.known && model.repos.loading.is_none() {
                 return vec![model.refresh_list()];
             }
@@ -72,8 +81,15 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Listed(ticket, answer) => {
             if model.repos.loading == Some(ticket) {
                 model.dirty = true;
-                if let Err(failure) = &answer {
-                    model.log.say(model.now, Level::Error, format!("Reading the store failed: {failure}"));
+                match &answer {
+                    Err(failure) if model.misses(failure) => {
+                        model.repos.give_up(model.now);
+                        return Vec::new();
+                    }
+                    Err(failure) if failure.kind != FailureKind::Unreachable => {
+                        model.log.say(model.now, Level::Error, format!("Reading the store failed: {failure}"));
+                    }
+                    _ => {}
                 }
                 let next = model.repos.take(answer, model.now);
                 return next.into_iter().map(|after| Effect::List(ticket, Some(after))).collect();
@@ -84,12 +100,16 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.repos.put(summary, model.now);
                 model.dirty = true;
             }
-            // The list will be read as a whole.
-            Err(_) => model.repos.stale = true,
+            // The list will be read as a whole, at once or when the line is back.
+            Err(failure) => model.repos.stale |= !model.misses(&failure),
         },
         Msg::Shown(ticket, answer) => {
+            let missed = matches!(&answer, Err(failure) if model.misses(failure));
             if let Some(repo) = model.repo_awaiting(ticket) {
-                repo.take(answer);
+                match missed {
+                    true => repo.loading = None,
+                    false => repo.take(answer),
+                }
                 model.dirty = true;
             }
         }
@@ -118,17 +138,28 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Remembered(ticket, answer) => {
             if model.history.loading == Some(ticket) {
                 model.dirty = true;
+                let missed = matches!(&answer, Err(failure) if model.misses(failure));
                 let next = model.ticket();
-                return model.history.take(answer, next).into_iter().collect();
+                let next = if missed { model.history.give_up(next) } else { model.history.take(answer, next) };
+                return next.into_iter().collect();
             }
         }
+        Msg::Line(line) => return line::moved(model, line),
     }
     Vec::new()
 }
 
-/// Running work shows its seconds; otherwise only "minutes ago" grows old.
+/// Running work shows its seconds, and so does a line that is down; otherwise only "minutes ago" grows old.
 fn tick(model: &mut Model) -> Vec<Effect> {
-    model.dirty |= model.runs.open().next().is_some() || model.minute != model.now.as_second() / 60;
+    let counts = model.runs.open().next().is_some() || model.is_cut_off();
+    model.dirty |= counts || model.minute != model.now.as_second() / 60;
+    if model.is_cut_off() {
+        return Vec::new();
+    }
+    if model.line.is_some() && model.missed {
+        // The line was back before anyone saw that it was down.
+        return model.catch_up();
+    }
     if model.repos.due(model.now) {
         return model.refresh();
     }

@@ -6,9 +6,11 @@
 //! 1. [`cast`]: who is in it. [`repo`]: what a repo is, and what a push and a consolidation make of it. [`past`]: how
 //!    they came to be what they are.
 //! 2. [`work`]: the verbs that take their time.
-//! 3. `script`: a test's hand, which holds that work and lets it go on.
+//! 3. `script`: a test's hand, which holds that work and lets it go on; `far`: and which breaks the line to the store.
 
 mod cast;
+#[cfg(test)]
+mod far;
 mod past;
 mod repo;
 #[cfg(test)]
@@ -245,6 +247,11 @@ impl Backend for Demo {
                 () = self.somebody_pushes() => {}
             }
         }
+    }
+
+    #[cfg(test)]
+    fn line(&self) -> Option<watch::Receiver<super::backend::Line>> {
+        self.script.far.line()
     }
 }
 

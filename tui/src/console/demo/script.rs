@@ -9,6 +9,7 @@ use packhouse_host::sample::Random;
 use packhouse_host::{Cause, Event, Moment, PackReport, Phase, Problem, RepoName, RepoSummary};
 use tokio::sync::oneshot;
 
+use super::far::Far;
 use super::repo::Repo;
 use super::{Demo, Pace};
 use crate::console::backend::{Answer, Control, Failure, FailureKind};
@@ -16,7 +17,11 @@ use crate::console::tests::fake;
 
 /// What a test wants.
 #[derive(Default)]
-pub(super) struct Script(Mutex<Wishes>);
+pub(super) struct Script {
+    wishes: Mutex<Wishes>,
+    /// The line, where the store is elsewhere.
+    pub(super) far: Far,
+}
 
 #[derive(Default)]
 struct Wishes {
@@ -36,7 +41,7 @@ struct Wishes {
 
 impl Script {
     fn wishes(&self) -> MutexGuard<'_, Wishes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A verb is called.
@@ -47,6 +52,7 @@ impl Script {
 
     /// Whether this call of a verb is to fail.
     pub(super) fn fails(&self, verb: &'static str) -> Answer<()> {
+        self.far.fails(verb)?;
         let mut wishes = self.wishes();
         let Some(at) = wishes.failing.iter().position(|(failing, _)| *failing == verb) else { return Ok(()) };
         match wishes.failing.remove(at).1 {

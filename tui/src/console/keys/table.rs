@@ -47,6 +47,8 @@ pub(in crate::console) enum Action {
     StopWaiting,
     /// Leave when the work has ended.
     Wait,
+    /// Leave at once, and let the work be.
+    LeaveNow,
     /// Done with typing.
     Accept,
     /// Drop what was typed.
@@ -209,6 +211,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait, then leave", "leave when the work has ended"),
     row(Action::Stop, "stop-all", &[Key::char('x')], &[P::Leave], "cancel all work, then leave", "stop all work at its next safe point, and leave"),
     row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs], "cancel the work", "stop the work at its next safe point"),
+    row(Action::LeaveNow, "leave-now", &[Key::char('l')], &[P::Leave], "leave now", "leave at once, while the line to a store that is elsewhere is down; the work goes on there"),
     row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Leave], "stay", "stay in the console"),
     row(Action::Accept, "accept", &[ENTER], &[P::Filter, P::Search], "keep", "go on with what was typed"),
     row(Action::Accept, "accept-count", &[ENTER], &[P::Typing], "run if it is right", "run the plan if what was typed is what was asked for"),

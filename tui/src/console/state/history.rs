@@ -28,6 +28,8 @@ pub(in crate::console) struct History {
     continues: bool,
     /// Whether `entries` are all there are.
     pub(in crate::console) complete: bool,
+    /// Whether what is looked for was not answered yet, be it well or badly: `entries` may be of something else.
+    pub(in crate::console) unanswered: bool,
     /// Whether there is an answer.
     pub(in crate::console) known: bool,
     /// Why the last reading failed.
@@ -39,7 +41,7 @@ impl History {
     pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> Effect {
         self.loading = Some(ticket);
         self.asked = self.input.text().to_owned();
-        (self.complete, self.continues) = (false, false);
+        (self.complete, self.continues, self.unanswered) = (false, false, true);
         Effect::History(ticket, self.query(None))
     }
 
@@ -60,7 +62,7 @@ impl History {
 
     /// Takes an answer; gives the next question, when something else is looked for by now.
     pub(in crate::console) fn take(&mut self, answer: Answer<Vec<GcEntry>>, next: Ticket) -> Option<Effect> {
-        self.loading = None;
+        self.unanswered = false;
         match answer {
             Ok(page) => {
                 self.complete = page.len() < PAGE as usize;
@@ -73,6 +75,12 @@ impl History {
             }
             Err(failure) => self.failure = Some(failure),
         }
+        self.give_up(next)
+    }
+
+    /// Ends a reading, which may have come to nothing: what is shown stays. Gives the next question, as [`History::take`] does.
+    pub(in crate::console) fn give_up(&mut self, next: Ticket) -> Option<Effect> {
+        self.loading = None;
         self.outdated().then(|| self.begin(next))
     }
 

@@ -7,6 +7,7 @@ mod filter;
 mod gate;
 mod history;
 mod input;
+mod line;
 mod log;
 mod palette;
 mod repo;
@@ -23,6 +24,7 @@ pub(super) use filter::Filter;
 pub(super) use gate::{Asks, Confirmed, Gate, Permit, PlanState, Subject};
 pub(super) use history::History;
 pub(super) use input::Input;
+pub(super) use line::WAITING;
 pub(super) use log::{Level, Line, Log};
 pub(super) use palette::Palette;
 pub(super) use repo::{Item, Repo};
@@ -34,6 +36,7 @@ pub(super) use totals::Totals;
 use jiff::Timestamp;
 use packhouse_host::{GcEntry, RepoName};
 
+use super::backend;
 use super::keys::{Keymap, Place};
 use super::msg::{Effect, Extent, Ticket};
 use super::view::Look;
@@ -73,6 +76,12 @@ pub(super) struct Model {
     pub(super) notice: Option<String>,
     /// Whether the store is no longer watched: changes by others are not seen.
     pub(super) unwatched: bool,
+    /// The stamp of the store when it was last watched.
+    pub(super) stamp: Option<u64>,
+    /// The line to a store that is elsewhere.
+    pub(super) line: Option<backend::Line>,
+    /// Whether something was to be read while the store could not be asked: it is read when it can.
+    pub(super) missed: bool,
     tickets: u64,
 }
 
@@ -127,6 +136,9 @@ impl Model {
             log: Log::default(),
             notice: None,
             unwatched: false,
+            stamp: None,
+            line: None,
+            missed: false,
             tickets: 0,
         }
     }

@@ -81,11 +81,8 @@ impl Repos {
         let page = match answer {
             Ok(page) => page,
             Err(failure) => {
-                self.loading = None;
-                self.coming = None;
                 self.failure = Some(failure);
-                self.add_up();
-                self.arrange(now);
+                self.give_up(now);
                 return None;
             }
         };
@@ -119,6 +116,14 @@ impl Repos {
         self.add_up();
         self.arrange_at(pointed, now);
         None
+    }
+
+    /// Ends a reading that came to nothing: what is shown stays.
+    pub(in crate::console) fn give_up(&mut self, now: Timestamp) {
+        self.loading = None;
+        self.coming = None;
+        self.add_up();
+        self.arrange(now);
     }
 
     /// Takes the row of one repo that has changed.

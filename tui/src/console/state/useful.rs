@@ -11,9 +11,12 @@ impl Model {
 
     /// Whether an action would do something in a place, be it that where the operator is or that below the palette.
     pub(super) fn is_useful_in(&self, place: Place, action: Action) -> bool {
-        use Action::{Back, Confirm, Consolidate, Copy, Mark, Open, Preview, SortNext, Stop, StopWaiting, Verify, Wait};
+        use Action::{
+            Back, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview, SortNext, Stop, StopWaiting, Verify, Wait,
+        };
         match (place, action) {
             (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
+            (Place::Leave, LeaveNow) => self.is_cut_off(),
             (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
             (Place::Preview | Place::Gate, Confirm | Consolidate | Verify) => {
                 self.gate.as_ref().is_some_and(|gate| gate.is_useful(action))

@@ -89,6 +89,8 @@ fn what_would_do_nothing_is_not_offered() {
     lacks(&model, &["stop"]);
     press(&mut model, &["Ctrl-c"]);
     assert!(offered(&model).contains(&"wait"));
+    // The store is here, and can be asked to stop.
+    lacks(&model, &["leave-now"]);
     press(&mut model, &["w"]);
     lacks(&model, &["wait"]);
     press(&mut model, &["x"]);

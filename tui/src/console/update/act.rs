@@ -45,6 +45,9 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Confirm => return ask::confirm(model),
         Action::Decline => return ask::decline(model),
         Action::Wait => model.leave = Some(Leave::Waiting),
+        // Where the store can be asked, work is waited for or stopped, and nothing is left in the dark.
+        Action::LeaveNow if model.is_cut_off() => return vec![Effect::Quit],
+        Action::LeaveNow => {}
         Action::Stop => return stop(model),
         Action::StopWaiting => return stop_waiting(model),
         Action::Accept => return accept(model),
@@ -163,9 +166,7 @@ fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
 
 fn refresh(model: &mut Model) -> Vec<Effect> {
     let mut effects = model.refresh();
-    if std::mem::take(&mut model.unwatched) {
-        effects.push(Effect::Watch(None));
-    }
+    effects.extend(model.watch_again());
     effects
 }
 

@@ -128,7 +128,9 @@ fn told(run: &Run) -> (Level, String) {
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Cancelled => (Level::Note, format!("{repo}: {noun} cancelled")),
             FailureKind::Conflict => (Level::Warning, format!("{repo}: {noun} gave way: {failure}")),
-            FailureKind::Refused | FailureKind::Damage => (Level::Error, format!("{repo}: {noun} failed: {failure}")),
+            FailureKind::Refused | FailureKind::Damage | FailureKind::Unreachable => {
+                (Level::Error, format!("{repo}: {noun} failed: {failure}"))
+            }
         },
         RunState::Waiting(_) | RunState::Going { .. } => (Level::Note, format!("{repo}: {}", run.work.doing())),
     }

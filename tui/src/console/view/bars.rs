@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::key_in;
+use super::{key_in, line};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::state::{Model, Screen, Subject};
 use crate::console::words::{count, fit, many, pad, safe, tail, width};
@@ -63,7 +63,7 @@ fn path(model: &Model) -> Vec<String> {
 }
 
 /// What matters wherever one is, as much as there is room for: the least important is dropped first, and is last. The path
-/// gives way to it, up to half of the line; but not to the name of the store.
+/// gives way to it, up to half of the line; but not to the name of the store, nor to how far it is.
 fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     let look = model.look;
     let refresh = key_in(model, Place::Repos, Action::Refresh);
@@ -71,7 +71,9 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     let wanted = [
         (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, look.strong()),
         (work(model), look.busy()),
-        (if model.unwatched { unwatched.to_vec() } else { Vec::new() }, look.warn()),
+        // Without a line nothing is watched, and it is watched again by itself.
+        (if model.unwatched && !model.is_cut_off() { unwatched.to_vec() } else { Vec::new() }, look.warn()),
+        (line::note(model), look.quiet()),
         (if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] }, look.quiet()),
     ];
     let (mut spans, mut taken): (Vec<Span>, usize) = (Vec::new(), 0);
@@ -103,7 +105,7 @@ fn work(model: &Model) -> Vec<String> {
         (_, 0, 0) => Vec::new(),
         (_, 0, _) => vec![waits],
         (Some(run), 1, 0) => {
-            vec![safe(&format!("running: {} {}", run.repo, run.step_words().unwrap_or_default())), goes]
+            vec![safe(&format!("running: {} {}", run.repo, model.step_words(run).unwrap_or_default())), goes]
         }
         (_, _, 0) => vec![goes],
         _ => vec![format!("{goes}, {waits}"), goes],

@@ -44,7 +44,7 @@ use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
 use super::{failure_lines, holds, key_in, plain, room, scrolled, styled};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Asks, Gate, Model, PlanState, Subject, Work, step_words};
+use crate::console::state::{Asks, Gate, Model, PlanState, Subject, WAITING, Work, step_words};
 use crate::console::words::{count, fit, lasting, many as of_many, safe, size, tail, width, wrap};
 
 /// With more lines than these for the plan, a blank one sets the question apart.
@@ -105,6 +105,9 @@ fn one(model: &Model, gate: &Gate, repo: &str, state: &PlanState, room: usize) -
 }
 
 fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
+    if model.is_cut_off() {
+        return Line::styled(fit(&format!("Looking at what there is to do: {WAITING}"), room), model.look.warn());
+    }
     let step = step.map_or_else(|| "planning …".to_owned(), step_words);
     Line::styled(fit(&format!("Looking at what there is to do: {}", safe(&step)), room), model.look.busy())
 }

@@ -17,7 +17,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
 use super::{room, scrolled};
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Binding, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
 use crate::console::words::{pad, wrap};
@@ -60,7 +60,9 @@ fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'stat
 /// The rows of a place; those that are the same but for their keys are one.
 fn rows(model: &Model, place: Place) -> Vec<(Vec<String>, &'static str)> {
     let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
-    for binding in model.keymap.of_place(place) {
+    // A store on this machine has no line to wait for.
+    let is_there = |binding: &&Binding| model.line.is_some() || binding.row.action != Action::LeaveNow;
+    for binding in model.keymap.of_place(place).filter(is_there) {
         let keys = binding.keys.iter().map(ToString::to_string);
         match rows.iter_mut().find(|(action, _, help)| (*action, *help) == (binding.row.action, binding.row.help)) {
             Some((_, all, _)) => all.extend(keys),

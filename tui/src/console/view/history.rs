@@ -22,7 +22,7 @@ use super::table::{Beside, Table, list};
 use super::{failure_lines, key_in, plain, room};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::Model;
+use crate::console::state::{Model, WAITING};
 use crate::console::words::{ago, count, fit, lasting, many, safe, size, wrap};
 
 /// What stands beside the repo, what matters most first.
@@ -74,7 +74,11 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
         "" => String::new(),
         text => format!("with “{}”", fit(&safe(text), 40)),
     };
-    let reading = if history.loading.is_some() { "reading …" } else { "" };
+    let reading = match (history.loading.is_some() || history.unanswered, model.is_cut_off()) {
+        (true, true) => WAITING,
+        (true, false) => "reading …",
+        (false, _) => "",
+    };
     let said = [(number, Style::new()), (text, look.strong()), (reading.to_owned(), look.busy())];
     let (mut spans, mut left) = (Vec::new(), room);
     for (words, style) in said.into_iter().filter(|(words, _)| !words.is_empty()) {
@@ -97,6 +101,7 @@ fn nothing(model: &Model) -> String {
         return format!("Press {} to try again.", key(Action::Refresh));
     }
     match (history.known && history.loading.is_none(), history.text()) {
+        (false, _) if model.is_cut_off() => "Waiting for the line …".to_owned(),
         (false, _) => "Reading the history …".to_owned(),
         (true, "") => "No consolidation has ended in this store.".to_owned(),
         (true, text) => {

@@ -25,15 +25,20 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let (look, room) = (model.look, dialog::room(area));
     let key = |action| key_in(model, Place::Leave, action);
     let wait = ("wait, then leave", key(Action::Wait));
-    let (title, said, keys) = match leave {
+    let (title, said, mut keys) = match leave {
         Leave::Asking => ("Leave while work is running?", "", vec![wait, ("cancel all work, then leave", key(Action::Stop))]),
         Leave::Waiting => ("Leaving when the work has ended", "", vec![("cancel all work, then leave", key(Action::Stop))]),
         Leave::Stopping => {
             ("Leaving when the work has stopped", "It stops at its next safe point; nothing is left half-done.", Vec::new())
         }
     };
+    let cut_off = "The line is down. Who leaves now finds in the history what became of it.";
+    let said = if model.is_cut_off() { cut_off } else { said };
+    if model.is_cut_off() {
+        keys.push(("leave now", key(Action::LeaveNow)));
+    }
     // At most a few go on at once; any number may wait.
-    let going = model.runs.going().map(|run| format!("{}: {}", run.repo, run.step_words().unwrap_or_default()));
+    let going = model.runs.going().map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
     let mut lines = plain(going.map(|words| fit(&safe(&words), room)).collect());
     match model.runs.waiting().count() as u64 {
         0 => {}

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  packhouse › gabriel/notes                     1 running, 3 waiting · read-only · /srv/store   header: where one is
+//!  line down 14 s · data 20 s old · trying again                                                 only while it is down
 //!                                                                                                body: a file per screen
 //!  g consolidate  p preview  v verify  Esc back                                                  footer: what keys do
 //! ```
@@ -19,6 +20,7 @@ mod gate;
 mod help;
 mod history;
 mod leave;
+mod line;
 mod log;
 mod packs;
 mod palette;
@@ -44,8 +46,8 @@ use super::state::{Model, Screen};
 
 /// Draws everything, and tells how far the scrolled part reaches.
 pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
-    let [header, body, footer] =
-        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
+    let rows = [Constraint::Length(1), Constraint::Length(line::rows(model)), Constraint::Fill(1), Constraint::Length(1)];
+    let [header, down, body, footer] = Layout::vertical(rows).areas(frame.area());
     let mut extent = match (&model.gate, model.screens.last()) {
         (Some(gate), _) => gate::draw(model, gate, frame, body),
         (None, None) => repos::draw(model, frame, body),
@@ -69,6 +71,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         extent = help::draw(model, top, frame, body);
     }
     bars::header(model, frame, header);
+    line::draw(model, frame, down);
     bars::footer(model, frame, footer);
     if model.look.ascii {
         ascii::only(frame.buffer_mut());

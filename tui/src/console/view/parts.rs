@@ -11,7 +11,7 @@ use super::{Look, key_in};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, RunState, Work};
+use crate::console::state::{Model, Outcome, RunState, WAITING, Work};
 use crate::console::words::{ago, count, fit, many, pad, safe, size, width, wrap};
 
 /// Cells of the names of facts.
@@ -75,6 +75,7 @@ pub(super) fn failure_lines(look: Look, what: &str, failure: &Failure, room: usi
         FailureKind::Conflict => ("gave way to another writer", "Trying again is safe."),
         FailureKind::Damage => ("found damage", ""),
         FailureKind::Cancelled => ("was cancelled", ""),
+        FailureKind::Unreachable => ("failed", "The store could not be asked."),
     };
     let style = if failure.kind == FailureKind::Cancelled { look.warn() } else { look.bad() };
     let mut lines = styled(wrap(&format!("The {what} {word}."), room), style);
@@ -97,7 +98,15 @@ fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<St
         Work::Verify => Action::Verify,
     };
     Some(match (kind, work) {
+        (FailureKind::Unreachable, Work::Consolidate) if place != Place::Preview => {
+            let key = key_in(model, place, Action::History);
+            format!("What became of it is in the history once the line is back: press {key}.")
+        }
+        (FailureKind::Unreachable, Work::Verify) => format!("Once the line is back, press {} to try again.", key(again)?),
         // A plan that failed is no question: it is closed, and asked for again.
+        (FailureKind::Unreachable, Work::Consolidate) => {
+            format!("Once the line is back, close this and press {} again.", key(again)?)
+        }
         (FailureKind::Refused | FailureKind::Conflict, Work::Consolidate) if place == Place::Preview => {
             format!("When the cause is gone, close this and press {} again.", key(again)?)
         }
@@ -179,7 +188,7 @@ pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
 /// How a repo is, in words first.
 pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) {
     let look = model.look;
-    match (work_words(model, repo, ""), repo.packs) {
+    match (work_words(model, repo, false), repo.packs) {
         (Some(work), _) => work,
         (None, 0) => ("empty".to_owned(), look.quiet()),
         (None, 1) => ("in order".to_owned(), look.good()),
@@ -187,15 +196,18 @@ pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) 
     }
 }
 
-/// What goes on in a repo, or what its work found or failed with; `failed` says that in place of more words.
-pub(super) fn work_words(model: &Model, repo: &RepoSummary, failed: &str) -> Option<(String, Style)> {
+/// What goes on in a repo, or what its work found or failed with; in few words where the column is a `narrow` one.
+pub(super) fn work_words(model: &Model, repo: &RepoSummary, narrow: bool) -> Option<(String, Style)> {
     let (look, run) = (model.look, model.runs.of_repo(&repo.repo)?);
-    if let Some(step) = run.step_words() {
-        return Some((step, look.busy()));
+    match model.step_words(run) {
+        Some(waits) if waits == WAITING && narrow => return Some(("line is down".to_owned(), look.warn())),
+        Some(waits) if waits == WAITING => return Some((waits, look.warn())),
+        Some(step) => return Some((step, look.busy())),
+        None => {}
     }
     match &run.state {
         RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
-            let words = if failed.is_empty() { format!("{} failed", run.work.noun()) } else { failed.to_owned() };
+            let words = if narrow { "failed".to_owned() } else { format!("{} failed", run.work.noun()) };
             Some((words, look.bad()))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {

@@ -55,7 +55,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     }
     let Some(known) = &repo.known else {
         if repo.failure.is_none() {
-            above.push(Line::raw("Reading the repo …"));
+            above.push(Line::raw(if model.is_cut_off() { "Waiting for the line …" } else { "Reading the repo …" }));
         }
         return scrolled(frame, area, above, 0);
     };
@@ -224,7 +224,7 @@ fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
     let Some(run) = model.runs.of_repo(&repo.name) else { return Vec::new() };
     let said = |words: &str| vec![fact(model.look, "Last work", &format!("{}: {words}", run.work.noun()), room)];
     match &run.state {
-        RunState::Waiting(_) | RunState::Going { .. } => said(&run.step_words().unwrap_or_default()),
+        RunState::Waiting(_) | RunState::Going { .. } => said(&model.step_words(run).unwrap_or_default()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => said("nothing to do"),
         RunState::Ended(Ok(Outcome::Consolidated(report))) => said(&format!("{} became one", many(report.packs_before, "pack"))),
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => said("no problems"),

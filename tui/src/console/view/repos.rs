@@ -24,7 +24,7 @@ use super::parts::{inner, split};
 use super::{Look, failure_lines, key_in, plain, room};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Column, Model, PAGE};
+use crate::console::state::{Column, Model, PAGE, WAITING};
 use crate::console::words::{count, fit, many, safe, size, width, wrap};
 
 /// Cells of the filter beside the number of repos that it leaves.
@@ -75,6 +75,12 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     let totals = repos.totals();
     // Reading some repos again takes no time worth a word.
     let reading = repos.loading.is_some() && (!repos.known || repos.len() >= PAGE as usize);
+    let cut_off = model.is_cut_off();
+    let reading = match (reading || !repos.known, cut_off) {
+        (true, true) => WAITING,
+        (true, false) if reading => "reading …",
+        _ => "",
+    };
     let [sorted, how] = sorted(model);
     // Where the head of a column tells it, it need not be told twice.
     let sorted_rank = if columns.show(repos.sorted().0) { 7 } else { 3 };
@@ -86,7 +92,7 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
         (4, format!("{} reclaimable", size(totals.reclaimable)), Style::new()),
         (9, waits, Style::new()),
         (1, marks(model), look.marked()),
-        (2, if reading { "reading …".to_owned() } else { String::new() }, look.busy()),
+        (2, reading.to_owned(), if cut_off { look.warn() } else { look.busy() }),
         (sorted_rank, sorted, look.quiet()),
         (8, how, look.quiet()),
     ];
@@ -161,7 +167,8 @@ fn nothing(model: &Model) -> Option<String> {
     if repos.len() == 0 {
         let again = key_in(model, Place::Repos, Action::Refresh);
         let failed = repos.failure.as_ref().map(|_| format!("Press {again} to try again."));
-        return Some(failed.unwrap_or_else(|| "Reading the store …".to_owned()));
+        let reading = if model.is_cut_off() { "Waiting for the line …" } else { "Reading the store …" };
+        return Some(failed.unwrap_or_else(|| reading.to_owned()));
     }
     let (place, action) = if repos.typing { (Place::Filter, Action::Cancel) } else { (Place::Repos, Action::Back) };
     let key = key_in(model, place, action);

@@ -63,12 +63,21 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
         FailureKind::Conflict => ("gave way to another writer", "Nothing was changed by it.", look.warn()),
         FailureKind::Damage => ("found damage", "Nothing was changed. The damage was there before.", look.bad()),
         FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", look.warn()),
+        FailureKind::Unreachable => ("failed", unknown(work), look.bad()),
     };
     let mut lines = styled(wrap(&format!("The {} {word}.", work.noun()), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
     lines.extend(plain(wrap(&safe(&failure.message), room)));
     lines.extend(way_out(model, Place::Done, work, failure.kind, room));
     lines
+}
+
+/// What is known when the store can't be asked any more.
+fn unknown(work: Work) -> &'static str {
+    match work {
+        Work::Consolidate => "The store could not be asked any more; nothing is known to have changed.",
+        Work::Verify => "The store could not be asked any more. Nothing was changed.",
+    }
 }
 
 /// A consolidation that went well.

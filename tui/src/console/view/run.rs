@@ -33,7 +33,7 @@ use ratatui::text::{Line, Span};
 use super::parts::long_fact;
 use super::{fact, plain, result, room, scrolled, styled};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, Run, RunState, Work};
+use crate::console::state::{Model, Run, RunState, WAITING, Work};
 use crate::console::words::{ago, lasting, many, pad, percent, size, wrap};
 
 /// Cells before what a fact says.
@@ -80,7 +80,9 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     };
     let mut lines =
         vec![phases(model, run, step, room), bar(model, percent(done, total), room), fact(look, "Bytes", &bytes, room)];
-    if !stopping {
+    if model.is_cut_off() {
+        lines.push(fact(look, "Time left", WAITING, room));
+    } else if !stopping {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
         let left = match left {
             None => "not known yet".to_owned(),
@@ -99,6 +101,7 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     }
     lines.push(Line::default());
     lines.extend(match (stopping, run.work) {
+        _ if model.is_cut_off() => styled(wrap(cut_off(*stopping), room), look.warn()),
         (true, _) => styled(wrap("Stopping at the next safe point; nothing is half-done.", room), look.warn()),
         (false, Work::Consolidate) => {
             let words = "The store stays as it is until everything is proven. You can leave this screen; the work goes on.";
@@ -107,6 +110,15 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         (false, Work::Verify) => plain(wrap("Nothing is changed. You can leave this screen; the work goes on.", room)),
     });
     lines
+}
+
+/// Of work that is out of sight.
+fn cut_off(stopping: bool) -> &'static str {
+    if stopping {
+        "This is the last that was heard of it. It learns that it should stop when the line is back."
+    } else {
+        "This is the last that was heard of it; it goes on to be shown when the line is back. You can leave this screen."
+    }
 }
 
 /// All phases in their order: those that are through, the present one, those to come.

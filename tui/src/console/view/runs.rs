@@ -75,7 +75,7 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
         "TIME" => (time(model, run), Style::new()),
         "BYTES" => (bytes(model, run, step), Style::new()),
         "OF PHASE" => (step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(), model.look.busy()),
-        "SPEED" => (speed(run), Style::new()),
+        "SPEED" => (if model.is_cut_off() { String::new() } else { speed(run) }, Style::new()),
         _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
     }
 }
@@ -85,7 +85,8 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
     let look = model.look;
     match &run.state {
         RunState::Waiting(_) => ("waiting".to_owned(), look.quiet()),
-        RunState::Going { .. } => (run.step_words().unwrap_or_default(), look.busy()),
+        RunState::Going { .. } if model.is_cut_off() => (model.step_words(run).unwrap_or_default(), look.warn()),
+        RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), look.busy()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => ("nothing to do".to_owned(), look.good()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) => {
             (format!("done: {}", look.to(&count(report.packs_before), &many(report.packs_after, "pack"))), look.good())
@@ -93,7 +94,7 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => ("no problems".to_owned(), look.good()),
         RunState::Ended(Ok(Outcome::Verified(report))) => (many(report.problems.len() as u64, "problem"), look.bad()),
         RunState::Ended(Err(failure)) => match failure.kind {
-            FailureKind::Refused => ("failed".to_owned(), look.bad()),
+            FailureKind::Refused | FailureKind::Unreachable => ("failed".to_owned(), look.bad()),
             FailureKind::Conflict => ("gave way".to_owned(), look.warn()),
             FailureKind::Damage => ("found damage".to_owned(), look.bad()),
             FailureKind::Cancelled => ("cancelled".to_owned(), look.warn()),
@@ -104,7 +105,7 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
 fn time(model: &Model, run: &Run) -> String {
     match &run.state {
         RunState::Waiting(_) => String::new(),
-        RunState::Going { step: Some(step), speed, stopping: false } => match speed.left(step) {
+        RunState::Going { step: Some(step), speed, stopping: false } if !model.is_cut_off() => match speed.left(step) {
             // What comes after this phase can't be measured yet.
             Some(left) if left > 0 => format!("phase: {} left", roughly(left)),
             _ => format!("for {}", seconds(since(model, run.began))),

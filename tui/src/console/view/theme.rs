@@ -65,6 +65,11 @@ impl Look {
         self.style(Color::Red, Color::Red).add_modifier(Modifier::BOLD)
     }
 
+    /// What nobody may overlook: a whole line, turned around.
+    pub(in crate::console) fn alarm(self) -> Style {
+        self.bad().add_modifier(Modifier::REVERSED)
+    }
+
     /// What goes on.
     pub(in crate::console) fn busy(self) -> Style {
         self.style(Color::Cyan, Color::Blue).add_modifier(Modifier::BOLD)

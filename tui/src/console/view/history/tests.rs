@@ -72,6 +72,7 @@ fn an_empty_history_says_why() {
         seen.contains("reading of the history failed") && seen.contains("Press r to try again.") && !seen.contains('\u{1b}'),
         "{seen}"
     );
+    assert!(!seen.contains("reading …"), "it has ended: {seen}");
 }
 
 fn log() -> Model {

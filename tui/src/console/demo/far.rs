@@ -1,0 +1,54 @@
+//! A demo store that a test takes for one that is elsewhere, and whose line it breaks and mends.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Demo;
+use crate::console::backend::{Answer, Backend, Failure, FailureKind, Line, LineState};
+
+/// The line, if there is one.
+#[derive(Default)]
+pub(super) struct Far(Mutex<Option<watch::Sender<Line>>>);
+
+impl Far {
+    /// As the console sees it.
+    pub(super) fn line(&self) -> Option<watch::Receiver<Line>> {
+        self.with(|line| line.subscribe())
+    }
+
+    /// What only reads fails while the line is down. Work waits instead, as far as the test holds it.
+    pub(super) fn fails(&self, verb: &str) -> Answer<()> {
+        let down = self.with(|line| line.borrow().down_since().is_some()) == Some(true);
+        if down && ["list", "summary", "show", "history", "watch"].contains(&verb) {
+            return Err(Failure { kind: FailureKind::Unreachable, message: "nobody answers".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&watch::Sender<Line>) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+    }
+}
+
+impl Demo {
+    /// The same store, elsewhere; it has just answered.
+    pub(in crate::console) fn far(self) -> Demo {
+        let line = Line { state: LineState::Up, latency: Some(Duration::from_millis(12)), heard_at: Some(self.now()) };
+        *self.script.far.0.lock().unwrap() = Some(watch::Sender::new(line));
+        self
+    }
+
+    /// The line breaks now.
+    pub(in crate::console) fn cut(&self, why: &str) {
+        let state = LineState::Down { since: self.now(), why: why.to_owned() };
+        self.script.far.with(|line| line.send_modify(|line| line.state = state));
+    }
+
+    /// The store has answered, after so many milliseconds.
+    pub(in crate::console) fn heard(&self, ms: u64) {
+        let line = Line { state: LineState::Up, latency: Some(Duration::from_millis(ms)), heard_at: Some(self.now()) };
+        self.script.far.with(|old| old.send_replace(line));
+    }
+}

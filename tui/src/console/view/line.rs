@@ -1,0 +1,98 @@
+//! The line to a store that is elsewhere: a word in the header while it is up; below the header, a line of its own while it is down.
+//!
+//! ```text
+//!  packhouse › repos                                        1 running · remote 12 ms · https://store.example
+//! ```
+//!
+//! ```text
+//!  packhouse › repos                                                       1 running · https://store.example
+//!  line down 14 s · data 20 s old · trying again · connection refused
+//! ```
+//!
+//! Times count on while it is down: nothing else tells an operator that what is on the screen is not what is now.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::widgets::Paragraph;
+
+use super::run::{seconds, since};
+use crate::console::backend::LineState;
+use crate::console::state::Model;
+use crate::console::words::{fit, lasting, safe, width};
+
+/// With fewer cells, a reason would be no more than its beginning.
+const WHY: usize = 12;
+
+/// How the line is while it is up; nothing where there is none.
+pub(super) fn note(model: &Model) -> Vec<String> {
+    match &model.line {
+        Some(line) if line.state == LineState::Up => match line.latency {
+            Some(latency) => {
+                let took = lasting(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+                vec![format!("remote {took}"), "remote".to_owned()]
+            }
+            None => vec!["remote".to_owned()],
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// Rows that it takes below the header.
+pub(super) fn rows(model: &Model) -> u16 {
+    u16::from(model.is_cut_off())
+}
+
+/// The line below the header.
+pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
+    let words = words(model, usize::from(area.width).saturating_sub(2));
+    frame.render_widget(Paragraph::new(format!(" {words}")).style(model.look.alarm()), area);
+}
+
+/// That it is down and since when, how old what is shown is, what is done about it, and why: as much as there is room for.
+fn words(model: &Model, room: usize) -> String {
+    let Some(line) = &model.line else { return String::new() };
+    let LineState::Down { since: began, why } = &line.state else { return String::new() };
+    let mut words = format!("line down {}", seconds(since(model, Some(*began))));
+    let old = line.heard_at.map(|at| format!("data {} old", seconds(since(model, Some(at)))));
+    for more in old.into_iter().chain(["trying again".to_owned()]) {
+        if width(&words) + 3 + width(&more) <= room {
+            words = format!("{words} · {more}");
+        }
+    }
+    let left = room.saturating_sub(width(&words) + 3);
+    if left >= WHY && !why.is_empty() {
+        words = format!("{words} · {}", fit(&safe(why), left));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use crate::console::backend::{Line, LineState};
+    use crate::console::tests::fake::now;
+    use crate::console::view::tests::{model, shown};
+
+    #[test]
+    fn what_matters_most_stays_when_it_gets_narrow() {
+        let mut model = model();
+        let state = LineState::Down { since: now() - 185.seconds(), why: "connection refused".to_owned() };
+        model.line = Some(Line { state, latency: None, heard_at: Some(now() - 200.seconds()) });
+        let said = |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
+        let all = " line down 3 min 5 s · data 3 min 20 s old · trying again";
+        assert_eq!(said(120), format!("{all} · connection refused"));
+        assert_eq!(said(60), all);
+        assert_eq!(said(48), " line down 3 min 5 s · data 3 min 20 s old");
+        assert_eq!(said(30), " line down 3 min 5 s");
+    }
+
+    #[test]
+    fn a_store_that_never_answered_has_no_age() {
+        let mut model = model();
+        let state = LineState::Down { since: now(), why: String::new() };
+        model.line = Some(Line { state, latency: None, heard_at: None });
+        let seen = shown(&model, 80, 9);
+        assert!(seen.contains(" line down 0 s · trying again\n") && seen.contains("Waiting for the line …"), "{seen}");
+    }
+}
