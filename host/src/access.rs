@@ -161,7 +161,7 @@ pub struct TokenText {
 }
 
 /// Length of an id in hexadecimal digits.
-const ID_DIGITS: usize = 16;
+pub(crate) const ID_DIGITS: usize = 16;
 
 /// Length of a secret in hexadecimal digits: 256 bits.
 const SECRET_DIGITS: usize = 64;
@@ -170,7 +170,8 @@ impl TokenText {
     /// A token of fresh random bytes.
     pub fn of(random: [[u8; 16]; 3]) -> TokenText {
         let [id, first, second] = random.map(hex::encode);
-        TokenText { id: id[..ID_DIGITS].to_owned(), secret: format!("{first}{second}") }
+        // The last digits: those differ between draws of a world that counts.
+        TokenText { id: id[id.len() - ID_DIGITS..].to_owned(), secret: format!("{first}{second}") }
     }
 
     /// What finds its row. No secret.

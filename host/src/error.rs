@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use packhouse_core::{BranchConflict, EntityId, Kind};
 
+use crate::access::ID_DIGITS;
 use crate::names::{MpackKey, RepoName};
 
 /// Shorthand for this crate.
@@ -104,8 +105,8 @@ pub enum Error {
     #[error("there is no job {0}; `packhouse jobs list` lists those that there are")]
     UnknownJob(i64),
 
-    /// No such token.
-    #[error("there is no token {0}; `packhouse token list` lists those that there are")]
+    /// No such token. Of what was asked for, the beginning is told: it may be a whole token, with its secret.
+    #[error("there is no token `{}`; `packhouse token list` lists those that there are", token_id(.0))]
     UnknownToken(String),
 
     /// A job was taken over while it was done.
@@ -350,6 +351,11 @@ fn way_out(error: &std::io::Error) -> &'static str {
 
 fn more(left_out: usize) -> String {
     if left_out == 0 { String::new() } else { format!(" and {left_out} more") }
+}
+
+/// As much of a text as an id of a token has, so that a secret that somebody took for one is not repeated.
+fn token_id(text: &str) -> String {
+    text.chars().take(ID_DIGITS).collect()
 }
 
 fn conflict_words(conflicts: &[BranchConflict]) -> String {

@@ -1,5 +1,6 @@
 //! The `packhouse` binary, built once, and run on a store of its own.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -219,9 +220,13 @@ impl Packhouse {
 
     /// A call, not yet started: with this store and `--json`, and nothing of the caller's environment that could matter.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        self.call(["--json"].map(OsString::from).into_iter().chain(words.into_iter().map(|word| word.as_ref().to_owned())))
+    }
+
+    fn call(&self, words: impl IntoIterator<Item = OsString>) -> Command {
         self.share_cache();
         let mut command = Command::new(program());
-        command.arg("--data").arg(self.data()).arg("--json").args(words).stdin(Stdio::null());
+        command.arg("--data").arg(self.data()).args(words).stdin(Stdio::null());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_")) {
             command.env_remove(name);
         }
@@ -247,20 +252,17 @@ impl Packhouse {
     /// # Panics
     /// When it can't be started.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
-        let mut command = self.command(words);
-        let output = command.output().expect("the binary can be started");
-        let words: Vec<String> = command.get_args().skip(3).map(|word| word.to_string_lossy().into_owned()).collect();
-        Ran {
-            words: words.join(" "),
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
-        }
+        ran(self.command(words), 3)
+    }
+
+    /// The same without `--json`, as people call it.
+    pub fn told<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
+        ran(self.call(words.into_iter().map(|word| word.as_ref().to_owned())), 2)
     }
 
     /// Pushes files to `a/b`.
     pub fn push<S: AsRef<std::ffi::OsStr>>(&self, files: impl IntoIterator<Item = S>) -> Ran {
-        let words = ["push", "a/b"].map(std::ffi::OsString::from).into_iter();
+        let words = ["push", "a/b"].map(OsString::from).into_iter();
         self.run(words.chain(files.into_iter().map(|file| file.as_ref().to_owned())))
     }
 
@@ -308,6 +310,18 @@ impl Packhouse {
         list(&self.data(), &self.data(), &mut files);
         let packs = files.iter().filter(|(name, _)| name.starts_with("packs/") && name.ends_with(".mpack"));
         packs.map(|(name, _)| self.data().join(name)).collect()
+    }
+}
+
+/// What a call gives. Its words are those behind the first few, which say where the store is.
+fn ran(mut command: Command, first: usize) -> Ran {
+    let output = command.output().expect("the binary can be started");
+    let words: Vec<String> = command.get_args().skip(first).map(|word| word.to_string_lossy().into_owned()).collect();
+    Ran {
+        words: words.join(" "),
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
     }
 }
 

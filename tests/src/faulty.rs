@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Fence, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewJob, Pressure, Published, Push, RepoRow,
-    Retired, RunsQuery, Snapshot,
+    Access, Catalog, Consolidation, Fence, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewJob, Pressure, Published, Push,
+    RepoRow, Retired, RunsQuery, Snapshot, TokenRow,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -416,5 +416,24 @@ impl Jobs for FaultyCatalog {
     }
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
         self.fault.around(self.inner.pressures(repo)).await
+    }
+}
+
+#[async_trait]
+impl Access for FaultyCatalog {
+    async fn add_token(&self, token: &TokenRow) -> Result<()> {
+        self.fault.around(self.inner.add_token(token)).await
+    }
+    async fn tokens(&self) -> Result<Vec<TokenRow>> {
+        self.fault.around(self.inner.tokens()).await
+    }
+    async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
+        self.fault.around(self.inner.token(id)).await
+    }
+    async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<Option<TokenRow>> {
+        self.fault.around(self.inner.revoke_token(id, now)).await
+    }
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        self.fault.around(self.inner.secret(name, fresh)).await
     }
 }

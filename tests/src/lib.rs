@@ -32,6 +32,7 @@ pub mod postgres;
 pub mod s3;
 pub mod scenario;
 pub mod seed;
+pub mod server;
 pub mod store;
 pub mod tangle;
 pub mod value;

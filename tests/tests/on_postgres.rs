@@ -26,3 +26,5 @@ mod samples;
 mod scenarios;
 #[path = "seed_properties.rs"]
 mod seed_properties;
+#[path = "tokens.rs"]
+mod tokens;

@@ -12,10 +12,12 @@ use packhouse_host::RepoName;
 
 mod console;
 mod serve;
+mod token;
 mod work;
 
 pub(crate) use console::{ConsoleArgs, ThemeName};
 pub(crate) use serve::Serve;
+pub(crate) use token::{Token, TokenCreate};
 pub(crate) use work::{Jobs, Migrate, PolicyVerb, Worker};
 
 const STYLES: Styles = Styles::styled()
@@ -130,6 +132,9 @@ pub(crate) enum Verb {
     /// Set when repos are consolidated by themselves, and see which are due
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Make, list and revoke tokens: who may ask a server for what
+    #[command(subcommand)]
+    Token(Token),
     /// Print measurements of the store for Prometheus
     Metrics,
     /// Bring the catalog up to date, or see whether it is
@@ -431,6 +436,20 @@ mod tests {
         assert!(matches!(read("replay t d --component c").unwrap().verb, Verb::Replay(Replay { tapes, .. }) if tapes.len() == 2));
         for words in ["replay", "verify --record t"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_token_needs_a_scope_and_repos() {
+        let Verb::Token(Token::Create(asked)) =
+            read("token create --scope push --repo a/b --repo c/* --expires 2d").unwrap().verb
+        else {
+            panic!("not token create")
+        };
+        assert_eq!((asked.scope, asked.repos.len(), asked.name.as_str()), (packhouse_host::access::Scope::Push, 2, ""));
+        assert_eq!(asked.expires.map(|expires| expires.as_secs()), Some(172_800));
+        for words in ["--scope read", "--repo a/b", "--scope root --repo a/b", "--scope read --repo a", "--scope read --repo"] {
+            assert_eq!(read(&format!("token create {words}")).unwrap_err().exit_code(), 2, "{words}");
         }
     }
 

@@ -9,6 +9,7 @@
 //! - A repo's [`Sums`] are those of its shelves.
 //! - Lists come in the order that each method names.
 
+mod access;
 mod jobs;
 mod place;
 mod rows;
@@ -25,6 +26,7 @@ use crate::error::Result;
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
 
+pub use access::{Access, TokenRow};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use place::CatalogPlace;
 pub use rows::{
@@ -34,7 +36,7 @@ pub use rows::{
 
 /// Repos, packs, shelves and the index, on some database.
 #[async_trait]
-pub trait Catalog: Jobs {
+pub trait Catalog: Jobs + Access {
     /// Where it is, for messages.
     fn place(&self) -> String;
 

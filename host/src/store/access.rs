@@ -1,14 +1,139 @@
-//! Stub.
+//! Access tokens: made, listed, revoked, and asked who bears them.
+
+use jiff::{SignedDuration, Timestamp};
+
 use super::Store;
-use crate::access::{Caller, TokenText};
-use crate::error::Result;
+use crate::access::{Caller, NewToken, Reach, TokenReport, TokenText};
+use crate::catalog::TokenRow;
+use crate::error::{Error, Result};
+
+/// Characters that a token's name has at most.
+const NAME_CHARS: usize = 100;
+
+/// The name of the secret that URLs are signed with.
+const URLS: &str = "urls";
+
 impl Store {
-    /// Stub.
-    pub async fn caller(&self, _token: &TokenText) -> Result<Option<Caller>> {
-        Ok(None)
+    /// Makes a token. Its text is in the answer, and nowhere else: nobody can be told it again.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for one that reaches nothing, lives for no second or beyond the end of time, or has no proper name;
+    /// [`Error::UnknownRepo`] for a repo that is named and not there.
+    pub async fn create_token(&self, asked: NewToken) -> Result<TokenReport> {
+        check_name(&asked.name)?;
+        let repos = self.reached(asked.repos).await?;
+        let now = self.world.now();
+        let expires_at = asked.expires_in_seconds.map(|seconds| expiry(now, seconds)).transpose()?;
+        let text = TokenText::of([self.world.draw(), self.world.draw(), self.world.draw()]);
+        let row = TokenRow {
+            id: text.id().to_owned(),
+            name: asked.name,
+            scope: asked.scope,
+            repos,
+            hash: text.hash(),
+            created_at: now,
+            expires_at,
+            revoked_at: None,
+        };
+        self.catalog.add_token(&row).await?;
+        tracing::info!(
+            "made the token {} ({}) for {}",
+            row.id,
+            row.scope,
+            row.repos.iter().map(Reach::to_string).collect::<Vec<_>>().join(", ")
+        );
+        Ok(TokenReport { token: Some(text.reveal()), ..report(row) })
     }
-    /// Stub.
+
+    /// All tokens, oldest first: also those that are no good any more.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn tokens(&self) -> Result<Vec<TokenReport>> {
+        Ok(self.catalog.tokens().await?.into_iter().map(report).collect())
+    }
+
+    /// Revokes a token, for all processes and from now on. It goes by its id, or by all of its text: that is what people have who find one
+    /// where it does not belong.
+    ///
+    /// # Errors
+    /// [`Error::UnknownToken`].
+    pub async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
+        let text: Option<TokenText> = token.parse().ok();
+        let id = text.as_ref().map_or(token, TokenText::id);
+        let row = self.catalog.revoke_token(id, self.world.now()).await?;
+        let row = row.ok_or_else(|| Error::UnknownToken(id.to_owned()))?;
+        tracing::info!("the token {} is revoked", row.id);
+        Ok(report(row))
+    }
+
+    /// Whom a token speaks for. None: nobody has made it, or it is no good any more; which of these is told to nobody, and how long the
+    /// answer takes does not tell whether there is a token of that id.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn caller(&self, text: &TokenText) -> Result<Option<Caller>> {
+        let row = self.catalog.token(text.id()).await?;
+        let now = self.world.now();
+        // Compared even where there is nothing to compare with.
+        let kept = row.as_ref().map_or([0; 32], |row| row.hash);
+        let is_it = text.is(&kept);
+        let row = row.filter(|row| is_it && is_good(row, now));
+        Ok(row.map(|row| Caller::Bearer { token: row.id, scope: row.scope, repos: row.repos }))
+    }
+
+    /// What URLs are signed with that a server gives out: drawn when it is first asked for, and then the same for all processes that share
+    /// the catalog.
+    ///
+    /// # Errors
+    /// When the catalog fails.
     pub async fn signing_secret(&self) -> Result<[u8; 32]> {
-        Ok([0; 32])
+        let mut fresh = [0; 32];
+        for half in fresh.chunks_exact_mut(16) {
+            half.copy_from_slice(&self.world.draw());
+        }
+        self.catalog.secret(URLS, fresh).await
     }
+
+    /// What a token is to reach, each once. A repo that is named must be there: a slip of the pen would reach one that somebody else makes later.
+    async fn reached(&self, mut repos: Vec<Reach>) -> Result<Vec<Reach>> {
+        repos.sort();
+        repos.dedup();
+        if repos.is_empty() {
+            return Err(Error::Usage("a token reaches something: OWNER/SLUG, OWNER/* or * is expected, once or more".into()));
+        }
+        for reach in &repos {
+            if let Reach::Repo(repo) = reach {
+                self.known_repo(repo).await?;
+            }
+        }
+        Ok(repos)
+    }
+}
+
+/// Whether it counts at a time.
+fn is_good(row: &TokenRow, now: Timestamp) -> bool {
+    row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end)
+}
+
+/// A name is shown in lists, so it must fit there.
+fn check_name(name: &str) -> Result<()> {
+    if name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(Error::Usage(format!(
+            "`{}` is no name for a token: at most {NAME_CHARS} characters are expected, and no control characters",
+            name.chars().take(NAME_CHARS).collect::<String>().escape_debug()
+        )));
+    }
+    Ok(())
+}
+
+fn expiry(now: Timestamp, seconds: u64) -> Result<Timestamp> {
+    let end = i64::try_from(seconds).ok().and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
+    end.filter(|end| *end > now)
+        .ok_or_else(|| Error::Usage(format!("no token lives for {seconds} seconds; a time like 90d or 12h is expected, or none")))
+}
+
+fn report(row: TokenRow) -> TokenReport {
+    let TokenRow { id, name, scope, repos, created_at, expires_at, revoked_at, hash: _ } = row;
+    TokenReport { id, name, scope, repos, created_at, expires_at, revoked_at, token: None }
 }

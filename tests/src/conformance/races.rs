@@ -12,7 +12,7 @@ use super::desk::{Desk, at, head, key, name, pack, unused_id};
 use super::jobs::{GC, PRUNE, add};
 
 /// Does it so many times at once, each with its number.
-async fn together<T: Send + 'static, F>(tasks: u64, what: impl Fn(u64) -> F) -> Vec<T>
+pub(super) async fn together<T: Send + 'static, F>(tasks: u64, what: impl Fn(u64) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
 {

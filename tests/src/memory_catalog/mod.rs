@@ -4,6 +4,7 @@
 //! repos) is counted anew each time it is asked for; nothing here knows how the databases do it. Where a database and this differ,
 //! one of them misreads the port.
 
+mod access;
 mod jobs;
 mod publish;
 mod snapshot;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
-use packhouse_host::catalog::{Change, EntityKey, Leftovers, PackRow, RepoRow, Retired, Shelf, Sums, entity_of};
+use packhouse_host::catalog::{Change, EntityKey, Leftovers, PackRow, RepoRow, Retired, Shelf, Sums, TokenRow, entity_of};
 use packhouse_host::{
     GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, ShelfId, Visibility,
 };
@@ -28,6 +28,10 @@ pub(super) struct State {
     pub(super) runs: Vec<Run>,
     pub(super) jobs: BTreeMap<i64, Job>,
     pub(super) policies: BTreeMap<i64, Policy>,
+    /// By id.
+    pub(super) tokens: BTreeMap<String, TokenRow>,
+    /// By name.
+    pub(super) secrets: BTreeMap<String, [u8; 32]>,
 }
 
 /// A repo.

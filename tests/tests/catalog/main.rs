@@ -136,6 +136,14 @@ laws! {
         a_policy_is_kept_as_it_was_set_until_it_is_taken_back
         pressure_is_told_of_repos_with_more_than_one_pack
         the_oldest_is_the_oldest_within_a_second_as_well;
+    access:
+        a_token_is_kept_as_it_was_made
+        an_id_is_given_once
+        tokens_are_listed_by_when_they_were_made_then_by_id
+        a_token_is_revoked_once_and_the_first_time_counts
+        of_a_name_there_is_one_secret_the_first_that_was_kept
+        of_those_who_revoke_a_token_at_once_one_tells_when
+        all_who_ask_for_a_secret_at_once_get_the_same;
     races:
         of_those_who_make_one_repo_at_once_one_makes_it
         of_pushes_on_one_revision_one_is_published

@@ -24,6 +24,21 @@ async fn two_first_uses_at_once_both_work() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_ask_for_a_secret_at_once_get_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = CatalogPlace::Sqlite(folder.path().join("catalog.db"));
+    let (one, other) = (open(place.clone()).await, open(place).await);
+    for round in 0..20 {
+        let ask = |catalog: &std::sync::Arc<dyn packhouse_host::catalog::Catalog>, fresh| {
+            let catalog = catalog.clone();
+            tokio::spawn(async move { catalog.secret(&round.to_string(), [fresh; 32]).await.unwrap() })
+        };
+        let (first, second) = tokio::join!(ask(&one, 1), ask(&other, 2));
+        assert_eq!(first.unwrap(), second.unwrap());
+    }
+}
+
 async fn open(place: CatalogPlace) -> std::sync::Arc<dyn packhouse_host::catalog::Catalog> {
     place.open().await.unwrap()
 }

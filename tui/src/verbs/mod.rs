@@ -17,6 +17,7 @@ mod record;
 mod replay;
 mod repo;
 mod serve;
+mod token;
 mod verify;
 mod worker;
 
@@ -39,6 +40,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Worker(asked) => worker::run(asked, context).await,
         Verb::Jobs(asked) => jobs::run(asked, context).await,
         Verb::Policy(asked) => policy::run(asked, context).await,
+        Verb::Token(asked) => token::run(asked, context).await,
         Verb::Metrics => metrics::run(context).await,
         Verb::Migrate(asked) => migrate::run(&asked, context).await,
         Verb::Component(asked) => component::run(&asked, context),

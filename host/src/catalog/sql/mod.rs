@@ -3,6 +3,7 @@
 //! [`SqlCatalog`] is written once, on what an engine says a database does in its own way; [`sqlite`] and [`postgres`] are the engines.
 //! What coordinates is the database: a publication is one transaction that locks its repo and compares before it writes.
 
+mod access;
 mod deletion;
 mod engine;
 mod jobs;

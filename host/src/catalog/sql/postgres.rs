@@ -18,7 +18,10 @@ use crate::error::{Error, Result};
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [Step; 1] = [(1, "first pack house", include_str!("../../../migrations/postgres/0001_first_pack_house.sql"))];
+const MIGRATIONS: [Step; 2] = [
+    (1, "first pack house", include_str!("../../../migrations/postgres/0001_first_pack_house.sql")),
+    (2, "tokens", include_str!("../../../migrations/postgres/0002_tokens.sql")),
+];
 
 /// How long is waited for a connection.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,106 @@
+//! `packhouse serve` as a process, on a store of a test.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStderr, Stdio};
+
+use serde_json::Value;
+
+use crate::binary::Packhouse;
+
+/// A running server. It is killed when this ends, if it still lives.
+#[derive(Debug)]
+pub struct Served {
+    child: Child,
+    /// What it said when it began: `url`, `address`, …
+    pub told: Value,
+    log: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Served {
+    /// Serves a store to everybody, on a port that is free.
+    pub fn trusting(store: &Packhouse, words: &[&str]) -> Served {
+        let mut all = vec!["--insecure-loopback"];
+        all.extend_from_slice(words);
+        Served::start(store, "127.0.0.1:0", &all)
+    }
+
+    /// Serves a store at an address.
+    ///
+    /// # Panics
+    /// When it does not begin.
+    pub fn start(store: &Packhouse, listen: &str, words: &[&str]) -> Served {
+        let words: Vec<&str> = ["serve", "--listen", listen].iter().chain(words).copied().collect();
+        let mut child =
+            store.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary can be started");
+        let log = child.stderr.take().map(|stderr: ChildStderr| {
+            std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).map(|line| line + "\n").collect())
+        });
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("its stdout is ours");
+        BufReader::new(stdout).read_line(&mut line).expect("it can be read");
+        let told = serde_json::from_str(&line);
+        match told {
+            Ok(told) => Served { child, told, log },
+            Err(why) => {
+                let _ = child.kill();
+                let log = log.and_then(|log| log.join().ok()).unwrap_or_default();
+                panic!("`serve` does not begin ({why}): {line}{log}");
+            }
+        }
+    }
+
+    /// Where this machine reaches it.
+    pub fn url(&self) -> &str {
+        self.told["url"].as_str().expect("it tells its URL")
+    }
+
+    /// The remote of a repo.
+    pub fn remote(&self, repo: &str) -> String {
+        format!("{}/{repo}", self.url())
+    }
+
+    /// Its address, to begin again at the same.
+    pub fn address(&self) -> String {
+        self.told["address"].as_str().expect("it tells its address").to_owned()
+    }
+
+    /// Asks it to stop, and gives its exit code and its log.
+    ///
+    /// # Panics
+    /// When it can't be asked.
+    pub fn stop(mut self) -> (Option<i32>, String) {
+        self.signal(rustix::process::Signal::TERM);
+        self.ended()
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// Ends it without a word.
+    pub fn kill(mut self) -> String {
+        let _ = self.child.kill();
+        self.ended().1
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// When it can't be waited for.
+    pub fn ended(&mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("a child can be waited for");
+        let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
+        (status.code(), log)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

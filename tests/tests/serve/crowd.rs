@@ -1,0 +1,88 @@
+//! Many clients on many repos, while all is consolidated again and again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use packhouse_muse_client::{Fetching, Local, Remote};
+use packhouse_tests::binary::Packhouse;
+use packhouse_tests::server::Served;
+
+use crate::history::files;
+
+/// A client that clones, commits and pushes, and begins anew when another was faster. Gives how often another was.
+async fn pushes(url: String, name: String, commits: usize) -> usize {
+    let remote = Remote::new(&url, None).unwrap();
+    let mut lost = 0;
+    for n in 0..commits {
+        let content = Bytes::from(format!("{name} {n}").repeat(50));
+        loop {
+            let mut local = Local::clone_from(&remote, Fetching::Direct).await.unwrap().used_by(&name);
+            let mut tree = if local.branches().contains_key("main") { local.checkout("main").unwrap() } else { files(&[]) };
+            tree.insert(format!("{name}/{n}"), content.clone());
+            local.commit("main", tree, &format!("{name} {n}")).unwrap();
+            match local.push(&remote, "main", false).await {
+                Ok(_) => break,
+                Err(error) => {
+                    assert!(matches!(error.status(), Some(409 | 503)), "{error}");
+                    lost += 1;
+                }
+            }
+        }
+    }
+    lost
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_clients_push_to_sixteen_repos_while_all_is_consolidated_and_nothing_is_lost() {
+    const CLIENTS: usize = 64;
+    const REPOS: usize = 16;
+    const COMMITS: usize = 2;
+    let store = Arc::new(Packhouse::new());
+    for repo in 0..REPOS {
+        store.run(["repo", "create", &format!("a/r{repo}")]).ok();
+    }
+    store.run(["policy", "set", "--max-packs", "2"]).ok();
+    let served = Served::trusting(&store, &["--workers", "1", "--policies", "1s", "--rate", "0"]);
+    let clients = (0..CLIENTS).map(|n| {
+        let url = served.remote(&format!("a/r{}", n % REPOS));
+        tokio::spawn(pushes(url, format!("client{n}"), COMMITS))
+    });
+    let clients: Vec<_> = clients.collect();
+    let ended = Arc::new(AtomicBool::new(false));
+    let consolidating = {
+        let (store, ended) = (store.clone(), ended.clone());
+        std::thread::spawn(move || {
+            let mut merged = 0;
+            while !ended.load(Ordering::SeqCst) {
+                // Another process, besides the server's own worker.
+                for report in store.run(["gc", "--all"]).documents() {
+                    merged += u64::from(report["skipped"] == false);
+                }
+            }
+            merged
+        })
+    };
+    let mut lost = 0;
+    for client in clients {
+        lost += client.await.unwrap();
+    }
+    ended.store(true, Ordering::SeqCst);
+    let merged = consolidating.join().unwrap();
+    assert!(merged > 0, "nothing was consolidated meanwhile");
+    for repo in 0..REPOS {
+        let remote = Remote::new(&served.remote(&format!("a/r{repo}")), None).unwrap();
+        let clone = Local::clone_from(&remote, Fetching::Mpack).await.unwrap();
+        let tree = clone.checkout("main").unwrap();
+        for client in (0..CLIENTS).filter(|n| n % REPOS == repo) {
+            for n in 0..COMMITS {
+                let content = Bytes::from(format!("client{client} {n}").repeat(50));
+                assert_eq!(tree.get(&format!("client{client}/{n}")), Some(&content), "of a/r{repo}");
+            }
+        }
+        assert_eq!(clone.commits().len(), CLIENTS / REPOS * COMMITS, "each commit is there once");
+    }
+    let verified = store.run(["verify"]).ok().documents();
+    assert!(verified.len() == REPOS && verified.iter().all(|report| report["ok"] == true));
+    println!("{} pushes, {lost} begun anew, {merged} consolidations by another process", CLIENTS * COMMITS);
+}

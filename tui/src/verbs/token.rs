@@ -1,0 +1,120 @@
+//! `packhouse token create|list|revoke`: who may ask a server for what.
+
+use jiff::Timestamp;
+use packhouse_host::access::{NewToken, Reach, TokenReport};
+use packhouse_host::world::{SystemWorld, World};
+
+use crate::args::{Token, TokenCreate};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{shown, time};
+use crate::output::Output;
+use crate::style::Tone;
+use crate::table::{Cell, Side, Table};
+
+/// Makes, lists or revokes.
+pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.open().await?;
+    let output = &context.output;
+    match asked {
+        Token::Create(asked) => {
+            let made = store.create_token(new(asked)).await?;
+            tell_made(&made, output)?;
+        }
+        Token::List => list(&store.tokens().await?, SystemWorld.now(), output)?,
+        Token::Revoke { token } => {
+            let revoked = store.revoke_token(&token).await?;
+            output.result(&revoked, || vec![headline(&revoked, SystemWorld.now(), output)])?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn new(asked: TokenCreate) -> NewToken {
+    let TokenCreate { scope, repos, name, expires } = asked;
+    NewToken { name, scope, repos, expires_in_seconds: expires.map(|expires| expires.as_secs()) }
+}
+
+/// The token alone on stdout, so that a script without `--json` can take it as well.
+fn tell_made(made: &TokenReport, output: &Output) -> anyhow::Result<()> {
+    output.result(made, || made.token.iter().cloned().collect())?;
+    let until = made.expires_at.map_or_else(|| "until it is revoked".into(), |end| format!("until {}", time(end)));
+    output.note(format!("token {}: {} of {}, {until}", made.id, made.scope, reaches(&made.repos)));
+    output.note(format!("it is not shown again; take it back with: packhouse token revoke {}", made.id));
+    Ok(())
+}
+
+fn list(tokens: &[TokenReport], now: Timestamp, output: &Output) -> anyhow::Result<()> {
+    use Side::Left;
+    if output.json() {
+        return tokens.iter().try_for_each(|token| output.result(token, Vec::new));
+    }
+    if tokens.is_empty() {
+        output.note("there are no tokens; make one with: packhouse token create");
+    }
+    let columns = ["TOKEN", "SCOPE", "REPOS", "MADE", "STATE", "NAME"];
+    let mut table = Table::new(&columns.map(|column| (column, Left)));
+    for token in tokens {
+        let (tone, state) = state(token, now);
+        table.row([
+            Cell::new(Tone::Name, &token.id),
+            token.scope.as_str().into(),
+            reaches(&token.repos).into(),
+            time(token.created_at).into(),
+            Cell::new(tone, state),
+            token.name.as_str().into(),
+        ]);
+    }
+    output.table(&table, 0)
+}
+
+fn headline(token: &TokenReport, now: Timestamp, output: &Output) -> String {
+    let (tone, state) = state(token, now);
+    let (id, state) = (output.paint(Tone::Name, &token.id), output.paint(tone, state));
+    let name = shown(&token.name);
+    format!("token {id}  {}  {}  {state}  {name}", token.scope, reaches(&token.repos)).trim_end().to_owned()
+}
+
+fn reaches(repos: &[Reach]) -> String {
+    repos.iter().map(Reach::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether it is good, and until when.
+fn state(token: &TokenReport, now: Timestamp) -> (Tone, String) {
+    match (token.revoked_at, token.expires_at) {
+        (Some(at), _) => (Tone::Dim, format!("revoked {}", time(at))),
+        (None, Some(end)) if end <= now => (Tone::Dim, format!("expired {}", time(end))),
+        (None, Some(end)) => (Tone::Good, format!("good until {}", time(end))),
+        (None, None) => (Tone::Good, "good".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use packhouse_host::access::Scope;
+
+    use super::*;
+
+    #[test]
+    fn a_state_says_since_when_or_until_when() {
+        let at = |hour: u8| format!("2026-01-01T{hour:02}:00:00Z").parse::<Timestamp>().unwrap();
+        let state = |expires_at: Option<u8>, revoked_at: Option<u8>| {
+            let report = TokenReport {
+                id: "0".into(),
+                name: String::new(),
+                scope: Scope::Read,
+                repos: vec![Reach::All],
+                created_at: at(0),
+                expires_at: expires_at.map(at),
+                revoked_at: revoked_at.map(at),
+                token: None,
+            };
+            super::state(&report, at(5)).1
+        };
+        assert_eq!(state(None, None), "good");
+        assert_eq!(state(Some(6), None), "good until 2026-01-01 06:00 UTC");
+        assert_eq!(state(Some(5), None), "expired 2026-01-01 05:00 UTC");
+        assert_eq!(state(Some(3), Some(2)), "revoked 2026-01-01 02:00 UTC");
+        assert_eq!(state(None, Some(2)), "revoked 2026-01-01 02:00 UTC");
+    }
+}
