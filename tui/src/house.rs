@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::worker::store_metrics;
 use packhouse_host::{
     DeleteReport, FetchReport, FetchRequest, GcReport, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Progress,
@@ -134,6 +135,18 @@ impl House {
 
     pub(crate) async fn check_policies(&self, repo: Option<&RepoName>, queue: bool) -> Result<Vec<PolicyCheck>> {
         either!(self, store => store.check_policies(repo, queue).await)
+    }
+
+    pub(crate) async fn tokens(&self) -> Result<Vec<TokenReport>> {
+        either!(self, store => store.tokens().await)
+    }
+
+    pub(crate) async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
+        either!(self, store => store.create_token(new).await)
+    }
+
+    pub(crate) async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
+        either!(self, store => store.revoke_token(token).await)
     }
 
     /// Measurements for Prometheus; a server adds its own.

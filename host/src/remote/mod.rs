@@ -23,7 +23,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
-use crate::access::{NewToken, TokenReport};
+use crate::access::{NewToken, TokenReport, TokenText};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
@@ -474,7 +474,10 @@ impl Remote {
     ///
     /// # Errors
     /// When there is none, or the server can't be asked.
-    pub async fn revoke_token(&self, id: &str) -> Result<TokenReport> {
+    pub async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
+        // Whoever has only the text of a token revokes it by that; its secret stays here.
+        let text: Option<TokenText> = token.parse().ok();
+        let id = text.as_ref().map_or(token, TokenText::id);
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(Error::UnknownToken(id.escape_debug().to_string()));
         }

@@ -80,7 +80,6 @@ pub(super) enum LineState {
     /// It answers.
     Up,
     /// It does not, and is tried again and again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the backend of a store that is elsewhere comes next, and tells of it"))]
     Down {
         /// Since when.
         since: Timestamp,
@@ -176,6 +175,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match (&error, error.class()) {
             (Error::Cancelled, _) => FailureKind::Cancelled,
+            (Error::Unreachable { .. }, _) => FailureKind::Unreachable,
             (_, Class::Conflict) => FailureKind::Conflict,
             (_, Class::Damage) => FailureKind::Damage,
             (_, Class::Refused | Class::Usage) => FailureKind::Refused,

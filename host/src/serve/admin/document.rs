@@ -2,7 +2,8 @@
 
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi as Document, Ref, ResponseBuilder, SecurityRequirement};
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
 use utoipa::OpenApi;
 
 use super::super::problem::ProblemBody;
@@ -35,10 +36,25 @@ pub(super) fn begun() -> Document {
 
 /// With the problems that any route may answer with.
 pub(super) fn finished(mut document: Document) -> Document {
+    // What these know no name for is refused, and said so: of an enum, the derived schema does not.
+    for (name, schema) in document.components.iter_mut().flat_map(|components| &mut components.schemas) {
+        if let (true, RefOr::T(Schema::OneOf(one_of))) = (STRICT.contains(&name.as_str()), schema) {
+            one_of.items.iter_mut().for_each(closed);
+        }
+    }
     for path in document.paths.paths.values_mut() {
         operations(path).for_each(with_problems);
     }
     document
+}
+
+/// Bodies of requests that are one thing or another.
+const STRICT: [&str; 2] = ["RunAsked", "JobAsked"];
+
+fn closed(item: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = item {
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -13,7 +13,7 @@ mod policy;
 mod repos;
 mod runs;
 mod status;
-// mod tokens: with the branch `tokens`
+mod tokens;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -61,8 +61,8 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(policy::show, policy::set, policy::unset))
         .routes(routes!(policy::check))
-        // .routes(routes!(tokens::list, tokens::create))
-        // .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
         .layer(DefaultBodyLimit::max(BODY));
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, rest.routes(push))
 }
