@@ -268,12 +268,42 @@ pub enum Error {
     #[error("{0}")]
     Unsupported(String),
 
+    /// The repo is not what it was when the plan was made that somebody has looked at.
+    #[error("{0} has changed since the plan was made; nothing was done")]
+    PlanChanged(RepoName),
+
+    /// What a server answered that it was asked for from afar.
+    #[error("{message}")]
+    Remote {
+        /// What it means there.
+        class: Class,
+        /// What the server said.
+        message: String,
+    },
+
+    /// A server could not be asked, or its answer did not come whole.
+    #[error("{url} can't be reached: {reason}. Look whether the server runs, and whether --remote names it")]
+    Unreachable {
+        /// The server.
+        url: String,
+        /// What the system said.
+        reason: String,
+    },
+
     /// The caller asked to stop.
     #[error("stopped on request; nothing was changed")]
     Cancelled,
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Class; 4] = [Class::Refused, Class::Usage, Class::Conflict, Class::Damage];
+
+    /// The one of that name; what is not known is a refusal.
+    pub fn named(name: &str) -> Class {
+        Class::ALL.into_iter().find(|class| class.as_str() == name).unwrap_or(Class::Refused)
+    }
+
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -290,9 +320,12 @@ impl Error {
     pub const fn class(&self) -> Class {
         match self {
             Error::Usage(_) => Class::Usage,
-            Error::HeadConflict(_) | Error::Busy { .. } | Error::LeaseLost { .. } | Error::Catalog { busy: true, .. } => {
-                Class::Conflict
-            }
+            Error::Remote { class, .. } => *class,
+            Error::HeadConflict(_)
+            | Error::Busy { .. }
+            | Error::LeaseLost { .. }
+            | Error::PlanChanged(_)
+            | Error::Catalog { busy: true, .. } => Class::Conflict,
             Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } | Error::Diverged(_) => Class::Damage,
             _ => Class::Refused,
         }

@@ -29,6 +29,7 @@ pub mod files;
 pub mod names;
 pub mod pack;
 pub mod progress;
+pub mod remote;
 pub mod report;
 pub mod run;
 pub mod sample;
@@ -44,6 +45,7 @@ pub use catalog::CatalogPlace;
 pub use error::{Class, Error, Result};
 pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
+pub use remote::{Remote, RemoteOptions};
 pub use report::{
     Cause, DeleteReport, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded, JobReport,
     JobStatus, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus,

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::{Error, Result};
 
@@ -184,7 +187,7 @@ impl fmt::Display for RepoId {
 pub struct ShelfId(pub i64);
 
 /// Who may read a repo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
     /// Anyone.
@@ -201,6 +204,27 @@ impl Visibility {
             Visibility::Private => "private",
         }
     }
+}
+
+/// Describes an id as a string of a pattern.
+macro_rules! described {
+    ($($id:ident: $pattern:expr, $example:expr, $words:expr;)*) => {$(
+        impl PartialSchema for $id {
+            fn schema() -> RefOr<Schema> {
+                let pattern = ObjectBuilder::new().schema_type(Type::String).pattern(Some($pattern));
+                let described: ObjectBuilder = pattern.examples([$example]).description(Some($words));
+                described.into()
+            }
+        }
+
+        impl ToSchema for $id {}
+    )*};
+}
+
+described! {
+    MpackKey: "^sha256:[0-9a-f]{64}$", format!("sha256:{}", "0".repeat(64)), "The key of a pack: `sha256:` and the SHA-256 of its bytes.";
+    RepoName: concat!("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "/", "[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"), "gabriel/notes", "`OWNER/SLUG`.";
+    RepoId: "^[0-9a-f]{32}$", "0".repeat(32), "The public id of a repo.";
 }
 
 #[cfg(test)]

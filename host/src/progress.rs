@@ -27,6 +27,23 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them.
+    pub const ALL: [Phase; 8] = [
+        Phase::Receive,
+        Phase::Index,
+        Phase::Plan,
+        Phase::Splice,
+        Phase::Prove,
+        Phase::Publish,
+        Phase::Verify,
+        Phase::Delete,
+    ];
+
+    /// The one with that label.
+    pub fn labelled(label: &str) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| phase.label() == label)
+    }
+
     /// A word for a progress bar.
     pub const fn label(self) -> &'static str {
         match self {
@@ -82,6 +99,16 @@ impl Progress {
     /// Asks the work to stop at its next safe point. Nothing is published after that.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked the work to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Tells of a step that was heard of elsewhere.
+    pub(crate) fn tell(&self, event: Event) {
+        (self.sink)(event);
     }
 
     /// Tells of a step, and fails when the work should stop.

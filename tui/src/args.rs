@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use packhouse_host::RepoName;
 
@@ -64,6 +66,15 @@ pub(crate) struct Globals {
     /// Packs elsewhere: file:///DIR, or s3://BUCKET/PREFIX with the usual AWS_… variables
     #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_STORAGE_URL", hide_env_values = true)]
     pub(crate) storage: Option<String>,
+
+    /// Ask a `packhouse serve` instead of opening a store; with a token in PACKHOUSE_TOKEN. Goes before the variables that name a store;
+    /// flags that name one go before PACKHOUSE_REMOTE
+    #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_REMOTE", hide_env_values = true)]
+    pub(crate) remote: Option<String>,
+
+    /// The token for --remote is in this file, and not in PACKHOUSE_TOKEN
+    #[arg(long, global = true, value_name = "FILE", env = "PACKHOUSE_TOKEN_FILE", hide_env_values = true)]
+    pub(crate) token_file: Option<PathBuf>,
 
     /// A component to plan with, instead of the one that packhouse brings along
     #[arg(long, global = true, value_name = "FILE", env = "PACKHOUSE_COMPONENT", hide_env_values = true)]
@@ -328,8 +339,22 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, c
     };
     let mut command = Args::command().color(colour);
     let mut matches = command.try_get_matches_from_mut(words)?;
-    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let (remote, here) = (given("remote"), HERE.into_iter().find(|name| given(name)));
+    let mut args = Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+    if let (true, Some(other)) = (remote, here) {
+        let words = format!("--remote asks a server, which has its store; --{other} is for a store of this machine's. Leave one of them out");
+        return Err(command.error(ErrorKind::ArgumentConflict, words));
+    }
+    // A flag goes before a variable.
+    if here.is_some() {
+        args.globals.remote = None;
+    }
+    Ok(args)
 }
+
+/// Flags that are about a store on this machine.
+const HERE: [&str; 4] = ["data", "database", "storage", "component"];
 
 #[cfg(test)]
 mod tests {
@@ -380,8 +405,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_is_not_offered() {
-        for words in ["repo list --remote u"] {
+    fn a_store_is_here_or_elsewhere() {
+        assert_eq!(read("repo list --remote http://h").unwrap().globals.remote.as_deref(), Some("http://h"));
+        for words in ["--remote u repo list --data d", "gc --all --remote u --database d", "--storage s --remote u doctor", "--component c --remote u prune"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
     }

@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use packhouse_host::Store;
+use packhouse_host::{Error, Remote, RemoteOptions, Store};
 
 use crate::args::Globals;
+use crate::house::House;
 use crate::output::Output;
 use crate::place;
 use crate::progress::Bars;
@@ -45,8 +46,42 @@ impl Context {
         }
     }
 
-    /// The store that the globals name; made on first use.
-    pub(crate) async fn open(&self) -> anyhow::Result<Store> {
+    /// The store that the globals name, here or elsewhere; one that is here is made on first use.
+    pub(crate) async fn house(&self) -> anyhow::Result<House> {
+        match self.remote()? {
+            Some(remote) => Ok(House::There(remote)),
+            None => Ok(House::Here(self.open_here().await?)),
+        }
+    }
+
+    /// The server that the globals name, if they name one. It is asked nothing yet.
+    pub(crate) fn remote(&self) -> anyhow::Result<Option<Remote>> {
+        let Some(options) = self.remote_options()? else { return Ok(None) };
+        tracing::debug!(url = options.url, "asking a server");
+        Ok(Some(Remote::new(options)?))
+    }
+
+    /// How that server is asked.
+    pub(crate) fn remote_options(&self) -> anyhow::Result<Option<RemoteOptions>> {
+        let Some(url) = &self.globals.remote else { return Ok(None) };
+        let token = place::token(self.globals.token_file.as_deref())?;
+        Ok(Some(RemoteOptions { token, ..RemoteOptions::of(url) }))
+    }
+
+    /// Refuses what makes sense only where the store is.
+    pub(crate) fn only_here(&self, verb: &str) -> anyhow::Result<()> {
+        let Some(url) = &self.globals.remote else { return Ok(()) };
+        let words = format!("`packhouse {verb}` works where the store is, and not from afar; run it there, without --remote {url}");
+        Err(Error::Usage(words).into())
+    }
+
+    /// The store of this machine that the globals name, for a verb that wants one; made on first use.
+    pub(crate) async fn open(&self, verb: &str) -> anyhow::Result<Store> {
+        self.only_here(verb)?;
+        self.open_here().await
+    }
+
+    async fn open_here(&self) -> anyhow::Result<Store> {
         let options = place::options(&self.globals)?;
         tracing::debug!(catalog = %options.catalog, packs = ?options.packs, "opening the store");
         Ok(Store::open(options).await?)

@@ -1,7 +1,7 @@
 //! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the console. This file only wires: words
 //! of the call, output, log, runtime, verb, exit code.
 //!
-//! In reading order: `args` says what can be asked, `place` where the store is, `verbs` what is done; `output`,
+//! In reading order: `args` says what can be asked, `place` where the store is, `house` that one or another elsewhere, `verbs` what is done; `output`,
 //! `style`, `format`, `table` and `progress` how it is told; `exit` and `interrupt` how it ends.
 
 mod args;
@@ -9,6 +9,7 @@ mod console;
 mod context;
 mod exit;
 mod format;
+mod house;
 mod interrupt;
 mod logging;
 mod output;

@@ -28,6 +28,18 @@ pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
     Ok(options)
 }
 
+/// The token to show to a server: in a file, or in `PACKHOUSE_TOKEN`. There is no flag for it: everybody on a machine sees the words of a call.
+pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let token = match file {
+        Some(file) => {
+            let read = std::fs::read_to_string(file);
+            Some(read.map_err(|source| Error::Io { doing: "reading the token in", path: file.to_owned(), source })?)
+        }
+        None => std::env::var("PACKHOUSE_TOKEN").ok(),
+    };
+    Ok(token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()))
+}
+
 /// The folder that `--data` names, or the platform's.
 fn data_folder(globals: &Globals) -> anyhow::Result<PathBuf> {
     match &globals.data {

@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::GcReport;
 use crate::names::{MpackKey, RepoName};
 
 /// A pack that waits to be indexed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueuedPack {
     /// Its key: it is in storage already.
     pub mpack_key: MpackKey,
@@ -19,7 +20,7 @@ pub struct QueuedPack {
 }
 
 /// What a job does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", content = "payload")]
 pub enum Task {
     /// Puts stored packs into the index of a repo: the second half of a push.
@@ -63,7 +64,7 @@ impl Task {
 }
 
 /// How far a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobStatus {
     /// It waits for a worker, or for its next attempt.
@@ -111,7 +112,7 @@ impl FromStr for JobStatus {
 }
 
 /// A job.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobReport {
     /// Its number.
     pub id: i64,
@@ -143,7 +144,7 @@ pub struct JobReport {
 }
 
 /// When repos are consolidated by themselves. A part that is none speaks for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Policy {
     /// With more packs than that.
     pub max_packs: Option<u64>,
@@ -167,7 +168,7 @@ impl Default for Policy {
 }
 
 /// A policy and whose it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyReport {
     /// The repo; none: all that have none of their own.
     pub repo: Option<RepoName>,
@@ -179,7 +180,7 @@ pub struct PolicyReport {
 }
 
 /// What a policy says of a repo.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyCheck {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
@@ -201,7 +202,7 @@ pub struct PolicyCheck {
 }
 
 /// `gc --async` and `prune --async`: a job that was asked for, or the one that waits already.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Queued {
     /// `OWNER/SLUG`; none: the whole store.
     pub repo: Option<RepoName>,

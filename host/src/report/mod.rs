@@ -1,6 +1,7 @@
 //! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes bytes,
 //! ids and keys strings, times RFC 3339 UTC.
 
+mod afar;
 mod job;
 mod overview;
 
@@ -8,15 +9,20 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
+pub use afar::{
+    Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage, RunAsked, RunEvent, RunFailed, RunReport,
+    RunState, StatusReport, Step, SweptReport,
+};
 pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 
 /// `repo show`, and a line of `repo list`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RepoReport {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
@@ -51,7 +57,7 @@ pub struct RepoReport {
 }
 
 /// `repo delete`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeleteReport {
     /// `OWNER/SLUG`. The name is free again.
     pub repo: RepoName,
@@ -68,7 +74,7 @@ pub struct DeleteReport {
 }
 
 /// A consolidation that ended, as the catalog remembers it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcRecord {
     /// When it ended.
     pub finished_at: Timestamp,
@@ -127,7 +133,7 @@ impl GcRecord {
 }
 
 /// Whether a pushed file was new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PushStatus {
     /// It is a pack of the repo now.
@@ -139,7 +145,7 @@ pub enum PushStatus {
 }
 
 /// One file of a `push`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PushReport {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
@@ -173,7 +179,7 @@ pub struct PushReport {
 }
 
 /// `gc` of one repo, done or planned. The catalog keeps those that were done: what is added later is optional.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcReport {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
@@ -224,7 +230,7 @@ pub struct GcReport {
 }
 
 /// Entities that no branch and no tag had reached for the age that was given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcDropped {
     /// Commits.
     pub commits: u64,
@@ -239,7 +245,7 @@ pub struct GcDropped {
 }
 
 /// What the host itself proved before it published a consolidation (law 4): counted while it was proven, never derived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcProof {
     /// Entities of the index that were found in the new pack, in the encoding that the index maps.
     pub entities: u64,
@@ -254,7 +260,7 @@ pub struct GcProof {
 }
 
 /// What doing as a plan says would cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcCost {
     /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new pack once more.
     pub bytes_to_read: u64,
@@ -270,7 +276,7 @@ pub struct GcCost {
 }
 
 /// `fetch`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FetchReport {
     /// The pack that answers.
     pub mpack_key: MpackKey,
@@ -297,7 +303,7 @@ pub struct FetchReport {
 }
 
 /// `verify` of one repo.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct VerifyReport {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
@@ -314,7 +320,7 @@ pub struct VerifyReport {
 }
 
 /// `prune`. What a dry run tells as deleted would be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PruneReport {
     /// Packs that were deleted: replaced by a consolidation, and that for as long as the grace.
     pub packs_deleted: u64,
@@ -340,7 +346,7 @@ pub struct PruneReport {
 }
 
 /// One thing that is wrong with a repo.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// What sort of damage: see [`ProblemKind`].
     pub kind: ProblemKind,
@@ -353,7 +359,7 @@ pub struct Problem {
 }
 
 /// Sorts of damage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
     /// A pack's file is gone.

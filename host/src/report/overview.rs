@@ -1,13 +1,14 @@
 //! What an operator looks at: repos in a line each, their packs, and what became of both.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{GcRecord, GcReport};
 use crate::names::{MpackKey, RepoName};
 
 /// A repo in a line: what can be told of it without reading a pack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepoSummary {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
@@ -45,7 +46,7 @@ impl RepoSummary {
 }
 
 /// A pack of a repo.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PackReport {
     /// Its key.
     pub key: MpackKey,
@@ -66,7 +67,7 @@ pub struct PackReport {
 }
 
 /// A repo after something was published to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Moment {
     /// When.
     pub at: Timestamp,
@@ -79,7 +80,7 @@ pub struct Moment {
 }
 
 /// What changed the packs of a repo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// A push.
@@ -99,7 +100,7 @@ impl Cause {
 }
 
 /// A consolidation that ended, of any repo.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcEntry {
     /// Its number: a later one has a greater.
     pub id: i64,

@@ -210,6 +210,11 @@ impl Store {
         self.world.now()
     }
 
+    /// Sixteen bytes that nobody else has drawn.
+    pub(crate) fn draw(&self) -> [u8; 16] {
+        self.world.draw()
+    }
+
     pub(crate) async fn take_job(&self, worker: &str, now: Timestamp, until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
         self.catalog.take_job(worker, now, until).await
     }

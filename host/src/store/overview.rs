@@ -6,7 +6,7 @@ use super::Store;
 use crate::catalog::{Change, PackRow, Sums};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::report::{Moment, PackReport, RepoSummary};
+use crate::report::{Detail, Moment, PackReport, RepoSummary};
 
 impl Store {
     /// Repos in a line each, by name (owner, then slug), after one, at most `limit`. Reads no pack, and costs
@@ -93,6 +93,20 @@ impl Store {
         let changes = snapshot.changes(limit).await?;
         drop(snapshot);
         Ok(moments(sums.packs, sums.bytes, &changes))
+    }
+
+    /// All that there is to tell of a repo: the last so many moments of its timeline, and its last so many consolidations.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn detail(&self, repo: &RepoName, moments: u32, history: u32) -> Result<Detail> {
+        Ok(Detail {
+            report: self.repo(repo).await?,
+            summary: self.summary(repo).await?,
+            packs: self.packs(repo).await?,
+            timeline: self.timeline(repo, moments).await?,
+            history: self.gc_history(repo, history).await?,
+        })
     }
 
     /// A number that is another one when anything of the store may have changed since it was last asked for, by this process or another.

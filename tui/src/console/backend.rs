@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use packhouse_host::{
-    Class, Error, Event, GcEntry, GcQuery, GcRecord, GcReport, Moment, PackReport, RepoName, RepoReport, RepoSummary,
-    VerifyReport,
-};
+pub(super) use packhouse_host::report::Detail;
+use packhouse_host::{Class, Error, Event, GcEntry, GcQuery, GcReport, Progress, RepoName, RepoSummary, VerifyReport};
 use tokio::sync::watch;
 
 /// What every verb answers.
@@ -81,7 +80,6 @@ pub(super) enum LineState {
     /// It answers.
     Up,
     /// It does not, and is tried again and again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the backend of a store that is elsewhere comes next, and tells of it"))]
     Down {
         /// Since when.
         since: Timestamp,
@@ -98,21 +96,6 @@ impl Line {
             LineState::Down { since, .. } => Some(*since),
         }
     }
-}
-
-/// One repo, with all that there is to tell of it.
-#[derive(Clone, Debug)]
-pub(super) struct Detail {
-    /// The repo.
-    pub(super) report: RepoReport,
-    /// Its line in the list.
-    pub(super) summary: RepoSummary,
-    /// Its packs: those on shelves first, then those that only wait for deletion.
-    pub(super) packs: Vec<PackReport>,
-    /// What became of it, oldest first.
-    pub(super) timeline: Vec<Moment>,
-    /// Its consolidations, newest first.
-    pub(super) history: Vec<GcRecord>,
 }
 
 /// Where a verb tells of its steps, and from where it learns that it should stop.
@@ -133,6 +116,12 @@ impl Control {
         (self.sink)(event);
     }
 
+    /// What the host tells of its steps, told here.
+    pub(super) fn progress(&self) -> Progress {
+        let control = self.clone();
+        Progress::new(move |event| control.tell(event))
+    }
+
     /// Ends when the work should stop; never, if nobody asks.
     pub(super) async fn stopped(&self) {
         let mut stop = self.stop.clone();
@@ -141,6 +130,21 @@ impl Control {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Awaits work to its end; when it is asked to stop, that end comes at the work's next safe point. It is never
+/// dropped half-way: the host decides where stopping is safe.
+pub(super) async fn until_stopped<T>(
+    work: impl Future<Output = packhouse_host::Result<T>>,
+    progress: &Progress,
+    control: &Control,
+) -> Answer<T> {
+    let mut work = pin!(work);
+    tokio::select! {
+        done = &mut work => return Ok(done?),
+        () = control.stopped() => progress.cancel(),
+    }
+    Ok(work.await?)
 }
 
 /// Why a verb failed, ready to be shown.
@@ -171,6 +175,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match (&error, error.class()) {
             (Error::Cancelled, _) => FailureKind::Cancelled,
+            (Error::Unreachable { .. }, _) => FailureKind::Unreachable,
             (_, Class::Conflict) => FailureKind::Conflict,
             (_, Class::Damage) => FailureKind::Damage,
             (_, Class::Refused | Class::Usage) => FailureKind::Refused,

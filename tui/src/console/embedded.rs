@@ -1,14 +1,12 @@
 //! The store on this machine, as the console's backend.
 
-use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_host::world::{SystemWorld, World};
-use packhouse_host::{GcEntry, GcPlan, GcQuery, GcReport, Progress, RepoName, RepoSummary, Store, VerifyReport};
+use packhouse_host::{GcEntry, GcPlan, GcQuery, GcReport, RepoName, RepoSummary, Store, VerifyReport};
 
-use super::backend::{Answer, Backend, Control, Detail, Failure, FailureKind};
+use super::backend::{Answer, Backend, Control, Detail, Failure, FailureKind, until_stopped};
 
 /// Between two looks at the catalog's stamp. A look costs microseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -51,17 +49,11 @@ impl Backend for Embedded {
     }
 
     async fn show(&self, repo: &RepoName) -> Answer<Detail> {
-        Ok(Detail {
-            report: self.store.repo(repo).await?,
-            summary: self.store.summary(repo).await?,
-            packs: self.store.packs(repo).await?,
-            timeline: self.store.timeline(repo, MOMENTS).await?,
-            history: self.store.gc_history(repo, HISTORY).await?,
-        })
+        Ok(self.store.detail(repo, MOMENTS, HISTORY).await?)
     }
 
     async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcPlan)> {
-        let progress = progress_of(&control);
+        let progress = control.progress();
         let plan = until_stopped(self.store.plan_gc(repo, &progress), &progress, &control).await?;
         Ok((plan.report.clone(), plan))
     }
@@ -73,17 +65,17 @@ impl Backend for Embedded {
             let message = format!("{} has changed since the plan was made; nothing was done", plan.report.repo);
             return Err(Failure { kind: FailureKind::Conflict, message });
         }
-        let progress = progress_of(&control);
+        let progress = control.progress();
         until_stopped(self.store.apply_gc(plan, &progress), &progress, &control).await
     }
 
     async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
-        let progress = progress_of(&control);
+        let progress = control.progress();
         until_stopped(self.store.gc(repo, &progress), &progress, &control).await
     }
 
     async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
-        let progress = progress_of(&control);
+        let progress = control.progress();
         until_stopped(self.store.verify(repo, &progress), &progress, &control).await
     }
 
@@ -100,24 +92,4 @@ impl Backend for Embedded {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
-}
-
-fn progress_of(control: &Control) -> Progress {
-    let control = control.clone();
-    Progress::new(move |event| control.tell(event))
-}
-
-/// Awaits work to its end; when it is asked to stop, that end comes at the work's next safe point. It is never
-/// dropped half-way: the host decides where stopping is safe.
-async fn until_stopped<T>(
-    work: impl Future<Output = packhouse_host::Result<T>>,
-    progress: &Progress,
-    control: &Control,
-) -> Answer<T> {
-    let mut work = pin!(work);
-    tokio::select! {
-        done = &mut work => return Ok(done?),
-        () = control.stopped() => progress.cancel(),
-    }
-    Ok(work.await?)
 }

@@ -26,6 +26,7 @@ mod manual;
 mod msg;
 #[cfg(test)]
 mod picture;
+mod remote;
 mod settings;
 mod state;
 mod terminal;
@@ -40,7 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use packhouse_host::Error;
+use packhouse_host::{Error, Remote, RemoteOptions};
 use packhouse_host::world::{SystemWorld, World};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -53,6 +54,7 @@ use backend::Backend;
 use demo::{Demo, Pace};
 use embedded::Embedded;
 use keys::Keymap;
+use remote::Afar;
 use log_file::Told;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
@@ -68,14 +70,18 @@ const SEED: u64 = 1;
 pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     let settings = Settings::read(asked, context.globals.color, Hints::read())?;
     let keymap = Keymap::with(&settings.keys, settings.read_only).map_err(|error| Error::Usage(error.to_string()))?;
-    if settings.read_only && !settings.demo {
+    if settings.read_only && !settings.demo && context.globals.remote.is_none() {
         refuse_none(context)?;
     }
     let logged = log_file::start(context, asked.log.as_deref())?;
     if settings.demo {
         show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemWorld.now()), settings, keymap, logged).await
+    } else if let Some(options) = context.remote_options()? {
+        // Whoever looks at a console waits for its server as long as they like.
+        let remote = Remote::new(RemoteOptions { patience: None, ..options })?;
+        show(Afar::new(remote), settings, keymap, logged).await
     } else {
-        show(Embedded::new(context.open().await?), settings, keymap, logged).await
+        show(Embedded::new(context.open("console").await?), settings, keymap, logged).await
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! It changes nothing: where there is no store yet, it makes none.
 
+mod afar;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -55,7 +57,6 @@ impl Check {
 
 /// Looks at one thing after the other.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
-    let mut options = place::options(&context.globals)?;
     let output = &context.output;
     let mut exit = Exit::Done;
     let mut tell = |check: Check| {
@@ -64,6 +65,14 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         }
         output.result(&check, || describe(&check, output))
     };
+    if let Some(remote) = context.remote()? {
+        for check in afar::checks(&remote).await {
+            tell(check)?;
+        }
+        tell(terminal(output))?;
+        return Ok(exit);
+    }
+    let mut options = place::options(&context.globals)?;
     let catalogs = options.catalog.file().and_then(Path::parent);
     let catalogs = catalogs.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     if let Some(catalogs) = catalogs {

@@ -21,7 +21,7 @@ pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit>
     let watch = context.bars.watch(PATIENCE);
     let report = watched(&context.output, watch.progress(), async {
         let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
-        let store = record::onto(&context.open().await?, tape.as_deref());
+        let store = record::onto(&context.house().await?, tape.as_deref())?;
         let report = store.fetch(&asked.repo, &request, watch.progress()).await;
         record::tell(&store, tape.as_deref(), &context.output);
         Ok(report?)

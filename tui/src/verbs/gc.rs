@@ -18,7 +18,7 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.open().await?;
+        let store = context.house().await?;
         let repos = match asked.all {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => asked.repos,
@@ -31,9 +31,9 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
                 return super::jobs::tell_queued(&store.queue_gc(repo, asked.expire_unreachable).await?, output);
             }
             let tape = asked.record.as_deref().map(|record| record::of_repo(record, repo, repos.len() > 1)).transpose()?;
-            let store = record::onto(&store, tape.as_deref());
+            let store = record::onto(&store, tape.as_deref())?;
             let outcome = match asked.dry_run {
-                true => store.plan_gc_expiring(repo, asked.expire_unreachable, progress).await.map(|plan| plan.report),
+                true => store.planned(repo, asked.expire_unreachable, progress).await,
                 false => store.gc_expiring(repo, asked.expire_unreachable, progress).await,
             };
             // There is a tape of a failure too, and it is wanted all the more.

@@ -21,6 +21,7 @@ struct Told {
 
 /// Checks, and without `--check` applies what is pending.
 pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Exit> {
+    context.only_here("migrate")?;
     let catalog = place::options(&context.globals)?.catalog;
     if !asked.check {
         catalog.open().await?;

@@ -16,10 +16,10 @@ pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit>
     let watch = context.bars.watch(PATIENCE);
     let options = PruneOptions { grace: asked.grace, orphans: asked.orphans, dry_run: asked.dry_run };
     if asked.later {
-        return super::jobs::tell_queued(&context.open().await?.queue_prune(options).await?, &context.output);
+        return super::jobs::tell_queued(&context.house().await?.queue_prune(options).await?, &context.output);
     }
     let report =
-        watched(&context.output, watch.progress(), async { Ok(context.open().await?.prune(options, watch.progress()).await?) })
+        watched(&context.output, watch.progress(), async { Ok(context.house().await?.prune(options, watch.progress()).await?) })
             .await?;
     drop(watch);
     context.output.result(&report, || describe(&report, asked.orphans, &context.output))?;

@@ -18,7 +18,7 @@ pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> 
     let watch = context.bars.watch(PATIENCE);
     let reports = watched(&context.output, watch.progress(), async {
         let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
-        let store = record::onto(&context.open().await?, tape.as_deref());
+        let store = record::onto(&context.house().await?, tape.as_deref())?;
         let (options, progress) = (PushOptions { force: asked.force }, watch.progress());
         let reports = match asked.later {
             false => store.push(&asked.repo, &asked.files, options, progress).await,

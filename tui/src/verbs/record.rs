@@ -2,14 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use packhouse_host::{Error, RepoName, Store};
+use packhouse_host::{Error, RepoName};
 
 use crate::format::{bytes, shown, some};
+use crate::house::House;
 use crate::output::Output;
 
 /// The store, recording to `tape` if there is to be one.
-pub(super) fn onto(store: &Store, tape: Option<&Path>) -> Store {
-    tape.map_or_else(|| store.clone(), |tape| store.recording(tape))
+pub(super) fn onto(house: &House, tape: Option<&Path>) -> anyhow::Result<House> {
+    match (house, tape) {
+        (house, None) => Ok(house.clone()),
+        (House::Here(store), Some(tape)) => Ok(House::Here(store.recording(tape))),
+        (House::There(remote), Some(_)) => {
+            let words = format!("--record writes down a run where it runs, and that is {}; record there, without --remote", remote.place());
+            Err(Error::Usage(words).into())
+        }
+    }
 }
 
 /// Where the tape of a repo goes: `record` itself, or a file in it, when there are several or it is a folder.
@@ -24,8 +32,8 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
 }
 
 /// Tells of the tape, or that there is none.
-pub(super) fn tell(store: &Store, tape: Option<&Path>, output: &Output) {
-    let Some(tape) = tape else { return };
+pub(super) fn tell(house: &House, tape: Option<&Path>, output: &Output) {
+    let (Some(tape), House::Here(store)) = (tape, house) else { return };
     let file = shown(&tape.display().to_string());
     match store.recorded() {
         Some(recorded) => {

@@ -14,7 +14,7 @@ use crate::table::{Cell, Side, Table};
 
 /// Makes, lists or revokes.
 pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.open().await?;
+    let store = context.house().await?;
     let output = &context.output;
     match asked {
         Token::Create(asked) => {

@@ -17,7 +17,7 @@ pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit
     let watch = context.bars.watch(PATIENCE);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.open().await?;
+        let store = context.house().await?;
         let repos = match asked.repos.is_empty() {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => asked.repos,

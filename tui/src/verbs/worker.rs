@@ -18,7 +18,7 @@ use crate::style::Tone;
 pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Result<Exit> {
     // First of all: whoever asks while the store is being opened means it as well.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let store = context.open().await?;
+    let store = context.open("worker").await?;
     let options = WorkerOptions {
         name: asked.name.unwrap_or_else(own_name),
         concurrency: asked.concurrency.into(),

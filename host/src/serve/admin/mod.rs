@@ -1,12 +1,73 @@
-//! Stub.
-use super::house::Shared;
+//! The administration of a store from afar: every verb, under `/admin/v1`.
+//!
+//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Whoever asks must administer what they ask about;
+//! a token that reaches some repos sees those, and as if there were no others. Everything that a request says is looked at before it
+//! is believed ([`ask`]), and whatever is wrong is told as a [`ProblemBody`].
+
+mod ask;
+mod document;
+mod history;
+mod jobs;
+mod packs;
+mod policy;
+mod repos;
+mod runs;
+mod status;
+mod tokens;
+
 use axum::Router;
-#[derive(Debug, Default)]
-pub(super) struct Runs;
-impl Runs {
-    pub(super) fn stop_all(&self) {}
-    pub(super) async fn all_ended(&self) {}
-}
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+use super::house::Shared;
+use super::limits::BODY;
+use super::problem::Problem;
+
+pub(super) use runs::Runs;
+
+/// Where all of it is.
+const PREFIX: &str = "/admin/v1";
+
 pub(super) fn routes() -> Router<Shared> {
-    Router::new()
+    let (router, document) = all().split_for_parts();
+    let text = document::finished(document).to_json().expect("the document is made of strings and numbers");
+    let document = get(async move || {
+        let json = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, json)], text.clone())
+    });
+    router.route(&format!("{PREFIX}/openapi.json"), document).method_not_allowed_fallback(not_so)
+}
+
+fn all() -> OpenApiRouter<Shared> {
+    // Packs have a limit of their own.
+    let push = routes!(packs::push).layer(DefaultBodyLimit::disable());
+    let rest = OpenApiRouter::new()
+        .routes(routes!(status::status))
+        .routes(routes!(status::changes))
+        .routes(routes!(repos::list, repos::create))
+        .routes(routes!(repos::show, repos::delete))
+        .routes(routes!(repos::summary))
+        .routes(routes!(repos::detail))
+        .routes(routes!(packs::fetch))
+        .merge(runs::routes())
+        .routes(routes!(history::list))
+        .routes(routes!(jobs::list, jobs::ask))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(policy::show, policy::set, policy::unset))
+        .routes(routes!(policy::check))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .layer(DefaultBodyLimit::max(BODY));
+    OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, rest.routes(push))
+}
+
+/// Answers a method that a path does not have.
+async fn not_so() -> impl IntoResponse {
+    Problem { class: crate::Class::Usage, ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is not done that way here") }
 }

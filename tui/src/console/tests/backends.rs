@@ -1,15 +1,20 @@
-//! What every backend of the console keeps to, asked of each: the store on this machine, and the demo store.
+//! What every backend of the console keeps to, asked of each: the store on this machine, the same behind a server, and the demo store.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
 use packhouse_host::sample::{HistoryOptions, write_history};
-use packhouse_host::{GcQuery, Progress, PushOptions, RepoName, Store, StoreOptions, Visibility};
+use packhouse_host::serve::{Limits, ServeOptions, Server};
+use packhouse_host::worker::Stop;
+use packhouse_host::{GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions, Visibility};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::console::backend::{Backend, Control, FailureKind};
+use crate::console::backend::{Backend, Control, FailureKind, LineState};
 use crate::console::demo::Demo;
 use crate::console::embedded::Embedded;
+use crate::console::remote::Afar;
 
 /// A store in which `worn` and `torn` have several packs each, and a way to push something more to a repo.
 trait Place {
@@ -237,6 +242,56 @@ impl Place for OnDisk {
     }
 }
 
+/// The same store behind a server of this process.
+struct Served {
+    disk: OnDisk,
+    backend: Afar,
+    stop: Stop,
+    serving: JoinHandle<packhouse_host::Result<()>>,
+}
+
+impl Served {
+    async fn new() -> Served {
+        let disk = OnDisk::new().await;
+        let options = ServeOptions {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            insecure_loopback: true,
+            workers: 0,
+            limits: Limits { rate: 0, ..Limits::default() },
+            ..ServeOptions::default()
+        };
+        let server = Server::bind(disk.store.clone(), options).await.unwrap();
+        let remote = Remote::new(RemoteOptions { patience: None, ..RemoteOptions::of(server.url()) }).unwrap();
+        let stop = Stop::default();
+        let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
+        Served { disk, backend: Afar::new(remote), stop, serving }
+    }
+}
+
+impl Place for Served {
+    type Backend = Afar;
+
+    fn backend(&self) -> &Afar {
+        &self.backend
+    }
+
+    fn worn(&self) -> RepoName {
+        self.disk.worn()
+    }
+
+    fn torn(&self) -> RepoName {
+        self.disk.torn()
+    }
+
+    async fn push(&self, repo: &RepoName) {
+        self.disk.push(repo).await;
+    }
+
+    async fn tear(&self) {
+        self.disk.tear().await;
+    }
+}
+
 /// The store that is made up.
 struct MadeUp(Demo);
 
@@ -273,4 +328,19 @@ async fn the_demo_store() {
 #[tokio::test]
 async fn the_store_on_this_machine() {
     the_whole_suite(&OnDisk::new().await).await;
+}
+
+#[tokio::test]
+async fn the_store_behind_a_server() {
+    let served = Served::new().await;
+    the_whole_suite(&served).await;
+    let mut line = served.backend.line().unwrap();
+    assert_eq!(line.borrow().state, LineState::Up);
+    assert!(line.borrow().latency.is_some() && line.borrow().heard_at.is_some());
+
+    served.stop.ask();
+    served.serving.await.unwrap().unwrap();
+    let failure = served.backend.summary(&served.disk.worn()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unreachable);
+    assert!(line.borrow_and_update().down_since().is_some(), "the line is told of before the verb fails");
 }

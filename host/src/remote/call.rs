@@ -1,0 +1,223 @@
+//! One question to a server, and its answer: the client, the token, and what errors mean.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use url::Url;
+
+use super::line::{Line, Lineman};
+use crate::error::{Class, Error, Result};
+use crate::world::World;
+
+/// How long a server may take to be there at all.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long one that is there may take to answer what it answers at once, or after the 20 seconds of a long poll.
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// Asks a server.
+pub(super) struct Caller {
+    client: Client,
+    base: String,
+    token: Option<HeaderValue>,
+    line: Lineman,
+    world: Arc<dyn World>,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The server says so.
+    Refused(StatusCode, Error),
+    /// It could not be asked, or its answer did not come whole.
+    Broken {
+        /// Whether it was not even connected to: then it has not heard the question.
+        unheard: bool,
+        error: Error,
+    },
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Error {
+        match failed {
+            Failed::Refused(_, error) | Failed::Broken { error, .. } => error,
+        }
+    }
+}
+
+pub(super) type Answer<T> = std::result::Result<T, Failed>;
+
+/// What a server answers where something is wrong.
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+    class: String,
+}
+
+impl Caller {
+    pub(super) fn new(base: Url, token: Option<String>, world: Arc<dyn World>) -> Result<Caller> {
+        // Whoever else was first has the same need: one for the process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let token = token.map(|token| {
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|_| Error::Usage("the token has characters that none has; look at PACKHOUSE_TOKEN".into()))?;
+            value.set_sensitive(true);
+            Ok::<_, Error>(value)
+        });
+        let client = Client::builder()
+            .user_agent(concat!("packhouse/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .tcp_keepalive(Duration::from_secs(30))
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error))))?;
+        let base = base.as_str().trim_end_matches('/').to_owned();
+        Ok(Caller { client, base, token: token.transpose()?, line: Lineman::new(), world })
+    }
+
+    /// The server.
+    pub(super) fn place(&self) -> &str {
+        &self.base
+    }
+
+    pub(super) fn line(&self) -> watch::Receiver<Line> {
+        self.line.watch()
+    }
+
+    /// The server was heard, in the middle of an answer.
+    pub(super) fn heard(&self) {
+        self.line.heard(self.world.now(), None);
+    }
+
+    /// A question about the administration.
+    pub(super) fn admin(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}/admin/v1/{path}", self.base));
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, token.clone()),
+            None => request,
+        }
+    }
+
+    /// A question to whoever a URL names, without the token.
+    pub(super) fn stranger(&self, url: &str) -> RequestBuilder {
+        self.client.get(url)
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Answer<T> {
+        self.json(self.admin(Method::GET, path).query(query).timeout(ANSWER)).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Answer<T> {
+        self.json(self.admin(Method::POST, path).json(body)).await
+    }
+
+    pub(super) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &(impl Serialize + Sync),
+    ) -> Answer<T> {
+        self.json(self.admin(Method::PUT, path).query(query).json(body).timeout(ANSWER)).await
+    }
+
+    pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Answer<T> {
+        self.json(self.admin(Method::DELETE, path).query(query).timeout(ANSWER)).await
+    }
+
+    /// What a path beside the administration answers.
+    pub(super) async fn text(&self, path: &str) -> Result<String> {
+        let mut request = self.client.get(format!("{}/{path}", self.base)).timeout(ANSWER);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
+        let response = self.send(request).await?;
+        response.text().await.map_err(|error| self.broken(&error).into())
+    }
+
+    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Answer<T> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.broken(&error))?;
+        self.read(status, &body)
+    }
+
+    /// Reads what a server has written; another version may write something else.
+    pub(super) fn read<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Answer<T> {
+        serde_json::from_slice(body).map_err(|error| {
+            let message = format!(
+                "{} answers something that this packhouse does not understand ({error}); is it a packhouse, and of this version? `packhouse doctor` tells",
+                self.base
+            );
+            Failed::Refused(status, Error::Remote { class: Class::Refused, message })
+        })
+    }
+
+    /// Asks. The answer is one of success; its body is yet to come.
+    pub(super) async fn send(&self, request: RequestBuilder) -> Answer<Response> {
+        let begun = Instant::now();
+        let response = request.send().await.map_err(|error| self.broken(&error))?;
+        self.line.heard(self.world.now(), Some(begun.elapsed()));
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        // Where it says nothing in our words, something stands before it, or it is none of ours.
+        let body = response.bytes().await.unwrap_or_default();
+        let error = match serde_json::from_slice::<Problem>(&body) {
+            Ok(Problem { detail, class }) => Error::Remote { class: Class::named(&class), message: detail },
+            Err(_) => Error::Remote { class: Class::Refused, message: self.strange(status) },
+        };
+        Err(Failed::Refused(status, error))
+    }
+
+    fn strange(&self, status: StatusCode) -> String {
+        let why = match status {
+            status if status.is_redirection() => "it sends elsewhere, and a token is sent nowhere but where it was meant to; name that URL",
+            StatusCode::NOT_FOUND => "is it the URL of a packhouse serve?",
+            _ => "what stands before the server may say more in its log",
+        };
+        format!("{} answers {status}: {why}", self.base)
+    }
+
+    /// The line is down, or was in the middle of an answer.
+    pub(super) fn broken(&self, error: &reqwest::Error) -> Failed {
+        let reason = causes(error);
+        self.line.lost(self.world.now(), &reason);
+        let unheard = error.is_connect() || error.is_builder();
+        Failed::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
+    }
+
+    /// The server has been silent for too long.
+    pub(super) fn silent(&self, reason: &str) -> Failed {
+        self.line.lost(self.world.now(), reason);
+        Failed::Broken { unheard: false, error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() } }
+    }
+}
+
+/// An error's causes, the innermost first said; without the URL, which may carry a signature.
+fn causes(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let words = innermost.to_string();
+    let what = match error {
+        error if error.is_timeout() => "it took too long",
+        error if error.is_connect() => "no connection",
+        _ => "the answer did not come whole",
+    };
+    if error.is_timeout() { what.to_owned() } else { format!("{what}: {words}") }
+}

@@ -1,0 +1,162 @@
+//! A pack from where a fetch says it is, to a file: whole, or not at all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_RANGE, IF_RANGE, RANGE};
+use reqwest::{Response, StatusCode};
+use tokio::fs::{File, rename};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use super::Remote;
+use super::call::{Answer, Failed};
+use crate::error::{Class, Error, Result};
+use crate::files::key_of;
+use crate::names::RepoName;
+use crate::progress::{Phase, Progress};
+use crate::report::FetchReport;
+
+/// Pause before a download that broke off goes on.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a server may be silent in the middle of a pack.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Removes what was written when nothing came of it.
+struct Temporary(Option<PathBuf>);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Writes the pack beside `output`, checks it, and puts it there. Goes on where it broke off, for as long as the server is there now and then.
+pub(super) async fn download(
+    remote: &Remote,
+    repo: &RepoName,
+    report: &FetchReport,
+    output: &Path,
+    progress: &Progress,
+) -> Result<()> {
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let path = folder.join(format!(".packhouse-{}", hex::encode(remote.world.draw())));
+    let failing = |error| Error::io("writing", output)(error);
+    let file = std::fs::File::create_new(&path).map_err(failing)?;
+    let mut temporary = Temporary(Some(path.clone()));
+    let mut getting = Getting { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
+    getting.whole().await?;
+    getting.file.sync_all().await.map_err(failing)?;
+    // What came is what was promised: whoever sent it proves nothing, the bytes do.
+    let readable = std::fs::File::open(&path).map_err(failing)?;
+    let key = crate::store::blocking(move || key_of(&readable).map_err(|e| Error::io("reading", path)(e))).await?;
+    if key != report.mpack_key {
+        let message = format!("what came is no pack {}: its SHA-256 is {key}; nothing was written to {}", report.mpack_key, output.display());
+        return Err(Error::Remote { class: Class::Damage, message });
+    }
+    if let Some(path) = &temporary.0 {
+        rename(path, output).await.map_err(failing)?;
+    }
+    temporary.0 = None;
+    Ok(())
+}
+
+struct Getting<'a> {
+    remote: &'a Remote,
+    repo: &'a RepoName,
+    report: &'a FetchReport,
+    file: File,
+    done: u64,
+    output: &'a Path,
+    progress: &'a Progress,
+}
+
+impl Getting<'_> {
+    async fn whole(&mut self) -> Result<()> {
+        let mut last = Instant::now();
+        loop {
+            let before = self.done;
+            let failed = match self.some().await {
+                Ok(()) => return Ok(()),
+                Err(Ended::Stopped(error)) => return Err(error),
+                Err(Ended::Broke(failed)) => failed,
+            };
+            if self.done > before {
+                last = Instant::now();
+            }
+            let lasting = match &failed {
+                Failed::Refused(status, _) => !status.is_server_error(),
+                Failed::Broken { .. } => false,
+            };
+            if lasting || self.remote.patience.is_some_and(|patience| last.elapsed() >= patience) {
+                return Err(failed.into());
+            }
+            self.tell()?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Takes as much as comes.
+    async fn some(&mut self) -> std::result::Result<(), Ended> {
+        let caller = &self.remote.caller;
+        let mut response = self.ask().await.map_err(Ended::Broke)?;
+        let from = self.done;
+        // Only what begins where this ends goes on; anything else is the whole once more.
+        if from > 0 && !(response.status() == StatusCode::PARTIAL_CONTENT && begins_at(&response, from)) {
+            self.begin_anew().await.map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+        }
+        loop {
+            let piece = match tokio::time::timeout(SILENCE, response.chunk()).await {
+                Ok(piece) => piece.map_err(|error| Ended::Broke(caller.broken(&error)))?,
+                Err(_) => return Err(Ended::Broke(caller.silent("it fell silent in the middle of a pack"))),
+            };
+            let Some(piece) = piece else { break };
+            self.file.write_all(&piece).await.map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+            self.done += piece.len() as u64;
+            self.tell().map_err(Ended::Stopped)?;
+        }
+        self.file.flush().await.map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+        match self.done < self.report.bytes {
+            true => Err(Ended::Broke(caller.silent("a pack broke off"))),
+            false => Ok(()),
+        }
+    }
+
+    async fn ask(&self) -> Answer<Response> {
+        let caller = &self.remote.caller;
+        let mut request = caller.stranger(&self.report.mpack_url);
+        if self.done > 0 {
+            request = request.header(RANGE, format!("bytes={}-", self.done));
+            // Ours have the key as their tag; those of a bucket have another, and don't change.
+            if self.report.mpack_url.starts_with(caller.place()) {
+                request = request.header(IF_RANGE, format!("\"{}\"", self.report.mpack_key.hex()));
+            }
+        }
+        caller.send(request).await
+    }
+
+    async fn begin_anew(&mut self) -> io::Result<()> {
+        self.done = 0;
+        self.file.set_len(0).await?;
+        self.file.rewind().await.map(drop)
+    }
+
+    fn tell(&self) -> Result<()> {
+        self.progress.at(&self.repo.to_string(), Phase::Receive, self.done, self.report.bytes)
+    }
+}
+
+enum Ended {
+    /// It can be gone on with.
+    Broke(Failed),
+    Stopped(Error),
+}
+
+fn begins_at(response: &Response, from: u64) -> bool {
+    let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    range.and_then(|range| range.strip_prefix("bytes ")).is_some_and(|range| range.starts_with(&format!("{from}-")))
+}

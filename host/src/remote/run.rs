@@ -1,0 +1,194 @@
+//! Runs: begun under an id of ours, listened to until they end, through breaks of the line and restarts of the server.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::Remote;
+use super::call::{Answer, Failed};
+use super::sse::{Event, Events};
+use crate::error::{Class, Error, Result};
+use crate::progress::{self, Phase, Progress};
+use crate::report::{RunAsked, RunFailed, RunReport, RunState, Step};
+
+/// First pause before the server is asked again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a server may be silent that gives a sign of life every 10 seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks whether somebody has asked to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long whoever asks to stop waits for a server that is away.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// How long a request may take that is answered at once.
+const ANSWER: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+struct Done {
+    report: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Undone {
+    problem: RunFailed,
+}
+
+/// A run, as its client sees it.
+struct Run<'a> {
+    remote: &'a Remote,
+    id: String,
+    asked: &'a RunAsked,
+    progress: &'a Progress,
+    /// The number of the last event that was heard.
+    last: u64,
+    /// Whether the server knows that it should stop.
+    stopping: bool,
+    heard_at: Instant,
+    pause: Duration,
+}
+
+/// Does it there, and tells of it here.
+pub(super) async fn run<T: DeserializeOwned>(remote: &Remote, asked: &RunAsked, progress: &Progress) -> Result<T> {
+    let id = hex::encode(remote.world.draw());
+    let mut run =
+        Run { remote, id, asked, progress, last: 0, stopping: false, heard_at: Instant::now(), pause: FIRST_PAUSE };
+    match run.begin().await {
+        Ok(()) => {}
+        // Nobody has heard of it: then it is not begun.
+        Err(Failed::Broken { unheard: true, error }) => return Err(error),
+        Err(failed) => run.again(failed).await?,
+    }
+    let ended = loop {
+        match run.listen().await {
+            Ok(Some(ended)) => break ended,
+            // The server closes the line when it stops.
+            Ok(None) => run.wait().await?,
+            // It was started again, and knows nothing of it.
+            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => return Err(Error::Cancelled),
+            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) => match run.begin().await {
+                Ok(()) => run.last = 0,
+                Err(failed) => run.again(failed).await?,
+            },
+            Err(failed) => run.again(failed).await?,
+        }
+    };
+    run.read(&ended)
+}
+
+impl Run<'_> {
+    fn path(&self) -> String {
+        format!("runs/{}", self.id)
+    }
+
+    async fn begin(&mut self) -> Answer<()> {
+        let caller = &self.remote.caller;
+        let _: RunReport = caller.json(caller.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER)).await?;
+        self.heard();
+        Ok(())
+    }
+
+    fn heard(&mut self) {
+        self.heard_at = Instant::now();
+        self.pause = FIRST_PAUSE;
+    }
+
+    /// Waits before the next try, if there is to be one.
+    async fn again(&mut self, failed: Failed) -> Result<()> {
+        match &failed {
+            // It is busy, or something before it finds it away.
+            Failed::Refused(status, _) if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {}
+            Failed::Refused(..) => return Err(failed.into()),
+            Failed::Broken { .. } => {}
+        }
+        let away = self.heard_at.elapsed();
+        let impatient = self.remote.patience.is_some_and(|patience| away >= patience);
+        if impatient || (self.progress.is_cancelled() && away >= LEAVING) {
+            return Err(failed.into());
+        }
+        tracing::debug!(run = self.id, "asking again in {:?}: {failed:?}", self.pause);
+        self.wait().await
+    }
+
+    async fn wait(&mut self) -> Result<()> {
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+
+    /// Listens until the run has ended, or the server closes the line.
+    async fn listen(&mut self) -> Answer<Option<Event>> {
+        let caller = self.remote.caller.clone();
+        let request = caller.admin(Method::GET, &format!("{}/events", self.path())).header("last-event-id", self.last);
+        let mut response = match tokio::time::timeout(ANSWER, caller.send(request)).await {
+            Ok(response) => response?,
+            Err(_) => return Err(caller.silent("it does not answer")),
+        };
+        self.heard();
+        let mut events = Events::default();
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                piece = response.chunk() => match piece.map_err(|error| caller.broken(&error))? {
+                    None => return Ok(None),
+                    Some(piece) => {
+                        self.heard();
+                        caller.heard();
+                        for event in events.take(&piece) {
+                            if let Some(ended) = self.told(event) {
+                                return Ok(Some(ended));
+                            }
+                        }
+                    }
+                },
+                _ = look.tick() => {
+                    if self.heard_at.elapsed() > SILENCE {
+                        return Err(caller.silent("it has been silent for half a minute"));
+                    }
+                    if self.progress.is_cancelled() && !self.stopping {
+                        let request = caller.admin(Method::DELETE, &self.path()).timeout(ANSWER);
+                        let _: RunReport = caller.json(request).await?;
+                        self.stopping = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes an event. Gives the one that ends the run.
+    fn told(&mut self, event: Event) -> Option<Event> {
+        self.last = event.id.unwrap_or(self.last);
+        if event.name != "progress" {
+            return matches!(event.name.as_str(), "done" | "failed").then_some(event);
+        }
+        if let Ok(Step { repo, phase, done, total }) = serde_json::from_str(&event.data)
+            && let Some(phase) = Phase::labelled(&phase)
+        {
+            self.progress.tell(progress::Event { repo, phase, done, total });
+        }
+        None
+    }
+
+    /// What the verb has answered.
+    fn read<T: DeserializeOwned>(&self, ended: &Event) -> Result<T> {
+        let caller = &self.remote.caller;
+        if ended.name == "done" {
+            let Done { report } = caller.read(StatusCode::OK, ended.data.as_bytes())?;
+            return Ok(caller.read(StatusCode::OK, report.get().as_bytes())?);
+        }
+        let Undone { problem } = caller.read(StatusCode::OK, ended.data.as_bytes())?;
+        Err(match problem.state {
+            RunState::Cancelled => Error::Cancelled,
+            _ => Error::Remote { class: Class::named(&problem.class), message: problem.detail },
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! What is said between a server and those who administer it from afar, besides the reports of the verbs.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::{GcEntry, GcRecord, JobReport, Moment, PackReport, RepoReport, RepoSummary};
+use crate::names::{RepoName, Visibility};
+
+/// Which store a server serves, and how it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatusReport {
+    /// Version of packhouse.
+    pub version: String,
+    /// Digest of the component that plans.
+    pub component: String,
+    /// Where the catalog is. Told to those who administer all of the store.
+    pub catalog: Option<String>,
+    /// Where the packs are. Told to the same.
+    pub vault: Option<String>,
+    /// Bytes that can still be written to the local disk.
+    pub free_bytes: u64,
+    /// What the server found in staging when it began, if it found something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swept: Option<SweptReport>,
+}
+
+/// Files in staging that no push or consolidation came to own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SweptReport {
+    /// Files that nobody was making any more, and that were removed.
+    pub removed: u64,
+    /// Those that somebody still makes.
+    pub in_use: u64,
+}
+
+/// A page of repos.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepoPage<T> {
+    /// The repos.
+    pub repos: Vec<T>,
+    /// What to give as `after` for the next page, sorted by name; as `offset`, sorted by anything else. None: there are no more.
+    pub next: Option<String>,
+}
+
+/// A repo to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRepo {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Who may read it.
+    #[serde(default = "public")]
+    pub visibility: Visibility,
+}
+
+const fn public() -> Visibility {
+    Visibility::Public
+}
+
+/// One repo, with all that there is to tell of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Detail {
+    /// The repo.
+    pub report: RepoReport,
+    /// Its line in the list.
+    pub summary: RepoSummary,
+    /// Its packs: those on shelves first, then those that only wait for deletion.
+    pub packs: Vec<PackReport>,
+    /// What became of it, oldest first.
+    pub timeline: Vec<Moment>,
+    /// Its consolidations, newest first.
+    pub history: Vec<GcRecord>,
+}
+
+/// What to fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchAsked {
+    /// Commit ids; empty: every branch head.
+    #[serde(default)]
+    pub want: Vec<String>,
+    /// Commit ids that the client has; unknown ones are ignored.
+    #[serde(default)]
+    pub have: Vec<String>,
+    /// How long the URL is good, in seconds: a week at most.
+    #[serde(default = "an_hour")]
+    #[schema(minimum = 1, maximum = 604800)]
+    pub ttl_seconds: u64,
+}
+
+const fn an_hour() -> u64 {
+    3600
+}
+
+/// Consolidations that ended, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryPage {
+    /// The consolidations.
+    pub entries: Vec<GcEntry>,
+    /// What to give as `before` for the next page. None: there are no more.
+    pub next: Option<i64>,
+}
+
+/// Jobs, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<JobReport>,
+    /// What to give as `before` for the next page. None: there are no more.
+    pub next: Option<i64>,
+}
+
+/// A number that is another one when anything of the store may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Changes {
+    /// The number. Those of two starts of a server don't compare, and differ.
+    pub stamp: u64,
+}
+
+/// Work for a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", deny_unknown_fields)]
+pub enum JobAsked {
+    /// Consolidates a repo.
+    #[serde(rename = "mpack.gc")]
+    Gc {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(maximum = 9007199254740991u64)]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Reads and hashes everything of a repo.
+    #[serde(rename = "mpack.verify")]
+    Verify {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+    },
+    /// Deletes what nobody needs any more.
+    #[serde(rename = "mpack.prune")]
+    Prune {
+        /// How long ago a pack must have been replaced, in seconds.
+        #[serde(default = "grace")]
+        #[schema(maximum = 9007199254740991u64)]
+        grace_seconds: u64,
+        /// Whether packs that no repo knows go as well.
+        #[serde(default)]
+        orphans: bool,
+    },
+}
+
+/// A day longer than a fetch's URL can be good.
+const fn grace() -> u64 {
+    8 * 24 * 3600
+}
+
+/// Which policies to hold repos against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyAsked {
+    /// One repo; none: all with more than one pack.
+    #[serde(default)]
+    pub repo: Option<RepoName>,
+    /// Whether to ask for the consolidations that are due.
+    #[serde(default)]
+    pub queue: bool,
+}
+
+/// Work that a server does itself, at once, and tells of while it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum RunAsked {
+    /// Tells what a consolidation would do, and changes nothing.
+    Plan {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(maximum = 9007199254740991u64)]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Consolidates a repo.
+    Gc {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+        /// The plan that somebody has looked at: exactly that is done, or nothing. `nothing` is the digest of a plan that has nothing to do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(pattern = "^(nothing|sha256:[0-9a-f]{64})$")]
+        plan_digest: Option<String>,
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(maximum = 9007199254740991u64)]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Reads and hashes everything of a repo.
+    Verify {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+    },
+    /// Deletes what nobody needs any more.
+    Prune {
+        /// How long ago a pack must have been replaced, in seconds.
+        #[serde(default = "grace")]
+        #[schema(maximum = 9007199254740991u64)]
+        grace_seconds: u64,
+        /// Whether packs that no repo knows go as well.
+        #[serde(default)]
+        orphans: bool,
+        /// Only says what would be deleted.
+        #[serde(default)]
+        dry_run: bool,
+    },
+}
+
+impl RunAsked {
+    /// What [`RunAsked::Gc`] calls the plan of a repo that has nothing to do.
+    pub const NOTHING: &str = "nothing";
+
+    /// What sort of work it is, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            RunAsked::Plan { .. } => "plan",
+            RunAsked::Gc { .. } => "gc",
+            RunAsked::Verify { .. } => "verify",
+            RunAsked::Prune { .. } => "prune",
+        }
+    }
+
+    /// The repo that it is about; none: the whole store.
+    pub const fn repo(&self) -> Option<&RepoName> {
+        match self {
+            RunAsked::Plan { repo, .. } | RunAsked::Gc { repo, .. } | RunAsked::Verify { repo } => Some(repo),
+            RunAsked::Prune { .. } => None,
+        }
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It is being done, or waits until there is room for it.
+    Running,
+    /// It did what it should.
+    Done,
+    /// It failed, and changed nothing.
+    Failed,
+    /// Somebody asked it to stop.
+    Cancelled,
+}
+
+/// A run.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunReport {
+    /// What its client calls it: 32 hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    pub id: String,
+    /// What sort of work it is: plan, gc, verify or prune.
+    pub kind: String,
+    /// The repo that it is about; none: the whole store.
+    pub repo: Option<RepoName>,
+    /// How far it is.
+    pub state: RunState,
+    /// When it was asked for.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The number of the last thing that was told of it.
+    pub seq: u64,
+    /// What the verb answered: a GcReport, a VerifyReport or a PruneReport.
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<Box<RawValue>>,
+    /// Why it failed.
+    pub problem: Option<RunFailed>,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunFailed {
+    /// How it ended: failed, or cancelled.
+    pub state: RunState,
+    /// What went wrong, where, and the way out.
+    pub detail: String,
+    /// What it means: `usage`, `refused`, `conflict` (safe to try again) or `damage`.
+    pub class: String,
+}
+
+/// A step of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    /// `OWNER/SLUG`, or what it is about else.
+    pub repo: String,
+    /// What is being done, in a word; `queued`: it waits until there is room for it.
+    pub phase: String,
+    /// Bytes done in this phase.
+    pub done: u64,
+    /// Bytes of this phase in all; 0 where it is not known or not counted.
+    pub total: u64,
+}
+
+/// What is told of a run, as the data of an event. Its name is the event's.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RunEvent {
+    /// `progress`.
+    Progress(Step),
+    /// `done`: what the verb answered.
+    Done {
+        /// A GcReport, a VerifyReport or a PruneReport.
+        #[schema(value_type = Object)]
+        report: Box<RawValue>,
+    },
+    /// `failed`.
+    Failed {
+        /// Why.
+        problem: RunFailed,
+    },
+}

@@ -1,0 +1,151 @@
+//! What a request brings: its path, its query, its body, and the right to ask. Whatever is wrong with one of them is a problem in words.
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::super::guard::repo_for;
+use super::super::house::House;
+use super::super::problem::{Answer, Problem};
+use crate::access::{Caller, Scope};
+use crate::error::Class;
+use crate::names::RepoName;
+
+/// Most that a page lists.
+pub(super) const PAGE: u32 = 1000;
+
+/// Numbers in queries are at most that: what JavaScript counts exactly.
+pub(super) const MOST: i64 = (1 << 53) - 1;
+
+/// What is wrong with a request, as axum tells it.
+fn off(status: StatusCode, words: String) -> Problem {
+    Problem { class: Class::Usage, ..Problem::new(status, words) }
+}
+
+/// The body, in JSON.
+pub(super) struct Given<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Answer<Self> {
+        match Json::from_request(request, state).await {
+            Ok(Json(value)) => Ok(Given(value)),
+            Err(rejection) => Err(off(rejection.status(), rejection.body_text())),
+        }
+    }
+}
+
+/// The query.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Asked(value)),
+            Err(rejection) => Err(off(rejection.status(), rejection.body_text())),
+        }
+    }
+}
+
+/// The variable parts of the path.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Named(value)),
+            Err(rejection) => Err(off(rejection.status(), rejection.body_text())),
+        }
+    }
+}
+
+/// The repo that a path names, if its caller administers it.
+pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(String, String)) -> Answer<RepoName> {
+    repo_for(house, caller, owner, slug, Scope::Admin).await
+}
+
+/// A repo that a query or a body names, if its caller administers it.
+pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<()> {
+    repo_for(house, caller, repo.owner(), repo.slug(), Scope::Admin).await.map(drop)
+}
+
+/// The repo that a query may name; without one, its caller must administer something. What they may not see is then left out.
+pub(super) async fn perhaps_administered(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<()> {
+    match repo {
+        Some(repo) => administered(house, caller, repo).await,
+        None => administers_some(caller),
+    }
+}
+
+/// Whether its caller administers all of the store.
+pub(super) fn administers_all(caller: &Caller) -> Answer<()> {
+    match caller.may_everywhere(Scope::Admin) {
+        true => Ok(()),
+        false => Err(not_allowed(caller, "this is about the whole store, and takes a token with scope admin for all repos (*)")),
+    }
+}
+
+/// Whether its caller administers some repo.
+pub(super) fn administers_some(caller: &Caller) -> Answer<()> {
+    match caller {
+        Caller::Bearer { scope: Scope::Admin, .. } | Caller::Trusted => Ok(()),
+        _ => Err(not_allowed(caller, "to administer takes a token with scope admin")),
+    }
+}
+
+/// Whether its caller may make that repo.
+pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> Answer<()> {
+    match caller.may(Scope::Admin, repo) {
+        true => Ok(()),
+        false => Err(not_allowed(caller, "to make this repo takes a token with scope admin that reaches it")),
+    }
+}
+
+fn not_allowed(caller: &Caller, words: &str) -> Problem {
+    match caller {
+        Caller::Anyone => Problem::unauthorized(format!("{words}; give one: Authorization: Bearer TOKEN")),
+        _ => Problem::new(StatusCode::FORBIDDEN, words),
+    }
+}
+
+/// How many to list.
+pub(super) fn limit(given: Option<u32>, else_: u32) -> Answer<u32> {
+    match given.unwrap_or(else_) {
+        limit @ 1..=PAGE => Ok(limit),
+        other => Err(Problem::malformed(format!("limit is {other}: 1 to {PAGE} are expected"))),
+    }
+}
+
+/// A number before which to list.
+pub(super) fn before(given: Option<i64>) -> Answer<Option<i64>> {
+    match given {
+        Some(other) if !(0..=MOST).contains(&other) => {
+            Err(Problem::malformed(format!("before is {other}: 0 to {MOST} are expected")))
+        }
+        given => Ok(given),
+    }
+}
+
+/// A number of seconds, or of packs: more than that is a mistake, or an attack.
+pub(super) fn count(what: &str, given: Option<u64>) -> Answer<Option<u64>> {
+    match given {
+        Some(other) if other > MOST as u64 => Err(Problem::malformed(format!("{what} is {other}: at most {MOST} is expected"))),
+        given => Ok(given),
+    }
+}
+
+/// A text to look for.
+pub(super) fn text(given: Option<String>) -> Answer<String> {
+    let text = given.unwrap_or_default();
+    match text.chars().count() > 200 || text.chars().any(|c| c < ' ') {
+        true => Err(Problem::malformed("a text to look for has at most 200 characters, and no control characters")),
+        false => Ok(text),
+    }
+}

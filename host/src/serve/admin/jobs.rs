@@ -1,0 +1,151 @@
+//! Jobs: listed, asked for, tried again, taken back.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::super::house::{House, Shared};
+use super::super::problem::Answer;
+use super::ask::{Asked, Given, MOST, Named, administered, administers_all, before, count, limit, perhaps_administered};
+use crate::access::{Caller, Scope};
+use crate::error::Error;
+use crate::names::RepoName;
+use crate::report::{JobAsked, JobPage, JobReport, JobStatus, Queued};
+use crate::store::PruneOptions;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Of one repo; none: of all that its caller administers.
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    repo: Option<RepoName>,
+    /// That are so far.
+    #[param(inline)]
+    status: Option<JobStatus>,
+    /// Before the one with this number.
+    #[param(minimum = 0, maximum = 9007199254740991i64)]
+    before: Option<i64>,
+    /// At most so many; 50 when nobody says.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// Lists jobs, newest first.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(Which),
+    responses((status = 200, description = "A page of jobs", body = JobPage)))]
+pub(super) async fn list(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Asked(which): Asked<Which>,
+) -> Answer<Json<JobPage>> {
+    let limit = limit(which.limit, 50)?;
+    let mut before = before(which.before)?;
+    perhaps_administered(&house, &caller, which.repo.as_ref()).await?;
+    let mut jobs: Vec<JobReport> = Vec::new();
+    loop {
+        let page = house.store.jobs(which.repo.as_ref(), which.status, before, limit).await?;
+        let last = page.len() < limit as usize;
+        before = page.last().map(|job| job.id).or(before);
+        jobs.extend(page.into_iter().filter(|job| sees(&caller, job)));
+        if last || jobs.len() >= limit as usize {
+            let more = !last || jobs.len() > limit as usize;
+            jobs.truncate(limit as usize);
+            let next = jobs.last().filter(|_| more).map(|job| job.id);
+            return Ok(Json(JobPage { jobs, next }));
+        }
+    }
+}
+
+/// Jobs of a repo are its administrators' business, those of the store the store's.
+fn sees(caller: &Caller, job: &JobReport) -> bool {
+    match &job.repo {
+        Some(repo) => caller.may(Scope::Admin, repo),
+        None => caller.may_everywhere(Scope::Admin),
+    }
+}
+
+/// Asks a worker for something; the job that waits for the same already, if one does.
+#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobAsked,
+    responses((status = 202, description = "The job", body = Queued)))]
+pub(super) async fn ask(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Given(asked): Given<JobAsked>,
+) -> Answer<(StatusCode, Json<Queued>)> {
+    let store = &house.store;
+    let queued = match asked {
+        JobAsked::Gc { repo, expire_unreachable_seconds } => {
+            administered(&house, &caller, &repo).await?;
+            let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
+            store.queue_gc(&repo, age.map(Duration::from_secs)).await?
+        }
+        JobAsked::Verify { repo } => {
+            administered(&house, &caller, &repo).await?;
+            store.queue_verify(&repo).await?
+        }
+        JobAsked::Prune { grace_seconds, orphans } => {
+            administers_all(&caller)?;
+            count("grace_seconds", Some(grace_seconds))?;
+            store.queue_prune(PruneOptions { grace: Duration::from_secs(grace_seconds), orphans, dry_run: false }).await?
+        }
+    };
+    Ok((StatusCode::ACCEPTED, Json(queued)))
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
+pub(super) struct Job {
+    /// Its number.
+    #[param(minimum = 0, maximum = 9007199254740991i64)]
+    id: i64,
+}
+
+/// A job, if its caller may see it: of others nobody learns whether they are there.
+async fn job_of(house: &House, caller: &Caller, id: i64) -> Answer<JobReport> {
+    super::ask::administers_some(caller)?;
+    if !(0..=MOST).contains(&id) {
+        return Err(Error::UnknownJob(id).into());
+    }
+    let job = house.store.job(id).await?;
+    if sees(caller, &job) { Ok(job) } else { Err(Error::UnknownJob(id).into()) }
+}
+
+/// Tells of a job, and of what came of it.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(Job),
+    responses((status = 200, description = "The job", body = JobReport)))]
+pub(super) async fn show(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<i64>,
+) -> Answer<Json<JobReport>> {
+    Ok(Json(job_of(&house, &caller, id).await?))
+}
+
+/// Lets a job that failed or was cancelled begin anew.
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(Job),
+    responses((status = 200, description = "The job", body = JobReport)))]
+pub(super) async fn retry(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<i64>,
+) -> Answer<Json<JobReport>> {
+    let job = job_of(&house, &caller, id).await?;
+    Ok(Json(house.store.retry_job(job.id).await?))
+}
+
+/// Takes back a job that waits or runs.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(Job),
+    responses((status = 200, description = "The job", body = JobReport)))]
+pub(super) async fn cancel(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<i64>,
+) -> Answer<Json<JobReport>> {
+    let job = job_of(&house, &caller, id).await?;
+    Ok(Json(house.store.cancel_job(job.id).await?))
+}

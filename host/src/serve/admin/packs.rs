@@ -1,0 +1,149 @@
+//! Packs: pushed as the parts of a form, and fetched.
+
+use std::time::Duration;
+
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::body::{Allowance, receive};
+use super::super::house::Shared;
+use super::super::packs;
+use super::super::problem::{Answer, Problem};
+use super::ask::{Asked, Given, Named, repo_of};
+use super::repos::Place;
+use crate::access::Caller;
+use crate::error::{Class, Error};
+use crate::names::RepoName;
+use crate::progress::Progress;
+use crate::report::{FetchAsked, FetchReport, PushReport};
+use crate::store::{FetchRequest, PushOptions, Received};
+
+/// Packs of one push: each is held open until all have come, and a process may open about a thousand files.
+const PARTS: usize = 400;
+
+/// Longest that a URL may be good, in seconds: a week.
+const LONGEST: u64 = 7 * 24 * 3600;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct How {
+    /// Whether branches move even where the heads don't lead to each other.
+    #[serde(default)]
+    force: bool,
+    /// Whether indexing them is left to a worker.
+    #[serde(default, rename = "async")]
+    later: bool,
+}
+
+/// The form of a push.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the body, which is read as it comes")]
+pub(super) struct Packs {
+    /// Packs that a Muse client wrote, in order. Their file names are what reports call them.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    pack: Vec<Vec<u8>>,
+}
+
+/// Stores packs: all of them, or none.
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(Place, How),
+    request_body(content = Packs, content_type = "multipart/form-data"),
+    responses((status = 200, description = "What became of each", body = Vec<PushReport>),
+        (status = 408, description = "Nothing came for too long", body = super::super::problem::ProblemBody)))]
+pub(super) async fn push(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+    Asked(how): Asked<How>,
+    request: Request,
+) -> Answer<Json<Vec<PushReport>>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    let unread = |error: axum::extract::multipart::MultipartRejection| Problem {
+        class: Class::Usage,
+        ..Problem::new(error.status(), error.body_text())
+    };
+    let form = Multipart::from_request(request, &()).await.map_err(unread)?;
+    let received = received(&house, &repo, form).await?;
+    if received.is_empty() {
+        return Err(Problem::malformed("a push needs at least one pack: parts of a form, each with a file name"));
+    }
+    // What has come whole is dealt with, whether or not anybody waits for the answer.
+    let work = async move {
+        let (store, progress) = (&house.store, Progress::silent());
+        let options = PushOptions { force: how.force };
+        let _turn = house.turn(&repo).await;
+        match how.later {
+            false => store.push_received(&repo, received, options, None, &progress).await,
+            true => store.queue_received(&repo, received, options, &progress).await,
+        }
+    };
+    let reports = tokio::spawn(work).await.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(Error::Cancelled),
+    });
+    Ok(Json(reports?))
+}
+
+/// How long the rest of a refused body is listened to: whoever still writes hears nothing, and would take a closed line for a broken one.
+const POLITE: Duration = Duration::from_secs(10);
+
+/// Takes the parts of a form to staging, one after the other.
+async fn received(house: &Shared, repo: &RepoName, mut form: Multipart) -> Answer<Vec<Received>> {
+    let received = parts(house, repo, &mut form).await;
+    if received.is_err() {
+        let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
+        let _ = tokio::time::timeout(POLITE, rest).await;
+    }
+    received
+}
+
+async fn parts(house: &Shared, repo: &RepoName, form: &mut Multipart) -> Answer<Vec<Received>> {
+    let mut allowance = Allowance::new(&house.limits);
+    let mut received = Vec::new();
+    loop {
+        let next = tokio::time::timeout(house.limits.silence, form.next_field()).await;
+        let Some(part) = next.map_err(|_| silent(house))?.map_err(malformed)? else { return Ok(received) };
+        if received.len() == PARTS {
+            return Err(Problem::too_much(format!("a push has at most {PARTS} packs here; push the rest afterwards")));
+        }
+        let name = name_of(&part, received.len());
+        received.push(receive(house, repo, name, part, &mut allowance, &Progress::silent()).await?);
+    }
+}
+
+/// What reports call a part.
+fn name_of(part: &Field<'_>, number: usize) -> String {
+    part.file_name().filter(|name| !name.is_empty()).map_or_else(|| format!("pack {}", number + 1), str::to_owned)
+}
+
+fn silent(house: &Shared) -> Problem {
+    let seconds = house.limits.silence.as_secs();
+    Problem::new(StatusCode::REQUEST_TIMEOUT, format!("nothing came for {seconds} s in the middle of a body; nothing was stored"))
+}
+
+fn malformed(error: MultipartError) -> Problem {
+    Problem { class: Class::Usage, ..Problem::new(error.status(), error.body_text()) }
+}
+
+/// Answers where to get a pack that holds what is wanted and not had.
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(Place), request_body = FetchAsked,
+    responses((status = 200, description = "The pack", body = FetchReport)))]
+pub(super) async fn fetch(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+    headers: HeaderMap,
+    Given(asked): Given<FetchAsked>,
+) -> Answer<Json<FetchReport>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    if !(1..=LONGEST).contains(&asked.ttl_seconds) {
+        return Err(Problem::malformed(format!("ttl_seconds is {}: 1 to {LONGEST} are expected", asked.ttl_seconds)));
+    }
+    let ttl = Duration::from_secs(asked.ttl_seconds);
+    let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
+    let base = packs::base(&house, &headers);
+    Ok(Json(packs::fetch_report(&house, &base, &repo, &request).await?))
+}

@@ -1,0 +1,237 @@
+//! Repos: in pages, one by one, made and deleted.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::house::{House, Shared};
+use super::super::problem::Answer;
+use super::ask::{Asked, Given, MOST, Named, administers_some, limit, may_make, repo_of, text};
+use crate::access::{Caller, Scope};
+use crate::error::Error;
+use crate::names::RepoName;
+use crate::report::{DeleteReport, Detail, NewRepo, RepoPage, RepoReport, RepoSummary};
+
+/// Moments of a repo's timeline: more than a chart has columns.
+const MOMENTS: u32 = 500;
+
+/// Consolidations in a repo's history.
+const HISTORY: u32 = 50;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum View {
+    /// What can be told without reading a pack or a branch.
+    #[default]
+    Summary,
+    /// As one repo is told of.
+    Report,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sort {
+    #[default]
+    Name,
+    Packs,
+    Bytes,
+    Reclaimable,
+    Objects,
+    LastGc,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Order {
+    #[default]
+    Asc,
+    Desc,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// What is told of each.
+    #[serde(default)]
+    #[param(inline)]
+    view: View,
+    /// Those behind this one. Counts where they are sorted by name, ascending.
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    after: Option<RepoName>,
+    /// At most so many; 100 when nobody says.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// By what they are sorted; equal ones by name.
+    #[serde(default)]
+    #[param(inline)]
+    sort: Sort,
+    /// Whether the least comes first.
+    #[serde(default)]
+    #[param(inline)]
+    order: Order,
+    /// A part of their names, whatever the case of its letters.
+    #[param(max_length = 200, pattern = r"^[^\u0000-\u001f]*$")]
+    filter: Option<String>,
+    /// So many of them are passed over.
+    #[param(minimum = 0, maximum = 9007199254740991u64)]
+    offset: Option<u64>,
+}
+
+/// A repo, as it was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Line {
+    Summary(RepoSummary),
+    Report(RepoReport),
+}
+
+/// Lists repos.
+#[utoipa::path(get, path = "/repos", tag = "repos", params(Which),
+    responses((status = 200, description = "A page of repos", body = RepoPage<Line>)))]
+pub(super) async fn list(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Asked(which): Asked<Which>,
+) -> Answer<Json<RepoPage<Line>>> {
+    administers_some(&caller)?;
+    let limit = limit(which.limit, 100)?;
+    let offset = super::ask::count("offset", which.offset)?.unwrap_or(0).min(MOST as u64);
+    let filter = text(which.filter.clone())?.to_ascii_lowercase();
+    let by_name = which.sort == Sort::Name && which.order == Order::Asc;
+    let (page, next) = if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
+        // The catalog has them in this order.
+        let mut page = house.store.summaries(which.after.as_ref(), limit + 1).await?;
+        let more = page.len() > limit as usize;
+        page.truncate(limit as usize);
+        let next = page.last().filter(|_| more).map(|last| last.repo.to_string());
+        (page, next)
+    } else {
+        let mut all = house.store.every_summary().await?;
+        let behind = |repo: &RepoName| !by_name || which.after.as_ref().is_none_or(|after| repo > after);
+        let named = |repo: &RepoName| filter.is_empty() || repo.to_string().to_ascii_lowercase().contains(&filter);
+        all.retain(|repo| caller.may(Scope::Admin, &repo.repo) && behind(&repo.repo) && named(&repo.repo));
+        sort(&mut all, which.sort, which.order);
+        let end = offset.saturating_add(u64::from(limit));
+        let more = all.len() as u64 > end;
+        let page: Vec<RepoSummary> =
+            all.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(limit as usize).collect();
+        let next = match by_name && offset == 0 {
+            true => page.last().map(|last| last.repo.to_string()),
+            false => Some(end.to_string()),
+        };
+        (page, next.filter(|_| more))
+    };
+    Ok(Json(RepoPage { repos: viewed(&house, page, which.view).await?, next }))
+}
+
+fn sort(repos: &mut [RepoSummary], by: Sort, order: Order) {
+    let compare = |a: &RepoSummary, b: &RepoSummary| match by {
+        Sort::Name => a.repo.cmp(&b.repo),
+        Sort::Packs => a.packs.cmp(&b.packs),
+        Sort::Bytes => a.bytes.cmp(&b.bytes),
+        Sort::Reclaimable => a.reclaimable().cmp(&b.reclaimable()),
+        Sort::Objects => a.objects.cmp(&b.objects),
+        // One that never was is the longest ago.
+        Sort::LastGc => last_gc(a).cmp(&last_gc(b)),
+    };
+    repos.sort_by(|a, b| {
+        let compared = compare(a, b);
+        let directed = if order == Order::Desc { compared.reverse() } else { compared };
+        directed.then_with(|| a.repo.cmp(&b.repo))
+    });
+}
+
+fn last_gc(repo: &RepoSummary) -> Option<jiff::Timestamp> {
+    repo.last_gc.as_ref().map(|gc| gc.finished_at)
+}
+
+async fn viewed(house: &House, page: Vec<RepoSummary>, view: View) -> Answer<Vec<Line>> {
+    if view == View::Summary {
+        return Ok(page.into_iter().map(Line::Summary).collect());
+    }
+    let mut lines = Vec::with_capacity(page.len());
+    for repo in page {
+        match house.store.repo(&repo.repo).await {
+            Ok(report) => lines.push(Line::Report(report)),
+            // Somebody has deleted it meanwhile.
+            Err(Error::UnknownRepo(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(lines)
+}
+
+/// Makes a repo.
+#[utoipa::path(post, path = "/repos", tag = "repos", request_body = NewRepo,
+    responses((status = 201, description = "The repo", body = RepoReport)))]
+pub(super) async fn create(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Given(new): Given<NewRepo>,
+) -> Answer<(StatusCode, Json<RepoReport>)> {
+    may_make(&caller, &new.repo)?;
+    Ok((StatusCode::CREATED, Json(house.store.create_repo(&new.repo, new.visibility).await?)))
+}
+
+/// Tells of a repo: its packs, sizes and branches.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
+    responses((status = 200, description = "The repo", body = RepoReport)))]
+pub(super) async fn show(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+) -> Answer<Json<RepoReport>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    Ok(Json(house.store.repo(&repo).await?))
+}
+
+/// Deletes a repo: its packs wait for deletion, and its name is free.
+#[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
+    responses((status = 200, description = "What is left of it", body = DeleteReport)))]
+pub(super) async fn delete(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+) -> Answer<Json<DeleteReport>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    Ok(Json(house.store.delete_repo(&repo).await?))
+}
+
+/// Tells of a repo in a line.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(Place),
+    responses((status = 200, description = "The line", body = RepoSummary)))]
+pub(super) async fn summary(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+) -> Answer<Json<RepoSummary>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    Ok(Json(house.store.summary(&repo).await?))
+}
+
+/// Tells all that there is to tell of a repo.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(Place),
+    responses((status = 200, description = "All of it", body = Detail)))]
+pub(super) async fn detail(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+) -> Answer<Json<Detail>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    Ok(Json(house.store.detail(&repo, MOMENTS, HISTORY).await?))
+}
+
+/// Which repo.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
+pub(super) struct Place {
+    /// The part of its name before the slash.
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    owner: String,
+    /// The part behind it.
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    slug: String,
+}

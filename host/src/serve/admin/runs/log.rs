@@ -1,0 +1,134 @@
+//! What is told of a run: kept for those who come later, and no longer than the run has phases.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+use crate::progress::Event;
+use crate::report::{RunEvent, RunFailed, Step};
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// When.
+    pub(super) at: Timestamp,
+    /// What it answered, or why it failed.
+    pub(super) outcome: Result<Box<RawValue>, RunFailed>,
+}
+
+/// What was told, numbered. A step replaces the one of the same repo and phase before it, and has a new number: so whoever comes back
+/// with the last number that they heard is told all that they don't know, and no run fills the memory.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    seq: u64,
+    steps: Vec<(u64, Step)>,
+    end: Option<(u64, End)>,
+}
+
+impl Log {
+    /// The number of the last thing that was told.
+    pub(super) const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub(super) fn end(&self) -> Option<&End> {
+        self.end.as_ref().map(|(_, end)| end)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    fn step(&mut self, step: Step) {
+        let seq = self.next();
+        self.steps.retain(|(_, before)| before.repo != step.repo || before.phase != step.phase);
+        self.steps.push((seq, step));
+    }
+
+    /// What was told after a number. A number that is yet to come is one of an earlier run of that id: then all is told.
+    pub(super) fn since(&self, seq: u64) -> Vec<(u64, RunEvent)> {
+        let after = if seq > self.seq { 0 } else { seq };
+        let steps = self.steps.iter().filter(|(seq, _)| *seq > after);
+        let mut told: Vec<_> = steps.map(|(seq, step)| (*seq, RunEvent::Progress(step.clone()))).collect();
+        if let Some((seq, end)) = self.end.as_ref().filter(|(seq, _)| *seq > after) {
+            told.push((*seq, match &end.outcome {
+                Ok(report) => RunEvent::Done { report: report.clone() },
+                Err(problem) => RunEvent::Failed { problem: problem.clone() },
+            }));
+        }
+        told
+    }
+}
+
+/// A log, and a bell for those who read it.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    log: Mutex<Log>,
+    news: watch::Sender<()>,
+}
+
+impl Telling {
+    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of a step of the work.
+    pub(super) fn step(&self, event: Event) {
+        let Event { repo, phase, done, total } = event;
+        self.tell(Step { repo, phase: phase.label().to_owned(), done, total });
+    }
+
+    pub(super) fn tell(&self, step: Step) {
+        self.log().step(step);
+        self.news.send_replace(());
+    }
+
+    pub(super) fn end(&self, end: End) {
+        let mut log = self.log();
+        let seq = log.next();
+        log.end = Some((seq, end));
+        drop(log);
+        self.news.send_replace(());
+    }
+
+    /// Rings whenever something was told.
+    pub(super) fn bell(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Phase;
+
+    fn event(phase: Phase, done: u64) -> Event {
+        Event { repo: "a/b".into(), phase, done, total: 10_000 }
+    }
+
+    fn numbers(log: &Log, seq: u64) -> Vec<u64> {
+        log.since(seq).into_iter().map(|(seq, _)| seq).collect()
+    }
+
+    #[test]
+    fn a_log_is_as_long_as_a_run_has_phases_and_whoever_comes_back_misses_nothing() {
+        let telling = Telling::default();
+        for done in 0..10_000 {
+            telling.step(event(Phase::Plan, done));
+        }
+        assert_eq!(numbers(&telling.log(), 0), [10_000]);
+        telling.step(event(Phase::Splice, 0));
+        telling.step(event(Phase::Splice, 1));
+        assert_eq!(numbers(&telling.log(), 0), [10_000, 10_002]);
+        assert_eq!(numbers(&telling.log(), 10_001), [10_002]);
+        let outcome = Ok(serde_json::value::to_raw_value(&7).unwrap());
+        telling.end(End { at: Timestamp::UNIX_EPOCH, outcome });
+        let log = telling.log();
+        assert_eq!(numbers(&log, 10_002), [10_003]);
+        assert_eq!(numbers(&log, 10_003), [0; 0]);
+        assert_eq!(numbers(&log, 20_000), [10_000, 10_002, 10_003], "heard of another run");
+    }
+}

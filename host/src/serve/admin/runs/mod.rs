@@ -1,0 +1,202 @@
+//! Runs: work that the server does itself while others watch, or nobody does.
+//!
+//! ```text
+//! PUT /runs/ID ─▶ Runs: known already? ─▶ a task: waits for room, works ─▶ Log ─▶ GET /runs/ID/events
+//!                                              ▲ DELETE asks it to stop
+//! ```
+//!
+//! The client draws the id, so that a request whose answer was lost can be made again. A run goes on when nobody listens. It lives in this
+//! process only: after a restart it is unknown, and whoever still wants it asks again. That is safe, since what a run had not published
+//! then did not happen.
+
+mod log;
+mod routes;
+mod work;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
+
+use self::log::{End, Log, Telling};
+use super::super::house::Shared;
+use super::super::problem::{Answer, Problem};
+use crate::access::{Caller, Scope};
+use crate::progress::Progress;
+use crate::report::{RunAsked, RunReport, RunState};
+
+pub(super) use routes::routes;
+
+/// Runs that are done at once: each reads and writes as fast as the disk goes.
+const AT_ONCE: usize = 4;
+
+/// Ended runs that are remembered.
+const ENDED: usize = 256;
+
+/// Bytes of what they answered: a list of a million dropped objects is some dozens of megabytes.
+const ENDED_BYTES: usize = 64 << 20;
+
+/// All runs of this process.
+#[derive(Debug)]
+pub(in super::super) struct Runs {
+    kept: Mutex<Kept>,
+    room: Semaphore,
+    under_way: watch::Sender<usize>,
+    start: OnceLock<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    runs: HashMap<String, Arc<Run>>,
+    /// Those that ended, the first first.
+    ended: VecDeque<String>,
+    /// Nothing more is begun.
+    closed: bool,
+}
+
+/// A run.
+#[derive(Debug)]
+struct Run {
+    id: String,
+    asked: RunAsked,
+    started_at: Timestamp,
+    progress: Progress,
+    stop: watch::Sender<bool>,
+    telling: Arc<Telling>,
+}
+
+impl Default for Runs {
+    fn default() -> Runs {
+        Runs {
+            kept: Mutex::default(),
+            room: Semaphore::new(AT_ONCE),
+            under_way: watch::Sender::new(0),
+            start: OnceLock::new(),
+        }
+    }
+}
+
+impl Runs {
+    /// Asks all of them to stop, and begins no more.
+    pub(in super::super) fn stop_all(&self) {
+        let mut kept = self.kept();
+        kept.closed = true;
+        for run in kept.runs.values() {
+            run.stop();
+        }
+    }
+
+    /// Waits until none is under way.
+    pub(in super::super) async fn all_ended(&self) {
+        let mut under_way = self.under_way.subscribe();
+        // The sender is ours.
+        let _ = under_way.wait_for(|count| *count == 0).await;
+    }
+
+    /// A number that tells this start of the server from others.
+    pub(super) fn start(&self, draw: impl FnOnce() -> [u8; 16]) -> u64 {
+        *self.start.get_or_init(|| draw()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    /// Begins a run, or finds the one that was begun for the same request.
+    fn begin(&self, house: &Shared, id: &str, asked: RunAsked) -> Answer<Arc<Run>> {
+        let mut kept = self.kept();
+        if let Some(run) = kept.runs.get(id) {
+            let other = || Problem::new(StatusCode::CONFLICT, format!("run {id} is about something else; draw another id"));
+            return if run.asked == asked { Ok(run.clone()) } else { Err(other()) };
+        }
+        if kept.closed {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping; ask again when it is back"));
+        }
+        let run = Arc::new(Run::new(id, asked, house.store.now()));
+        kept.runs.insert(id.to_owned(), run.clone());
+        self.under_way.send_modify(|count| *count += 1);
+        drop(kept);
+        tokio::spawn(work::do_it(house.clone(), run.clone()));
+        Ok(run)
+    }
+
+    fn find(&self, id: &str) -> Option<Arc<Run>> {
+        self.kept().runs.get(id).cloned()
+    }
+
+    /// All that a caller may see, the last begun first.
+    fn seen_by(&self, caller: &Caller) -> Vec<Arc<Run>> {
+        let mut runs: Vec<Arc<Run>> = self.kept().runs.values().filter(|run| run.is_seen_by(caller)).cloned().collect();
+        runs.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
+        runs
+    }
+
+    /// Notes that a run has ended, and forgets those that ended long ago.
+    fn ended(&self, run: &Run) {
+        let mut kept = self.kept();
+        kept.ended.push_back(run.id.clone());
+        let mut bytes: usize = kept.ended.iter().filter_map(|id| kept.runs.get(id)).map(|run| run.bytes()).sum();
+        while kept.ended.len() > ENDED || (bytes > ENDED_BYTES && kept.ended.len() > 1) {
+            let Some(first) = kept.ended.pop_front().and_then(|id| kept.runs.remove(&id)) else { break };
+            bytes -= first.bytes();
+        }
+        drop(kept);
+        self.under_way.send_modify(|count| *count -= 1);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run {
+    fn new(id: &str, asked: RunAsked, started_at: Timestamp) -> Run {
+        let telling = Arc::<Telling>::default();
+        let told = telling.clone();
+        let progress = Progress::new(move |event| told.step(event));
+        Run { id: id.to_owned(), asked, started_at, progress, stop: watch::Sender::new(false), telling }
+    }
+
+    /// Asks it to stop at its next safe point.
+    fn stop(&self) {
+        self.progress.cancel();
+        self.stop.send_replace(true);
+    }
+
+    /// Ends when it should stop.
+    async fn stopped(&self) {
+        // The sender is its own.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Runs of a repo are its administrators' business, those of the store the store's.
+    fn is_seen_by(&self, caller: &Caller) -> bool {
+        match self.asked.repo() {
+            Some(repo) => caller.may(Scope::Admin, repo),
+            None => caller.may_everywhere(Scope::Admin),
+        }
+    }
+
+    /// The size of what it answered.
+    fn bytes(&self) -> usize {
+        self.telling.log().end().map_or(0, |end| end.outcome.as_ref().map_or(0, |result| result.get().len()))
+    }
+
+    fn report(&self) -> RunReport {
+        let log: MutexGuard<'_, Log> = self.telling.log();
+        let end: Option<&End> = log.end();
+        RunReport {
+            id: self.id.clone(),
+            kind: self.asked.kind().to_owned(),
+            repo: self.asked.repo().cloned(),
+            state: match end.map(|end| &end.outcome) {
+                None => RunState::Running,
+                Some(Ok(_)) => RunState::Done,
+                Some(Err(failed)) => failed.state,
+            },
+            started_at: self.started_at,
+            finished_at: end.map(|end| end.at),
+            seq: log.seq(),
+            result: end.and_then(|end| end.outcome.as_ref().ok().cloned()),
+            problem: end.and_then(|end| end.outcome.as_ref().err().cloned()),
+        }
+    }
+}

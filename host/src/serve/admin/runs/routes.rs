@@ -1,0 +1,207 @@
+//! How runs are asked for, looked at, stopped, and listened to.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::{Extension, Json};
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::watch;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::ask::{Given, Named, administered, administers_all, administers_some, count};
+use super::Run;
+use crate::access::Caller;
+use crate::report::{RunAsked, RunEvent, RunReport};
+use crate::serve::house::{House, Shared};
+use crate::serve::problem::{Answer, Problem};
+
+/// Between two tellings: people don't read faster.
+const PACE: Duration = Duration::from_millis(50);
+
+/// Between two signs of life: whoever hears none for some of these knows that the line is broken.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+pub(in super::super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(begin, show, stop)).routes(routes!(events))
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
+struct Id {
+    /// What its client calls it: 32 hexadecimal digits, drawn at random.
+    #[param(pattern = "^[0-9a-f]{32}$")]
+    id: String,
+}
+
+/// Lists runs, the last begun first: those that are under way, and the last that ended.
+#[utoipa::path(get, path = "/runs", tag = "runs", responses((status = 200, description = "Runs", body = Vec<RunReport>)))]
+async fn list(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Json<Vec<RunReport>>> {
+    administers_some(&caller)?;
+    // Without what they answered: that may be long, and each tells it when it is asked.
+    let brief = |run: &Arc<Run>| RunReport { result: None, ..run.report() };
+    Ok(Json(house.runs.seen_by(&caller).iter().map(brief).collect()))
+}
+
+/// Begins a run. The same again answers the same run; something else under the same id is a conflict.
+#[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(Id), request_body = RunAsked,
+    responses((status = 202, description = "The run", body = RunReport)))]
+async fn begin(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<String>,
+    Given(asked): Given<RunAsked>,
+) -> Answer<(StatusCode, Json<RunReport>)> {
+    match asked.repo() {
+        Some(repo) => administered(&house, &caller, repo).await?,
+        None => administers_all(&caller)?,
+    }
+    if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
+        return Err(Problem::malformed("the id of a run is 32 hexadecimal digits, in lower case"));
+    }
+    checked(&asked)?;
+    let run = house.runs.begin(&house, &id, asked)?;
+    Ok((StatusCode::ACCEPTED, Json(run.report())))
+}
+
+fn checked(asked: &RunAsked) -> Answer<()> {
+    match asked {
+        RunAsked::Plan { expire_unreachable_seconds, .. } => {
+            count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
+        }
+        RunAsked::Gc { expire_unreachable_seconds, plan_digest, .. } => {
+            count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
+            let is_digest = |text: &str| {
+                let hex = text.strip_prefix("sha256:").unwrap_or_default();
+                text == RunAsked::NOTHING || (hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+            };
+            if plan_digest.as_deref().is_some_and(|digest| !is_digest(digest)) {
+                return Err(Problem::malformed("plan_digest is no digest of a plan: sha256: and 64 hexadecimal digits are expected"));
+            }
+        }
+        RunAsked::Prune { grace_seconds, .. } => {
+            count("grace_seconds", Some(*grace_seconds))?;
+        }
+        RunAsked::Verify { .. } => {}
+    }
+    Ok(())
+}
+
+/// A run, if its caller may see it: of others nobody learns whether they are there.
+fn run_of(house: &House, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
+    administers_some(caller)?;
+    let unknown = || {
+        let words = format!("there is no run {} here; the server may have been started again since", id.escape_debug());
+        Problem::new(StatusCode::NOT_FOUND, words)
+    };
+    house.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
+}
+
+/// Tells of a run, and what it answered.
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(Id),
+    responses((status = 200, description = "The run", body = RunReport)))]
+async fn show(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<String>,
+) -> Answer<Json<RunReport>> {
+    Ok(Json(run_of(&house, &caller, &id)?.report()))
+}
+
+/// Asks a run to stop at its next safe point. One that has ended stays as it is.
+#[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(Id),
+    responses((status = 202, description = "The run, as it is now", body = RunReport)))]
+async fn stop(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<String>,
+) -> Answer<(StatusCode, Json<RunReport>)> {
+    let run = run_of(&house, &caller, &id)?;
+    run.stop();
+    Ok((StatusCode::ACCEPTED, Json(run.report())))
+}
+
+/// Tells of a run while it goes on, as server-sent events: `progress` (a Step), then `done` or `failed`, which is the last. Resumes behind
+/// `Last-Event-ID`.
+#[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
+    params(Id, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event that was heard")),
+    responses((status = 200, description = "Events, each with the JSON of a RunEvent", body = String, content_type = "text/event-stream")))]
+async fn events(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<String>,
+    headers: HeaderMap,
+) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let run = run_of(&house, &caller, &id)?;
+    // Whoever sends something else than they were told is told all.
+    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()).and_then(|last| last.parse().ok());
+    let told = stream::unfold(Listener::new(run, last.unwrap_or(0)), Listener::next);
+    let closed = Box::pin(async move { house.closed().await });
+    let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("still here");
+    Ok(Sse::new(told.take_until(closed)).keep_alive(keep_alive))
+}
+
+/// Somebody who listens to a run.
+struct Listener {
+    run: Arc<Run>,
+    bell: watch::Receiver<()>,
+    last: u64,
+    waiting: VecDeque<(u64, RunEvent)>,
+    heard_the_end: bool,
+}
+
+impl Listener {
+    fn new(run: Arc<Run>, last: u64) -> Listener {
+        Listener { bell: run.telling.bell(), run, last, waiting: VecDeque::new(), heard_the_end: false }
+    }
+
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Listener)> {
+        loop {
+            if let Some((seq, event)) = self.waiting.pop_front() {
+                self.last = seq;
+                return Some((Ok(written(seq, &event)), self));
+            }
+            if self.heard_the_end {
+                return None;
+            }
+            self.bell.mark_unchanged();
+            self.waiting = self.news();
+            if self.waiting.is_empty() && !self.heard_the_end {
+                // The run is ours, and with it the sender.
+                let _ = self.bell.changed().await;
+                // What comes quickly is told at once: only the last of each phase counts.
+                if !self.news_is_the_end() {
+                    tokio::time::sleep(PACE).await;
+                }
+            }
+        }
+    }
+
+    fn news_is_the_end(&self) -> bool {
+        self.run.telling.log().end().is_some()
+    }
+
+    fn news(&mut self) -> VecDeque<(u64, RunEvent)> {
+        let log = self.run.telling.log();
+        self.heard_the_end = log.end().is_some();
+        log.since(self.last).into()
+    }
+}
+
+fn written(seq: u64, event: &RunEvent) -> Event {
+    let name = match event {
+        RunEvent::Progress(_) => "progress",
+        RunEvent::Done { .. } => "done",
+        RunEvent::Failed { .. } => "failed",
+    };
+    // Reports are plain data: writing them does not fail.
+    let data = serde_json::to_string(event).unwrap_or_default();
+    Event::default().id(seq.to_string()).event(name).data(data)
+}

@@ -1,0 +1,99 @@
+//! What a run does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::SemaphorePermit;
+
+use super::Run;
+use super::log::End;
+use crate::error::{Class, Error, Result};
+use crate::names::RepoName;
+use crate::progress::Progress;
+use crate::report::{GcReport, RunAsked, RunFailed, RunState, Step};
+use crate::serve::house::{House, Shared};
+use crate::store::{PruneOptions, Store};
+
+/// Does it, and tells how it ended. It ends even when its work panics.
+pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
+    let working = {
+        let (house, run) = (house.clone(), run.clone());
+        tokio::spawn(async move { work(&house, &run).await })
+    };
+    let outcome = match working.await {
+        Ok(done) => done.map_err(|error| failed(&error)),
+        Err(_) => Err(RunFailed {
+            state: RunState::Failed,
+            detail: "the server failed; its log says how. Nothing was changed".into(),
+            class: Class::Refused.as_str().into(),
+        }),
+    };
+    run.telling.end(End { at: house.store.now(), outcome });
+    house.runs.ended(&run);
+}
+
+fn failed(error: &Error) -> RunFailed {
+    let state = if matches!(error, Error::Cancelled) { RunState::Cancelled } else { RunState::Failed };
+    RunFailed { state, detail: error.to_string(), class: error.class().as_str().to_owned() }
+}
+
+async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
+    let _room = room(house, run).await?;
+    let (store, progress) = (&house.store, &run.progress);
+    let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+    match &run.asked {
+        RunAsked::Plan { repo, expire_unreachable_seconds } => {
+            answer(&store.plan_gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?.report)
+        }
+        RunAsked::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
+            answer(&store.gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?)
+        }
+        RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => {
+            answer(&as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?)
+        }
+        RunAsked::Verify { repo } => answer(&store.verify(repo, progress).await?),
+        RunAsked::Prune { grace_seconds, orphans, dry_run } => {
+            let options = PruneOptions { grace: Duration::from_secs(*grace_seconds), orphans: *orphans, dry_run: *dry_run };
+            answer(&store.prune(options, progress).await?)
+        }
+    }
+}
+
+/// Waits until there is room for one more.
+async fn room<'a>(house: &'a House, run: &Run) -> Result<SemaphorePermit<'a>> {
+    if let Ok(room) = house.runs.room.try_acquire() {
+        return Ok(room);
+    }
+    let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
+    run.telling.tell(Step { repo, phase: "queued".into(), done: 0, total: 0 });
+    tokio::select! {
+        // The semaphore is never closed.
+        room = house.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
+        () = run.stopped() => Err(Error::Cancelled),
+    }
+}
+
+/// Plans anew, and does that if it is the plan that somebody has looked at. A plan is not kept: it may be large, and whoever was shown it
+/// may never come back.
+async fn as_planned(
+    store: &Store,
+    repo: &RepoName,
+    digest: &str,
+    age: Option<Duration>,
+    progress: &Progress,
+) -> Result<GcReport> {
+    let plan = store.plan_gc_expiring(repo, age, progress).await?;
+    let same = plan.report.plan_digest.as_deref().unwrap_or(RunAsked::NOTHING) == digest;
+    // A push that came since would stay beside the new pack, which was not what the plan showed.
+    if !same || !store.is_current(&plan).await? {
+        return Err(Error::PlanChanged(repo.clone()));
+    }
+    store.apply_gc(plan, progress).await
+}
+
+fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {
+    // Reports are plain data, whose maps have strings as keys.
+    to_raw_value(report).map_err(|error| Error::Unsupported(format!("the answer could not be written: {error}")))
+}

@@ -1,0 +1,80 @@
+//! Which store this is, and whether it has changed.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use serde::Deserialize;
+use tokio::time::Instant;
+use utoipa::IntoParams;
+
+use super::super::house::{House, Shared};
+use super::super::problem::{Answer, Problem};
+use super::ask::{Asked, MOST, administers_some};
+use crate::access::{Caller, Scope};
+use crate::error::Result;
+use crate::report::{Changes, StatusReport, SweptReport};
+
+/// How long somebody who waits for a change is kept waiting: shorter than proxies are patient.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks at the catalog's stamp. A look costs microseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Which store this server serves, and how it does.
+#[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
+pub(super) async fn status(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Json<StatusReport>> {
+    administers_some(&caller)?;
+    let store = &house.store;
+    let all = caller.may_everywhere(Scope::Admin);
+    let swept = store.swept();
+    let found = swept.removed > 0 || swept.in_use > 0;
+    Ok(Json(StatusReport {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        component: store.component_digest().to_owned(),
+        catalog: all.then(|| store.catalog_place()),
+        vault: all.then(|| store.vault_place()),
+        free_bytes: store.free_bytes()?,
+        swept: found.then_some(SweptReport { removed: swept.removed, in_use: swept.in_use }),
+    }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Since {
+    /// The stamp that is known; none: the present one is told at once.
+    #[param(minimum = 0, maximum = 9007199254740991u64)]
+    since: Option<u64>,
+}
+
+/// Waits until the store is no longer as it was at a stamp, 20 seconds at most, and tells its stamp.
+#[utoipa::path(get, path = "/changes", tag = "store", params(Since),
+    responses((status = 200, description = "The stamp; the same one when nothing has changed", body = Changes)))]
+pub(super) async fn changes(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Asked(Since { since }): Asked<Since>,
+) -> Answer<Json<Changes>> {
+    administers_some(&caller)?;
+    if since.is_some_and(|since| since > MOST as u64) {
+        return Err(Problem::malformed(format!("since is more than {MOST}: no stamp is")));
+    }
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let stamp = stamp(&house).await?;
+        if since != Some(stamp) || Instant::now() >= until {
+            return Ok(Json(Changes { stamp }));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = house.closed() => return Ok(Json(Changes { stamp })),
+        }
+    }
+}
+
+/// The store's stamp, mixed with a number that each start of a server draws: stamps of two starts must not look the same. Of 53 bits.
+async fn stamp(house: &House) -> Result<u64> {
+    let stamp = house.store.change_stamp().await?;
+    let start = house.runs.start(|| house.store.draw());
+    Ok((stamp ^ start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11)
+}

@@ -1,0 +1,53 @@
+//! Tokens: made, listed, revoked.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use utoipa::IntoParams;
+
+use super::super::house::Shared;
+use super::super::problem::Answer;
+use super::ask::{Given, Named, administers_all, count};
+use crate::access::{Caller, NewToken, TokenReport};
+
+/// Lists tokens, without their secrets.
+#[utoipa::path(get, path = "/tokens", tag = "tokens",
+    responses((status = 200, description = "All tokens", body = Vec<TokenReport>)))]
+pub(super) async fn list(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Json<Vec<TokenReport>>> {
+    administers_all(&caller)?;
+    Ok(Json(house.store.tokens().await?))
+}
+
+/// Makes a token. Its text is in this answer and nowhere else.
+#[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewToken,
+    responses((status = 201, description = "The token", body = TokenReport)))]
+pub(super) async fn create(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Given(new): Given<NewToken>,
+) -> Answer<(StatusCode, Json<TokenReport>)> {
+    administers_all(&caller)?;
+    count("expires_in_seconds", new.expires_in_seconds)?;
+    Ok((StatusCode::CREATED, Json(house.store.create_token(new).await?)))
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
+pub(super) struct Token {
+    /// Its id, which is no secret.
+    #[param(pattern = "^[0-9a-f]{16}$")]
+    id: String,
+}
+
+/// Revokes a token: it allows nothing any more.
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(Token),
+    responses((status = 200, description = "The token", body = TokenReport)))]
+pub(super) async fn revoke(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(id): Named<String>,
+) -> Answer<Json<TokenReport>> {
+    administers_all(&caller)?;
+    Ok(Json(house.store.revoke_token(&id).await?))
+}

@@ -1,0 +1,147 @@
+//! A store behind a server, as the console's backend.
+//!
+//! Nothing here gives up while the server is away: the console shows the last that it knows, and how old that is. What was begun is asked
+//! after when the server is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::{Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::backend::{Answer, Backend, Control, Detail, Failure, Line, LineState, until_stopped};
+
+/// First pause before the server is asked again whether something has changed.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A server that this process asks.
+pub(super) struct Afar {
+    remote: Remote,
+    line: Arc<watch::Sender<Line>>,
+    /// Hands on what is heard between answers.
+    listening: JoinHandle<()>,
+}
+
+impl Afar {
+    /// The backend of a server. Wants a runtime.
+    pub(super) fn new(remote: Remote) -> Self {
+        let line = Arc::new(watch::Sender::new(told(&remote.line().borrow())));
+        let (mut heard, here, asked) = (remote.line(), line.clone(), remote.clone());
+        let listening = tokio::spawn(async move {
+            while heard.changed().await.is_ok() {
+                tell(&asked, &here);
+            }
+        });
+        Afar { remote, line, listening }
+    }
+
+    /// What was answered, after the line was told of: whoever hears that a verb has failed knows already that the line is down.
+    fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> Answer<T> {
+        tell(&self.remote, &self.line);
+        answer.map_err(Into::into)
+    }
+}
+
+impl Drop for Afar {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// Tells how the line is now: read while nobody else tells, so that the older word never comes last.
+fn tell(remote: &Remote, line: &watch::Sender<Line>) {
+    line.send_if_modified(|line| {
+        let now = told(&remote.line().borrow());
+        let other = *line != now;
+        *line = now;
+        other
+    });
+}
+
+/// The line, in the console's words.
+fn told(line: &packhouse_host::remote::Line) -> Line {
+    let state = match &line.down {
+        None => LineState::Up,
+        Some((since, why)) => LineState::Down { since: *since, why: why.clone() },
+    };
+    Line { state, latency: line.latency, heard_at: line.heard_at }
+}
+
+impl Backend for Afar {
+    /// What was planned and shown: the server plans anew, and does that if it is the same.
+    type Plan = GcReport;
+
+    fn now(&self) -> Timestamp {
+        SystemWorld.now()
+    }
+
+    fn place(&self) -> String {
+        self.remote.place()
+    }
+
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
+        self.answered(self.remote.summaries(after, limit).await)
+    }
+
+    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
+        self.answered(self.remote.summary(repo).await)
+    }
+
+    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
+        self.answered(self.remote.detail(repo).await)
+    }
+
+    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcReport)> {
+        let progress = control.progress();
+        let planned = until_stopped(self.remote.plan_gc_expiring(repo, None, &progress), &progress, &control).await;
+        let report = self.answered(planned)?;
+        Ok((report.clone(), report))
+    }
+
+    async fn run(&self, plan: GcReport, control: Control) -> Answer<GcReport> {
+        let progress = control.progress();
+        self.answered(until_stopped(self.remote.apply_planned(&plan, None, &progress), &progress, &control).await)
+    }
+
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+        let progress = control.progress();
+        self.answered(until_stopped(self.remote.gc_expiring(repo, None, &progress), &progress, &control).await)
+    }
+
+    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+        let progress = control.progress();
+        self.answered(until_stopped(self.remote.verify(repo, &progress), &progress, &control).await)
+    }
+
+    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
+        self.answered(self.remote.gc_entries(query).await)
+    }
+
+    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let stamp = self.remote.change_stamp(since).await;
+            tell(&self.remote, &self.line);
+            match stamp {
+                Ok(stamp) if since != Some(stamp) => return Ok(stamp),
+                Ok(_) => pause = FIRST_PAUSE,
+                Err(Error::Unreachable { .. }) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn line(&self) -> Option<watch::Receiver<Line>> {
+        Some(self.line.subscribe())
+    }
+}
