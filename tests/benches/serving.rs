@@ -71,9 +71,8 @@ async fn case(title: &str, clients: usize, max_packs: Option<u32>) {
     let served = Served::trusting(&store, &["--rate", "0", "--policies", "1s"]);
     let (times, seconds) = (Times::default(), seconds_each());
     let until = Instant::now() + Duration::from_secs(seconds);
-    let clients = (0..clients).map(|n| {
-        tokio::spawn(client(served.remote(&format!("a/r{}", n % REPOS)), format!("client{n}"), times.clone(), until))
-    });
+    let clients = (0..clients)
+        .map(|n| tokio::spawn(client(served.remote(&format!("a/r{}", n % REPOS)), format!("client{n}"), times.clone(), until)));
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }

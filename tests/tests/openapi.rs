@@ -31,7 +31,8 @@ impl Place {
     fn new() -> Place {
         let store = Packhouse::with_repo();
         store.push(fixtures::muse_cli()).ok();
-        let token = store.run(["token", "create", "--scope", "admin", "--repo", "*"]).ok().json()["token"].as_str().unwrap().to_owned();
+        let token =
+            store.run(["token", "create", "--scope", "admin", "--repo", "*"]).ok().json()["token"].as_str().unwrap().to_owned();
         let served = Served::start(&store, "127.0.0.1:0", &["--rate", "0"]);
         Place { served, token, scratch: store.scratch(), _store: store }
     }

@@ -98,7 +98,7 @@ pub(super) async fn receive<E: std::fmt::Display>(
     progress: &Progress,
 ) -> Answer<Received> {
     // The semaphore lives as long as the house, and nobody closes it.
-    let _turn = house.uploads.acquire().await;
+    let _making = house.making.acquire().await;
     let (sender, source) = BodySource::new();
     let feeding = feed(body, sender, allowance, &house.limits);
     let receiving = house.store.receive_from(repo, name.into(), Box::new(source), Share::default(), progress);

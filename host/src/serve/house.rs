@@ -32,8 +32,10 @@ pub(super) struct House {
     pub(super) rates: Rates,
     pub(super) metrics: ServerMetrics,
     pub(super) runs: Runs,
-    /// Uploads that may be taken at once: each has some buffers and a thread.
+    /// Uploads that may be taken at once.
     pub(super) uploads: Arc<Semaphore>,
+    /// Packs that may be made at once.
+    pub(super) making: Arc<Semaphore>,
     turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
     closing: watch::Sender<bool>,
 }
@@ -51,6 +53,7 @@ impl House {
             rates: Rates::new(&options.limits),
             runs: Runs::default(),
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),
+            making: Arc::new(Semaphore::new(options.limits.making)),
             turns: Mutex::default(),
             closing: watch::Sender::new(false),
             store,

@@ -7,8 +7,10 @@ use std::time::Duration;
 pub struct Limits {
     /// Largest body with packs or objects, in bytes.
     pub upload_bytes: u64,
-    /// Uploads that are taken at once; others wait.
+    /// Uploads that are taken at once; others wait. Each has a thread, and a few megabytes.
     pub uploads: usize,
+    /// Packs that are made of uploads at once; others wait. Each has some threads, and some dozen megabytes.
+    pub making: usize,
     /// How long a client may be silent in the middle of a body.
     pub silence: Duration,
     /// Requests a second of one caller, over a while; 0: any number.
@@ -19,7 +21,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { upload_bytes: 2 << 30, uploads: 64, silence: Duration::from_secs(60), rate: 100, burst: 1000 }
+        Limits { upload_bytes: 2 << 30, uploads: 64, making: 8, silence: Duration::from_secs(60), rate: 100, burst: 1000 }
     }
 }
 

@@ -43,9 +43,10 @@ async fn sixty_four_clients_push_to_sixteen_repos_while_all_is_consolidated_and_
         store.run(["repo", "create", &format!("a/r{repo}")]).ok();
     }
     store.run(["policy", "set", "--max-packs", "2"]).ok();
-    let served = Served::trusting(&store, &["--workers", "1", "--policies", "1s", "--rate", "0"]);
+    // Two servers of one store: clients of one repo meet at both.
+    let served = [0, 1].map(|_| Served::trusting(&store, &["--workers", "1", "--policies", "1s", "--rate", "0"]));
     let clients = (0..CLIENTS).map(|n| {
-        let url = served.remote(&format!("a/r{}", n % REPOS));
+        let url = served[n / REPOS % 2].remote(&format!("a/r{}", n % REPOS));
         tokio::spawn(pushes(url, format!("client{n}"), COMMITS))
     });
     let clients: Vec<_> = clients.collect();
@@ -71,7 +72,7 @@ async fn sixty_four_clients_push_to_sixteen_repos_while_all_is_consolidated_and_
     let merged = consolidating.join().unwrap();
     assert!(merged > 0, "nothing was consolidated meanwhile");
     for repo in 0..REPOS {
-        let remote = Remote::new(&served.remote(&format!("a/r{repo}")), None).unwrap();
+        let remote = Remote::new(&served[repo % 2].remote(&format!("a/r{repo}")), None).unwrap();
         let clone = Local::clone_from(&remote, Fetching::Mpack).await.unwrap();
         let tree = clone.checkout("main").unwrap();
         for client in (0..CLIENTS).filter(|n| n % REPOS == repo) {

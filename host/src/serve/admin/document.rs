@@ -1,10 +1,10 @@
 //! The document that describes the administration: what no single route says.
 
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::schema::AdditionalProperties;
-use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
 use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
 
 use super::super::problem::ProblemBody;
 use crate::report::{RunEvent, RunFailed, Step};

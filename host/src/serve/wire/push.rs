@@ -125,8 +125,10 @@ async fn pushed(
     let house = house.clone();
     let work = async move {
         let (store, progress) = (&house.store, Progress::silent());
+        // The semaphore lives as long as the house, and nobody closes it.
+        let making = house.making.acquire().await;
         let received = store.receive_from(&repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
-        drop(upload);
+        drop((upload, making));
         let _turn = house.turn(&repo).await;
         store.push_received(&repo, vec![received], options, terms.as_ref(), &progress).await
     };
