@@ -21,6 +21,7 @@
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
 //! 5. [`tape`]: runs written down, and run again.
 //! 6. [`store`]: the verbs; [`worker`]: those that are done later or elsewhere.
+//! 7. [`serve`]: the store over HTTP, for [those who may](access); [`remote`]: a store behind a server.
 
 pub mod access;
 pub mod catalog;

@@ -73,6 +73,16 @@ impl Served {
         self.ended()
     }
 
+    /// The most memory that it ever held, in bytes.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system tells");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kilobytes") << 10
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

@@ -47,6 +47,9 @@ pub(crate) async fn journey(store: &Packhouse, large: usize, ways: &[Fetching]) 
     assert!(again.answer.ok && again.missing == 0);
     let verified = store.run(["verify", "a/b"]).ok().json();
     assert_eq!(verified["ok"], true, "{verified}");
+    // Law 9, whatever went through: bodies and answers are never whole in memory.
+    let peak = served.peak_memory();
+    assert!(peak < 160 << 20, "the server held {peak} bytes");
     let (code, log) = served.stop();
     assert_eq!(code, Some(0), "{log}");
 }
