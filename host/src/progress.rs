@@ -28,16 +28,8 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Phase; 8] = [
-        Phase::Receive,
-        Phase::Index,
-        Phase::Plan,
-        Phase::Splice,
-        Phase::Prove,
-        Phase::Publish,
-        Phase::Verify,
-        Phase::Delete,
-    ];
+    pub const ALL: [Phase; 8] =
+        [Phase::Receive, Phase::Index, Phase::Plan, Phase::Splice, Phase::Prove, Phase::Publish, Phase::Verify, Phase::Delete];
 
     /// The one with that label.
     pub fn labelled(label: &str) -> Option<Phase> {

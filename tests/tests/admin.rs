@@ -53,9 +53,8 @@ impl Place {
         let response = request.send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let text = response.text().await.unwrap();
-        let field = |block: &str, name: &str| {
-            block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
-        };
+        let field =
+            |block: &str, name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
         let events = text.split("\n\n").filter(|block| block.contains("data:"));
         events
             .map(|block| {
@@ -90,11 +89,33 @@ async fn the_document_is_whole_and_lists_every_route() {
     assert_eq!(status, 200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
     let routes = [
-        "GET /status", "GET /changes", "GET /repos", "POST /repos", "GET /repos/{owner}/{slug}", "DELETE /repos/{owner}/{slug}",
-        "GET /repos/{owner}/{slug}/summary", "GET /repos/{owner}/{slug}/detail", "POST /repos/{owner}/{slug}/packs",
-        "POST /repos/{owner}/{slug}/fetch", "GET /runs", "PUT /runs/{id}", "GET /runs/{id}", "DELETE /runs/{id}",
-        "GET /runs/{id}/events", "GET /history", "GET /jobs", "POST /jobs", "GET /jobs/{id}", "POST /jobs/{id}/retry",
-        "POST /jobs/{id}/cancel", "GET /policy", "PUT /policy", "DELETE /policy", "POST /policy/check", "GET /tokens", "POST /tokens",
+        "GET /status",
+        "GET /changes",
+        "GET /repos",
+        "POST /repos",
+        "GET /repos/{owner}/{slug}",
+        "DELETE /repos/{owner}/{slug}",
+        "GET /repos/{owner}/{slug}/summary",
+        "GET /repos/{owner}/{slug}/detail",
+        "POST /repos/{owner}/{slug}/packs",
+        "POST /repos/{owner}/{slug}/fetch",
+        "GET /runs",
+        "PUT /runs/{id}",
+        "GET /runs/{id}",
+        "DELETE /runs/{id}",
+        "GET /runs/{id}/events",
+        "GET /history",
+        "GET /jobs",
+        "POST /jobs",
+        "GET /jobs/{id}",
+        "POST /jobs/{id}/retry",
+        "POST /jobs/{id}/cancel",
+        "GET /policy",
+        "PUT /policy",
+        "DELETE /policy",
+        "POST /policy/check",
+        "GET /tokens",
+        "POST /tokens",
         "DELETE /tokens/{id}",
     ];
     let mut listed = Vec::new();
@@ -135,7 +156,10 @@ async fn a_run_is_begun_once_however_often_it_is_asked_for_and_is_told_from_wher
     assert!(events.is_sorted_by(|a, b| a.0 < b.0));
 
     let (_, again) = place.put(&format!("runs/{id}"), body).await;
-    assert_eq!((&again["state"], &again["started_at"], again["seq"].as_u64()), (&json!("done"), &first["started_at"], Some(*last)));
+    assert_eq!(
+        (&again["state"], &again["started_at"], again["seq"].as_u64()),
+        (&json!("done"), &first["started_at"], Some(*last))
+    );
     assert_eq!(again["result"]["packs_after"], 1);
     let (status, problem) = place.put(&format!("runs/{id}"), json!({"kind": "verify", "repo": "a/b"})).await;
     assert_eq!((status, &problem["class"]), (409, &json!("conflict")));
@@ -187,8 +211,12 @@ async fn a_token_that_reaches_some_repos_sees_those() {
         place.store.run(["gc", "--async", repo]).ok();
     }
     place.store.run(["prune", "--async"]).ok();
-    let names = |page: &Value, list: &str| -> Vec<Value> { page[list].as_array().unwrap().iter().map(|item| item["repo"].clone()).collect() };
-    for (path, list) in [("repos", "repos"), ("repos?view=report&sort=bytes&order=desc", "repos"), ("history", "entries"), ("jobs", "jobs")] {
+    let names = |page: &Value, list: &str| -> Vec<Value> {
+        page[list].as_array().unwrap().iter().map(|item| item["repo"].clone()).collect()
+    };
+    for (path, list) in
+        [("repos", "repos"), ("repos?view=report&sort=bytes&order=desc", "repos"), ("history", "entries"), ("jobs", "jobs")]
+    {
         let (status, page) = place.get(path, Some(&some)).await;
         assert_eq!((status, names(&page, list)), (200, vec![json!("c/d")]), "{path}");
         assert!(names(&place.get(path, Some(&all)).await.1, list).len() > 1, "{path}");
@@ -200,7 +228,9 @@ async fn a_token_that_reaches_some_repos_sees_those() {
         let status = place.get(&format!("jobs/{job}"), Some(&some)).await.0;
         assert_eq!(status, if job == mine { 200 } else { 404 }, "job {job}");
     }
-    let of = async |method: Method, path: &str, body: Option<Value>| place.ask(method, path, Some(&some), body).await.status().as_u16();
+    let of = async |method: Method, path: &str, body: Option<Value>| {
+        place.ask(method, path, Some(&some), body).await.status().as_u16()
+    };
     assert_eq!(of(Method::GET, "tokens", None).await, 403);
     assert_eq!(of(Method::POST, "repos", Some(json!({"repo": "c/new"}))).await, 201);
     assert_eq!(of(Method::POST, "repos", Some(json!({"repo": "a/new"}))).await, 403);

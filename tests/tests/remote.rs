@@ -14,8 +14,21 @@ use serde_json::{Value, json};
 
 /// What differs between two stores of the same content: times, drawn ids, and what is made of them.
 const OF_THE_MOMENT: [&str; 15] = [
-    "created_at", "finished_at", "started_at", "run_at", "lease_until", "expires_at", "revoked_at", "elapsed_ms", "expected_ms",
-    "repo_id", "mpack_url", "next_due", "oldest_unconsolidated", "id", "token",
+    "created_at",
+    "finished_at",
+    "started_at",
+    "run_at",
+    "lease_until",
+    "expires_at",
+    "revoked_at",
+    "elapsed_ms",
+    "expected_ms",
+    "repo_id",
+    "mpack_url",
+    "next_due",
+    "oldest_unconsolidated",
+    "id",
+    "token",
 ];
 
 fn timeless(value: &mut Value) {
@@ -191,7 +204,9 @@ fn what_makes_no_sense_from_afar_is_refused_with_where_to_do_it() {
 type Script = dyn Fn(&str, usize, &str) -> (u16, String, bool) + Send + Sync;
 
 /// A server that says what a test makes up. Gives its URL, and what it was asked.
-fn made_up(script: impl Fn(&str, usize, &str) -> (u16, String, bool) + Send + Sync + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+fn made_up(
+    script: impl Fn(&str, usize, &str) -> (u16, String, bool) + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (script, asked): (Arc<Script>, _) = (Arc::new(script), Arc::<Mutex<Vec<String>>>::default());
@@ -262,7 +277,9 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
         ("GET events", 1) => (200, ": hello\n\n".to_owned() + &progress(7, "verifying", 1), false),
         // It comes back with the number that it has heard, to a proxy that finds nobody, and to a server that was started again.
         ("GET events", 2) if head.contains("last-event-id: 7\r\n") => (502, "no".into(), false),
-        ("GET events", 3) if head.contains("last-event-id: 7\r\n") => (404, r#"{"detail":"no run","class":"refused"}"#.into(), false),
+        ("GET events", 3) if head.contains("last-event-id: 7\r\n") => {
+            (404, r#"{"detail":"no run","class":"refused"}"#.into(), false)
+        }
         ("GET events", 4) if head.contains("last-event-id: 0\r\n") => (200, progress(1, "verifying", 9) + &done(2), false),
         other => panic!("{other:?}: {head}"),
     });

@@ -343,7 +343,9 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, c
     let (remote, here) = (given("remote"), HERE.into_iter().find(|name| given(name)));
     let mut args = Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
     if let (true, Some(other)) = (remote, here) {
-        let words = format!("--remote asks a server, which has its store; --{other} is for a store of this machine's. Leave one of them out");
+        let words = format!(
+            "--remote asks a server, which has its store; --{other} is for a store of this machine's. Leave one of them out"
+        );
         return Err(command.error(ErrorKind::ArgumentConflict, words));
     }
     // A flag goes before a variable.
@@ -407,7 +409,12 @@ mod tests {
     #[test]
     fn a_store_is_here_or_elsewhere() {
         assert_eq!(read("repo list --remote http://h").unwrap().globals.remote.as_deref(), Some("http://h"));
-        for words in ["--remote u repo list --data d", "gc --all --remote u --database d", "--storage s --remote u doctor", "--component c --remote u prune"] {
+        for words in [
+            "--remote u repo list --data d",
+            "gc --all --remote u --database d",
+            "--storage s --remote u doctor",
+            "--component c --remote u prune",
+        ] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
     }

@@ -71,7 +71,8 @@ impl Context {
     /// Refuses what makes sense only where the store is.
     pub(crate) fn only_here(&self, verb: &str) -> anyhow::Result<()> {
         let Some(url) = &self.globals.remote else { return Ok(()) };
-        let words = format!("`packhouse {verb}` works where the store is, and not from afar; run it there, without --remote {url}");
+        let words =
+            format!("`packhouse {verb}` works where the store is, and not from afar; run it there, without --remote {url}");
         Err(Error::Usage(words).into())
     }
 

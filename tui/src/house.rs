@@ -7,7 +7,8 @@ use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::worker::store_metrics;
 use packhouse_host::{
     DeleteReport, FetchReport, FetchRequest, GcReport, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Progress,
-    PruneOptions, PruneReport, PushOptions, PushReport, Queued, Remote, RepoName, RepoReport, Result, Store, VerifyReport, Visibility,
+    PruneOptions, PruneReport, PushOptions, PushReport, Queued, Remote, RepoName, RepoReport, Result, Store, VerifyReport,
+    Visibility,
 };
 
 /// The store that a call is about.

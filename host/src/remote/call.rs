@@ -185,7 +185,9 @@ impl Caller {
 
     fn strange(&self, status: StatusCode) -> String {
         let why = match status {
-            status if status.is_redirection() => "it sends elsewhere, and a token is sent nowhere but where it was meant to; name that URL",
+            status if status.is_redirection() => {
+                "it sends elsewhere, and a token is sent nowhere but where it was meant to; name that URL"
+            }
             StatusCode::NOT_FOUND => "is it the URL of a packhouse serve?",
             _ => "what stands before the server may say more in its log",
         };

@@ -55,7 +55,11 @@ pub(super) async fn download(
     let readable = std::fs::File::open(&path).map_err(failing)?;
     let key = crate::store::blocking(move || key_of(&readable).map_err(|e| Error::io("reading", path)(e))).await?;
     if key != report.mpack_key {
-        let message = format!("what came is no pack {}: its SHA-256 is {key}; nothing was written to {}", report.mpack_key, output.display());
+        let message = format!(
+            "what came is no pack {}: its SHA-256 is {key}; nothing was written to {}",
+            report.mpack_key,
+            output.display()
+        );
         return Err(Error::Remote { class: Class::Damage, message });
     }
     if let Some(path) = &temporary.0 {

@@ -28,9 +28,9 @@ use crate::error::{Error, Result};
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::{
-    Changes, DeleteReport, Detail, FetchAsked, FetchReport, GcEntry, GcQuery, GcReport, HistoryPage, JobAsked, JobPage, JobReport,
-    JobStatus, NewRepo, Policy, PolicyAsked, PolicyCheck, PolicyReport, PruneReport, PushReport, Queued, RepoPage, RepoReport,
-    RepoSummary, RunAsked, StatusReport, VerifyReport,
+    Changes, DeleteReport, Detail, FetchAsked, FetchReport, GcEntry, GcQuery, GcReport, HistoryPage, JobAsked, JobPage,
+    JobReport, JobStatus, NewRepo, Policy, PolicyAsked, PolicyCheck, PolicyReport, PruneReport, PushReport, Queued, RepoPage,
+    RepoReport, RepoSummary, RunAsked, StatusReport, VerifyReport,
 };
 use crate::store::{FetchRequest, PruneOptions, PushOptions};
 use crate::world::{SystemWorld, World};
@@ -89,7 +89,9 @@ impl Remote {
         let url = Url::parse(&options.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| Error::Usage("--remote: http://HOST:PORT or https://HOST is expected".into()))?;
         if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::Usage("--remote: a URL without user, `?` and `#` is expected; a token goes in PACKHOUSE_TOKEN".into()));
+            return Err(Error::Usage(
+                "--remote: a URL without user, `?` and `#` is expected; a token goes in PACKHOUSE_TOKEN".into(),
+            ));
         }
         let token = options.token.filter(|token| !token.is_empty());
         if token.is_some() && url.scheme() == "http" && !is_here(&url) {
@@ -305,8 +307,7 @@ impl Remote {
         if let Some(output) = &request.output {
             crate::files::replaceable(output)?;
         }
-        let asked =
-            FetchAsked { want: request.want.clone(), have: request.have.clone(), ttl_seconds: request.ttl.as_secs() };
+        let asked = FetchAsked { want: request.want.clone(), have: request.have.clone(), ttl_seconds: request.ttl.as_secs() };
         let report: FetchReport = self.caller.post(&format!("repos/{repo}/fetch"), &asked).await?;
         if let Some(output) = &request.output {
             download::download(self, repo, &report, output, progress).await?;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Remote;
@@ -60,8 +60,7 @@ struct Run<'a> {
 /// Does it there, and tells of it here.
 pub(super) async fn run<T: DeserializeOwned>(remote: &Remote, asked: &RunAsked, progress: &Progress) -> Result<T> {
     let id = hex::encode(remote.world.draw());
-    let mut run =
-        Run { remote, id, asked, progress, last: 0, stopping: false, heard_at: Instant::now(), pause: FIRST_PAUSE };
+    let mut run = Run { remote, id, asked, progress, last: 0, stopping: false, heard_at: Instant::now(), pause: FIRST_PAUSE };
     match run.begin().await {
         Ok(()) => {}
         // Nobody has heard of it: then it is not begun.

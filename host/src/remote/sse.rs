@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn events_are_read_however_they_were_cut() {
-        let text = ": still here\n\nid: 7\nevent: progress\ndata: {\"a\":\ndata: 1}\n\nevent: done\r\ndata:x\r\n\r\nid: 9\rdata: y\r\r";
+        let text =
+            ": still here\n\nid: 7\nevent: progress\ndata: {\"a\":\ndata: 1}\n\nevent: done\r\ndata:x\r\n\r\nid: 9\rdata: y\r\r";
         let expected = [
             Event { id: Some(7), name: "progress".into(), data: "{\"a\":\n1}".into() },
             Event { id: None, name: "done".into(), data: "x".into() },

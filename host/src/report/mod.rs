@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
 pub use afar::{
-    Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage, RunAsked, RunEvent, RunFailed, RunReport,
-    RunState, StatusReport, Step, SweptReport,
+    Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage, RunAsked, RunEvent, RunFailed,
+    RunReport, RunState, StatusReport, Step, SweptReport,
 };
 pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};

@@ -41,8 +41,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use packhouse_host::{Error, Remote, RemoteOptions};
 use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::{Error, Remote, RemoteOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::args::ConsoleArgs;
@@ -54,8 +54,8 @@ use backend::Backend;
 use demo::{Demo, Pace};
 use embedded::Embedded;
 use keys::Keymap;
-use remote::Afar;
 use log_file::Told;
+use remote::Afar;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
 use terminal::Guard;

@@ -14,7 +14,10 @@ pub(super) fn onto(house: &House, tape: Option<&Path>) -> anyhow::Result<House> 
         (house, None) => Ok(house.clone()),
         (House::Here(store), Some(tape)) => Ok(House::Here(store.recording(tape))),
         (House::There(remote), Some(_)) => {
-            let words = format!("--record writes down a run where it runs, and that is {}; record there, without --remote", remote.place());
+            let words = format!(
+                "--record writes down a run where it runs, and that is {}; record there, without --remote",
+                remote.place()
+            );
             Err(Error::Usage(words).into())
         }
     }

@@ -68,11 +68,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 
 /// The repo that a path names, if its caller administers it.
 pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(String, String)) -> Answer<RepoName> {
+    administers_some(caller)?;
     repo_for(house, caller, owner, slug, Scope::Admin).await
 }
 
 /// A repo that a query or a body names, if its caller administers it.
 pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<()> {
+    administers_some(caller)?;
     repo_for(house, caller, repo.owner(), repo.slug(), Scope::Admin).await.map(drop)
 }
 

@@ -40,7 +40,11 @@ fn version(status: &StatusReport) -> Check {
     let (there, here) = (&status.version, env!("CARGO_PKG_VERSION"));
     match there == here {
         true => Check::ok(CHECK, format!("{there}, there and here; component {}", status.component)),
-        false => Check::warn(CHECK, format!("{there} there, {here} here"), "update the older one of them: what one says the other may not know"),
+        false => Check::warn(
+            CHECK,
+            format!("{there} there, {here} here"),
+            "update the older one of them: what one says the other may not know",
+        ),
     }
 }
 

@@ -54,10 +54,13 @@ impl Log {
         let steps = self.steps.iter().filter(|(seq, _)| *seq > after);
         let mut told: Vec<_> = steps.map(|(seq, step)| (*seq, RunEvent::Progress(step.clone()))).collect();
         if let Some((seq, end)) = self.end.as_ref().filter(|(seq, _)| *seq > after) {
-            told.push((*seq, match &end.outcome {
-                Ok(report) => RunEvent::Done { report: report.clone() },
-                Err(problem) => RunEvent::Failed { problem: problem.clone() },
-            }));
+            told.push((
+                *seq,
+                match &end.outcome {
+                    Ok(report) => RunEvent::Done { report: report.clone() },
+                    Err(problem) => RunEvent::Failed { problem: problem.clone() },
+                },
+            ));
         }
         told
     }

@@ -69,12 +69,7 @@ struct Run {
 
 impl Default for Runs {
     fn default() -> Runs {
-        Runs {
-            kept: Mutex::default(),
-            room: Semaphore::new(AT_ONCE),
-            under_way: watch::Sender::new(0),
-            start: OnceLock::new(),
-        }
+        Runs { kept: Mutex::default(), room: Semaphore::new(AT_ONCE), under_way: watch::Sender::new(0), start: OnceLock::new() }
     }
 }
 

@@ -83,7 +83,9 @@ fn checked(asked: &RunAsked) -> Answer<()> {
                 text == RunAsked::NOTHING || (hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
             };
             if plan_digest.as_deref().is_some_and(|digest| !is_digest(digest)) {
-                return Err(Problem::malformed("plan_digest is no digest of a plan: sha256: and 64 hexadecimal digits are expected"));
+                return Err(Problem::malformed(
+                    "plan_digest is no digest of a plan: sha256: and 64 hexadecimal digits are expected",
+                ));
             }
         }
         RunAsked::Prune { grace_seconds, .. } => {
