@@ -1,5 +1,7 @@
 //! The administration over HTTP, as programs in any language see it.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
@@ -232,6 +234,9 @@ async fn a_token_that_reaches_some_repos_sees_those() {
         place.ask(method, path, Some(&some), body).await.status().as_u16()
     };
     assert_eq!(of(Method::GET, "tokens", None).await, 403);
+    assert_eq!(of(Method::GET, "repos/c/d", None).await, 200);
+    assert_eq!(of(Method::GET, "repos/a/b", None).await, 403, "it is public, and not theirs");
+    assert_eq!(of(Method::GET, "repos/a/none", None).await, 404);
     assert_eq!(of(Method::POST, "repos", Some(json!({"repo": "c/new"}))).await, 201);
     assert_eq!(of(Method::POST, "repos", Some(json!({"repo": "a/new"}))).await, 403);
     assert_eq!(of(Method::PUT, "policy", Some(json!({"max_packs": 2}))).await, 403);

@@ -1,6 +1,8 @@
 //! A store behind a server answers what the same store on this machine does, and says no in the same words; a line that breaks loses
 //! nothing that was begun.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
