@@ -225,7 +225,6 @@ pub struct TokenReport {
     /// What it allows.
     pub scope: Scope,
     /// Where.
-    #[schema(value_type = Vec<String>)]
     pub repos: Vec<Reach>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -243,15 +242,21 @@ pub struct TokenReport {
 pub struct NewToken {
     /// What to call it.
     #[serde(default)]
+    #[schema(max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub name: String,
     /// What it allows.
     pub scope: Scope,
     /// Where: `OWNER/SLUG`, `OWNER/*` or `*`.
-    #[schema(value_type = Vec<String>)]
+    #[schema(min_items = 1)]
     pub repos: Vec<Reach>,
     /// How long it lives in seconds; none: until it is revoked.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 100000000000u64)]
     pub expires_in_seconds: Option<u64>,
+}
+
+crate::names::described! {
+    Reach: r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,99}/(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,99}))$", "gabriel/*", "`OWNER/SLUG`, `OWNER/*` or `*`.";
 }
 
 #[cfg(test)]

@@ -5,9 +5,7 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 
@@ -209,17 +207,17 @@ impl Visibility {
 /// Describes an id as a string of a pattern.
 macro_rules! described {
     ($($id:ident: $pattern:expr, $example:expr, $words:expr;)*) => {$(
-        impl PartialSchema for $id {
-            fn schema() -> RefOr<Schema> {
-                let pattern = ObjectBuilder::new().schema_type(Type::String).pattern(Some($pattern));
-                let described: ObjectBuilder = pattern.examples([$example]).description(Some($words));
-                described.into()
+        impl utoipa::PartialSchema for $id {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                text.pattern(Some($pattern)).examples([$example]).description(Some($words)).into()
             }
         }
 
-        impl ToSchema for $id {}
+        impl utoipa::ToSchema for $id {}
     )*};
 }
+pub(crate) use described;
 
 described! {
     MpackKey: "^sha256:[0-9a-f]{64}$", format!("sha256:{}", "0".repeat(64)), "The key of a pack: `sha256:` and the SHA-256 of its bytes.";

@@ -255,6 +255,25 @@ impl Packhouse {
         ran(self.command(words), 3)
     }
 
+    /// A call of the binary with `--json` that asks a server, with a token if there is one; nothing of this store but its folders is used.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub fn afar<S: AsRef<std::ffi::OsStr>>(&self, url: &str, token: Option<&str>, words: impl IntoIterator<Item = S>) -> Ran {
+        // Without `--data`, which is about a store on this machine.
+        let mut there = Command::new(program());
+        for (name, value) in self.call([]).get_envs() {
+            match value {
+                Some(value) => there.env(name, value),
+                None => there.env_remove(name),
+            };
+        }
+        there.arg("--remote").arg(url).arg("--json").args(words).stdin(Stdio::null());
+        there.env_remove("PACKHOUSE_DATABASE_URL");
+        there.envs(token.map(|token| ("PACKHOUSE_TOKEN", token)));
+        ran(there, 3)
+    }
+
     /// The same without `--json`, as people call it.
     pub fn told<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
         ran(self.call(words.into_iter().map(|word| word.as_ref().to_owned())), 2)

@@ -26,7 +26,8 @@ impl Events {
         for byte in piece {
             let ends = matches!(byte, b'\n' | b'\r');
             // CR LF ends one line, not two.
-            let second = *byte == b'\n' && std::mem::replace(&mut self.after_return, *byte == b'\r');
+            let after_return = std::mem::replace(&mut self.after_return, *byte == b'\r');
+            let second = *byte == b'\n' && after_return;
             if ends && !second {
                 let line = std::mem::take(&mut self.line);
                 whole.extend(self.end_of(&line));

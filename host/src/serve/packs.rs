@@ -43,7 +43,12 @@ pub(super) fn base(house: &House, headers: &HeaderMap) -> Url {
 }
 
 /// A fetch whose answer is at a URL: one of this server's where packs are files.
-pub(super) async fn fetch_report(house: &House, base: &Url, repo: &RepoName, request: &FetchRequest) -> Answer<FetchReport> {
+pub(super) async fn fetch_report(
+    house: &House,
+    base: &Url,
+    repo: &RepoName,
+    request: &FetchRequest,
+) -> crate::Result<FetchReport> {
     let mut report = house.store.fetch(repo, request, &Progress::silent()).await?;
     if report.mpack_url.starts_with("file:") {
         let expires = report.expires_at.as_second();

@@ -68,12 +68,19 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 
 /// The repo that a path names, if its caller administers it.
 pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(String, String)) -> Answer<RepoName> {
-    repo_for(house, caller, owner, slug, Scope::Admin).await
+    administers_some(caller)?;
+    // There is a token, and it is good for other repos: the wire has one word for both, here there are two.
+    let forbidden = |problem: Problem| match problem.status {
+        StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
+        _ => problem,
+    };
+    repo_for(house, caller, owner, slug, Scope::Admin).await.map_err(forbidden)
 }
 
 /// A repo that a query or a body names, if its caller administers it.
 pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<()> {
-    repo_for(house, caller, repo.owner(), repo.slug(), Scope::Admin).await.map(drop)
+    let path = (repo.owner().to_owned(), repo.slug().to_owned());
+    repo_of(house, caller, &path).await.map(drop)
 }
 
 /// The repo that a query may name; without one, its caller must administer something. What they may not see is then left out.

@@ -43,7 +43,10 @@ pub(super) fn finished(mut document: Document) -> Document {
         }
     }
     for path in document.paths.paths.values_mut() {
-        operations(path).for_each(with_problems);
+        for operation in operations(path) {
+            with_problems(operation);
+            without_schema_of_events(operation);
+        }
     }
     document
 }
@@ -61,12 +64,24 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten()
 }
 
+/// A stream of events is no one value: what each says is in its description.
+fn without_schema_of_events(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && let Some(RefOr::T(content)) = response.content.get_mut("text/event-stream")
+        {
+            content.schema = None;
+        }
+    }
+}
+
 fn with_problems(operation: &mut Operation) {
     let mut problems = vec![
         (400, "The request can't be read"),
         (401, "A token is needed, or another one"),
         (403, "The token does not allow this"),
         (404, "There is no such thing here, or none that the token reaches"),
+        (409, "Something is in the way: it is there already, or somebody else was first"),
         (422, "The request can be read and makes no sense"),
         (429, "Too many requests; wait a moment"),
         (500, "The server failed, or has found damage; its log says more"),
@@ -77,8 +92,6 @@ fn with_problems(operation: &mut Operation) {
         problems.push((413, "The body is too long"));
         problems.push((415, "The body is of another kind"));
     }
-
-    problems.push((409, "Something is in the way: it is there already, or somebody else was first"));
     for (status, words) in problems {
         let content = Content::new(Some(Ref::from_schema_name("ProblemBody")));
         let response = ResponseBuilder::new().description(words).content("application/json", content).build();

@@ -44,7 +44,7 @@ pub(super) struct How {
 #[expect(dead_code, reason = "it describes the body, which is read as it comes")]
 pub(super) struct Packs {
     /// Packs that a Muse client wrote, in order. Their file names are what reports call them.
-    #[schema(value_type = Vec<String>, format = Binary)]
+    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     pack: Vec<Vec<u8>>,
 }
 
@@ -145,5 +145,10 @@ pub(super) async fn fetch(
     let ttl = Duration::from_secs(asked.ttl_seconds);
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
     let base = packs::base(&house, &headers);
-    Ok(Json(packs::fetch_report(&house, &base, &repo, &request).await?))
+    match packs::fetch_report(&house, &base, &repo, &request).await {
+        Ok(report) => Ok(Json(report)),
+        // What is asked for is not there: nothing is wrong with the asking.
+        Err(error @ Error::UnknownWant { .. }) => Err(Problem { status: StatusCode::NOT_FOUND, ..error.into() }),
+        Err(error) => Err(error.into()),
+    }
 }
