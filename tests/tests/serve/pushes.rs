@@ -164,13 +164,15 @@ async fn negotiation_finds_the_nearest_common_commit() {
     commits.sort_by_key(|commit| std::cmp::Reverse(base.commits().keys().filter(|id| base.is_ancestor(id, &commit.id)).count()));
     let newest_first: Vec<_> = commits.iter().map(|commit| commit.id.clone()).collect();
     let unknown = packhouse_muse_client::Id::of(b"nobody");
-    let answer =
-        remote.negotiate(&[head.clone()], &[unknown.clone(), newest_first[3].clone(), newest_first[2].clone()]).await.unwrap();
+    let answer = remote
+        .negotiate(std::slice::from_ref(&head), &[unknown.clone(), newest_first[3].clone(), newest_first[2].clone()])
+        .await
+        .unwrap();
     assert_eq!(answer.ack, [newest_first[3].clone(), newest_first[2].clone()]);
     assert_eq!((answer.common_base.as_ref(), answer.ready), (Some(&newest_first[2]), true));
-    let answer = remote.negotiate(&[head.clone()], &[unknown]).await.unwrap();
+    let answer = remote.negotiate(std::slice::from_ref(&head), &[unknown]).await.unwrap();
     assert!(answer.ack.is_empty() && answer.common_base.is_none() && !answer.ready);
-    let answer = remote.negotiate(&[head.clone()], &[]).await.unwrap();
+    let answer = remote.negotiate(std::slice::from_ref(&head), &[]).await.unwrap();
     assert!(answer.ready && answer.common_base.is_none());
     // An update holds what is new and nothing else.
     let update = remote.fetch(&[head], &[newest_first[2].clone()]).await.unwrap();

@@ -115,9 +115,12 @@ struct Object {
 pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
     let mut scroll = Scroll::new(handle(&body)?, bytes)?;
     let mut found = None;
-    fields(&mut scroll, "the body", |name, scroll| match name {
-        "objects" => Ok(found = Some(object_array(scroll, OBJECTS)?)),
-        _ => scroll.skip().map(drop),
+    fields(&mut scroll, "the body", |name, scroll| {
+        match name {
+            "objects" => found = Some(object_array(scroll, OBJECTS)?),
+            _ => scroll.ignore()?,
+        }
+        Ok(())
     })?;
     ends(&scroll)?;
     let Some(found) = found else { return scroll.bad("it has no `objects`") };
@@ -134,9 +137,12 @@ pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
 pub(super) fn tags(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
     let mut scroll = Scroll::new(handle(&body)?, bytes)?;
     let mut found = None;
-    fields(&mut scroll, "the body", |name, scroll| match name {
-        "tags" => Ok(found = Some(records(scroll, "tags")?)),
-        _ => scroll.skip().map(drop),
+    fields(&mut scroll, "the body", |name, scroll| {
+        match name {
+            "tags" => found = Some(records(scroll, "tags")?),
+            _ => scroll.ignore()?,
+        }
+        Ok(())
     })?;
     ends(&scroll)?;
     let Some(found) = found else { return scroll.bad("it has no `tags`") };
@@ -182,9 +188,9 @@ pub(super) fn push(body: File, bytes: u64) -> Answer<Push> {
                     Some(0xc2 | 0xc0) => false,
                     _ => return scroll.bad("force: true or false is expected"),
                 };
-                scroll.skip()?;
+                scroll.ignore()?;
             }
-            _ => drop(scroll.skip()?),
+            _ => scroll.ignore()?,
         }
         Ok(())
     })?;
@@ -256,17 +262,19 @@ fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<
 
 fn heads(scroll: &mut Scroll) -> Answer<BTreeMap<String, String>> {
     if scroll.peek()? == Some(0xc0) {
-        scroll.skip()?;
+        scroll.ignore()?;
         return Ok(BTreeMap::new());
     }
     let mut heads = BTreeMap::new();
     fields(scroll, "branch_heads", |name, scroll| {
         // Branches that have no commit yet stand nowhere.
         match scroll.peek()? {
-            Some(0xc0) => drop(scroll.skip()?),
-            _ => drop(heads.insert(name.to_owned(), scroll.text("a branch's head")?)),
+            Some(0xc0) => scroll.ignore(),
+            _ => {
+                heads.insert(name.to_owned(), scroll.text("a branch's head")?);
+                Ok(())
+            }
         }
-        Ok(())
     })?;
     Ok(heads)
 }
@@ -288,7 +296,7 @@ fn object(scroll: &mut Scroll) -> Answer<Object> {
         match name {
             "object_id" => id = Some(scroll.text("object_id")?),
             "content" => content = Some(scroll.skip()?),
-            _ => drop(scroll.skip()?),
+            _ => scroll.ignore()?,
         }
         Ok(())
     })?;

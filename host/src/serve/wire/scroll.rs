@@ -105,6 +105,11 @@ impl Scroll {
         Ok(start..self.at)
     }
 
+    /// Steps over a value that nobody asked for.
+    pub(super) fn ignore(&mut self) -> Answer<()> {
+        self.skip().map(|_| ())
+    }
+
     /// The bytes of a range, from anywhere; the place does not move.
     pub(super) fn bytes(&mut self, range: &Range<u64>) -> Answer<Vec<u8>> {
         let back = self.at;
