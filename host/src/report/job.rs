@@ -147,9 +147,11 @@ pub struct JobReport {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Policy {
     /// With more packs than that.
+    #[schema(minimum = 1)]
     pub max_packs: Option<u64>,
     /// When the bytes that were pushed since exceed so many times those of the consolidated pack. Over a repo's life that writes about
     /// 1 + 1/growth bytes for each that is pushed.
+    #[schema(exclusive_minimum = 0)]
     pub growth: Option<f64>,
     /// When a pack has waited for so many seconds.
     pub max_age_seconds: Option<u64>,
