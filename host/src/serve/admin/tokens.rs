@@ -31,7 +31,9 @@ pub(super) async fn create(
 ) -> Answer<(StatusCode, Json<TokenReport>)> {
     administers_all(&caller)?;
     if new.expires_in_seconds.is_some_and(|seconds| seconds > LONGEST) {
-        return Err(Problem::malformed(format!("expires_in_seconds is more than {LONGEST}; leave it out for a token that does not end")));
+        return Err(Problem::malformed(format!(
+            "expires_in_seconds is more than {LONGEST}; leave it out for a token that does not end"
+        )));
     }
     Ok((StatusCode::CREATED, Json(house.store.create_token(new).await?)))
 }
