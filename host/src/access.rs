@@ -216,7 +216,7 @@ impl FromStr for TokenText {
 }
 
 /// A token, as it is told of: without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenReport {
     /// Its id.
     pub id: String,
@@ -235,6 +235,17 @@ pub struct TokenReport {
     /// All of it: only in the answer to whoever made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+}
+
+/// Without its text.
+impl fmt::Debug for TokenReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenReport")
+            .field("id", &self.id)
+            .field("scope", &self.scope)
+            .field("repos", &self.repos)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A token to be made.

@@ -178,6 +178,10 @@ impl Caller {
         let body = response.bytes().await.unwrap_or_default();
         let error = match serde_json::from_slice::<Problem>(&body) {
             Ok(Problem { detail, class }) => Error::Remote { class: Class::named(&class), message: detail },
+            // A proxy that does not reach it.
+            Err(_) if matches!(status.as_u16(), 502..=504) => {
+                return Err(self.silent(&format!("what stands before it answers {status}")));
+            }
             Err(_) => Error::Remote { class: Class::Refused, message: self.strange(status) },
         };
         Err(Failed::Refused(status, error))

@@ -71,13 +71,15 @@ pub(super) async fn run<T: DeserializeOwned>(remote: &Remote, asked: &RunAsked, 
         match run.listen().await {
             Ok(Some(ended)) => break ended,
             // The server closes the line when it stops.
-            Ok(None) => run.wait().await?,
+            Ok(None) => run.again(remote.caller.silent("the server has closed the line")).await?,
             // It was started again, and knows nothing of it.
             Err(Failed::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => return Err(Error::Cancelled),
-            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) => match run.begin().await {
-                Ok(()) => run.last = 0,
-                Err(failed) => run.again(failed).await?,
-            },
+            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) => {
+                run.last = 0;
+                if let Err(failed) = run.begin().await {
+                    run.again(failed).await?;
+                }
+            }
             Err(failed) => run.again(failed).await?,
         }
     };

@@ -9,14 +9,16 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::Instant;
 
 use super::house::House;
-use super::limits::Limits;
+use super::limits::{Limits, SLOWEST};
 use super::problem::{Answer, Problem};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
@@ -108,12 +110,16 @@ pub(super) async fn receive<E: std::fmt::Display>(
     Ok(received?)
 }
 
-/// Takes a body that is to become a pack into a file of its own, to be looked through. Gives its length in bytes.
+/// Takes a body that is to become a pack into a file of its own, to be looked through. `length` is what the client says of it, in bytes, or 0.
+/// Gives its length.
 pub(super) async fn spool<E: std::fmt::Display>(
     house: &House,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
+    length: u64,
 ) -> Answer<(Staged, u64)> {
+    // The pack that is made of it takes as much again.
+    house.store.need_space(length.min(allowance.left).saturating_mul(2))?;
     let (sender, mut source) = BodySource::new();
     let staged = house.store.stage()?;
     let writing = blocking(move || {
@@ -140,6 +146,7 @@ async fn feed<E: std::fmt::Display>(
     allowance: &mut Allowance,
     limits: &Limits,
 ) -> Answer<()> {
+    let (begun, mut received) = (Instant::now(), 0_u64);
     loop {
         let next = tokio::select! {
             // Whoever received it has failed, and says why.
@@ -151,6 +158,11 @@ async fn feed<E: std::fmt::Display>(
             Ok(Some(Err(error))) => return Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))),
             Ok(Some(Ok(bytes))) => {
                 allowance.take(bytes.len())?;
+                received += bytes.len() as u64;
+                // A byte a minute would hold a place for ever.
+                if begun.elapsed() > limits.silence + Duration::from_secs(received / SLOWEST) {
+                    return Err(slow());
+                }
                 Piece::Bytes(bytes)
             }
             Ok(None) => Piece::End,
@@ -162,15 +174,18 @@ async fn feed<E: std::fmt::Display>(
     }
 }
 
-fn silent(limits: &Limits) -> Problem {
+fn slow() -> Problem {
+    let detail = format!("the body comes with less than {SLOWEST} bytes a second; nothing was stored");
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+}
+
+pub(super) fn silent(limits: &Limits) -> Problem {
     let detail = format!("nothing came for {} s in the middle of a body; nothing was stored", limits.silence.as_secs());
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures::stream;
 
     use super::*;

@@ -14,10 +14,14 @@ use super::limits::Limits;
 use super::problem::{Answer, Problem};
 use super::wire::{Form, say};
 use crate::access::{Caller, Scope, TokenText};
-use crate::names::{RepoName, Visibility};
+use crate::error::Error;
+use crate::names::{RepoId, RepoName, Visibility};
 
 /// Tokens that turn out to be none, a minute and address: guessing is hopeless, and should be dear besides.
 const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
+/// How many tokens an address may have that all ask as often as they may.
+const LOOKUPS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,14 +34,23 @@ enum Counted {
 #[derive(Debug)]
 pub(super) struct Rates {
     requests: Option<DefaultKeyedRateLimiter<Counted>>,
+    /// Requests with a token, by address: many may have one.
+    lookups: Option<DefaultKeyedRateLimiter<IpAddr>>,
     wrong_tokens: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl Rates {
     pub(super) fn new(limits: &Limits) -> Rates {
-        let quota = NonZeroU32::new(limits.rate)
-            .map(|rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(limits.burst).unwrap_or(rate)));
-        Rates { requests: quota.map(RateLimiter::keyed), wrong_tokens: RateLimiter::keyed(Quota::per_minute(WRONG_TOKENS)) }
+        let rate = NonZeroU32::new(limits.rate);
+        let burst = |rate| NonZeroU32::new(limits.burst).unwrap_or(rate);
+        let quota = |times: NonZeroU32| {
+            rate.map(|rate| Quota::per_second(rate.saturating_mul(times)).allow_burst(burst(rate).saturating_mul(times)))
+        };
+        Rates {
+            requests: quota(NonZeroU32::MIN).map(RateLimiter::keyed),
+            lookups: quota(LOOKUPS).map(RateLimiter::keyed),
+            wrong_tokens: RateLimiter::keyed(Quota::per_minute(WRONG_TOKENS)),
+        }
     }
 
     fn count(&self, who: &Counted) -> Answer<()> {
@@ -47,6 +60,14 @@ impl Rates {
             requests.retain_recent();
         }
         requests.check_key(who).map_err(|_| too_often("too many requests"))
+    }
+
+    fn count_lookup(&self, address: IpAddr) -> Answer<()> {
+        let Some(lookups) = &self.lookups else { return Ok(()) };
+        if lookups.len() > KEPT {
+            lookups.retain_recent();
+        }
+        lookups.check_key(&address).map_err(|_| too_often("too many requests"))
     }
 
     fn count_wrong(&self, address: IpAddr) -> Answer<()> {
@@ -74,12 +95,24 @@ pub(super) async fn guard(
     let started = house.metrics.begin(&request);
     name_host(&mut request);
     let form = Form::of(request.headers());
-    let mut response = match identify(&house, from.ip(), request.headers()).await {
+    let is_health = matches!(request.uri().path(), "/healthz" | "/readyz");
+    let identified = match is_health {
+        // Whoever looks after the server must hear of it however busy it is.
+        true => Ok(Caller::Anyone),
+        false => identify(&house, network(from.ip()), request.headers()).await,
+    };
+    let mut response = match identified {
         Ok(caller) => {
+            let tells_all = caller.may_everywhere(Scope::Admin);
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            match response.extensions().get::<Problem>().cloned() {
+                // What fails in here is the operator's business.
+                Some(problem) if !tells_all && problem.status.is_server_error() => say(form, problem.for_strangers()),
+                _ => response,
+            }
         }
-        Err(problem) => say(form, problem),
+        Err(problem) => say(form, problem.for_strangers()),
     };
     secure(response.headers_mut(), house.secure);
     house.metrics.end(started, &response);
@@ -103,6 +136,8 @@ async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Ca
         house.rates.count(&Counted::Address(from))?;
         return Ok(Caller::Anyone);
     };
+    // Before anything is looked up: guessing costs the catalog no more than asking.
+    house.rates.count_lookup(from)?;
     let token = given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());
     let caller = match &token {
         Some(token) => house.store.caller(token).await?,
@@ -120,6 +155,16 @@ async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Ca
     }
 }
 
+/// Whoever has one address of version 6 has a network of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {
+            IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into())
+        }
+        other => other.to_canonical(),
+    }
+}
+
 /// The token of `Bearer TOKEN`.
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
@@ -132,6 +177,11 @@ fn only_from_here(headers: &HeaderMap) -> Answer<()> {
     if headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|site| site != "none") {
         return refused(
             "pages of other origins may not use a server that trusts everybody; make a token, and serve without --insecure-loopback",
+        );
+    }
+    if ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name)) {
+        return refused(
+            "a proxy may not stand before a server that trusts everybody (--insecure-loopback): it lets in whoever reaches it",
         );
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -167,7 +217,10 @@ fn secure(headers: &mut HeaderMap, tls: bool) {
 pub(super) async fn repo_for(house: &House, caller: &Caller, owner: &str, slug: &str, scope: Scope) -> Answer<RepoName> {
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&name.escape_debug().to_string()))?;
-    let Some(visibility) = house.store.visibility(&repo).await? else { return Err(Problem::no_repo(&name)) };
+    let Some(visibility) = house.store.visibility(&repo).await? else {
+        // Who could make it is told how.
+        return Err(if caller.may(Scope::Admin, &repo) { Error::UnknownRepo(repo).into() } else { Problem::no_repo(&name) });
+    };
     if caller.may(scope, &repo) || (scope == Scope::Read && visibility == Visibility::Public) {
         return Ok(repo);
     }
@@ -184,6 +237,57 @@ const fn word(scope: Scope) -> &'static str {
         Scope::Push => "push",
         Scope::Admin => "administer",
     }
+}
+
+/// A request that may go on: about which repo, for whom, and to do what.
+#[derive(Clone, Debug)]
+pub(super) struct Admitted {
+    pub(super) repo: RepoName,
+    repo_id: RepoId,
+    caller: Caller,
+    scope: Scope,
+}
+
+impl Admitted {
+    /// Lets a caller do that much with the repo of a path, if they may.
+    pub(super) async fn of(house: &House, caller: Caller, owner: &str, slug: &str, scope: Scope) -> Answer<Admitted> {
+        let repo = repo_for(house, &caller, owner, slug, scope).await?;
+        let repo_id = house.store.repo_id(&repo).await?.ok_or_else(|| Problem::no_repo(&repo.to_string()))?;
+        Ok(Admitted { repo, repo_id, caller, scope })
+    }
+
+    /// Whether all of that still holds. A body takes its time: meanwhile the token may have been revoked, and the repo may be another one of
+    /// that name.
+    pub(super) async fn still(&self, house: &House) -> Answer<()> {
+        if let Caller::Bearer { token, .. } = &self.caller
+            && !house.store.is_token_good(token).await?
+        {
+            return Err(Problem::unauthorized("this token has expired or was revoked"));
+        }
+        repo_for(house, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
+        match house.store.repo_id(&self.repo).await? {
+            Some(id) if id == self.repo_id => Ok(()),
+            _ => Err(Problem::no_repo(&self.repo.to_string())),
+        }
+    }
+
+    /// What requests of one caller are counted by.
+    pub(super) fn token(&self) -> Option<&str> {
+        match &self.caller {
+            Caller::Bearer { token, .. } => Some(token),
+            _ => None,
+        }
+    }
+
+    /// Whether they may keep URLs of it for long.
+    pub(super) fn is_known(&self) -> bool {
+        self.caller != Caller::Anyone
+    }
+}
+
+/// Answers a method that a path does not have.
+pub(super) async fn not_so() -> Response {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is not done that way here").into_response()
 }
 
 /// Answers what nothing else does.

@@ -115,7 +115,12 @@ impl ServerMetrics {
         self.under_way.inc();
         // The route as it is written, not the path: names of repos are nobody's business, and there are too many.
         let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-        let route = Route { method: request.method().to_string(), route };
+        // Anybody may invent methods, and each would be remembered.
+        let method = match request.method().as_str() {
+            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS") => known,
+            _ => "other",
+        };
+        let route = Route { method: method.to_owned(), route };
         Begun { at: Instant::now(), route, under_way: self.under_way.clone() }
     }
 

@@ -1,19 +1,22 @@
 //! What all requests share.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
+use axum::http::StatusCode;
+use tokio::sync::{AcquireError, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use url::Url;
 
 use super::ServeOptions;
 use super::admin::Runs;
 use super::guard::Rates;
 use super::health::ServerMetrics;
-use super::limits::Limits;
+use super::limits::{ASSEMBLED, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
+use super::problem::{Answer, Problem};
 use super::signed::Signer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::store::Store;
 
@@ -36,6 +39,9 @@ pub(super) struct House {
     pub(super) uploads: Arc<Semaphore>,
     /// Packs that may be made at once.
     pub(super) making: Arc<Semaphore>,
+    assembled: Semaphore,
+    /// Places for uploads of one token.
+    places: Mutex<HashMap<String, Weak<Semaphore>>>,
     turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
     closing: watch::Sender<bool>,
 }
@@ -54,6 +60,8 @@ impl House {
             runs: Runs::default(),
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),
             making: Arc::new(Semaphore::new(options.limits.making)),
+            assembled: Semaphore::new(ASSEMBLED),
+            places: Mutex::default(),
             turns: Mutex::default(),
             closing: watch::Sender::new(false),
             store,
@@ -63,19 +71,30 @@ impl House {
     /// Waits for its turn to change the index of a repo. Pushes of one repo that were prepared at once would only find that the other was
     /// faster, and begin anew.
     pub(super) async fn turn(&self, repo: &RepoName) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            turns.retain(|_, turn| turn.strong_count() > 0);
-            match turns.get(repo).and_then(Weak::upgrade) {
-                Some(turn) => turn,
-                None => {
-                    let turn = Arc::default();
-                    turns.insert(repo.clone(), Arc::downgrade(&turn));
-                    turn
-                }
-            }
+        shared(&self.turns, repo, Arc::default).lock_owned().await
+    }
+
+    /// Waits for a place for an upload: no token takes all of them, nor waits for ever.
+    pub(super) async fn place(&self, token: Option<&str>) -> Answer<Room> {
+        let places = || Arc::new(Semaphore::new(UPLOADS_OF_ONE));
+        let own = token.map(|token| shared(&self.places, &token.to_owned(), places));
+        let waiting = async {
+            let own = match own {
+                Some(own) => Some(own.acquire_owned().await?),
+                None => None,
+            };
+            Ok::<_, AcquireError>(Room { _own: own, _all: self.uploads.clone().acquire_owned().await? })
         };
-        turn.lock_owned().await
+        match tokio::time::timeout(TURN_WITHIN, waiting).await {
+            // They are never closed.
+            Ok(room) => room.map_err(|_| Error::Cancelled.into()),
+            Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others upload too much at the moment; try again")),
+        }
+    }
+
+    /// Waits for its turn to assemble an answer.
+    pub(super) async fn assembling(&self) -> Option<SemaphorePermit<'_>> {
+        self.assembled.acquire().await.ok()
     }
 
     /// Asks what goes on for long to end: the server stops.
@@ -98,4 +117,23 @@ impl House {
             tracing::warn!("runs that were asked to stop did not within half a minute; what they make is not published");
         }
     }
+}
+
+/// A place for an upload, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Room {
+    _own: Option<OwnedSemaphorePermit>,
+    _all: OwnedSemaphorePermit,
+}
+
+/// What all have who ask for the same key, for as long as one of them has it.
+fn shared<K: Clone + Eq + Hash, T>(all: &Mutex<HashMap<K, Weak<T>>>, key: &K, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|_, one| one.strong_count() > 0);
+    if let Some(one) = all.get(key).and_then(Weak::upgrade) {
+        return one;
+    }
+    let one = make();
+    all.insert(key.clone(), Arc::downgrade(&one));
+    one
 }

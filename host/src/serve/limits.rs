@@ -28,6 +28,21 @@ impl Default for Limits {
 /// Largest body that is no upload, in bytes: 50 000 ids of 71 characters, and room.
 pub(super) const BODY: usize = 8 << 20;
 
+/// How long a client may take for one.
+pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes a second that an upload must come with, over all of it; with a minute more for whoever stumbles.
+pub(super) const SLOWEST: u64 = 16 << 10;
+
+/// Uploads of one token at once: clients send four.
+pub(super) const UPLOADS_OF_ONE: usize = 16;
+
+/// How long an upload waits for its turn.
+pub(super) const TURN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Answers that are assembled at once.
+pub(super) const ASSEMBLED: usize = 8;
+
 /// Ids in `/filter-objects`.
 pub(super) const FILTERED: usize = 50_000;
 /// Ids in `/presign`.
@@ -36,6 +51,8 @@ pub(super) const PRESIGNED: usize = 10_000;
 pub(super) const OBJECTS: u32 = 1_000;
 /// Commits or snapshots in `/push`.
 pub(super) const RECORDS: u32 = 10_000;
+/// Branches that a bundle names: as many as a pack may.
+pub(super) const BRANCHES: usize = 65_536;
 /// Ids on either side in `/negotiate`.
 pub(super) const NEGOTIATED: usize = 256;
 /// Ids on either side in `/fetch`.

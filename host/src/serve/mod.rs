@@ -183,6 +183,7 @@ impl Server {
         };
         let (served, worked) = together(serving, working, &stop).await;
         stopping.abort();
+        house.close();
         house.drained().await;
         served.and(worked)
     }
@@ -219,6 +220,7 @@ fn router(house: Shared) -> Router {
         .merge(admin::routes())
         .merge(health::routes())
         .fallback(guard::nothing_here)
+        .method_not_allowed_fallback(guard::not_so)
         .layer(axum::middleware::from_fn_with_state(house.clone(), guard::guard))
         .with_state(house)
 }

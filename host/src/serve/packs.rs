@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -49,6 +50,7 @@ pub(super) async fn fetch_report(
     repo: &RepoName,
     request: &FetchRequest,
 ) -> crate::Result<FetchReport> {
+    let _assembling = house.assembling().await;
     let mut report = house.store.fetch(repo, request, &Progress::silent()).await?;
     if report.mpack_url.starts_with("file:") {
         let expires = report.expires_at.as_second();
@@ -61,11 +63,12 @@ pub(super) async fn fetch_report(
 async fn pack(
     State(house): State<Shared>,
     Path((owner, slug, key)): Path<(String, String, String)>,
-    Query(signed): Query<Signed>,
+    signed: Result<Query<Signed>, QueryRejection>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not any more.
     let refused = || Problem::new(StatusCode::NOT_FOUND, "this URL leads to nothing, or it has expired; fetch again for another");
+    let Query(signed) = signed.map_err(|_| refused())?;
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let key: MpackKey = key.parse().map_err(|_| refused())?;
     let right = Right { repo: &repo, key: &key, assembled: signed.assembled, expires: signed.expires };

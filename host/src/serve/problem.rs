@@ -32,7 +32,7 @@ impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         let class = match status {
             StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Class::Conflict,
-            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => Class::Usage,
+            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => Class::Usage,
             _ => Class::Refused,
         };
         Problem { status, detail: detail.into(), class }

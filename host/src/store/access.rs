@@ -82,6 +82,11 @@ impl Store {
         Ok(row.map(|row| Caller::Bearer { token: row.id, scope: row.scope, repos: row.repos }))
     }
 
+    /// Whether a token that was good once still is.
+    pub(crate) async fn is_token_good(&self, id: &str) -> Result<bool> {
+        Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, self.world.now())))
+    }
+
     /// What URLs are signed with that a server gives out: drawn when it is first asked for, and then the same for all processes that share
     /// the catalog.
     ///

@@ -32,6 +32,11 @@ impl Store {
         Ok(self.catalog.repo(repo).await?.map(|row| row.visibility))
     }
 
+    /// The public id of a repo; none where there is no such repo.
+    pub(crate) async fn repo_id(&self, repo: &RepoName) -> Result<Option<RepoId>> {
+        Ok(self.catalog.repo(repo).await?.map(|row| row.repo_id))
+    }
+
     /// A new file in staging, for what comes and may be worth nothing.
     pub(crate) fn stage(&self) -> Result<Staged> {
         self.vault.stage(self.world.draw())
@@ -79,11 +84,15 @@ impl Store {
         Ok(parsed.iter().map(|id| id.is_some() && found.next().flatten().is_some()).collect())
     }
 
-    /// Fails when the branch would reach what is neither in the push nor in the repo. What the repo knows was checked when it came.
+    /// Fails when the branch, or anything that the push brings, would reach what is neither in the push nor in the repo. What the repo knows was
+    /// checked when it came.
     pub(super) async fn is_whole(&self, snapshot: &mut dyn Snapshot, received: &[Received], terms: &Terms) -> Result<()> {
         let mut open = BTreeMap::new();
-        let mut start = vec![(terms.head, format!("branch {}", terms.branch))];
+        let mut start = vec![(Kind::Commit, terms.head, format!("branch {}", terms.branch))];
         for one in received {
+            // All that the push brings, be it beside the head: it is known from now on, and nobody asks again.
+            let brought = one.written.scanned.rows.iter().filter(|row| matches!(row.kind, Kind::Commit | Kind::Snapshot));
+            start.extend(brought.map(|row| (row.kind, row.id, "the push".to_owned())));
             let file = one.bytes.try_clone().map_err(Error::io("opening", &one.file))?;
             let (rows, path) = (one.written.scanned.rows.clone(), one.file.clone());
             let from = std::mem::take(&mut start);
@@ -125,14 +134,14 @@ impl Terms {
     }
 }
 
-/// What some commits reach through the records of a pack and that is not in it, each with what reaches it.
+/// What some records reach through those of a pack and that is not in it, each with what reaches it.
 fn reached_outside(
     rows: &[Row],
-    from: Vec<(EntityId, String)>,
+    from: Vec<(Kind, EntityId, String)>,
     read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
 ) -> std::io::Result<BTreeMap<(Kind, EntityId), String>> {
     let held: HashMap<(Kind, EntityId), &Row> = rows.iter().map(|row| ((row.kind, row.id), row)).collect();
-    let mut next: VecDeque<(Kind, EntityId, String)> = from.into_iter().map(|(id, by)| (Kind::Commit, id, by)).collect();
+    let mut next: VecDeque<(Kind, EntityId, String)> = from.into();
     let (mut seen, mut open) = (BTreeSet::new(), BTreeMap::new());
     while let Some((kind, id, by)) = next.pop_front() {
         if !seen.insert((kind, id)) {

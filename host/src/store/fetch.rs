@@ -290,7 +290,7 @@ impl Store {
         if found.reused {
             return self.open_pack(&row.name, &found.key).await;
         }
-        let missing = || Error::MissingPack { key: found.key, repo: row.name.clone(), place: found.url.clone() };
+        let missing = || Error::MissingPack { key: found.key, repo: row.name.clone(), place: self.vault.place() };
         self.vault.open_answer(&row.repo_id, &found.key).await?.ok_or_else(missing)
     }
 

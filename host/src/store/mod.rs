@@ -204,7 +204,7 @@ impl Store {
     }
 
     /// Fails before a run starts that could not end: one that leaves so many bytes in the vault.
-    fn need_space(&self, bytes: u64) -> Result<()> {
+    pub(crate) fn need_space(&self, bytes: u64) -> Result<()> {
         let needed = bytes.saturating_add(LOG_ROOM);
         if self.vault.free_bytes()? < needed {
             let source = std::io::Error::new(
@@ -223,7 +223,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 }
 
 /// Waits for such work. Its panic is ours: it must not look like a change of mind.
-async fn joined<T>(work: tokio::task::JoinHandle<T>) -> Result<T> {
+pub(crate) async fn joined<T>(work: tokio::task::JoinHandle<T>) -> Result<T> {
     match work.await {
         Ok(done) => Ok(done),
         Err(error) => match error.try_into_panic() {

@@ -171,16 +171,16 @@ impl Store {
             progress.at(&repo.to_string(), Phase::Index, total, total)?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
             let fresh = fresh_files(snapshot.as_mut(), &received).await?;
-            if fresh.is_empty() && !options.force {
-                let heads = snapshot.heads().await?;
-                terms.map_or(Ok(()), |terms| terms.kept_by(&heads))?;
+            let heads = snapshot.heads().await?;
+            // A pack that is there may have moved the branch once, and moves it again.
+            if fresh.is_empty() && !options.force && terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
                 return Ok(self.push_reports(repo, &received, None, &heads));
             }
             if let Some(terms) = terms {
                 // Asked of the state that is published on: should it change, all begins anew.
                 self.is_whole(snapshot.as_mut(), &received, terms).await?;
             }
-            let prepared = match self.prepare(snapshot, &received, &fresh, options, progress).await {
+            let prepared = match self.prepare(snapshot, &received, &fresh, options, terms, progress).await {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
@@ -296,6 +296,7 @@ impl Store {
         received: &[Received],
         fresh: &[usize],
         options: PushOptions,
+        terms: Option<&Terms>,
         progress: &Progress,
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
@@ -350,10 +351,14 @@ impl Store {
         let indexed = self
             .ask("push", &row.name, question, &packs, run, move |sandbox, host| sandbox.index(host, records, pushed, force))
             .await?;
-        let indexed = match indexed {
+        let mut indexed = match indexed {
             Ok(indexed) => indexed,
             Err(error) => return Err(self.refusal(&row.name, received, &numbers, &packs, error).await),
         };
+        if let (true, Some(terms)) = (force, terms) {
+            // By force a branch goes where it shall, be it back to where it came from.
+            indexed.heads.iter_mut().filter(|head| head.branch == terms.branch).for_each(|head| head.commit = terms.head);
+        }
         let mut reader = self.run_packs(&row.name, packs.clone());
         let (checking, judged) = (packs.clone(), rivals.clone());
         let (mut checked, indexed) = blocking(move || {

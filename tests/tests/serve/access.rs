@@ -65,8 +65,7 @@ async fn scopes_and_reach_decide_and_a_private_repo_is_not_there_for_strangers()
         assert_eq!(place.may(repo, token.map(String::as_str)).await, may, "{repo} {token:?}");
     }
     // What a stranger reads of a private repo is, to the letter, what they read of none.
-    let of = |repo: &'static str| async move { repo };
-    let (shut, none) = (of("a/shut").await, of("a/none").await);
+    let (shut, none) = ("a/shut", "a/none");
     let words = |repo: &str, error: packhouse_muse_client::Error| error.detail().unwrap().replace(repo, "REPO");
     let shut = words(shut, place.remote(shut, None).refs().await.unwrap_err());
     let none = words(none, place.remote(none, None).refs().await.unwrap_err());
@@ -137,7 +136,7 @@ async fn a_signed_url_needs_no_token_and_opens_one_pack_only() {
         url[..url.find('?').unwrap()].to_owned(),
     ] {
         let refused = stranger.download(&forged).await.unwrap_err();
-        assert!(matches!(refused.status(), Some(404 | 400 | 422)), "{forged}: {refused}");
+        assert!(refused.status() == Some(404), "{forged}: {refused}");
     }
     let short = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(1)).await.unwrap().mpack_url.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;

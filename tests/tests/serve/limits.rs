@@ -120,6 +120,74 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     assert_eq!(Remote::new(&served.remote("a/b"), None).unwrap().refs().await.unwrap().branch_heads.len(), 0);
 }
 
+/// While a body comes, the repo is deleted, and somebody makes another one of that name, which the sender may not see.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_allowed_when_a_body_began_is_asked_again_when_it_has_come() {
+    let store = Packhouse::with_repo();
+    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0"]);
+    let body = b"\x82\xa4want\x90\xa4have\x90";
+    let head = format!("POST /a/b/fetch HTTP/1.1\r\nConnection: close\r\nContent-Length: {}", body.len());
+    let mut open = by_hand(&served, &head, &body[..5]);
+    let token = store.run(["token", "create", "--scope", "push", "--repo", "*"]).ok().json();
+    let head = format!(
+        "POST /a/b/push/objects HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: 12",
+        token["token"].as_str().unwrap()
+    );
+    let mut pushing = by_hand(&served, &head, b"\x81\xa7obj");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    store.run(["repo", "delete", "a/b"]).ok();
+    store.run(["repo", "create", "a/b", "--private"]).ok();
+    store.run(["token", "revoke", token["id"].as_str().unwrap()]).ok();
+    open.write_all(&body[5..]).unwrap();
+    pushing.write_all(b"ects\x90 ").unwrap();
+    assert!(answer(open).starts_with("HTTP/1.1 404"), "the other repo is private");
+    assert!(answer(pushing).starts_with("HTTP/1.1 401"), "the token was revoked");
+}
+
+/// What was sent whole is done, whether or not anybody waits for the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_after_its_body_has_pushed() {
+    let store = Packhouse::with_repo();
+    let served = Served::trusting(&store, &["--workers", "0"]);
+    let object = Object::make(noise(7, 100));
+    let mut body = vec![0x81, 0xa7];
+    body.extend(b"objects\x91\x82\xa9object_id\xd9\x40");
+    body.extend(object.id.as_str().as_bytes());
+    body.extend(b"\xa7content\xc4\x64");
+    body.extend(&object.content);
+    let stream = by_hand(&served, &format!("POST /a/b/push/objects HTTP/1.1\r\nContent-Length: {}", body.len()), &body);
+    drop(stream);
+    for _ in 0..200 {
+        if store.show()["objects"] == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it was not stored: {}", store.show());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_strangers_invent_is_not_remembered_and_health_is_told_to_anybody() {
+    let store = Packhouse::with_repo();
+    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--rate", "2"]);
+    for n in 0..40 {
+        answer(by_hand(
+            &served,
+            &format!("INVENTED{n} /a/b/refs HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer x{n}"),
+            b"",
+        ));
+    }
+    for path in ["/healthz", "/readyz"] {
+        let head = format!("GET {path} HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer none");
+        assert!(answer(by_hand(&served, &head, b"")).starts_with("HTTP/1.1 200"), "{path}");
+    }
+    let token = store.run(["token", "create", "--scope", "read", "--repo", "*"]).ok().json();
+    let head =
+        format!("GET /metrics HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}", token["token"].as_str().unwrap());
+    let metrics = answer(by_hand(&served, &head, b""));
+    assert!(metrics.contains("packhouse_http_requests_total") && !metrics.contains("INVENTED"), "{metrics}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_in_the_form_that_is_asked_for_and_browsers_are_kept_out() {
     let store = Packhouse::with_repo();

@@ -57,6 +57,49 @@ async fn a_branch_moves_forward_only_unless_it_is_forced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn by_force_a_branch_goes_back_and_without_it_forward_again() {
+    let place = Place::new();
+    let remote = place.remote();
+    let base = long("ann", 2, 2);
+    let on = with(&base, "ann", "on");
+    base.push(&remote, "main", false).await.unwrap();
+    on.push(&remote, "main", false).await.unwrap();
+    let stands = async || remote.refs().await.unwrap().branch_heads["main"].clone();
+    // Twice each way: the second time, all that is pushed is there already.
+    for _ in 0..2 {
+        let back = base.push(&remote, "main", true).await.unwrap();
+        assert_eq!(back.answer.remote_head.as_ref(), Some(base.head("main").unwrap()));
+        assert_eq!(stands().await, *base.head("main").unwrap());
+        on.push(&remote, "main", false).await.unwrap();
+        assert_eq!(stands().await, *on.head("main").unwrap());
+    }
+    assert_eq!(base.push(&remote, "main", false).await.unwrap_err().status(), Some(409));
+    place.store.gc();
+    Local::clone_from(&remote, Fetching::Direct).await.unwrap().same_history(&on).unwrap();
+}
+
+/// What lies beside the head is known from then on, and nobody would ask again.
+#[tokio::test(flavor = "multi_thread")]
+async fn holes_do_not_come_in_beside_a_head() {
+    let place = Place::new();
+    let remote = place.remote();
+    let local = long("ann", 3, 1);
+    let head = local.head("main").unwrap();
+    let (whole, uploads) = local.bundle("main", head, std::iter::empty()).unwrap();
+    remote.push_objects(&uploads).await.unwrap();
+    // The newest commit's tree is missing, and the branch is to stand one before it.
+    let mut holed = whole.clone();
+    let newest = holed.commits[0].clone();
+    holed.snapshots.retain(|snapshot| snapshot.id != newest.snapshot);
+    holed.branch_heads = [("main".to_owned(), newest.parents[0].clone())].into();
+    let refused = remote.push(&holed, "main", false).await.unwrap_err();
+    assert!(refused.status() == Some(422) && refused.detail().unwrap().contains(newest.snapshot.as_str()), "{refused}");
+    let empty = Pack { branch_heads: [("main".to_owned(), head.clone())].into(), ..Pack::default() };
+    assert_eq!(remote.push(&empty, "main", false).await.unwrap_err().status(), Some(422));
+    assert!(remote.refs().await.unwrap().branch_heads.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_who_push_at_once_one_wins_and_nothing_is_lost() {
     let place = Place::new();
     let base = long("ann", 1, 2);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_host::world::{SystemWorld, World};
-use packhouse_host::{Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport};
+use packhouse_host::{Class, Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -132,7 +132,8 @@ impl Backend for Afar {
             match stamp {
                 Ok(stamp) if since != Some(stamp) => return Ok(stamp),
                 Ok(_) => pause = FIRST_PAUSE,
-                Err(Error::Unreachable { .. }) => {
+                // It is busy, or what stands before it does not reach it.
+                Err(Error::Unreachable { .. } | Error::Remote { class: Class::Conflict, .. }) => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

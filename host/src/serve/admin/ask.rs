@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::guard::repo_for;
 use super::super::house::House;
+use super::super::limits::BODY_WITHIN;
 use super::super::problem::{Answer, Problem};
 use crate::access::{Caller, Scope};
 use crate::error::Class;
@@ -31,9 +32,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Answer<Self> {
-        match Json::from_request(request, state).await {
-            Ok(Json(value)) => Ok(Given(value)),
-            Err(rejection) => Err(off(rejection.status(), rejection.body_text())),
+        match tokio::time::timeout(BODY_WITHIN, Json::from_request(request, state)).await {
+            Ok(Ok(Json(value))) => Ok(Given(value)),
+            Ok(Err(rejection)) => Err(off(rejection.status(), rejection.body_text())),
+            Err(_) => Err(off(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute".to_owned())),
         }
     }
 }

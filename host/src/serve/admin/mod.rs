@@ -15,17 +15,19 @@ mod runs;
 mod status;
 mod tokens;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::house::Shared;
 use super::limits::BODY;
-use super::problem::Problem;
+use super::problem::Answer;
+use crate::access::Caller;
 
 pub(super) use runs::Runs;
 
@@ -39,7 +41,7 @@ pub(super) fn routes() -> Router<Shared> {
         let json = HeaderValue::from_static("application/json");
         ([(header::CONTENT_TYPE, json)], text.clone())
     });
-    router.route(&format!("{PREFIX}/openapi.json"), document).method_not_allowed_fallback(not_so)
+    router.route(&format!("{PREFIX}/openapi.json"), document)
 }
 
 fn all() -> OpenApiRouter<Shared> {
@@ -64,10 +66,12 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .layer(DefaultBodyLimit::max(BODY));
-    OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, rest.routes(push))
+    let all = rest.routes(push).route_layer(from_fn(only_administrators));
+    OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 
-/// Answers a method that a path does not have.
-async fn not_so() -> impl IntoResponse {
-    Problem { class: crate::Class::Usage, ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is not done that way here") }
+/// Refuses whoever administers nothing, before a byte of a body is read. What they administer is asked by each.
+async fn only_administrators(Extension(caller): Extension<Caller>, request: Request, next: Next) -> Answer<Response> {
+    ask::administers_some(&caller)?;
+    Ok(next.run(request).await)
 }

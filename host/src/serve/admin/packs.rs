@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::body::{Allowance, receive};
+use super::super::body::{Allowance, receive, silent};
 use super::super::house::Shared;
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
@@ -20,7 +20,7 @@ use crate::error::{Class, Error};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{FetchAsked, FetchReport, PushReport};
-use crate::store::{FetchRequest, PushOptions, Received};
+use crate::store::{FetchRequest, PushOptions, Received, joined};
 
 /// Packs of one push: each is held open until all have come, and a process may open about a thousand files.
 const PARTS: usize = 400;
@@ -80,11 +80,7 @@ pub(super) async fn push(
             true => store.queue_received(&repo, received, options, &progress).await,
         }
     };
-    let reports = tokio::spawn(work).await.unwrap_or_else(|ended| match ended.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(_) => Err(Error::Cancelled),
-    });
-    Ok(Json(reports?))
+    Ok(Json(joined(tokio::spawn(work)).await??))
 }
 
 /// How long the rest of a refused body is listened to: whoever still writes hears nothing, and would take a closed line for a broken one.
@@ -105,7 +101,7 @@ async fn parts(house: &Shared, repo: &RepoName, form: &mut Multipart) -> Answer<
     let mut received = Vec::new();
     loop {
         let next = tokio::time::timeout(house.limits.silence, form.next_field()).await;
-        let Some(part) = next.map_err(|_| silent(house))?.map_err(malformed)? else { return Ok(received) };
+        let Some(part) = next.map_err(|_| silent(&house.limits))?.map_err(malformed)? else { return Ok(received) };
         if received.len() == PARTS {
             return Err(Problem::too_much(format!("a push has at most {PARTS} packs here; push the rest afterwards")));
         }
@@ -117,11 +113,6 @@ async fn parts(house: &Shared, repo: &RepoName, form: &mut Multipart) -> Answer<
 /// What reports call a part.
 fn name_of(part: &Field<'_>, number: usize) -> String {
     part.file_name().filter(|name| !name.is_empty()).map_or_else(|| format!("pack {}", number + 1), str::to_owned)
-}
-
-fn silent(house: &Shared) -> Problem {
-    let seconds = house.limits.silence.as_secs();
-    Problem::new(StatusCode::REQUEST_TIMEOUT, format!("nothing came for {seconds} s in the middle of a body; nothing was stored"))
 }
 
 fn malformed(error: MultipartError) -> Problem {

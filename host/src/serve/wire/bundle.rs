@@ -13,12 +13,13 @@ use packhouse_core::EntityId;
 use packhouse_core::record::Commit;
 use packhouse_core::wire::{put_array, put_map, put_str};
 
-use super::super::limits::{OBJECTS, RECORDS};
+use super::super::limits::{BRANCHES, OBJECTS, RECORDS};
 use super::super::problem::{Answer, Problem};
 use super::scroll::Scroll;
 use crate::error::{Error, Result};
 use crate::names::BranchName;
 use crate::pack::pipeline::{CHUNK, Produce};
+use crate::pack::scan::MAX_RECORD;
 
 /// A pack to be written: bytes, and spans of a file.
 pub(super) struct Spliced {
@@ -118,9 +119,9 @@ pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
     fields(&mut scroll, "the body", |name, scroll| {
         match name {
             "objects" => found = Some(object_array(scroll, OBJECTS)?),
-            _ => scroll.ignore()?,
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     })?;
     ends(&scroll)?;
     let Some(found) = found else { return scroll.bad("it has no `objects`") };
@@ -140,9 +141,9 @@ pub(super) fn tags(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
     fields(&mut scroll, "the body", |name, scroll| {
         match name {
             "tags" => found = Some(records(scroll, "tags")?),
-            _ => scroll.ignore()?,
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     })?;
     ends(&scroll)?;
     let Some(found) = found else { return scroll.bad("it has no `tags`") };
@@ -190,9 +191,9 @@ pub(super) fn push(body: File, bytes: u64) -> Answer<Push> {
                 };
                 scroll.ignore()?;
             }
-            _ => scroll.ignore()?,
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     })?;
     ends(&scroll)?;
     let Some(bundle) = bundle else { return scroll.bad("it has no `bundle`") };
@@ -229,7 +230,7 @@ fn read_bundle(scroll: &mut Scroll) -> Answer<Bundle> {
             // To step over what may be part of somebody's history would be to lose it.
             other => return scroll.bad(format_args!("bundle: `{}` is no section of a pack", other.escape_debug())),
         }
-        Ok(())
+        Ok(true)
     })?;
     Ok(bundle)
 }
@@ -268,13 +269,14 @@ fn heads(scroll: &mut Scroll) -> Answer<BTreeMap<String, String>> {
     let mut heads = BTreeMap::new();
     fields(scroll, "branch_heads", |name, scroll| {
         // Branches that have no commit yet stand nowhere.
-        match scroll.peek()? {
-            Some(0xc0) => scroll.ignore(),
-            _ => {
-                heads.insert(name.to_owned(), scroll.text("a branch's head")?);
-                Ok(())
-            }
+        if scroll.peek()? == Some(0xc0) {
+            return Ok(false);
         }
+        if heads.len() == BRANCHES {
+            return Err(Problem::too_much(format!("branch_heads: {BRANCHES} branches are the limit")));
+        }
+        heads.insert(name.to_owned(), scroll.text("a branch's head")?);
+        Ok(true)
     })?;
     Ok(heads)
 }
@@ -282,7 +284,16 @@ fn heads(scroll: &mut Scroll) -> Answer<BTreeMap<String, String>> {
 /// Where the records of a section stand.
 fn records(scroll: &mut Scroll, what: &str) -> Answer<Records> {
     let count = within(scroll.array(what)?, what, RECORDS)?;
-    (0..count).map(|_| scroll.skip()).collect::<Answer<_>>().map(Records)
+    (0..count).map(|_| record(scroll, what)).collect::<Answer<_>>().map(Records)
+}
+
+fn record(scroll: &mut Scroll, what: &str) -> Answer<Range<u64>> {
+    let span = scroll.skip()?;
+    let bytes = span.end - span.start;
+    if bytes <= MAX_RECORD {
+        return Ok(span);
+    }
+    Err(Problem::too_much(format!("{what}: a record of {bytes} bytes is given, and {MAX_RECORD} are the limit")))
 }
 
 fn object_array(scroll: &mut Scroll, most: u32) -> Answer<Vec<Object>> {
@@ -296,9 +307,9 @@ fn object(scroll: &mut Scroll) -> Answer<Object> {
         match name {
             "object_id" => id = Some(scroll.text("object_id")?),
             "content" => content = Some(scroll.skip()?),
-            _ => scroll.ignore()?,
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     })?;
     match (id, content) {
         (Some(id), Some(content)) => Ok(Object { id, content }),
@@ -307,13 +318,15 @@ fn object(scroll: &mut Scroll) -> Answer<Object> {
     }
 }
 
-/// Goes through a map with names for keys, each once.
-fn fields(scroll: &mut Scroll, what: &str, mut each: impl FnMut(&str, &mut Scroll) -> Answer<()>) -> Answer<()> {
+/// Goes through a map with names for keys. Those that `each` takes may stand there once; others are stepped over, and nothing of them is
+/// kept: there may be millions.
+fn fields(scroll: &mut Scroll, what: &str, mut each: impl FnMut(&str, &mut Scroll) -> Answer<bool>) -> Answer<()> {
     let mut met = BTreeSet::new();
     for _ in 0..scroll.map(what)? {
         let name = scroll.text("a name")?;
-        each(&name, scroll)?;
-        if !met.insert(name) {
+        if !each(&name, scroll)? {
+            scroll.ignore()?;
+        } else if !met.insert(name) {
             return scroll.bad(format_args!("{what} has one name twice"));
         }
     }

@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::limits::BODY;
+use super::super::guard::Admitted;
+use super::super::house::House;
+use super::super::limits::{BODY, BODY_WITHIN};
 use super::super::problem::{Answer, Problem};
 
 /// The media type of MessagePack, as Muse clients write it.
@@ -81,12 +83,14 @@ pub(in super::super) fn say(form: Form, problem: Problem) -> Response {
     response
 }
 
-/// A small body: MessagePack, or JSON where that is said.
-pub(super) async fn small<T: DeserializeOwned>(request: Request) -> Answer<T> {
+/// A small body: MessagePack, or JSON where that is said. Whoever sent it may still do what it asks for when it has come.
+pub(super) async fn small<T: DeserializeOwned>(house: &House, admitted: &Admitted, request: Request) -> Answer<T> {
     let json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let body: Bytes = to_bytes(request.into_body(), BODY)
+    let body: Bytes = tokio::time::timeout(BODY_WITHIN, to_bytes(request.into_body(), BODY))
         .await
+        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute"))?
         .map_err(|_| Problem::too_much(format!("the body is longer than {BODY} bytes, or it broke off")))?;
+    admitted.still(house).await?;
     match json {
         true => {
             serde_json::from_slice(&body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}")))

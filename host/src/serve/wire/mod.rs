@@ -17,11 +17,10 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, RequestPartsExt};
 
-use super::guard::repo_for;
+use super::guard::Admitted;
 use super::house::Shared;
 use super::problem::{Answer, Problem};
 use crate::access::{Caller, Scope};
-use crate::names::RepoName;
 
 pub(super) use form::{Form, MSGPACK, say};
 
@@ -50,13 +49,13 @@ async fn may_push(state: State<Shared>, request: Request, next: Next) -> Answer<
     admitted(state, Scope::Push, request, next).await
 }
 
-/// Lets a request pass with the [`RepoName`] that it is about.
+/// Lets a request pass with what it is about: [`Admitted`].
 async fn admitted(State(house): State<Shared>, scope: Scope, request: Request, next: Next) -> Answer<Response> {
     let (mut parts, body) = request.into_parts();
     let Path((owner, slug)) = parts.extract::<Path<(String, String)>>().await.map_err(|_| Problem::no_repo("?"))?;
     let caller = parts.extract::<Extension<Caller>>().await.map_or(Caller::Anyone, |Extension(caller)| caller);
-    let repo = repo_for(&house, &caller, &owner, &slug, scope).await?;
-    parts.extensions.insert::<RepoName>(repo);
+    let admitted = Admitted::of(&house, caller, &owner, &slug, scope).await?;
+    parts.extensions.insert(admitted);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 

@@ -5,19 +5,20 @@ use std::fs::File;
 
 use axum::Extension;
 use axum::extract::{Request, State};
+use axum::http::header;
 use axum::response::Response;
 use serde::Serialize;
 
 use super::super::body::{Allowance, spool};
-use super::super::house::Shared;
+use super::super::guard::Admitted;
+use super::super::house::{Room, Shared};
 use super::super::problem::{Answer, Problem};
 use super::bundle::{self, Spliced};
 use super::form::Form;
 use crate::error::Error;
-use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::PushReport;
-use crate::store::{PushOptions, Share, Terms, blocking};
+use crate::store::{PushOptions, Share, Terms, blocking, joined};
 use crate::vault::Staged;
 
 #[derive(Serialize)]
@@ -28,17 +29,17 @@ struct Stored {
 
 pub(super) async fn objects(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let upload = upload(&house, request).await?;
+    let upload = upload(&house, &admitted, request).await?;
     let given = looked_through(&upload, bundle::objects).await?;
     let (pack, count) = given;
     if count == 0 {
         return form.answer(&Stored { stored: 0, skipped: 0 });
     }
-    let report = pushed(&house, repo, "the objects", pack, upload, PushOptions::default(), None).await?;
+    let report = pushed(&house, admitted, "the objects", pack, upload, PushOptions::default(), None).await?;
     form.answer(&Stored { stored: report.new_objects, skipped: count.saturating_sub(report.new_objects) })
 }
 
@@ -49,16 +50,16 @@ struct StoredTags {
 
 pub(super) async fn tags(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let upload = upload(&house, request).await?;
+    let upload = upload(&house, &admitted, request).await?;
     let (pack, count) = looked_through(&upload, bundle::tags).await?;
     if count == 0 {
         return form.answer(&StoredTags { stored: 0 });
     }
-    let report = pushed(&house, repo, "the tags", pack, upload, PushOptions::default(), None).await?;
+    let report = pushed(&house, admitted, "the tags", pack, upload, PushOptions::default(), None).await?;
     form.answer(&StoredTags { stored: report.new_tags })
 }
 
@@ -72,14 +73,14 @@ struct Pushed {
 
 pub(super) async fn push(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let upload = upload(&house, request).await?;
+    let upload = upload(&house, &admitted, request).await?;
     let bundle::Push { pack, branch, head, force } = looked_through(&upload, bundle::push).await?;
     let terms = Terms { branch: branch.as_str().to_owned(), head };
-    let report = pushed(&house, repo, "the bundle", pack, upload, PushOptions { force }, Some(terms)).await?;
+    let report = pushed(&house, admitted, "the bundle", pack, upload, PushOptions { force }, Some(terms)).await?;
     let message =
         format!("{branch} is at {head}: {} commits, {} snapshots, {} objects", report.commits, report.snapshots, report.objects);
     form.answer(&Pushed { ok: true, message, branch_heads: report.branch_heads, remote_head: head.to_string() })
@@ -90,16 +91,18 @@ struct Upload {
     staged: Staged,
     bytes: u64,
     /// Others may upload when this one has been dealt with.
-    _room: tokio::sync::OwnedSemaphorePermit,
+    room: Room,
 }
 
-/// Takes a body to a file as it comes.
-async fn upload(house: &Shared, request: Request) -> Answer<Upload> {
-    let room = house.uploads.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?;
+/// Takes a body to a file as it comes. Whoever sent it may still push when it has come.
+async fn upload(house: &Shared, admitted: &Admitted, request: Request) -> Answer<Upload> {
+    let room = house.place(admitted.token()).await?;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut allowance = Allowance::new(&house.limits);
-    let (staged, bytes) = spool(house, request.into_body().into_data_stream(), &mut allowance).await?;
+    let (staged, bytes) = spool(house, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0)).await?;
     house.metrics.received.inc_by(bytes);
-    Ok(Upload { staged, bytes, _room: room })
+    admitted.still(house).await?;
+    Ok(Upload { staged, bytes, room })
 }
 
 /// Looks through a body where it lies.
@@ -115,7 +118,7 @@ async fn looked_through<T: Send + 'static>(
 /// Makes a pack of a repo, and waits until it is one. Whoever asked may go away meanwhile: what was begun is ended.
 async fn pushed(
     house: &Shared,
-    repo: RepoName,
+    admitted: Admitted,
     name: &'static str,
     pack: Spliced,
     upload: Upload,
@@ -127,14 +130,16 @@ async fn pushed(
         let (store, progress) = (&house.store, Progress::silent());
         // The semaphore lives as long as the house, and nobody closes it.
         let making = house.making.acquire().await;
-        let received = store.receive_from(&repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
-        drop((upload, making));
-        let _turn = house.turn(&repo).await;
-        store.push_received(&repo, vec![received], options, terms.as_ref(), &progress).await
+        let received = store.receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
+        let Upload { staged, room, .. } = upload;
+        drop((staged, making));
+        let _turn = house.turn(&admitted.repo).await;
+        admitted.still(&house).await?;
+        let reports = store.push_received(&admitted.repo, vec![received], options, terms.as_ref(), &progress).await;
+        // Until now: else whoever sends and leaves would pile up work.
+        drop(room);
+        Ok::<_, Problem>(reports?)
     };
-    let reports = tokio::spawn(work).await.unwrap_or_else(|panic| match panic.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(_) => Err(Error::Cancelled),
-    })?;
+    let reports = joined(tokio::spawn(work)).await??;
     reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
 }

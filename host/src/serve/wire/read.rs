@@ -9,12 +9,13 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
+use super::super::guard::Admitted;
 use super::super::house::Shared;
 use super::super::limits::{FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
 use super::form::{Form, MSGPACK, small};
-use crate::names::{MpackKey, RepoName};
+use crate::names::MpackKey;
 use crate::progress::Progress;
 use crate::store::FetchRequest;
 
@@ -22,7 +23,7 @@ use crate::store::FetchRequest;
 const DOMAIN: &str = "code";
 
 /// How long the answer to a fetch is kept for whoever asks for the same: it is sent at once.
-const KEPT: Duration = Duration::from_secs(300);
+const KEPT: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
 struct Refs {
@@ -34,10 +35,10 @@ struct Refs {
 
 pub(super) async fn refs(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let refs = house.store.refs(&repo).await?;
+    let refs = house.store.refs(&admitted.repo).await?;
     Form::of(&headers).answer(&Refs {
         repo_id: refs.repo_id.0,
         domain: DOMAIN,
@@ -58,13 +59,13 @@ struct Missing {
 
 pub(super) async fn filter_objects(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let asked: Filter = small(request).await?;
+    let asked: Filter = small(&house, &admitted, request).await?;
     at_most("object_ids", asked.object_ids.len(), FILTERED)?;
-    form.answer(&Missing { missing: house.store.missing_objects(&repo, asked.object_ids).await? })
+    form.answer(&Missing { missing: house.store.missing_objects(&admitted.repo, asked.object_ids).await? })
 }
 
 #[derive(Deserialize)]
@@ -81,9 +82,13 @@ struct Presigned {
 }
 
 /// Objects lie in packs, and have no URLs of their own: all go through `/push/objects` or `/fetch`.
-pub(super) async fn presign(request: Request) -> Answer<Response> {
+pub(super) async fn presign(
+    State(house): State<Shared>,
+    Extension(admitted): Extension<Admitted>,
+    request: Request,
+) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let asked: Presign = small(request).await?;
+    let asked: Presign = small(&house, &admitted, request).await?;
     at_most("object_ids", asked.object_ids.len(), PRESIGNED)?;
     if !matches!(asked.direction.as_str(), "put" | "get") {
         return Err(Problem::malformed("direction: `put` or `get` is expected"));
@@ -109,15 +114,15 @@ struct Negotiated {
 
 pub(super) async fn negotiate(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let Negotiate { want, have } = small(request).await?;
+    let Negotiate { want, have } = small(&house, &admitted, request).await?;
     at_most("want", want.len(), NEGOTIATED)?;
     at_most("have", have.len(), NEGOTIATED)?;
     let nothing = have.is_empty();
-    let (ack, common_base) = house.store.common(&repo, &want, have).await?;
+    let (ack, common_base) = house.store.common(&admitted.repo, &want, have).await?;
     let ready = nothing || common_base.is_some();
     form.answer(&Negotiated { ack, common_base, ready })
 }
@@ -141,11 +146,11 @@ impl Fetch {
 /// The pack itself, as it lies in storage or was assembled, sent as it is read.
 pub(super) async fn fetch(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     Form::of(request.headers()).takes_packs()?;
-    let asked: Fetch = small(request).await?;
+    let asked: Fetch = small(&house, &admitted, request).await?;
     asked.check()?;
     let Some(want) = asked.want else { return Err(Problem::malformed("want: a list of commit ids is expected")) };
     if want.is_empty() {
@@ -153,7 +158,10 @@ pub(super) async fn fetch(
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have: asked.have, ttl: KEPT, output: None };
-    let (report, stored) = house.store.fetch_open(&repo, &request, &Progress::silent()).await?;
+    let (report, stored) = {
+        let _assembling = house.assembling().await;
+        house.store.fetch_open(&admitted.repo, &request, &Progress::silent()).await?
+    };
     house.metrics.sent.inc_by(stored.bytes);
     Ok(pack_of(packs::stream(stored.file, 0, stored.bytes)?, Some((report.mpack_key, stored.bytes))))
 }
@@ -185,19 +193,21 @@ fn empty_pack() -> Vec<u8> {
 /// Where the pack can be got.
 pub(super) async fn fetch_mpack(
     State(house): State<Shared>,
-    Extension(repo): Extension<RepoName>,
+    Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let (form, base) = (Form::of(request.headers()), packs::base(&house, request.headers()));
-    let asked: Fetch = small(request).await?;
+    let asked: Fetch = small(&house, &admitted, request).await?;
     asked.check()?;
     let ttl = asked.ttl_seconds.unwrap_or(3600);
-    if !(1..=604_800).contains(&ttl) {
-        return Err(Problem::malformed("ttl_seconds: 1 to 604800 (7 days) is expected"));
+    // What is assembled is kept for so long: for strangers, not for days.
+    let longest = if admitted.is_known() { 604_800 } else { 3600 };
+    if !(1..=longest).contains(&ttl) {
+        return Err(Problem::malformed(format!("ttl_seconds: 1 to {longest} is expected (with a token, to 604800)")));
     }
     let request =
         FetchRequest { want: asked.want.unwrap_or_default(), have: asked.have, ttl: Duration::from_secs(ttl), output: None };
-    let report = packs::fetch_report(&house, &base, &repo, &request).await?;
+    let report = packs::fetch_report(&house, &base, &admitted.repo, &request).await?;
     form.answer(&report)
 }
 

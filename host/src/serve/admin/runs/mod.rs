@@ -32,6 +32,9 @@ pub(super) use routes::routes;
 /// Runs that are done at once: each reads and writes as fast as the disk goes.
 const AT_ONCE: usize = 4;
 
+/// Runs that are done or wait for their turn.
+const UNDER_WAY: usize = 256;
+
 /// Ended runs that are remembered.
 const ENDED: usize = 256;
 
@@ -104,6 +107,12 @@ impl Runs {
         }
         if kept.closed {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping; ask again when it is back"));
+        }
+        if kept.runs.len() - kept.ended.len() >= UNDER_WAY {
+            return Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("{UNDER_WAY} runs are under way; wait until some have ended"),
+            ));
         }
         let run = Arc::new(Run::new(id, asked, house.store.now()));
         kept.runs.insert(id.to_owned(), run.clone());
