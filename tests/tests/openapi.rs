@@ -16,7 +16,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("hosts/openapi")
 }
 
-/// What schemathesis looks at. That private repos are not there for strangers is no fault, and looked at elsewhere.
+/// What schemathesis looks at. One worker: with two, hypothesis trips over itself now and then. That private repos are not there for strangers is no fault, and looked at elsewhere.
 const CHECKS: &str =
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method";
 
@@ -41,7 +41,7 @@ impl Place {
     fn holds(&self, words: &[&str]) {
         let mut command = Command::new(folder().join("venv/bin/st"));
         command.args(words).arg("run").arg(format!("{}/admin/v1/openapi.json", self.served.url()));
-        command.args(["--no-color", "--workers", "2", "--seed", "1", "--max-examples", "25", "--checks", CHECKS]);
+        command.args(["--no-color", "--workers", "1", "--seed", "1", "--max-examples", "25", "--checks", CHECKS]);
         command.arg("--header").arg(format!("Authorization: Bearer {}", self.token)).current_dir(&self.scratch);
         let output = command.output().unwrap();
         let told = String::from_utf8_lossy(&output.stdout).into_owned();

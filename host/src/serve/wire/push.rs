@@ -32,15 +32,18 @@ pub(super) async fn objects(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let form = Form::of(request.headers());
-    let upload = upload(&house, &admitted, request).await?;
-    let given = looked_through(&upload, bundle::objects).await?;
-    let (pack, count) = given;
-    if count == 0 {
-        return form.answer(&Stored { stored: 0, skipped: 0 });
-    }
-    let report = pushed(&house, admitted, "the objects", pack, upload, PushOptions::default(), None).await?;
-    form.answer(&Stored { stored: report.new_objects, skipped: count.saturating_sub(report.new_objects) })
+    begun(async move {
+        let form = Form::of(request.headers());
+        let upload = upload(&house, &admitted, request).await?;
+        let (pack, count) = looked_through(&upload, bundle::objects).await?;
+        if count == 0 {
+            admitted.still(&house).await?;
+            return form.answer(&Stored { stored: 0, skipped: 0 });
+        }
+        let report = pushed(&house, admitted, "the objects", pack, upload, PushOptions::default(), None).await?;
+        form.answer(&Stored { stored: report.new_objects, skipped: count.saturating_sub(report.new_objects) })
+    })
+    .await
 }
 
 #[derive(Serialize)]
@@ -53,14 +56,18 @@ pub(super) async fn tags(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let form = Form::of(request.headers());
-    let upload = upload(&house, &admitted, request).await?;
-    let (pack, count) = looked_through(&upload, bundle::tags).await?;
-    if count == 0 {
-        return form.answer(&StoredTags { stored: 0 });
-    }
-    let report = pushed(&house, admitted, "the tags", pack, upload, PushOptions::default(), None).await?;
-    form.answer(&StoredTags { stored: report.new_tags })
+    begun(async move {
+        let form = Form::of(request.headers());
+        let upload = upload(&house, &admitted, request).await?;
+        let (pack, count) = looked_through(&upload, bundle::tags).await?;
+        if count == 0 {
+            admitted.still(&house).await?;
+            return form.answer(&StoredTags { stored: 0 });
+        }
+        let report = pushed(&house, admitted, "the tags", pack, upload, PushOptions::default(), None).await?;
+        form.answer(&StoredTags { stored: report.new_tags })
+    })
+    .await
 }
 
 #[derive(Serialize)]
@@ -76,14 +83,24 @@ pub(super) async fn push(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let form = Form::of(request.headers());
-    let upload = upload(&house, &admitted, request).await?;
-    let bundle::Push { pack, branch, head, force } = looked_through(&upload, bundle::push).await?;
-    let terms = Terms { branch: branch.as_str().to_owned(), head };
-    let report = pushed(&house, admitted, "the bundle", pack, upload, PushOptions { force }, Some(terms)).await?;
-    let message =
-        format!("{branch} is at {head}: {} commits, {} snapshots, {} objects", report.commits, report.snapshots, report.objects);
-    form.answer(&Pushed { ok: true, message, branch_heads: report.branch_heads, remote_head: head.to_string() })
+    begun(async move {
+        let form = Form::of(request.headers());
+        let upload = upload(&house, &admitted, request).await?;
+        let bundle::Push { pack, branch, head, force } = looked_through(&upload, bundle::push).await?;
+        let terms = Terms { branch: branch.as_str().to_owned(), head };
+        let report = pushed(&house, admitted, "the bundle", pack, upload, PushOptions { force }, Some(terms)).await?;
+        let message = format!(
+            "{branch} is at {head}: {} commits, {} snapshots, {} objects",
+            report.commits, report.snapshots, report.objects
+        );
+        form.answer(&Pushed { ok: true, message, branch_heads: report.branch_heads, remote_head: head.to_string() })
+    })
+    .await
+}
+
+/// Does a push to its end: what has come whole is dealt with, whether or not anybody waits for the answer.
+async fn begun(work: impl Future<Output = Answer<Response>> + Send + 'static) -> Answer<Response> {
+    joined(tokio::spawn(work)).await?
 }
 
 /// A body that has come whole. It is gone when this is dropped.
@@ -94,14 +111,13 @@ struct Upload {
     room: Room,
 }
 
-/// Takes a body to a file as it comes. Whoever sent it may still push when it has come.
+/// Takes a body to a file as it comes.
 async fn upload(house: &Shared, admitted: &Admitted, request: Request) -> Answer<Upload> {
     let room = house.place(admitted.token()).await?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut allowance = Allowance::new(&house.limits);
     let (staged, bytes) = spool(house, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0)).await?;
     house.metrics.received.inc_by(bytes);
-    admitted.still(house).await?;
     Ok(Upload { staged, bytes, room })
 }
 
@@ -115,7 +131,7 @@ async fn looked_through<T: Send + 'static>(
     blocking(move || Ok(look(file, bytes))).await?
 }
 
-/// Makes a pack of a repo, and waits until it is one. Whoever asked may go away meanwhile: what was begun is ended.
+/// Makes a pack of a repo.
 async fn pushed(
     house: &Shared,
     admitted: Admitted,
@@ -125,21 +141,15 @@ async fn pushed(
     options: PushOptions,
     terms: Option<Terms>,
 ) -> Answer<PushReport> {
-    let house = house.clone();
-    let work = async move {
-        let (store, progress) = (&house.store, Progress::silent());
-        // The semaphore lives as long as the house, and nobody closes it.
-        let making = house.making.acquire().await;
-        let received = store.receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
-        let Upload { staged, room, .. } = upload;
-        drop((staged, making));
-        let _turn = house.turn(&admitted.repo).await;
-        admitted.still(&house).await?;
-        let reports = store.push_received(&admitted.repo, vec![received], options, terms.as_ref(), &progress).await;
-        // Until now: else whoever sends and leaves would pile up work.
-        drop(room);
-        Ok::<_, Problem>(reports?)
-    };
-    let reports = joined(tokio::spawn(work)).await??;
+    let (store, progress) = (&house.store, Progress::silent());
+    // The semaphore lives as long as the house, and nobody closes it.
+    let making = house.making.acquire().await;
+    let received = store.receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
+    // The place is kept until the end: else whoever sends and leaves would pile up work.
+    let Upload { staged, room: _room, .. } = upload;
+    drop((staged, making));
+    let _turn = house.turn(&admitted.repo).await;
+    admitted.still(house).await?;
+    let reports = store.push_received(&admitted.repo, vec![received], options, terms.as_ref(), &progress).await?;
     reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
 }
