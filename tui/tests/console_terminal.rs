@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use portable_pty::{PtyPair, PtySize, native_pty_system};
 use rustix::process::Signal;
 
-use pty::{ENTER_SCREEN, LEAVE_SCREEN, PACKHOUSE, Terminal};
+use packhouse_host::sample::{HistoryOptions, write_history};
+use pty::{ENTER_SCREEN, LEAVE_SCREEN, PACKHOUSE, Served, Terminal};
 
 #[test]
 fn q_leaves_and_gives_the_terminal_back() {
@@ -19,6 +20,44 @@ fn q_leaves_and_gives_the_terminal_back() {
     let mut terminal = Terminal::console(data.path(), &[]);
     terminal.type_keys("q");
     assert_eq!(terminal.ended().exit_code(), 0);
+}
+
+/// The server is killed in the middle of a consolidation, and started again: the console says so, goes on, and the work is done.
+#[test]
+fn a_console_elsewhere_outlives_its_server() {
+    let data = tempfile::tempdir().unwrap();
+    let store = data.path().join("store");
+    let packhouse = |words: &[&str]| {
+        let ended = Command::new(PACKHOUSE).arg("--data").arg(&store).arg("--json").args(words).output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    packhouse(&["repo", "create", "gabriel/notes"]);
+    // Enough that a consolidation takes its time.
+    let options = HistoryOptions { pushes: 6, object_bytes: 1_500_000..2_000_000, overlap: false, ..HistoryOptions::default() };
+    let files = write_history(data.path(), &options).unwrap();
+    let mut words = vec!["push", "gabriel/notes"];
+    words.extend(files.iter().map(|file| file.to_str().unwrap()));
+    packhouse(&words);
+
+    let served = Served::start(&store, "127.0.0.1:0");
+    let mut terminal = Terminal::afar(&served.url, data.path());
+    terminal.type_keys("g");
+    terminal.until_seen("Consolidate gabriel/notes?");
+    terminal.until_seen("Writes");
+    terminal.type_keys("y");
+    terminal.until_seen("splicing");
+    let address = served.address.clone();
+    drop(served);
+    terminal.until_seen("line down");
+    let _served = Served::start(&store, &address);
+    while !packhouse(&["repo", "show", "gabriel/notes"]).contains("\"packs\":1,") {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // Leaves at once where the work was seen to end, else when it is.
+    terminal.type_keys("qw");
+    assert_eq!(terminal.ended().exit_code(), 0);
+    assert!(packhouse(&["verify", "gabriel/notes"]).contains("\"ok\":true"));
 }
 
 #[test]

@@ -61,6 +61,14 @@ impl Terminal {
         terminal
     }
 
+    /// A console on a server, once that is on the screen.
+    pub(crate) fn afar(url: &str, home: &Path) -> Terminal {
+        let call = [PACKHOUSE, "--remote", url, "console"].map(str::to_owned);
+        let mut terminal = Terminal::start(&call, home, &[]);
+        terminal.has_drawn();
+        terminal
+    }
+
     /// Any call of the console.
     pub(crate) fn call(data: &Path, options: &[&str], variables: &[(&str, &str)]) -> Terminal {
         Terminal::start(&words(data, options), data, variables)
@@ -229,4 +237,31 @@ pub(crate) fn wait(child: &mut (dyn Child + Send + Sync)) -> ExitStatus {
 
 fn modes(pty: &PtyPair) -> String {
     format!("{:?}", pty.master.get_termios().unwrap())
+}
+
+/// A server as a process, on a store of a test; killed when it is dropped.
+pub(crate) struct Served {
+    child: std::process::Child,
+    pub(crate) url: String,
+    pub(crate) address: String,
+}
+
+impl Served {
+    pub(crate) fn start(data: &Path, listen: &str) -> Served {
+        let mut command = Command::new(PACKHOUSE);
+        command.arg("--data").arg(data).args(["--json", "serve", "--insecure-loopback", "--listen", listen]);
+        let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut told = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut told).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        Served { child, url: text("url"), address: text("address") }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -154,6 +154,7 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
         ("packhouse repo create you/notes", "a repo"),
         ("packhouse push you/notes bundle.mpack", "a pack that a Muse client wrote"),
         ("packhouse console", "watch and tend the store"),
+        ("packhouse serve --insecure-loopback", "a Muse remote, where everybody on this machine may do everything"),
     ] {
         output.line(format!("  {}  {}", output.paint(Tone::Name, format!("{command:<38}")), output.paint(Tone::Dim, why)))?;
     }
