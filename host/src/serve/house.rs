@@ -18,7 +18,7 @@ use super::problem::{Answer, Problem};
 use super::signed::Signer;
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::store::Store;
+use crate::store::{Store, joined};
 
 pub(super) type Shared = Arc<House>;
 
@@ -44,6 +44,8 @@ pub(super) struct House {
     places: Mutex<HashMap<String, Weak<Semaphore>>>,
     turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
     closing: watch::Sender<bool>,
+    /// Work that is done to its end.
+    under_way: watch::Sender<usize>,
 }
 
 impl House {
@@ -64,6 +66,7 @@ impl House {
             places: Mutex::default(),
             turns: Mutex::default(),
             closing: watch::Sender::new(false),
+            under_way: watch::Sender::new(0),
             store,
         })
     }
@@ -97,6 +100,19 @@ impl House {
         self.assembled.acquire().await.ok()
     }
 
+    /// Does work to its end, whether or not whoever asked for it waits for the answer. The server waits for it before it ends.
+    pub(super) async fn to_its_end<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = Answer<T>> + Send + 'static,
+    ) -> Answer<T> {
+        let counted = UnderWay::begin(self.clone());
+        let work = async move {
+            let _counted = counted;
+            work.await
+        };
+        joined(tokio::spawn(work)).await?
+    }
+
     /// Asks what goes on for long to end: the server stops.
     pub(super) fn close(&self) {
         self.closing.send_replace(true);
@@ -112,10 +128,31 @@ impl House {
 
     /// Waits until work that no request waits for has ended.
     pub(super) async fn drained(&self) {
-        let waited = tokio::time::timeout(Duration::from_secs(30), self.runs.all_ended()).await;
-        if waited.is_err() {
-            tracing::warn!("runs that were asked to stop did not within half a minute; what they make is not published");
+        let mut under_way = self.under_way.subscribe();
+        let ended = async {
+            self.runs.all_ended().await;
+            // The sender lives as long as this.
+            let _ = under_way.wait_for(|count| *count == 0).await;
+        };
+        if tokio::time::timeout(Duration::from_secs(30), ended).await.is_err() {
+            tracing::warn!("work that should stop did not within half a minute; what it makes is not published");
         }
+    }
+}
+
+/// Work that is done, until this is dropped.
+struct UnderWay(Shared);
+
+impl UnderWay {
+    fn begin(house: Shared) -> UnderWay {
+        house.under_way.send_modify(|count| *count += 1);
+        UnderWay(house)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count -= 1);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::error::{Class, Error};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{FetchAsked, FetchReport, PushReport};
-use crate::store::{FetchRequest, PushOptions, Received, joined};
+use crate::store::{FetchRequest, PushOptions, Received};
 
 /// Packs of one push: each is held open until all have come, and a process may open about a thousand files.
 const PARTS: usize = 400;
@@ -71,16 +71,18 @@ pub(super) async fn push(
         return Err(Problem::malformed("a push needs at least one pack: parts of a form, each with a file name"));
     }
     // What has come whole is dealt with, whether or not anybody waits for the answer.
+    let shared = house.clone();
     let work = async move {
         let (store, progress) = (&house.store, Progress::silent());
         let options = PushOptions { force: how.force };
         let _turn = house.turn(&repo).await;
-        match how.later {
+        let reports = match how.later {
             false => store.push_received(&repo, received, options, None, &progress).await,
             true => store.queue_received(&repo, received, options, &progress).await,
-        }
+        };
+        reports.map_err(Problem::from)
     };
-    Ok(Json(joined(tokio::spawn(work)).await??))
+    Ok(Json(shared.to_its_end(work).await?))
 }
 
 /// How long the rest of a refused body is listened to: whoever still writes hears nothing, and would take a closed line for a broken one.

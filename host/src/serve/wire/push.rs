@@ -18,7 +18,7 @@ use super::form::Form;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::report::PushReport;
-use crate::store::{PushOptions, Share, Terms, blocking, joined};
+use crate::store::{PushOptions, Share, Terms, blocking};
 use crate::vault::Staged;
 
 #[derive(Serialize)]
@@ -32,8 +32,8 @@ pub(super) async fn objects(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    begun(async move {
-        let form = Form::of(request.headers());
+    let (shared, form) = (house.clone(), Form::of(request.headers()));
+    let work = async move {
         let upload = upload(&house, &admitted, request).await?;
         let (pack, count) = looked_through(&upload, bundle::objects).await?;
         if count == 0 {
@@ -42,8 +42,8 @@ pub(super) async fn objects(
         }
         let report = pushed(&house, admitted, "the objects", pack, upload, PushOptions::default(), None).await?;
         form.answer(&Stored { stored: report.new_objects, skipped: count.saturating_sub(report.new_objects) })
-    })
-    .await
+    };
+    shared.to_its_end(work).await
 }
 
 #[derive(Serialize)]
@@ -56,8 +56,8 @@ pub(super) async fn tags(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    begun(async move {
-        let form = Form::of(request.headers());
+    let (shared, form) = (house.clone(), Form::of(request.headers()));
+    let work = async move {
         let upload = upload(&house, &admitted, request).await?;
         let (pack, count) = looked_through(&upload, bundle::tags).await?;
         if count == 0 {
@@ -66,8 +66,8 @@ pub(super) async fn tags(
         }
         let report = pushed(&house, admitted, "the tags", pack, upload, PushOptions::default(), None).await?;
         form.answer(&StoredTags { stored: report.new_tags })
-    })
-    .await
+    };
+    shared.to_its_end(work).await
 }
 
 #[derive(Serialize)]
@@ -83,8 +83,8 @@ pub(super) async fn push(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    begun(async move {
-        let form = Form::of(request.headers());
+    let (shared, form) = (house.clone(), Form::of(request.headers()));
+    let work = async move {
         let upload = upload(&house, &admitted, request).await?;
         let bundle::Push { pack, branch, head, force } = looked_through(&upload, bundle::push).await?;
         let terms = Terms { branch: branch.as_str().to_owned(), head };
@@ -94,13 +94,8 @@ pub(super) async fn push(
             report.commits, report.snapshots, report.objects
         );
         form.answer(&Pushed { ok: true, message, branch_heads: report.branch_heads, remote_head: head.to_string() })
-    })
-    .await
-}
-
-/// Does a push to its end: what has come whole is dealt with, whether or not anybody waits for the answer.
-async fn begun(work: impl Future<Output = Answer<Response>> + Send + 'static) -> Answer<Response> {
-    joined(tokio::spawn(work)).await?
+    };
+    shared.to_its_end(work).await
 }
 
 /// A body that has come whole. It is gone when this is dropped.
