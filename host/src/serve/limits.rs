@@ -21,7 +21,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { upload_bytes: 2 << 30, uploads: 64, making: 8, silence: Duration::from_secs(60), rate: 100, burst: 1000 }
+        Limits { upload_bytes: 2 << 30, uploads: 64, making: 8, silence: Duration::from_secs(60), rate: 1000, burst: 10_000 }
     }
 }
 

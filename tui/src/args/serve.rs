@@ -40,7 +40,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) uploads: u16,
     /// Requests a second of one token, or of one address without a token; 0: any number
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) rate: u32,
     /// How long requests and jobs may go on when it is asked to stop
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
