@@ -7,7 +7,7 @@
 //! /healthz /readyz /metrics                                      health
 //! ```
 //!
-//! Every request passes [`guard`] first: who asks, how often, and whether they may. Only this folder names axum.
+//! Every request passes `guard` first: who asks, how often, and whether they may. Only this folder names axum.
 
 mod admin;
 mod body;
