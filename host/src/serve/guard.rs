@@ -1,5 +1,6 @@
 //! What every request passes first: how often its caller has asked lately, and who that is.
 
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
@@ -54,35 +55,27 @@ impl Rates {
     }
 
     fn count(&self, who: &Counted) -> Answer<()> {
-        let Some(requests) = &self.requests else { return Ok(()) };
-        if requests.len() > KEPT {
-            // Those who have been silent for long enough need no memory.
-            requests.retain_recent();
-        }
-        requests.check_key(who).map_err(|_| too_often("too many requests"))
+        self.requests.as_ref().map_or(Ok(()), |requests| counted(requests, who, "too many requests"))
     }
 
     fn count_lookup(&self, address: IpAddr) -> Answer<()> {
-        let Some(lookups) = &self.lookups else { return Ok(()) };
-        if lookups.len() > KEPT {
-            lookups.retain_recent();
-        }
-        lookups.check_key(&address).map_err(|_| too_often("too many requests"))
+        self.lookups.as_ref().map_or(Ok(()), |lookups| counted(lookups, &address, "too many requests"))
     }
 
     fn count_wrong(&self, address: IpAddr) -> Answer<()> {
-        if self.wrong_tokens.len() > KEPT {
-            self.wrong_tokens.retain_recent();
-        }
-        self.wrong_tokens.check_key(&address).map_err(|_| too_often("too many tokens that are none"))
+        counted(&self.wrong_tokens, &address, "too many tokens that are none")
     }
 }
 
 /// Callers that are remembered before those who have been silent are forgotten.
 const KEPT: usize = 10_000;
 
-fn too_often(what: &str) -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("{what}; wait a moment"))
+fn counted<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimiter<K>, who: &K, what: &str) -> Answer<()> {
+    if limiter.len() > KEPT {
+        // Those who have been silent for long enough need no memory.
+        limiter.retain_recent();
+    }
+    limiter.check_key(who).map_err(|_| Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("{what}; wait a moment")))
 }
 
 /// Lets a request pass with its [`Caller`], or answers it.
@@ -214,15 +207,21 @@ fn secure(headers: &mut HeaderMap, tls: bool) {
 /// The repo of a request's path, if its caller may do that much with it.
 ///
 /// Of a private repo, and of one that is not there, nobody learns more than that.
-pub(super) async fn repo_for(house: &House, caller: &Caller, owner: &str, slug: &str, scope: Scope) -> Answer<RepoName> {
+pub(super) async fn repo_for(
+    house: &House,
+    caller: &Caller,
+    owner: &str,
+    slug: &str,
+    scope: Scope,
+) -> Answer<(RepoName, RepoId)> {
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&name.escape_debug().to_string()))?;
-    let Some(visibility) = house.store.visibility(&repo).await? else {
+    let Some((id, visibility)) = house.store.named(&repo).await? else {
         // Who could make it is told how.
         return Err(if caller.may(Scope::Admin, &repo) { Error::UnknownRepo(repo).into() } else { Problem::no_repo(&name) });
     };
     if caller.may(scope, &repo) || (scope == Scope::Read && visibility == Visibility::Public) {
-        return Ok(repo);
+        return Ok((repo, id));
     }
     match visibility {
         Visibility::Private if !caller.may(Scope::Read, &repo) => Err(Problem::no_repo(&name)),
@@ -251,8 +250,7 @@ pub(super) struct Admitted {
 impl Admitted {
     /// Lets a caller do that much with the repo of a path, if they may.
     pub(super) async fn of(house: &House, caller: Caller, owner: &str, slug: &str, scope: Scope) -> Answer<Admitted> {
-        let repo = repo_for(house, &caller, owner, slug, scope).await?;
-        let repo_id = house.store.repo_id(&repo).await?.ok_or_else(|| Problem::no_repo(&repo.to_string()))?;
+        let (repo, repo_id) = repo_for(house, &caller, owner, slug, scope).await?;
         Ok(Admitted { repo, repo_id, caller, scope })
     }
 
@@ -264,11 +262,8 @@ impl Admitted {
         {
             return Err(Problem::unauthorized("this token has expired or was revoked"));
         }
-        repo_for(house, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
-        match house.store.repo_id(&self.repo).await? {
-            Some(id) if id == self.repo_id => Ok(()),
-            _ => Err(Problem::no_repo(&self.repo.to_string())),
-        }
+        let (repo, id) = repo_for(house, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
+        if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
     }
 
     /// What requests of one caller are counted by.
@@ -292,5 +287,5 @@ pub(super) async fn not_so() -> Response {
 
 /// Answers what nothing else does.
 pub(super) async fn nothing_here() -> Response {
-    Problem { class: crate::Class::Refused, ..Problem::new(StatusCode::NOT_FOUND, "there is nothing here") }.into_response()
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here").into_response()
 }

@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::house::Shared;
 use super::problem::{Answer, Problem};
 use crate::error::Error;
-use crate::worker::{Metrics, store_metrics};
+use crate::worker::{Metrics, encoded, store_metrics};
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics))
@@ -132,9 +132,6 @@ impl ServerMetrics {
     }
 
     fn text(&self) -> String {
-        let mut encoded = String::new();
-        // Writing to a string does not fail.
-        let _ = text::encode(&mut encoded, &self.registry);
-        encoded
+        encoded(&self.registry)
     }
 }

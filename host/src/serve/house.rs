@@ -36,9 +36,9 @@ pub(super) struct House {
     pub(super) metrics: ServerMetrics,
     pub(super) runs: Runs,
     /// Uploads that may be taken at once.
-    pub(super) uploads: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
     /// Packs that may be made at once.
-    pub(super) making: Arc<Semaphore>,
+    pub(super) making: Semaphore,
     assembled: Semaphore,
     /// Places for uploads of one token.
     places: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -61,7 +61,7 @@ impl House {
             rates: Rates::new(&options.limits),
             runs: Runs::default(),
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),
-            making: Arc::new(Semaphore::new(options.limits.making)),
+            making: Semaphore::new(options.limits.making),
             assembled: Semaphore::new(ASSEMBLED),
             places: Mutex::default(),
             turns: Mutex::default(),
@@ -105,12 +105,16 @@ impl House {
         self: &Arc<Self>,
         work: impl Future<Output = Answer<T>> + Send + 'static,
     ) -> Answer<T> {
+        joined(tokio::spawn(self.counted(work))).await?
+    }
+
+    /// Work that the server waits for before it ends, from now on.
+    pub(super) fn counted<W: Future>(self: &Arc<Self>, work: W) -> impl Future<Output = W::Output> + use<W> {
         let counted = UnderWay::begin(self.clone());
-        let work = async move {
+        async move {
             let _counted = counted;
             work.await
-        };
-        joined(tokio::spawn(work)).await?
+        }
     }
 
     /// Asks what goes on for long to end: the server stops.
@@ -129,11 +133,8 @@ impl House {
     /// Waits until work that no request waits for has ended.
     pub(super) async fn drained(&self) {
         let mut under_way = self.under_way.subscribe();
-        let ended = async {
-            self.runs.all_ended().await;
-            // The sender lives as long as this.
-            let _ = under_way.wait_for(|count| *count == 0).await;
-        };
+        // The sender lives as long as this.
+        let ended = under_way.wait_for(|count| *count == 0);
         if tokio::time::timeout(Duration::from_secs(30), ended).await.is_err() {
             tracing::warn!("work that should stop did not within half a minute; what it makes is not published");
         }

@@ -45,12 +45,12 @@ impl Problem {
 
     /// More than the server takes.
     pub(super) fn too_much(detail: impl Into<String>) -> Problem {
-        Problem { class: Class::Refused, ..Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail) }
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
     /// No repo, or none that whoever asks may know of: the two are told in the same words.
     pub(super) fn no_repo(name: &str) -> Problem {
-        Problem { class: Class::Refused, ..Problem::new(StatusCode::NOT_FOUND, format!("there is no repo `{name}` here")) }
+        Problem::new(StatusCode::NOT_FOUND, format!("there is no repo `{name}` here"))
     }
 
     /// A token is needed, or another one.

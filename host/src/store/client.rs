@@ -27,14 +27,9 @@ pub(crate) struct Refs {
 }
 
 impl Store {
-    /// Who may read a repo; none where there is no such repo.
-    pub(crate) async fn visibility(&self, repo: &RepoName) -> Result<Option<Visibility>> {
-        Ok(self.catalog.repo(repo).await?.map(|row| row.visibility))
-    }
-
-    /// The public id of a repo; none where there is no such repo.
-    pub(crate) async fn repo_id(&self, repo: &RepoName) -> Result<Option<RepoId>> {
-        Ok(self.catalog.repo(repo).await?.map(|row| row.repo_id))
+    /// Which repo has a name, and who may read it; none where there is no such repo.
+    pub(crate) async fn named(&self, repo: &RepoName) -> Result<Option<(RepoId, Visibility)>> {
+        Ok(self.catalog.repo(repo).await?.map(|row| (row.repo_id, row.visibility)))
     }
 
     /// A new file in staging, for what comes and may be worth nothing.

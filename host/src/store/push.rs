@@ -171,10 +171,12 @@ impl Store {
             progress.at(&repo.to_string(), Phase::Index, total, total)?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
             let fresh = fresh_files(snapshot.as_mut(), &received).await?;
-            let heads = snapshot.heads().await?;
-            // A pack that is there may have moved the branch once, and moves it again.
-            if fresh.is_empty() && !options.force && terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
-                return Ok(self.push_reports(repo, &received, None, &heads));
+            if fresh.is_empty() && !options.force {
+                let heads = snapshot.heads().await?;
+                // Where the branch stands elsewhere by now, the pack that is there moves it again.
+                if terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
+                    return Ok(self.push_reports(repo, &received, None, &heads));
+                }
             }
             if let Some(terms) = terms {
                 // Asked of the state that is published on: should it change, all begins anew.

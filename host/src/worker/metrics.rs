@@ -103,7 +103,8 @@ fn durations() -> Histogram {
     Histogram::new((0..10).map(|n| 0.01 * 4_f64.powi(n)))
 }
 
-fn encoded(registry: &Registry) -> String {
+/// What a registry holds, as text.
+pub(crate) fn encoded(registry: &Registry) -> String {
     let mut encoded = String::new();
     if text::encode(&mut encoded, registry).is_err() {
         // Writing to a string does not fail; should it, half a text would be taken for all.

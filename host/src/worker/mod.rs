@@ -25,6 +25,7 @@ use crate::progress::Progress;
 use crate::report::{JobEnded, JobReport};
 use crate::store::Store;
 
+pub(crate) use metrics::encoded;
 pub use metrics::{Metrics, store_metrics};
 
 /// How a worker works.

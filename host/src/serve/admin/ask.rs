@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 use super::super::guard::repo_for;
@@ -11,7 +12,7 @@ use super::super::house::House;
 use super::super::limits::BODY_WITHIN;
 use super::super::problem::{Answer, Problem};
 use crate::access::{Caller, Scope};
-use crate::error::Class;
+use crate::error::{Class, Result};
 use crate::names::RepoName;
 
 /// Most that a page lists.
@@ -21,7 +22,7 @@ pub(super) const PAGE: u32 = 1000;
 pub(super) const MOST: i64 = (1 << 53) - 1;
 
 /// What is wrong with a request, as axum tells it.
-fn off(status: StatusCode, words: String) -> Problem {
+pub(super) fn off(status: StatusCode, words: String) -> Problem {
     Problem { class: Class::Usage, ..Problem::new(status, words) }
 }
 
@@ -76,13 +77,54 @@ pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(Str
         StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
         _ => problem,
     };
-    repo_for(house, caller, owner, slug, Scope::Admin).await.map_err(forbidden)
+    repo_for(house, caller, owner, slug, Scope::Admin).await.map(|(repo, _)| repo).map_err(forbidden)
 }
 
 /// A repo that a query or a body names, if its caller administers it.
 pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<()> {
     let path = (repo.owner().to_owned(), repo.slug().to_owned());
     repo_of(house, caller, &path).await.map(drop)
+}
+
+/// The repo that something is about, if its caller administers it; what is about none is about the whole store.
+pub(super) async fn administers(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<()> {
+    match repo {
+        Some(repo) => administered(house, caller, repo).await,
+        None => administers_all(caller),
+    }
+}
+
+/// Whether work may be seen: that on a repo is its administrators' business, that on the store the store's.
+pub(super) fn sees(caller: &Caller, repo: Option<&RepoName>) -> bool {
+    match repo {
+        Some(repo) => caller.may(Scope::Admin, repo),
+        None => caller.may_everywhere(Scope::Admin),
+    }
+}
+
+/// A page of what a caller may see, newest first, and before which one the next begins. Whoever sees only some gets a whole page of those
+/// all the same.
+pub(super) async fn page_of<'a, T>(
+    limit: u32,
+    mut before: Option<i64>,
+    list: impl Fn(Option<i64>) -> BoxFuture<'a, Result<Vec<T>>>,
+    id: impl Fn(&T) -> i64,
+    seen: impl Fn(&T) -> bool,
+) -> Answer<(Vec<T>, Option<i64>)> {
+    let limit = limit as usize;
+    let mut all: Vec<T> = Vec::new();
+    loop {
+        let page = list(before).await?;
+        let last = page.len() < limit;
+        before = page.last().map(&id).or(before);
+        all.extend(page.into_iter().filter(&seen));
+        if last || all.len() >= limit {
+            let more = !last || all.len() > limit;
+            all.truncate(limit);
+            let next = all.last().filter(|_| more).map(&id);
+            return Ok((all, next));
+        }
+    }
 }
 
 /// The repo that a query may name; without one, its caller must administer something. What they may not see is then left out.

@@ -2,13 +2,14 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::super::house::Shared;
 use super::super::problem::Answer;
-use super::ask::{Asked, before, limit, perhaps_administered, text};
-use crate::access::{Caller, Scope};
+use super::ask::{Asked, before, limit, page_of, perhaps_administered, sees, text};
+use crate::access::Caller;
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, HistoryPage};
 
@@ -39,20 +40,14 @@ pub(super) async fn list(
 ) -> Answer<Json<HistoryPage>> {
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;
-    let mut query = GcQuery { repo: which.repo, text, before: before(which.before)?, limit };
+    let query = GcQuery { repo: which.repo, text, before: before(which.before)?, limit };
     perhaps_administered(&house, &caller, query.repo.as_ref()).await?;
-    let mut entries: Vec<GcEntry> = Vec::new();
-    // Whoever sees only some of them gets a whole page of those all the same.
-    loop {
-        let page = house.store.gc_entries(&query).await?;
-        let last = page.len() < limit as usize;
-        query.before = page.last().map(|entry| entry.id).or(query.before);
-        entries.extend(page.into_iter().filter(|entry| caller.may(Scope::Admin, &entry.repo)));
-        if last || entries.len() >= limit as usize {
-            let more = !last || entries.len() > limit as usize;
-            entries.truncate(limit as usize);
-            let next = entries.last().filter(|_| more).map(|entry| entry.id);
-            return Ok(Json(HistoryPage { entries, next }));
-        }
-    }
+    let store = &house.store;
+    let list = |before| {
+        let query = GcQuery { before, ..query.clone() };
+        async move { store.gc_entries(&query).await }.boxed()
+    };
+    let seen = |entry: &GcEntry| sees(&caller, Some(&entry.repo));
+    let (entries, next) = page_of(limit, query.before, list, |entry| entry.id, seen).await?;
+    Ok(Json(HistoryPage { entries, next }))
 }

@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::super::house::{House, Shared};
 use super::super::problem::Answer;
-use super::ask::{Asked, Given, MOST, Named, administered, administers_all, before, count, limit, perhaps_administered};
-use crate::access::{Caller, Scope};
+use super::ask::{
+    Asked, Given, MOST, Named, administered, administers_all, before, count, limit, page_of, perhaps_administered, sees,
+};
+use crate::access::Caller;
 use crate::error::Error;
 use crate::names::RepoName;
 use crate::report::{JobAsked, JobPage, JobReport, JobStatus, Queued};
@@ -43,29 +46,13 @@ pub(super) async fn list(
     Asked(which): Asked<Which>,
 ) -> Answer<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
-    let mut before = before(which.before)?;
+    let before = before(which.before)?;
     perhaps_administered(&house, &caller, which.repo.as_ref()).await?;
-    let mut jobs: Vec<JobReport> = Vec::new();
-    loop {
-        let page = house.store.jobs(which.repo.as_ref(), which.status, before, limit).await?;
-        let last = page.len() < limit as usize;
-        before = page.last().map(|job| job.id).or(before);
-        jobs.extend(page.into_iter().filter(|job| sees(&caller, job)));
-        if last || jobs.len() >= limit as usize {
-            let more = !last || jobs.len() > limit as usize;
-            jobs.truncate(limit as usize);
-            let next = jobs.last().filter(|_| more).map(|job| job.id);
-            return Ok(Json(JobPage { jobs, next }));
-        }
-    }
-}
-
-/// Jobs of a repo are its administrators' business, those of the store the store's.
-fn sees(caller: &Caller, job: &JobReport) -> bool {
-    match &job.repo {
-        Some(repo) => caller.may(Scope::Admin, repo),
-        None => caller.may_everywhere(Scope::Admin),
-    }
+    let (store, repo, status) = (&house.store, which.repo.as_ref(), which.status);
+    let list = |before| store.jobs(repo, status, before, limit).boxed();
+    let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());
+    let (jobs, next) = page_of(limit, before, list, |job| job.id, seen).await?;
+    Ok(Json(JobPage { jobs, next }))
 }
 
 /// Asks a worker for something; the job that waits for the same already, if one does.
@@ -112,7 +99,7 @@ async fn job_of(house: &House, caller: &Caller, id: i64) -> Answer<JobReport> {
         return Err(Error::UnknownJob(id).into());
     }
     let job = house.store.job(id).await?;
-    if sees(caller, &job) { Ok(job) } else { Err(Error::UnknownJob(id).into()) }
+    if sees(caller, job.repo.as_ref()) { Ok(job) } else { Err(Error::UnknownJob(id).into()) }
 }
 
 /// Tells of a job, and of what came of it.

@@ -13,10 +13,10 @@ use super::super::body::{Allowance, receive, silent};
 use super::super::house::Shared;
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
-use super::ask::{Asked, Given, Named, repo_of};
+use super::ask::{Asked, Given, Named, off, repo_of};
 use super::repos::Place;
 use crate::access::Caller;
-use crate::error::{Class, Error};
+use crate::error::Error;
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{FetchAsked, FetchReport, PushReport};
@@ -61,11 +61,7 @@ pub(super) async fn push(
     request: Request,
 ) -> Answer<Json<Vec<PushReport>>> {
     let repo = repo_of(&house, &caller, &path).await?;
-    let unread = |error: axum::extract::multipart::MultipartRejection| Problem {
-        class: Class::Usage,
-        ..Problem::new(error.status(), error.body_text())
-    };
-    let form = Multipart::from_request(request, &()).await.map_err(unread)?;
+    let form = Multipart::from_request(request, &()).await.map_err(|error| off(error.status(), error.body_text()))?;
     let received = received(&house, &repo, form).await?;
     if received.is_empty() {
         return Err(Problem::malformed("a push needs at least one pack: parts of a form, each with a file name"));
@@ -118,7 +114,7 @@ fn name_of(part: &Field<'_>, number: usize) -> String {
 }
 
 fn malformed(error: MultipartError) -> Problem {
-    Problem { class: Class::Usage, ..Problem::new(error.status(), error.body_text()) }
+    off(error.status(), error.body_text())
 }
 
 /// Answers where to get a pack that holds what is wanted and not had.

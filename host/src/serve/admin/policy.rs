@@ -5,9 +5,9 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::{House, Shared};
+use super::super::house::Shared;
 use super::super::problem::Answer;
-use super::ask::{Asked, Given, administered, administers_all, count, perhaps_administered};
+use super::ask::{Asked, Given, administers, count, perhaps_administered};
 use crate::access::{Caller, Scope};
 use crate::names::RepoName;
 use crate::report::{Policy, PolicyAsked, PolicyCheck, PolicyReport};
@@ -18,14 +18,6 @@ pub(super) struct Whose {
     /// The repo; none: all that have none of their own.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
-}
-
-/// Whether its caller may set it.
-async fn may(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<()> {
-    match repo {
-        Some(repo) => administered(house, caller, repo).await,
-        None => administers_all(caller),
-    }
 }
 
 /// Tells the policy of a repo, or of all that have none of their own.
@@ -49,7 +41,7 @@ pub(super) async fn set(
     Asked(Whose { repo }): Asked<Whose>,
     Given(policy): Given<Policy>,
 ) -> Answer<Json<PolicyReport>> {
-    may(&house, &caller, repo.as_ref()).await?;
+    administers(&house, &caller, repo.as_ref()).await?;
     count("max_packs", policy.max_packs)?;
     count("max_age_seconds", policy.max_age_seconds)?;
     Ok(Json(house.store.set_policy(repo.as_ref(), Some(policy)).await?))
@@ -63,7 +55,7 @@ pub(super) async fn unset(
     Extension(caller): Extension<Caller>,
     Asked(Whose { repo }): Asked<Whose>,
 ) -> Answer<Json<PolicyReport>> {
-    may(&house, &caller, repo.as_ref()).await?;
+    administers(&house, &caller, repo.as_ref()).await?;
     Ok(Json(house.store.set_policy(repo.as_ref(), None).await?))
 }
 

@@ -23,7 +23,8 @@ use tokio::sync::{Semaphore, watch};
 use self::log::{End, Log, Telling};
 use super::super::house::Shared;
 use super::super::problem::{Answer, Problem};
-use crate::access::{Caller, Scope};
+use super::ask::sees;
+use crate::access::Caller;
 use crate::progress::Progress;
 use crate::report::{RunAsked, RunReport, RunState};
 
@@ -46,7 +47,6 @@ const ENDED_BYTES: usize = 64 << 20;
 pub(in super::super) struct Runs {
     kept: Mutex<Kept>,
     room: Semaphore,
-    under_way: watch::Sender<usize>,
     start: OnceLock<u64>,
 }
 
@@ -72,7 +72,7 @@ struct Run {
 
 impl Default for Runs {
     fn default() -> Runs {
-        Runs { kept: Mutex::default(), room: Semaphore::new(AT_ONCE), under_way: watch::Sender::new(0), start: OnceLock::new() }
+        Runs { kept: Mutex::default(), room: Semaphore::new(AT_ONCE), start: OnceLock::new() }
     }
 }
 
@@ -84,13 +84,6 @@ impl Runs {
         for run in kept.runs.values() {
             run.stop();
         }
-    }
-
-    /// Waits until none is under way.
-    pub(in super::super) async fn all_ended(&self) {
-        let mut under_way = self.under_way.subscribe();
-        // The sender is ours.
-        let _ = under_way.wait_for(|count| *count == 0).await;
     }
 
     /// A number that tells this start of the server from others.
@@ -116,9 +109,9 @@ impl Runs {
         }
         let run = Arc::new(Run::new(id, asked, house.store.now()));
         kept.runs.insert(id.to_owned(), run.clone());
-        self.under_way.send_modify(|count| *count += 1);
         drop(kept);
-        tokio::spawn(work::do_it(house.clone(), run.clone()));
+        let work = house.counted(work::do_it(house.clone(), run.clone()));
+        tokio::spawn(work);
         Ok(run)
     }
 
@@ -142,8 +135,6 @@ impl Runs {
             let Some(first) = kept.ended.pop_front().and_then(|id| kept.runs.remove(&id)) else { break };
             bytes -= first.bytes();
         }
-        drop(kept);
-        self.under_way.send_modify(|count| *count -= 1);
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -171,12 +162,8 @@ impl Run {
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Runs of a repo are its administrators' business, those of the store the store's.
     fn is_seen_by(&self, caller: &Caller) -> bool {
-        match self.asked.repo() {
-            Some(repo) => caller.may(Scope::Admin, repo),
-            None => caller.may_everywhere(Scope::Admin),
-        }
+        sees(caller, self.asked.repo())
     }
 
     /// The size of what it answered.

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::ask::{Given, Named, administered, administers_all, administers_some, count};
+use super::super::ask::{Given, Named, administers, administers_some, count};
 use super::Run;
 use crate::access::Caller;
 use crate::report::{RunAsked, RunEvent, RunReport};
@@ -59,10 +59,7 @@ async fn begin(
     Named(id): Named<String>,
     Given(asked): Given<RunAsked>,
 ) -> Answer<(StatusCode, Json<RunReport>)> {
-    match asked.repo() {
-        Some(repo) => administered(&house, &caller, repo).await?,
-        None => administers_all(&caller)?,
-    }
+    administers(&house, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
         return Err(Problem::malformed("the id of a run is 32 hexadecimal digits, in lower case"));
     }

@@ -1,0 +1,190 @@
+//! Work: done at once while one waits, asked for as jobs, or by policy; and what became of it.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::{PAGE, Remote, pages, run};
+use crate::error::Result;
+use crate::names::RepoName;
+use crate::progress::Progress;
+use crate::report::{
+    GcEntry, GcQuery, GcReport, HistoryPage, JobAsked, JobPage, JobReport, JobStatus, Policy, PolicyAsked, PolicyCheck,
+    PolicyReport, PruneReport, Queued, RunAsked, VerifyReport,
+};
+use crate::store::PruneOptions;
+
+impl Remote {
+    /// As [`crate::Store::plan_gc_expiring`]: what the plan reports.
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked for longer than the patience.
+    pub async fn plan_gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+        let asked = RunAsked::Plan { repo: repo.clone(), expire_unreachable_seconds: seconds(age) };
+        run::run(self, &asked, progress).await
+    }
+
+    /// As [`crate::Store::gc_expiring`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked for longer than the patience.
+    pub async fn gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+        let asked = RunAsked::Gc { repo: repo.clone(), plan_digest: None, expire_unreachable_seconds: seconds(age) };
+        run::run(self, &asked, progress).await
+    }
+
+    /// Does exactly what a plan has shown, which was made for that age.
+    ///
+    /// # Errors
+    /// A conflict when the repo has changed since; when the server can't be asked for longer than the patience.
+    pub async fn apply_planned(&self, planned: &GcReport, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+        let digest = planned.plan_digest.clone().unwrap_or_else(|| RunAsked::NOTHING.to_owned());
+        let repo = planned.repo.clone();
+        let asked = RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds: seconds(age) };
+        run::run(self, &asked, progress).await
+    }
+
+    /// As [`crate::Store::verify`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked for longer than the patience.
+    pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+        run::run(self, &RunAsked::Verify { repo: repo.clone() }, progress).await
+    }
+
+    /// As [`crate::Store::prune`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked for longer than the patience.
+    pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
+        let PruneOptions { grace, orphans, dry_run } = options;
+        run::run(self, &RunAsked::Prune { grace_seconds: grace.as_secs(), orphans, dry_run }, progress).await
+    }
+
+    /// As [`crate::Store::queue_gc`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn queue_gc(&self, repo: &RepoName, age: Option<Duration>) -> Result<Queued> {
+        Ok(self.caller.post("jobs", &JobAsked::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) }).await?)
+    }
+
+    /// As [`crate::Store::queue_verify`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
+        Ok(self.caller.post("jobs", &JobAsked::Verify { repo: repo.clone() }).await?)
+    }
+
+    /// As [`crate::Store::queue_prune`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
+        let asked = JobAsked::Prune { grace_seconds: options.grace.as_secs(), orphans: options.orphans };
+        Ok(self.caller.post("jobs", &asked).await?)
+    }
+
+    /// As [`crate::Store::jobs`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        let page = |before: Option<i64>, limit: u32| {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(of(repo));
+            query.extend(status.map(|status| ("status", status.to_string())));
+            query.extend(before.map(|before| ("before", before.to_string())));
+            async move {
+                let page: JobPage = self.get("jobs", &query).await?;
+                Ok((page.jobs, page.next))
+            }
+            .boxed()
+        };
+        pages(limit, PAGE, before, page).await
+    }
+
+    /// As [`crate::Store::job`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn job(&self, id: i64) -> Result<JobReport> {
+        self.get(&format!("jobs/{id}"), &[]).await
+    }
+
+    /// As [`crate::Store::retry_job`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        Ok(self.caller.post(&format!("jobs/{id}/retry"), &()).await?)
+    }
+
+    /// As [`crate::Store::cancel_job`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        Ok(self.caller.post(&format!("jobs/{id}/cancel"), &()).await?)
+    }
+
+    /// As [`crate::Store::policy`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
+        self.get("policy", &of(repo)).await
+    }
+
+    /// As [`crate::Store::set_policy`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn set_policy(&self, repo: Option<&RepoName>, policy: Option<Policy>) -> Result<PolicyReport> {
+        match policy {
+            Some(policy) => Ok(self.caller.put("policy", &of(repo), &policy).await?),
+            None => Ok(self.caller.delete("policy", &of(repo)).await?),
+        }
+    }
+
+    /// As [`crate::Store::check_policies`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn check_policies(&self, repo: Option<&RepoName>, queue: bool) -> Result<Vec<PolicyCheck>> {
+        Ok(self.caller.post("policy/check", &PolicyAsked { repo: repo.cloned(), queue }).await?)
+    }
+
+    /// As [`crate::Store::gc_entries`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
+        let page = |before: Option<i64>, limit: u32| {
+            let mut asked = vec![("limit", limit.to_string()), ("text", query.text.clone())];
+            asked.extend(of(query.repo.as_ref()));
+            asked.extend(before.map(|before| ("before", before.to_string())));
+            async move {
+                let page: HistoryPage = self.get("history", &asked).await?;
+                Ok((page.entries, page.next))
+            }
+            .boxed()
+        };
+        pages(query.limit, PAGE, query.before, page).await
+    }
+}
+
+fn seconds(age: Option<Duration>) -> Option<u64> {
+    age.map(|age| age.as_secs())
+}
+
+fn of(repo: Option<&RepoName>) -> Vec<(&'static str, String)> {
+    repo.map(|repo| ("repo", repo.to_string())).into_iter().collect()
+}
