@@ -118,7 +118,7 @@ pub enum Error {
 
     /// A pack that the catalog knows is not in storage.
     #[error(
-        "pack {key} of repo `{repo}` is not in storage ({place}); restore that file from a backup, then run: packhouse verify {repo}"
+        "pack {key} of repo `{repo}` is not in storage ({place}). Push the same bytes again, run: packhouse verify --repair {repo}; or restore that file from a backup, then run: packhouse verify {repo}"
     )]
     MissingPack {
         /// The pack.
@@ -131,7 +131,7 @@ pub enum Error {
 
     /// A stored pack is not what it was.
     #[error(
-        "pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed; restore {place} from a backup, then run: packhouse verify {repo}"
+        "pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed. Push the same bytes again, run: packhouse verify --repair {repo}; or restore {place} from a backup, then run: packhouse verify {repo}"
     )]
     DamagedPack {
         /// The pack.
@@ -146,7 +146,7 @@ pub enum Error {
 
     /// The index knows an entity that no pack gives.
     #[error(
-        "repo `{repo}` has lost {kind} {id}: its index knows it and no pack gives it (wanted by {wanted_by}). Restore its packs from a backup, then run: packhouse verify {repo}"
+        "repo `{repo}` has lost {kind} {id}: its index knows it and no pack gives it (wanted by {wanted_by}). Run: packhouse verify --repair {repo}; push it again, or restore its packs from a backup"
     )]
     Lost {
         /// The repo.

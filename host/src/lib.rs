@@ -48,9 +48,9 @@ pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
-    Cause, DeleteReport, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded, JobReport,
-    JobStatus, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus,
-    Queued, QueuedPack, RepoReport, RepoSummary, Task, VerifyReport,
+    Cause, Damage, DeleteReport, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded,
+    JobReport, JobStatus, KeptPack, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport,
+    PushReport, PushStatus, Queued, QueuedPack, Repaired, RepoReport, RepoSummary, Task, VerifyReport,
 };
 pub use store::{FetchRequest, GcPlan, PruneOptions, PushOptions, Store, StoreOptions};
 pub use vault::Storage;

@@ -1,15 +1,18 @@
 //! An S3 server for tests: s3s-fs over HTTP on the loopback, with its signatures checked, as a process of its own.
 //!
 //! ```text
-//! s3-server ROOT ACCESS_KEY SECRET PORT [stop OP N | refuse OP N]…
+//! s3-server ROOT ACCESS_KEY SECRET PORT [stop OP N | refuse OP N | spoil new 0]…
 //! ```
 //!
 //! Prints the port that it listens on (0: any), and ends when its stdin does: with whoever started it. `stop`: the process dies, as if
-//! killed, when that operation is asked for the Nth time. `refuse`: that operation is answered with SlowDown its first N times.
+//! killed, when that operation is asked for the Nth time. `refuse`: that operation is answered with SlowDown its first N times. `spoil`: packs that come are
+//! kept with another last byte, and nothing is said of that.
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -24,6 +27,8 @@ use tokio::net::TcpListener;
 struct Trouble {
     stop: BTreeMap<String, u64>,
     refuse: BTreeMap<String, u64>,
+    /// The folder of the objects, and since when packs that come are spoiled.
+    spoil: Option<(PathBuf, SystemTime)>,
     asked: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -46,7 +51,23 @@ impl S3Access for Trouble {
         if self.refuse.get(name).is_some_and(|first| times <= *first) {
             return Err(s3_error!(SlowDown, "refused on purpose"));
         }
+        if let (Some((root, since)), Some((bucket, key))) = (&self.spoil, context.s3_path().as_object())
+            && name == "HeadObject"
+            && key.ends_with(".mpack")
+        {
+            spoil(&root.join(bucket).join(key), *since);
+        }
         Ok(())
+    }
+}
+
+/// Changes the last byte of a file that has come since; it stays as long as it was.
+fn spoil(file: &Path, since: SystemTime) {
+    let is_new = std::fs::metadata(file).and_then(|found| found.modified()).is_ok_and(|at| at > since);
+    let Ok(mut bytes) = std::fs::read(file) else { return };
+    if let Some(last) = bytes.last_mut().filter(|_| is_new) {
+        *last ^= 1;
+        std::fs::write(file, bytes).expect("the server's own file can be written");
     }
 }
 
@@ -55,7 +76,15 @@ fn main() {
     let [root, access, secret, port, trouble @ ..] = &words[..] else { panic!("ROOT ACCESS_KEY SECRET PORT are expected") };
     let mut access_check = Trouble::default();
     for trouble in trouble.chunks(3) {
-        let [what, op, n] = trouble else { panic!("stop OP N or refuse OP N is expected") };
+        let [what, op, n] = trouble else { panic!("stop OP N, refuse OP N or spoil new 0 is expected") };
+        if what == "spoil" {
+            // By the clock of the disk.
+            let mark = Path::new(root).join(".since");
+            std::fs::write(&mark, b"").expect("the root can be written");
+            let since = std::fs::metadata(&mark).and_then(|found| found.modified()).expect("a disk has a clock");
+            access_check.spoil = Some((root.into(), since));
+            continue;
+        }
         let which = if what == "stop" { &mut access_check.stop } else { &mut access_check.refuse };
         which.insert(op.clone(), n.parse().expect("a number is expected"));
     }

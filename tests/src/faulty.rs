@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, Catalog, Consolidation, Fence, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewJob, Pressure, Published, Push,
-    RepoRow, Retired, RunsQuery, Snapshot, TokenRow,
+    Access, Catalog, Consolidation, Fence, Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewJob, Pressure,
+    Published, Push, RepoRow, RunsQuery, Snapshot, TokenRow, Unneeded,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -243,6 +243,15 @@ impl Vault for FaultyVault {
     async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.fault.around(self.inner.open_near(key)).await
     }
+    async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
+        self.fault.around(self.inner.size_of(key)).await
+    }
+    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+        self.fault.around(self.inner.hash_anew(key)).await
+    }
+    async fn forget_damaged_copy(&self, key: &MpackKey) -> Result<bool> {
+        self.inner.forget_damaged_copy(key).await
+    }
     async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
         self.inner.forget_copy(key).await
     }
@@ -362,8 +371,14 @@ impl Catalog for FaultyCatalog {
         drop(waiting);
         Ok(holding.along(Counted::up(&self.fault.holding)))
     }
-    async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
+    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
         self.fault.around(self.inner.unneeded_packs()).await
+    }
+    async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<Unneeded>> {
+        self.fault.around(self.inner.deletable_packs(packs, until, holding)).await
+    }
+    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+        self.inner.note_findings(findings).await
     }
     async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>> {
         self.fault.around(self.inner.forget_packs(packs, until, holding)).await

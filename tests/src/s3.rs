@@ -78,8 +78,13 @@ impl S3Server {
 
     /// Starts it again where it was, with what it had.
     pub fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// The same, as a server that does something wrong on purpose.
+    pub fn restart_with(&mut self, trouble: &[&str]) {
         self.kill();
-        (self.process, self.port) = run(self.root.path(), &self.keys, self.port, &[]);
+        (self.process, self.port) = run(self.root.path(), &self.keys, self.port, trouble);
     }
 
     /// Storage in its bucket.

@@ -107,7 +107,7 @@ async fn a_pack_that_waits_for_its_job_is_nobodys_orphan() {
         std::fs::File::options().write(true).open(entry).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     }
     let late = Store::open(a_day_later(&store.data())).await.unwrap();
-    let options = PruneOptions { grace: Duration::ZERO, orphans: true, dry_run: false };
+    let options = PruneOptions { grace: Duration::ZERO, orphans: true, ..PruneOptions::default() };
     let report = late.prune(options, &Progress::silent()).await.unwrap();
     assert_eq!((report.orphans_deleted, report.packs_deleted), (1, 0), "that of the job which was taken back");
     assert_eq!(work(&late, diligent("w")).await[0].outcome, "done");

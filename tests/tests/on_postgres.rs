@@ -2,6 +2,8 @@
 
 #[path = "accounts.rs"]
 mod accounts;
+#[path = "damage.rs"]
+mod damage;
 #[path = "expire.rs"]
 mod expire;
 #[path = "jobs.rs"]

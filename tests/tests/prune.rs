@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::world::FixedWorld;
+use packhouse_host::world::{FixedWorld, World};
 use packhouse_host::{
     CatalogPlace, FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName, Store, StoreOptions, Visibility,
 };
@@ -17,7 +17,7 @@ use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::store::{TestStore, options};
 use packhouse_tests::{fixtures, model, place};
 
-const NOW: PruneOptions = PruneOptions { grace: Duration::ZERO, orphans: false, dry_run: false };
+const NOW: PruneOptions = PruneOptions { grace: Duration::ZERO, orphans: false, dry_run: false, trust_verified: Duration::ZERO };
 
 fn packs() -> Vec<Vec<u8>> {
     history(&HistoryOptions { pushes: 4, heads: HeadStyle::OwnBranch, object_bytes: 10..100, ..HistoryOptions::default() })
@@ -210,9 +210,9 @@ async fn a_catalog_from_a_backup_deletes_no_orphans() {
     let branch = [("side".to_owned(), "0".repeat(64))].into_iter().collect();
     let file = store.file(&model::canonical(&Default::default(), &branch));
     restored.push(&store.repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
-    let error = restored.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("which a repo needs, is not in") || words.contains("knows none of"), "{words}");
+    let report = prune(&restored, PruneOptions { orphans: true, ..NOW }).await;
+    assert_eq!((report.orphans_deleted, report.packs_kept > 0), (0, true), "{report:?}");
+    assert!(report.kept.iter().all(|kept| kept.detail.contains("which a repo needs, is not in")), "{report:?}");
     assert!(pack.exists());
 }
 
@@ -251,6 +251,8 @@ struct Races {
     packs: Vec<Vec<u8>>,
     /// Clock and ids of both: they must not draw the same.
     world: Arc<FixedWorld>,
+    /// How the other deletes.
+    prunes: PruneOptions,
 }
 
 impl Races {
@@ -265,17 +267,30 @@ impl Races {
         let other = StoreOptions { world: world.clone(), ..options(&store.data()) };
         let others = Fault::never();
         let other = faulty::open(other, Sandbox::reference(None).unwrap(), &others).await.unwrap();
-        Races { other: Arc::new(other), others, store, packs, world }
+        Races { other: Arc::new(other), others, store, packs, world, prunes: NOW }
+    }
+
+    /// The other deletes orphans, too, by a clock that is far ahead: every file is old to it.
+    async fn ahead() -> Races {
+        let races = Races::new().await;
+        let world = Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
+        // Other names than those that the first world has drawn and will draw.
+        for _ in 0..1000 {
+            world.draw();
+        }
+        let other = StoreOptions { world, ..options(&races.store.data()) };
+        let other = faulty::open(other, Sandbox::reference(None).unwrap(), &races.others).await.unwrap();
+        Races { other: Arc::new(other), prunes: PruneOptions { orphans: true, ..NOW }, ..races }
     }
 
     /// The store, with a consolidation and a deletion by the other before one of its calls.
     async fn raced(&self, call: i64) -> (Store, Fault) {
-        let (other, repo) = (self.other.clone(), self.store.repo.clone());
+        let (other, repo, prunes) = (self.other.clone(), self.store.repo.clone(), self.prunes);
         let fault = Fault::meanwhile(call, &self.others, move || {
             let (other, repo) = (other.clone(), repo.clone());
             async move {
                 other.gc(&repo, &Progress::silent()).await.unwrap();
-                other.prune(NOW, &Progress::silent()).await.unwrap();
+                other.prune(prunes, &Progress::silent()).await.unwrap();
             }
         });
         let options = StoreOptions { world: self.world.clone(), ..options(&self.store.data()) };
@@ -374,4 +389,93 @@ async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
             break;
         }
     }
+}
+
+/// A pruner whose clock is years ahead takes every file for old; what is about to be published is safe from it all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_to_a_pruner_of_orphans_whose_clock_is_ahead() {
+    for verb in ["push", "gc", "fetch"] {
+        for call in 0.. {
+            let races = Races::ahead().await;
+            let (repo, silent) = (races.store.repo.clone(), Progress::silent());
+            let (store, fault) = races.raced(call).await;
+            let done = match verb {
+                "push" => {
+                    store.push(&repo, &[races.store.file(&races.packs[3])], PushOptions::default(), &silent).await.map(|_| ())
+                }
+                "gc" => store.gc(&repo, &silent).await.map(|_| ()),
+                _ => store.fetch(&repo, &FetchRequest::default(), &silent).await.map(|_| ()),
+            };
+            done.unwrap_or_else(|error| panic!("{verb}, call {call}: {error}"));
+            prune(&races.other, races.prunes).await;
+            races.store.sound().await;
+            if !fault.struck() {
+                assert!(call > 4, "{verb}");
+                break;
+            }
+        }
+    }
+}
+
+/// A pack that is pushed between the two lists of a prune is neither missing nor an orphan.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_is_pushed_while_orphans_are_looked_for_is_no_false_alarm() {
+    for call in 0.. {
+        let races = Races::ahead().await;
+        races.store.gc().await.unwrap();
+        let old = orphan(&races.store, Duration::from_secs(25 * 3600));
+        let (theirs, repo, file) = (Fault::never(), races.store.repo.clone(), races.store.file(&races.packs[3]));
+        let pusher = StoreOptions { world: races.world.clone(), ..options(&races.store.data()) };
+        let pusher = Arc::new(faulty::open(pusher, Sandbox::reference(None).unwrap(), &theirs).await.unwrap());
+        let fault = Fault::meanwhile(call, &theirs, move || {
+            let (pusher, repo, file) = (pusher.clone(), repo.clone(), file.clone());
+            async move {
+                pusher.push(&repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+            }
+        });
+        let world = Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
+        let pruner = StoreOptions { world, ..options(&races.store.data()) };
+        let pruner = faulty::open(pruner, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+        let report = prune(&pruner, races.prunes).await;
+        assert_eq!((report.packs_kept, report.orphans_deleted, old.exists()), (0, 1, false), "call {call}: {report:?}");
+        races.store.sound().await;
+        if !fault.struck() {
+            assert!(call > 8);
+            break;
+        }
+    }
+}
+
+/// Whatever request to delete fails: what was not deleted goes on waiting, and the next prune deletes it.
+#[tokio::test]
+async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
+    let mut failed = 0;
+    for call in 0.. {
+        let store = TestStore::new().await;
+        store.push_each(&packs()).await;
+        store.gc().await.unwrap();
+        let fault = Fault::at(call, Moment::Before);
+        let faulty = faulty::open(a_day_later(&store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+        let outcome = faulty.prune(NOW, &Progress::silent()).await;
+        if !fault.struck() {
+            break;
+        }
+        failed += usize::from(outcome.is_err());
+        let left = std::fs::read_dir(store.data().join("packs")).unwrap().flatten();
+        let left: usize = left
+            .map(|folder| {
+                std::fs::read_dir(folder.path())
+                    .unwrap()
+                    .flatten()
+                    .filter(|f| f.path().extension().is_some_and(|e| e == "mpack"))
+                    .count()
+            })
+            .sum();
+        let later = Store::open(a_day_later(&store.data())).await.unwrap();
+        let report = prune(&later, NOW).await;
+        assert!(report.packs_deleted + 1 >= left as u64, "call {call}: {left} files were left, and {report:?}");
+        assert_eq!(report.orphans, 0, "call {call}: {report:?}");
+        store.sound().await;
+    }
+    assert!(failed > 8, "{failed}");
 }

@@ -36,9 +36,7 @@ fn a_missing_pack_file() {
         std::fs::rename(&file, &aside).unwrap();
         let before = store.picture();
         store.run(["fetch", "a/b"]).exits(4).says(&[&key]);
-        if !consolidated {
-            store.run(["gc", "a/b"]).exits(4).says(&[&key]);
-        }
+        store.run(["gc", "a/b"]).exits(4).says(&[&key]);
         let verified = store.run(["verify", "a/b"]).exits(4).json();
         assert_eq!((&verified["ok"], &verified["problems"][0]["kind"]), (&false.into(), &"missing-pack".into()));
         assert_eq!(verified["problems"][0]["pack"], key);
@@ -182,6 +180,29 @@ fn a_full_disk() {
     assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
     let said = text(&out.stderr);
     assert!(said.contains("space"), "{said}");
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_freed_by_prune() {
+    let Some(way) = namespace() else { return };
+    let store = Packhouse::new();
+    std::fs::create_dir_all(store.data()).unwrap();
+    let large = store.file("large.mpack", &large_pack());
+    let small = fixtures::muse_cli()[0].display().to_string();
+    let lines = format!(
+        "mount -t tmpfs -o size=24m tmpfs \"$DATA\" || exit 90
+        cd \"$DATA\" && mkdir -p \"$HOME/cache\" && ln -s \"$HOME/cache\" cache
+        packhouse repo create a/b >&2 || exit 91
+        packhouse push a/b '{large}' >&2 && packhouse push a/b '{small}' >&2 && packhouse gc a/b >&2 || exit 92
+        dd if=/dev/zero of=filler bs=4k >&2
+        truncate -s -256K filler || exit 95
+        packhouse prune --grace 0s || exit 93
+        rm filler
+        packhouse verify a/b >&2 || exit 94"
+    );
+    let out = script(&store, &way, &lines);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(text(&out.stdout).contains("\"packs_deleted\":2"), "{}", text(&out.stdout));
 }
 
 /// A disk that says no in the middle of a file: simulated by a limit on the size of files, which needs no privilege.

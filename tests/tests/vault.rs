@@ -197,6 +197,8 @@ async fn what_differs_from_its_key_is_given_but_never_kept() {
     spoil(&server.file(&object(&key)));
     assert_eq!(read(&on.vault.open_near(&key).await.unwrap().unwrap()), bytes, "the copy is sound");
     assert!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()) != bytes, "and is not what is stored");
+    assert_ne!(on.vault.hash_anew(&key).await.unwrap(), Some(key));
+    assert!(!on.vault.forget_damaged_copy(&key).await.unwrap(), "it may be the last that is sound");
     assert!(on.vault.forget_copy(&key).await.unwrap());
     assert!(read(&on.vault.open(&key).await.unwrap().unwrap()) != bytes);
     assert!(!on.vault.forget_copy(&key).await.unwrap(), "no copy was kept");
@@ -213,7 +215,9 @@ async fn a_pack_that_is_gone_is_none_though_there_is_a_copy() {
     std::fs::remove_file(server.file(&object(&key))).unwrap();
     assert!(on.vault.open_near(&key).await.unwrap().is_some(), "a run may read the copy");
     assert!(on.vault.open(&key).await.unwrap().is_none());
-    assert!(on.vault.open_near(&key).await.unwrap().is_none(), "and it is dropped when the pack is known to be gone");
+    assert!(on.vault.size_of(&key).await.unwrap().is_none() && on.vault.hash_anew(&key).await.unwrap().is_none());
+    assert!(!on.vault.forget_damaged_copy(&key).await.unwrap());
+    assert!(on.vault.open_near(&key).await.unwrap().is_some(), "it stays when the pack is gone: it may be the last");
 }
 
 #[tokio::test]

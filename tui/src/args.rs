@@ -254,8 +254,11 @@ pub(crate) struct Verify {
     /// Repos to check [default: all]
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repos: Vec<RepoName>,
+    /// Take what is missing or damaged from any sound copy in the store
+    #[arg(long)]
+    pub(crate) repair: bool,
     /// Leave it to a worker
-    #[arg(long = "async")]
+    #[arg(long = "async", conflicts_with = "repair")]
     pub(crate) later: bool,
 }
 
@@ -268,6 +271,9 @@ pub(crate) struct Prune {
     /// Delete packs in storage that no repo knows, too, if they are older than a day
     #[arg(long)]
     pub(crate) orphans: bool,
+    /// Believe that what replaces a pack is sound when it was read and hashed whole not longer ago than this; 0s reads it now
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(crate) trust_verified: Duration,
     /// Say what would be deleted, delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

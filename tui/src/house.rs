@@ -88,6 +88,10 @@ impl House {
         either!(self, store => store.verify(repo, progress).await)
     }
 
+    pub(crate) async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+        either!(self, store => store.repair(repo, progress).await)
+    }
+
     pub(crate) async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         either!(self, store => store.prune(options, progress).await)
     }

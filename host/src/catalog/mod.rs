@@ -24,14 +24,14 @@ use packhouse_core::{Edges, EntityId, Head};
 
 use crate::error::Result;
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
-use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
+use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use place::CatalogPlace;
 pub use rows::{
-    Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Fresh, Hold, Holding, IndexRow, Leftovers, Moved, PackRow,
-    Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, entity_key, entity_of,
+    Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings, Fresh, Hold, Holding, IndexRow, Leftovers, Moved,
+    PackRow, Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, Unneeded, entity_key, entity_of,
 };
 
 /// Repos, packs, shelves and the index, on some database.
@@ -106,7 +106,11 @@ pub trait Catalog: Jobs + Access {
 
     /// Packs that repos have retired and that neither a shelf of any repo holds nor a job waits with, by key; with the last time that one
     /// retired it.
-    async fn unneeded_packs(&self) -> Result<Vec<Retired>>;
+    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>>;
+
+    /// Of some packs, those that [`Catalog::forget_packs`] would forget, by key: whoever holds the right to delete removes their
+    /// files, then forgets them.
+    async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<Unneeded>>;
 
     /// Forgets packs, except those that a shelf holds by now, that a job waits with, or that a repo has retired later than `until`. Gives
     /// those that are forgotten.
@@ -117,6 +121,11 @@ pub trait Catalog: Jobs + Access {
 
     /// For each key, whether any repo knows that pack: on a shelf, or retired and not forgotten; or a job waits with it.
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
+
+    /// Remembers what reading packs has shown: damage, until they are found sound; and when they were last found so. Damage that
+    /// is known keeps the time at which it was first found. Packs that the catalog does not know are left out, and so is a repo
+    /// that was deleted. What is published is sound, and need not be told.
+    async fn note_findings(&self, findings: &Findings) -> Result<()>;
 }
 
 /// One state of a repo, read only.
@@ -134,6 +143,12 @@ pub trait Snapshot: Send {
     /// For each key, whether a shelf of the repo holds that pack, or once did and nothing has been dropped since: whether all
     /// that it holds is in the index.
     async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>>;
+
+    /// For each key, the pack, if a shelf of the repo holds it.
+    async fn shelved(&mut self, keys: &[MpackKey]) -> Result<Vec<Option<PackRow>>>;
+
+    /// Damage that is remembered of the repo: of all of it, then of the packs on its shelves, by key.
+    async fn damage(&mut self) -> Result<Vec<Damage>>;
 
     /// Packs that only wait for deletion, by key.
     async fn retired(&mut self) -> Result<Vec<Retired>>;

@@ -7,7 +7,7 @@ use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Head, Kind};
 
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
-use crate::report::Cause;
+use crate::report::{Cause, Damage};
 
 /// Width of an [`EntityKey`].
 pub const ENTITY_BYTES: usize = 1 + EntityId::BYTES;
@@ -103,6 +103,8 @@ pub struct PackRow {
     pub consolidated: bool,
     /// When a repo first stored it.
     pub stored_at: Timestamp,
+    /// When it was last read and hashed whole; none where nothing wrote it down.
+    pub verified_at: Option<Timestamp>,
 }
 
 /// A pack that a repo's shelves held once, and that only waits for deletion.
@@ -112,6 +114,38 @@ pub struct Retired {
     pub pack: PackRow,
     /// When a consolidation replaced it.
     pub at: Timestamp,
+}
+
+/// A pack that no shelf of any repo holds and no job waits with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unneeded {
+    /// The pack.
+    pub pack: PackRow,
+    /// When the last repo retired it.
+    pub at: Timestamp,
+    /// The repos that have retired it and were not deleted: they need what replaces it. In order.
+    pub repos: Vec<i64>,
+}
+
+/// What reading packs has shown.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// When.
+    pub at: Timestamp,
+    /// Packs that were read whole and are what their keys name.
+    pub sound: Vec<MpackKey>,
+    /// What is damaged, in packs.
+    pub damaged: Vec<Damage>,
+    /// A repo of which all was compared with its packs, or which was found to have lost something: with what does not agree, if
+    /// something does not.
+    pub repo: Option<(i64, Option<Damage>)>,
+}
+
+impl Findings {
+    /// Nothing yet.
+    pub fn at(at: Timestamp) -> Findings {
+        Findings { at, sound: Vec::new(), damaged: Vec::new(), repo: None }
+    }
 }
 
 /// A shelf and the pack that it holds.
@@ -198,6 +232,8 @@ pub struct Push {
     pub edges: Vec<Edges>,
     /// Where branches stand afterwards.
     pub heads: Vec<Head>,
+    /// Shelves whose packs are missing or damaged. Those to which nothing is mapped afterwards are taken away, and their packs retired.
+    pub broken: Vec<ShelfId>,
     /// Whether branches may have been moved away from what they led to.
     pub forced: bool,
     /// The job that it is done for.

@@ -49,7 +49,15 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked for longer than the patience.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
-        run::run(self, &RunAsked::Verify { repo: repo.clone() }, progress).await
+        run::run(self, &RunAsked::Verify { repo: repo.clone(), repair: false }, progress).await
+    }
+
+    /// As [`crate::Store::repair`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked for longer than the patience.
+    pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+        run::run(self, &RunAsked::Verify { repo: repo.clone(), repair: true }, progress).await
     }
 
     /// As [`crate::Store::prune`].
@@ -57,8 +65,9 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked for longer than the patience.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
-        let PruneOptions { grace, orphans, dry_run } = options;
-        run::run(self, &RunAsked::Prune { grace_seconds: grace.as_secs(), orphans, dry_run }, progress).await
+        let PruneOptions { grace, orphans, dry_run, trust_verified } = options;
+        let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
+        run::run(self, &RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds }, progress).await
     }
 
     /// As [`crate::Store::queue_gc`].
@@ -82,7 +91,9 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
-        let asked = JobAsked::Prune { grace_seconds: options.grace.as_secs(), orphans: options.orphans };
+        let PruneOptions { grace, orphans, trust_verified, .. } = options;
+        let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
+        let asked = JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds };
         Ok(self.caller.post("jobs", &asked).await?)
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::job::is_zero;
 use super::{GcEntry, GcRecord, JobReport, Moment, PackReport, RepoReport, RepoSummary};
 use crate::names::{RepoName, Visibility};
 
@@ -149,6 +150,10 @@ pub enum JobAsked {
         /// Whether packs that no repo knows go as well.
         #[serde(default)]
         orphans: bool,
+        /// How long ago a pack that replaces others may have been read and hashed whole, in seconds. 0: it is read now.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[schema(maximum = 9007199254740991u64)]
+        trust_verified_seconds: u64,
     },
 }
 
@@ -199,6 +204,9 @@ pub enum RunAsked {
     Verify {
         /// `OWNER/SLUG`.
         repo: RepoName,
+        /// Whether to mend what can be mended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repair: bool,
     },
     /// Deletes what nobody needs any more.
     Prune {
@@ -212,6 +220,10 @@ pub enum RunAsked {
         /// Only says what would be deleted.
         #[serde(default)]
         dry_run: bool,
+        /// How long ago a pack that replaces others may have been read and hashed whole, in seconds. 0: it is read now.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[schema(maximum = 9007199254740991u64)]
+        trust_verified_seconds: u64,
     },
 }
 
@@ -232,7 +244,7 @@ impl RunAsked {
     /// The repo that it is about; none: the whole store.
     pub const fn repo(&self) -> Option<&RepoName> {
         match self {
-            RunAsked::Plan { repo, .. } | RunAsked::Gc { repo, .. } | RunAsked::Verify { repo } => Some(repo),
+            RunAsked::Plan { repo, .. } | RunAsked::Gc { repo, .. } | RunAsked::Verify { repo, .. } => Some(repo),
             RunAsked::Prune { .. } => None,
         }
     }

@@ -45,10 +45,19 @@ pub enum Task {
         grace_seconds: u64,
         /// Whether packs that no repo knows go as well.
         orphans: bool,
+        /// How long ago a pack that replaces others may have been read and hashed whole, in seconds. 0: it is read now.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        trust_verified_seconds: u64,
     },
     /// Reads and hashes everything of a repo.
     #[serde(rename = "mpack.verify")]
     Verify {},
+}
+
+/// What is left out of JSON.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this way")]
+pub(super) const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Task {

@@ -2,6 +2,7 @@
 //! ids and keys strings, times RFC 3339 UTC.
 
 mod afar;
+mod damage;
 mod job;
 mod overview;
 
@@ -18,6 +19,7 @@ pub use afar::{
     Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage, RunAsked, RunEvent, RunFailed,
     RunReport, RunState, StatusReport, Step, SweptReport,
 };
+pub use damage::{Damage, KeptPack, Repaired};
 pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 
@@ -52,6 +54,9 @@ pub struct RepoReport {
     pub branch_heads: BTreeMap<String, String>,
     /// The last consolidation, if there was one.
     pub last_gc: Option<GcRecord>,
+    /// Known damage: first what concerns all of the repo, then by key. Empty: none is known.
+    #[serde(default)]
+    pub damaged: Vec<Damage>,
     /// When the repo was made.
     pub created_at: Timestamp,
 }
@@ -315,8 +320,11 @@ pub struct VerifyReport {
     pub bytes_checked: u64,
     /// Whether there are no problems.
     pub ok: bool,
-    /// What is wrong.
+    /// What is wrong; after a repair, what is still wrong.
     pub problems: Vec<Problem>,
+    /// What was repaired, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<Vec<Repaired>>,
 }
 
 /// `prune`. What a dry run tells as deleted would be.
@@ -340,6 +348,12 @@ pub struct PruneReport {
     pub orphan_bytes: u64,
     /// Those of them that were older than a day, and were deleted.
     pub orphans_deleted: u64,
+    /// Packs that were due and were kept, because what replaces them is missing or damaged.
+    #[serde(default)]
+    pub packs_kept: u64,
+    /// Which those are, once for each repo that may need one, and why they were kept.
+    #[serde(default)]
+    pub kept: Vec<KeptPack>,
     /// Present for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,

@@ -33,6 +33,9 @@ pub struct RepoSummary {
     pub superseded_bytes: u64,
     /// The last consolidation, if there was one.
     pub last_gc: Option<GcRecord>,
+    /// Known damage: its packs that are missing or damaged, and 1 more when the catalog does not agree with them.
+    #[serde(default)]
+    pub damaged: u64,
     /// When the repo was made.
     pub created_at: Timestamp,
 }

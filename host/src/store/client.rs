@@ -13,7 +13,7 @@ use super::repo::named;
 use super::{Store, blocking};
 use crate::catalog::{Snapshot, entity_key};
 use crate::error::{Error, Result};
-use crate::names::{RepoId, RepoName, Visibility};
+use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::vault::Staged;
 
 /// Missing ids that an error names.
@@ -47,7 +47,8 @@ impl Store {
         Ok(Refs { repo_id: row.repo_id.clone(), default_branch, branch_heads: named(&heads) })
     }
 
-    /// Those of some objects that a repo does not hold. A text that is no id is held nowhere.
+    /// Those of some objects that a repo does not hold, or holds in packs that are known to be damaged only: sent again, they heal. A text
+    /// that is no id is held nowhere.
     pub(crate) async fn missing_objects(&self, repo: &RepoName, objects: Vec<String>) -> Result<Vec<String>> {
         let known = self.known(repo, Kind::Object, &objects).await?;
         Ok(objects.into_iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| id).collect())
@@ -75,7 +76,16 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let parsed: Vec<Option<EntityId>> = ids.iter().map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
         let keys: Vec<_> = parsed.iter().flatten().map(|id| entity_key(kind, *id)).collect();
-        let mut found = self.catalog.snapshot(row.id).await?.lookup(&keys).await?.into_iter();
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let mut found = snapshot.lookup(&keys).await?;
+        let damaged: BTreeSet<MpackKey> = snapshot.damage().await?.into_iter().filter_map(|damage| damage.mpack_key).collect();
+        if kind == Kind::Object && !damaged.is_empty() {
+            let shelves: BTreeSet<ShelfId> = found.iter().flatten().map(|(shelf, _)| *shelf).collect();
+            let packs = snapshot.packs_on(&shelves.into_iter().collect::<Vec<_>>()).await?;
+            let is_damaged = |shelf: &ShelfId| packs.get(shelf).is_none_or(|pack| damaged.contains(&pack.key));
+            found.iter_mut().for_each(|place| *place = place.filter(|(shelf, _)| !is_damaged(shelf)));
+        }
+        let mut found = found.into_iter();
         Ok(parsed.iter().map(|id| id.is_some() && found.next().flatten().is_some()).collect())
     }
 

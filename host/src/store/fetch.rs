@@ -72,11 +72,16 @@ impl Store {
     /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in the answer can't be read.
     pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
         let row = self.known_repo(repo).await?;
-        let (report, found) = self.until_current(row.id, || Box::pin(self.fetch_once(&row, request, progress))).await?;
+        let (report, found) = self.fetch_current(&row, request, progress).await?;
         if let Some(output) = &request.output {
             self.copy_answer(&row, &found, output).await?;
         }
         Ok(report)
+    }
+
+    async fn fetch_current(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<(FetchReport, Found)> {
+        let done = self.until_current(row.id, || Box::pin(self.fetch_once(row, request, progress))).await;
+        self.remembering(row.id, "fetch", done).await
     }
 
     /// Answers a fetch with the pack itself, open for reading.
@@ -87,7 +92,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<(FetchReport, StoredPack)> {
         let row = self.known_repo(repo).await?;
-        let (report, found) = self.until_current(row.id, || Box::pin(self.fetch_once(&row, request, progress))).await?;
+        let (report, found) = self.fetch_current(&row, request, progress).await?;
         let pack = self.open_found(&row, &found).await?;
         Ok((report, pack))
     }
@@ -95,10 +100,18 @@ impl Store {
     /// What a fetch has answered, if it is still there.
     pub(crate) async fn fetched(&self, repo: &RepoName, key: &MpackKey, assembled: bool) -> Result<Option<StoredPack>> {
         let Some(row) = self.catalog.repo(repo).await? else { return Ok(None) };
-        match assembled {
-            true => self.vault.open_answer(&row.repo_id, key).await,
-            false => self.vault.open(key).await,
+        if assembled {
+            return self.vault.open_answer(&row.repo_id, key).await;
         }
+        let found = self.vault.open(key).await?;
+        if found.is_none() {
+            // Where a shelf holds it, that is damage; else it was replaced and deleted.
+            let missing = self.missing(repo, key);
+            if !self.is_stale(row.id, &missing).await? {
+                let _ = self.remembering::<()>(row.id, "serve", Err(missing)).await;
+            }
+        }
+        Ok(found)
     }
 
     async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<(FetchReport, Found)> {

@@ -23,7 +23,7 @@ use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
 use crate::catalog::{Consolidation, Dropped, Hold, IndexRow, PackRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
 use crate::error::{Error, Result};
-use crate::names::{RepoName, ShelfId};
+use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
 use crate::pack::splice::Splice;
 use crate::pack::{Directory, Written, write_and_read_back};
@@ -78,17 +78,22 @@ impl Store {
     /// As [`Store::gc`]; [`Error::Unsupported`] for a repo without branches and tags: nothing of it would be left.
     pub async fn gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
         let row = self.known_repo(repo).await?;
+        let done = self.gc_current(&row, age, progress).await;
+        self.remembering(row.id, "gc", done).await
+    }
+
+    async fn gc_current(&self, row: &RepoRow, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
         for tries in 1.. {
             let started = self.world.now();
-            let plan = match self.plan(&row, age, started, true, progress).await {
+            let plan = match self.plan(row, age, started, true, progress).await {
                 Ok(plan) => plan,
                 Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
                 Err(error) => {
-                    self.remember_failure(&row, started, &error).await;
+                    self.remember_failure(row, started, &error).await;
                     return Err(error);
                 }
             };
-            match self.apply_gc(plan, progress).await {
+            match self.apply_current(plan, progress).await {
                 Err(Error::Busy { .. }) if tries < TRIES => {}
                 done => return done,
             }
@@ -110,7 +115,8 @@ impl Store {
     /// As [`Store::plan_gc`].
     pub async fn plan_gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcPlan> {
         let row = self.known_repo(repo).await?;
-        self.until_current(row.id, || Box::pin(self.plan(&row, age, self.world.now(), false, progress))).await
+        let plan = self.until_current(row.id, || Box::pin(self.plan(&row, age, self.world.now(), false, progress))).await;
+        self.remembering(row.id, "gc", plan).await
     }
 
     /// Plans. When that will be applied at once, the packs are brought near whole; else only what planning reads.
@@ -151,6 +157,10 @@ impl Store {
             dropped: None,
             proven: None,
         };
+        if let [only] = &mapped[..] {
+            // That there is nothing to do is said of what is there.
+            self.must_be_there(&row.name, only, &snapshot.damage().await?).await?;
+        }
         let planned = standing(&shelves);
         let nothing = |report| Ok(GcPlan { report, work: None, planned: planned.clone(), repo: row.clone() });
         if mapped.len() <= 1 && (age.is_none() || mapped.is_empty()) {
@@ -230,6 +240,12 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] when the repo's shelves are not those that the plan was made from.
     pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
+        let repo = plan.repo.id;
+        let done = self.apply_current(plan, progress).await;
+        self.remembering(repo, "gc", done).await
+    }
+
+    async fn apply_current(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
         let (row, started) = (plan.repo.clone(), self.world.now());
         let mut applied = self.apply(plan, started, progress).await;
         if let Err(error) = &applied
@@ -276,6 +292,7 @@ impl Store {
         // Whoever asked to stop while that was waited for still can.
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.store_told(&name, staged, &written.key, written.bytes, progress).await?;
+        self.must_read_back(&written.key).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
         self.keep_directory(&directory).await;
         let done = Consolidation {
@@ -301,6 +318,18 @@ impl Store {
         // On top of the time that planning took; how long somebody looked at the plan in between is not ours to count.
         report.elapsed_ms += self.millis_since(started);
         Ok(report)
+    }
+
+    /// A pack that will replace others is read back from where it was sent to: a server may have taken other bytes than it was sent, and
+    /// have said nothing. Files were read back before they were renamed.
+    async fn must_read_back(&self, key: &MpackKey) -> Result<()> {
+        if !self.vault.is_far() || self.vault.hash_anew(key).await? == Some(*key) {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "{} does not give back the bytes that were sent to it, so nothing was replaced. Look at the server and its disks, then run it again",
+            self.vault.place_of(key)
+        )))
     }
 
     /// Hashes the packs that have duplicates which the plan leaves out: a byte that has flipped there is found before

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::push::{Received, fresh_files};
+use super::push::Received;
 use super::{PruneOptions, PushOptions, Store, blocking};
 use crate::catalog::{Fence, Hold, JobEnd, JobQuery, NewJob, RepoRow};
 use crate::error::{Error, Result};
@@ -44,14 +44,17 @@ impl Store {
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let fresh = fresh_files(snapshot.as_mut(), &received).await?;
+        let standing = self.standing_of(&row, snapshot.as_mut(), &received).await?;
         let heads = snapshot.heads().await?;
         drop(snapshot);
+        // New ones, and those that are packs of the repo and are not really there.
+        let mut needed = standing.fresh;
+        needed.extend(standing.lost);
         let mut job = None;
-        if !fresh.is_empty() || options.force {
+        if !needed.is_empty() || options.force {
             // Until the job knows the packs, nobody does.
             let holding = self.catalog.hold(Hold::Publishing).await?;
-            for number in &fresh {
+            for number in &needed {
                 self.store_received(repo, &mut received[*number], progress).await?;
             }
             let packs =
@@ -62,7 +65,7 @@ impl Store {
         }
         let report = |(number, one): (usize, &Received)| {
             let unchanged = self.unchanged(repo, one, &heads);
-            match job.filter(|_| options.force || fresh.contains(&number)) {
+            match job.filter(|_| options.force || needed.contains(&number)) {
                 None => unchanged,
                 job => PushReport { status: PushStatus::Queued, job, ..unchanged },
             }
@@ -81,7 +84,8 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let mut received = Vec::with_capacity(packs.len());
         for pack in packs {
-            received.push(self.receive_stored(&row, pack, progress).await?);
+            let one = self.receive_stored(&row, pack, progress).await;
+            received.push(self.remembering(row.id, "push", one).await?);
         }
         self.index(&row, received, PushOptions { force }, None, progress).await
     }
@@ -123,7 +127,9 @@ impl Store {
     /// # Errors
     /// When the catalog fails.
     pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
-        self.queue(None, Task::Prune { grace_seconds: options.grace.as_secs(), orphans: options.orphans }).await
+        let PruneOptions { grace, orphans, trust_verified, .. } = options;
+        let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
+        self.queue(None, Task::Prune { grace_seconds, orphans, trust_verified_seconds }).await
     }
 
     async fn queue(&self, repo: Option<&RepoName>, task: Task) -> Result<Queued> {

@@ -125,7 +125,7 @@ impl Store {
     /// begins anew. So does whoever found a pack damaged and had read a copy of it: the pack itself may be sound.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
         if let Error::DamagedPack { key, .. } = error {
-            let copied = self.vault.forget_copy(key).await?;
+            let copied = self.vault.forget_damaged_copy(key).await?;
             if copied {
                 tracing::warn!("a copy of pack {key} was found damaged, and is dropped: {error}");
             }
@@ -179,7 +179,7 @@ impl Store {
         }
     }
 
-    async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
+    pub(super) async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
         tracing::info!("making the directory of pack {} anew", pack.key);
         let stored = self.open_pack(repo, &pack.key).await?;
         let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;

@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod cost;
+mod damage;
 mod expire;
 mod fetch;
 mod gc;
@@ -18,6 +19,8 @@ mod prune;
 mod push;
 mod reach;
 mod record;
+mod repair;
+mod replaced;
 mod repo;
 #[cfg(test)]
 mod tests;

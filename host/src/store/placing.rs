@@ -32,8 +32,8 @@ impl PushedPack {
     }
 
     /// Takes an entity if it is new, if its encoding here has `won` over one of that length, or if the encodings are the same and this is
-    /// the smaller of two packs that packhouse did not make.
-    pub(super) fn take(&mut self, c: &Chosen, stored: Option<(ShelfId, Print, &PackRow)>, won: Option<u64>) {
+    /// the smaller of two packs that packhouse did not make, or the stored one is `broken`.
+    pub(super) fn take(&mut self, c: &Chosen, stored: Option<(ShelfId, Print, &PackRow)>, won: Option<u64>, broken: bool) {
         let row = IndexRow { entity: c.entity, print: c.row.print };
         let bytes = c.row.length;
         match stored {
@@ -41,7 +41,7 @@ impl PushedPack {
             Some((from, print, stored)) => {
                 let smaller = !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);
                 // One encoding has one length.
-                let same = (print == c.row.print && smaller).then_some(bytes);
+                let same = (print == c.row.print && (smaller || broken)).then_some(bytes);
                 if let Some(bytes_there) = won.or(same) {
                     self.moved.push(Moved { row, bytes, from, bytes_there });
                 }

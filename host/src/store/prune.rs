@@ -1,21 +1,23 @@
 //! `prune`: deletes what nobody needs any more, long after it was replaced.
 //!
 //! A pack may go when no shelf of any repo holds it and the last repo that retired it did so a *grace* ago: longer than any URL
-//! that was given out for it is good. Under [`Hold::Deleting`] nobody is between storing a pack and publishing it, so
-//! what no shelf holds then, no shelf is about to hold. The catalog forgets a pack before its file goes: a crash between the two
-//! leaves a file that nobody knows, an *orphan*, which a later prune finds.
+//! that was given out for it is good; and when what replaces it is there and sound ([`super::replaced`]). Under [`Hold::Deleting`]
+//! nobody is between storing a pack and publishing it, so what no shelf holds then, no shelf is about to hold. The file goes before the
+//! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that waits for deletion, and the next
+//! prune finishes it. On a disk that is full, space is free before the catalog is written.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Store;
-use crate::catalog::{Hold, RepoRow, Retired};
+use super::replaced::Checked;
+use super::{Store, TRIES};
+use crate::catalog::{Hold, RepoRow, Unneeded};
 use crate::error::{Error, Result};
-use crate::names::MpackKey;
+use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
-use crate::report::PruneReport;
+use crate::report::{KeptPack, PruneReport};
 use crate::vault::ListedPack;
 
 /// Packs that are deleted at once: pushes wait for so many.
@@ -36,22 +38,24 @@ pub struct PruneOptions {
     pub orphans: bool,
     /// Only say what would be deleted.
     pub dry_run: bool,
+    /// How long ago a pack that replaces others may have been read and hashed whole, for that to be believed. Zero: it is read now.
+    pub trust_verified: Duration,
 }
 
 impl Default for PruneOptions {
     /// A day longer than a fetch's URL can be good.
     fn default() -> Self {
-        PruneOptions { grace: Duration::from_secs(8 * 24 * 3600), orphans: false, dry_run: false }
+        PruneOptions { grace: Duration::from_secs(8 * 24 * 3600), orphans: false, dry_run: false, trust_verified: Duration::ZERO }
     }
 }
 
 impl Store {
     /// Deletes packs that have been replaced for as long as the grace, and answers that have expired; where asked for, old packs that
-    /// no repo knows.
+    /// no repo knows. What may be the last good copy of something is kept, and told of.
     ///
     /// # Errors
     /// When packs of another catalog lie in the vault, too; when something can't be listed or removed; when orphans are to go and the catalog knows
-    /// no pack of the vault, or misses one. What was deleted until then stays deleted, and the rest is found again.
+    /// no pack of the vault. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         let catalogs = self.vault.register(&self.catalog.identity()).await?;
         if catalogs.len() > 1 {
@@ -67,7 +71,8 @@ impl Store {
         let too_long = || Error::Usage("the grace is too long".into());
         let grace = SignedDuration::try_from(options.grace).map_err(|_| too_long())?;
         let unneeded = self.catalog.unneeded_packs().await?;
-        let due_at = |retired: &Retired| retired.at.checked_add(grace).map_err(|_| too_long());
+        let trust = SignedDuration::try_from(options.trust_verified).map_err(|_| Error::Usage("the age is too long".into()))?;
+        let due_at = |retired: &Unneeded| retired.at.checked_add(grace).map_err(|_| too_long());
         let (mut due, mut next_due, mut waiting, mut waiting_bytes) = (Vec::new(), None, 0, 0);
         for retired in unneeded {
             let at = due_at(&retired)?;
@@ -89,52 +94,114 @@ impl Store {
             orphans: 0,
             orphan_bytes: 0,
             orphans_deleted: 0,
+            packs_kept: 0,
+            kept: Vec::new(),
             dry_run: options.dry_run.then_some(true),
         };
-        let total = due.iter().map(|retired| retired.pack.bytes).sum();
-        for batch in due.chunks(BATCH) {
-            progress.at("the store", Phase::Delete, report.bytes_deleted, total)?;
-            self.delete(batch, now.checked_sub(grace).unwrap_or(Timestamp::MIN), options.dry_run, &mut report).await?;
-        }
+        let mut checked = Checked::new(now, trust);
+        let done = self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
+        // However it ended: what was read was read. On a disk that is full, only now there may be room to say so; and answers and orphans are
+        // kept for what is known.
+        self.note_found(&checked.findings()).await;
+        done?;
         report.answers_deleted = self.expire_all_answers(now, options.dry_run).await?;
         self.prune_orphans(now, options, &mut report).await?;
+        report.packs_kept = report.kept.iter().map(|kept| kept.pack).collect::<BTreeSet<_>>().len() as u64;
         Ok(report)
     }
 
-    /// Deletes packs, except those that somebody needs again, or has retired later than `until`.
-    async fn delete(&self, packs: &[Retired], until: Timestamp, dry_run: bool, report: &mut PruneReport) -> Result<()> {
-        let by_key: BTreeMap<MpackKey, &Retired> = packs.iter().map(|retired| (retired.pack.key, retired)).collect();
-        let keys: Vec<MpackKey> = by_key.keys().copied().collect();
-        let holding = if dry_run { None } else { Some(self.catalog.hold(Hold::Deleting).await?) };
-        let gone = match &holding {
-            None => keys,
-            Some(holding) => self.catalog.forget_packs(&keys, until, holding).await?,
-        };
-        let mut failed = None;
-        for key in &gone {
-            let Some(retired) = by_key.get(key) else { continue };
-            if !dry_run {
-                // They are all forgotten: one that can't be removed does not keep the others.
-                if let Err(error) = self.vault.remove(key).await {
-                    failed.get_or_insert(error);
-                    continue;
-                }
-                tracing::info!("deleted pack {key}, {} bytes, which was replaced at {}", retired.pack.bytes, retired.at);
-            }
-            report.packs_deleted += 1;
-            report.bytes_deleted += retired.pack.bytes;
+    async fn prune_due(
+        &self,
+        due: &[Unneeded],
+        options: PruneOptions,
+        (now, grace): (Timestamp, SignedDuration),
+        checked: &mut Checked,
+        report: &mut PruneReport,
+        progress: &Progress,
+    ) -> Result<()> {
+        let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
+        let total = due.iter().map(|retired| retired.pack.bytes).sum();
+        for batch in due.chunks(BATCH) {
+            progress.at("the store", Phase::Delete, report.bytes_deleted, total)?;
+            self.delete(batch, until, options.dry_run, checked, report, progress).await?;
         }
-        drop(holding);
-        failed.map_or(Ok(()), Err)
+        Ok(())
+    }
+
+    /// Deletes packs, except those that somebody needs again, that a repo has retired later than `until`, or whose replacement is not sound.
+    async fn delete(
+        &self,
+        packs: &[Unneeded],
+        until: Timestamp,
+        dry_run: bool,
+        checked: &mut Checked,
+        report: &mut PruneReport,
+        progress: &Progress,
+    ) -> Result<()> {
+        for _ in 0..TRIES {
+            // Packs are read while others go on publishing; then it is compared whether they have.
+            let (good, kept) = self.with_sound_replacement(packs, checked, progress).await?;
+            let keys: Vec<MpackKey> = good.iter().map(|unneeded| unneeded.pack.key).collect();
+            if dry_run || good.is_empty() {
+                keep(report, kept);
+                report.packs_deleted += good.len() as u64;
+                report.bytes_deleted += good.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
+                return Ok(());
+            }
+            let holding = self.catalog.hold(Hold::Deleting).await?;
+            let gone = self.catalog.deletable_packs(&keys, until, &holding).await?;
+            if !self.still_replaced(&gone, checked).await? {
+                // What takes their place now is something else, which was not looked at.
+                drop(holding);
+                continue;
+            }
+            keep(report, kept);
+            let by_key: BTreeMap<MpackKey, &Unneeded> = gone.iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
+            let (mut removed, mut failed) = (Vec::new(), None);
+            for key in by_key.keys() {
+                // One that can't be removed does not keep the others; it goes on waiting.
+                match self.vault.remove(key).await {
+                    Ok(()) => removed.push(*key),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
+            for key in self.catalog.forget_packs(&removed, until, &holding).await? {
+                let Some(unneeded) = by_key.get(&key) else { continue };
+                tracing::info!("deleted pack {key}, {} bytes, which was replaced at {}", unneeded.pack.bytes, unneeded.at);
+                report.packs_deleted += 1;
+                report.bytes_deleted += unneeded.pack.bytes;
+            }
+            drop(holding);
+            return failed.map_or(Ok(()), Err);
+        }
+        // They change faster than they can be read: another prune may be luckier.
+        report.packs_waiting += packs.len() as u64;
+        report.bytes_waiting += packs.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
+        Ok(())
     }
 
     /// Removes a repo's answers that have expired; gives how many there were. The file goes first: an answer that nobody knows of would
-    /// stay for ever. Nobody makes the same answer meanwhile.
+    /// stay for ever. Nobody makes the same answer meanwhile. Those of a repo that is damaged stay: what is lost may stand in one.
     pub(super) async fn expire_answers(&self, repo: &RepoRow, now: Timestamp, dry_run: bool) -> Result<u64> {
         // Most repos have none, and need not wait for anybody.
         let expired = self.catalog.expired_answers(repo.id, now).await?;
-        if expired.is_empty() || dry_run {
+        if expired.is_empty() {
+            return Ok(0);
+        }
+        if self.needs_of(repo.id).await?.is_some_and(|needs| !needs.damage.is_empty()) {
+            tracing::warn!(repo = %repo.name, "answers that have expired are kept, since the repo is damaged");
+            return Ok(0);
+        }
+        if dry_run {
             return Ok(expired.len() as u64);
+        }
+        self.remove_answers(repo, now).await
+    }
+
+    /// The same for a repo that is deleted, damaged or not.
+    pub(super) async fn remove_answers(&self, repo: &RepoRow, now: Timestamp) -> Result<u64> {
+        if self.catalog.expired_answers(repo.id, now).await?.is_empty() {
+            return Ok(0);
         }
         let holding = self.catalog.hold(Hold::Deleting).await?;
         let expired = self.catalog.expired_answers(repo.id, now).await?;
@@ -181,13 +248,15 @@ impl Store {
                 self.vault.place()
             )));
         }
-        // A catalog that lacks packs is an older one, from a backup maybe: what it takes for an orphan may be all that is left.
-        let there: HashSet<MpackKey> = listed.iter().map(|pack| pack.key).collect();
-        if let Some(missing) = self.catalog.held_packs().await?.into_iter().find(|key| !there.contains(key)) {
-            return Err(Error::Unsupported(format!(
-                "pack {missing}, which a repo needs, is not in {}; as long as something is missing no orphan is deleted. `packhouse verify` tells what is",
-                self.vault.place()
-            )));
+        // What is lost may stand in an orphan; and a catalog that lacks packs is an older one, from a backup maybe: what it takes for an
+        // orphan may be all that is left.
+        if let Some((repo, detail)) = self.first_lack(&listed).await? {
+            let detail = format!(
+                "{detail}; as long as something is missing or damaged no orphan is deleted. Run: packhouse verify {repo}"
+            );
+            let kept = |pack: &ListedPack| KeptPack { repo: repo.clone(), pack: pack.key, detail: detail.clone() };
+            keep(report, old.iter().map(kept).collect());
+            return Ok(());
         }
         if options.dry_run {
             report.orphans_deleted = old.len() as u64;
@@ -206,10 +275,47 @@ impl Store {
         Ok(())
     }
 
+    /// A repo that needs a pack which is missing, of the wrong size, or known to be damaged; and what is wrong with it. What is not listed is
+    /// looked for: it may have been pushed since.
+    async fn first_lack(&self, listed: &[ListedPack]) -> Result<Option<(RepoName, String)>> {
+        let there: BTreeMap<MpackKey, u64> = listed.iter().map(|pack| (pack.key, pack.bytes)).collect();
+        let mut after = None;
+        loop {
+            let repos = self.catalog.repos(after.as_ref(), PAGE).await?;
+            let Some(last) = repos.last() else { return Ok(None) };
+            after = Some(last.name.clone());
+            for repo in repos {
+                let Some(needs) = self.needs_of(repo.id).await? else { continue };
+                if let Some(damage) = needs.damage.first() {
+                    return Ok(Some((repo.name, format!("a repo is damaged: {}", damage.detail))));
+                }
+                for pack in needs.packs.iter().filter(|pack| there.get(&pack.key) != Some(&pack.bytes)) {
+                    let Some(wrong) = self.looks_wrong(pack).await? else { continue };
+                    // It may have been replaced and deleted since.
+                    let still = self.needs_of(repo.id).await?;
+                    if still.is_some_and(|needs| needs.packs.iter().any(|still| still.key == pack.key)) {
+                        let place = self.vault.place();
+                        let detail =
+                            format!("pack {}, which a repo needs, is not in {place} as it was stored: {wrong}", pack.key);
+                        return Ok(Some((repo.name, detail)));
+                    }
+                }
+            }
+        }
+    }
+
     /// Those of some packs that no repo knows.
     async fn unknown(&self, packs: &[ListedPack]) -> Result<Vec<ListedPack>> {
         let keys: Vec<_> = packs.iter().map(|pack| pack.key).collect();
         let known = self.catalog.knows_packs(&keys).await?;
         Ok(packs.iter().zip(known).filter(|(_, known)| !known).map(|(pack, _)| *pack).collect())
     }
+}
+
+/// Tells of packs that were kept.
+fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
+    for one in &kept {
+        tracing::warn!(repo = %one.repo, "pack {} is kept: {}", one.pack, one.detail);
+    }
+    report.kept.extend(kept);
 }

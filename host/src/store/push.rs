@@ -16,12 +16,13 @@ use std::sync::Arc;
 use packhouse_core::row::Print;
 use packhouse_core::{EntityId, Fault, Head, Kind, Rival, Row};
 
+use super::damage::Standing;
 use super::near::Reads;
 use super::placing::{Chosen, check_index, choose};
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{EntityKey, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key};
+use crate::catalog::{EntityKey, Findings, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
@@ -158,6 +159,18 @@ impl Store {
     pub(crate) async fn index(
         &self,
         row: &RepoRow,
+        received: Vec<Received>,
+        options: PushOptions,
+        terms: Option<&Terms>,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let done = self.index_all(row, received, options, terms, progress).await;
+        self.remembering(row.id, "push", done).await
+    }
+
+    async fn index_all(
+        &self,
+        row: &RepoRow,
         mut received: Vec<Received>,
         options: PushOptions,
         terms: Option<&Terms>,
@@ -167,22 +180,33 @@ impl Store {
         let total = received.iter().map(|one| one.written.bytes).sum();
         // From the first pack that is stored until all are on shelves, through all tries: nobody deletes one in between.
         let mut holding = None;
+        // Files that are packs of the repo and were not really there.
+        let mut restored = BTreeSet::new();
         for _ in 0..TRIES {
             progress.at(&repo.to_string(), Phase::Index, total, total)?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
-            let fresh = fresh_files(snapshot.as_mut(), &received).await?;
-            if fresh.is_empty() && !options.force {
+            let standing = self.standing_of(row, snapshot.as_mut(), &received).await?;
+            if !standing.lost.is_empty() {
+                if holding.is_none() {
+                    // Looked at again when nobody deletes: what the repo gives up meanwhile is not stored for nothing.
+                    holding = Some(self.catalog.hold(Hold::Publishing).await?);
+                    continue;
+                }
+                self.restore(repo, &mut received, &standing.lost, progress).await?;
+                restored.extend(standing.lost.iter().copied());
+            }
+            if standing.fresh.is_empty() && !options.force {
                 let heads = snapshot.heads().await?;
                 // Where the branch stands elsewhere by now, the pack that is there moves it again.
                 if terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
-                    return Ok(self.push_reports(repo, &received, None, &heads));
+                    return Ok(self.push_reports(repo, &received, None, &restored, &heads));
                 }
             }
             if let Some(terms) = terms {
                 // Asked of the state that is published on: should it change, all begins anew.
                 self.is_whole(snapshot.as_mut(), &received, terms).await?;
             }
-            let prepared = match self.prepare(snapshot, &received, &fresh, options, terms, progress).await {
+            let prepared = match self.prepare(snapshot, &received, &standing, options, terms, progress).await {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
@@ -198,13 +222,27 @@ impl Store {
                 self.store_received(repo, &mut received[*file], progress).await?;
             }
             match self.catalog.publish_push(&prepared.push, &held).await? {
-                Published::Done { .. } => return Ok(self.push_reports(repo, &received, Some(&prepared), &prepared.heads)),
+                Published::Done { .. } => {
+                    return Ok(self.push_reports(repo, &received, Some(&prepared), &restored, &prepared.heads));
+                }
                 Published::Changed => {}
                 Published::LeaseLost => return Err(self.lease_lost()),
             }
             holding = Some(held);
         }
         Err(Error::Busy { repo: repo.clone(), what: "packs were pushed to it" })
+    }
+
+    /// Stores files again that are packs of the repo: what is stored there is missing or damaged.
+    async fn restore(&self, repo: &RepoName, received: &mut [Received], lost: &[usize], progress: &Progress) -> Result<()> {
+        let mut findings = Findings::at(self.world.now());
+        for number in lost {
+            let one = &mut received[*number];
+            self.store_received(repo, one, progress).await?;
+            tracing::info!(%repo, "pack {} was missing or damaged, and is restored", one.written.key);
+            findings.sound.push(one.written.key);
+        }
+        self.catalog.note_findings(&findings).await
     }
 
     /// Stores a received file as a pack, if it is not yet stored: a second try finds it stored by the first.
@@ -222,6 +260,7 @@ impl Store {
         repo: &RepoName,
         received: &[Received],
         prepared: Option<&Prepared>,
+        restored: &BTreeSet<usize>,
         heads: &[Head],
     ) -> Vec<PushReport> {
         let stored = |i: usize| prepared.and_then(|p| p.files.iter().position(|f| *f == i).map(|at| &p.push.packs[at]));
@@ -230,7 +269,10 @@ impl Store {
             .enumerate()
             .map(|(i, one)| {
                 let unchanged = self.unchanged(repo, one, heads);
-                let Some(pack) = stored(i) else { return unchanged };
+                let Some(pack) = stored(i) else {
+                    let status = if restored.contains(&i) { PushStatus::Stored } else { unchanged.status };
+                    return PushReport { status, ..unchanged };
+                };
                 let new = |kind: Kind| pack.fresh.iter().filter(|f| f.row.entity[0] == kind as u8).count() as u64;
                 let (new_objects, new_tags) = (new(Kind::Object), new(Kind::Tag));
                 PushReport { status: PushStatus::Stored, new_objects, new_tags, ..unchanged }
@@ -296,13 +338,14 @@ impl Store {
         &self,
         mut snapshot: Box<dyn Snapshot>,
         received: &[Received],
-        fresh: &[usize],
+        standing: &Standing,
         options: PushOptions,
         terms: Option<&Terms>,
         progress: &Progress,
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
         let heads = snapshot.heads().await?;
+        let Standing { fresh, broken, index, .. } = standing;
 
         // All files speak for the heads; those that are new besides become packs. Each is a pack of the run once.
         let mut numbers: Vec<usize> = Vec::new();
@@ -329,19 +372,21 @@ impl Store {
             choose(&mut reader, &staged, numbers.iter().map(|n| fresh.contains(n)).collect())
         })
         .await?;
-        let keys: Vec<EntityKey> = chosen.iter().map(|c| c.entity).collect();
-        let known = snapshot.lookup(&keys).await?;
-        let mapped: BTreeSet<ShelfId> = known.iter().flatten().map(|(shelf, _)| *shelf).collect();
-        let shelves = snapshot.packs_on(&mapped.into_iter().collect::<Vec<_>>()).await?;
+        let known: Vec<_> = chosen.iter().map(|c| index.place(&c.entity)).collect();
+        let shelves = &index.shelves;
 
-        // Those that the repo has in another encoding, and the stored packs that they stand in.
+        // Those that the repo has in another encoding, and the stored packs that they stand in. What can't be read is not compared, and stays
+        // mapped as it is until its own encoding comes again.
         let different: Vec<(Chosen, ShelfId, Print)> = chosen
             .iter()
             .zip(&known)
-            .filter_map(|(c, k)| k.filter(|(_, print)| *print != c.row.print).map(|(shelf, print)| (*c, shelf, print)))
+            .filter_map(|(c, k)| {
+                let differs = k.filter(|(shelf, print)| *print != c.row.print && !broken.contains(shelf));
+                differs.map(|(shelf, print)| (*c, shelf, print))
+            })
             .collect();
         let mut packs = Arc::try_unwrap(staged).map_err(|_| Error::Cancelled)?;
-        let rivals = self.find_rivals(&row.name, &shelves, &different, &mut packs).await?;
+        let rivals = self.find_rivals(&row.name, shelves, &different, &mut packs).await?;
 
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
@@ -392,7 +437,8 @@ impl Store {
         for (c, known) in chosen.iter().zip(known) {
             let Some(pack) = places[c.pack as usize].and_then(|at| pushed_packs.get_mut(at)) else { continue };
             let stored = known.and_then(|(shelf, print)| shelves.get(&shelf).map(|stored| (shelf, print, stored)));
-            pack.take(c, stored, won.get(&c.entity).copied());
+            let is_broken = known.is_some_and(|(shelf, _)| broken.contains(&shelf));
+            pack.take(c, stored, won.get(&c.entity).copied(), is_broken);
         }
         let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
         all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
@@ -401,6 +447,7 @@ impl Store {
             packs: pushed_packs,
             edges: indexed.edges,
             heads: indexed.heads,
+            broken: broken.iter().copied().collect(),
             forced: options.force,
             fence: self.fence,
             now: self.world.now(),

@@ -35,11 +35,11 @@ impl Store {
     /// [`Error::UnknownRepo`].
     pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
         let row = self.known_repo(repo).await?;
-        self.expire_answers(&row, Timestamp::MAX, false).await?;
+        self.remove_answers(&row, Timestamp::MAX).await?;
         let left = self.catalog.delete_repo(row.id, self.world.now()).await?;
         let left = left.ok_or_else(|| Error::UnknownRepo(repo.clone()))?;
         // A fetch may have assembled one more meanwhile.
-        self.expire_answers(&row, Timestamp::MAX, false).await?;
+        self.remove_answers(&row, Timestamp::MAX).await?;
         Ok(DeleteReport {
             repo: row.name,
             repo_id: row.repo_id,
@@ -82,6 +82,7 @@ impl Store {
         let shelves = snapshot.shelves().await?;
         let heads = snapshot.heads().await?;
         let retired = snapshot.retired().await?;
+        let damaged = snapshot.damage().await?;
         drop(snapshot);
 
         // Not the sums that the catalog keeps: what is told of one repo is what its shelves say, and `verify` compares the two.
@@ -103,6 +104,7 @@ impl Store {
             stored_bytes: sums.stored_bytes,
             branch_heads: named(&heads),
             last_gc: self.catalog.gc_history(row.id, 1).await?.pop(),
+            damaged,
             created_at: row.created_at,
         })
     }

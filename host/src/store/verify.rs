@@ -1,31 +1,45 @@
 //! `verify`: reads every pack on the repo's shelves, hashes every object, and compares what is there with the
-//! directories, the index and the graph. Changes nothing.
+//! directories, the index and the graph. Changes nothing but what is remembered of damage; [`super::repair`] mends what it can.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 
+use jiff::Timestamp;
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::record::Commit;
 use packhouse_core::{Counts, Edges, Kind, Row};
 
 use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
-use crate::catalog::{IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of};
+use crate::catalog::{Findings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::Directory;
 use crate::progress::{Phase, Progress};
-use crate::report::{Problem, ProblemKind, VerifyReport};
+use crate::report::{Damage, Problem, ProblemKind, VerifyReport};
+
+/// What to do about a pack that is not what it was.
+const WAY_OUT: &str = "verify it with --repair, push the same bytes again, or restore it from a backup";
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
 
 /// What was found in a pack that could be read.
-struct Contents {
+pub(super) struct Contents {
     /// Its entities with the lengths of their records in bytes, in order.
-    entities: Vec<(IndexRow, u64)>,
+    pub(super) entities: Vec<(IndexRow, u64)>,
     /// What its commits reach.
     edges: Vec<Edges>,
+}
+
+/// What a verification has seen.
+pub(super) struct Seen {
+    pub(super) report: VerifyReport,
+    /// The repo and its shelves, as they were.
+    pub(super) row: RepoRow,
+    pub(super) shelves: Vec<Shelf>,
+    /// What is in the packs that are sound, by the catalog's number of the pack.
+    pub(super) contents: BTreeMap<i64, Contents>,
 }
 
 /// What the index was found to map to a shelf.
@@ -39,6 +53,35 @@ struct Mapped {
     measured: u64,
 }
 
+impl Seen {
+    /// Its packs, each once.
+    pub(super) fn packs(&self) -> Vec<PackRow> {
+        distinct_packs(&self.shelves)
+    }
+
+    /// What is to be remembered. That a directory is damaged is not: it is made anew when it is needed.
+    fn findings(&self, at: Timestamp) -> Findings {
+        let damage =
+            |mpack_key, detail: &str| Damage { mpack_key, since: at, found_by: "verify".into(), detail: detail.to_owned() };
+        let mut findings = Findings::at(at);
+        let mut other = None;
+        for problem in &self.report.problems {
+            match problem.kind {
+                ProblemKind::MissingPack | ProblemKind::DamagedPack => {
+                    findings.damaged.extend(problem.pack.map(|key| damage(Some(key), &problem.detail)));
+                }
+                ProblemKind::DamagedDirectory => {}
+                ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
+                    other.get_or_insert_with(|| damage(None, &problem.detail));
+                }
+            }
+        }
+        findings.sound = self.packs().iter().filter(|pack| self.contents.contains_key(&pack.id)).map(|pack| pack.key).collect();
+        findings.repo = Some((self.row.id, other));
+        findings
+    }
+}
+
 impl Store {
     /// Checks everything of a repo.
     ///
@@ -46,10 +89,17 @@ impl Store {
     /// When the catalog can't be read, or the work is stopped. Damage is no error here but a finding.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
-        self.until_current(row.id, || Box::pin(self.verify_once(&row, progress))).await
+        Ok(self.verified(&row, progress).await?.report)
     }
 
-    async fn verify_once(&self, row: &RepoRow, progress: &Progress) -> Result<VerifyReport> {
+    /// Checks everything of a repo, and remembers what it finds.
+    pub(super) async fn verified(&self, row: &RepoRow, progress: &Progress) -> Result<Seen> {
+        let seen = self.until_current(row.id, || Box::pin(self.verify_once(row, progress))).await?;
+        self.note_found(&seen.findings(self.world.now())).await;
+        Ok(seen)
+    }
+
+    async fn verify_once(&self, row: &RepoRow, progress: &Progress) -> Result<Seen> {
         let repo = &row.name;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let row = snapshot.repo().clone();
@@ -62,6 +112,7 @@ impl Store {
             bytes_checked: 0,
             ok: true,
             problems: Vec::new(),
+            repaired: None,
         };
         let total = packs.iter().map(|p| p.bytes).sum();
         let mut contents: BTreeMap<i64, Contents> = BTreeMap::new();
@@ -84,7 +135,7 @@ impl Store {
             verify_edges(snapshot.as_mut(), &found.edges, &mut report).await?;
         }
         report.ok = report.problems.is_empty();
-        Ok(report)
+        Ok(Seen { report, row, shelves, contents })
     }
 
     async fn verify_pack(
@@ -105,7 +156,7 @@ impl Store {
             if self.is_stale(id, &missing).await? {
                 return Err(missing);
             }
-            problem(ProblemKind::MissingPack, format!("{place} is not there; restore it from a backup"));
+            problem(ProblemKind::MissingPack, format!("{place} is not there; {WAY_OUT}"));
             return Ok(None);
         };
         let (progress, name, before) = (progress.clone(), repo.to_string(), report.bytes_checked);
@@ -123,7 +174,7 @@ impl Store {
         let scanned = match examined.sound(&pack.key) {
             Ok(scanned) => scanned,
             Err(detail) => {
-                problem(ProblemKind::DamagedPack, format!("{detail}; restore {place} from a backup"));
+                problem(ProblemKind::DamagedPack, format!("{detail}, in {place}; {WAY_OUT}"));
                 return Ok(None);
             }
         };
@@ -131,7 +182,7 @@ impl Store {
         if let Some(kept) = self.vault.directory(&pack.key).await?
             && kept != directory.as_bytes()
         {
-            let detail = "its directory is not what the pack holds; remove the .dir file beside the pack, and it is made anew";
+            let detail = "its directory is not what the pack holds; --repair makes it anew, as does removing the .dir file beside the pack";
             problem(ProblemKind::DamagedDirectory, detail.into());
         }
         report.objects_checked += scanned.rows.iter().filter(|r| r.kind == Kind::Object).count() as u64;

@@ -121,6 +121,15 @@ impl Vault for LocalVault {
         self.get(&pack_key(key, "mpack")).await
     }
 
+    async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
+        let object = pack_key(key, "mpack");
+        match self.store.head(&object).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(failed("looking for", &self.path(&object), e)),
+        }
+    }
+
     async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()> {
         // Through a temporary file as well, yet without waiting for the disk: it is checked when it is read.
         let path = self.path(&pack_key(key, "dir"));

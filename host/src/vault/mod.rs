@@ -200,13 +200,32 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
         self.open(key).await
     }
 
+    /// The size in bytes of what is really stored under a key, past any copy; `None` when it is not there. Cheap: no byte of it is read.
+    async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
+        Ok(self.open_anew(key).await?.map(|stored| stored.bytes))
+    }
+
+    /// The hash of what is really stored under a key, past any copy: all of it is read now, and nothing of it is kept. `None` when it is
+    /// not there.
+    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+        let Some(stored) = self.open_anew(key).await? else { return Ok(None) };
+        let place = stored.path.clone();
+        let hashed = tokio::task::spawn_blocking(move || crate::files::key_of(&stored.file)).await.map_err(std::io::Error::other);
+        hashed.and_then(|hashed| hashed).map(Some).map_err(crate::error::Error::io("reading", place))
+    }
+
     /// Opens a pack for a run: a copy will do, whether the pack itself is still there or not.
     async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.open(key).await
     }
 
-    /// Drops the copy of a pack; whether there was one. Then the pack is better than its copy, or no worse.
+    /// Drops the copies of a pack; whether there was one.
     async fn forget_copy(&self, _key: &MpackKey) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Drops the copies of a pack that are not what its key names; whether there was one. A sound copy stays: it may be the last.
+    async fn forget_damaged_copy(&self, _key: &MpackKey) -> Result<bool> {
         Ok(false)
     }
 

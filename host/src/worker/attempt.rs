@@ -33,9 +33,14 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
             let report = store.gc_expiring(repo(&job)?, age, &progress).await?;
             Ok(Done { gc: Some(report.clone()), ..done(&report)? })
         }
-        Task::Prune { grace_seconds, orphans } => {
-            let options = PruneOptions { grace: Duration::from_secs(*grace_seconds), orphans: *orphans, dry_run: false };
-            done(&store.prune(options, &progress).await?)
+        Task::Prune { grace_seconds, orphans, trust_verified_seconds } => {
+            let (grace, trust_verified) = (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
+            let options = PruneOptions { grace, orphans: *orphans, dry_run: false, trust_verified };
+            let report = store.prune(options, &progress).await?;
+            let problem = report.kept.first().map(|first| {
+                format!("{} kept, since something is damaged, the first: {}: {}", report.packs_kept, first.repo, first.detail)
+            });
+            Ok(Done { problem, ..done(&report)? })
         }
         Task::Verify {} => {
             let report = store.verify(repo(&job)?, &progress).await?;

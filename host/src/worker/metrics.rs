@@ -133,6 +133,12 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
     gauge(&mut registry, "pack_bytes", "Their size", sum(|repo| repo.bytes))?;
     gauge(&mut registry, "duplicate_bytes", "What consolidating would save", sum(|repo| repo.duplicate_bytes))?;
     gauge(&mut registry, "superseded_bytes", "What only waits for deletion", sum(|repo| repo.superseded_bytes))?;
+    gauge(
+        &mut registry,
+        "damaged_packs",
+        "Packs that are known to be missing or damaged, and repos whose index is",
+        sum(|repo| repo.damaged),
+    )?;
     gauge(&mut registry, "objects", "Objects, counted for each repo", sum(|repo| repo.objects))?;
     gauge(
         &mut registry,

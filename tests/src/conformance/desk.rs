@@ -139,7 +139,7 @@ impl Desk {
     /// A push on the repo as it is now.
     pub async fn prepare(&self, packs: Vec<PushedPack>) -> Push {
         let (edges, heads) = (Vec::new(), Vec::new());
-        Push { repo: self.row().await, packs, edges, heads, forced: false, fence: None, now: at(1) }
+        Push { repo: self.row().await, packs, edges, heads, broken: Vec::new(), forced: false, fence: None, now: at(1) }
     }
 
     pub async fn publishing(&self) -> Holding {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::desk::{Desk, at, key};
 
 pub const GC: Task = Task::Gc { expire_unreachable_seconds: None };
-pub const PRUNE: Task = Task::Prune { grace_seconds: 60, orphans: false };
+pub const PRUNE: Task = Task::Prune { grace_seconds: 60, orphans: false, trust_verified_seconds: 0 };
 const ALL: JobQuery = JobQuery { repo: None, status: None, before: None, limit: 100 };
 
 pub async fn add(catalog: &Arc<dyn Catalog>, repo: Option<i64>, task: Task, seconds: i64) -> JobReport {
@@ -31,7 +31,7 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
     let tasks = [
         (Some(desk.repo), Task::Index { packs, force: true }),
         (Some(desk.repo), Task::Gc { expire_unreachable_seconds: Some(7) }),
-        (None, Task::Prune { grace_seconds: 3, orphans: true }),
+        (None, Task::Prune { grace_seconds: 3, orphans: true, trust_verified_seconds: 9 }),
         (Some(desk.repo), Task::Verify {}),
     ];
     for (seconds, (repo, task)) in (0..).zip(tasks) {

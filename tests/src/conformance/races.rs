@@ -167,6 +167,7 @@ pub async fn deleting_a_repo_while_others_publish_to_it_leaves_no_half(catalog: 
                     packs: vec![],
                     edges: vec![],
                     heads: vec![],
+                    broken: vec![],
                     forced: false,
                     fence: None,
                     now: at(1),

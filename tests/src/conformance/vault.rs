@@ -229,6 +229,22 @@ pub async fn a_pack_can_be_got_by_its_url(on: &Subject) {
     assert!((on.follow)(url).await.unwrap() == bytes);
 }
 
+/// Of what is really stored, of any size; nothing where nothing is.
+pub async fn what_is_stored_is_measured_and_hashed(on: &Subject) {
+    for (n, length) in [(1, 0), (2, 1), (3, (8 << 20) + 1), (4, (17 << 20) + 5)] {
+        let key = on.stored(&pack(n, length)).await;
+        assert_eq!(on.vault.size_of(&key).await.unwrap(), Some(length as u64));
+        assert_eq!(on.vault.hash_anew(&key).await.unwrap(), Some(key), "{length} bytes");
+    }
+    let missing = key(b"nothing");
+    assert_eq!((on.vault.size_of(&missing).await.unwrap(), on.vault.hash_anew(&missing).await.unwrap()), (None, None));
+    // What a name promises is not believed.
+    let (bytes, other) = (pack(5, 3000), key(b"another"));
+    if on.vault.store(on.staged(&bytes), &other).await.is_ok() {
+        assert_eq!(on.vault.hash_anew(&other).await.unwrap(), Some(key(&bytes)));
+    }
+}
+
 /// Many at once, whole and in parts; what is given as parts has those parts, and is as long as the pack.
 pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
     let packs: Vec<Vec<u8>> = (0..20).map(|n| pack(n, if n == 3 { 6 << 20 } else { 40_000 })).collect();
@@ -289,6 +305,7 @@ macro_rules! vault_conformance {
                 a_catalog_is_noted_once
                 a_sweep_keeps_what_somebody_makes
                 a_pack_can_be_got_by_its_url
+                what_is_stored_is_measured_and_hashed
                 packs_that_were_brought_near_read_the_same
                 many_open_one_pack_at_once
             }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Hold, Holding, Leftovers, Published, Push, RepoRow, Retired, RunsQuery, Snapshot,
+    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Unneeded,
 };
 use packhouse_host::{Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility};
 use tokio::sync::RwLock;
@@ -178,8 +178,14 @@ impl Catalog for MemoryCatalog {
         })
     }
 
-    async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
+    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
         Ok(self.read().unneeded_packs())
+    }
+
+    async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, _: &Holding) -> Result<Vec<Unneeded>> {
+        let mut unneeded = self.read().unneeded_packs();
+        unneeded.retain(|unneeded| packs.contains(&unneeded.pack.key) && unneeded.at <= until);
+        Ok(unneeded)
     }
 
     async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, _: &Holding) -> Result<Vec<MpackKey>> {
@@ -195,6 +201,11 @@ impl Catalog for MemoryCatalog {
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         let state = self.read();
         Ok(keys.iter().map(|key| state.packs.contains_key(key) || state.is_waited_for(key)).collect())
+    }
+
+    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+        self.write().note_findings(findings);
+        Ok(())
     }
 }
 

@@ -35,6 +35,7 @@ impl State {
         if repo.row.default_branch.is_none() {
             repo.row.default_branch = first.map(|head| head.branch.clone());
         }
+        push.broken.iter().for_each(|shelf| self.drop_if_empty(number, *shelf, push.now));
         self.note_change(number, Cause::Push, push.now, before);
         Published::Done { rows: 1 + push.packs.len() as u64 }
     }
@@ -62,12 +63,27 @@ impl State {
         }
     }
 
+    /// Takes a shelf away that nothing is mapped to; its pack is retired unless another shelf holds it.
+    fn drop_if_empty(&mut self, number: i64, shelf: ShelfId, now: Timestamp) {
+        let repo = self.of(number);
+        if repo.entities.values().any(|place| place.shelf == shelf) {
+            return;
+        }
+        let Some(gone) = repo.shelves.remove(&shelf) else { return };
+        if repo.shelves.values().all(|other| other.pack != gone.pack) {
+            repo.retired.insert(gone.pack, now);
+        }
+    }
+
     fn put_pack(&mut self, key: &MpackKey, bytes: u64, records: u64, now: Timestamp) {
+        self.damaged_packs.remove(key);
         if !self.packs.contains_key(key) {
             self.stored += 1;
-            let row = PackRow { id: self.stored, key: *key, bytes, records, consolidated: false, stored_at: now };
+            let (id, consolidated) = (self.stored, false);
+            let row = PackRow { id, key: *key, bytes, records, consolidated, stored_at: now, verified_at: None };
             self.packs.insert(*key, row);
         }
+        self.packs.entry(*key).and_modify(|pack| pack.verified_at = Some(now));
     }
 
     pub(super) fn publish_consolidation(&mut self, done: &Consolidation) -> Published {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{Change, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
-use packhouse_host::{MpackKey, Result, ShelfId};
+use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
 use super::state::{Repo, State};
 
@@ -16,12 +16,13 @@ struct Copy {
     row: RepoRow,
     repo: Repo,
     packs: BTreeMap<MpackKey, PackRow>,
+    damage: Vec<Damage>,
 }
 
 /// A repo as it is now; none when it was deleted.
 pub(super) fn of(state: &State, number: i64) -> Option<Box<dyn Snapshot>> {
     let repo = state.repos.get(&number).filter(|repo| !repo.is_deleted)?;
-    Some(Box::new(Copy { row: state.row(number), repo: repo.clone(), packs: state.packs.clone() }))
+    Some(Box::new(Copy { row: state.row(number), repo: repo.clone(), packs: state.packs.clone(), damage: state.damage(number) }))
 }
 
 #[async_trait]
@@ -43,6 +44,15 @@ impl Snapshot for Copy {
         let on_a_shelf = |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
         let whole = |key: &MpackKey| self.repo.retired.contains_key(key) && !self.repo.partial.contains(key);
         Ok(keys.iter().map(|key| on_a_shelf(key) || whole(key)).collect())
+    }
+
+    async fn shelved(&mut self, keys: &[MpackKey]) -> Result<Vec<Option<PackRow>>> {
+        let on_a_shelf = |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
+        Ok(keys.iter().map(|key| on_a_shelf(key).then(|| self.packs[key].clone())).collect())
+    }
+
+    async fn damage(&mut self) -> Result<Vec<Damage>> {
+        Ok(self.damage.clone())
     }
 
     async fn retired(&mut self) -> Result<Vec<Retired>> {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
-use packhouse_host::catalog::{Change, EntityKey, Leftovers, PackRow, RepoRow, Retired, Shelf, Sums, TokenRow, entity_of};
+use packhouse_host::catalog::{
+    Change, EntityKey, Findings, Leftovers, PackRow, RepoRow, Retired, Shelf, Sums, TokenRow, Unneeded, entity_of,
+};
 use packhouse_host::{
-    GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, ShelfId, Visibility,
+    Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, ShelfId, Visibility,
 };
 
 use super::jobs::Job;
@@ -20,6 +22,8 @@ pub(super) struct State {
     /// By number. Those that were deleted stay, and are not listed.
     pub(super) repos: BTreeMap<i64, Repo>,
     pub(super) packs: BTreeMap<MpackKey, PackRow>,
+    pub(super) damaged_packs: BTreeMap<MpackKey, Damage>,
+    pub(super) damaged_repos: BTreeMap<i64, Damage>,
     /// Packs that were ever stored.
     pub(super) stored: i64,
     /// Shelves that were ever made.
@@ -168,7 +172,37 @@ impl State {
             duplicate_bytes: if sums.packs > 1 { sums.bytes.saturating_sub(needed) } else { 0 },
             superseded_bytes: sums.stored_bytes - sums.bytes,
             last_gc: self.runs.iter().rfind(|run| run.repo == repo).map(|run| run.record.clone()),
+            damaged: self.damage(repo).len() as u64,
             created_at,
+        }
+    }
+
+    /// What is damaged of a repo: all of it, then packs on its shelves.
+    pub(super) fn damage(&self, repo: i64) -> Vec<Damage> {
+        let on_a_shelf = |key: &MpackKey| self.repos[&repo].shelves.values().any(|shelf| shelf.pack == *key);
+        let packs = self.damaged_packs.iter().filter(|(key, _)| on_a_shelf(key)).map(|(_, damage)| damage);
+        self.damaged_repos.get(&repo).into_iter().chain(packs).cloned().collect()
+    }
+
+    pub(super) fn note_findings(&mut self, findings: &Findings) {
+        for key in &findings.sound {
+            self.damaged_packs.remove(key);
+            self.packs.entry(*key).and_modify(|pack| pack.verified_at = Some(findings.at));
+        }
+        for damage in &findings.damaged {
+            if let Some(key) = damage.mpack_key.filter(|key| self.packs.contains_key(key)) {
+                self.damaged_packs.entry(key).or_insert_with(|| damage.clone());
+            }
+        }
+        match &findings.repo {
+            None => {}
+            Some((repo, None)) => {
+                self.damaged_repos.remove(repo);
+            }
+            Some((repo, Some(_))) if self.repos[repo].is_deleted => {}
+            Some((repo, Some(damage))) => {
+                self.damaged_repos.entry(*repo).or_insert_with(|| damage.clone());
+            }
         }
     }
 
@@ -184,14 +218,16 @@ impl State {
         self.repos.values().any(|repo| repo.shelves.values().any(|shelf| shelf.pack == *key))
     }
 
-    pub(super) fn unneeded_packs(&self) -> Vec<Retired> {
-        let mut last: BTreeMap<MpackKey, Timestamp> = BTreeMap::new();
-        for (key, at) in self.repos.values().flat_map(|repo| &repo.retired) {
-            let time = last.entry(*key).or_insert(*at);
-            *time = (*time).max(*at);
+    pub(super) fn unneeded_packs(&self) -> Vec<Unneeded> {
+        let mut unneeded: BTreeMap<MpackKey, Unneeded> = BTreeMap::new();
+        for (repo, (key, at)) in self.repos.values().flat_map(|repo| repo.retired.iter().map(move |retired| (repo, retired))) {
+            let pack = || Unneeded { pack: self.packs[key].clone(), at: *at, repos: Vec::new() };
+            let one = unneeded.entry(*key).or_insert_with(pack);
+            one.at = one.at.max(*at);
+            one.repos.extend((!repo.is_deleted).then_some(repo.row.id));
         }
-        last.retain(|key, _| !self.is_held(key) && !self.is_waited_for(key));
-        last.into_iter().map(|(key, at)| Retired { pack: self.packs[&key].clone(), at }).collect()
+        unneeded.retain(|key, _| !self.is_held(key) && !self.is_waited_for(key));
+        unneeded.into_values().collect()
     }
 
     /// Forgets a pack; false where it is needed, or not known.
@@ -200,6 +236,7 @@ impl State {
         if self.is_held(key) || self.is_waited_for(key) || retired_later || self.packs.remove(key).is_none() {
             return false;
         }
+        self.damaged_packs.remove(key);
         for repo in self.repos.values_mut() {
             repo.retired.remove(key);
         }
@@ -222,6 +259,7 @@ impl State {
             jobs += 1;
         }
         self.policies.remove(&number);
+        self.damaged_repos.remove(&number);
         Some(Leftovers { packs, bytes, jobs })
     }
 }

@@ -86,6 +86,16 @@ laws! {
     large:
         a_publication_of_many_entities_is_all_there_and_may_be_dropped_again
         a_push_of_many_packs_and_branches_is_all_there;
+    damage:
+        damage_is_remembered_since_it_was_first_found_until_it_is_found_sound
+        packs_tell_when_they_were_last_found_sound
+        what_is_published_is_sound
+        what_no_shelf_holds_is_no_damage_of_a_repo_and_is_forgotten_with_its_pack
+        damage_of_a_deleted_repo_is_forgotten
+        a_repo_says_which_packs_are_on_its_shelves
+        a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more
+        a_broken_pack_on_many_shelves_is_retired_with_the_last
+        packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them;
     deleting:
         a_deleted_repo_leaves_packs_that_wait_and_a_free_name
         nothing_of_its_index_and_branches_comes_back_with_its_name

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::{Storage, Store, StoreOptions};
+use packhouse_host::{Damage, RepoName, RepoReport, Storage, Store, StoreOptions};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, shown, some};
+use crate::format::{bytes, shown, some, time};
 use crate::output::Output;
 use crate::place;
 use crate::style::{Environment, Tone};
@@ -39,19 +39,34 @@ struct Check {
     status: Status,
     detail: String,
     way_out: Option<String>,
+    /// Whether it is damage.
+    #[serde(skip)]
+    damage: bool,
 }
 
 impl Check {
     fn ok(check: &'static str, detail: impl Into<String>) -> Check {
-        Check { check, status: Status::Ok, detail: detail.into(), way_out: None }
+        Check { check, status: Status::Ok, detail: detail.into(), way_out: None, damage: false }
     }
 
     fn warn(check: &'static str, detail: impl Into<String>, way_out: impl Into<String>) -> Check {
-        Check { check, status: Status::Warn, detail: detail.into(), way_out: Some(way_out.into()) }
+        Check { check, status: Status::Warn, detail: detail.into(), way_out: Some(way_out.into()), damage: false }
     }
 
     fn fail(check: &'static str, detail: impl Into<String>, way_out: impl Into<String>) -> Check {
-        Check { check, status: Status::Fail, detail: detail.into(), way_out: Some(way_out.into()) }
+        Check { check, status: Status::Fail, detail: detail.into(), way_out: Some(way_out.into()), damage: false }
+    }
+
+    /// Each thing that is known to be damaged.
+    fn of_damage(repos: &[RepoReport]) -> Vec<Check> {
+        let all = repos.iter().flat_map(|repo| repo.damaged.iter().map(move |damage| (&repo.repo, damage)));
+        let check = |(repo, damage): (&RepoName, &Damage)| {
+            let what = damage.mpack_key.map_or_else(|| "its index".to_owned(), |key| format!("pack {key}"));
+            let Damage { since, found_by, detail, .. } = damage;
+            let detail = format!("{repo}: {what} is damaged: {detail} (found by {found_by} at {})", time(*since));
+            Check { damage: true, ..Check::fail("damage", detail, format!("packhouse verify --repair {repo}")) }
+        };
+        all.map(check).collect()
     }
 }
 
@@ -60,9 +75,12 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let mut exit = Exit::Done;
     let mut tell = |check: Check| {
-        if check.status == Status::Fail {
-            exit = Exit::Refused;
-        }
+        let code = match (check.status, check.damage) {
+            (_, true) => Exit::Damage,
+            (Status::Fail, false) => Exit::Refused,
+            (Status::Ok | Status::Warn, false) => Exit::Done,
+        };
+        exit = exit.max(code);
         output.result(&check, || describe(&check, output))
     };
     if let Some(remote) = context.remote()? {
@@ -171,6 +189,11 @@ async fn store(options: StoreOptions) -> Vec<Check> {
             unread += 1;
             checks.push(Check::fail("repos", format!("{}: {error}", repo.repo), format!("packhouse verify {}", repo.repo)));
         }
+    }
+    let damage = Check::of_damage(&repos);
+    if !damage.is_empty() {
+        checks.extend(damage);
+        return checks;
     }
     let piled = repos.iter().filter(|repo| repo.packs > 1).count() as u64;
     if unread == 0 && piled == 0 {

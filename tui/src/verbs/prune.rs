@@ -5,7 +5,7 @@ use packhouse_host::{PruneOptions, PruneReport};
 use crate::args::Prune;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, some, time};
+use crate::format::{bytes, shown, some, time};
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
@@ -14,7 +14,8 @@ use crate::style::Tone;
 /// Deletes, or says what would be deleted.
 pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
-    let options = PruneOptions { grace: asked.grace, orphans: asked.orphans, dry_run: asked.dry_run };
+    let Prune { grace, orphans, dry_run, trust_verified, .. } = asked;
+    let options = PruneOptions { grace, orphans, dry_run, trust_verified };
     if asked.later {
         return super::jobs::tell_queued(&context.house().await?.queue_prune(options).await?, &context.output);
     }
@@ -23,7 +24,7 @@ pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit>
             .await?;
     drop(watch);
     context.output.result(&report, || describe(&report, asked.orphans, &context.output))?;
-    Ok(Exit::Done)
+    Ok(if report.kept.is_empty() { Exit::Done } else { Exit::Damage })
 }
 
 fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String> {
@@ -40,6 +41,14 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
     let mut lines = vec![output.paint(tone, format!("{} {verb}", packs(report.packs_deleted, report.bytes_deleted)))];
     if let Some(due) = report.next_due {
         lines.push(format!("{} waiting; the next may go {}", packs(report.packs_waiting, report.bytes_waiting), time(due)));
+    }
+    if report.packs_kept > 0 {
+        let kept = format!("{} kept: what replaces them is missing or damaged", some(report.packs_kept, "pack"));
+        lines.push(output.paint(Tone::Bad, kept));
+        for kept in &report.kept {
+            lines.push(format!("  {}  {}", output.paint(Tone::Name, &kept.repo), kept.pack));
+            lines.push(format!("    {}", shown(&kept.detail)));
+        }
     }
     if report.answers_deleted > 0 {
         lines.push(format!("{} that had expired", some(report.answers_deleted, "answer")));

@@ -78,7 +78,10 @@ fn list(repos: &[RepoReport]) -> Table {
             crate::format::count(repo.commits).into(),
             crate::format::count(repo.objects).into(),
             repo.last_gc.as_ref().map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
-            Cell::new(Tone::Dim, if repo.visibility == Visibility::Private { "private" } else { "" }),
+            match repo.damaged.is_empty() {
+                false => Cell::new(Tone::Bad, "damaged"),
+                true => Cell::new(Tone::Dim, if repo.visibility == Visibility::Private { "private" } else { "" }),
+            },
         ]);
     }
     table
@@ -106,6 +109,16 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
             if waiting > 0 { format!(", and {} that wait for deletion", bytes(waiting)) } else { String::new() },
         ),
     ];
+    for (number, damage) in repo.damaged.iter().enumerate() {
+        let what = damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
+        let since = output.paint(Tone::Dim, format!("since {}, found by {}", time(damage.since), shown(&damage.found_by)));
+        lines.push(format!(
+            "{}{} {}  {since}",
+            label(if number == 0 { "damaged" } else { "" }),
+            output.paint(Tone::Bad, what),
+            shown(&damage.detail)
+        ));
+    }
     lines.extend(repo.pack_keys.iter().map(|key| format!("{}{key}", label(""))));
     for (number, (branch, head)) in repo.branch_heads.iter().enumerate() {
         let default = if *branch == repo.default_branch { output.paint(Tone::Dim, "  default") } else { String::new() };

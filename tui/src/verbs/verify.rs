@@ -29,7 +29,10 @@ pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit
             if asked.later {
                 return super::jobs::tell_queued(&store.queue_verify(repo).await?, output);
             }
-            let report = store.verify(repo, progress).await?;
+            let report = match asked.repair {
+                true => store.repair(repo, progress).await?,
+                false => store.verify(repo, progress).await?,
+            };
             output.result(&report, || describe(&report, output))?;
             Ok(if report.ok { Exit::Done } else { Exit::Damage })
         })
@@ -50,6 +53,11 @@ fn describe(report: &VerifyReport, output: &Output) -> Vec<String> {
         some(report.packs_checked, "pack"),
         some(report.objects_checked, "object"),
     )];
+    for repaired in report.repaired.iter().flatten() {
+        lines.push(format!("  {} {}", output.paint(Tone::Good, "repaired"), shown(&repaired.detail)));
+        lines.push(format!("    {} {}", output.paint(Tone::Dim, "pack"), repaired.pack));
+        lines.extend(repaired.from.iter().map(|from| format!("    {} {from}", output.paint(Tone::Dim, "from"))));
+    }
     for problem in &report.problems {
         let kind = serde_json::to_value(problem.kind).ok();
         let kind = kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or("problem");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::super::Unneeded;
 use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
 use super::{rows, sums};
 use crate::error::Result;
@@ -14,13 +15,50 @@ pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = engine.readers().acquire().await?;
     reader
         .all(
-            "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, t.retired_at
-             FROM retired t JOIN packs p ON p.id = t.pack
+            "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at, t.retired_at,
+                    CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
+             FROM retired t JOIN packs p ON p.id = t.pack JOIN repos r ON r.id = t.repo
              WHERE NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
-             AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key) ORDER BY p.key",
+             AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key) ORDER BY p.key, t.repo",
             args![],
         )
         .await
+}
+
+/// Rows of packs, each pack once, with the last time that a repo retired it.
+pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unneeded>> {
+    let mut packs: Vec<Unneeded> = Vec::new();
+    for row in found {
+        let retired = rows::retired(place, row)?;
+        if packs.last().is_none_or(|last| last.pack.id != retired.pack.id) {
+            packs.push(Unneeded { pack: retired.pack, at: retired.at, repos: Vec::new() });
+        }
+        if let Some(last) = packs.last_mut() {
+            last.at = last.at.max(retired.at);
+            last.repos.extend(row.maybe_int("repo"));
+        }
+    }
+    Ok(packs)
+}
+
+/// Packs that may go: no shelf holds them, no job waits to put them on one, and no repo has retired them later than was said.
+pub(super) async fn deletable<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>) -> SqlResult<Vec<Unneeded>> {
+    let mut found = Vec::new();
+    for key in given.packs {
+        found.extend(
+            tx.all(
+                "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at, t.retired_at,
+                        CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
+                 FROM packs p JOIN retired t ON t.pack = p.id JOIN repos r ON r.id = t.repo
+                 WHERE p.key = $1 AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
+                 AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key) ORDER BY t.repo",
+                args![&key.digest()[..]],
+            )
+            .await?,
+        );
+    }
+    let found = each_once(given.place, &found).map_err(|damage| sqlx::Error::Decode(damage.into()))?;
+    Ok(found.into_iter().filter(|unneeded| unneeded.at <= given.until).collect())
 }
 
 /// Packs that a shelf holds.
@@ -58,25 +96,18 @@ pub(super) struct Given<'a> {
 /// Gives those that are forgotten.
 pub(super) async fn forget<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>) -> SqlResult<Vec<MpackKey>> {
     let (mut forgotten, mut touched) = (Vec::new(), BTreeSet::new());
-    for key in given.packs {
-        let pack = tx
-            .maybe(
-                "SELECT id FROM packs p WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
-                 AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key)",
-                args![&key.digest()[..]],
-            )
-            .await?;
-        let Some(pack) = pack.map(|row| row.int("id")) else { continue };
-        let retired = tx.all("SELECT repo, retired_at FROM retired WHERE pack = $1", args![pack]).await?;
-        let times: Result<Vec<_>> = retired.iter().map(|row| rows::time(given.place, row, "retired_at")).collect();
-        if times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.iter().any(|at| *at > given.until) {
-            continue;
-        }
+    for unneeded in deletable::<E>(tx, given).await? {
+        let pack = unneeded.pack.id;
+        let retired = tx.all("SELECT repo FROM retired WHERE pack = $1", args![pack]).await?;
         touched.extend(retired.iter().map(|row| row.int("repo")));
-        for statement in ["DELETE FROM retired WHERE pack = $1", "DELETE FROM packs WHERE id = $1"] {
+        for statement in [
+            "DELETE FROM retired WHERE pack = $1",
+            "DELETE FROM damaged_packs WHERE pack = $1",
+            "DELETE FROM packs WHERE id = $1",
+        ] {
             tx.run(statement, args![pack]).await?;
         }
-        forgotten.push(*key);
+        forgotten.push(unneeded.pack.key);
     }
     for repo in touched {
         sums::recount_packs::<E>(tx, repo).await?;

@@ -4,6 +4,7 @@
 //! What coordinates is the database: a publication is one transaction that locks its repo and compares before it writes.
 
 mod access;
+mod damage;
 mod deletion;
 mod engine;
 mod jobs;
@@ -29,7 +30,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use self::engine::{Connection, Engine, Sql, SqlResult, args};
-use super::{Catalog, Consolidation, Hold, Holding, Leftovers, Published, Push, RepoRow, Retired, RunsQuery, Snapshot};
+use super::{
+    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Unneeded,
+};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
@@ -224,17 +227,15 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         self.engine.hold(hold).await
     }
 
-    async fn unneeded_packs(&self) -> Result<Vec<Retired>> {
+    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
         let found = deletion::unneeded(&self.engine).await.map_err(self.failed("looking for packs that nobody needs"))?;
-        let mut packs: Vec<Retired> = Vec::new();
-        for row in &found {
-            let retired = rows::retired(self.engine.place(), row)?;
-            match packs.last_mut() {
-                Some(last) if last.pack.id == retired.pack.id => last.at = last.at.max(retired.at),
-                _ => packs.push(retired),
-            }
-        }
-        Ok(packs)
+        deletion::each_once(self.engine.place(), &found)
+    }
+
+    async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<Unneeded>> {
+        let given = deletion::Given { place: self.engine.place(), packs, until };
+        let work: Work<E, _, _> = |tx, given| Box::pin(deletion::deletable::<E>(tx, given));
+        self.holding(holding, "looking for packs that nobody needs", &given, work).await
     }
 
     async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>> {
@@ -249,5 +250,10 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         deletion::knows(&self.engine, keys).await.map_err(self.failed("looking for packs"))
+    }
+
+    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+        let work: Work<E, _, _> = |tx, findings| Box::pin(damage::note::<E>(tx, findings));
+        self.writing("remembering what was found", findings, work).await
     }
 }

@@ -18,9 +18,10 @@ use crate::error::{Error, Result};
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [Step; 2] = [
+const MIGRATIONS: [Step; 3] = [
     (1, "first pack house", include_str!("../../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../../migrations/postgres/0002_tokens.sql")),
+    (3, "damage", include_str!("../../../migrations/postgres/0003_damage.sql")),
 ];
 
 /// How long is waited for a connection.

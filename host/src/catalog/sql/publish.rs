@@ -93,7 +93,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Connection<E>, push: &Push) -> SqlR
     let mapped = (after.0 - before.0, after.1 - before.1);
     sums::add::<E>(tx, repo, &sum, mapped, stored).await?;
     sums::put_change::<E>(tx, repo, Cause::Push, &now, mapped).await?;
-    rows += 1 + changed;
+    rows += 1 + changed + drop_broken::<E>(tx, repo, &push.broken, &now).await?;
     rows += put_edges::<E>(tx, push).await?;
     rows += put_heads::<E>(tx, push, &now).await?;
     Ok(Published::Done { rows })
@@ -119,7 +119,30 @@ async fn put_deltas<E: Engine>(tx: &mut Connection<E>, deltas: Deltas) -> SqlRes
     Ok((changed, sum))
 }
 
-/// A pack's row. The same bytes in another repo share it.
+/// Takes away those of some shelves to which nothing is mapped, and retires their packs. Gives how many rows that changed.
+async fn drop_broken<E: Engine>(tx: &mut Connection<E>, repo: i64, broken: &[ShelfId], now: &str) -> SqlResult<u64> {
+    let mut changed = 0;
+    for shelf in broken {
+        changed += tx
+            .run(
+                "INSERT INTO retired (repo, pack, retired_at)
+                 SELECT repo, pack, $3 FROM shelves s WHERE repo = $1 AND id = $2 AND commits + snapshots + objects + tags = 0
+                 AND NOT EXISTS (SELECT 1 FROM shelves other WHERE other.repo = $1 AND other.pack = s.pack AND other.id <> $2)
+                 ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
+                args![repo, shelf.0, now],
+            )
+            .await?;
+        changed += tx
+            .run(
+                "DELETE FROM shelves WHERE repo = $1 AND id = $2 AND commits + snapshots + objects + tags = 0",
+                args![repo, shelf.0],
+            )
+            .await?;
+    }
+    Ok(changed)
+}
+
+/// A pack's row. The same bytes in another repo share it. Whoever publishes a pack has read and hashed it: it is sound now.
 async fn put_pack<E: Engine>(
     tx: &mut Connection<E>,
     key: &MpackKey,
@@ -130,14 +153,17 @@ async fn put_pack<E: Engine>(
 ) -> SqlResult<i64> {
     let row = tx
         .one(
-            "INSERT INTO packs (key, bytes, records, consolidated, stored_at) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO packs (key, bytes, records, consolidated, stored_at, verified_at) VALUES ($1, $2, $3, $4, $5, $5)
              ON CONFLICT (key) DO UPDATE
-             SET consolidated = CASE WHEN packs.consolidated > excluded.consolidated THEN packs.consolidated ELSE excluded.consolidated END
+             SET consolidated = CASE WHEN packs.consolidated > excluded.consolidated THEN packs.consolidated ELSE excluded.consolidated END,
+                 verified_at = excluded.verified_at
              RETURNING id",
             args![&key.digest()[..], bytes, records, i64::from(consolidated), now],
         )
         .await?;
-    Ok(row.int("id"))
+    let id = row.int("id");
+    tx.run("DELETE FROM damaged_packs WHERE pack = $1", args![id]).await?;
+    Ok(id)
 }
 
 /// Entity and print of many rows, 50 bytes each.

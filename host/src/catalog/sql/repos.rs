@@ -41,6 +41,7 @@ pub(super) async fn delete<E: Engine>(tx: &mut Connection<E>, given: &(i64, Stri
         "DELETE FROM branches WHERE repo = $1",
         "DELETE FROM left_heads WHERE repo = $1",
         "DELETE FROM policies WHERE repo = $1",
+        "DELETE FROM damaged_repos WHERE repo = $1",
     ] {
         tx.run(statement, args![repo]).await?;
     }

@@ -77,6 +77,7 @@ pub(super) fn pack(place: &str, row: &impl Columns) -> Result<PackRow> {
         records: row.count("records"),
         consolidated: row.int("consolidated") != 0,
         stored_at: time(place, row, "stored_at")?,
+        verified_at: maybe_time(place, row, "verified_at")?,
     })
 }
 

@@ -10,10 +10,10 @@ use packhouse_core::{Counts, Edges, EntityId, Head};
 use super::super::{Change, ENTITY_BYTES, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
 use super::engine::{Arg, Columns, Engine, Sql, Tx, args};
 use super::publish::BATCH;
-use super::{failed, rows, sums};
+use super::{damage, failed, rows, sums};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, ShelfId};
-use crate::report::Cause;
+use crate::report::{Cause, Damage};
 
 /// Index rows that come back as one text: a row of sqlx costs more than a row of the database.
 const TEXT_ROWS: u32 = 8192;
@@ -63,7 +63,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         let found = self
             .all(
                 "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags, s.mapped_bytes, s.made_at,
-                        p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+                        p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
                  FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1 ORDER BY s.id",
                 args![self.repo.id],
             )
@@ -92,7 +92,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         let found = self
             .all(
                 "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-                 SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+                 SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
                  FROM n CROSS JOIN shelves s JOIN packs p ON p.id = s.pack
                  WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1",
                 args![self.repo.id, &sums::numbers(shelves), shelves.len()],
@@ -117,10 +117,46 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         Ok(held)
     }
 
+    async fn shelved(&mut self, keys: &[MpackKey]) -> Result<Vec<Option<PackRow>>> {
+        let mut shelved = Vec::with_capacity(keys.len());
+        for key in keys {
+            let found = self
+                .maybe(
+                    "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
+                     FROM packs p WHERE p.key = $2 AND EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)",
+                    args![self.repo.id, &key.digest()[..]],
+                )
+                .await?;
+            shelved.push(found.map(|row| rows::pack(&self.place, &row)).transpose()?);
+        }
+        Ok(shelved)
+    }
+
+    async fn damage(&mut self) -> Result<Vec<Damage>> {
+        let mut found = self
+            .all("SELECT since, found_by, detail FROM damaged_repos WHERE repo = $1", args![self.repo.id])
+            .await?
+            .iter()
+            .map(|row| damage::read(&self.place, row, None))
+            .collect::<Result<Vec<_>>>()?;
+        // Few packs are damaged: from those it is looked whether a shelf of the repo holds one.
+        let packs = self
+            .all(
+                "SELECT p.key, d.since, d.found_by, d.detail FROM damaged_packs d JOIN packs p ON p.id = d.pack
+                 WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = $1) ORDER BY p.key",
+                args![self.repo.id],
+            )
+            .await?;
+        for row in &packs {
+            found.push(damage::read(&self.place, row, Some(rows::key(&self.place, row, "key")?))?);
+        }
+        Ok(found)
+    }
+
     async fn retired(&mut self) -> Result<Vec<Retired>> {
         let found = self
             .all(
-                "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+                "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
                  FROM retired r JOIN packs p ON p.id = r.pack WHERE r.repo = $1 ORDER BY p.key",
                 args![self.repo.id],
             )

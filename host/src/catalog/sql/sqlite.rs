@@ -18,11 +18,12 @@ use crate::error::{Error, Result};
 /// A catalog in an SQLite file.
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
-pub(super) const MIGRATIONS: [Step; 4] = [
+pub(super) const MIGRATIONS: [Step; 5] = [
     (1, "first pack house", include_str!("../../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../../migrations/sqlite/0003_production.sql")),
     (4, "tokens", include_str!("../../../migrations/sqlite/0004_tokens.sql")),
+    (5, "damage", include_str!("../../../migrations/sqlite/0005_damage.sql")),
 ];
 
 /// How long a writer waits for another process.

@@ -22,7 +22,10 @@ macro_rules! summaries {
                         SELECT CAST(sum(coalesce(s.mapped_bytes, CAST(
                             CAST(p.bytes AS DOUBLE PRECISION) * (s.commits + s.snapshots + s.objects + s.tags)
                                 / CASE WHEN p.records > 0 THEN p.records ELSE 1 END AS BIGINT))) AS BIGINT)
-                        FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = r.id) END AS estimated_bytes
+                        FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = r.id) END AS estimated_bytes,
+                    (SELECT count(*) FROM damaged_packs d
+                     WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = r.id))
+                    + (SELECT count(*) FROM damaged_repos d WHERE d.repo = r.id) AS damaged
              FROM repos r LEFT JOIN gc_runs g ON g.id = (SELECT max(id) FROM gc_runs WHERE repo = r.id)
              WHERE r.deleted_at IS NULL AND ",
             $of
@@ -64,6 +67,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<RepoSummary> {
         duplicate_bytes: if sums.packs > 1 { sums.bytes.saturating_sub(needed) } else { 0 },
         superseded_bytes: sums.stored_bytes.saturating_sub(sums.bytes),
         last_gc: row.maybe_text("outcome").map(|_| read_record(place, row)).transpose()?,
+        damaged: row.count("damaged"),
         created_at: time(place, row, "created_at")?,
     })
 }

@@ -74,10 +74,12 @@ pub(super) async fn ask(
             administered(&house, &caller, &repo).await?;
             store.queue_verify(&repo).await?
         }
-        JobAsked::Prune { grace_seconds, orphans } => {
+        JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             administers_all(&caller)?;
             count("grace_seconds", Some(grace_seconds))?;
-            store.queue_prune(PruneOptions { grace: Duration::from_secs(grace_seconds), orphans, dry_run: false }).await?
+            count("trust_verified_seconds", Some(trust_verified_seconds))?;
+            let (grace, trust_verified) = (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
+            store.queue_prune(PruneOptions { grace, orphans, dry_run: false, trust_verified }).await?
         }
     };
     Ok((StatusCode::ACCEPTED, Json(queued)))

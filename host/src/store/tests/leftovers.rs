@@ -1,7 +1,12 @@
 //! Law 5, what crashes and disks leave behind: staged files, directories that are gone or wrong. Crashes themselves are in
 //! `tests/tests/law_5.rs`, where every call that changes something fails once.
 
+use std::collections::BTreeSet;
+
+use packhouse_core::Kind;
+
 use super::{Fixture, options};
+use crate::catalog::entity_of;
 use crate::progress::Progress;
 use crate::store::Store;
 use crate::vault::Swept;
@@ -40,4 +45,38 @@ async fn directories_are_a_cache() {
     assert_eq!(verified.problems.len(), 2, "a missing directory is no damage, a wrong one is: {:?}", verified.problems);
     fixture.store.gc(&fixture.repo, &Progress::silent()).await.unwrap();
     fixture.assert_unharmed(&before, "after the directories were made anew").await;
+}
+
+/// A client that pushes sends what it is told that the repo lacks: so what is known to be lost comes again.
+#[tokio::test]
+async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
+    let fixture = Fixture::with_history().await;
+    let (store, repo) = (&fixture.store, &fixture.repo);
+    let row = store.known_repo(repo).await.unwrap();
+    let mut snapshot = store.catalog.snapshot(row.id).await.unwrap();
+    let shelf = snapshot.shelves().await.unwrap().remove(1);
+    let index = snapshot.index_page(None, 8192).await.unwrap();
+    drop(snapshot);
+    let objects = |on: &dyn Fn(crate::names::ShelfId) -> bool| -> BTreeSet<String> {
+        let of_kind = index.iter().filter(|(_, shelf)| on(*shelf)).filter_map(|(row, _)| entity_of(&row.entity));
+        of_kind.filter(|(kind, _)| *kind == Kind::Object).map(|(_, id)| id.to_string()).collect()
+    };
+    let all: Vec<String> = objects(&|_| true).into_iter().collect();
+    assert!(store.missing_objects(repo, all.clone()).await.unwrap().is_empty());
+    std::fs::remove_file(store.vault.place_of(&shelf.pack.key)).unwrap();
+    assert!(!store.verify(repo, &Progress::silent()).await.unwrap().ok);
+    let asked: BTreeSet<String> = store.missing_objects(repo, all.clone()).await.unwrap().into_iter().collect();
+    assert!(!asked.is_empty() && asked == objects(&|on| on == shelf.id));
+    assert!(store.repair(repo, &Progress::silent()).await.is_ok());
+    let again = history_pack(1);
+    fixture.push("again.mpack", &again).await;
+    assert!(store.missing_objects(repo, all).await.unwrap().is_empty());
+    assert!(store.verify(repo, &Progress::silent()).await.unwrap().ok);
+}
+
+/// A pack of [`Fixture::with_history`].
+fn history_pack(number: usize) -> Vec<u8> {
+    use crate::sample::{HistoryOptions, history};
+    let options = HistoryOptions { seed: 5, pushes: 4, merges: true, overlap: true, tags: true, ..HistoryOptions::default() };
+    history(&options).swap_remove(number)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use ring::digest::{Context, SHA256};
 
 use super::S3Vault;
 use super::failed::{is_gone, is_out_of_range};
@@ -99,6 +100,21 @@ impl S3Vault {
             all.extend(part.map_err(|e| self.failed("downloading", from, e))?.0);
         }
         Ok(Some(all))
+    }
+
+    /// The hash of an object, of which nothing is kept but a few parts at a time; `None` when it is not there.
+    pub(super) async fn hash_object(&self, from: &Key) -> Result<Option<MpackKey>> {
+        let Some((first, size, etag)) = self.first(from, None).await? else { return Ok(None) };
+        let mut sum = Context::new(&SHA256);
+        sum.update(&first);
+        let rest = split(first.len() as u64..size, PART).map(|range| self.get(from, range, etag.as_deref()));
+        let mut rest = stream::iter(rest).buffered(GETTING);
+        while let Some(part) = rest.next().await {
+            sum.update(&part.map_err(|e| self.failed("downloading", from, e))?.0);
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(sum.finish().as_ref());
+        Ok(Some(MpackKey::new(key)))
     }
 
     /// Downloads an object to staging; `None` when it is not there.

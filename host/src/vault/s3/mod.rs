@@ -35,7 +35,7 @@ use tokio::sync::Semaphore;
 
 use self::client::{Meter, Place, connect};
 use self::failed::{failed, is_gone};
-use self::parts::{PART, PERMIT};
+use self::parts::{PART, PERMIT, disk};
 use self::spool::Spool;
 use self::upload::Body;
 use super::objects::{answer_key, listed, note_key, pack_key};
@@ -146,36 +146,50 @@ impl S3Vault {
         gate
     }
 
-    /// Opens an object that is a pack: a copy of it as it is now, or one that is made.
+    /// Opens an object that is a pack: a copy of it as it is now, or one that is made. The copy of an object that is gone, or that was
+    /// written anew since, is not given and stays: it may be the last that is sound.
     async fn open_object(&self, object: &Key, key: &MpackKey) -> Result<Option<StoredPack>> {
-        if self.spool.has(key)? {
-            let Some(now) = self.head(object).await? else {
-                self.spool.forget(key)?;
-                return Ok(None);
-            };
-            if let Some(copy) = self.spool.of_object(key, now.e_tag.as_deref(), now.size)? {
-                return Ok(Some(copy));
-            }
-            // It was written anew, by whomever: what it is now is looked at.
-            self.spool.forget(key)?;
+        if !self.spool.has(key)? {
+            return self.bring(object, key, None).await;
         }
-        self.bring(object, key, None).await
+        let Some(now) = self.head(object).await? else { return Ok(None) };
+        let copied = || self.spool.of_object(key, now.e_tag.as_deref(), now.size);
+        if let Some(copy) = copied()? {
+            return Ok(Some(copy));
+        }
+        let gate = self.gate(key);
+        let _alone = gate.lock().await;
+        match copied()? {
+            Some(copy) => Ok(Some(copy)),
+            None => self.bring_anew(object, key, None).await,
+        }
     }
 
     /// Downloads a pack and keeps the copy, unless somebody else does so. What is not what its key says is given and not kept.
     async fn bring(&self, object: &Key, key: &MpackKey, expected: Option<u64>) -> Result<Option<StoredPack>> {
         let gate = self.gate(key);
         let _alone = gate.lock().await;
-        if let Some(copy) = self.spool.any(key)? {
-            return Ok(Some(copy));
+        match self.spool.any(key)? {
+            Some(copy) => Ok(Some(copy)),
+            None => self.bring_anew(object, key, expected).await,
         }
+    }
+
+    /// The same, whatever copies there are of what the object was before.
+    async fn bring_anew(&self, object: &Key, key: &MpackKey, expected: Option<u64>) -> Result<Option<StoredPack>> {
         let Some((got, sound)) = self.download_pack(object, key, expected).await? else { return Ok(None) };
         if !sound {
             return got.unnamed(self.place.object(object).into()).map(Some);
         }
         let (bytes, path) = (got.bytes, got.staged.path().to_owned());
         let file = got.staged.file.try_clone().map_err(Error::io("opening", &path))?;
-        let path = self.spool.take(got.staged, key, got.etag.as_deref())?.unwrap_or(path);
+        let path = match self.spool.take(got.staged, key, got.etag.as_deref())? {
+            None => path,
+            Some(path) => {
+                self.spool.forget_others(key, &path)?;
+                path
+            }
+        };
         Ok(Some(StoredPack { file, path, bytes }))
     }
 
@@ -245,6 +259,14 @@ impl Vault for S3Vault {
         got.map(|(got, _)| got.unnamed(self.place.object(&object).into())).transpose()
     }
 
+    async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
+        Ok(self.head(&self.object(key, "mpack")).await?.map(|found| found.size))
+    }
+
+    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+        self.hash_object(&self.object(key, "mpack")).await
+    }
+
     async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         match self.spool.any(key)? {
             Some(copy) => Ok(Some(copy)),
@@ -254,6 +276,11 @@ impl Vault for S3Vault {
 
     async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
         self.spool.forget(key)
+    }
+
+    async fn forget_damaged_copy(&self, key: &MpackKey) -> Result<bool> {
+        let (spool, key) = (self.spool.clone(), *key);
+        disk(move || Ok(spool.forget_unsound(&key))).await.map_err(Error::io("reading", &self.folder))?
     }
 
     async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {

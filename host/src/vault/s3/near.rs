@@ -69,17 +69,12 @@ impl S3Vault {
     async fn bring_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
         let object = self.object(key, "mpack");
         if self.spool.has(key)? {
-            let current = match self.head(&object).await? {
-                Some(now) => self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_some(),
-                None => {
-                    self.spool.forget(key)?;
-                    return Ok(());
-                }
-            };
-            if current {
-                return Ok(());
+            // The copy of what is gone, or was written anew, stays: it may be the last that is sound.
+            let Some(now) = self.head(&object).await? else { return Ok(()) };
+            if self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_none() {
+                self.bring_anew(&object, key, Some(bytes)).await?;
             }
-            self.spool.forget(key)?;
+            return Ok(());
         }
         self.bring(&object, key, Some(bytes)).await.map(|_| ())
     }

@@ -19,10 +19,11 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use super::super::{Staged, StoredPack};
 use crate::error::{Error, Result};
+use crate::files::key_of;
 use crate::names::MpackKey;
 
 /// The copies in a folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
     budget: u64,
@@ -104,6 +105,28 @@ impl Spool {
         staged.keep();
         self.evict(&path)?;
         Ok(Some(path))
+    }
+
+    /// Drops the copies of a pack that are not what its key names; whether there was one.
+    pub(super) fn forget_unsound(&self, key: &MpackKey) -> Result<bool> {
+        let mut any = false;
+        for path in self.copies(key)? {
+            let Some(copy) = open(path.clone())? else { continue };
+            // One that can't be read is worth as little.
+            if key_of(&copy.file).is_ok_and(|found| found == *key) {
+                continue;
+            }
+            any |= remove(&path)?;
+        }
+        Ok(any)
+    }
+
+    /// Drops the copies of a pack but one.
+    pub(super) fn forget_others(&self, key: &MpackKey, but: &Path) -> Result<()> {
+        for path in self.copies(key)?.iter().filter(|path| *path != but) {
+            remove(path)?;
+        }
+        Ok(())
     }
 
     /// Drops all copies of a pack; whether there was one.

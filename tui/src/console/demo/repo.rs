@@ -235,6 +235,7 @@ impl Repo {
             duplicate_bytes: if self.packs.len() > 1 { bytes - needed } else { 0 },
             superseded_bytes: waiting,
             last_gc: self.last_gc.clone(),
+            damaged: 0,
             created_at: self.created_at,
         }
     }
@@ -259,6 +260,7 @@ impl Repo {
             stored_bytes: summary.stored_bytes,
             branch_heads: self.heads.clone(),
             last_gc: summary.last_gc,
+            damaged: Vec::new(),
             created_at: summary.created_at,
         }
     }

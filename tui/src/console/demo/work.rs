@@ -127,6 +127,7 @@ impl Demo {
             bytes_checked: repo.packs.iter().map(|pack| pack.bytes).sum(),
             ok: true,
             problems,
+            repaired: None,
         })?;
         let bytes = report.bytes_checked;
         self.count("verify", repo, (Phase::Verify, bytes), bytes, control).await?;

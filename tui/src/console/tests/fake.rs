@@ -23,6 +23,7 @@ pub(in crate::console) fn summary(name: &str, packs: u64) -> RepoSummary {
         duplicate_bytes: if packs > 1 { bytes / 10 } else { 0 },
         superseded_bytes: 0,
         last_gc: None,
+        damaged: 0,
         created_at: "2026-06-28T12:00:00Z".parse().unwrap(),
     }
 }

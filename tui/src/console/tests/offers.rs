@@ -44,7 +44,8 @@ fn a_click_on_a_finding_points_to_it() {
         detail: String::new(),
     };
     let (repo, problems) = (name("a/b"), (0..3).map(problem).collect());
-    let report = VerifyReport { repo, packs_checked: 3, objects_checked: 9, bytes_checked: 9, ok: false, problems };
+    let report =
+        VerifyReport { repo, packs_checked: 3, objects_checked: 9, bytes_checked: 9, ok: false, problems, repaired: None };
     update(&mut model, Msg::Verified(ticket, Ok(report)));
     update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, items: vec![] }));
     let kind = MouseEventKind::Down(MouseButton::Left);

@@ -190,6 +190,7 @@ pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) 
     let look = model.look;
     match (work_words(model, repo, false), repo.packs) {
         (Some(work), _) => work,
+        (None, _) if repo.damaged > 0 => ("damaged".to_owned(), look.bad()),
         (None, 0) => ("empty".to_owned(), look.quiet()),
         (None, 1) => ("in order".to_owned(), look.good()),
         (None, packs) => (format!("{} to merge", many(packs, "pack")), look.warn()),

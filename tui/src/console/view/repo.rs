@@ -26,7 +26,7 @@
 //!
 //! A repo may have 10 000 packs: only the lines that are seen are made.
 
-use packhouse_host::GcRecord;
+use packhouse_host::{Damage, GcRecord};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -42,6 +42,8 @@ use crate::console::words::{ago, count, fit, lasting, many, pad, percent, safe, 
 
 /// Of what went wrong with a consolidation long ago, no more than these lines; the history has all.
 const ERROR: usize = 3;
+/// Of what is damaged, no more than so much.
+const DAMAGE: usize = 3;
 /// Cells of the times of consolidations.
 const WHEN: usize = 16;
 
@@ -216,6 +218,28 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
             .flat_map(|(name, value)| long_fact(look, name, &value, room)),
     );
     lines.extend([fact(look, "Access", &access, room), fact(look, "Last merge", &last, room)]);
+    lines.extend(damage(model, known, room));
+    lines
+}
+
+/// What is damaged, since when, and which verb found it.
+fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
+    let damaged = &known.report.damaged;
+    let said = |damage: &Damage| {
+        let what = damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
+        let since = ago(model.now, damage.since);
+        format!("{what}: {}; found by {}, {since}", safe(&damage.detail), safe(&damage.found_by))
+    };
+    let mut lines: Vec<_> =
+        damaged.iter().take(DAMAGE).flat_map(|damage| long_fact(model.look, "Damaged", &said(damage), room)).collect();
+    if damaged.len() > DAMAGE {
+        let more = format!(
+            "and {} more; packhouse repo show {} lists all",
+            damaged.len() - DAMAGE,
+            safe(&known.report.repo.to_string())
+        );
+        lines.extend(long_fact(model.look, "Damaged", &more, room));
+    }
     lines
 }
 

@@ -201,6 +201,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_to_be_damaged_is_said_in_the_list() {
+        let mut model = model();
+        let ticket = model.ticket();
+        model.repos.begin(ticket, now());
+        let damaged = packhouse_host::RepoSummary { damaged: 2, ..summary("a/b", 3) };
+        model.repos.take(Ok(vec![damaged, summary("c/d", 1)]), now());
+        let said = shown(&model, 100, 8);
+        let row = |name: &str| said.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(row("a/b").contains("damaged") && row("c/d").contains("in order"), "{said}");
+    }
+
+    #[test]
     fn a_narrow_list_says_by_what_it_is_sorted() {
         let mut model = model();
         let ticket = model.ticket();

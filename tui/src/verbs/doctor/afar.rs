@@ -17,6 +17,10 @@ pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
         Ok(()) => Check::ok("ready", "the server says that it can work"),
         Err(error) => Check::fail("ready", error.to_string(), "the server's log says more"),
     });
+    match remote.repos().await {
+        Ok(repos) => checks.extend(Check::of_damage(&repos)),
+        Err(error) => checks.push(Check::fail("repos", error.to_string(), "the server's log says more")),
+    }
     checks
 }
 

@@ -85,8 +85,9 @@ fn checked(asked: &RunAsked) -> Answer<()> {
                 ));
             }
         }
-        RunAsked::Prune { grace_seconds, .. } => {
+        RunAsked::Prune { grace_seconds, trust_verified_seconds, .. } => {
             count("grace_seconds", Some(*grace_seconds))?;
+            count("trust_verified_seconds", Some(*trust_verified_seconds))?;
         }
         RunAsked::Verify { .. } => {}
     }

@@ -53,9 +53,11 @@ async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
         RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => {
             answer(&as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?)
         }
-        RunAsked::Verify { repo } => answer(&store.verify(repo, progress).await?),
-        RunAsked::Prune { grace_seconds, orphans, dry_run } => {
-            let options = PruneOptions { grace: Duration::from_secs(*grace_seconds), orphans: *orphans, dry_run: *dry_run };
+        RunAsked::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
+        RunAsked::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
+        RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
+            let (grace, trust_verified) = (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
+            let options = PruneOptions { grace, orphans: *orphans, dry_run: *dry_run, trust_verified };
             answer(&store.prune(options, progress).await?)
         }
     }

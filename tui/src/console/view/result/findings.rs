@@ -114,15 +114,16 @@ const fn words(kind: ProblemKind) -> (&'static str, &'static str) {
     }
 }
 
-/// What an operator can do about it, from what the host does: a pack that the catalog knows is not stored again by a push,
-/// and a directory is made anew when it is needed.
+/// What an operator can do about it, from what the host does: a push stores a pack again that is missing or known to be damaged, a repair
+/// takes what is lost from other packs of the repo, and a directory is made anew when it is needed.
 fn next(model: &Model, kind: ProblemKind) -> String {
     let what = match kind {
         ProblemKind::MissingPack => {
-            "Put the file back from a backup, where it is looked for. Pushing it again does not help: the catalog knows it."
+            "Run packhouse verify --repair, push the same bytes again, or put the file back from a backup, where it is looked for."
         }
         ProblemKind::DamagedPack => {
-            "Put a sound copy from a backup in its place: what `sha256sum` says of it is the key. Keep the damaged file until then."
+            "Run packhouse verify --repair, push the same bytes again, or put a sound copy from a backup in its place: what `sha256sum` \
+             says of it is the key."
         }
         ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
             "Stop what writes to the store, put the catalog's file back from a backup (`packhouse doctor` names its folder), and \

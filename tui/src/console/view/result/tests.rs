@@ -48,6 +48,7 @@ fn found(number: usize, pointed: usize, detail: &str) -> Model {
         bytes_checked: 831_488,
         ok: number == 0,
         problems: (0..number).map(problem).collect(),
+        repaired: None,
     };
     let mut model = ended(Ok(Outcome::Verified(Box::new(report))));
     if let Some(Screen::Run(ticket)) = model.screens.last()
@@ -110,8 +111,8 @@ fn a_failure_says_what_it_means_and_the_way_out() {
 #[test]
 fn every_finding_says_what_to_do_next() {
     for (at, words) in [
-        "Put the file back from a backup",
-        "Put a sound copy from a backup",
+        "put the file back from a backup",
+        "put a sound copy from a backup",
         "put the catalog's file back",
         "put the catalog's file back",
         "Remove the .dir file",

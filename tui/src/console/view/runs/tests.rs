@@ -41,6 +41,7 @@ fn busy() -> (Model, Ticket, Ticket) {
             bytes_checked: 831_488,
             ok: true,
             problems: Vec::new(),
+            repaired: None,
         }))),
     ];
     for (ticket, end) in tickets.into_iter().zip(ends) {

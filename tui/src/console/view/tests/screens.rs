@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use packhouse_host::{
-    Cause, Event, GcCost, GcEntry, GcReport, Moment, MpackKey, PackReport, Phase, RepoId, RepoName, RepoReport, RepoSummary,
-    Visibility,
+    Cause, Damage, Event, GcCost, GcEntry, GcReport, Moment, MpackKey, PackReport, Phase, RepoId, RepoName, RepoReport,
+    RepoSummary, Visibility,
 };
 
 use super::model;
@@ -57,6 +57,16 @@ fn moments() -> Vec<Moment> {
     (0..50).map(|n| Moment { at: at(n), cause: Cause::Push, packs: packs(n), bytes: packs(n) * 118_784 }).collect()
 }
 
+fn damaged(number: u64) -> Vec<Damage> {
+    let damage = |n: u8| Damage {
+        mpack_key: (n > 0).then(|| MpackKey::new([n; 32])),
+        since: now() - SignedDuration::from_hours(3),
+        found_by: "verify".to_owned(),
+        detail: format!("the SHA-256 of its bytes is another one {FOREIGN}"),
+    };
+    (0..number).map(|n| damage(n as u8)).collect()
+}
+
 pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<Detail> {
     let report = RepoReport {
         repo: summary.repo.clone(),
@@ -73,6 +83,7 @@ pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<De
         stored_bytes: summary.stored_bytes,
         branch_heads: heads.iter().map(|head| ((*head).to_owned(), format!("sha256:{}", "4f".repeat(32)))).collect(),
         last_gc: None,
+        damaged: damaged(summary.damaged),
         created_at: summary.created_at,
     };
     let history = vec![last_gc("consolidated", "2026-06-29T12:00:00Z"), last_gc("failed", "2026-06-24T12:00:00Z")];
@@ -189,6 +200,7 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
         with_repo(detail(RepoSummary { superseded_bytes: 118_784, ..summary("gabriel/notes", 7) }, 9, &["main", "live"])),
     );
     add("repo, hostile", with_repo(detail(hostile("a/b"), 10_000, &[FOREIGN, "x"])));
+    add("repo, damaged", with_repo(detail(RepoSummary { damaged: 5, ..summary("gabriel/notes", 7) }, 9, &["main", "live"])));
     let mut empty = detail(summary("zoe/empty", 0), 0, &[]);
     (empty.timeline, empty.history) = (Vec::new(), Vec::new());
     add("repo, empty", with_repo(empty));

@@ -1,0 +1,44 @@
+//! What is damaged, what was kept because of it, and what was repaired.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::names::{MpackKey, RepoName};
+
+/// Damage that was found, and that nothing has found mended since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Damage {
+    /// The pack. Null: what the catalog knows of the repo does not agree with its packs.
+    pub mpack_key: Option<MpackKey>,
+    /// When it was first found.
+    pub since: Timestamp,
+    /// The verb that found it.
+    pub found_by: String,
+    /// What is wrong.
+    pub detail: String,
+}
+
+/// A pack that `prune` kept, because it may be the last good copy of something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeptPack {
+    /// `OWNER/SLUG`: the repo that may need it.
+    pub repo: RepoName,
+    /// The pack that was kept.
+    pub pack: MpackKey,
+    /// What is wrong with that which replaces it, and the way out.
+    pub detail: String,
+}
+
+/// What `verify --repair` has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Repaired {
+    /// The pack that was missing or damaged.
+    pub pack: MpackKey,
+    /// Entities of the index that now stand in another pack. 0: the pack itself was restored.
+    pub entities: u64,
+    /// The packs that they stand in now, by key.
+    pub from: Vec<MpackKey>,
+    /// What was done, in words.
+    pub detail: String,
+}

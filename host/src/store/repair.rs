@@ -1,0 +1,287 @@
+//! `verify --repair`: what is missing or damaged is taken from any sound copy that the repo has.
+//!
+//! ```text
+//! verify ─▶ a copy on the local disk of the pack itself: stored again
+//!        ─▶ else each entity: another pack on a shelf, a retired one, an answer to a fetch ─▶ one transaction, as a push
+//!        ─▶ verify
+//! ```
+//!
+//! Packs of other repos are never looked at: a pack holds what is its repo's alone (law 10).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, Write};
+
+use jiff::Timestamp;
+
+use super::load::{distinct_packs, examine};
+use super::verify::Seen;
+use super::{Store, TRIES, blocking};
+use crate::catalog::{Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoName, ShelfId};
+use crate::pack::scan::Scanned;
+use crate::progress::Progress;
+use crate::report::{ProblemKind, Repaired, VerifyReport};
+use crate::vault::StoredPack;
+
+/// Index rows that a page of the catalog holds.
+const PAGE: u32 = 8192;
+
+/// What the index maps to a pack that does not give it, with the shelf of that.
+type Lost = BTreeMap<IndexRow, ShelfId>;
+
+/// A pack that holds some of it.
+struct Candidate {
+    key: MpackKey,
+    bytes: u64,
+    records: u64,
+    /// Its records with their lengths, in order.
+    entities: Vec<(IndexRow, u64)>,
+}
+
+impl Store {
+    /// Checks everything of a repo and mends what it can; what the report then calls a problem is what is left.
+    ///
+    /// # Errors
+    /// As [`Store::verify`]; [`Error::Busy`] when the repo keeps changing.
+    pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+        let row = self.known_repo(repo).await?;
+        let mut repaired: Vec<Repaired> = Vec::new();
+        for _ in 0..TRIES {
+            let seen = self.verified(&row, progress).await?;
+            let mended = if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
+            match mended {
+                // It changed meanwhile.
+                None => {}
+                Some(mended) if mended.is_empty() => return Ok(VerifyReport { repaired: Some(repaired), ..seen.report }),
+                Some(mended) => repaired.extend(mended),
+            }
+        }
+        Err(Error::Busy { repo: repo.clone(), what: "it was repaired" })
+    }
+
+    /// Mends what it can; tells what that was. None: the repo has changed since.
+    async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
+        let (row, repo) = (&seen.row, &seen.row.name);
+        let mut done = Vec::new();
+        let of_kind = |wanted: ProblemKind| seen.report.problems.iter().filter(move |found| found.kind == wanted);
+        let packs = seen.packs();
+        for problem in of_kind(ProblemKind::DamagedDirectory) {
+            let Some(pack) = packs.iter().find(|pack| Some(pack.key) == problem.pack) else { continue };
+            self.rebuild_directory(repo, pack).await?;
+            done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail: "its directory was made anew".into() });
+        }
+        // Whatever is found is kept until it is on a shelf.
+        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let mut bad: BTreeMap<i64, &PackRow> =
+            packs.iter().filter(|pack| !seen.contents.contains_key(&pack.id)).map(|pack| (pack.id, pack)).collect();
+        let mut restored = Vec::new();
+        for pack in bad.values() {
+            if self.restore_from_copy(row, pack).await? {
+                restored.push(pack.id);
+                let detail = "it was stored again from the copy on the local disk".into();
+                done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail });
+            }
+        }
+        bad.retain(|id, _| !restored.contains(id));
+        let lost_entities = of_kind(ProblemKind::LostEntity).next().is_some();
+        if bad.is_empty() && !lost_entities {
+            return Ok(Some(done));
+        }
+
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let standing = |shelves: &[crate::catalog::Shelf]| shelves.iter().map(|s| (s.id, s.generation)).collect::<Vec<_>>();
+        if snapshot.repo().revision != row.revision || standing(&snapshot.shelves().await?) != standing(&seen.shelves) {
+            return Ok(None);
+        }
+        let broken: Vec<ShelfId> = seen.shelves.iter().filter(|s| bad.contains_key(&s.pack.id)).map(|s| s.id).collect();
+        let mut lost = lost_of(seen, snapshot.as_mut()).await?;
+        let from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
+        drop(snapshot);
+        if from.is_empty() && seen.shelves.iter().all(|shelf| !broken.contains(&shelf.id) || shelf.mapped.total() > 0) {
+            return Ok(Some(done));
+        }
+        let told = told(seen, &bad, &from);
+        let push = Push {
+            repo: row.clone(),
+            packs: from,
+            edges: Vec::new(),
+            heads: Vec::new(),
+            broken,
+            forced: false,
+            fence: self.fence,
+            now: self.world.now(),
+        };
+        match self.catalog.publish_push(&push, &holding).await? {
+            Published::Done { .. } => done.extend(told),
+            Published::Changed => return Ok(None),
+            Published::LeaseLost => return Err(self.lease_lost()),
+        }
+        Ok(Some(done))
+    }
+
+    /// Finds packs that hold what is lost, and takes that from `lost`.
+    async fn find(
+        &self,
+        seen: &Seen,
+        snapshot: &mut dyn Snapshot,
+        lost: &mut Lost,
+        progress: &Progress,
+    ) -> Result<Vec<PushedPack>> {
+        let repo = &seen.row.name;
+        let mut found = Vec::new();
+        for pack in distinct_packs(&seen.shelves) {
+            let Some(contents) = seen.contents.get(&pack.id) else { continue };
+            let (key, bytes, records) = (pack.key, pack.bytes, pack.records);
+            found.extend(take(lost, &Candidate { key, bytes, records, entities: contents.entities.clone() }));
+        }
+        for retired in snapshot.retired().await? {
+            if lost.is_empty() {
+                break;
+            }
+            progress.at(&repo.to_string(), crate::progress::Phase::Verify, 0, 0)?;
+            let key = retired.pack.key;
+            let Some(stored) = self.vault.open_anew(&key).await? else { continue };
+            if let Some((candidate, _)) = read(stored, key).await? {
+                found.extend(take(lost, &candidate));
+            }
+        }
+        // What was assembled for a fetch of this repo becomes a pack of it.
+        if !lost.is_empty() {
+            for key in self.catalog.expired_answers(seen.row.id, Timestamp::MAX).await? {
+                let Some(stored) = self.vault.open_answer(&seen.row.repo_id, &key).await? else { continue };
+                let Some((candidate, stored)) = read(stored, key).await? else { continue };
+                if let Some(taken) = take(lost, &candidate) {
+                    self.store_copy(stored, &key).await?;
+                    found.push(taken);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Stores a pack again from a copy on the local disk, if there is a sound one.
+    async fn restore_from_copy(&self, row: &RepoRow, pack: &PackRow) -> Result<bool> {
+        if !self.vault.is_far() {
+            return Ok(false);
+        }
+        let Some(stored) = self.vault.open_near(&pack.key).await? else { return Ok(false) };
+        let key = pack.key;
+        let (stored, found) = blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
+        if found != key {
+            return Ok(false);
+        }
+        self.store_copy(stored, &key).await?;
+        tracing::info!(repo = %row.name, "pack {key} was missing or damaged, and is restored from a copy");
+        Ok(true)
+    }
+
+    /// Stores bytes that were read and hashed as the pack of their key.
+    async fn store_copy(&self, mut stored: StoredPack, key: &MpackKey) -> Result<()> {
+        let mut staged = self.vault.stage(self.world.draw())?;
+        let staged = blocking(move || {
+            let path = staged.path().to_owned();
+            let mut chunk = vec![0; 1 << 20];
+            stored.file.rewind().map_err(Error::io("reading", &stored.path))?;
+            loop {
+                match stored.file.read(&mut chunk).map_err(Error::io("reading", &stored.path))? {
+                    0 => break,
+                    n => staged.file.write_all(&chunk[..n]).map_err(Error::io("writing", &path))?,
+                }
+            }
+            // What was written is what is hashed.
+            let written = crate::files::key_of(&staged.file).map_err(Error::io("reading", &path))?;
+            Ok((written, staged))
+        })
+        .await?;
+        match staged {
+            (written, staged) if written == *key => self.vault.store(staged, key).await,
+            (written, _) => {
+                Err(Error::Unsupported(format!("pack {key} was copied, and the copy is {written}; is the disk failing?")))
+            }
+        }
+    }
+}
+
+/// Reads a file whole; none when it is not a sound pack of its key.
+async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, StoredPack)>> {
+    let (examined, stored) = blocking(move || examine(&stored, |_| Ok(())).map(|examined| (examined, stored))).await?;
+    let bytes = examined.bytes;
+    let Ok(scanned) = examined.sound(&key) else { return Ok(None) };
+    let (records, entities) = (scanned.rows.len() as u64, entities(&scanned));
+    Ok(Some((Candidate { key, bytes, records, entities }, stored)))
+}
+
+fn entities(scanned: &Scanned) -> Vec<(IndexRow, u64)> {
+    let row = |row: &packhouse_core::Row| (IndexRow { entity: entity_key(row.kind, row.id), print: row.print }, row.length);
+    let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
+    entities.sort_unstable();
+    entities
+}
+
+/// What the index maps to packs that do not give it.
+async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
+    let shelves: BTreeMap<ShelfId, i64> = seen.shelves.iter().map(|shelf| (shelf.id, shelf.pack.id)).collect();
+    let (mut lost, mut last) = (Lost::new(), None);
+    loop {
+        let page = snapshot.index_page(last.as_ref(), PAGE).await?;
+        let Some((row, _)) = page.last() else { return Ok(lost) };
+        last = Some(row.entity);
+        for (row, shelf) in page {
+            // What is mapped to a shelf that is not there is damage of the catalog, and not ours to guess about.
+            let Some(pack) = shelves.get(&shelf) else { continue };
+            let given =
+                seen.contents.get(pack).is_some_and(|found| found.entities.binary_search_by_key(&row, |(row, _)| *row).is_ok());
+            if !given {
+                lost.insert(row, shelf);
+            }
+        }
+    }
+}
+
+/// What a pack gives of what is lost: in the encoding that the index maps.
+fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
+    let mut moved = Vec::new();
+    let mut taken = BTreeSet::new();
+    for (row, bytes) in &candidate.entities {
+        if let Some(from) = lost.get(row).filter(|_| taken.insert(*row)) {
+            moved.push(Moved { row: *row, bytes: *bytes, from: *from, bytes_there: *bytes });
+        }
+    }
+    taken.iter().for_each(|row| {
+        lost.remove(row);
+    });
+    let Candidate { key, bytes, records, .. } = candidate;
+    let pack = PushedPack { key: *key, bytes: *bytes, records: *records, fresh: Vec::new(), moved, tag_ids: Vec::new() };
+    (!pack.moved.is_empty()).then_some(pack)
+}
+
+/// What was done, a line for each pack that something was taken from.
+fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
+    let pack_of: BTreeMap<ShelfId, &PackRow> = seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
+    let mut all: BTreeMap<MpackKey, (u64, BTreeSet<MpackKey>)> =
+        bad.values().map(|pack| (pack.key, Default::default())).collect();
+    for pack in from {
+        for moved in &pack.moved {
+            let Some(there) = pack_of.get(&moved.from) else { continue };
+            let (entities, keys) = all.entry(there.key).or_default();
+            *entities += 1;
+            keys.insert(pack.key);
+        }
+    }
+    let mapped: BTreeMap<MpackKey, u64> = seen.shelves.iter().fold(BTreeMap::new(), |mut sums, shelf| {
+        *sums.entry(shelf.pack.key).or_default() += shelf.mapped.total();
+        sums
+    });
+    let told = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
+        let of = mapped.get(&pack).copied().unwrap_or(0);
+        let detail = match (entities, of) {
+            (0, 0) => "the index mapped nothing to it; it was taken from its shelf".to_owned(),
+            (0, _) => return None,
+            _ if entities >= of => format!("all {entities} entities that the index mapped to it stand in other packs now"),
+            _ => format!("{entities} of {of} entities that the index mapped to it stand in other packs now"),
+        };
+        Some(Repaired { pack, entities, from: from.into_iter().collect(), detail })
+    };
+    all.into_iter().filter_map(told).collect()
+}

@@ -1,0 +1,178 @@
+//! What takes the place of packs that are to go: whether it is there, and sound.
+//!
+//! A repo that has retired a pack needs what is on its shelves instead. All of that is read and hashed, past any copy, unless somebody says
+//! how old such a look may be. Each pack is read once a prune, and nobody waits meanwhile: that the shelves are still those which
+//! were looked at is compared when nobody can publish.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Store;
+use super::load::distinct_packs;
+use crate::catalog::{Findings, PackRow, Unneeded};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoName};
+use crate::progress::{Phase, Progress};
+use crate::report::{Damage, KeptPack};
+
+/// What was looked at in one prune.
+pub(super) struct Checked {
+    now: Timestamp,
+    /// How old a look may be that is believed.
+    trust: SignedDuration,
+    /// Packs, with what is wrong with them.
+    packs: BTreeMap<MpackKey, Option<String>>,
+    /// Those that were read now.
+    read: BTreeSet<MpackKey>,
+}
+
+/// What a repo needs.
+pub(super) struct Needs {
+    pub(super) name: RepoName,
+    /// The packs on its shelves.
+    pub(super) packs: Vec<PackRow>,
+    /// Damage that is remembered of it.
+    pub(super) damage: Vec<Damage>,
+}
+
+impl Checked {
+    pub(super) fn new(now: Timestamp, trust: SignedDuration) -> Checked {
+        Checked { now, trust, packs: BTreeMap::new(), read: BTreeSet::new() }
+    }
+
+    /// What is to be remembered of it.
+    pub(super) fn findings(&self) -> Findings {
+        let mut findings = Findings::at(self.now);
+        for (key, wrong) in &self.packs {
+            match wrong {
+                Some(detail) => findings.damaged.push(Damage {
+                    mpack_key: Some(*key),
+                    since: self.now,
+                    found_by: "prune".into(),
+                    detail: detail.clone(),
+                }),
+                None => findings.sound.extend(self.read.get(key)),
+            }
+        }
+        findings
+    }
+
+    fn is_sound(&self, key: &MpackKey) -> bool {
+        self.packs.get(key).is_some_and(Option::is_none)
+    }
+
+    /// Whether it was read not longer ago than is believed. What comes from a clock that is ahead is not.
+    fn trusts(&self, pack: &PackRow) -> bool {
+        let age = pack.verified_at.map(|at| self.now.duration_since(at));
+        !self.trust.is_zero() && age.is_some_and(|age| !age.is_negative() && age <= self.trust)
+    }
+}
+
+impl Store {
+    /// What a repo needs; none when it was deleted.
+    pub(super) async fn needs_of(&self, repo: i64) -> Result<Option<Needs>> {
+        let mut snapshot = match self.catalog.snapshot(repo).await {
+            Ok(snapshot) => snapshot,
+            Err(Error::Unsupported(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let name = snapshot.repo().name.clone();
+        Ok(Some(Needs { name, packs: distinct_packs(&snapshot.shelves().await?), damage: snapshot.damage().await? }))
+    }
+
+    /// Parts packs whose replacements are sound from those that are kept.
+    pub(super) async fn with_sound_replacement(
+        &self,
+        packs: &[Unneeded],
+        checked: &mut Checked,
+        progress: &Progress,
+    ) -> Result<(Vec<Unneeded>, Vec<KeptPack>)> {
+        let repos: BTreeSet<i64> = packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
+        let mut lacking: BTreeMap<i64, (RepoName, String)> = BTreeMap::new();
+        for repo in repos {
+            if let Some(lack) = self.lack_of(repo, checked, progress).await? {
+                lacking.insert(repo, lack);
+            }
+        }
+        let (mut good, mut kept) = (Vec::new(), Vec::new());
+        for unneeded in packs {
+            let lacks: Vec<_> = unneeded.repos.iter().filter_map(|repo| lacking.get(repo)).collect();
+            if lacks.is_empty() {
+                good.push(unneeded.clone());
+            }
+            let pack = unneeded.pack.key;
+            kept.extend(lacks.into_iter().map(|(repo, detail)| KeptPack { repo: repo.clone(), pack, detail: detail.clone() }));
+        }
+        Ok((good, kept))
+    }
+
+    /// What of a repo is missing or damaged, if something is.
+    async fn lack_of(&self, repo: i64, checked: &mut Checked, progress: &Progress) -> Result<Option<(RepoName, String)>> {
+        let Some(Needs { name, packs, damage: known }) = self.needs_of(repo).await? else { return Ok(None) };
+        let way_out = format!("Run: packhouse verify --repair {name}; or push what is lost again, or restore it from a backup");
+        if let Some(damage) = known.iter().find(|damage| damage.mpack_key.is_none()) {
+            return Ok(Some((
+                name,
+                format!("the index of the repo does not agree with its packs: {}. {way_out}", damage.detail),
+            )));
+        }
+        let total = packs.iter().map(|pack| pack.bytes).sum();
+        let (mut done, mut lack) = (0, None);
+        for pack in &packs {
+            progress.at(&name.to_string(), Phase::Verify, done, total)?;
+            let damaged = known.iter().any(|damage| damage.mpack_key == Some(pack.key));
+            if let Some(wrong) = self.check_pack(pack, damaged, checked).await? {
+                let detail = format!("pack {}, which replaces it, can't be read: {wrong}. {way_out}", pack.key);
+                lack.get_or_insert(detail);
+            }
+            done += pack.bytes;
+        }
+        match lack {
+            None => Ok(None),
+            // It may have been replaced and deleted while it was looked for.
+            Some(_) if !self.still_needs(repo, checked).await? => Box::pin(self.lack_of(repo, checked, progress)).await,
+            Some(lack) => Ok(Some((name, lack))),
+        }
+    }
+
+    /// Whether what a repo needs is what was looked at, sound or not.
+    async fn still_needs(&self, repo: i64, checked: &Checked) -> Result<bool> {
+        let wrong = |key: &MpackKey| checked.packs.get(key).is_some_and(Option::is_some);
+        let needs = self.needs_of(repo).await?;
+        Ok(needs.is_some_and(|needs| needs.packs.iter().any(|pack| wrong(&pack.key))))
+    }
+
+    /// What is wrong with a pack, which is read for that.
+    async fn check_pack(&self, pack: &PackRow, damaged: bool, checked: &mut Checked) -> Result<Option<String>> {
+        if let Some(found) = checked.packs.get(&pack.key) {
+            return Ok(found.clone());
+        }
+        let wrong = if checked.trusts(pack) && !damaged {
+            self.looks_wrong(pack).await?
+        } else {
+            let place = self.vault.place_of(&pack.key);
+            let found = self.vault.hash_anew(&pack.key).await?;
+            checked.read.insert(pack.key);
+            match found {
+                Some(found) if found == pack.key => None,
+                Some(found) => Some(format!("the SHA-256 of the bytes of {place} is {found}")),
+                None => Some(format!("{place} is missing")),
+            }
+        };
+        checked.packs.insert(pack.key, wrong.clone());
+        Ok(wrong)
+    }
+
+    /// Whether the repos that have retired packs need nothing by now but what was looked at and is sound.
+    pub(super) async fn still_replaced(&self, packs: &[Unneeded], checked: &Checked) -> Result<bool> {
+        let repos: BTreeSet<i64> = packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
+        for repo in repos {
+            let Some(needs) = self.needs_of(repo).await? else { continue };
+            if !needs.packs.iter().all(|pack| checked.is_sound(&pack.key)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
