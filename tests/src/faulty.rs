@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     Access, Catalog, Consolidation, Fence, Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewJob, Pressure,
-    Published, Push, RepoRow, RunsQuery, Snapshot, TokenRow, Unneeded,
+    Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, RunsQuery, Snapshot, TokenRow, Unneeded,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -21,6 +21,7 @@ use packhouse_host::{
     StoreOptions, Visibility,
 };
 
+use crate::counted::{CountedSnapshot, Walked};
 use crate::place;
 
 /// When a call fails: before it did anything, or after it did everything and could not say so.
@@ -50,6 +51,7 @@ pub struct Fault {
     waiting: Arc<AtomicI64>,
     /// Holdings that have not been dropped.
     holding: Arc<AtomicI64>,
+    walked: Walked,
 }
 
 /// Counts one up until it is dropped.
@@ -85,6 +87,7 @@ impl Fault {
             meanwhile: None,
             waiting: Arc::default(),
             holding: Arc::default(),
+            walked: Walked::default(),
         }
     }
 
@@ -116,6 +119,11 @@ impl Fault {
     /// Rows that the last publication changed.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::SeqCst)
+    }
+
+    /// What was read of commit graphs.
+    pub fn walked(&self) -> &Walked {
+        &self.walked
     }
 
     fn error() -> Error {
@@ -332,7 +340,8 @@ impl Catalog for FaultyCatalog {
         self.fault.around(self.inner.change_stamp()).await
     }
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>> {
-        self.fault.around(self.inner.snapshot(repo)).await
+        let inner = self.fault.around(self.inner.snapshot(repo)).await?;
+        Ok(Box::new(CountedSnapshot { inner, walked: self.fault.walked.clone() }))
     }
     async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
         self.fault.around(self.inner.publish_push(push, holding)).await
@@ -450,5 +459,18 @@ impl Access for FaultyCatalog {
     }
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
         self.fault.around(self.inner.secret(name, fresh)).await
+    }
+}
+
+#[async_trait]
+impl Releases for FaultyCatalog {
+    async fn put_release(&self, repo: i64, release: &ReleaseRow, most: u64) -> Result<PutRelease> {
+        self.fault.around(self.inner.put_release(repo, release, most)).await
+    }
+    async fn releases(&self, repo: i64) -> Result<Vec<ReleaseRow>> {
+        self.fault.around(self.inner.releases(repo)).await
+    }
+    async fn delete_release(&self, repo: i64, tag: &str) -> Result<bool> {
+        self.fault.around(self.inner.delete_release(repo, tag)).await
     }
 }

@@ -21,6 +21,7 @@ pub mod binary;
 pub mod cases;
 pub mod conformance;
 pub mod corpus;
+pub mod counted;
 pub mod faulty;
 pub mod fixtures;
 pub mod hostile;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::FetchRequest;
+
 /// Limits of a server. Those on counts are the protocol's.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -28,6 +30,9 @@ impl Default for Limits {
 /// Largest body that is no upload, in bytes: 50 000 ids of 71 characters, and room.
 pub(super) const BODY: usize = 8 << 20;
 
+/// Largest body with wants and haves, in bytes: 100 000 ids of 73 bytes on either side, and room.
+pub(super) const FETCH_BODY: usize = 16 << 20;
+
 /// How long a client may take for one.
 pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -53,7 +58,7 @@ pub(super) const OBJECTS: u32 = 1_000;
 pub(super) const RECORDS: u32 = 10_000;
 /// Branches that a bundle names: as many as a pack may.
 pub(super) const BRANCHES: usize = 65_536;
-/// Ids on either side in `/negotiate`.
-pub(super) const NEGOTIATED: usize = 256;
-/// Ids on either side in `/fetch`.
-pub(super) const FETCHED: usize = 1_000;
+/// Ids on either side in `/negotiate`: the protocol names 256, and clients send more.
+pub(super) const NEGOTIATED: usize = FETCHED;
+/// Ids on either side in `/fetch`: the protocol names 1 000. Clients send all the commits that they have, and want every head at once.
+pub(super) const FETCHED: usize = FetchRequest::MOST_IDS;

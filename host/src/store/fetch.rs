@@ -43,6 +43,21 @@ pub struct FetchRequest {
     pub output: Option<PathBuf>,
 }
 
+impl FetchRequest {
+    /// Most wants, and most haves.
+    pub const MOST_IDS: usize = 100_000;
+
+    fn check(&self) -> Result<()> {
+        for (what, ids) in [("wants", &self.want), ("haves", &self.have)] {
+            if ids.len() > Self::MOST_IDS {
+                let (given, most) = (ids.len(), Self::MOST_IDS);
+                return Err(Error::Usage(format!("a fetch has at most {most} {what}, and {given} are given; fetch in parts")));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Default for FetchRequest {
     /// Everything that branches reach, good for an hour.
     fn default() -> Self {
@@ -115,6 +130,7 @@ impl Store {
     }
 
     async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<(FetchReport, Found)> {
+        request.check()?;
         let repo = &row.name;
         let now = self.world.now();
         let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
@@ -282,8 +298,7 @@ impl Store {
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         // What was wanted and is had already need not be sent.
         let open = ends.iter().map(|end| end.id).collect();
-        let open =
-            if closed.ask.have.is_empty() { open } else { unreached(snapshot.as_mut(), &[], &closed.ask.have, open).await? };
+        let open = if closed.ask.have.is_empty() { open } else { unreached(snapshot.as_mut(), &closed.ask.have, open).await? };
         let ends: Vec<_> = ends.into_iter().filter(|end| open.contains(&end.id)).collect();
         let keys: Vec<_> = ends.iter().map(|end| entity_key(end.kind, end.id)).collect();
         let known = snapshot.lookup(&keys).await?;

@@ -362,6 +362,9 @@ impl Store {
             packs.push(RunPack::staged(directory, file, one.file.clone(), one.written.scanned.heads.clone()));
         }
         let pushed = packs.len() as u32;
+        // Of the repo's branches those that the push names: it costs as much beside many others as beside few.
+        let given: BTreeSet<&str> = packs.iter().flat_map(RunPack::heads).map(|head| head.branch.as_str()).collect();
+        let stood: Vec<Head> = heads.iter().filter(|head| given.contains(head.branch.as_str())).cloned().collect();
 
         // The preferred encoding of each entity among the new packs.
         let staged = Arc::new(packs);
@@ -392,7 +395,7 @@ impl Store {
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
         self.bring_near(&mut reader, &packs, Reads::Rivals(&rivals), progress).await?;
-        let run = Run::new(reader, heads.clone(), Some(snapshot)).with_rivals(rivals.clone());
+        let run = Run::new(reader, stood.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
         let indexed = self
@@ -416,7 +419,7 @@ impl Store {
         if checked.is_ok() {
             let mut now = self.catalog.snapshot(row.id).await?;
             let (packs, decided) = (&packs[..pushed as usize], &indexed.heads);
-            checked = check_heads(now.as_mut(), packs, &heads, &indexed.edges, decided, force).await?;
+            checked = check_heads(now.as_mut(), packs, &stood, &indexed.edges, decided, force).await?;
         }
         checked.map_err(|reason| Error::Component {
             digest: self.sandbox.digest().to_owned(),

@@ -1,6 +1,6 @@
 //! Walks over the commit graph that the host makes itself, to check what a component says of it (law 4).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use packhouse_core::ports::MAX_ITEMS;
@@ -10,22 +10,13 @@ use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::run::RunPack;
 
-/// Those of `targets` that are neither among `from` nor among their ancestors, by the edges of a push and by those of the repo. An id that is known
-/// only as somebody's parent counts.
+/// Those of `targets` that are neither among `from` nor among their ancestors. An id that is known only as somebody's parent counts.
 pub(super) async fn unreached(
     snapshot: &mut dyn Snapshot,
-    pushed: &[Edges],
     from: &[EntityId],
-    mut targets: BTreeSet<EntityId>,
+    targets: BTreeSet<EntityId>,
 ) -> Result<BTreeSet<EntityId>> {
-    if !targets.is_empty() {
-        let visit = |id| {
-            targets.remove(&id);
-            if targets.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        walk(snapshot, pushed, from, visit).await?;
-    }
-    Ok(targets)
+    Walks::new(snapshot, &[]).unreached(from, targets).await
 }
 
 /// The one of `targets` that `from` leads to in the fewest steps; one leads to itself.
@@ -37,34 +28,67 @@ pub(super) async fn nearest(
     if targets.is_empty() {
         return Ok(None);
     }
-    walk(snapshot, &[], from, |id| if targets.contains(&id) { ControlFlow::Break(id) } else { ControlFlow::Continue(()) }).await
+    let visit = |id| if targets.contains(&id) { ControlFlow::Break(id) } else { ControlFlow::Continue(()) };
+    Walks::new(snapshot, &[]).walk(from, visit).await
 }
 
-/// Visits commits and their ancestors, each once, breadth first, by the edges of a push and by those of the repo; until it is told that this
-/// is enough.
-async fn walk<T>(
-    snapshot: &mut dyn Snapshot,
-    pushed: &[Edges],
-    from: &[EntityId],
-    mut visit: impl FnMut(EntityId) -> ControlFlow<T>,
-) -> Result<Option<T>> {
-    let mut edges: HashMap<EntityId, Edges> = pushed.iter().map(|edges| (edges.commit, *edges)).collect();
-    let mut next: VecDeque<EntityId> = from.iter().copied().collect();
-    let mut seen = HashSet::new();
-    while let Some(id) = next.pop_front() {
-        if !seen.insert(id) {
-            continue;
-        }
-        if let ControlFlow::Break(found) = visit(id) {
-            return Ok(Some(found));
-        }
-        if !edges.contains_key(&id) {
-            // A page at a time: its ancestors will be asked for next.
-            edges.extend(snapshot.history(&[id], MAX_ITEMS).await?.into_iter().map(|edges| (edges.commit, edges)));
-        }
-        next.extend(edges.get(&id).into_iter().flat_map(Edges::parents));
+/// Commits that a walk asks for first, beyond those that it must know: most walks end after a few steps.
+const FIRST_PAGE: u32 = 16;
+
+/// Walks over one state of a repo. What one has read of the graph, the next need not ask for.
+struct Walks<'s> {
+    snapshot: &'s mut dyn Snapshot,
+    /// What is known of commits; `None` for one that the repo does not have.
+    edges: HashMap<EntityId, Option<Edges>>,
+}
+
+impl<'s> Walks<'s> {
+    /// Walks by the edges of a push and by those of the repo.
+    fn new(snapshot: &'s mut dyn Snapshot, pushed: &[Edges]) -> Walks<'s> {
+        Walks { snapshot, edges: pushed.iter().map(|edges| (edges.commit, Some(*edges))).collect() }
     }
-    Ok(None)
+
+    async fn unreached(&mut self, from: &[EntityId], mut targets: BTreeSet<EntityId>) -> Result<BTreeSet<EntityId>> {
+        if !targets.is_empty() {
+            let visit = |id| {
+                targets.remove(&id);
+                if targets.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            self.walk(from, visit).await?;
+        }
+        Ok(targets)
+    }
+
+    /// Visits commits and their ancestors, each once, breadth first, until it is told that this is enough.
+    ///
+    /// A level at a time: what is not known of it is asked for together. Whatever the number of commits to begin with, the number of
+    /// rows read is about that of the commits visited.
+    async fn walk<T>(&mut self, from: &[EntityId], mut visit: impl FnMut(EntityId) -> ControlFlow<T>) -> Result<Option<T>> {
+        let mut seen = HashSet::new();
+        let mut level: Vec<EntityId> = from.iter().copied().filter(|id| seen.insert(*id)).collect();
+        let mut ahead = FIRST_PAGE;
+        while !level.is_empty() {
+            for id in &level {
+                if let ControlFlow::Break(found) = visit(*id) {
+                    return Ok(Some(found));
+                }
+            }
+            let unknown: Vec<EntityId> = level.iter().copied().filter(|id| !self.edges.contains_key(id)).collect();
+            for page in unknown.chunks(MAX_ITEMS as usize) {
+                // Ancestors as well: they will be asked for next. The further a walk has come, the more.
+                let limit = (page.len() as u32).saturating_add(ahead).min(MAX_ITEMS);
+                let found = self.snapshot.history(page, limit).await?;
+                self.edges.extend(found.into_iter().map(|edges| (edges.commit, Some(edges))));
+                for id in page {
+                    self.edges.entry(*id).or_insert(None);
+                }
+                ahead = ahead.saturating_mul(2);
+            }
+            let parents = level.iter().filter_map(|id| self.edges.get(id).copied().flatten()).flat_map(|edges| edges.parents);
+            level = parents.flatten().filter(|id| seen.insert(*id)).collect();
+        }
+        Ok(None)
+    }
 }
 
 /// Checks where a component puts branches: each that the push names has one head, which somebody gave or which it had, and all others
@@ -85,8 +109,10 @@ pub(super) async fn check_heads(
         let named: Vec<&str> = given.into_keys().collect();
         return Ok(Err(format!("the push names the branches {named:?}, and it decides on others")));
     }
+    let stored: HashMap<&str, EntityId> = stored.iter().map(|head| (head.branch.as_str(), head.commit)).collect();
+    let mut walks = Walks::new(snapshot, edges);
     for (head, (branch, given)) in decided.iter().zip(&given) {
-        let had = stored.iter().find(|stored| stored.branch == *branch).map(|stored| stored.commit);
+        let had = stored.get(branch).copied();
         let mut others: BTreeSet<EntityId> = given.iter().copied().chain(had).collect();
         if !others.remove(&head.commit) {
             return Ok(Err(format!("it put branch `{branch}` at {}, which nobody gave", head.commit)));
@@ -94,7 +120,7 @@ pub(super) async fn check_heads(
         if force && given.last() == Some(&head.commit) {
             continue;
         }
-        if let Some(other) = unreached(snapshot, edges, &[head.commit], others).await?.first() {
+        if let Some(other) = walks.unreached(&[head.commit], others).await?.first() {
             return Ok(Err(format!("it put branch `{branch}` at {}, to which {other} does not lead", head.commit)));
         }
     }

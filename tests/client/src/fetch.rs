@@ -9,10 +9,6 @@ use crate::local::Local;
 use crate::pack::Pack;
 use crate::remote::Remote;
 
-/// Wants of one `/fetch`, and haves.
-const FETCHED_AT_ONCE: usize = 1_000;
-/// Wants of one `/negotiate`.
-const NEGOTIATED_AT_ONCE: usize = 256;
 /// Haves of one round.
 const HAVES: usize = 64;
 
@@ -43,10 +39,9 @@ impl Local {
         let mut local = Local::new(&refs.repo_id);
         local.repo_id.clone_from(&refs.repo_id);
         let heads = distinct(refs.branch_heads.values());
-        for (i, want) in heads.chunks(FETCHED_AT_ONCE).enumerate() {
-            // No haves but the heads of earlier parts, where there are too many branches for one.
-            let have = &heads[(i * FETCHED_AT_ONCE).saturating_sub(FETCHED_AT_ONCE)..i * FETCHED_AT_ONCE];
-            local.take_in(remote.get_pack(how, want, have).await?)?;
+        if !heads.is_empty() {
+            // Every head at once, as the real client.
+            local.take_in(remote.get_pack(how, &heads, &[]).await?)?;
         }
         local.move_branches(refs)?;
         Ok(local)
@@ -57,12 +52,22 @@ impl Local {
         let refs = remote.refs().await?;
         let lacking = distinct(refs.branch_heads.values().filter(|head| !self.commits.contains_key(*head)));
         let mut rounds = 0;
-        for want in lacking.chunks(NEGOTIATED_AT_ONCE) {
-            let have = self.negotiate(remote, want, &mut rounds).await?;
-            self.take_in(remote.get_pack(how, want, &have).await?)?;
+        if !lacking.is_empty() {
+            let have = self.negotiate(remote, &lacking, &mut rounds).await?;
+            self.take_in(remote.get_pack(how, &lacking, &have).await?)?;
         }
         let pulled = self.move_branches(refs)?;
         Ok(Pulled { rounds, ..pulled })
+    }
+
+    /// Gets what a remote's branches reach and this repository lacks, as `muse fetch` does: all commits that are here are the haves. Moves
+    /// no branch.
+    pub async fn fetch(&mut self, remote: &Remote) -> Result<()> {
+        let refs = remote.refs().await?;
+        let have: Vec<Id> = self.commits.keys().cloned().collect();
+        self.take_in(remote.fetch(&distinct(refs.branch_heads.values()), &have).await?)?;
+        self.tracking = refs.branch_heads;
+        Ok(())
     }
 
     /// Which of our commits the remote knows, the newest first, as far back as it takes to find common ground.
@@ -86,7 +91,6 @@ impl Local {
                 break;
             }
         }
-        known.truncate(FETCHED_AT_ONCE);
         Ok(known)
     }
 

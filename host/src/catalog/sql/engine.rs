@@ -26,6 +26,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// Puts the entities of `$2` (entity and print of each), `$4` of them, on shelf `$3` of repo `$1`. `$5` is the print that is not written.
     const PUT_ENTITIES: &'static str;
+    /// Puts branches of repo `$1` where they stand now: names in `$2`, a JSON array, and their commits in `$3`, 33 bytes each.
+    const PUT_HEADS: &'static str;
+    /// Remembers where the same branches stand, as left at `$4`, if they are to stand elsewhere.
+    const LEAVE_HEADS: &'static str;
     /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each, `HEX:SHELF`.
     const INDEX_PAGE: &'static str;
     /// Keeps everybody else from publishing to repo `$1` until the transaction ends; answers with its row.
@@ -167,6 +171,31 @@ macro_rules! take_job {
     };
 }
 pub(super) use take_job;
+
+/// [`Engine::PUT_HEADS`], with what makes rows `j (name, n)` of the names, `n` from 0 on.
+macro_rules! put_heads {
+    ($names:literal) => {
+        concat!(
+            "INSERT INTO branches (repo, name, head) SELECT $1, j.name, substr($3, CAST(1 + 33 * j.n AS INT), 33) FROM ",
+            $names,
+            " WHERE true ON CONFLICT (repo, name) DO UPDATE SET head = excluded.head WHERE branches.head <> excluded.head"
+        )
+    };
+}
+pub(super) use put_heads;
+
+/// [`Engine::LEAVE_HEADS`], with the same.
+macro_rules! leave_heads {
+    ($names:literal) => {
+        concat!(
+            "INSERT INTO left_heads (repo, branch, head, left_at) SELECT b.repo, b.name, b.head, $4 FROM ",
+            $names,
+            " JOIN branches b ON b.repo = $1 AND b.name = j.name
+             WHERE b.head <> substr($3, CAST(1 + 33 * j.n AS INT), 33) ORDER BY j.n"
+        )
+    };
+}
+pub(super) use leave_heads;
 
 /// A connection that runs statements.
 pub(super) trait Sql: Send {

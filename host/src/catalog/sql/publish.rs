@@ -238,24 +238,15 @@ async fn put_edges<E: Engine>(tx: &mut Connection<E>, push: &Push) -> SqlResult<
 async fn put_heads<E: Engine>(tx: &mut Connection<E>, push: &Push, now: &str) -> SqlResult<u64> {
     let repo = push.repo.id;
     let mut changed = 0;
-    for head in &push.heads {
-        let commit = head.commit.to_bytes();
+    for chunk in push.heads.chunks(BATCH) {
+        let names: Vec<&str> = chunk.iter().map(|head| head.branch.as_str()).collect();
+        let names = serde_json::to_string(&names).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        let commits: Vec<u8> = chunk.iter().flat_map(|head| head.commit.to_bytes()).collect();
         if push.forced {
             // What the branch leaves may be reached by nothing else: since when is remembered.
-            tx.run(
-                "INSERT INTO left_heads (repo, branch, head, left_at)
-                 SELECT repo, name, head, $4 FROM branches WHERE repo = $1 AND name = $2 AND head <> $3",
-                args![repo, &head.branch, &commit[..], now],
-            )
-            .await?;
+            tx.run(E::LEAVE_HEADS, args![repo, &names, &commits, now]).await?;
         }
-        changed += tx
-            .run(
-                "INSERT INTO branches (repo, name, head) VALUES ($1, $2, $3)
-                 ON CONFLICT (repo, name) DO UPDATE SET head = excluded.head WHERE branches.head <> excluded.head",
-                args![repo, &head.branch, &commit[..]],
-            )
-            .await?;
+        changed += tx.run(E::PUT_HEADS, args![repo, &names, &commits]).await?;
     }
     // The first branch ever pushed is the default; of several at once `main`, else the first by name.
     let first = push.heads.iter().find(|h| h.branch == "main").or(push.heads.first());

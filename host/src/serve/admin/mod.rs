@@ -25,7 +25,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::house::Shared;
-use super::limits::BODY;
+use super::limits::{BODY, FETCH_BODY};
 use super::problem::Answer;
 use crate::access::Caller;
 
@@ -54,7 +54,6 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(repos::show, repos::delete))
         .routes(routes!(repos::summary))
         .routes(routes!(repos::detail))
-        .routes(routes!(packs::fetch))
         .merge(runs::routes())
         .routes(routes!(history::list))
         .routes(routes!(jobs::list, jobs::ask))
@@ -66,7 +65,9 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .layer(DefaultBodyLimit::max(BODY));
-    let all = rest.routes(push).route_layer(from_fn(only_administrators));
+    // Wants and haves take more than other bodies.
+    let fetch = routes!(packs::fetch).layer(DefaultBodyLimit::max(FETCH_BODY));
+    let all = rest.routes(push).routes(fetch).route_layer(from_fn(only_administrators));
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 

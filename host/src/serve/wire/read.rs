@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::guard::Admitted;
 use super::super::house::Shared;
-use super::super::limits::{FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
+use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
 use super::form::{Form, MSGPACK, small};
+use super::ids::Ids;
 use crate::names::MpackKey;
 use crate::progress::Progress;
 use crate::store::FetchRequest;
@@ -49,7 +50,7 @@ pub(super) async fn refs(
 
 #[derive(Deserialize)]
 struct Filter {
-    object_ids: Vec<String>,
+    object_ids: Ids<FILTERED>,
 }
 
 #[derive(Serialize)]
@@ -63,14 +64,14 @@ pub(super) async fn filter_objects(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let asked: Filter = small(&house, &admitted, request).await?;
-    at_most("object_ids", asked.object_ids.len(), FILTERED)?;
-    form.answer(&Missing { missing: house.store.missing_objects(&admitted.repo, asked.object_ids).await? })
+    let asked: Filter = small(&house, &admitted, request, BODY).await?;
+    let object_ids = asked.object_ids.within("object_ids")?;
+    form.answer(&Missing { missing: house.store.missing_objects(&admitted.repo, object_ids).await? })
 }
 
 #[derive(Deserialize)]
 struct Presign {
-    object_ids: Vec<String>,
+    object_ids: Ids<PRESIGNED>,
     direction: String,
     ttl_seconds: Option<u64>,
 }
@@ -88,21 +89,21 @@ pub(super) async fn presign(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let asked: Presign = small(&house, &admitted, request).await?;
-    at_most("object_ids", asked.object_ids.len(), PRESIGNED)?;
+    let asked: Presign = small(&house, &admitted, request, BODY).await?;
+    let inline = asked.object_ids.within("object_ids")?;
     if !matches!(asked.direction.as_str(), "put" | "get") {
         return Err(Problem::malformed("direction: `put` or `get` is expected"));
     }
     if asked.ttl_seconds.is_some_and(|ttl| !(30..=3600).contains(&ttl)) {
         return Err(Problem::malformed("ttl_seconds: 30 to 3600 is expected"));
     }
-    form.answer(&Presigned { presigned: BTreeMap::new(), inline: asked.object_ids })
+    form.answer(&Presigned { presigned: BTreeMap::new(), inline })
 }
 
 #[derive(Deserialize)]
 struct Negotiate {
-    want: Vec<String>,
-    have: Vec<String>,
+    want: Ids<NEGOTIATED>,
+    have: Ids<NEGOTIATED>,
 }
 
 #[derive(Serialize)]
@@ -118,9 +119,8 @@ pub(super) async fn negotiate(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let Negotiate { want, have } = small(&house, &admitted, request).await?;
-    at_most("want", want.len(), NEGOTIATED)?;
-    at_most("have", have.len(), NEGOTIATED)?;
+    let Negotiate { want, have } = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (want, have) = (want.within("want")?, have.within("have")?);
     let nothing = have.is_empty();
     let (ack, common_base) = house.store.common(&admitted.repo, &want, have).await?;
     let ready = nothing || common_base.is_some();
@@ -130,16 +130,16 @@ pub(super) async fn negotiate(
 #[derive(Deserialize)]
 struct Fetch {
     /// None: every branch head.
-    want: Option<Vec<String>>,
+    want: Option<Ids<FETCHED>>,
     #[serde(default)]
-    have: Vec<String>,
+    have: Ids<FETCHED>,
     ttl_seconds: Option<u64>,
 }
 
 impl Fetch {
-    fn check(&self) -> Answer<()> {
-        at_most("want", self.want.as_ref().map_or(0, Vec::len), FETCHED)?;
-        at_most("have", self.have.len(), FETCHED)
+    /// What is wanted, and what the client has.
+    fn ids(self) -> Answer<(Option<Vec<String>>, Vec<String>)> {
+        Ok((self.want.map(|want| want.within("want")).transpose()?, self.have.within("have")?))
     }
 }
 
@@ -150,14 +150,14 @@ pub(super) async fn fetch(
     request: Request,
 ) -> Answer<Response> {
     Form::of(request.headers()).takes_packs()?;
-    let asked: Fetch = small(&house, &admitted, request).await?;
-    asked.check()?;
-    let Some(want) = asked.want else { return Err(Problem::malformed("want: a list of commit ids is expected")) };
+    let asked: Fetch = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (want, have) = asked.ids()?;
+    let Some(want) = want else { return Err(Problem::malformed("want: a list of commit ids is expected")) };
     if want.is_empty() {
         // Nothing reaches nothing.
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
-    let request = FetchRequest { want, have: asked.have, ttl: KEPT, output: None };
+    let request = FetchRequest { want, have, ttl: KEPT, output: None };
     let (report, stored) = {
         let _assembling = house.assembling().await;
         house.store.fetch_open(&admitted.repo, &request, &Progress::silent()).await?
@@ -197,20 +197,15 @@ pub(super) async fn fetch_mpack(
     request: Request,
 ) -> Answer<Response> {
     let (form, base) = (Form::of(request.headers()), packs::base(&house, request.headers()));
-    let asked: Fetch = small(&house, &admitted, request).await?;
-    asked.check()?;
+    let asked: Fetch = small(&house, &admitted, request, FETCH_BODY).await?;
     let ttl = asked.ttl_seconds.unwrap_or(3600);
+    let (want, have) = asked.ids()?;
     // What is assembled is kept for so long: for strangers, not for days.
     let longest = if admitted.is_known() { 604_800 } else { 3600 };
     if !(1..=longest).contains(&ttl) {
         return Err(Problem::malformed(format!("ttl_seconds: 1 to {longest} is expected (with a token, to 604800)")));
     }
-    let request =
-        FetchRequest { want: asked.want.unwrap_or_default(), have: asked.have, ttl: Duration::from_secs(ttl), output: None };
+    let request = FetchRequest { want: want.unwrap_or_default(), have, ttl: Duration::from_secs(ttl), output: None };
     let report = packs::fetch_report(&house, &base, &admitted.repo, &request).await?;
     form.answer(&report)
-}
-
-fn at_most(what: &str, given: usize, most: usize) -> Answer<()> {
-    if given <= most { Ok(()) } else { Err(Problem::too_much(format!("{what}: {given} are given, and {most} are the limit"))) }
 }
