@@ -13,7 +13,6 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::house::{House, Shared};
 use super::limits::Limits;
 use super::problem::{Answer, Problem};
-use super::wire::{Form, say};
 use crate::access::{Caller, Scope, TokenText};
 use crate::error::Error;
 use crate::names::{RepoId, RepoName, Visibility};
@@ -87,8 +86,7 @@ pub(super) async fn guard(
 ) -> Response {
     let started = house.metrics.begin(&request);
     name_host(&mut request);
-    let form = Form::of(request.headers());
-    let is_health = matches!(request.uri().path(), "/healthz" | "/readyz");
+    let is_health = matches!(request.uri().path(), "/health" | "/healthz" | "/readyz");
     let identified = match is_health {
         // Whoever looks after the server must hear of it however busy it is.
         true => Ok(Caller::Anyone),
@@ -101,11 +99,11 @@ pub(super) async fn guard(
             let response = next.run(request).await;
             match response.extensions().get::<Problem>().cloned() {
                 // What fails in here is the operator's business.
-                Some(problem) if !tells_all && problem.status.is_server_error() => say(form, problem.for_strangers()),
+                Some(problem) if !tells_all && problem.status.is_server_error() => problem.for_strangers().into_response(),
                 _ => response,
             }
         }
-        Err(problem) => say(form, problem.for_strangers()),
+        Err(problem) => problem.for_strangers().into_response(),
     };
     secure(response.headers_mut(), house.secure);
     house.metrics.end(started, &response);

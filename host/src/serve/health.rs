@@ -2,17 +2,18 @@
 
 use std::sync::atomic::AtomicU64;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::house::Shared;
@@ -21,7 +22,22 @@ use crate::error::Error;
 use crate::worker::{Metrics, encoded, store_metrics};
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics))
+    Router::new()
+        .route("/health", get(health))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+/// The same, as `muse hub ping` asks.
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok", service: "packhouse" })
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    service: &'static str,
 }
 
 /// The process answers.

@@ -4,16 +4,19 @@
 //! /{owner}/{slug}/…          what Muse clients say               wire
 //! /{owner}/{slug}/packs/KEY  packs, by signed URLs that expire   packs
 //! /admin/v1/…                every verb, for consoles and CLIs   admin
-//! /healthz /readyz /metrics                                      health
+//! /health /healthz /readyz /metrics                              health
 //! ```
 //!
-//! Every request passes `guard` first: who asks, how often, and whether they may. Only this folder names axum.
+//! Every request passes `guard` first: who asks, how often, and whether they may. Every error is JSON (`json_errors`), and the rest of
+//! a refused body is read (`drain`), so that clients get the reason. Only this folder names axum.
 
 mod admin;
 mod body;
+mod drain;
 mod guard;
 mod health;
 mod house;
+mod json_errors;
 mod limits;
 mod packs;
 mod problem;
@@ -27,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use url::Url;
@@ -36,6 +40,7 @@ use crate::report::JobEnded;
 use crate::store::Store;
 use crate::worker::{Stop, Worker, WorkerOptions};
 
+use drain::Draining;
 use house::{House, Shared};
 pub use limits::Limits;
 
@@ -221,6 +226,8 @@ fn router(house: Shared) -> Router {
         .merge(health::routes())
         .fallback(guard::nothing_here)
         .method_not_allowed_fallback(guard::not_so)
-        .layer(axum::middleware::from_fn_with_state(house.clone(), guard::guard))
+        .layer(from_fn(json_errors::json_errors))
+        .layer(from_fn_with_state(house.clone(), guard::guard))
+        .layer(from_fn_with_state(Draining::new(&house), drain::drain))
         .with_state(house)
 }

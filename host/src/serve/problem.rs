@@ -119,7 +119,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         self.mark(&mut response);
-        // Where MessagePack is spoken, it is said again in that.
+        // For those who say less of it to strangers.
         response.extensions_mut().insert(self);
         response
     }

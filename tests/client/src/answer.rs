@@ -88,6 +88,18 @@ pub struct TagsStored {
     pub stored: u64,
 }
 
+/// The answer to `POST /releases`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ReleasePushed {
+    pub(crate) release_id: String,
+}
+
+/// The answer to `GET /releases`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ReleasesListed {
+    pub(crate) releases: Vec<serde_json::Value>,
+}
+
 /// The answer to `POST /fetch/mpack`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct FetchedMpack {
@@ -131,14 +143,14 @@ pub(crate) fn decode<T: DeserializeOwned>(request: &str, body: &[u8]) -> Result<
     }
 }
 
-/// What a refusal says. A proxy's refusal may be in JSON or none of either, and is worth reading too.
+/// What a refusal says: JSON, whatever the client accepts. The real client prints the body as it is, so another form is shown as its text.
 pub(crate) fn detail(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Detail {
         detail: String,
     }
-    let read: Option<Detail> = decode("", body).ok().or_else(|| serde_json::from_slice(body).ok());
-    read.map_or_else(|| text_of(body), |read| read.detail)
+    let read: Result<Detail, _> = serde_json::from_slice(body);
+    read.map_or_else(|_| text_of(body), |read| read.detail)
 }
 
 /// The beginning of a body, for people.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::guard::Admitted;
 use super::super::house::House;
-use super::super::limits::{BODY, BODY_WITHIN};
+use super::super::limits::BODY_WITHIN;
 use super::super::problem::{Answer, Problem};
 
 /// The media type of MessagePack, as Muse clients write it.
@@ -17,7 +17,7 @@ pub(in super::super) const MSGPACK: &str = "application/x-msgpack";
 
 /// How a client wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Form {
+pub(super) struct Form {
     msgpack: bool,
     /// Whether anything else than JSON will do.
     any: bool,
@@ -25,7 +25,7 @@ pub(in super::super) struct Form {
 
 impl Form {
     /// MessagePack when it is listed.
-    pub(in super::super) fn of(headers: &HeaderMap) -> Form {
+    pub(super) fn of(headers: &HeaderMap) -> Form {
         let listed: Vec<String> = headers
             .get_all(header::ACCEPT)
             .iter()
@@ -38,9 +38,22 @@ impl Form {
         Form { msgpack, any }
     }
 
-    /// An answer.
+    /// Whether an answer is MessagePack; else it is JSON.
+    pub(super) fn is_msgpack(self) -> bool {
+        self.msgpack
+    }
+
+    /// An answer. Errors are always JSON: see [`Problem`].
     pub(super) fn answer<T: Serialize>(self, value: &T) -> Answer<Response> {
-        self.with_status(StatusCode::OK, value)
+        let unwritten = |error: &dyn std::fmt::Display| {
+            tracing::error!("an answer could not be written: {error}");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
+        };
+        let (kind, bytes) = match self.msgpack {
+            true => (MSGPACK, rmp_serde::to_vec_named(value).map_err(|error| unwritten(&error))?),
+            false => ("application/json", serde_json::to_vec(value).map_err(|error| unwritten(&error))?),
+        };
+        Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], bytes).into_response())
     }
 
     /// Refuses whoever wants a pack as JSON: it has no such form.
@@ -50,47 +63,16 @@ impl Form {
         }
         Err(Problem::new(StatusCode::NOT_ACCEPTABLE, format!("a pack is MessagePack; ask for it with Accept: {MSGPACK}")))
     }
-
-    fn with_status<T: Serialize>(self, status: StatusCode, value: &T) -> Answer<Response> {
-        let unwritten = |error: &dyn std::fmt::Display| {
-            tracing::error!("an answer could not be written: {error}");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
-        };
-        let (kind, bytes) = match self.msgpack {
-            true => (MSGPACK, rmp_serde::to_vec_named(value).map_err(|error| unwritten(&error))?),
-            false => ("application/json", serde_json::to_vec(value).map_err(|error| unwritten(&error))?),
-        };
-        Ok((status, [(header::CONTENT_TYPE, HeaderValue::from_static(kind))], bytes).into_response())
-    }
 }
 
 fn is_msgpack(kind: &str) -> bool {
     matches!(kind, "application/x-msgpack" | "application/msgpack" | "application/vnd.msgpack")
 }
 
-/// A problem, in the form of whoever has it.
-pub(in super::super) fn say(form: Form, problem: Problem) -> Response {
-    #[derive(Serialize)]
-    struct Detail<'a> {
-        detail: &'a str,
-    }
-    let said = match form.msgpack {
-        true => form.with_status(problem.status, &Detail { detail: &problem.detail }),
-        false => form.with_status(problem.status, &problem.body()),
-    };
-    let mut response = said.unwrap_or_else(|problem| problem.status.into_response());
-    problem.mark(&mut response);
-    response
-}
-
-/// A small body: MessagePack, or JSON where that is said. Whoever sent it may still do what it asks for when it has come.
-pub(super) async fn small<T: DeserializeOwned>(house: &House, admitted: &Admitted, request: Request) -> Answer<T> {
+/// A small body of at most `most` bytes: MessagePack, or JSON where that is said.
+pub(super) async fn small<T: DeserializeOwned>(house: &House, admitted: &Admitted, request: Request, most: usize) -> Answer<T> {
     let json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let body: Bytes = tokio::time::timeout(BODY_WITHIN, to_bytes(request.into_body(), BODY))
-        .await
-        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute"))?
-        .map_err(|_| Problem::too_much(format!("the body is longer than {BODY} bytes, or it broke off")))?;
-    admitted.still(house).await?;
+    let body = whole(house, admitted, request, most).await?;
     match json {
         true => {
             serde_json::from_slice(&body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}")))
@@ -99,9 +81,23 @@ pub(super) async fn small<T: DeserializeOwned>(house: &House, admitted: &Admitte
     }
 }
 
+/// A body of at most `most` bytes. Whoever sent it may still do what it asks for when it has come.
+pub(super) async fn whole(house: &House, admitted: &Admitted, request: Request, most: usize) -> Answer<Bytes> {
+    let body: Bytes = tokio::time::timeout(BODY_WITHIN, to_bytes(request.into_body(), most))
+        .await
+        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute"))?
+        .map_err(|_| Problem::too_much(format!("the body is longer than {most} bytes, or it broke off")))?;
+    admitted.still(house).await?;
+    Ok(body)
+}
+
+/// How deep values of a small body may lie in each other: what is ignored is walked too, on the stack.
+const DEPTH: usize = 32;
+
 fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
     let malformed = |error: rmp_serde::decode::Error| Problem::malformed(format!("the body is not as it should be: {error}"));
     let mut decoder = rmp_serde::Deserializer::new(body);
+    decoder.set_max_depth(DEPTH);
     let value = T::deserialize(&mut decoder).map_err(malformed)?;
     match decoder.get_ref() {
         [] => Ok(value),

@@ -6,23 +6,26 @@
 
 mod bundle;
 mod form;
+mod ids;
 mod push;
 mod read;
+mod releases;
 mod scroll;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
 use axum::{Extension, RequestPartsExt};
+use serde::Deserialize;
 
 use super::guard::Admitted;
 use super::house::Shared;
 use super::problem::{Answer, Problem};
 use crate::access::{Caller, Scope};
 
-pub(super) use form::{Form, MSGPACK, say};
+pub(super) use form::MSGPACK;
 
 pub(super) fn routes(house: &Shared) -> Router<Shared> {
     let readers = Router::new()
@@ -32,13 +35,23 @@ pub(super) fn routes(house: &Shared) -> Router<Shared> {
         .route("/{owner}/{slug}/fetch", post(read::fetch))
         .route("/{owner}/{slug}/fetch/mpack", post(read::fetch_mpack))
         .route("/{owner}/{slug}/presign", post(read::presign))
+        .route("/{owner}/{slug}/releases", get(releases::list))
         .route_layer(from_fn_with_state(house.clone(), may_read));
     let writers = Router::new()
         .route("/{owner}/{slug}/push/objects", post(push::objects))
         .route("/{owner}/{slug}/push", post(push::push))
         .route("/{owner}/{slug}/tags", post(push::tags))
+        .route("/{owner}/{slug}/releases", post(releases::post))
+        .route("/{owner}/{slug}/releases/{*tag}", delete(releases::delete))
         .route_layer(from_fn_with_state(house.clone(), may_push));
-    readers.merge(writers).route_layer(from_fn(in_their_form))
+    readers.merge(writers).route_layer(from_fn(for_strangers))
+}
+
+/// What of a path names the repo.
+#[derive(Deserialize)]
+struct OfRepo {
+    owner: String,
+    slug: String,
 }
 
 async fn may_read(state: State<Shared>, request: Request, next: Next) -> Answer<Response> {
@@ -52,19 +65,18 @@ async fn may_push(state: State<Shared>, request: Request, next: Next) -> Answer<
 /// Lets a request pass with what it is about: [`Admitted`].
 async fn admitted(State(house): State<Shared>, scope: Scope, request: Request, next: Next) -> Answer<Response> {
     let (mut parts, body) = request.into_parts();
-    let Path((owner, slug)) = parts.extract::<Path<(String, String)>>().await.map_err(|_| Problem::no_repo("?"))?;
+    let Path(OfRepo { owner, slug }) = parts.extract::<Path<OfRepo>>().await.map_err(|_| Problem::no_repo("?"))?;
     let caller = parts.extract::<Extension<Caller>>().await.map_or(Caller::Anyone, |Extension(caller)| caller);
     let admitted = Admitted::of(&house, caller, &owner, &slug, scope).await?;
     parts.extensions.insert(admitted);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Says problems in the form that the client reads, and nothing of the server's insides.
-async fn in_their_form(request: Request, next: Next) -> Response {
-    let form = Form::of(request.headers());
+/// Keeps the server's insides out of answers.
+async fn for_strangers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => say(form, problem.for_strangers()),
+        Some(problem) => problem.for_strangers().into_response(),
         None => response,
     }
 }

@@ -44,9 +44,13 @@ fn a_token_goes_to_loopback_or_over_tls() {
 
 #[tokio::test]
 async fn a_refusal_keeps_its_status_and_detail() {
-    let (url, _) = serve(|_| answer("409 Conflict", "", &Out::default().map(1).text("detail").text("not yours").take())).await;
+    let (url, _) = serve(|_| answer("409 Conflict", "", br#"{"detail": "not yours", "class": "conflict"}"#)).await;
     let error = Remote::new(&url, None).unwrap().refs().await.unwrap_err();
     assert_eq!((error.status(), error.detail()), (Some(409), Some("not yours")));
+    // The real client decodes no refusal: one in MessagePack is shown as it is.
+    let (url, _) = serve(|_| answer("409 Conflict", "", &Out::default().map(1).text("detail").text("not yours").take())).await;
+    let error = Remote::new(&url, None).unwrap().refs().await.unwrap_err();
+    assert_eq!(error.detail(), Some("\u{fffd}\u{fffd}detail\u{fffd}not yours"));
 }
 
 #[tokio::test]

@@ -1,0 +1,167 @@
+//! The rest of a refused body: read and dropped, within a limit, so that the client gets the reason.
+//!
+//! ```text
+//! refused ─▶ read on, until the body ends        ─▶ answer                       the connection stays open
+//!              or FIRST bytes or seconds are over ─▶ answer ─▶ read on to LONGEST ─▶ the connection closes
+//! ```
+//!
+//! A Muse client writes its whole body before it reads the answer. When the server closes the connection meanwhile, the client sees
+//! "Broken pipe", and never the answer. With `Expect: 100-continue` the client waits, and is answered at once.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures::{Stream, StreamExt};
+use tokio::sync::Semaphore;
+
+use super::house::Shared;
+
+/// How much of a refused body is read before the answer, in bytes.
+const FIRST: u64 = 64 << 20;
+
+/// For how long at most.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+
+/// How much of it is read in all, before and after the answer, in bytes.
+const LONGEST: u64 = 256 << 20;
+
+/// For how long after the answer.
+const REST_WITHIN: Duration = Duration::from_secs(30);
+
+/// Refused bodies that are read at once; the connections of others close.
+const AT_ONCE: usize = 64;
+
+/// What draining needs.
+#[derive(Clone, Debug)]
+pub(super) struct Draining {
+    house: Shared,
+    places: Arc<Semaphore>,
+}
+
+impl Draining {
+    pub(super) fn new(house: &Shared) -> Draining {
+        Draining { house: house.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+/// Answers a request; after an error, takes the rest of its body from the connection.
+pub(super) async fn drain(State(draining): State<Draining>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    let is_http1 = parts.version <= Version::HTTP_11;
+    let length = content_length(&parts.headers);
+    let waits = parts.headers.contains_key(header::EXPECT);
+    let rest = SharedBody::new(body);
+    let mut response = next.run(Request::from_parts(parts, Body::from_stream(rest.clone()))).await;
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || rest.has_ended() {
+        return response;
+    }
+    let place = draining.places.clone().try_acquire_owned();
+    // Who waits for leave to send has sent nothing; who was silent too long would be again.
+    let pointless = waits && !rest.was_read() || status == StatusCode::REQUEST_TIMEOUT;
+    let too_long = length.is_some_and(|length| length > LONGEST);
+    if let (Ok(place), false) = (place, pointless) {
+        if !too_long && draining.discard(&rest, FIRST, FIRST_WITHIN).await {
+            return response;
+        }
+        tokio::spawn(async move {
+            draining.discard(&rest, LONGEST, REST_WITHIN).await;
+            drop(place);
+        });
+    }
+    if is_http1 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl Draining {
+    /// Reads and drops a body until so much of it was read in all. Whether it has ended.
+    async fn discard(&self, body: &SharedBody, most: u64, within: Duration) -> bool {
+        let mut body = body.clone();
+        let reading = async {
+            while body.read_bytes() < most {
+                if !matches!(body.next().await, Some(Ok(_))) {
+                    return true;
+                }
+            }
+            false
+        };
+        tokio::select! {
+            ended = tokio::time::timeout(within, reading) => ended.unwrap_or(false),
+            () = self.house.closed() => false,
+        }
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A request's body that outlives the handler which reads it.
+#[derive(Clone, Debug)]
+struct SharedBody(Arc<Mutex<Remaining>>);
+
+#[derive(Debug)]
+struct Remaining {
+    body: BodyDataStream,
+    was_read: bool,
+    read_bytes: u64,
+    has_ended: bool,
+}
+
+impl SharedBody {
+    fn new(body: Body) -> SharedBody {
+        let remaining = Remaining { body: body.into_data_stream(), was_read: false, read_bytes: 0, has_ended: false };
+        SharedBody(Arc::new(Mutex::new(remaining)))
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Remaining) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether anything asked for its bytes: that is when a server says `100 Continue`.
+    fn was_read(&self) -> bool {
+        self.with(|remaining| remaining.was_read)
+    }
+
+    fn read_bytes(&self) -> u64 {
+        self.with(|remaining| remaining.read_bytes)
+    }
+
+    /// Whether it was read to its end, or broke off.
+    fn has_ended(&self) -> bool {
+        self.with(|remaining| remaining.has_ended || remaining.body.is_end_stream())
+    }
+}
+
+impl Stream for SharedBody {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.with(|remaining| {
+            if remaining.has_ended {
+                return Poll::Ready(None);
+            }
+            remaining.was_read = true;
+            let next = remaining.body.poll_next_unpin(context);
+            match &next {
+                Poll::Ready(Some(Ok(bytes))) => remaining.read_bytes += bytes.len() as u64,
+                Poll::Ready(Some(Err(_)) | None) => remaining.has_ended = true,
+                Poll::Pending => {}
+            }
+            next
+        })
+    }
+}
