@@ -217,7 +217,7 @@ pub(crate) struct Gc {
     /// Leave it to a worker
     #[arg(long = "async", conflicts_with_all = ["dry_run", "record"])]
     pub(crate) later: bool,
-    /// Drop what no branch and no tag has reached for so long: 90d, 12h
+    /// Drop what no branch, tag or release has reached for so long: 90d, 12h
     #[arg(long, value_name = "AGE", value_parser = duration, conflicts_with = "record")]
     pub(crate) expire_unreachable: Option<Duration>,
     /// Put the planning on tape, for `packhouse replay`. Of several repos, or where TAPE is a folder, each gets its own in it

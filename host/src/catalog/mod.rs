@@ -12,6 +12,7 @@
 mod access;
 mod jobs;
 mod place;
+mod releases;
 mod rows;
 pub mod sql;
 
@@ -29,6 +30,7 @@ use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
 pub use access::{Access, TokenRow};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use place::CatalogPlace;
+pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings, Fresh, Hold, Holding, IndexRow, Leftovers, Moved,
     PackRow, Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, Unneeded, entity_key, entity_of,
@@ -36,7 +38,7 @@ pub use rows::{
 
 /// Repos, packs, shelves and the index, on some database.
 #[async_trait]
-pub trait Catalog: Jobs + Access {
+pub trait Catalog: Jobs + Access + Releases {
     /// Where it is, for messages.
     fn place(&self) -> String;
 
@@ -161,6 +163,9 @@ pub trait Snapshot: Send {
 
     /// Heads that branches left later than a time, without leading to them.
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>>;
+
+    /// The commits that its releases pin, in no order.
+    async fn released(&mut self) -> Result<Vec<EntityId>>;
 
     /// What commits reach, as `database.history` in the WIT tells it: those of `commits` that have edges, in that order, then their
     /// ancestors breadth first; each once, at most `limit`.

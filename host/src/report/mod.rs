@@ -234,7 +234,7 @@ pub struct GcReport {
     pub proven: Option<GcProof>,
 }
 
-/// Entities that no branch and no tag had reached for the age that was given.
+/// Entities that no branch, tag or release had reached for the age that was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcDropped {
     /// Commits.

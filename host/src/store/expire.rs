@@ -1,7 +1,7 @@
-//! What no branch and no tag has reached for a while, and what of it a consolidation may leave out.
+//! What no branch, tag or release has reached for a while, and what of it a consolidation may leave out.
 //!
-//! Kept is what these reach: the heads; the heads that branches left no longer ago than the age; every tag; and whatever was pushed no longer ago
-//! than the age, reached or not. The host finds that itself, on the records; the component then plans a pack of what is kept,
+//! Kept is what these reach: the heads; the heads that branches left no longer ago than the age; every tag; every release; and whatever was pushed
+//! no longer ago than the age, reached or not. The host finds that itself, on the records; the component then plans a pack of what is kept,
 //! from directories that name nothing else, so that its form is the canonical one of what is kept.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -37,7 +37,7 @@ impl Store {
     /// Looks for what has been unreachable for an age.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a repo without branches and tags: nothing of it would be left.
+    /// [`Error::Unsupported`] for a repo without branches, tags and releases: nothing of it would be left.
     pub(super) async fn unexpired(
         &self,
         row: &RepoRow,
@@ -53,11 +53,12 @@ impl Store {
             index.iter().filter(|(_, shelf)| young.contains(shelf)).filter_map(|(row, _)| entity_of(&row.entity)).collect();
         let mut roots: Vec<(Kind, EntityId)> = heads.iter().map(|head| (Kind::Commit, head.commit)).collect();
         roots.extend(snapshot.left_heads(since).await?.into_iter().map(|head| (Kind::Commit, head)));
+        roots.extend(snapshot.released().await?.into_iter().map(|commit| (Kind::Commit, commit)));
         roots.extend(index.iter().filter_map(|(row, _)| entity_of(&row.entity)).filter(|(kind, _)| *kind == Kind::Tag));
         if roots.is_empty() {
             let name = &row.name;
             return Err(Error::Unsupported(format!(
-                "repo `{name}` has no branch and no tag, so that all of it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
+                "repo `{name}` has no branch, no tag and no release, so that all of it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
             )));
         }
         roots.extend(recent);

@@ -72,7 +72,7 @@ impl Store {
         self.gc_expiring(repo, None, progress).await
     }
 
-    /// The same, and drops what no branch and no tag has reached for an age, if one is given.
+    /// The same, and drops what no branch, tag or release has reached for an age, if one is given.
     ///
     /// # Errors
     /// As [`Store::gc`]; [`Error::Unsupported`] for a repo without branches and tags: nothing of it would be left.

@@ -19,6 +19,7 @@ mod prune;
 mod push;
 mod reach;
 mod record;
+mod releases;
 mod repair;
 mod replaced;
 mod repo;
@@ -44,6 +45,7 @@ pub use prune::PruneOptions;
 pub use push::PushOptions;
 pub(crate) use push::{Received, Share, Terms};
 use record::Deck;
+pub(crate) use releases::MOST_RELEASES;
 
 /// How often a verb begins anew when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;

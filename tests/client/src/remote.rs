@@ -71,6 +71,24 @@ impl Remote {
         self.answer(&request, sent).await
     }
 
+    /// Sends JSON; the answer is MessagePack as any other.
+    pub(crate) async fn post_json<T: DeserializeOwned>(&self, path: &str, body: String) -> Result<T> {
+        let request = format!("POST {path}");
+        let sent = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json").body(body);
+        answer::decode(&request, &self.answer(&request, sent).await?)
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<Bytes> {
+        self.answer(&format!("DELETE {path}"), self.request(Method::DELETE, path)).await
+    }
+
+    /// `GET /health` at the host, as `muse hub ping` asks. Gives the answer's text.
+    pub async fn ping(&self) -> Result<String> {
+        let url = self.base.join("/health").map_err(|e| Error::Url { url: self.base.to_string(), why: e.to_string() })?;
+        let answer = accept("GET /health", self.bare(Method::GET, url)).await?;
+        Ok(String::from_utf8_lossy(&read("GET /health", answer, ANSWER_LIMIT).await?).into_owned())
+    }
+
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let request = format!("GET {path}");
         answer::decode(&request, &self.answer(&request, self.request(Method::GET, path)).await?)

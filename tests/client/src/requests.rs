@@ -5,8 +5,11 @@
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
 
-use crate::answer::{Branches, Direction, FetchedMpack, Missing, Negotiated, Presigned, Pushed, Stored, TagsStored};
+use crate::answer::{
+    Branches, Direction, FetchedMpack, Missing, Negotiated, Presigned, Pushed, ReleasePushed, ReleasesListed, Stored, TagsStored,
+};
 use crate::error::Result;
 use crate::id::Id;
 use crate::pack::Pack;
@@ -79,12 +82,12 @@ impl Remote {
         self.post("/push", out.take()).await
     }
 
-    /// `POST /negotiate`, at most 256 wants and as many haves.
+    /// `POST /negotiate`: the protocol names at most 256 wants and as many haves.
     pub async fn negotiate(&self, want: &[Id], have: &[Id]) -> Result<Negotiated> {
         self.post("/negotiate", want_have(want, have, None)).await
     }
 
-    /// `POST /fetch`, at most 1 000 wants and as many haves: all that `want` reaches and `have` does not.
+    /// `POST /fetch`: all that `want` reaches and `have` does not.
     pub async fn fetch(&self, want: &[Id], have: &[Id]) -> Result<Pack> {
         Pack::decode(&self.fetch_bytes(want, have).await?)
     }
@@ -97,6 +100,27 @@ impl Remote {
     /// `POST /fetch/mpack`: a URL for the same. [`Remote::download`] gets it.
     pub async fn fetch_mpack(&self, want: &[Id], have: &[Id], ttl_seconds: Option<u32>) -> Result<FetchedMpack> {
         self.post("/fetch/mpack", want_have(want, have, ttl_seconds)).await
+    }
+
+    /// `POST /releases`: a release as JSON. Gives its id.
+    pub async fn push_release(&self, release: &Value) -> Result<String> {
+        let answer: ReleasePushed = self.post_json("/releases", release.to_string()).await?;
+        Ok(answer.release_id)
+    }
+
+    /// `GET /releases`, of a channel or of all.
+    pub async fn releases(&self, channel: Option<&str>, include_drafts: bool) -> Result<Vec<Value>> {
+        let channel = channel.map(|channel| format!("channel={channel}"));
+        let drafts = include_drafts.then(|| "include_drafts=1".to_owned());
+        let query: Vec<String> = channel.into_iter().chain(drafts).collect();
+        let question = if query.is_empty() { "" } else { "?" };
+        let answer: ReleasesListed = self.get(&format!("/releases{question}{}", query.join("&"))).await?;
+        Ok(answer.releases)
+    }
+
+    /// `DELETE /releases/{tag}`.
+    pub async fn delete_release(&self, tag: &str) -> Result<()> {
+        self.delete(&format!("/releases/{tag}")).await.map(drop)
     }
 
     /// `POST /tags`.

@@ -5,7 +5,7 @@
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]) and read ([`reading`], [`large`]);
 //! what is known to be [`damage`]d; [`deleting`] a repo; [`packs`] that nobody needs, and the right to delete them ([`holding`]); what is remembered of [`runs`];
-//! [`jobs`], their [`leases`] and the [`policies`] that ask for them; [`access`]; [`races`] of all of these.
+//! [`jobs`], their [`leases`] and the [`policies`] that ask for them; [`access`]; [`releases`]; [`races`] of all of these.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests, and their names are promises in words")]
 
@@ -25,6 +25,7 @@ pub mod policies;
 pub mod pushes;
 pub mod races;
 pub mod reading;
+pub mod releases;
 pub mod repos;
 pub mod runs;
 pub mod vault;

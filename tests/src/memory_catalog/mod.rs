@@ -7,6 +7,7 @@
 mod access;
 mod jobs;
 mod publish;
+mod releases;
 mod snapshot;
 mod state;
 

@@ -71,6 +71,10 @@ impl Snapshot for Copy {
         Ok(self.repo.left_heads.iter().filter(|(_, at)| *at > since).map(|(head, _)| *head).collect())
     }
 
+    async fn released(&mut self) -> Result<Vec<EntityId>> {
+        Ok(self.repo.releases.iter().map(|release| release.commit).collect())
+    }
+
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
         let (mut queue, mut seen, mut found) = (VecDeque::from(commits.to_vec()), BTreeSet::new(), Vec::new());
         while let Some(commit) = queue.pop_front() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
-    Change, EntityKey, Findings, Leftovers, PackRow, RepoRow, Retired, Shelf, Sums, TokenRow, Unneeded, entity_of,
+    Change, EntityKey, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Retired, Shelf, Sums, TokenRow, Unneeded, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, ShelfId, Visibility,
@@ -53,6 +53,8 @@ pub(super) struct Repo {
     pub(super) partial: BTreeSet<MpackKey>,
     pub(super) heads: BTreeMap<String, EntityId>,
     pub(super) left_heads: Vec<(EntityId, Timestamp)>,
+    /// In order.
+    pub(super) releases: Vec<ReleaseRow>,
     pub(super) changes: Vec<Change>,
     pub(super) answers: BTreeMap<MpackKey, Timestamp>,
 }
@@ -96,6 +98,7 @@ impl Repo {
             partial: BTreeSet::new(),
             heads: BTreeMap::new(),
             left_heads: Vec::new(),
+            releases: Vec::new(),
             changes: Vec::new(),
             answers: BTreeMap::new(),
         }

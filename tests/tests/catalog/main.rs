@@ -146,6 +146,12 @@ laws! {
         a_policy_is_kept_as_it_was_set_until_it_is_taken_back
         pressure_is_told_of_repos_with_more_than_one_pack
         the_oldest_is_the_oldest_within_a_second_as_well;
+    releases:
+        a_release_is_kept_as_it_was_sent_and_the_newest_comes_first
+        in_a_repo_a_tag_and_a_release_id_are_given_once
+        a_release_of_an_unknown_commit_or_beyond_the_limit_is_none
+        a_consolidation_that_was_planned_before_a_release_drops_nothing
+        a_deleted_repo_has_no_releases;
     access:
         a_token_is_kept_as_it_was_made
         an_id_is_given_once

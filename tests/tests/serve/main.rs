@@ -9,4 +9,7 @@ mod history;
 mod journey;
 mod limits;
 mod pushes;
+mod refusals;
+mod releases;
 mod stopping;
+mod with_muse;

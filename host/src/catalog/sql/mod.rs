@@ -12,6 +12,7 @@ mod migrations;
 mod policies;
 pub mod postgres;
 mod publish;
+mod releases;
 mod repos;
 mod rows;
 mod runs;

@@ -11,17 +11,18 @@ use tokio::runtime::Handle;
 
 use super::super::{Hold, Holding};
 use super::SqlCatalog;
-use super::engine::{Columns, Connection, Engine, Meaning, Sql, SqlResult, Tx, args, take_job};
+use super::engine::{Columns, Connection, Engine, Meaning, Sql, SqlResult, Tx, args, leave_heads, put_heads, take_job};
 use super::migrations::{APPLIED, Migrations, Step, run};
 use crate::error::{Error, Result};
 
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [Step; 3] = [
+const MIGRATIONS: [Step; 4] = [
     (1, "first pack house", include_str!("../../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../../migrations/postgres/0003_damage.sql")),
+    (6, "releases", include_str!("../../../migrations/postgres/0006_releases.sql")),
 ];
 
 /// How long is waited for a connection.
@@ -181,6 +182,11 @@ impl Engine for PostgresDatabase {
     const PUT_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
          INSERT INTO entities (repo, entity, shelf, print)
          SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
+    const PUT_HEADS: &'static str =
+        put_heads!("(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j");
+    const LEAVE_HEADS: &'static str = leave_heads!(
+        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
+    );
     const INDEX_PAGE: &'static str =
         "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '') || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3) page_rows";

@@ -40,6 +40,7 @@ pub(super) async fn delete<E: Engine>(tx: &mut Connection<E>, given: &(i64, Stri
         "DELETE FROM tag_ids WHERE repo = $1",
         "DELETE FROM branches WHERE repo = $1",
         "DELETE FROM left_heads WHERE repo = $1",
+        "DELETE FROM releases WHERE repo = $1",
         "DELETE FROM policies WHERE repo = $1",
         "DELETE FROM damaged_repos WHERE repo = $1",
     ] {

@@ -201,6 +201,11 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         Ok(heads)
     }
 
+    async fn released(&mut self) -> Result<Vec<EntityId>> {
+        let found = self.all("SELECT commit_id FROM releases WHERE repo = $1", args![self.repo.id]).await?;
+        found.iter().map(|row| rows::id(&self.place, row, "commit_id")).collect()
+    }
+
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
         let ids: Vec<u8> = commits.iter().flat_map(|id| id.to_bytes()).collect();
         // A recursive query takes its queue in order: breadth first, and no further than the limit.

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Pool};
 
 use super::super::{Hold, Holding};
 use super::SqlCatalog;
-use super::engine::{Columns, Connection, Engine, Meaning, Sql, SqlResult, Tx, take_job};
+use super::engine::{Columns, Connection, Engine, Meaning, Sql, SqlResult, Tx, leave_heads, put_heads, take_job};
 use super::migrations::{APPLIED, Migrations, Step, run};
 use super::stamps::Stamps;
 use crate::error::{Error, Result};
@@ -18,12 +18,13 @@ use crate::error::{Error, Result};
 /// A catalog in an SQLite file.
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
-pub(super) const MIGRATIONS: [Step; 5] = [
+pub(super) const MIGRATIONS: [Step; 6] = [
     (1, "first pack house", include_str!("../../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../../migrations/sqlite/0003_production.sql")),
     (4, "tokens", include_str!("../../../migrations/sqlite/0004_tokens.sql")),
     (5, "damage", include_str!("../../../migrations/sqlite/0005_damage.sql")),
+    (8, "releases", include_str!("../../../migrations/sqlite/0008_releases.sql")),
 ];
 
 /// How long a writer waits for another process.
@@ -131,6 +132,8 @@ impl Engine for SqliteFile {
     const PUT_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
          INSERT OR ROLLBACK INTO entities (repo, entity, shelf, print)
          SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
+    const PUT_HEADS: &'static str = put_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
+    const LEAVE_HEADS: &'static str = leave_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
     const INDEX_PAGE: &'static str =
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3)";

@@ -1,0 +1,188 @@
+//! Releases: published, listed and retracted. A release is the JSON object that the client sends, kept as it was sent.
+
+use axum::Extension;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use packhouse_core::EntityId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::super::guard::Admitted;
+use super::super::house::Shared;
+use super::super::limits::BODY;
+use super::super::problem::{Answer, Problem};
+use super::form::{Form, whole};
+use crate::catalog::{PutRelease, ReleaseRow};
+use crate::names::BranchName;
+use crate::store::MOST_RELEASES;
+
+/// Longest id or channel of a release, in bytes.
+const NAME: usize = 255;
+
+/// What is read of a release. All its fields are kept.
+#[derive(Deserialize)]
+struct Release {
+    release_id: String,
+    tag: String,
+    commit_id: String,
+    channel: Option<String>,
+    is_draft: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Posted {
+    release_id: String,
+}
+
+pub(super) async fn post(
+    State(house): State<Shared>,
+    Extension(admitted): Extension<Admitted>,
+    request: Request,
+) -> Answer<Response> {
+    let form = Form::of(request.headers());
+    let body = whole(&house, &admitted, request, BODY).await?;
+    let release = read(&body)?;
+    match house.store.put_release(&admitted.repo, &release).await? {
+        PutRelease::Published => form.answer(&Posted { release_id: release.release_id }),
+        PutRelease::Taken(other) => Err(taken(&release, &other)),
+        PutRelease::UnknownCommit => Err(Problem::malformed(format!(
+            "commit {} is not in repo `{}`: push the branch that leads to it, then the release",
+            release.commit, admitted.repo
+        ))),
+        PutRelease::TooMuch => Err(Problem::too_much(format!(
+            "the releases of a repo have at most {MOST_RELEASES} bytes together; retract some: muse release delete TAG --remote REMOTE"
+        ))),
+        PutRelease::NoRepo => Err(Problem::no_repo(&admitted.repo.to_string())),
+    }
+}
+
+/// A release, from the JSON of a client.
+fn read(body: &[u8]) -> Answer<ReleaseRow> {
+    let wrong = |what: &dyn std::fmt::Display| Problem::malformed(format!("a release is a JSON object: {what}"));
+    let text = std::str::from_utf8(body).map_err(|error| wrong(&error))?.trim();
+    // All of it is read, since lists are answered as MessagePack too.
+    serde_json::from_str::<Value>(text).map_err(|error| wrong(&error))?;
+    let Release { release_id, tag, commit_id, channel, is_draft } = serde_json::from_str(text).map_err(|error| wrong(&error))?;
+    let channel = channel.unwrap_or_default();
+    if tag.parse::<BranchName>().is_err() {
+        return Err(Problem::malformed(format!("tag: `{}` is no name of a release; try one like v1.0.0", tag.escape_debug())));
+    }
+    for (what, given, least) in [("release_id", &release_id, 1), ("channel", &channel, 0)] {
+        if !(least..=NAME).contains(&given.len()) || given.chars().any(char::is_control) {
+            return Err(Problem::malformed(format!("{what}: {least} to {NAME} bytes without control characters are expected")));
+        }
+    }
+    let commit = EntityId::parse(commit_id.as_bytes())
+        .map_err(|_| Problem::malformed(format!("commit_id: `{}` is no id of a commit", commit_id.escape_debug())))?;
+    Ok(ReleaseRow { tag, release_id, channel, is_draft: is_draft.unwrap_or(false), commit, body: text.to_owned() })
+}
+
+fn taken(release: &ReleaseRow, other: &ReleaseRow) -> Problem {
+    let detail = match other.tag == release.tag {
+        true => format!(
+            "release `{0}` is there already, of commit {1}; to replace it, retract it first: muse release delete {0} --remote REMOTE",
+            other.tag, other.commit
+        ),
+        false => format!("the id `{}` is that of release `{}`", release.release_id.escape_debug(), other.tag),
+    };
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    channel: Option<String>,
+    include_drafts: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Listed<T> {
+    releases: Vec<T>,
+}
+
+pub(super) async fn list(
+    State(house): State<Shared>,
+    Extension(admitted): Extension<Admitted>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let drafts = match asked.include_drafts.as_deref() {
+        None | Some("" | "0" | "false") => false,
+        Some("1" | "true") => true,
+        Some(_) => return Err(Problem::malformed("include_drafts: `1` or `0` is expected")),
+    };
+    let channel = asked.channel.filter(|channel| !channel.is_empty());
+    let mut releases = house.store.releases(&admitted.repo).await?;
+    releases.retain(|release| drafts || !release.is_draft);
+    releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
+    let bodies = releases.into_iter().map(|release| release.body);
+    let damaged = |error: serde_json::Error| {
+        tracing::error!("a release that was kept is no JSON: {error}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a release that was kept can't be read")
+    };
+    let form = Form::of(&headers);
+    match form.is_msgpack() {
+        true => {
+            let values: Result<Vec<Value>, _> = bodies.map(|body| serde_json::from_str(&body)).collect();
+            form.answer(&Listed { releases: values.map_err(damaged)? })
+        }
+        false => {
+            let values: Result<Vec<Box<RawValue>>, _> = bodies.map(RawValue::from_string).collect();
+            form.answer(&Listed { releases: values.map_err(damaged)? })
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct OfTag {
+    tag: String,
+}
+
+#[derive(Serialize)]
+struct Retracted {
+    retracted: String,
+}
+
+pub(super) async fn delete(
+    State(house): State<Shared>,
+    Extension(admitted): Extension<Admitted>,
+    Path(OfTag { tag }): Path<OfTag>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    match house.store.delete_release(&admitted.repo, &tag).await? {
+        true => Form::of(&headers).answer(&Retracted { retracted: tag }),
+        false => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no release `{}`", tag.escape_debug()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_read_and_kept_as_it_was_sent() {
+        let commit = "a".repeat(64);
+        let sent = format!(" {{\"tag\": \"v1\",\"release_id\":\"r\", \"commit_id\":\"{commit}\", \"more\": [1,  2]}}\n");
+        let release = read(sent.as_bytes()).unwrap();
+        assert_eq!((release.body.as_str(), release.channel.as_str(), release.is_draft), (sent.trim(), "", false));
+        let refused = |sent: &str| {
+            let problem = read(sent.as_bytes()).unwrap_err();
+            assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY);
+            problem.detail
+        };
+        for (from, to, word) in [
+            ("\"v1\"", "\"../x\"", "tag"),
+            ("\"v1\"", "1", "string"),
+            ("\"r\"", "\"\"", "release_id"),
+            ("\"r\"", "\"\\u0000\"", "release_id"),
+            ("\"tag\"", "\"tug\"", "tag"),
+            (&commit, "none", "commit_id"),
+            ("[1,", "[1e999,", "number"),
+            ("}", "", "JSON"),
+        ] {
+            let told = refused(&sent.replace(from, to));
+            assert!(told.contains(word), "{to}: {told}");
+        }
+    }
+}
