@@ -82,8 +82,13 @@ pub enum Error {
     },
 
     /// What a branch would reach is neither in the repo nor in the push.
-    #[error("branch `{branch}` would reach what is not there: {}{}; nothing was stored. Push it first, or push the whole history", missing.join(", "), more(*.left_out))]
+    #[error(
+        "this push has holes, and nothing of it was stored. A clone of another hub leaves out what that hub has; send all of it: muse bundle create all.mpack {branch}, then packhouse push {repo} all.mpack. Missing: {}{}",
+        missing.join(", "), more(*.left_out)
+    )]
     Incomplete {
+        /// The repo.
+        repo: RepoName,
         /// The branch.
         branch: String,
         /// Some of what is missing, each with what reaches it.

@@ -122,8 +122,14 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
+        let repo = snapshot.repo().name.clone();
         let left_out = missing.len().saturating_sub(NAMED);
-        Err(Error::Incomplete { branch: terms.branch.clone(), missing: missing.into_iter().take(NAMED).collect(), left_out })
+        Err(Error::Incomplete {
+            repo,
+            branch: terms.branch.clone(),
+            missing: missing.into_iter().take(NAMED).collect(),
+            left_out,
+        })
     }
 }
 
