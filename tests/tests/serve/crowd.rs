@@ -87,3 +87,60 @@ async fn sixty_four_clients_push_to_sixteen_repos_while_all_is_consolidated_and_
     assert!(verified.len() == REPOS && verified.iter().all(|report| report["ok"] == true));
     println!("{} pushes, {lost} begun anew, {merged} consolidations by another process", CLIENTS * COMMITS);
 }
+
+/// What a clone reads may be consolidated away under it, and the packs that it was to read deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clones_go_on_during_pushes_consolidations_and_deletions() {
+    const PUSHES: usize = 24;
+    let store = Arc::new(Packhouse::with_repo());
+    let served = Served::trusting(&store, &["--workers", "0", "--rate", "0"]);
+    let url = served.remote("a/b");
+    let ended = Arc::new(AtomicBool::new(false));
+    pushes(url.clone(), "first".into(), 1).await;
+    let tidying = {
+        let (store, ended) = (store.clone(), ended.clone());
+        std::thread::spawn(move || {
+            let (mut consolidated, mut deleted) = (0, 0);
+            while !ended.load(Ordering::SeqCst) {
+                consolidated += u64::from(store.run(["gc", "a/b"]).ok().json()["skipped"] == false);
+                deleted += store.run(["prune", "--grace", "0s"]).ok().json()["packs_deleted"].as_u64().unwrap();
+            }
+            (consolidated, deleted)
+        })
+    };
+    let cloning = [Fetching::Direct, Fetching::Mpack].map(|how| {
+        let (url, ended) = (url.clone(), ended.clone());
+        tokio::spawn(async move {
+            let remote = Remote::new(&url, None).unwrap();
+            let (mut clones, mut lost, mut commits) = (0, 0, 0);
+            while !ended.load(Ordering::SeqCst) {
+                match Local::clone_from(&remote, how).await {
+                    Ok(clone) => {
+                        // All of a commit or none of it, and never less than before.
+                        clone.checkout("main").unwrap();
+                        assert!(clone.commits().len() >= commits, "a clone lost commits");
+                        (clones, commits) = (clones + 1, clone.commits().len());
+                    }
+                    // A URL that leads to a pack which was deleted since: `--grace 0s` asks for that, and the client asks again.
+                    Err(error) => {
+                        assert!(how == Fetching::Mpack && error.status() == Some(404), "{how:?}: {error}");
+                        lost += 1;
+                    }
+                }
+            }
+            (clones, lost)
+        })
+    });
+    pushes(url.clone(), "second".into(), PUSHES).await;
+    ended.store(true, Ordering::SeqCst);
+    let (consolidated, deleted) = tidying.join().unwrap();
+    for cloned in cloning {
+        let (clones, lost) = cloned.await.unwrap();
+        println!("{clones} clones, {lost} of URLs that were gone");
+        assert!(clones > 0);
+    }
+    assert!(consolidated > 0 && deleted > 0, "{consolidated} consolidations, {deleted} packs deleted");
+    let whole = Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Direct).await.unwrap();
+    assert_eq!(whole.commits().len(), PUSHES + 1);
+    store.run(["verify", "a/b"]).ok();
+}
