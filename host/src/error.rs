@@ -225,6 +225,8 @@ pub enum Error {
         reason: String,
         /// Whether another writer was in the way.
         busy: bool,
+        /// Whether it can be read, and not written.
+        read_only: bool,
     },
 
     /// A file or folder failed.
@@ -333,6 +335,16 @@ impl Error {
             | Error::Catalog { busy: true, .. } => Class::Conflict,
             Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } | Error::Diverged(_) => Class::Damage,
             _ => Class::Refused,
+        }
+    }
+
+    /// Whether a place can be read, and not written.
+    pub fn is_read_only(&self) -> bool {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        match self {
+            Error::Catalog { read_only, .. } => *read_only,
+            Error::Io { source, .. } => matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied),
+            _ => false,
         }
     }
 

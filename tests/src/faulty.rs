@@ -336,6 +336,9 @@ impl Catalog for FaultyCatalog {
     async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
         self.fault.around(self.inner.summary(name)).await
     }
+    async fn probe_writing(&self) -> Result<()> {
+        self.fault.around(self.inner.probe_writing()).await
+    }
     async fn change_stamp(&self) -> Result<u64> {
         self.fault.around(self.inner.change_stamp()).await
     }

@@ -5,7 +5,7 @@
 //! * [`tangle`]: histories more tangled than clients make them.
 //! * [`scenario`]: histories and what is done with them, as data.
 //! * [`seed`]: packs as the tests of the seed make them.
-//! * [`faulty`]: ports that fail on purpose.
+//! * [`faulty`]: ports that fail on purpose; [`disk`]: a disk that is full.
 //! * [`hostile`]: the reference component, spoiled.
 //! * [`fixtures`]: the packs of the real client.
 //! * [`corpus`]: what is on the tapes in `fixtures/tapes`.
@@ -14,7 +14,7 @@
 //! * [`cases`]: repos of a size, for benchmarks.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
-//! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own.
+//! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own; [`pooler`]: one in front of it.
 //! * [`memory_catalog`]: a catalog in memory, which says what the port means.
 
 pub mod binary;
@@ -22,6 +22,7 @@ pub mod cases;
 pub mod conformance;
 pub mod corpus;
 pub mod counted;
+pub mod disk;
 pub mod faulty;
 pub mod fixtures;
 pub mod hostile;
@@ -29,6 +30,7 @@ pub mod memory;
 pub mod memory_catalog;
 pub mod model;
 pub mod place;
+pub mod pooler;
 pub mod postgres;
 pub mod s3;
 pub mod scenario;

@@ -64,6 +64,9 @@ pub trait Catalog: Jobs + Access + Releases {
     /// The summary of a repo.
     async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>>;
 
+    /// Finds out whether something can be written now: writes a row, deletes it, and waits for the disk. Leaves nothing.
+    async fn probe_writing(&self) -> Result<()>;
+
     /// A number that is another one when anything may have been published or recorded since the last call, by whomever. Numbers of
     /// two catalogs don't compare.
     async fn change_stamp(&self) -> Result<u64>;

@@ -1,6 +1,6 @@
 //! Whether the server lives, whether it can work, and what was measured.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::house::Shared;
 use super::problem::{Answer, Problem};
-use crate::error::Error;
+use crate::error::Result;
 use crate::worker::{Metrics, encoded, store_metrics};
 
 pub(super) fn routes() -> Router<Shared> {
@@ -45,16 +45,46 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The catalog answers, and there is room for packs.
+/// A row of the catalog can be written and deleted, and there is room for packs.
 async fn ready(State(house): State<Shared>) -> Answer<&'static str> {
-    let unready = |error: Error| {
+    let unready =
+        || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing can be written to the store; the server's log says more");
+    if !house.trial.succeeds(house.store.probe_writing()).await {
+        return Err(unready());
+    }
+    let free = house.store.free_bytes().map_err(|error| {
         tracing::warn!("not ready: {error}");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; the server's log says more")
-    };
-    house.store.change_stamp().await.map_err(unready)?;
-    match house.store.free_bytes().map_err(unready)? {
+        unready()
+    })?;
+    match free {
         0 => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the disk is full")),
         _ => Ok("ready\n"),
+    }
+}
+
+/// Trial writes, one at a time: anybody may ask whether the server is ready, and each of them waits for the disk.
+#[derive(Debug, Default)]
+pub(super) struct Trial {
+    /// How many have asked.
+    asked: AtomicU64,
+    /// How many of them the last trial was for, and whether it succeeded.
+    last: tokio::sync::Mutex<(u64, bool)>,
+}
+
+impl Trial {
+    /// Whether a trial that begins from now on succeeds. All who have asked before it begins share it.
+    async fn succeeds(&self, trial: impl Future<Output = Result<()>>) -> bool {
+        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut last = self.last.lock().await;
+        if last.0 < mine {
+            let all = self.asked.load(Ordering::SeqCst);
+            let done = trial.await;
+            if let Err(error) = &done {
+                tracing::warn!("not ready: {error}");
+            }
+            *last = (all, done.is_ok());
+        }
+        last.1
     }
 }
 
@@ -149,5 +179,46 @@ impl ServerMetrics {
 
     fn text(&self) -> String {
         encoded(&self.registry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::error::Error;
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_share_a_trial_that_began_after_they_asked() {
+        let (trial, ran, may) = (Arc::new(Trial::default()), Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(0)));
+        let ask = |full| {
+            let (trial, ran, may) = (trial.clone(), ran.clone(), may.clone());
+            tokio::spawn(async move {
+                let work = async {
+                    ran.fetch_add(1, Ordering::SeqCst);
+                    may.acquire().await.unwrap().forget();
+                    if full { Err(Error::Cancelled) } else { Ok(()) }
+                };
+                trial.succeeds(work).await
+            })
+        };
+        let first = ask(false);
+        while ran.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The disk fills up while the first trial runs: nobody who asks from now on is told that it succeeded.
+        let later: Vec<_> = (0..50).map(|_| ask(true)).collect();
+        while trial.asked.load(Ordering::SeqCst) < 51 {
+            tokio::task::yield_now().await;
+        }
+        may.add_permits(2);
+        assert!(first.await.unwrap());
+        for one in later {
+            assert!(!one.await.unwrap());
+        }
+        assert_eq!(ran.load(Ordering::SeqCst), 2, "one trial for the first, one for all who came while it ran");
     }
 }

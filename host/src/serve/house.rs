@@ -12,7 +12,7 @@ use url::Url;
 use super::ServeOptions;
 use super::admin::Runs;
 use super::guard::Rates;
-use super::health::ServerMetrics;
+use super::health::{ServerMetrics, Trial};
 use super::limits::{ASSEMBLED, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
 use super::problem::{Answer, Problem};
 use super::signed::Signer;
@@ -34,6 +34,7 @@ pub(super) struct House {
     pub(super) signer: Signer,
     pub(super) rates: Rates,
     pub(super) metrics: ServerMetrics,
+    pub(super) trial: Trial,
     pub(super) runs: Runs,
     /// Uploads that may be taken at once.
     uploads: Arc<Semaphore>,
@@ -58,6 +59,7 @@ impl House {
             secure: options.tls.is_some(),
             trusting: options.insecure_loopback,
             signer,
+            trial: Trial::default(),
             rates: Rates::new(&options.limits),
             runs: Runs::default(),
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),

@@ -117,6 +117,14 @@ impl Store {
     pub async fn change_stamp(&self) -> Result<u64> {
         self.catalog.change_stamp().await
     }
+
+    /// Finds out whether anything can be written to the catalog now. Leaves nothing there.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn probe_writing(&self) -> Result<()> {
+        self.catalog.probe_writing().await
+    }
 }
 
 /// Goes back from the present, change by change (newest first). Gives them oldest first.

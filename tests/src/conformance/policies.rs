@@ -22,6 +22,17 @@ pub async fn a_policy_is_kept_as_it_was_set_until_it_is_taken_back(catalog: Arc<
     assert_eq!(catalog.policies().await.unwrap(), [(desk.repo, two), (other.repo, Policy::OFF)]);
 }
 
+pub async fn a_trial_write_leaves_nothing(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    catalog.set_policy(desk.repo, Some(&Policy::OFF)).await.unwrap();
+    for _ in 0..3 {
+        catalog.probe_writing().await.unwrap();
+    }
+    assert_eq!(catalog.policies().await.unwrap(), [(desk.repo, Policy::OFF)]);
+    assert_eq!(catalog.repos(None, 9).await.unwrap().len(), 1);
+    desk.adds_up().await;
+}
+
 pub async fn pressure_is_told_of_repos_with_more_than_one_pack(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     let push_at = async |desk: &Desk, one: PushedPack, seconds| {

@@ -8,7 +8,13 @@ use packhouse_host::{Error, Result};
 use super::MemoryCatalog;
 
 fn taken() -> Error {
-    Error::Catalog { catalog: "memory".into(), doing: "keeping a token".into(), reason: "its id is taken".into(), busy: false }
+    Error::Catalog {
+        catalog: "memory".into(),
+        doing: "keeping a token".into(),
+        reason: "its id is taken".into(),
+        busy: false,
+        read_only: false,
+    }
 }
 
 #[async_trait]

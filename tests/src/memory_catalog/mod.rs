@@ -102,6 +102,10 @@ impl Catalog for MemoryCatalog {
         Ok(state.named(name).map(|repo| state.summary(repo)))
     }
 
+    async fn probe_writing(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn change_stamp(&self) -> Result<u64> {
         Ok(self.read().stamp)
     }

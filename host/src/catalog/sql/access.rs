@@ -5,14 +5,15 @@ use jiff::Timestamp;
 
 use super::super::{Access, TokenRow};
 use super::SqlCatalog;
-use super::engine::{Columns, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 use super::rows::{damaged, maybe_time, time};
 use crate::error::Result;
 
 #[async_trait]
 impl<E: Engine> Access for SqlCatalog<E> {
     async fn add_token(&self, token: &TokenRow) -> Result<()> {
-        add(&self.engine, token).await.map_err(self.failed("keeping a token"))
+        let work: Work<E, _, _> = |tx, token| Box::pin(add::<E>(tx, token));
+        self.writing("keeping a token", token, work).await
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRow>> {
@@ -26,70 +27,74 @@ impl<E: Engine> Access for SqlCatalog<E> {
     }
 
     async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<Option<TokenRow>> {
-        let row = revoke(&self.engine, id, now).await.map_err(self.failed("revoking a token"))?;
+        let work: Work<E, _, _> = |tx, given| Box::pin(revoke::<E>(tx, given));
+        let row = self.writing("revoking a token", &(id, now), work).await?;
         row.map(|row| read(self.engine.place(), &row)).transpose()
     }
 
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        let row = secret(&self.engine, name, &fresh).await.map_err(self.failed("looking for a secret"))?;
+        let doing = "looking for a secret";
+        // Looked for before one is put down: asking for what there is writes nothing.
+        let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
+        let row = match found.await.map_err(self.failed(doing))? {
+            Some(row) => row,
+            None => {
+                let work: Work<E, _, _> = |tx, given| Box::pin(keep::<E>(tx, given));
+                self.writing(doing, &(name, fresh), work).await?
+            }
+        };
         row.bytes("secret").try_into().map_err(|_| damaged(self.engine.place(), "a secret"))
     }
 }
 
-async fn add<E: Engine>(engine: &E, token: &TokenRow) -> SqlResult<()> {
+async fn add<E: Engine>(tx: &mut Writing<E>, token: &TokenRow) -> SqlResult<()> {
     let repos = serde_json::to_string(&token.repos).map_err(|e| sqlx::Error::Encode(e.into()))?;
     let [expires_at, revoked_at] = [token.expires_at, token.revoked_at].map(|at| at.map(|at| at.to_string()));
-    let mut writer = engine.writers().acquire().await?;
-    writer
-        .run(
-            "INSERT INTO tokens (id, name, scope, repos, hash, created_at, expires_at, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            args![
-                &token.id,
-                &token.name,
-                token.scope.as_str(),
-                &repos,
-                &token.hash[..],
-                &token.created_at.to_string(),
-                expires_at.as_deref(),
-                revoked_at.as_deref()
-            ],
-        )
-        .await
-        .map(drop)
+    tx.run(
+        "INSERT INTO tokens (id, name, scope, repos, hash, created_at, expires_at, revoked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        args![
+            &token.id,
+            &token.name,
+            token.scope.as_str(),
+            &repos,
+            &token.hash[..],
+            &token.created_at.to_string(),
+            expires_at.as_deref(),
+            revoked_at.as_deref()
+        ],
+    )
+    .await
+    .map(drop)
 }
 
 /// Times have fractions of any length: without their `Z`, their texts order as they do.
 async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.all("SELECT * FROM tokens ORDER BY rtrim(created_at, 'Z'), id", args![]).await
 }
 
 async fn one<E: Engine>(engine: &E, id: &str) -> SqlResult<Option<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.maybe("SELECT * FROM tokens WHERE id = $1", args![id]).await
 }
 
 /// One statement: of two who revoke it at once, whoever comes second finds the time of the first.
-async fn revoke<E: Engine>(engine: &E, id: &str, now: Timestamp) -> SqlResult<Option<E::Row>> {
-    let mut writer = engine.writers().acquire().await?;
-    writer
-        .maybe("UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING *", args![id, &now.to_string()])
-        .await
+async fn revoke<E: Engine>(tx: &mut Writing<E>, given: &(&str, Timestamp)) -> SqlResult<Option<E::Row>> {
+    let (id, now) = (given.0, given.1.to_string());
+    tx.maybe("UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING *", args![id, &now]).await
 }
 
-/// Looked for before one is put down: asking for what there is writes nothing. Whoever is second to put one down waits until the first has,
-/// puts down nothing, and reads that of the first.
-async fn secret<E: Engine>(engine: &E, name: &str, fresh: &[u8; 32]) -> SqlResult<E::Row> {
-    const KEPT: &str = "SELECT secret FROM secrets WHERE name = $1";
-    let kept = engine.readers().acquire().await?.maybe(KEPT, args![name]).await?;
-    if let Some(kept) = kept {
-        return Ok(kept);
-    }
-    let mut writer = engine.writers().acquire().await?;
+async fn kept<S: Sql>(connection: &mut S, name: &str) -> SqlResult<Option<S::Row>> {
+    connection.maybe("SELECT secret FROM secrets WHERE name = $1", args![name]).await
+}
+
+/// Whoever is second to put one down waits until the first has, puts down nothing, and reads that of the first.
+async fn keep<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlResult<E::Row> {
+    let (name, fresh) = given;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    writer.run(keep, args![name, &fresh[..]]).await?;
-    writer.one(KEPT, args![name]).await
+    tx.run(keep, args![*name, &fresh[..]]).await?;
+    kept(tx, name).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
 fn read(place: &str, row: &impl Columns) -> Result<TokenRow> {

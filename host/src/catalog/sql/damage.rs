@@ -1,7 +1,7 @@
 //! What is damaged, until it is found mended.
 
 use super::super::Findings;
-use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, SqlResult, Writing, args};
 use super::rows::time;
 use crate::error::Result;
 use crate::names::MpackKey;
@@ -18,7 +18,7 @@ pub(super) fn read(place: &str, row: &impl Columns, mpack_key: Option<MpackKey>)
 }
 
 /// Remembers what reading packs has shown.
-pub(super) async fn note<E: Engine>(tx: &mut Connection<E>, findings: &Findings) -> SqlResult<()> {
+pub(super) async fn note<E: Engine>(tx: &mut Writing<E>, findings: &Findings) -> SqlResult<()> {
     let now = findings.at.to_string();
     for key in &findings.sound {
         let key = &key.digest()[..];

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::super::Unneeded;
-use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{rows, sums};
 use crate::error::Result;
 use crate::names::MpackKey;
 
 /// Packs that no shelf of any repo holds, once a repo that has retired them, by pack.
 pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader
         .all(
             "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at, t.retired_at,
@@ -42,7 +42,7 @@ pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unnee
 }
 
 /// Packs that may go: no shelf holds them, no job waits to put them on one, and no repo has retired them later than was said.
-pub(super) async fn deletable<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>) -> SqlResult<Vec<Unneeded>> {
+pub(super) async fn deletable<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<Vec<Unneeded>> {
     let mut found = Vec::new();
     for key in given.packs {
         found.extend(
@@ -63,13 +63,13 @@ pub(super) async fn deletable<E: Engine>(tx: &mut Connection<E>, given: &Given<'
 
 /// Packs that a shelf holds.
 pub(super) async fn held<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.all("SELECT key FROM packs p WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)", args![]).await
 }
 
 /// For each key, whether a repo knows the pack, or a job waits to tell one of it.
 pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     let mut known = Vec::with_capacity(keys.len());
     for key in keys {
         let found = reader
@@ -94,7 +94,7 @@ pub(super) struct Given<'a> {
 
 /// Forgets packs, except those that a shelf holds by now, that a job waits to put on one, or that a repo has retired later than was said.
 /// Gives those that are forgotten.
-pub(super) async fn forget<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>) -> SqlResult<Vec<MpackKey>> {
+pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<Vec<MpackKey>> {
     let (mut forgotten, mut touched) = (Vec::new(), BTreeSet::new());
     for unneeded in deletable::<E>(tx, given).await? {
         let pack = unneeded.pack.id;
@@ -116,29 +116,27 @@ pub(super) async fn forget<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>)
 }
 
 /// Remembers that an answer is good until a time; a later time wins.
-pub(super) async fn note_answer<E: Engine>(engine: &E, repo: i64, key: &MpackKey, expires_at: Timestamp) -> SqlResult<()> {
-    let mut writer = engine.writers().acquire().await?;
-    writer
-        .run(
-            "INSERT INTO answers (repo, key, expires_at) VALUES ($1, $2, $3)
-             ON CONFLICT (repo, key) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > answers.expires_at",
-            args![repo, &key.digest()[..], &whole_seconds(expires_at)],
-        )
-        .await?;
-    Ok(())
+pub(super) async fn note_answer<E: Engine>(tx: &mut Writing<E>, given: &(i64, MpackKey, Timestamp)) -> SqlResult<()> {
+    let (repo, key, expires_at) = *given;
+    tx.run(
+        "INSERT INTO answers (repo, key, expires_at) VALUES ($1, $2, $3)
+         ON CONFLICT (repo, key) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > answers.expires_at",
+        args![repo, &key.digest()[..], &whole_seconds(expires_at)],
+    )
+    .await
+    .map(drop)
 }
 
 /// The keys of answers that have expired.
 pub(super) async fn expired_answers<E: Engine>(engine: &E, repo: i64, now: Timestamp) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
-    reader.all("SELECT key FROM answers WHERE repo = $1 AND expires_at < $2", args![repo, &whole_seconds(now)]).await
+    let mut reader = Reader::of(engine).await?;
+    reader.all("SELECT key FROM answers WHERE repo = $1 AND expires_at < $2 ORDER BY key", args![repo, &whole_seconds(now)]).await
 }
 
 /// Forgets the answers that have expired.
-pub(super) async fn forget_answers<E: Engine>(engine: &E, repo: i64, now: Timestamp) -> SqlResult<()> {
-    let mut writer = engine.writers().acquire().await?;
-    writer.run("DELETE FROM answers WHERE repo = $1 AND expires_at < $2", args![repo, &whole_seconds(now)]).await?;
-    Ok(())
+pub(super) async fn forget_answers<E: Engine>(tx: &mut Writing<E>, given: &(i64, Timestamp)) -> SqlResult<()> {
+    let (repo, now) = *given;
+    tx.run("DELETE FROM answers WHERE repo = $1 AND expires_at < $2", args![repo, &whole_seconds(now)]).await.map(drop)
 }
 
 /// A time whose text orders like the time: always the same width.

@@ -4,6 +4,10 @@
 //! has a function of its own. Many fixed-width values cross in one parameter and are unpacked by the database (`substr` counts bytes
 //! of a blob in both), since a statement a row costs ten times the row.
 
+use std::pin::Pin;
+use std::sync::Arc;
+
+use sqlx::pool::PoolConnection;
 use sqlx::{Database, Pool, Row as _, Transaction};
 
 use super::super::{Hold, Holding};
@@ -11,16 +15,13 @@ use crate::error::{Error, Result};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
 
-/// A transaction of a database.
+/// A transaction of a database, as sqlx has it.
 pub(super) type Tx<E> = Transaction<'static, <E as Engine>::Db>;
-
-/// A connection of a database.
-pub(super) type Connection<E> = <<E as Engine>::Db as Database>::Connection;
 
 /// A database that can hold a catalog.
 pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// What sqlx calls it.
-    type Db: Database<Row = Self::Row, Connection: Sql<Row = Self::Row>>;
+    type Db: Database<Row = Self::Row, Connection: Sql<Row = Self::Row> + Execute>;
     /// What it answers with.
     type Row: Columns;
 
@@ -38,6 +39,18 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// with a row if so.
     const LOCK_LEASE: &'static str;
 
+    /// What those of some commits that repo `$1` knows reach (`$3` of them, 33 bytes each, in `$2`), each once; and what their ancestors reach,
+    /// at most `$4` of them, with 1 as `is_ancestor`: all if there are fewer, else whichever. In no order.
+    const HISTORY: &'static str;
+    /// Shelf and print of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has; `i` is which.
+    const LOOKUP: &'static str;
+    /// The packs on those of some shelves (as [`super::sums::numbers`], `$3` of them in `$2`) that are of repo `$1`.
+    const PACKS_ON: &'static str;
+    /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
+    const DROP_ENTITIES: &'static str;
+    /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
+    const DROP_COMMITS: &'static str;
+
     /// Gives the job that is due at `$1` (in milliseconds, as `$3`) and has been for longest to the worker `$2`, until `$3`; `$4` is the time in
     /// words. Answers with the job's number and the token.
     const TAKE_JOB: &'static str;
@@ -48,15 +61,13 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Which catalog it is, whatever names lead to it.
     fn identity(&self) -> String;
 
-    /// Connections for statements that change nothing.
-    fn readers(&self) -> &Pool<Self::Db>;
+    /// Begins a transaction that sees one state, and changes nothing.
+    const BEGIN_READING: &'static str;
 
-    /// Connections for statements that change something.
-    fn writers(&self) -> &Pool<Self::Db>;
+    /// Connections for statements that change nothing, with what must be asked after each of them. Only [`Reader`] and [`Reading`] take one.
+    fn readers(&self) -> (&Pool<Self::Db>, Check);
 
-    /// Begins a transaction that sees one state.
-    fn begin_reading(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
-    /// Begins a transaction that changes something.
+    /// Begins a transaction that changes something. Only [`attempt`] does, which ends it as well.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
     /// A number that is another one when somebody has committed since the last call.
     fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
@@ -65,10 +76,18 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn hold(&self, hold: Hold) -> impl Future<Output = Result<Holding>> + Send;
 
     /// Whether the right that was waited for has lasted until now, and lasts until the transaction ends.
-    fn still_holds(&self, holding: &Holding, connection: &mut Connection<Self>) -> impl Future<Output = SqlResult<bool>> + Send;
+    fn still_holds(&self, holding: &Holding, tx: &mut Writing<Self>) -> impl Future<Output = SqlResult<bool>> + Send;
 
-    /// What an error means: whether another writer was in the way, and what to do about it.
+    /// What an error means: whether another writer was in the way, and what to do about it. Of all but a commit: nothing was changed.
     fn meaning(&self, error: &sqlx::Error) -> Meaning;
+
+    /// What the error of a commit means.
+    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning;
+
+    /// On a full disk: whether there is room now that there was not before.
+    fn make_room(&self) -> impl Future<Output = bool> + Send {
+        std::future::ready(false)
+    }
 }
 
 /// What an error of a database means.
@@ -78,6 +97,10 @@ pub(super) struct Meaning {
     pub(super) busy: bool,
     /// The same transaction would do at once what it could not do now.
     pub(super) again: bool,
+    /// The disk is full.
+    pub(super) full: bool,
+    /// It can be read, and not written.
+    pub(super) read_only: bool,
     /// What to do about it, as the end of a sentence.
     pub(super) way_out: &'static str,
 }
@@ -90,6 +113,7 @@ impl Meaning {
             doing: doing.to_owned(),
             reason: format!("{error}{}", self.way_out),
             busy: self.busy,
+            read_only: self.read_only,
         }
     }
 }
@@ -197,7 +221,10 @@ macro_rules! leave_heads {
 }
 pub(super) use leave_heads;
 
-/// A connection that runs statements.
+/// What runs statements that read.
+///
+/// All rows are taken, always. SQLite writes what `RETURNING` has answered when it is asked for what follows the last row: who stops before
+/// never learns that the write failed, which is why nothing here calls sqlx's `fetch_one` and `fetch_optional`.
 pub(super) trait Sql: Send {
     /// What it answers with.
     type Row: Columns;
@@ -206,15 +233,102 @@ pub(super) trait Sql: Send {
     fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Vec<Self::Row>>> + Send;
 
     /// The first row, if there is one.
-    fn maybe(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Option<Self::Row>>> + Send;
-
-    /// How many rows have changed.
-    fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<u64>> + Send;
+    fn maybe(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Option<Self::Row>>> + Send {
+        async move { Ok(self.all(sql, args).await?.into_iter().next()) }
+    }
 
     /// The first row; an error when there is none.
     fn one(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Self::Row>> + Send {
         async move { self.maybe(sql, args).await?.ok_or(sqlx::Error::RowNotFound) }
     }
+}
+
+/// What runs statements that change something, beneath [`Writing`].
+pub(super) trait Execute: Send {
+    /// How many rows have changed.
+    fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<u64>> + Send;
+}
+
+/// Whether what statements have answered is of one state; none where the database sees to that.
+pub(super) type Check = Option<Arc<dyn Fn() -> SqlResult<()> + Send + Sync>>;
+
+/// A connection for statements that read, each of which sees what was committed before it.
+pub(super) struct Reader<E: Engine>(PoolConnection<E::Db>, Check);
+
+impl<E: Engine> Reader<E> {
+    #[expect(clippy::disallowed_methods, reason = "here it becomes a connection that reads")]
+    pub(super) async fn of(engine: &E) -> SqlResult<Reader<E>> {
+        let (pool, check) = engine.readers();
+        Ok(Reader(pool.acquire().await?, check))
+    }
+}
+
+/// A transaction that sees one state.
+pub(super) struct Reading<E: Engine>(Tx<E>, Check);
+
+impl<E: Engine> Reading<E> {
+    #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that reads")]
+    pub(super) async fn of(engine: &E) -> SqlResult<Reading<E>> {
+        let (pool, check) = engine.readers();
+        Ok(Reading(pool.begin_with(E::BEGIN_READING).await?, check))
+    }
+}
+
+/// A transaction that changes something. There is one inside [`attempt`] only: so all that is written is committed, and an error of the
+/// commit is one of the write.
+pub(super) struct Writing<E: Engine>(Tx<E>, Check);
+
+impl<E: Engine> Writing<E> {
+    /// How many rows have changed.
+    pub(super) async fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<u64> {
+        self.0.execute(sql, args).await
+    }
+}
+
+macro_rules! reads {
+    ($($of:ident),*) => {
+        $(impl<E: Engine> Sql for $of<E> {
+            type Row = E::Row;
+
+            async fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<Vec<E::Row>> {
+                let rows = self.0.all(sql, args).await;
+                self.1.as_ref().map_or(Ok(()), |check| check())?;
+                rows
+            }
+        })*
+    };
+}
+reads!(Reader, Reading, Writing);
+
+/// What is done in a transaction with something that is given, and may be done again in another.
+pub(super) type Work<E, G, T> = for<'t> fn(&'t mut Writing<E>, &'t G) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
+
+/// Why nothing came of a transaction.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// Nothing was changed.
+    Unchanged(sqlx::Error),
+    /// The commit was not confirmed. A database that can't be asked may have done it.
+    Unconfirmed(sqlx::Error),
+}
+
+/// Does something in a transaction, and commits it. None when what was held is lost: nothing is committed then.
+pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
+    engine: &E,
+    holding: Option<&Holding>,
+    given: &G,
+    work: Work<E, G, T>,
+) -> std::result::Result<Option<T>, Failed> {
+    let mut tx = Writing(engine.begin_writing().await.map_err(Failed::Unchanged)?, None);
+    let done = work(&mut tx, given).await.map_err(Failed::Unchanged)?;
+    // As late as can be: whoever has lost the right must not publish what somebody else may be deleting.
+    if let Some(holding) = holding
+        && !engine.still_holds(holding, &mut tx).await.map_err(Failed::Unchanged)?
+    {
+        return Ok(None);
+    }
+    tx.0.commit().await.map_err(Failed::Unconfirmed)?;
+    Ok(Some(done))
 }
 
 /// A row, by the names of its columns.
@@ -240,12 +354,10 @@ macro_rules! database {
             async fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<Vec<Self::Row>> {
                 bound!(sql, args).fetch_all(self).await
             }
+        }
 
-            async fn maybe(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<Option<Self::Row>> {
-                bound!(sql, args).fetch_optional(self).await
-            }
-
-            async fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<u64> {
+        impl Execute for $connection {
+            async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<u64> {
                 Ok(bound!(sql, args).execute(self).await?.rows_affected())
             }
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::{Fence, JobEnd, JobQuery, NewJob};
-use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, maybe_time, repo_name, time};
 use crate::error::Result;
 use crate::names::MpackKey;
@@ -17,7 +17,7 @@ macro_rules! listing {
 }
 
 /// Puts a job down; gives its number, or that of the one that waits already.
-pub(super) async fn add<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<i64> {
+pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<i64> {
     loop {
         // Looked for before another one is put down: Postgres would draw a number for that one, and jobs would be numbered with gaps.
         if let Some(waiting) = waiting::<E>(tx, job).await? {
@@ -31,7 +31,7 @@ pub(super) async fn add<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlR
 }
 
 /// The job that waits already, where one is enough.
-async fn waiting<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<Option<i64>> {
+async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     if !matches!(job.task, Task::Gc { .. } | Task::Prune { .. }) {
         return Ok(None);
     }
@@ -45,7 +45,7 @@ async fn waiting<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<O
 }
 
 /// Puts a job down, unless one waits that is enough.
-async fn insert<E: Engine>(tx: &mut Connection<E>, job: &NewJob) -> SqlResult<Option<i64>> {
+async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     let payload = payload(&job.task)?;
     let added = tx
         .maybe(
@@ -73,12 +73,12 @@ fn payload(task: &Task) -> SqlResult<String> {
     Ok(value["payload"].to_string())
 }
 
-pub(super) async fn one<E: Engine>(connection: &mut Connection<E>, id: i64) -> SqlResult<Option<E::Row>> {
+pub(super) async fn one<S: Sql>(connection: &mut S, id: i64) -> SqlResult<Option<S::Row>> {
     connection.maybe(listing!("j.id = $1"), args![id]).await
 }
 
 pub(super) async fn list<E: Engine>(engine: &E, query: JobQuery) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader
         .all(
             listing!("($1 IS NULL OR j.repo = $1) AND ($2 IS NULL OR j.status = $2) AND j.id < $3 ORDER BY j.id DESC LIMIT $4"),
@@ -88,7 +88,7 @@ pub(super) async fn list<E: Engine>(engine: &E, query: JobQuery) -> SqlResult<Ve
 }
 
 pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.all("SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status ORDER BY type, status", args![]).await
 }
 
@@ -100,19 +100,19 @@ pub(super) struct Taking<'a> {
 }
 
 /// Gives the job that has been due for longest.
-pub(super) async fn take<E: Engine>(tx: &mut Connection<E>, taking: &Taking<'_>) -> SqlResult<Option<(E::Row, Fence)>> {
+pub(super) async fn take<E: Engine>(tx: &mut Writing<E>, taking: &Taking<'_>) -> SqlResult<Option<(E::Row, Fence)>> {
     let now = taking.now.as_millisecond();
     let taken =
         tx.maybe(E::TAKE_JOB, args![now, taking.worker, taking.lease_until.as_millisecond(), &taking.now.to_string()]).await?;
     let Some(taken) = taken else { return Ok(None) };
     let fence = Fence { job: taken.int("id"), token: taken.int("fence") };
-    Ok(one::<E>(tx, fence.job).await?.map(|row| (row, fence)))
+    Ok(one(tx, fence.job).await?.map(|row| (row, fence)))
 }
 
 /// Keeps a job for longer.
-pub(super) async fn renew<E: Engine>(engine: &E, fence: Fence, lease_until: Timestamp) -> SqlResult<bool> {
-    let mut writer = engine.writers().acquire().await?;
-    let renewed = writer
+pub(super) async fn renew<E: Engine>(tx: &mut Writing<E>, given: &(Fence, Timestamp)) -> SqlResult<bool> {
+    let (fence, lease_until) = given;
+    let renewed = tx
         .run(
             "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'",
             args![fence.job, fence.token, lease_until.as_millisecond()],
@@ -129,7 +129,7 @@ pub(super) struct Ending<'a> {
 }
 
 /// Ends an attempt.
-pub(super) async fn end<E: Engine>(tx: &mut Connection<E>, ending: &Ending<'_>) -> SqlResult<Option<E::Row>> {
+pub(super) async fn end<E: Engine>(tx: &mut Writing<E>, ending: &Ending<'_>) -> SqlResult<Option<E::Row>> {
     let Ending { fence, end, now } = ending;
     let (job, token, now) = (fence.job, fence.token, now.to_string());
     let changed = match end {
@@ -157,12 +157,12 @@ pub(super) async fn end<E: Engine>(tx: &mut Connection<E>, ending: &Ending<'_>) 
     if !matches!(end, JobEnd::Again { .. }) {
         tx.run("DELETE FROM job_packs WHERE job = $1", args![job]).await?;
     }
-    one::<E>(tx, job).await
+    one(tx, job).await
 }
 
 /// Puts a job back among those that wait. Where another of its kind waits already, that one will do.
 async fn again<E: Engine>(
-    tx: &mut Connection<E>,
+    tx: &mut Writing<E>,
     Ending { fence, now, .. }: &Ending<'_>,
     at: i64,
     reason: &str,
@@ -200,8 +200,8 @@ pub(super) struct Asked {
 }
 
 /// Lets a job begin anew.
-pub(super) async fn retry<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
-    let Some(row) = one::<E>(tx, asked.id).await? else { return Ok(None) };
+pub(super) async fn retry<E: Engine>(tx: &mut Writing<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
+    let Some(row) = one(tx, asked.id).await? else { return Ok(None) };
     if !matches!(row.text("status"), "failed" | "cancelled") {
         return Ok(None);
     }
@@ -214,7 +214,7 @@ pub(super) async fn retry<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> S
         )
         .await?;
     if let Some(other) = other {
-        return one::<E>(tx, other.int("id")).await;
+        return one(tx, other.int("id")).await;
     }
     let changed = tx
         .run(
@@ -233,11 +233,11 @@ pub(super) async fn retry<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> S
         tx.run("INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING", args![asked.id, &key.digest()[..]])
             .await?;
     }
-    one::<E>(tx, asked.id).await
+    one(tx, asked.id).await
 }
 
 /// Takes a job back. The token moves on: whoever has it publishes nothing more.
-pub(super) async fn cancel<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
+pub(super) async fn cancel<E: Engine>(tx: &mut Writing<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
             "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
@@ -249,12 +249,12 @@ pub(super) async fn cancel<E: Engine>(tx: &mut Connection<E>, asked: &Asked) -> 
         return Ok(None);
     }
     tx.run("DELETE FROM job_packs WHERE job = $1", args![asked.id]).await?;
-    one::<E>(tx, asked.id).await
+    one(tx, asked.id).await
 }
 
 /// For each key, whether a job waits with that pack.
 pub(super) async fn waiting_packs<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     let mut waiting = Vec::with_capacity(keys.len());
     for key in keys {
         waiting.push(reader.maybe("SELECT 1 FROM job_packs WHERE key = $1", args![&key.digest()[..]]).await?.is_some());

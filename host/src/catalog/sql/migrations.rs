@@ -20,7 +20,8 @@ pub struct Migrations {
 }
 
 impl Migrations {
-    pub(super) fn of(catalog: &str, steps: &[Step], applied: Vec<i64>) -> Migrations {
+    pub(super) fn of(catalog: &str, steps: &[Step], applied: &[Applied]) -> Migrations {
+        let applied = applied.iter().map(|(version, _)| *version).collect();
         let known = steps.iter().map(|(version, name, _)| (*version, *name)).collect();
         Migrations { catalog: catalog.to_owned(), applied, known }
     }
@@ -36,8 +37,27 @@ impl Migrations {
     }
 }
 
-/// What a statement for the versions that a catalog has asks.
-pub(super) const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+/// A migration that a catalog has: its number, and the checksum of what it said.
+pub(super) type Applied = (i64, Vec<u8>);
+
+/// What a statement for the migrations that a catalog has asks.
+pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+
+/// Whether a catalog must be brought up to date. Where not, nothing need be written to open it.
+///
+/// # Errors
+/// [`Error::NewerStore`] for one with a migration that this build does not know.
+pub(super) fn are_pending(place: &str, steps: &[Step], applied: &[Applied]) -> Result<bool> {
+    if let Some(found) = Migrations::of(place, steps, applied).unknown() {
+        return Err(newer(place, steps, found));
+    }
+    let known = migrator(steps);
+    Ok(!known.iter().map(|step| (step.version, &step.checksum[..])).eq(applied.iter().map(|(n, sum)| (*n, &sum[..]))))
+}
+
+fn newer(place: &str, steps: &[Step], found: i64) -> Error {
+    Error::NewerStore { catalog: place.to_owned(), found, known: steps.last().map_or(0, |step| step.0) }
+}
 
 /// Brings a catalog up to date. Two that do so at once are one after the other: on Postgres under sqlx's advisory lock; on SQLite whoever
 /// comes second finds the tables made when it looks again.
@@ -52,14 +72,13 @@ pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migra
     }
     match done {
         Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(found)) => {
-            Err(Error::NewerStore { catalog: place.to_owned(), found, known: steps.last().map_or(0, |step| step.0) })
-        }
+        Err(MigrateError::VersionMissing(found)) => Err(newer(place, steps, found)),
         Err(error) => Err(Error::Catalog {
             catalog: place.to_owned(),
             doing: "bringing it up to date".into(),
-            reason: error.to_string(),
+            reason: format!("{error}. Where it may be written, `packhouse migrate` does that"),
             busy: false,
+            read_only: false,
         }),
     }
 }

@@ -18,19 +18,17 @@ mod rows;
 mod runs;
 mod snapshot;
 pub mod sqlite;
-mod stamps;
 mod summaries;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod work;
-
-use std::pin::Pin;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use self::engine::{Connection, Engine, Sql, SqlResult, args};
+use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
     Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Unneeded,
 };
@@ -50,9 +48,6 @@ pub struct SqlCatalog<E: Engine> {
     engine: E,
 }
 
-/// What is done in a transaction with something that is given, and may be done again in another.
-type Work<E, G, T> = for<'t> fn(&'t mut Connection<E>, &'t G) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
-
 #[expect(private_bounds, reason = "the engines are those of this folder")]
 impl<E: Engine> SqlCatalog<E> {
     /// Translates an error of sqlx, once.
@@ -68,6 +63,7 @@ impl<E: Engine> SqlCatalog<E> {
             reason: "the connection that kept packs from being deleted meanwhile was lost; nothing was changed, run it again"
                 .into(),
             busy: true,
+            read_only: false,
         };
         self.again(doing, Some(holding), given, work).await?.ok_or_else(lost)
     }
@@ -86,23 +82,23 @@ impl<E: Engine> SqlCatalog<E> {
         given: &G,
         work: Work<E, G, T>,
     ) -> Result<Option<T>> {
-        let attempt = async || {
-            let mut tx = self.engine.begin_writing().await?;
-            let done = work(&mut tx, given).await?;
-            // As late as can be: whoever has lost the right must not publish what somebody else may be deleting.
-            if let Some(holding) = holding
-                && !self.engine.still_holds(holding, &mut tx).await?
-            {
-                return Ok(None);
-            }
-            tx.commit().await?;
-            Ok(Some(done))
-        };
+        let mut made_room = false;
         for tries in 0.. {
-            match attempt().await {
-                Err(error) if tries < TRIES && self.engine.meaning(&error).again => {}
-                done => return done.map_err(self.failed(doing)),
+            let (meaning, error) = match attempt(&self.engine, holding, given, work).await {
+                Ok(done) => return Ok(done),
+                Err(Failed::Unchanged(error)) => (self.engine.meaning(&error), error),
+                Err(Failed::Unconfirmed(error)) => (self.engine.meaning_of_commit(&error), error),
+            };
+            if tries < TRIES && meaning.again {
+                continue;
             }
+            if meaning.full && !made_room {
+                made_room = true;
+                if self.engine.make_room().await {
+                    continue;
+                }
+            }
+            return Err(meaning.of(&error, self.engine.place(), doing));
         }
         unreachable!("the loop ends by returning")
     }
@@ -123,17 +119,9 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
-        let doing = "making a repo";
-        let mut writer = self.engine.writers().acquire().await.map_err(self.failed(doing))?;
-        let (owner, slug, now) = (name.owner(), name.slug(), now.to_string());
-        let row = writer
-            .maybe(
-                "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (owner, slug) DO NOTHING RETURNING *",
-                args![&id.0, owner, slug, visibility.as_str(), &now],
-            )
-            .await
-            .map_err(self.failed(doing))?;
+        let work: Work<E, _, _> = |tx, given| Box::pin(repos::create::<E>(tx, given));
+        let new = repos::New { name, id, visibility, now: now.to_string() };
+        let row = self.writing("making a repo", &new, work).await?;
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
     }
 
@@ -144,7 +132,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
         let doing = "looking for a repo";
-        let mut reader = self.engine.readers().acquire().await.map_err(self.failed(doing))?;
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = reader
             .maybe("SELECT * FROM repos WHERE owner = $1 AND slug = $2", args![name.owner(), name.slug()])
             .await
@@ -154,7 +142,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
         let doing = "listing repos";
-        let mut reader = self.engine.readers().acquire().await.map_err(self.failed(doing))?;
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let found = reader
             .all(
                 "SELECT * FROM repos WHERE (owner, slug) > ($1, $2) AND deleted_at IS NULL ORDER BY owner, slug LIMIT $3",
@@ -175,6 +163,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         row.map(|row| summaries::read(self.engine.place(), &row)).transpose()
     }
 
+    async fn probe_writing(&self) -> Result<()> {
+        let work: Work<E, _, _> = |tx, given| Box::pin(policies::probe::<E>(tx, given));
+        self.writing("writing to it as a trial", &(), work).await
+    }
+
     async fn change_stamp(&self) -> Result<u64> {
         self.engine.change_stamp().await.map_err(self.failed("looking for changes"))
     }
@@ -193,7 +186,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
-        runs::record(&self.engine, repo, record, report).await.map_err(self.failed("remembering a consolidation"))
+        let work: Work<E, _, _> = |tx, ended| Box::pin(runs::record::<E>(tx, ended));
+        self.writing("remembering a consolidation", &runs::Ended { repo, record, report }, work).await
     }
 
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
@@ -211,7 +205,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
-        deletion::note_answer(&self.engine, repo, key, expires_at).await.map_err(self.failed("noting an answer"))
+        let work: Work<E, _, _> = |tx, given| Box::pin(deletion::note_answer::<E>(tx, given));
+        self.writing("noting an answer", &(repo, *key, expires_at), work).await
     }
 
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
@@ -221,7 +216,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
-        deletion::forget_answers(&self.engine, repo, now).await.map_err(self.failed("forgetting answers"))
+        let work: Work<E, _, _> = |tx, given| Box::pin(deletion::forget_answers::<E>(tx, given));
+        self.writing("forgetting answers", &(repo, now), work).await
     }
 
     async fn hold(&self, hold: Hold) -> Result<Holding> {

@@ -1,13 +1,13 @@
 //! Policies in the catalog, and what they are held against.
 
 use super::super::Pressure;
-use super::engine::{Columns, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, maybe_time};
 use crate::error::Result;
 use crate::report::Policy;
 
 pub(super) async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.all("SELECT repo, max_packs, growth, max_age_seconds FROM policies ORDER BY repo", args![]).await
 }
 
@@ -17,27 +17,34 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<(i64, Policy)> {
     Ok((row.int("repo"), Policy { max_packs: number("max_packs"), growth, max_age_seconds: number("max_age_seconds") }))
 }
 
-pub(super) async fn set<E: Engine>(engine: &E, repo: i64, policy: Option<&Policy>) -> SqlResult<()> {
-    let mut writer = engine.writers().acquire().await?;
+/// Sets the policy of a repo, or takes it back.
+pub(super) async fn set<E: Engine>(tx: &mut Writing<E>, given: &(i64, Option<&Policy>)) -> SqlResult<()> {
+    let (repo, policy) = *given;
     let Some(policy) = policy else {
-        return writer.run("DELETE FROM policies WHERE repo = $1", args![repo]).await.map(drop);
+        return tx.run("DELETE FROM policies WHERE repo = $1", args![repo]).await.map(drop);
     };
     let growth = policy.growth.map(|growth| growth.to_string());
     let number = |number: Option<u64>| number.map(|number| number as i64);
-    writer
-        .run(
-            "INSERT INTO policies (repo, max_packs, growth, max_age_seconds) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (repo) DO UPDATE
-             SET max_packs = excluded.max_packs, growth = excluded.growth, max_age_seconds = excluded.max_age_seconds",
-            args![repo, number(policy.max_packs), growth.as_deref(), number(policy.max_age_seconds)],
-        )
-        .await
-        .map(drop)
+    tx.run(
+        "INSERT INTO policies (repo, max_packs, growth, max_age_seconds) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (repo) DO UPDATE
+         SET max_packs = excluded.max_packs, growth = excluded.growth, max_age_seconds = excluded.max_age_seconds",
+        args![repo, number(policy.max_packs), growth.as_deref(), number(policy.max_age_seconds)],
+    )
+    .await
+    .map(drop)
+}
+
+/// Writes a row and deletes it, to find out whether that can be done: the policy of a repo that no catalog has.
+pub(super) async fn probe<E: Engine>(tx: &mut Writing<E>, (): &()) -> SqlResult<()> {
+    const NO_REPO: i64 = -1;
+    set(tx, &(NO_REPO, Some(&Policy::OFF))).await?;
+    set(tx, &(NO_REPO, None)).await
 }
 
 /// Repos with more than one pack. Times have fractions of any length: without their `Z`, their texts order as they do. Their shelves are read: they are few, or a policy has been off for long.
 pub(super) async fn pressures<E: Engine>(engine: &E, repo: Option<i64>) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader
         .all(
             "SELECT r.id, CAST(coalesce(sum(CASE WHEN p.consolidated > 0 THEN p.bytes END), 0) AS BIGINT) AS consolidated_bytes,

@@ -6,7 +6,7 @@ use packhouse_core::row::Print;
 use packhouse_core::{EntityId, Kind};
 
 use super::super::{Consolidation, Dropped, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack};
-use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::sums;
 use crate::names::{MpackKey, ShelfId};
 use crate::report::Cause;
@@ -39,7 +39,7 @@ impl Delta {
 }
 
 /// Whether a job is still that of the worker which took it. The job stays its own until the transaction ends.
-async fn has_lease<E: Engine>(tx: &mut Connection<E>, fence: Option<Fence>) -> SqlResult<bool> {
+async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlResult<bool> {
     match fence {
         None => Ok(true),
         Some(fence) => Ok(tx.maybe(E::LOCK_LEASE, args![fence.job, fence.token]).await?.is_some()),
@@ -47,7 +47,7 @@ async fn has_lease<E: Engine>(tx: &mut Connection<E>, fence: Option<Fence>) -> S
 }
 
 /// Publishes a push: shelves, index rows, edges and heads.
-pub(super) async fn push<E: Engine>(tx: &mut Connection<E>, push: &Push) -> SqlResult<Published> {
+pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<Published> {
     let (repo, now) = (push.repo.id, push.now.to_string());
     // The repo before the job, as whoever deletes a repo locks them; and nothing is written before all is compared.
     tx.one(E::LOCK_REPO, args![repo]).await?;
@@ -100,7 +100,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Connection<E>, push: &Push) -> SqlR
 }
 
 /// Counts on shelves what has changed. Gives how many have, and the sum.
-async fn put_deltas<E: Engine>(tx: &mut Connection<E>, deltas: Deltas) -> SqlResult<(u64, Delta)> {
+async fn put_deltas<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult<(u64, Delta)> {
     let (mut changed, mut sum) = (0, Delta::default());
     for (shelf, delta) in deltas {
         let [commits, snapshots, objects, tags] = delta.by_column();
@@ -120,7 +120,7 @@ async fn put_deltas<E: Engine>(tx: &mut Connection<E>, deltas: Deltas) -> SqlRes
 }
 
 /// Takes away those of some shelves to which nothing is mapped, and retires their packs. Gives how many rows that changed.
-async fn drop_broken<E: Engine>(tx: &mut Connection<E>, repo: i64, broken: &[ShelfId], now: &str) -> SqlResult<u64> {
+async fn drop_broken<E: Engine>(tx: &mut Writing<E>, repo: i64, broken: &[ShelfId], now: &str) -> SqlResult<u64> {
     let mut changed = 0;
     for shelf in broken {
         changed += tx
@@ -144,7 +144,7 @@ async fn drop_broken<E: Engine>(tx: &mut Connection<E>, repo: i64, broken: &[She
 
 /// A pack's row. The same bytes in another repo share it. Whoever publishes a pack has read and hashed it: it is sound now.
 async fn put_pack<E: Engine>(
-    tx: &mut Connection<E>,
+    tx: &mut Writing<E>,
     key: &MpackKey,
     bytes: u64,
     records: u64,
@@ -177,7 +177,7 @@ fn packed<'a>(rows: impl Iterator<Item = &'a IndexRow>) -> Vec<u8> {
 }
 
 async fn put_entities<E: Engine>(
-    tx: &mut Connection<E>,
+    tx: &mut Writing<E>,
     repo: i64,
     shelf: ShelfId,
     pack: &PushedPack,
@@ -211,7 +211,7 @@ async fn put_entities<E: Engine>(
     Ok(changed)
 }
 
-async fn put_edges<E: Engine>(tx: &mut Connection<E>, push: &Push) -> SqlResult<u64> {
+async fn put_edges<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<u64> {
     const NONE: [u8; EntityId::BYTES] = [0xff; EntityId::BYTES];
     let mut changed = 0;
     for chunk in push.edges.chunks(BATCH / 4) {
@@ -235,7 +235,7 @@ async fn put_edges<E: Engine>(tx: &mut Connection<E>, push: &Push) -> SqlResult<
     Ok(changed)
 }
 
-async fn put_heads<E: Engine>(tx: &mut Connection<E>, push: &Push, now: &str) -> SqlResult<u64> {
+async fn put_heads<E: Engine>(tx: &mut Writing<E>, push: &Push, now: &str) -> SqlResult<u64> {
     let repo = push.repo.id;
     let mut changed = 0;
     for chunk in push.heads.chunks(BATCH) {
@@ -259,7 +259,7 @@ async fn put_heads<E: Engine>(tx: &mut Connection<E>, push: &Push, now: &str) ->
 }
 
 /// Forgets entities, and what was known of them.
-async fn drop_entities<E: Engine>(tx: &mut Connection<E>, repo: i64, dropped: &[Dropped]) -> SqlResult<u64> {
+async fn drop_entities<E: Engine>(tx: &mut Writing<E>, repo: i64, dropped: &[Dropped]) -> SqlResult<u64> {
     let (mut changed, mut deltas) = (0, Deltas::new());
     for chunk in dropped.chunks(BATCH) {
         let mut bytes = Vec::with_capacity(chunk.len() * ENTITY_BYTES);
@@ -289,7 +289,7 @@ async fn drop_entities<E: Engine>(tx: &mut Connection<E>, repo: i64, dropped: &[
 }
 
 /// Publishes a consolidation: a pack's row, and the `pack` of each shelf that it was planned from.
-pub(super) async fn consolidation<E: Engine>(tx: &mut Connection<E>, done: &Consolidation) -> SqlResult<Published> {
+pub(super) async fn consolidation<E: Engine>(tx: &mut Writing<E>, done: &Consolidation) -> SqlResult<Published> {
     let repo = done.repo.id;
     tx.one(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, done.fence).await? {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use packhouse_core::Kind;
 
 use super::super::{PutRelease, ReleaseRow, Releases, entity_key};
-use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
-use super::{SqlCatalog, Work, rows};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
+use super::{SqlCatalog, rows};
 use crate::error::Result;
 
 /// A release to publish.
@@ -34,7 +34,7 @@ impl<E: Engine> Releases for SqlCatalog<E> {
     }
 }
 
-async fn put<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>) -> SqlResult<PutRelease> {
+async fn put<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<PutRelease> {
     let Given { place, repo, release, most } = *given;
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if tx.maybe("SELECT 1 FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo]).await?.is_none() {
@@ -77,11 +77,11 @@ async fn put<E: Engine>(tx: &mut Connection<E>, given: &Given<'_>) -> SqlResult<
 }
 
 async fn list<E: Engine>(engine: &E, repo: i64) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.all("SELECT * FROM releases WHERE repo = $1 ORDER BY id DESC", args![repo]).await
 }
 
-async fn delete<E: Engine>(tx: &mut Connection<E>, (repo, tag): &(i64, String)) -> SqlResult<bool> {
+async fn delete<E: Engine>(tx: &mut Writing<E>, (repo, tag): &(i64, String)) -> SqlResult<bool> {
     Ok(tx.run("DELETE FROM releases WHERE repo = $1 AND tag = $2", args![*repo, tag]).await? > 0)
 }
 

@@ -1,11 +1,30 @@
-//! Deleting a repo.
+//! Making and deleting a repo.
 
 use super::super::Leftovers;
-use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::sums;
+use crate::names::{RepoId, RepoName, Visibility};
+
+/// A repo to make.
+pub(super) struct New<'a> {
+    pub(super) name: &'a RepoName,
+    pub(super) id: RepoId,
+    pub(super) visibility: Visibility,
+    pub(super) now: String,
+}
+
+/// Makes a repo. None when the name is taken.
+pub(super) async fn create<E: Engine>(tx: &mut Writing<E>, new: &New<'_>) -> SqlResult<Option<E::Row>> {
+    tx.maybe(
+        "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (owner, slug) DO NOTHING RETURNING *",
+        args![&new.id.0, new.name.owner(), new.name.slug(), new.visibility.as_str(), &new.now],
+    )
+    .await
+}
 
 /// Deletes a repo at a time. Its row stays until its packs are gone, under a name that nobody can ask for.
-pub(super) async fn delete<E: Engine>(tx: &mut Connection<E>, given: &(i64, String)) -> SqlResult<Option<Leftovers>> {
+pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)) -> SqlResult<Option<Leftovers>> {
     let (repo, now) = (given.0, given.1.as_str());
     tx.one(E::LOCK_REPO, args![repo]).await?;
     let gone = tx

@@ -15,6 +15,7 @@ pub(super) fn damaged(place: &str, what: &str) -> Error {
         doing: "reading it".into(),
         reason: format!("{what} is not what packhouse writes; restore the catalog from a backup"),
         busy: false,
+        read_only: false,
     }
 }
 

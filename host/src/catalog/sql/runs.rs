@@ -1,15 +1,22 @@
 //! What the catalog remembers of consolidations that ended.
 
 use super::super::RunsQuery;
-use super::engine::{Columns, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, repo_name, time};
 use crate::error::Result;
 use crate::report::{GcEntry, GcRecord, GcReport};
 
+/// One that ended.
+pub(super) struct Ended<'a> {
+    pub(super) repo: i64,
+    pub(super) record: &'a GcRecord,
+    pub(super) report: Option<&'a GcReport>,
+}
+
 /// Remembers one.
-pub(super) async fn record<E: Engine>(engine: &E, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> SqlResult<()> {
+pub(super) async fn record<E: Engine>(tx: &mut Writing<E>, ended: &Ended<'_>) -> SqlResult<()> {
+    let Ended { repo, record, report } = *ended;
     let finished_at = record.finished_at.to_string();
-    let mut tx = engine.begin_writing().await?;
     // Doing nothing again is no news: only the time of the last such run is kept.
     if record.outcome == "skipped" {
         let again = tx
@@ -21,7 +28,7 @@ pub(super) async fn record<E: Engine>(engine: &E, repo: i64, record: &GcRecord, 
             )
             .await?;
         if again > 0 {
-            return tx.commit().await;
+            return Ok(());
         }
     }
     let report = report.map(serde_json::to_string).transpose().map_err(|e| sqlx::Error::Encode(e.into()))?;
@@ -48,12 +55,12 @@ pub(super) async fn record<E: Engine>(engine: &E, repo: i64, record: &GcRecord, 
     if let Some(report) = report {
         tx.run("INSERT INTO gc_reports (run, report) VALUES ($1, $2)", args![run.int("id"), &report]).await?;
     }
-    tx.commit().await
+    Ok(())
 }
 
 /// The runs of a repo, newest first. Without their reports: lists of repos ask for the last one of each.
 pub(super) async fn of_repo<E: Engine>(engine: &E, repo: i64, limit: u32) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.all("SELECT * FROM gc_runs WHERE repo = $1 ORDER BY id DESC LIMIT $2", args![repo, limit]).await
 }
 
@@ -79,7 +86,7 @@ pub(super) async fn list<E: Engine>(engine: &E, query: RunsQuery<'_>) -> SqlResu
     let listing = if query.repo.is_some() { listing!("g.repo = $1") } else { listing!("$1 IS NULL") };
     // Either database's `lower` knows ASCII only: SQLite's always, that of Postgres in the collation that the columns have.
     let text = query.text.to_ascii_lowercase();
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.all(listing, args![query.repo, query.before.unwrap_or(i64::MAX), &text, query.limit]).await
 }
 
@@ -112,7 +119,7 @@ pub(super) fn read_record(place: &str, row: &impl Columns) -> Result<GcRecord> {
 
 /// Bytes made and milliseconds taken, of the last runs that published something.
 pub(super) async fn paces<E: Engine>(engine: &E, limit: u32) -> SqlResult<Vec<(u64, u64)>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     let found = reader
         .all("SELECT bytes_after, elapsed_ms FROM gc_runs WHERE outcome = 'consolidated' ORDER BY id DESC LIMIT $1", args![limit])
         .await?;

@@ -1,7 +1,7 @@
 //! Repos in a line each. One statement a page, which sees one state and reads two rows a repo: its own, with the sums that pushes and
 //! consolidations keep, and its last consolidation.
 
-use super::engine::{Columns, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
 use super::rows::{repo_name, sums, time};
 use super::runs::read_record;
 use crate::error::Result;
@@ -35,7 +35,7 @@ macro_rules! summaries {
 
 /// Rows by name, after one, at most `limit`.
 pub(super) async fn page<E: Engine>(engine: &E, after: Option<&RepoName>, limit: u32) -> SqlResult<Vec<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader
         .all(
             summaries!("(r.owner, r.slug) > ($1, $2) ORDER BY r.owner, r.slug LIMIT $3"),
@@ -46,7 +46,7 @@ pub(super) async fn page<E: Engine>(engine: &E, after: Option<&RepoName>, limit:
 
 /// The row of one repo.
 pub(super) async fn one<E: Engine>(engine: &E, name: &RepoName) -> SqlResult<Option<E::Row>> {
-    let mut reader = engine.readers().acquire().await?;
+    let mut reader = Reader::of(engine).await?;
     reader.maybe(summaries!("r.owner = $1 AND r.slug = $2"), args![name.owner(), name.slug()]).await
 }
 

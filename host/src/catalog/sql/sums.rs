@@ -1,7 +1,7 @@
 //! A repo's shelves, added up, and by how much each publication changes them. Counted in the transaction that publishes, so the
 //! numbers are exact, whatever pushes and consolidations do at once.
 
-use super::engine::{Columns, Connection, Engine, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::publish::Delta;
 use crate::names::ShelfId;
 use crate::report::Cause;
@@ -18,7 +18,7 @@ pub(super) fn numbers(shelves: &[ShelfId]) -> String {
 }
 
 /// Of the packs on some shelves, those that the index of the repo maps something to: on these shelves or on others.
-pub(super) async fn mapped_packs<E: Engine>(tx: &mut Connection<E>, repo: i64, shelves: &[ShelfId]) -> SqlResult<Mapped> {
+pub(super) async fn mapped_packs<E: Engine>(tx: &mut Writing<E>, repo: i64, shelves: &[ShelfId]) -> SqlResult<Mapped> {
     let row = tx
         .one(
             "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
@@ -34,7 +34,7 @@ pub(super) async fn mapped_packs<E: Engine>(tx: &mut Connection<E>, repo: i64, s
 }
 
 /// Whether a pack is on a shelf of the repo, or was and waits for deletion.
-pub(super) async fn stores<E: Engine>(tx: &mut Connection<E>, repo: i64, pack: i64) -> SqlResult<bool> {
+pub(super) async fn stores<E: Engine>(tx: &mut Writing<E>, repo: i64, pack: i64) -> SqlResult<bool> {
     let found = tx
         .maybe(
             "SELECT 1 FROM packs p WHERE p.id = $2
@@ -47,13 +47,7 @@ pub(super) async fn stores<E: Engine>(tx: &mut Connection<E>, repo: i64, pack: i
 }
 
 /// Adds what a push has changed.
-pub(super) async fn add<E: Engine>(
-    tx: &mut Connection<E>,
-    repo: i64,
-    delta: &Delta,
-    mapped: Mapped,
-    stored: i64,
-) -> SqlResult<()> {
+pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, repo: i64, delta: &Delta, mapped: Mapped, stored: i64) -> SqlResult<()> {
     let [commits, snapshots, objects, tags] = delta.by_column();
     tx.run(
         "UPDATE repos SET packs = packs + $2, bytes = bytes + $3, commits = commits + $4, snapshots = snapshots + $5,
@@ -66,7 +60,7 @@ pub(super) async fn add<E: Engine>(
 }
 
 /// Adds up the packs of a repo anew, which a consolidation changes; entities stay. Gives by how much the mapped packs have changed.
-pub(super) async fn recount_packs<E: Engine>(tx: &mut Connection<E>, repo: i64) -> SqlResult<Mapped> {
+pub(super) async fn recount_packs<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<Mapped> {
     let before = tx.one("SELECT packs, bytes FROM repos WHERE id = $1", args![repo]).await?;
     let after = tx
         .one(
@@ -88,7 +82,7 @@ pub(super) async fn recount_packs<E: Engine>(tx: &mut Connection<E>, repo: i64) 
 
 /// Remembers by how much a publication has changed the mapped packs.
 pub(super) async fn put_change<E: Engine>(
-    tx: &mut Connection<E>,
+    tx: &mut Writing<E>,
     repo: i64,
     cause: Cause,
     at: &str,

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::super::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
-use super::engine::{Columns, Engine};
-use super::{SqlCatalog, Work, jobs, policies, rows};
+use super::engine::{Columns, Engine, Reader, Work};
+use super::{SqlCatalog, jobs, policies, rows};
 use crate::error::Result;
 use crate::names::MpackKey;
 use crate::report::{JobReport, JobStatus, Policy};
@@ -32,8 +32,8 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
 
     async fn job(&self, id: i64) -> Result<Option<JobReport>> {
         let doing = "looking for a job";
-        let mut reader = self.engine.readers().acquire().await.map_err(self.failed(doing))?;
-        let row = jobs::one::<E>(&mut reader, id).await.map_err(self.failed(doing))?;
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
+        let row = jobs::one(&mut reader, id).await.map_err(self.failed(doing))?;
         self.read_job(row)
     }
 
@@ -56,7 +56,8 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
-        jobs::renew(&self.engine, fence, lease_until).await.map_err(self.failed("keeping a job"))
+        let work: Work<E, _, _> = |tx, given| Box::pin(jobs::renew::<E>(tx, given));
+        self.writing("keeping a job", &(fence, lease_until), work).await
     }
 
     async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>> {
@@ -88,7 +89,8 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
-        policies::set(&self.engine, repo, policy).await.map_err(self.failed("setting a policy"))
+        let work: Work<E, _, _> = |tx, given| Box::pin(policies::set::<E>(tx, given));
+        self.writing("setting a policy", &(repo, policy), work).await
     }
 
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {

@@ -34,6 +34,7 @@ impl Stamps {
     }
 
     /// A number that is another one when somebody has committed since the last call.
+    #[expect(clippy::disallowed_methods, reason = "a connection of its own, which is asked one thing")]
     pub(super) async fn read(&self) -> Result<u64, sqlx::Error> {
         let mut connection = self.connection.acquire().await?;
         let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;

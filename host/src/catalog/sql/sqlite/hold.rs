@@ -1,0 +1,73 @@
+//! The right to publish or to delete, kept by locks on two files beside the catalog.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::catalog::{Hold, Holding};
+use crate::error::{Error, Result};
+
+/// How often it is looked whether it is one's turn.
+pub(super) const LOOK: Duration = Duration::from_millis(10);
+
+/// After so many looks it is said that somebody is waited for.
+pub(super) const PATIENCE: u32 = 200;
+
+/// Waits for its turn, at two files beside the catalog: the lock itself, and the turn to take it. The system gives both back when they are
+/// closed, be it by a crash.
+///
+/// Who waits to delete has the turn to itself meanwhile, so that those who publish can't go on and on without letting it in. It looks
+/// again and again: a thread that waited would be one that deleting needs.
+pub(super) async fn lock(catalog: &Path, hold: Hold) -> Result<Holding> {
+    let (turn, lock) = (Lock::open(catalog, "-turn")?, Lock::open(catalog, "-lock")?);
+    let mut has_turn = false;
+    for looks in 0.. {
+        has_turn = has_turn || turn.take(hold)?;
+        if has_turn && lock.take(hold)? {
+            break;
+        }
+        if has_turn && hold == Hold::Publishing {
+            // Somebody deletes: others may want to wait for that as well.
+            turn.leave()?;
+            has_turn = false;
+        }
+        if looks == PATIENCE {
+            tracing::warn!("waiting for another process that {}", hold.other());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(Holding::new(lock.file))
+}
+
+/// A file that is there to be locked.
+struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    fn open(catalog: &Path, ending: &str) -> Result<Lock> {
+        let mut path = catalog.as_os_str().to_owned();
+        path.push(ending);
+        let path = PathBuf::from(path);
+        let open = File::options().create(true).truncate(false).write(true).read(true).open(&path);
+        Ok(Lock { file: open.map_err(Error::io("opening", &path))?, path })
+    }
+
+    /// Takes it, unless somebody is in the way.
+    fn take(&self, hold: Hold) -> Result<bool> {
+        let taken = match hold {
+            Hold::Publishing => self.file.try_lock_shared(),
+            Hold::Deleting => self.file.try_lock(),
+        };
+        match taken {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(Error::io("locking", &self.path)(error)),
+        }
+    }
+
+    fn leave(&self) -> Result<()> {
+        self.file.unlock().map_err(Error::io("unlocking", &self.path))
+    }
+}

@@ -1,0 +1,173 @@
+//! The catalog on SQLite: one connection writes, some read; WAL, so that they don't wait for each other; foreign keys; every commit waits
+//! for the disk.
+
+mod hold;
+mod meaning;
+mod open;
+mod stamps;
+
+use std::path::{Path, PathBuf};
+
+use sqlx::Pool;
+use sqlx::sqlite::SqlitePool;
+
+use self::meaning::{meaning, meaning_of_commit};
+use self::open::{Frozen, Opened};
+use self::stamps::Stamps;
+use super::SqlCatalog;
+use super::engine::{Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job};
+use super::migrations::{Migrations, Step};
+use crate::catalog::{Hold, Holding};
+use crate::error::{Error, Result};
+
+/// A catalog in an SQLite file.
+pub type SqliteCatalog = SqlCatalog<SqliteFile>;
+
+pub(super) const MIGRATIONS: [Step; 6] = [
+    (1, "first pack house", include_str!("../../../../migrations/sqlite/0001_first_pack_house.sql")),
+    (2, "what operators ask", include_str!("../../../../migrations/sqlite/0002_what_operators_ask.sql")),
+    (3, "production", include_str!("../../../../migrations/sqlite/0003_production.sql")),
+    (4, "tokens", include_str!("../../../../migrations/sqlite/0004_tokens.sql")),
+    (5, "damage", include_str!("../../../../migrations/sqlite/0005_damage.sql")),
+    (8, "releases", include_str!("../../../../migrations/sqlite/0008_releases.sql")),
+];
+
+/// An SQLite file that holds a catalog.
+#[derive(Clone, Debug)]
+pub struct SqliteFile {
+    place: String,
+    /// The file, whatever links lead to it.
+    file: PathBuf,
+    /// Connects when something is first written.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    stamps: Stamps,
+    /// What is read instead, where SQLite could make no files of its own beside the catalog.
+    frozen: Option<Frozen>,
+}
+
+impl SqliteCatalog {
+    /// Opens a catalog, making it on first use and bringing it up to date. One that is up to date is only read.
+    ///
+    /// # Errors
+    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know.
+    pub async fn open(path: &Path) -> Result<SqliteCatalog> {
+        let place = path.display().to_string();
+        let Opened { writer, readers, stamps, frozen } = open::open(path, &place).await?;
+        let file = path.canonicalize().map_err(Error::io("finding", path))?;
+        Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
+    }
+
+    /// Which migrations a catalog has. Changes nothing; where there is no file, it has none.
+    ///
+    /// # Errors
+    /// When the file can't be read as a catalog.
+    pub async fn migrations(path: &Path) -> Result<Migrations> {
+        let place = path.display().to_string();
+        if !path.exists() {
+            return Ok(Migrations::of(&place, &MIGRATIONS, &[]));
+        }
+        let applied = open::migrations(path).await.map_err(|e| catalog_error(&place, "looking what it has", &e))?;
+        Ok(Migrations::of(&place, &MIGRATIONS, &applied))
+    }
+}
+
+fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
+    meaning(error).of(error, place, doing)
+}
+
+impl Engine for SqliteFile {
+    type Db = sqlx::Sqlite;
+    type Row = sqlx::sqlite::SqliteRow;
+
+    // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of the statement is needed, which
+    // would write every page once more.
+    const PUT_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
+         INSERT OR ROLLBACK INTO entities (repo, entity, shelf, print)
+         SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
+    const PUT_HEADS: &'static str = put_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
+    const LEAVE_HEADS: &'static str = leave_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
+    const INDEX_PAGE: &'static str =
+        "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
+             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3)";
+    // One writes at a time: nothing need be locked.
+    const LOCK_REPO: &'static str = "SELECT id FROM repos WHERE id = $1";
+    const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running'";
+
+    // CROSS JOIN says what is looked up by what.
+    const HISTORY: &'static str = "WITH RECURSIVE
+            n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
+            asked (id, parent1, parent2, snapshot) AS MATERIALIZED (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                FROM n CROSS JOIN commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)),
+            walk (id, parent1, parent2, snapshot) AS (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                FROM asked CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side CROSS JOIN commits c
+                WHERE c.repo = $1 AND c.id = CASE side.n WHEN 1 THEN asked.parent1 ELSE asked.parent2 END
+                UNION
+                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                FROM walk CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side CROSS JOIN commits c
+                WHERE c.repo = $1 AND c.id = CASE side.n WHEN 1 THEN walk.parent1 ELSE walk.parent2 END
+                LIMIT $4)
+         SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot FROM asked
+         UNION ALL SELECT 1, id, parent1, parent2, snapshot FROM walk";
+    const LOOKUP: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT n.i AS i, e.shelf, e.print
+         FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
+    const PACKS_ON: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+         FROM n CROSS JOIN shelves s CROSS JOIN packs p
+         WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1 AND p.id = s.pack";
+    const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
+    const DROP_COMMITS: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM commits WHERE repo = $1 AND id IN (
+             SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)";
+
+    const BEGIN_READING: &'static str = "BEGIN";
+    const TAKE_JOB: &'static str = take_job!("");
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn identity(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    fn readers(&self) -> (&Pool<Self::Db>, Check) {
+        self.frozen.as_ref().and_then(Frozen::readers).unwrap_or((&self.readers, None))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that writes")]
+    async fn begin_writing(&self) -> SqlResult<Tx<Self>> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    async fn change_stamp(&self) -> SqlResult<u64> {
+        self.stamps.read().await
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<Holding> {
+        hold::lock(&self.file, hold).await
+    }
+
+    /// The system gives a lock back with its file only.
+    async fn still_holds(&self, _: &Holding, _: &mut Writing<Self>) -> SqlResult<bool> {
+        Ok(true)
+    }
+
+    fn meaning(&self, error: &sqlx::Error) -> Meaning {
+        meaning(error)
+    }
+
+    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning {
+        meaning_of_commit(error)
+    }
+
+    /// What is in the log is copied into the file, as far as that has room; then the log begins anew, in the room that it has.
+    async fn make_room(&self) -> bool {
+        open::checkpoint(&self.writer).await.is_ok_and(|whole| whole)
+    }
+}

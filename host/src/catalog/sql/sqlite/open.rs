@@ -1,0 +1,230 @@
+//! Opening a catalog in a file. One that is up to date is only read: nothing is written until something is to be changed.
+//!
+//! To read a file in WAL mode SQLite makes two files beside it, which a read-only folder and a full disk don't let it. Then the catalog is
+//! read *frozen*: without them where there is no log, else from a copy of file and log. It is made sure, after every statement, that
+//! nobody has written meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use futures::future::BoxFuture;
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Sqlite};
+use tempfile::TempDir;
+
+use super::hold::{LOOK, PATIENCE};
+use super::meaning::{extended, meaning};
+use super::stamps::Stamps;
+use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error};
+use crate::catalog::sql::engine::Check;
+use crate::catalog::sql::migrations::{APPLIED, Applied, are_pending, run};
+use crate::error::Result;
+
+/// How long a writer waits for another process.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Connections that read at once.
+const READERS: u32 = 8;
+
+/// An open catalog.
+pub(super) struct Opened {
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    pub(super) stamps: Stamps,
+    pub(super) frozen: Option<Frozen>,
+}
+
+/// Opens a catalog, making it on first use and bringing it up to date.
+pub(super) async fn open(path: &Path, place: &str) -> Result<Opened> {
+    let failed = |e: sqlx::Error| catalog_error(place, "opening it", &e);
+    // Whatever state an error has left a connection in, the next transaction begins on one without any.
+    let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY * 2).after_release(is_clean);
+    let writer = writer.connect_lazy_with(writing(path));
+    let (readers, mut frozen) = (pool(reading(path)), None);
+    let mut pending = true;
+    if path.exists() {
+        let found = look(path, &readers).await.map_err(failed)?;
+        (pending, frozen) = (are_pending(place, &MIGRATIONS, &found.applied)?, found.frozen);
+    }
+    if pending {
+        bring_up_to_date(place, &writer).await?;
+        // What kept SQLite from making files is gone.
+        frozen = None;
+    }
+    Ok(Opened { writer, readers, stamps: Stamps::new(reading(path)), frozen })
+}
+
+async fn bring_up_to_date(place: &str, writer: &SqlitePool) -> Result<()> {
+    let mut connection = connected(writer).await.map_err(|e| catalog_error(place, "opening it", &e))?;
+    run(place, &MIGRATIONS, &mut *connection).await
+}
+
+/// What was found in a catalog.
+pub(super) struct Found {
+    /// Its migrations.
+    pub(super) applied: Vec<Applied>,
+    /// How it must be read, if not as others.
+    frozen: Option<Frozen>,
+}
+
+/// Copies what is in the log into the file. Whether that was something, and all of it, so that the log may begin anew.
+#[expect(clippy::disallowed_methods, reason = "a checkpoint is no transaction")]
+pub(super) async fn checkpoint(writer: &SqlitePool) -> SqlResult<bool> {
+    let row = writer.acquire().await?.one("PRAGMA wal_checkpoint(PASSIVE)", &[]).await?;
+    Ok(row.int("busy") == 0 && row.int("log") > 0 && row.int("log") == row.int("checkpointed"))
+}
+
+/// Which migrations a catalog has. Changes nothing.
+pub(super) async fn migrations(path: &Path) -> SqlResult<Vec<Applied>> {
+    Ok(look(path, &pool(reading(path))).await?.applied)
+}
+
+async fn look(path: &Path, readers: &SqlitePool) -> SqlResult<Found> {
+    let error = match applied(readers).await {
+        Ok(applied) => return Ok(Found { applied, frozen: None }),
+        Err(error) => error,
+    };
+    // What SQLite answers when it can't make or enlarge the files that it needs.
+    if !matches!(extended(&error) & 0xff, 8 | 10 | 13 | 14) {
+        return Err(error);
+    }
+    let Ok(Some(frozen)) = Frozen::of(path) else { return Err(error) };
+    // Of the two errors the first says what is the matter with the catalog itself.
+    match applied(&frozen.pool).await {
+        Ok(applied) => {
+            tracing::debug!("reading {} without SQLite's own files: {error}", path.display());
+            Ok(Found { applied, frozen: Some(frozen) })
+        }
+        Err(_) => Err(error),
+    }
+}
+
+async fn applied(readers: &SqlitePool) -> SqlResult<Vec<Applied>> {
+    let mut connection = connected(readers).await?;
+    let none = connection.all("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'", &[]).await?.is_empty();
+    let rows = if none { Vec::new() } else { connection.all(APPLIED, &[]).await? };
+    Ok(rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect())
+}
+
+/// Connects, again and again while another process makes the file: who turns WAL on does not wait for its turn by itself.
+#[expect(clippy::disallowed_methods, reason = "the catalog is not open yet")]
+async fn connected(pool: &SqlitePool) -> SqlResult<PoolConnection<Sqlite>> {
+    for _ in 0..PATIENCE {
+        match pool.acquire().await {
+            Err(error @ sqlx::Error::Database(_)) if meaning(&error).busy => tokio::time::sleep(LOOK).await,
+            done => return done,
+        }
+    }
+    pool.acquire().await
+}
+
+fn writing(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        // Pages that pushes touch again and again are copied into the main file less often.
+        .pragma("wal_autocheckpoint", "8192")
+        .pragma("cache_size", "-32000")
+        .pragma("temp_store", "memory")
+        .optimize_on_close(true, None)
+}
+
+/// Such a connection refuses to change anything.
+fn reading(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .pragma("cache_size", "-32000")
+        .pragma("temp_store", "memory")
+        .pragma("query_only", "on")
+}
+
+fn pool(options: SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new().max_connections(READERS).after_release(is_clean).connect_lazy_with(options)
+}
+
+/// Whether a connection that somebody gives back is in no transaction any more. Where an error has ended a transaction, and sqlx does not know
+/// it, or could not be ended, the connection is closed: the pool makes another.
+fn is_clean(connection: &mut SqliteConnection, _: PoolConnectionMetadata) -> BoxFuture<'_, SqlResult<bool>> {
+    Box::pin(async move {
+        // A rollback that is under way is done before this is answered.
+        connection.ping().await?;
+        Ok(!connection.is_in_transaction())
+    })
+}
+
+/// How a catalog is read where SQLite can make no files beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Frozen {
+    pool: SqlitePool,
+    file: PathBuf,
+    /// How file and log were when it was opened.
+    was: [Option<Stamp>; 2],
+    /// Somebody has written since. It is never frozen again.
+    thawed: Arc<AtomicBool>,
+    /// Where the copy is, if it is one.
+    _copy: Option<Arc<TempDir>>,
+}
+
+/// Length, time of the last change, and number of a file.
+type Stamp = (u64, Option<SystemTime>, u64);
+
+impl Frozen {
+    /// None while it is being written.
+    fn of(file: &Path) -> std::io::Result<Option<Frozen>> {
+        // Links are followed: what lies beside the catalog lies beside the file itself.
+        let file = file.canonicalize()?;
+        let was = stamps(&file);
+        let (options, copy) = if was[1].is_none() {
+            (reading(&file).read_only(true).immutable(true), None)
+        } else {
+            let folder = tempfile::Builder::new().prefix("packhouse-catalog-").tempdir()?;
+            let copy = folder.path().join("catalog.db");
+            std::fs::copy(&file, &copy)?;
+            std::fs::copy(log_of(&file), log_of(&copy))?;
+            (reading(&copy), Some(Arc::new(folder)))
+        };
+        let frozen = Frozen { pool: pool(options), file, was, thawed: Arc::default(), _copy: copy };
+        Ok(frozen.is_current().is_ok().then_some(frozen))
+    }
+
+    /// Connections that read it, with what must be asked after each statement; none when somebody has written since.
+    pub(super) fn readers(&self) -> Option<(&SqlitePool, Check)> {
+        if self.is_current().is_err() {
+            self.thawed.store(true, Ordering::SeqCst);
+        }
+        let frozen = self.clone();
+        let check: Check = Some(Arc::new(move || frozen.is_current()));
+        (!self.thawed.load(Ordering::SeqCst)).then_some((&self.pool, check))
+    }
+
+    /// An error when what was read may be of two states.
+    fn is_current(&self) -> SqlResult<()> {
+        if stamps(&self.file) == self.was {
+            return Ok(());
+        }
+        Err(sqlx::Error::Io(std::io::Error::other("another process has written to it meanwhile")))
+    }
+}
+
+/// How a catalog's file and its log are. A log without anything in it is none.
+fn stamps(file: &Path) -> [Option<Stamp>; 2] {
+    use std::os::unix::fs::MetadataExt;
+    [file.to_owned(), log_of(file)].map(|path| {
+        let found = std::fs::metadata(path).ok().filter(|found| found.len() > 0)?;
+        Some((found.len(), found.modified().ok(), found.ino()))
+    })
+}
+
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
