@@ -104,6 +104,11 @@ impl Cluster {
         }
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where a database of it is.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://packhouse@127.0.0.1:{}/{database}", self.port)

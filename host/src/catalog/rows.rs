@@ -308,6 +308,14 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// What it is the right to do.
+    pub(super) fn own(self) -> &'static str {
+        match self {
+            Hold::Publishing => "publish packs",
+            Hold::Deleting => "delete packs",
+        }
+    }
+
     /// What those do who are waited for.
     pub(super) fn other(self) -> &'static str {
         match self {

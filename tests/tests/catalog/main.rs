@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod model;
+mod plans;
 mod postgres_only;
 mod sqlite_only;
 
@@ -22,6 +23,11 @@ macro_rules! laws {
         laws!(sqlite, in_a_file, $($subject: $($law)*;)*);
         laws!(postgres, in_a_database, $($subject: $($law)*;)*);
         laws!(memory, in_memory, $($subject: $($law)*;)*);
+        const LAWS: &[plans::Law] = &[$($((
+            stringify!($subject),
+            stringify!($law),
+            |catalog| Box::pin(conformance::$subject::$law(catalog)),
+        )),*),*];
         const LISTED: &[(&str, &[&str])] = &[$((stringify!($subject), &[$(stringify!($law)),*])),*];
     };
     ($on:ident, $made:ident, $($subject:ident: $($law:ident)*;)*) => {
@@ -144,6 +150,7 @@ laws! {
         jobs_of_a_deleted_repo_publish_nothing_more;
     policies:
         a_policy_is_kept_as_it_was_set_until_it_is_taken_back
+        a_trial_write_leaves_nothing
         pressure_is_told_of_repos_with_more_than_one_pack
         the_oldest_is_the_oldest_within_a_second_as_well;
     releases:

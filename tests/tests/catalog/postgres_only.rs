@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 const SECRET: &str = "s3cr3t-w0rd";
 
-async fn open(url: &str) -> Arc<dyn Catalog> {
+pub(crate) async fn open(url: &str) -> Arc<dyn Catalog> {
     CatalogPlace::Postgres(url.to_owned()).open().await.unwrap()
 }
 
@@ -167,6 +167,49 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_can_only_be_read_is_read() {
+    let Some(cluster) = cluster() else { return };
+    let url = cluster.database("read_only");
+    let read_only = format!("{url}?options=-c%20default_transaction_read_only%3Don");
+    let place = CatalogPlace::Postgres(read_only.clone());
+    let error = place.open().await.expect_err("there are no tables, and none can be made");
+    assert!(error.to_string().contains("packhouse migrate"), "{error}");
+
+    let desk = desk::Desk::new(&open(&url).await).await;
+    desk.push(vec![desk::pack(1, 0..9)]).await;
+    let catalog = open(&read_only).await;
+    let desk = desk::Desk { catalog: catalog.clone(), ..desk };
+    assert_eq!((catalog.repos(None, 9).await.unwrap().len(), desk.index().await.len()), (1, 9));
+    desk.adds_up().await;
+    for error in [
+        catalog.probe_writing().await.expect_err("it can only be read"),
+        catalog.note_answer(desk.repo, &desk::key(1), desk::at(1)).await.expect_err("it can only be read"),
+    ] {
+        assert!(error.is_read_only() && error.to_string().contains("--database"), "{error}");
+    }
+
+    // As a role that may only look.
+    let _ = cluster.admin("CREATE ROLE looker LOGIN".into());
+    run(&url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker").await;
+    let catalog = open(&url.replace("packhouse@", "looker@")).await;
+    assert_eq!(catalog.summaries(None, 9).await.unwrap().len(), 1);
+    assert!(catalog.probe_writing().await.expect_err("it may not").is_read_only());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_in_transaction_mode_is_named_before_anything_goes_wrong() {
+    let Some(cluster) = cluster() else { return };
+    let url = cluster.database("pooled");
+    drop(open(&url).await);
+    let port = packhouse_tests::pooler::pool(cluster.port()).await;
+    let pooled = url.replace(&cluster.port().to_string(), &port.to_string());
+    let error = CatalogPlace::Postgres(pooled).open().await.expect_err("two connections are one session");
+    for word in ["PgBouncer", "transaction mode", "pool_mode = session", "--database"] {
+        assert!(error.to_string().contains(word), "`{error}` lacks `{word}`");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rights_of_two_databases_of_one_server_are_two() {
     let Some(cluster) = cluster() else { return };
     let (one, other) = (open(&cluster.database("rights_1")).await, open(&cluster.database("rights_2")).await);
@@ -225,11 +268,11 @@ async fn connect(url: &str) -> sqlx::PgConnection {
     sqlx::PgConnection::connect(url).await.unwrap()
 }
 
-async fn run(url: &str, statement: &'static str) {
+pub(crate) async fn run(url: &str, statement: &'static str) {
     sqlx::raw_sql(statement).execute(&mut connect(url).await).await.unwrap();
 }
 
-async fn scalar(url: &str, query: &'static str) -> i64 {
+pub(crate) async fn scalar(url: &str, query: &'static str) -> i64 {
     sqlx::query_scalar(query).fetch_one(&mut connect(url).await).await.unwrap()
 }
 

@@ -62,6 +62,8 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     }
     let mut deltas = Deltas::new();
     let mut stored = 0;
+    // In their order, by which packs are listed. Two repos that are pushed the same packs in another order may wait for each other's rows: then
+    // one of them is done again.
     for pack in &push.packs {
         let pack_id = put_pack::<E>(tx, &pack.key, pack.bytes, pack.records, false, &now).await?;
         if !sums::stores::<E>(tx, repo, pack_id).await? {
@@ -199,11 +201,11 @@ async fn put_entities<E: Engine>(
         let rows = packed(chunk.iter().map(|moved| &moved.row));
         changed += tx
             .run(
-                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4),
-                    moved (entity, print) AS MATERIALIZED (
-                        SELECT substr($2, 1 + 50 * i, 34), nullif(substr($2, 35 + 50 * i, 16), $5) FROM n)
-                 UPDATE entities SET shelf = $3, print = moved.print FROM moved
-                 WHERE entities.repo = $1 AND entities.entity = moved.entity",
+                // Looked up by key, one by one, whatever the database takes the size of the repo to be.
+                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
+                 INSERT INTO entities (repo, entity, shelf, print)
+                 SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n WHERE true
+                 ON CONFLICT (repo, entity) DO UPDATE SET shelf = excluded.shelf, print = excluded.print",
                 args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]],
             )
             .await?;
@@ -268,20 +270,10 @@ async fn drop_entities<E: Engine>(tx: &mut Writing<E>, repo: i64, dropped: &[Dro
             let row = IndexRow { entity: one.entity, print: Print::default() };
             deltas.entry(one.shelf).or_default().add(&row, -1, -(one.bytes as i64));
         }
-        for statement in [
-            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-             DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)",
-            // Kind 0: commits, whose ids begin behind the kind.
-            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-             DELETE FROM commits WHERE repo = $1 AND id IN (
-                 SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)",
-        ] {
-            let commits = [Kind::Commit as u8];
-            let mut given = args![repo, &bytes, chunk.len(), &commits[..]].to_vec();
-            // A parameter that a statement does not use has no type on Postgres.
-            given.truncate(if statement.contains("$4") { 4 } else { 3 });
-            changed += tx.run(statement, &given).await?;
-        }
+        changed += tx.run(E::DROP_ENTITIES, args![repo, &bytes, chunk.len()]).await?;
+        // Their ids begin behind the kind.
+        let commits = [Kind::Commit as u8];
+        changed += tx.run(E::DROP_COMMITS, args![repo, &bytes, chunk.len(), &commits[..]]).await?;
     }
     let (counted, sum) = put_deltas::<E>(tx, deltas).await?;
     sums::add::<E>(tx, repo, &sum, (0, 0), 0).await?;

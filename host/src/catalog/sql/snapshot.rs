@@ -8,8 +8,9 @@ use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
 use super::super::{Change, ENTITY_BYTES, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
-use super::engine::{Arg, Columns, Engine, Sql, Tx, args};
+use super::engine::{Arg, Columns, Engine, Reading, Sql, args};
 use super::publish::BATCH;
+use super::walk::Walk;
 use super::{damage, failed, rows, sums};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, ShelfId};
@@ -22,14 +23,14 @@ struct SqlSnapshot<E: Engine> {
     place: String,
     /// Translates an error of sqlx.
     failed: Box<dyn Fn(sqlx::Error) -> Error + Send + Sync>,
-    transaction: Tx<E>,
+    transaction: Reading<E>,
     repo: RepoRow,
 }
 
 /// Begins to read. The first statement fixes what the snapshot sees.
 pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Snapshot>> {
     let starting = |error| failed(engine, "beginning to read", &error);
-    let mut transaction = engine.begin_reading().await.map_err(starting)?;
+    let mut transaction = Reading::of(engine).await.map_err(starting)?;
     let row =
         transaction.maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo]).await.map_err(starting)?;
     let row = row.ok_or_else(|| Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into()))?;
@@ -89,15 +90,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
-        let found = self
-            .all(
-                "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-                 SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
-                 FROM n CROSS JOIN shelves s JOIN packs p ON p.id = s.pack
-                 WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1",
-                args![self.repo.id, &sums::numbers(shelves), shelves.len()],
-            )
-            .await?;
+        let found = self.all(E::PACKS_ON, args![self.repo.id, &sums::numbers(shelves), shelves.len()]).await?;
         found.iter().map(|row| Ok((ShelfId(row.int("id")), rows::pack(&self.place, row)?))).collect()
     }
 
@@ -207,47 +200,31 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
-        let ids: Vec<u8> = commits.iter().flat_map(|id| id.to_bytes()).collect();
-        // A recursive query takes its queue in order: breadth first, and no further than the limit.
-        let found = self
-            .all(
-                "WITH RECURSIVE
-                    n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
-                    walk (id) AS (
-                        SELECT substr($2, 1 + 33 * i, 33) FROM n
-                        UNION
-                        SELECT CASE side.n WHEN 1 THEN c.parent1 ELSE c.parent2 END
-                        FROM walk CROSS JOIN commits c CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side
-                        WHERE c.repo = $1 AND c.id = walk.id AND CASE side.n WHEN 1 THEN c.parent1 ELSE c.parent2 END IS NOT NULL
-                    )
-                 SELECT c.id, c.parent1, c.parent2, c.snapshot
-                 FROM walk CROSS JOIN commits c WHERE c.repo = $1 AND c.id = walk.id LIMIT $4",
-                args![self.repo.id, &ids, commits.len(), limit],
-            )
-            .await?;
-        found
-            .iter()
-            .map(|row| {
-                Ok(Edges {
+        // The order is made here, and holds whatever the database answers first: a statement gives what was asked for, and ahead of that what
+        // will be asked for next.
+        let mut walk = Walk::from(commits, limit as usize);
+        loop {
+            let Some((asked, ahead)) = walk.next() else { return Ok(walk.done) };
+            let ids: Vec<u8> = asked.iter().flat_map(|id| id.to_bytes()).collect();
+            let found = self.all(E::HISTORY, args![self.repo.id, &ids, asked.len(), ahead]).await?;
+            let mut ancestors = 0;
+            let mut edges = Vec::with_capacity(found.len());
+            for row in &found {
+                ancestors += row.int("is_ancestor") as usize;
+                edges.push(Edges {
                     commit: rows::id(&self.place, row, "id")?,
                     parents: [rows::maybe_id(&self.place, row, "parent1")?, rows::maybe_id(&self.place, row, "parent2")?],
                     snapshot: rows::maybe_id(&self.place, row, "snapshot")?,
-                })
-            })
-            .collect()
+                });
+            }
+            walk.add(&asked, edges, ancestors < ahead);
+        }
     }
 
     async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
         let mut found = vec![None; entities.len()];
         for (at, chunk) in entities.chunks(BATCH).enumerate() {
-            let known = self
-                .all(
-                    "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-                     SELECT CAST(n.i AS BIGINT) AS i, e.shelf, e.print
-                     FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)",
-                    args![self.repo.id, &chunk.concat(), chunk.len()],
-                )
-                .await?;
+            let known = self.all(E::LOOKUP, args![self.repo.id, &chunk.concat(), chunk.len()]).await?;
             for row in known {
                 let print = match row.maybe_bytes("print") {
                     None => Print::default(),
@@ -263,7 +240,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         let after = after.map_or(&[][..], |key| &key[..]);
         let page = self.one(E::INDEX_PAGE, args![self.repo.id, after, limit.min(TEXT_ROWS)]).await?;
         let damaged = || rows::damaged(&self.place, "a row of `entities`");
-        page.maybe_text("page")
+        let mut rows: Vec<(IndexRow, ShelfId)> = page
+            .maybe_text("page")
             .iter()
             .flat_map(|text| text.split('\n'))
             .map(|line| {
@@ -276,7 +254,10 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                 }
                 Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        // Which rows these are is what was asked for; how the database strings them together is its own affair.
+        rows.sort_unstable_by_key(|(row, _)| row.entity);
+        Ok(rows)
     }
 
     async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {

@@ -116,7 +116,7 @@ impl Engine for SqliteFile {
          FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
     const PACKS_ON: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at
+         SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
          FROM n CROSS JOIN shelves s CROSS JOIN packs p
          WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1 AND p.id = s.pack";
     const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
