@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::digest::{Context, SHA256};
 
@@ -25,6 +25,16 @@ pub(crate) fn key_of(file: &File) -> io::Result<MpackKey> {
         sum.update(&buffer[..n]);
         at += n as u64;
     }
+}
+
+/// The URL of a file.
+pub(crate) fn file_url(path: &Path) -> String {
+    url::Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from)
+}
+
+/// Where a file is written that is to stand at a path: beside it, under a name that nobody else has.
+pub(crate) fn beside(path: &Path, name: &str) -> PathBuf {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).join(format!(".packhouse-{name}"))
 }
 
 /// Refuses a path at which something else than a file stands: a rename would put a file in its place.

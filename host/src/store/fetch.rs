@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use super::near::Reads;
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
-use crate::catalog::{Hold, RepoRow, entity_key};
+use crate::catalog::{Hold, Holding, RepoRow, entity_key};
 use crate::error::{Error, Result};
-use crate::files::replaceable;
+use crate::files::{beside, file_url, replaceable};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::scan::Scanned;
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{Run, RunPack};
 use crate::tape::Question;
-use crate::vault::StoredPack;
+use crate::vault::{Staged, StoredPack};
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -78,6 +78,8 @@ struct Found {
     url: String,
     bytes: u64,
     reused: bool,
+    /// The answer itself, where the store can be read only and does not keep it.
+    aside: Option<Staged>,
 }
 
 impl Store {
@@ -89,7 +91,7 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let (report, found) = self.fetch_current(&row, request, progress).await?;
         if let Some(output) = &request.output {
-            self.copy_answer(&row, &found, output).await?;
+            self.copy_answer(&row, found, output).await?;
         }
         Ok(report)
     }
@@ -142,7 +144,8 @@ impl Store {
                 longest.as_secs()
             )));
         }
-        self.expire_answers(row, now, false).await?;
+        // Where nothing can be written, nothing is tidied up either.
+        self.expire_answers(row, now, false).await.or_else(|error| if error.is_read_only() { Ok(0) } else { Err(error) })?;
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -184,7 +187,7 @@ impl Store {
         };
         let found = match reused {
             Some(found) => found,
-            None => self.assemble(row, &packs, answer, &closed, &heads, (request.ttl, expires_at), progress).await?,
+            None => self.assemble(row, &packs, answer, &closed, &heads, (request, expires_at), progress).await?,
         };
         let report = FetchReport {
             mpack_key: found.key,
@@ -241,7 +244,7 @@ impl Store {
             return Ok(None);
         }
         let url = self.vault.url_of(&key, ttl).await?;
-        Ok(Some(Found { key, url, bytes, reused: true }))
+        Ok(Some(Found { key, url, bytes, reused: true, aside: None }))
     }
 
     /// Makes the pack that the plan says.
@@ -253,26 +256,44 @@ impl Store {
         answer: Answer,
         closed: &Closed,
         heads: &[Head],
-        (ttl, expires_at): (Duration, Timestamp),
+        (request, expires_at): (&FetchRequest, Timestamp),
         progress: &Progress,
     ) -> Result<Found> {
         let plan = Arc::new(answer.plan);
         if let Err(failed) = prove::admit(&plan, packs, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
-        self.need_space(plan.bytes)?;
-        let (staged, written) = self.splice(&row.name, &plan, packs, Reads::Copied(&plan), progress).await?;
+        let staged = match (self.vault.stage(self.world.draw()), &request.output) {
+            (Err(error), Some(output)) if error.is_read_only() => stage_beside(output, &hex::encode(self.world.draw()))?,
+            (staged, _) => {
+                self.need_space(plan.bytes)?;
+                staged?
+            }
+        };
+        let (staged, written) = self.splice(staged, &row.name, &plan, packs, Reads::Copied(&plan), progress).await?;
         if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
         let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
         self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path()).await?;
-        // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in between.
-        let holding = self.catalog.hold(Hold::Publishing).await?;
-        self.catalog.note_answer(row.id, &written.key, expires_at).await?;
-        let url = self.vault.store_answer(staged, &row.repo_id, &written.key, ttl).await?;
+        let (key, bytes) = (written.key, written.bytes);
+        let holding = match (self.note_answer(row, &key, expires_at).await, &request.output) {
+            (Err(error), Some(output)) if error.is_read_only() => {
+                let url = file_url(&std::path::absolute(output).map_err(Error::io("finding", output))?);
+                return Ok(Found { key, url, bytes, reused: false, aside: Some(staged) });
+            }
+            (holding, _) => holding?,
+        };
+        let url = self.vault.store_answer(staged, &row.repo_id, &key, request.ttl).await?;
         drop(holding);
-        Ok(Found { key: written.key, url, bytes: written.bytes, reused: false })
+        Ok(Found { key, url, bytes, reused: false, aside: None })
+    }
+
+    /// Notes an answer before it is kept: one that nobody knows of would stay for ever. Nobody expires it while what is given is held.
+    async fn note_answer(&self, row: &RepoRow, key: &MpackKey, expires_at: Timestamp) -> Result<Holding> {
+        let holding = self.catalog.hold(Hold::Publishing).await?;
+        self.catalog.note_answer(row.id, key, expires_at).await?;
+        Ok(holding)
     }
 
     /// Proves that what an answer leaves out is nothing that the repo knew when it was planned (law 12).
@@ -323,20 +344,44 @@ impl Store {
     }
 
     /// Writes the answer to a file of the user's: whole, or not at all.
-    async fn copy_answer(&self, row: &RepoRow, found: &Found, output: &Path) -> Result<()> {
-        let pack = self.open_found(row, found).await?;
+    async fn copy_answer(&self, row: &RepoRow, found: Found, output: &Path) -> Result<()> {
         let name = hex::encode(self.world.draw());
         let output = output.to_owned();
-        blocking(move || copy_whole(&pack, &output, &name)).await
+        match found.aside {
+            Some(staged) => blocking(move || put_whole(staged, found.bytes, &output, &name)).await,
+            None => {
+                let pack = self.open_found(row, &found).await?;
+                blocking(move || copy_whole(&pack, &output, &name)).await
+            }
+        }
     }
+}
+
+/// A file to assemble an answer in, where the store has no place for one.
+fn stage_beside(output: &Path, name: &str) -> Result<Staged> {
+    let path = beside(output, name);
+    let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::io("making", &path))?;
+    Ok(Staged::new(file, path))
+}
+
+/// Puts an answer that the store does not keep to where the user wants it.
+fn put_whole(staged: Staged, bytes: u64, output: &Path, name: &str) -> Result<()> {
+    if staged.path().parent() != beside(output, name).parent() {
+        let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
+        return copy_whole(&StoredPack { file, path: staged.path().to_owned(), bytes }, output, name);
+    }
+    replaceable(output)?;
+    staged.file.sync_all().and_then(|()| std::fs::rename(staged.path(), output)).map_err(Error::io("writing", output))?;
+    staged.keep();
+    Ok(())
 }
 
 fn copy_whole(pack: &StoredPack, output: &Path, name: &str) -> Result<()> {
     replaceable(output)?;
-    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = folder.join(format!(".packhouse-{name}"));
+    let temporary = beside(output, name);
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::File::create_new(&temporary)?;
+        (&pack.file).rewind()?;
         std::io::copy(&mut &pack.file, &mut file)?;
         file.flush()?;
         file.sync_all()?;

@@ -32,6 +32,7 @@ use crate::report::GcReport;
 use crate::run::{Run, RunPack};
 use crate::sandbox::RunError;
 use crate::tape::{Question, plan_digest};
+use crate::vault::Staged;
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
@@ -272,7 +273,7 @@ impl Store {
         let reads = if work.near { Reads::Near } else { Reads::Whole };
         // What is replaced was sound: records that are copied are checked on the way, packs with others beside it.
         let checked = self.check_sources(&repo.name, &work);
-        let spliced = self.splice(&repo.name, &work.plan, &work.packs, reads, progress);
+        let spliced = self.splice(self.vault.stage(self.world.draw())?, &repo.name, &work.plan, &work.packs, reads, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
         let sources_hashed = checked?;
@@ -355,13 +356,13 @@ impl Store {
     /// Writes what a plan says to staging, and reads it back.
     pub(super) async fn splice(
         &self,
+        staged: Staged,
         repo: &RepoName,
         plan: &Arc<Plan>,
         packs: &Arc<Vec<RunPack>>,
         reads: Reads<'_>,
         progress: &Progress,
-    ) -> Result<(crate::vault::Staged, Written)> {
-        let staged = self.vault.stage(self.world.draw())?;
+    ) -> Result<(Staged, Written)> {
         let mut sources = self.run_packs(repo, packs.clone());
         self.bring_near(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());

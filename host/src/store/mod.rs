@@ -141,11 +141,16 @@ impl Store {
         sandbox: Sandbox,
         world: Arc<dyn World>,
     ) -> Result<Store> {
-        let swept = vault.sweep().await?;
+        // A store that can only be read is not tidied up.
+        let unless_read_only = |error: Error| if error.is_read_only() { Ok(()) } else { Err(error) };
+        let swept = match vault.sweep().await {
+            Ok(swept) => swept,
+            Err(error) => unless_read_only(error).map(|()| Swept::default())?,
+        };
         if swept.removed > 0 {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
-        vault.register(&catalog.identity()).await?;
+        vault.register(&catalog.identity()).await.map(drop).or_else(unless_read_only)?;
         Ok(Store { catalog, vault, sandbox, world, swept, deck: None, fence: None })
     }
 

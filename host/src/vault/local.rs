@@ -21,6 +21,7 @@ use super::objects::{answer_key, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
 use super::{ListedPack, Staged, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
+use crate::files::file_url;
 use crate::names::{MpackKey, RepoId};
 
 /// A vault in a folder.
@@ -85,10 +86,6 @@ fn failed(doing: &'static str, path: &Path, error: object_store::Error) -> Error
         cause = at.source();
     }
     Error::Io { doing, path: path.to_owned(), source: std::io::Error::other(error) }
-}
-
-fn file_url(path: &Path) -> String {
-    url::Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from)
 }
 
 #[async_trait]

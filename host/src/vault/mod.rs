@@ -68,7 +68,7 @@ impl Staged {
     }
 
     /// It has been moved to its place.
-    fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.kept = true;
     }
 
