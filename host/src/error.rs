@@ -38,6 +38,39 @@ pub enum Error {
     #[error("there is no repo `{0}` in this store; make it with: packhouse repo create {0}")]
     UnknownRepo(RepoName),
 
+    /// No such repo, told to somebody who may see them all.
+    #[error("there is no repo `{repo}` in this store; did you mean `{nearest}`? To make it: packhouse repo create {repo}")]
+    MistypedRepo {
+        /// The name.
+        repo: RepoName,
+        /// The repo whose name is nearest.
+        nearest: RepoName,
+    },
+
+    /// No store, where a verb wants one that is there.
+    #[error(
+        "there is no store: {catalog} {instead}. Make one with: packhouse repo create OWNER/SLUG, or name the one you mean with --data, --database or --storage. Nothing was made"
+    )]
+    NoStore {
+        /// Where its catalog would be.
+        catalog: String,
+        /// What is there instead, as the end of a sentence.
+        instead: &'static str,
+    },
+
+    /// Packs without their catalog.
+    #[error(
+        "the catalog {catalog} {instead}, and there are packs in {packs}: no new catalog is made beside them. Restore the catalog from a backup, then run: packhouse verify. Without a backup, make a store in another folder and push the packs to its repos: packhouse --data OTHER repo create OWNER/SLUG, then packhouse --data OTHER push OWNER/SLUG FILE…"
+    )]
+    LostCatalog {
+        /// Where it should be.
+        catalog: String,
+        /// What is there instead, as the end of a sentence.
+        instead: &'static str,
+        /// Where the packs are.
+        packs: String,
+    },
+
     /// The repo is there already.
     #[error("repo `{0}` is there already; `packhouse repo show {0}` shows it")]
     RepoExists(RepoName),

@@ -52,6 +52,6 @@ pub use report::{
     JobReport, JobStatus, KeptPack, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport,
     PushReport, PushStatus, Queued, QueuedPack, Repaired, RepoReport, RepoSummary, Task, VerifyReport,
 };
-pub use store::{FetchRequest, GcPlan, PruneOptions, PushOptions, Store, StoreOptions};
+pub use store::{FetchRequest, GcPlan, NEWER_WAY_OUT, NewerPacks, PruneOptions, PushOptions, Store, StoreOptions};
 pub use vault::Storage;
 pub use vault::s3::S3Options;

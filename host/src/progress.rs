@@ -24,12 +24,23 @@ pub enum Phase {
     Verify,
     /// Removing packs that nobody needs.
     Delete,
+    /// Copying stored packs elsewhere, or linking them.
+    Copy,
 }
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Phase; 8] =
-        [Phase::Receive, Phase::Index, Phase::Plan, Phase::Splice, Phase::Prove, Phase::Publish, Phase::Verify, Phase::Delete];
+    pub const ALL: [Phase; 9] = [
+        Phase::Receive,
+        Phase::Index,
+        Phase::Plan,
+        Phase::Splice,
+        Phase::Prove,
+        Phase::Publish,
+        Phase::Verify,
+        Phase::Delete,
+        Phase::Copy,
+    ];
 
     /// The one with that label.
     pub fn labelled(label: &str) -> Option<Phase> {
@@ -47,6 +58,7 @@ impl Phase {
             Phase::Publish => "publishing",
             Phase::Verify => "verifying",
             Phase::Delete => "deleting",
+            Phase::Copy => "copying",
         }
     }
 }

@@ -158,7 +158,7 @@ impl Default for Packhouse {
 }
 
 impl Packhouse {
-    /// A store that is not there yet: the first call makes it.
+    /// A store that is not there yet: `repo create` makes it.
     ///
     /// # Panics
     /// When there is no room for temporary folders.
@@ -224,7 +224,8 @@ impl Packhouse {
     }
 
     fn call(&self, words: impl IntoIterator<Item = OsString>) -> Command {
-        self.share_cache();
+        let _ = std::fs::create_dir_all(self.data());
+        share_cache(&self.data());
         let mut command = Command::new(program());
         command.arg("--data").arg(self.data()).args(words).stdin(Stdio::null());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_")) {
@@ -236,15 +237,6 @@ impl Packhouse {
         command.env("HOME", self.folder.path()).env("NO_COLOR", "1").env_remove("XDG_DATA_HOME");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
-    }
-
-    /// The embedded default keeps compiled components in the store; compiling anew for each test would take minutes.
-    fn share_cache(&self) {
-        let link = self.data().join("cache");
-        if std::fs::symlink_metadata(&link).is_err() && std::fs::create_dir_all(self.data()).is_ok() {
-            // Where it can't be linked, tests are slower and nothing else.
-            let _ = std::os::unix::fs::symlink(cache_folder(), link);
-        }
     }
 
     /// A call of the binary with `--json`.
@@ -272,6 +264,31 @@ impl Packhouse {
         there.env_remove("PACKHOUSE_DATABASE_URL");
         there.envs(token.map(|token| ("PACKHOUSE_TOKEN", token)));
         ran(there, 3)
+    }
+
+    /// A call of the binary with `--json` about the store of another folder, which need not be there.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub fn at<S: AsRef<std::ffi::OsStr>>(&self, data: &Path, words: impl IntoIterator<Item = S>) -> Ran {
+        ran(self.command_at(data, words), 3)
+    }
+
+    /// Such a call, not yet started.
+    pub fn command_at<S: AsRef<std::ffi::OsStr>>(&self, data: &Path, words: impl IntoIterator<Item = S>) -> Command {
+        let mut there = Command::new(program());
+        for (name, value) in self.call([]).get_envs() {
+            match value {
+                Some(value) => there.env(name, value),
+                None => there.env_remove(name),
+            };
+        }
+        // Only of stores that are there: a folder that a test looks at stays as it is.
+        if data.join("packs").is_dir() && std::fs::metadata(data.join("catalog.db")).is_ok_and(|found| found.len() > 8192) {
+            share_cache(data);
+        }
+        there.arg("--data").arg(data).arg("--json").args(words).stdin(Stdio::null());
+        there
     }
 
     /// The same without `--json`, as people call it.
@@ -329,6 +346,15 @@ impl Packhouse {
         list(&self.data(), &self.data(), &mut files);
         let packs = files.iter().filter(|(name, _)| name.starts_with("packs/") && name.ends_with(".mpack"));
         packs.map(|(name, _)| self.data().join(name)).collect()
+    }
+}
+
+/// The embedded default keeps compiled components in the store; compiling anew for each test would take minutes.
+fn share_cache(data: &Path) {
+    let link = data.join("cache");
+    if std::fs::symlink_metadata(&link).is_err() {
+        // Where it can't be linked, since there is no such folder maybe, tests are slower and nothing else.
+        let _ = std::os::unix::fs::symlink(cache_folder(), link);
     }
 }
 

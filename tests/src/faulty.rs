@@ -236,6 +236,9 @@ impl Vault for FaultyVault {
     fn is_far(&self) -> bool {
         self.inner.is_far()
     }
+    fn file_of(&self, key: &MpackKey) -> Option<PathBuf> {
+        self.inner.file_of(key)
+    }
     fn stage(&self, name: [u8; 16]) -> Result<Staged> {
         if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage(name) }
     }
@@ -400,6 +403,21 @@ impl Catalog for FaultyCatalog {
     }
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         self.fault.around(self.inner.knows_packs(keys)).await
+    }
+    async fn last_stored(&self) -> Result<Option<Timestamp>> {
+        self.fault.around(self.inner.last_stored()).await
+    }
+    async fn checkpoint(&self) -> Result<bool> {
+        self.inner.checkpoint().await
+    }
+    fn is_file(&self) -> bool {
+        self.inner.is_file()
+    }
+    async fn copy_to(&self, file: &Path) -> Result<()> {
+        self.fault.around(self.inner.copy_to(file)).await
+    }
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }
 

@@ -104,8 +104,17 @@ async fn a_pack_that_waits_for_its_job_is_nobodys_orphan() {
     let cancelled = push_async(&store, &[&left.pack]).await.remove(0);
     store.store.cancel_job(cancelled.job.unwrap()).await.unwrap();
     for entry in files(&store.data().join("packs")) {
-        std::fs::File::options().write(true).open(entry).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(entry)
+            .unwrap()
+            .set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(60))
+            .unwrap();
     }
+    // That of the job which was taken back is older than what the catalog knows: else it might be all that is left of a push.
+    let hex = cancelled.mpack_key.hex();
+    let orphan = store.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
+    std::fs::File::options().write(true).open(orphan).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     let late = Store::open(a_day_later(&store.data())).await.unwrap();
     let options = PruneOptions { grace: Duration::ZERO, orphans: true, ..PruneOptions::default() };
     let report = late.prune(options, &Progress::silent()).await.unwrap();

@@ -17,7 +17,8 @@ use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::store::{TestStore, options};
 use packhouse_tests::{fixtures, model, place};
 
-const NOW: PruneOptions = PruneOptions { grace: Duration::ZERO, orphans: false, dry_run: false, trust_verified: Duration::ZERO };
+const NOW: PruneOptions =
+    PruneOptions { grace: Duration::ZERO, orphans: false, newer: false, dry_run: false, trust_verified: Duration::ZERO };
 
 fn packs() -> Vec<Vec<u8>> {
     history(&HistoryOptions { pushes: 4, heads: HeadStyle::OwnBranch, object_bytes: 10..100, ..HistoryOptions::default() })

@@ -101,10 +101,10 @@ fn every_verb_answers_the_same_here_and_there() {
     let output = output.to_str().unwrap();
     let unknown = "0".repeat(64);
     let calls: &[&[&str]] = &[
-        &["repo", "list"],
         &["repo", "create", "a/b"],
         &["repo", "create", "a/b"],
         &["repo", "create", "c/private", "--private"],
+        &["repo", "list"],
         &["repo", "show", "x/y"],
         &["push", "x/y", files[0]],
         &["push", "a/b", "/no/such/file"],

@@ -55,7 +55,7 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Folder of the store: catalog and packs. Made on first use [default: the platform's data folder]
+    /// Folder of the store: catalog and packs. `repo create` and `serve` make it [default: the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "PACKHOUSE_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
 
@@ -151,6 +151,13 @@ pub(crate) enum Verb {
     Demo(Demo),
     /// Print completions for a shell
     Completions(Completions),
+}
+
+impl Verb {
+    /// Whether it runs until it is asked to stop, and looks at signals itself.
+    pub(crate) const fn minds_signals(&self) -> bool {
+        matches!(self, Verb::Serve(_) | Verb::Worker(_) | Verb::Console(_))
+    }
 }
 
 /// `packhouse repo …`
@@ -274,6 +281,10 @@ pub(crate) struct Prune {
     /// Believe that what replaces a pack is sound when it was read and hashed whole not longer ago than this; 0s reads it now
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(crate) trust_verified: Duration,
+    /// With --orphans: delete them even where the catalog looks older than they are (a restored backup, a copy without its -wal).
+    /// They may be all that is left of pushes
+    #[arg(long, requires = "orphans", conflicts_with = "later")]
+    pub(crate) delete_newer_than_catalog: bool,
     /// Say what would be deleted, delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,9 +1,11 @@
 //! What every verb is given: the call's globals, where to write, and how to show progress.
 
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use packhouse_host::{Error, Remote, RemoteOptions, Store};
+use packhouse_host::{Error, Remote, RemoteOptions, Result, Store, StoreOptions};
 
 use crate::args::Globals;
 use crate::house::House;
@@ -21,7 +23,12 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// How to show progress.
     pub(crate) bars: Bars,
+    /// Stores that were opened for the verb.
+    opened: Arc<Mutex<Vec<Store>>>,
 }
+
+/// How long the end of a call may take that has nothing more to do.
+const LEAVING: Duration = Duration::from_secs(5);
 
 impl Context {
     /// Looks at the streams and the environment, once.
@@ -33,7 +40,12 @@ impl Context {
         let multi = MultiProgress::with_draw_target(target);
         let styles =
             (Style::choose(globals.color, terminal.0, environment), Style::choose(globals.color, terminal.1, environment));
-        Context { output: Output::new(&globals, styles, multi.clone()), bars: Bars::new(multi, shown, styles.1), globals }
+        Context {
+            output: Output::new(&globals, styles, multi.clone()),
+            bars: Bars::new(multi, shown, styles.1),
+            globals,
+            opened: Arc::default(),
+        }
     }
 
     /// The same without colours and bars.
@@ -43,14 +55,24 @@ impl Context {
             output: Output::new(&self.globals, (Style::PLAIN, Style::PLAIN), multi.clone()),
             bars: Bars::new(multi, false, Style::PLAIN),
             globals: self.globals.clone(),
+            opened: self.opened.clone(),
         }
     }
 
-    /// The store that the globals name, here or elsewhere; one that is here is made on first use.
+    /// The store that the globals name, here or elsewhere. It must be there.
     pub(crate) async fn house(&self) -> anyhow::Result<House> {
+        self.house_of(Store::open_existing).await
+    }
+
+    /// The same, for the few verbs that make a store where there is none.
+    pub(crate) async fn house_or_new(&self) -> anyhow::Result<House> {
+        self.house_of(Store::open).await
+    }
+
+    async fn house_of(&self, open: impl AsyncFnOnce(StoreOptions) -> Result<Store>) -> anyhow::Result<House> {
         match self.remote()? {
             Some(remote) => Ok(House::There(remote)),
-            None => Ok(House::Here(self.open_here().await?)),
+            None => Ok(House::Here(self.open_here(open).await?)),
         }
     }
 
@@ -76,15 +98,51 @@ impl Context {
         Err(Error::Usage(words).into())
     }
 
-    /// The store of this machine that the globals name, for a verb that wants one; made on first use.
+    /// The store of this machine that the globals name, for a verb that works on it for long. It must be there.
     pub(crate) async fn open(&self, verb: &str) -> anyhow::Result<Store> {
-        self.only_here(verb)?;
-        self.open_here().await
+        self.open_for_long(verb, Store::open_existing).await
     }
 
-    async fn open_here(&self) -> anyhow::Result<Store> {
+    /// The same, for a verb that makes a store where there is none.
+    pub(crate) async fn open_or_new(&self, verb: &str) -> anyhow::Result<Store> {
+        self.open_for_long(verb, Store::open).await
+    }
+
+    async fn open_for_long(&self, verb: &str, open: impl AsyncFnOnce(StoreOptions) -> Result<Store>) -> anyhow::Result<Store> {
+        self.only_here(verb)?;
+        let store = self.open_here(open).await?;
+        tokio::spawn(store.clone().checkpoint_when_idle());
+        Ok(store)
+    }
+
+    async fn open_here(&self, open: impl AsyncFnOnce(StoreOptions) -> Result<Store>) -> anyhow::Result<Store> {
         let options = place::options(&self.globals)?;
         tracing::debug!(catalog = %options.catalog, packs = ?options.packs, "opening the store");
-        Ok(Store::open(options).await?)
+        let store = open(options).await?;
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+        Ok(store)
+    }
+
+    /// The error, with the repo that may have been meant where there is none of the name: whoever has the store may see all.
+    pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
+        let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
+        let Some(store) = store else { return error };
+        match store.nearest_repo(repo).await {
+            Ok(Some(nearest)) => Error::MistypedRepo { repo: repo.clone(), nearest }.into(),
+            _ => error,
+        }
+    }
+
+    /// What is left to do when the verb has ended, however it did: a copy of the catalog's one file shall lack nothing.
+    pub(crate) async fn leave(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for store in opened {
+            match tokio::time::timeout(LEAVING, store.checkpoint()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::debug!("{error}"),
+                Err(_) => tracing::debug!("the catalog's log was left for the next process"),
+            }
+        }
     }
 }

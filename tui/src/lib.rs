@@ -45,7 +45,11 @@ pub fn main() -> ExitCode {
 
 fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(verbs::run(verb, context));
+    let ended = runtime.block_on(async {
+        let ended = interrupt::until_terminated(verb.minds_signals(), verbs::run(verb, context)).await;
+        context.leave().await;
+        ended
+    });
     // After a second Ctrl-C a thread may still be copying a gigabyte: nobody waits for it, what it writes has no name yet.
     runtime.shutdown_background();
     ended

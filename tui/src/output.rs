@@ -78,6 +78,13 @@ impl Output {
         }
     }
 
+    /// Something that is not as it should be, while the work goes on: to stderr, unless `--quiet`.
+    pub(crate) fn warning(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.complain(&format!("{} {}", self.styles.1.paint(Tone::Warn, "warning:"), shown(text.as_ref())));
+        }
+    }
+
     /// Tells why something failed, and says what that amounts to.
     pub(crate) fn failure(&self, error: &anyhow::Error) -> Exit {
         self.failure_of(None, error)

@@ -61,11 +61,13 @@ fn a_console_elsewhere_outlives_its_server() {
 }
 
 #[test]
-fn read_only_makes_no_store() {
-    let data = tempfile::tempdir().unwrap();
-    let (code, told) = Terminal::call(data.path(), &["--read-only"], &[]).refused();
-    assert!(code == 2 && told.contains("there is no store in"), "{code}: {told}");
-    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "something was made");
+fn a_console_makes_no_store() {
+    for options in [&[][..], &["--read-only"]] {
+        let data = tempfile::tempdir().unwrap();
+        let (code, told) = Terminal::call(data.path(), options, &[]).refused();
+        assert!(code == 1 && told.contains("there is no store") && told.contains("console --demo"), "{code}: {told}");
+        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "something was made");
+    }
 }
 
 #[test]

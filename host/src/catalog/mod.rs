@@ -17,18 +17,20 @@ mod rows;
 pub mod sql;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Head};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
+pub(crate) use place::Absent;
 pub use place::CatalogPlace;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
@@ -131,6 +133,28 @@ pub trait Catalog: Jobs + Access + Releases {
     /// is known keeps the time at which it was first found. Packs that the catalog does not know are left out, and so is a repo
     /// that was deleted. What is published is sound, and need not be told.
     async fn note_findings(&self, findings: &Findings) -> Result<()>;
+
+    /// When the newest pack that any repo knows was stored; none when no repo knows one.
+    async fn last_stored(&self) -> Result<Option<Timestamp>>;
+
+    /// Moves what was committed into the catalog's one file, where it has a log beside it, so that a copy of that file lacks nothing.
+    /// Waits for nobody long: false when somebody was in the way, and some of it still stands in the log.
+    async fn checkpoint(&self) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// Whether the catalog can be copied to a file.
+    fn is_file(&self) -> bool {
+        false
+    }
+
+    /// Copies the catalog, as it is at one moment, to a file that is not there or empty. Nobody waits for it.
+    async fn copy_to(&self, _file: &Path) -> Result<()> {
+        Err(Error::Unsupported(format!("the catalog {} is not a file that could be copied", self.place())))
+    }
+
+    /// Ends all connections: nothing can be asked of it any more.
+    async fn close(&self) {}
 }
 
 /// One state of a repo, read only.

@@ -18,6 +18,15 @@ pub enum CatalogPlace {
     Postgres(String),
 }
 
+/// A catalog that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Absent {
+    /// What it would be known by: see [`Catalog::identity`].
+    pub(crate) identity: String,
+    /// What is there instead: the end of a sentence about it.
+    pub(crate) instead: &'static str,
+}
+
 impl std::fmt::Debug for CatalogPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
@@ -51,6 +60,28 @@ impl CatalogPlace {
         }
     }
 
+    /// Whether there is a catalog; where there is none, what is in its place, in words, and which it would be. Makes nothing.
+    ///
+    /// # Errors
+    /// When a server can't be asked.
+    pub(crate) async fn absent(&self) -> Result<Option<Absent>> {
+        match self {
+            CatalogPlace::Sqlite(file) => Ok(SqliteCatalog::absent(file).await),
+            CatalogPlace::Postgres(url) => PostgresCatalog::absent(url).await,
+        }
+    }
+
+    /// Makes the file of a catalog that nobody has open the only one that it needs, durably.
+    ///
+    /// # Errors
+    /// When somebody has it open.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        match self {
+            CatalogPlace::Sqlite(file) => SqliteCatalog::settle(file).await,
+            CatalogPlace::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Which migrations it has. Changes nothing.
     ///
     /// # Errors
@@ -68,10 +99,5 @@ impl CatalogPlace {
             CatalogPlace::Sqlite(file) => Some(file),
             CatalogPlace::Postgres(_) => None,
         }
-    }
-
-    /// Whether there is one already, as far as can be told without asking a server.
-    pub fn is_there(&self) -> bool {
-        self.file().is_none_or(Path::is_file)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::{PAGE, Remote, pages, run};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{
@@ -65,7 +65,11 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked for longer than the patience.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
-        let PruneOptions { grace, orphans, dry_run, trust_verified } = options;
+        let PruneOptions { grace, orphans, newer, dry_run, trust_verified } = options;
+        if newer {
+            let words = "--delete-newer-than-catalog is for somebody who looks at the catalog and the packs; run it where the store is, without --remote";
+            return Err(Error::Usage(words.into()));
+        }
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
         run::run(self, &RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds }, progress).await
     }

@@ -1,6 +1,7 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
 mod access;
+mod checkpoint;
 mod client;
 mod cost;
 mod damage;
@@ -11,6 +12,8 @@ mod history;
 mod jobs;
 mod load;
 mod near;
+mod nearest;
+mod newer;
 mod overview;
 mod placing;
 mod policy;
@@ -30,7 +33,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, CatalogPlace, Fence, RepoRow};
+use crate::catalog::{Absent, Catalog, CatalogPlace, Fence, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::sandbox::Sandbox;
@@ -41,6 +44,7 @@ use crate::world::{SystemWorld, World};
 
 pub use fetch::FetchRequest;
 pub use gc::GcPlan;
+pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use prune::PruneOptions;
 pub use push::PushOptions;
 pub(crate) use push::{Received, Share, Terms};
@@ -81,9 +85,18 @@ impl StoreOptions {
         }
     }
 
-    /// Whether there is a store already, as far as can be told without asking a server: where there is none, [`Store::open`] makes one.
-    pub fn is_there(&self) -> bool {
-        self.catalog.is_there()
+    /// The error that says that there is no store, where there is none: [`Store::open`] would make one. Makes nothing.
+    ///
+    /// # Errors
+    /// [`Error::LostCatalog`] where there are packs and no catalog; when a server can't be asked.
+    pub async fn absent(&self) -> Result<Option<Error>> {
+        let Some(Absent { identity, instead }) = self.catalog.absent().await? else { return Ok(None) };
+        let remains = self.packs.remains(&identity).await?;
+        let catalog = self.catalog.to_string();
+        if remains.are_its_own() {
+            return Err(Error::LostCatalog { catalog, instead, packs: remains.place });
+        }
+        Ok(Some(Error::NoStore { catalog, instead }))
     }
 }
 
@@ -101,11 +114,27 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store, making it on first use, and removes what a crash left in staging.
+    /// Opens a store that is there, and makes none: for all that reads.
     ///
     /// # Errors
-    /// When a folder or the catalog can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
+    /// [`Error::NoStore`]; else as [`Store::open`].
+    pub async fn open_existing(options: StoreOptions) -> Result<Store> {
+        match options.absent().await? {
+            Some(absent) => Err(absent),
+            None => Store::open_checked(options).await,
+        }
+    }
+
+    /// Opens a store, making it where there is none, and removes what a crash left in staging.
+    ///
+    /// # Errors
+    /// [`Error::LostCatalog`] where there are packs and no catalog. When a folder or the catalog can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
     pub async fn open(options: StoreOptions) -> Result<Store> {
+        options.absent().await?;
+        Store::open_checked(options).await
+    }
+
+    async fn open_checked(options: StoreOptions) -> Result<Store> {
         // First what makes nothing: a component that is none leaves no store behind.
         let cache = options.cache;
         let component = options.component;

@@ -36,6 +36,8 @@ pub struct PruneOptions {
     pub grace: Duration,
     /// Whether packs that no repo knows are deleted as well, when they are older than a day.
     pub orphans: bool,
+    /// Whether they are deleted even where the catalog looks older than they are, and they may be all that is left of pushes.
+    pub newer: bool,
     /// Only say what would be deleted.
     pub dry_run: bool,
     /// How long ago a pack that replaces others may have been read and hashed whole, for that to be believed. Zero: it is read now.
@@ -45,7 +47,13 @@ pub struct PruneOptions {
 impl Default for PruneOptions {
     /// A day longer than a fetch's URL can be good.
     fn default() -> Self {
-        PruneOptions { grace: Duration::from_secs(8 * 24 * 3600), orphans: false, dry_run: false, trust_verified: Duration::ZERO }
+        PruneOptions {
+            grace: Duration::from_secs(8 * 24 * 3600),
+            orphans: false,
+            newer: false,
+            dry_run: false,
+            trust_verified: Duration::ZERO,
+        }
     }
 }
 
@@ -55,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// When packs of another catalog lie in the vault, too; when something can't be listed or removed; when orphans are to go and the catalog knows
-    /// no pack of the vault. What was deleted until then stays deleted, and the rest is found again.
+    /// no pack of the vault, or looks older than the packs. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         let catalogs = self.vault.register(&self.catalog.identity()).await?;
         if catalogs.len() > 1 {
@@ -66,6 +74,9 @@ impl Store {
                 catalogs.len(),
                 catalogs.join(", ")
             )));
+        }
+        if options.orphans && !options.newer {
+            self.refuse_newer().await?;
         }
         let now = self.world.now();
         let too_long = || Error::Usage("the grace is too long".into());

@@ -8,7 +8,7 @@
 //! catalogs/abcd…           where a catalog is that has packs here
 //! ```
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
 
 use super::objects::{answer_key, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Staged, StoredPack, Swept, Vault};
+use super::{ListedPack, Remains, Staged, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
 use crate::files::file_url;
 use crate::names::{MpackKey, RepoId};
@@ -49,6 +49,21 @@ impl LocalVault {
         Ok(LocalVault { root, store: store.with_fsync(true), staging })
     }
 
+    /// What lies in a folder that may be a vault, or may not be there. Makes nothing.
+    pub(super) fn remains(root: &Path, catalog: &str) -> Result<Remains> {
+        let place = root.display().to_string();
+        let Ok(root) = root.canonicalize() else {
+            return Ok(Remains { place, has_packs: false, notes: Vec::new(), note: catalog.to_owned() });
+        };
+        let note = note_of(&root, catalog);
+        let mut has_packs = false;
+        for folder in entries(&root.join("packs"))? {
+            has_packs = has_packs || folder.is_dir() && entries(&folder)?.iter().any(|file| is_pack(file));
+        }
+        let notes = entries(&root.join("catalogs"))?.iter().filter_map(|note| std::fs::read_to_string(note).ok()).collect();
+        Ok(Remains { place, has_packs, notes, note })
+    }
+
     fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_ref())
     }
@@ -71,6 +86,25 @@ impl LocalVault {
             Err(e) => Err(failed("opening", &self.path(key), e)),
         }
     }
+}
+
+/// What the note of a catalog says. A catalog in the vault's folder may move with it.
+fn note_of(root: &Path, catalog: &str) -> String {
+    let path = Path::new(catalog);
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+/// What is in a folder; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Ok(found) => Ok(found.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect()),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(e) => Err(Error::io("listing", folder)(e)),
+    }
+}
+
+fn is_pack(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending == "mpack")
 }
 
 /// Translates an error of object_store, once: what the system said, if it was the system.
@@ -104,6 +138,10 @@ impl Vault for LocalVault {
 
     fn folder(&self) -> PathBuf {
         self.root.clone()
+    }
+
+    fn file_of(&self, key: &MpackKey) -> Option<PathBuf> {
+        Some(self.path(&pack_key(key, "mpack")))
     }
 
     fn stage(&self, name: [u8; 16]) -> Result<Staged> {
@@ -190,9 +228,7 @@ impl Vault for LocalVault {
 
     async fn register(&self, catalog: &str) -> Result<Vec<String>> {
         let folder = self.root.join("catalogs");
-        // A catalog in the vault's folder may move with it.
-        let path = Path::new(catalog);
-        let place = path.strip_prefix(&self.root).unwrap_or(path).display().to_string();
+        let place = note_of(&self.root, catalog);
         let note = self.path(&note_key(&place));
         if !note.exists() {
             std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;

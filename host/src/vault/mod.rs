@@ -45,6 +45,36 @@ impl Storage {
     }
 }
 
+impl Storage {
+    /// What lies where packs are kept, for a catalog of that identity that is gone or was never there. Makes nothing.
+    pub(crate) async fn remains(&self, catalog: &str) -> Result<Remains> {
+        match self {
+            Storage::Folder(folder) => local::LocalVault::remains(folder, catalog),
+            Storage::S3(options) => s3::S3Vault::remains(options, catalog).await,
+        }
+    }
+}
+
+/// What lies where packs are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remains {
+    /// Where that is.
+    pub(crate) place: String,
+    /// Whether there is any pack.
+    pub(crate) has_packs: bool,
+    /// What the notes of catalogs there say.
+    pub(crate) notes: Vec<String>,
+    /// What the note of the catalog that was asked about would say.
+    pub(crate) note: String,
+}
+
+impl Remains {
+    /// Whether the packs there may be those of that catalog: its note is among them, or there is none.
+    pub(crate) fn are_its_own(&self) -> bool {
+        self.has_packs && (self.notes.is_empty() || self.notes.contains(&self.note))
+    }
+}
+
 impl From<PathBuf> for Storage {
     fn from(folder: PathBuf) -> Storage {
         Storage::Folder(folder)
@@ -181,6 +211,12 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Whether packs must be brought near before they are read: then it pays to say beforehand which, and which parts of them.
     fn is_far(&self) -> bool {
         false
+    }
+
+    /// Where a pack is, or would be, as a file of the local disk that may be linked elsewhere: packs never change. None where packs are
+    /// not such files.
+    fn file_of(&self, _key: &MpackKey) -> Option<PathBuf> {
+        None
     }
 
     /// A new file in staging. `name` must be unused: 16 fresh random bytes.

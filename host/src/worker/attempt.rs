@@ -35,7 +35,7 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
         }
         Task::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             let (grace, trust_verified) = (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
-            let options = PruneOptions { grace, orphans: *orphans, dry_run: false, trust_verified };
+            let options = PruneOptions { grace, orphans: *orphans, newer: false, dry_run: false, trust_verified };
             let report = store.prune(options, &progress).await?;
             let problem = report.kept.first().map(|first| {
                 format!("{} kept, since something is damaged, the first: {}: {}", report.packs_kept, first.repo, first.detail)

@@ -42,6 +42,21 @@ pub async fn a_pack_is_unneeded_when_no_repo_holds_it_since_the_last_gave_it_up(
     assert_eq!(unneeded(&catalog).await, [(key(1), at(20))]);
 }
 
+pub async fn the_newest_pack_that_is_known_is_told(catalog: Arc<dyn Catalog>) {
+    assert_eq!(catalog.last_stored().await.unwrap(), None);
+    let desk = Desk::new(&catalog).await;
+    assert_eq!(catalog.last_stored().await.unwrap(), None, "a repo is no pack");
+    let half = |seconds| at(seconds) + jiff::SignedDuration::from_millis(500);
+    // The newest is not the last, and its time has a fraction where others have none.
+    for (number, now) in [(1, at(10)), (2, half(20)), (3, at(20)), (4, at(9))] {
+        let push = desk.prepare(vec![pack(number, number..number + 1)]).await;
+        desk.done(&packhouse_host::catalog::Push { now, ..push }).await;
+    }
+    assert_eq!(catalog.last_stored().await.unwrap(), Some(half(20)));
+    consolidate_at(&desk, 9, 30).await;
+    assert_eq!(catalog.last_stored().await.unwrap(), Some(at(30)));
+}
+
 pub async fn a_pack_that_was_retired_later_than_said_is_kept(catalog: Arc<dyn Catalog>) {
     let (one, other) = with_shared(&catalog).await;
     assert!(forget(&catalog, &[1, 2], at(19)).await.is_empty());

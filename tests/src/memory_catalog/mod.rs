@@ -212,6 +212,10 @@ impl Catalog for MemoryCatalog {
         self.write().note_findings(findings);
         Ok(())
     }
+
+    async fn last_stored(&self) -> Result<Option<Timestamp>> {
+        Ok(self.read().packs.values().map(|pack| pack.stored_at).max())
+    }
 }
 
 /// Whether a run holds a text, whatever the case of ASCII letters.

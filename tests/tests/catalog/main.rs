@@ -110,6 +110,7 @@ laws! {
         an_empty_repo_leaves_nothing;
     packs:
         a_pack_is_unneeded_when_no_repo_holds_it_since_the_last_gave_it_up
+        the_newest_pack_that_is_known_is_told
         a_pack_that_was_retired_later_than_said_is_kept
         times_with_fractions_decide_what_is_kept
         what_a_shelf_holds_by_now_is_kept

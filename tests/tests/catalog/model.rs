@@ -109,8 +109,7 @@ impl Subject {
             }
             Verb::Verify(repo) => self.told(store.verify(&repo, &silent).await),
             Verb::Prune { grace, dry_run } => {
-                let options =
-                    PruneOptions { grace: Duration::from_secs(grace), orphans: false, dry_run, ..PruneOptions::default() };
+                let options = PruneOptions { grace: Duration::from_secs(grace), dry_run, ..PruneOptions::default() };
                 self.told(store.prune(options, &silent).await)
             }
             Verb::PruneLater => self.told(store.queue_prune(PruneOptions { grace: Duration::ZERO, ..Default::default() }).await),

@@ -37,7 +37,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -70,8 +69,9 @@ const SEED: u64 = 1;
 pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     let settings = Settings::read(asked, context.globals.color, Hints::read())?;
     let keymap = Keymap::with(&settings.keys, settings.read_only).map_err(|error| Error::Usage(error.to_string()))?;
-    if settings.read_only && !settings.demo && context.globals.remote.is_none() {
-        refuse_none(context)?;
+    // A console that finds no store ends before it takes the screen or begins a log.
+    if !settings.demo && context.globals.remote.is_none() {
+        refuse_none(context).await?;
     }
     let logged = log_file::start(context, asked.log.as_deref())?;
     if settings.demo {
@@ -85,15 +85,10 @@ pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Resul
     }
 }
 
-/// Opening makes a store where there is none. Who may change nothing makes none, and learns that the name was wrong.
-fn refuse_none(context: &Context) -> anyhow::Result<()> {
-    let options = place::options(&context.globals)?;
-    if options.is_there() {
-        return Ok(());
-    }
-    let catalog = options.catalog.file().unwrap_or(Path::new("."));
-    let folder = catalog.parent().unwrap_or(catalog);
-    Err(Error::Usage(format!("there is no store in {}, and --read-only makes none", folder.display())).into())
+/// Who is at a console for the first time may not have a store yet.
+async fn refuse_none(context: &Context) -> anyhow::Result<()> {
+    let Some(absent) = place::options(&context.globals)?.absent().await? else { return Ok(()) };
+    Err(Error::Unsupported(format!("{absent}. To look around in one that is made up: packhouse console --demo")).into())
 }
 
 async fn show(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::{Damage, RepoName, RepoReport, Storage, Store, StoreOptions};
+use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -123,7 +123,7 @@ fn folder(check: &'static str, folder: &Path) -> Check {
     let there = existing(folder);
     match tempfile::Builder::new().prefix(".packhouse-doctor-").tempfile_in(&there) {
         Ok(_) if there == folder => Check::ok(check, format!("{} can be written", folder.display())),
-        Ok(_) => Check::ok(check, format!("{} is not there yet; first use makes it", folder.display())),
+        Ok(_) => Check::ok(check, format!("{} is not there yet, and can be made", folder.display())),
         Err(error) => Check::fail(
             check,
             format!("{} can't be written: {error}", there.display()),
@@ -170,12 +170,13 @@ async fn bucket(packs: &Storage) -> Option<Check> {
 /// Whether the catalog opens, and every repo can be read from it.
 async fn store(options: StoreOptions) -> Vec<Check> {
     let catalog = options.catalog.to_string();
-    if !options.is_there() {
-        return vec![Check::ok("catalog", format!("{catalog} is not there yet; first use makes it"))];
-    }
     const WAY_OUT: &str = "if the message does not say what to do, restore the folder from a backup";
-    let store = match Store::open(options).await {
+    let store = match Store::open_existing(options).await {
         Ok(store) => store,
+        Err(Error::NoStore { instead, .. }) => {
+            let way_out = "packhouse repo create OWNER/SLUG makes a store; to check another one, name it with --data";
+            return vec![Check::fail("catalog", format!("there is no store: {catalog} {instead}"), way_out)];
+        }
         Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
     };
     let repos = match store.repos().await {
@@ -183,6 +184,11 @@ async fn store(options: StoreOptions) -> Vec<Check> {
         Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
     };
     let mut checks = vec![Check::ok("catalog", format!("{catalog} opens; {}", some(repos.len() as u64, "repo")))];
+    match store.newer_packs().await {
+        Ok(None) => {}
+        Ok(Some(newer)) => checks.push(Check::warn("packs", newer.to_string(), NEWER_WAY_OUT)),
+        Err(error) => checks.push(Check::fail("packs", error.to_string(), WAY_OUT)),
+    }
     let mut unread = 0;
     for repo in &repos {
         if let Err(error) = store.repo(&repo.repo).await {
@@ -263,7 +269,7 @@ mod tests {
     fn a_folder_to_come_is_fine_and_a_file_in_its_place_is_not() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(folder("f", root.path()).status, Status::Ok);
-        assert!(folder("f", &root.path().join("a/b")).detail.contains("first use makes it"));
+        assert!(folder("f", &root.path().join("a/b")).detail.contains("can be made"));
         assert!(!root.path().join("a").exists());
         let file = root.path().join("file");
         std::fs::write(&file, "").unwrap();

@@ -22,7 +22,13 @@ struct Told {
 /// Checks, and without `--check` applies what is pending.
 pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Exit> {
     context.only_here("migrate")?;
-    let catalog = place::options(&context.globals)?.catalog;
+    let options = place::options(&context.globals)?;
+    // Tables of a server are made when they are asked for like this; a folder is made with its first repo.
+    let absent = options.absent().await?;
+    let catalog = options.catalog;
+    if let (Some(absent), Some(_)) = (absent, catalog.file()) {
+        return Err(absent.into());
+    }
     if !asked.check {
         catalog.open().await?;
     }

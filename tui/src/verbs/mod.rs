@@ -29,6 +29,13 @@ use crate::exit::Exit;
 
 /// Does what was asked.
 pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
+    match dispatch(verb, context).await {
+        Err(error) => Err(context.explained(error).await),
+        done => done,
+    }
+}
+
+async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     match verb {
         Verb::Repo(asked) => repo::run(asked, context).await,
         Verb::Push(asked) => push::run(asked, context).await,
@@ -64,7 +71,7 @@ async fn each(
         let exit = match work(repo).await {
             Ok(exit) => exit,
             Err(error) if repos.len() == 1 || ends_the_round(&error) => return Err(error),
-            Err(error) => context.output.failure_of(Some(&repo.to_string()), &error),
+            Err(error) => context.output.failure_of(Some(&repo.to_string()), &context.explained(error).await),
         };
         gravest = gravest.max(exit);
     }

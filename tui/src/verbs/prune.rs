@@ -14,8 +14,8 @@ use crate::style::Tone;
 /// Deletes, or says what would be deleted.
 pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
-    let Prune { grace, orphans, dry_run, trust_verified, .. } = asked;
-    let options = PruneOptions { grace, orphans, dry_run, trust_verified };
+    let Prune { grace, orphans, delete_newer_than_catalog: newer, dry_run, trust_verified, .. } = asked;
+    let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };
     if asked.later {
         return super::jobs::tell_queued(&context.house().await?.queue_prune(options).await?, &context.output);
     }

@@ -1,6 +1,6 @@
 //! `packhouse push`: stores files as packs of a repo, all or none.
 
-use packhouse_host::{PushOptions, PushReport, PushStatus};
+use packhouse_host::{Error, PushOptions, PushReport, PushStatus, RepoName};
 
 use crate::args::Push;
 use crate::context::Context;
@@ -18,7 +18,8 @@ pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> 
     let watch = context.bars.watch(PATIENCE);
     let reports = watched(&context.output, watch.progress(), async {
         let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
-        let store = record::onto(&context.house().await?, tape.as_deref())?;
+        let house = context.house().await.map_err(|error| without_store(error, &asked.repo))?;
+        let store = record::onto(&house, tape.as_deref())?;
         let (options, progress) = (PushOptions { force: asked.force }, watch.progress());
         let reports = match asked.later {
             false => store.push(&asked.repo, &asked.files, options, progress).await,
@@ -31,6 +32,14 @@ pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> 
     drop(watch);
     tell(&reports, &context.output)?;
     Ok(Exit::Done)
+}
+
+/// Where there is no store there is no repo either: that, and the command that makes both, is what a push is told.
+fn without_store(error: anyhow::Error, repo: &RepoName) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(Error::NoStore { .. }) => Error::UnknownRepo(repo.clone()).into(),
+        _ => error,
+    }
 }
 
 fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {

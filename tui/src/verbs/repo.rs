@@ -12,7 +12,10 @@ use crate::table::{Cell, Side, Table};
 
 /// Makes, lists or shows.
 pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+    let store = match asked {
+        Repo::Create { .. } => context.house_or_new().await?,
+        _ => context.house().await?,
+    };
     let output = &context.output;
     match asked {
         Repo::Create { repo, private } => {

@@ -29,7 +29,7 @@ struct Listening {
 pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result<Exit> {
     // First of all: whoever asks while the store is being opened means it as well.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let store = context.open("serve").await?;
+    let store = context.open_or_new("serve").await?;
     let (workers, patience) = (asked.workers, asked.patience);
     let options = options(asked);
     let trusting = options.insecure_loopback;

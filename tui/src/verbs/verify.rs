@@ -1,11 +1,12 @@
 //! `packhouse verify`: reads and hashes everything, and names what is wrong.
 
-use packhouse_host::VerifyReport;
+use packhouse_host::{NEWER_WAY_OUT, VerifyReport};
 
 use crate::args::Verify;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::format::{bytes, shown, some};
+use crate::house::House;
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
@@ -22,6 +23,12 @@ pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => asked.repos,
         };
+        if let House::Here(store) = &store
+            && !asked.later
+            && let Some(newer) = store.newer_packs().await?
+        {
+            output.warning(format!("{newer}. {NEWER_WAY_OUT}"));
+        }
         if repos.is_empty() {
             output.note("there are no repos, so nothing can be wrong with them");
         }

@@ -83,6 +83,12 @@ pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult
     Ok(known)
 }
 
+/// When the newest pack was stored. Without its `Z` a time's text orders like the time, with a fraction of a second or without.
+pub(super) async fn last_stored<E: Engine>(engine: &E) -> SqlResult<E::Row> {
+    let mut reader = Reader::of(engine).await?;
+    reader.one("SELECT max(rtrim(stored_at, 'Z')) || 'Z' AS at FROM packs", args![]).await
+}
+
 /// Packs to forget.
 pub(super) struct Given<'a> {
     /// Where the catalog is.

@@ -4,6 +4,7 @@
 //! has a function of its own. Many fixed-width values cross in one parameter and are unpacked by the database (`substr` counts bytes
 //! of a blob in both), since a statement a row costs ten times the row.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     type Db: Database<Row = Self::Row, Connection: Sql<Row = Self::Row> + Execute>;
     /// What it answers with.
     type Row: Columns;
+
+    /// Whether a catalog is a file.
+    const IS_FILE: bool;
 
     /// Puts the entities of `$2` (entity and print of each), `$4` of them, on shelf `$3` of repo `$1`. `$5` is the print that is not written.
     const PUT_ENTITIES: &'static str;
@@ -77,6 +81,19 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// Whether the right that was waited for has lasted until now, and lasts until the transaction ends.
     fn still_holds(&self, holding: &Holding, tx: &mut Writing<Self>) -> impl Future<Output = SqlResult<bool>> + Send;
+
+    /// Moves what was committed into the one file, where there is one and a log beside it; false when somebody was in the way.
+    fn checkpoint(&self) -> impl Future<Output = SqlResult<bool>> + Send {
+        std::future::ready(Ok(true))
+    }
+
+    /// Copies the catalog, as it is at one moment, to a file that is not there or empty.
+    fn copy_to(&self, _file: &Path) -> impl Future<Output = SqlResult<()>> + Send {
+        std::future::ready(Err(sqlx::Error::Configuration("it is not a file; the database has ways of its own".into())))
+    }
+
+    /// Ends all connections.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 
     /// What an error means: whether another writer was in the way, and what to do about it. Of all but a commit: nothing was changed.
     fn meaning(&self, error: &sqlx::Error) -> Meaning;

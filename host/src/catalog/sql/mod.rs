@@ -25,6 +25,8 @@ mod tests;
 mod walk;
 mod work;
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -252,5 +254,26 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn note_findings(&self, findings: &Findings) -> Result<()> {
         let work: Work<E, _, _> = |tx, findings| Box::pin(damage::note::<E>(tx, findings));
         self.writing("remembering what was found", findings, work).await
+    }
+
+    async fn last_stored(&self) -> Result<Option<Timestamp>> {
+        let row = deletion::last_stored(&self.engine).await.map_err(self.failed("looking for packs"))?;
+        rows::maybe_time(self.engine.place(), &row, "at")
+    }
+
+    async fn checkpoint(&self) -> Result<bool> {
+        self.engine.checkpoint().await.map_err(self.failed("moving its log into its file"))
+    }
+
+    fn is_file(&self) -> bool {
+        E::IS_FILE
+    }
+
+    async fn copy_to(&self, file: &Path) -> Result<()> {
+        self.engine.copy_to(file).await.map_err(self.failed("copying it"))
+    }
+
+    async fn close(&self) {
+        self.engine.close().await;
     }
 }

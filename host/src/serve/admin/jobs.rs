@@ -79,7 +79,7 @@ pub(super) async fn ask(
             count("grace_seconds", Some(grace_seconds))?;
             count("trust_verified_seconds", Some(trust_verified_seconds))?;
             let (grace, trust_verified) = (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
-            store.queue_prune(PruneOptions { grace, orphans, dry_run: false, trust_verified }).await?
+            store.queue_prune(PruneOptions { grace, orphans, newer: false, dry_run: false, trust_verified }).await?
         }
     };
     Ok((StatusCode::ACCEPTED, Json(queued)))

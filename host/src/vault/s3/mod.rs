@@ -40,7 +40,7 @@ use self::spool::Spool;
 use self::upload::Body;
 use super::objects::{answer_key, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Near, Staged, StoredPack, Swept, Traffic, Vault, Wanted};
+use super::{ListedPack, Near, Remains, Staged, StoredPack, Swept, Traffic, Vault, Wanted};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
 
@@ -98,6 +98,22 @@ impl S3Vault {
         let (place, store, _) = connect(options)?;
         answers(&place, &store).await?;
         Ok(format!("{} ({})", place.all(), place.server()))
+    }
+
+    /// What lies in the bucket, for a catalog that may not be there. Makes nothing.
+    pub(in crate::vault) async fn remains(options: &S3Options, catalog: &str) -> Result<Remains> {
+        let (place, store, _) = connect(options)?;
+        let listing = |e| failed("listing", place.all(), &place, e);
+        let packs = place.within(&Key::from("packs"));
+        let mut found = store.list(Some(&packs)).try_filter_map(|object| std::future::ready(Ok(listed(&object)))).boxed();
+        let has_packs = found.next().await.transpose().map_err(listing)?.is_some();
+        let folder = place.within(&Key::from("catalogs"));
+        let mut notes = Vec::new();
+        for note in store.list(Some(&folder)).try_collect::<Vec<_>>().await.map_err(listing)? {
+            let read = async { store.get(&note.location).await?.bytes().await };
+            notes.push(String::from_utf8_lossy(&read.await.map_err(listing)?).into_owned());
+        }
+        Ok(Remains { place: place.all(), has_packs, notes, note: note_of(catalog) })
     }
 
     fn object(&self, key: &MpackKey, ending: &str) -> Key {

@@ -17,7 +17,7 @@ use super::engine::{
     Check, Columns, Engine, Meaning, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads, put_heads, take_job,
 };
 use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
-use crate::catalog::{Hold, Holding};
+use crate::catalog::{Absent, Hold, Holding};
 use crate::error::{Error, Result};
 
 /// A catalog in a Postgres database.
@@ -62,16 +62,7 @@ impl PostgresCatalog {
         if are_pending(&place, &MIGRATIONS, &applied(&mut connection).await.map_err(failed)?)? {
             run(&place, &MIGRATIONS, &mut connection).await?;
         }
-        let row = connection
-            .one(
-                "SELECT 'postgres database ' || datname || ' (system ' || system_identifier || ', oid ' || oid || ')' AS identity,
-                        CAST(pg_backend_pid() AS BIGINT) AS process
-                 FROM pg_database, pg_control_system() WHERE datname = current_database()",
-                &[],
-            )
-            .await
-            .map_err(failed)?;
-        let (identity, process) = (row.text("identity").to_owned(), row.int("process"));
+        let (identity, process) = identity(&mut connection).await.map_err(failed)?;
         let pool = pool(&options);
         let holders = holders(options);
         let engine = PostgresDatabase { place, identity, pool, holders };
@@ -90,6 +81,21 @@ impl PostgresCatalog {
         Ok(SqlCatalog { engine })
     }
 
+    /// What is there instead of a catalog; none where there is one. Makes nothing.
+    pub(in crate::catalog) async fn absent(url: &str) -> Result<Option<Absent>> {
+        let options = connect_options(url)?;
+        let look = async {
+            let mut connection = options.connect().await?;
+            let absent = match applied(&mut connection).await?.is_empty() {
+                false => None,
+                true => Some(Absent { identity: identity(&mut connection).await?.0, instead: "has no tables" }),
+            };
+            connection.close().await?;
+            SqlResult::Ok(absent)
+        };
+        look.await.map_err(|e| catalog_error(&place(&options), "opening it", &e))
+    }
+
     /// Which migrations a catalog has. Changes nothing.
     ///
     /// # Errors
@@ -101,6 +107,19 @@ impl PostgresCatalog {
         let applied = applied.await.map_err(|e| catalog_error(&place, "looking what it has", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, &applied))
     }
+}
+
+/// What the catalog of a database is known by, and the server's process that said so.
+async fn identity(connection: &mut PgConnection) -> SqlResult<(String, i64)> {
+    let row = connection
+        .one(
+            "SELECT 'postgres database ' || datname || ' (system ' || system_identifier || ', oid ' || oid || ')' AS identity,
+                    CAST(pg_backend_pid() AS BIGINT) AS process
+             FROM pg_database, pg_control_system() WHERE datname = current_database()",
+            &[],
+        )
+        .await?;
+    Ok((row.text("identity").to_owned(), row.int("process")))
 }
 
 async fn applied(connection: &mut PgConnection) -> SqlResult<Vec<Applied>> {
@@ -179,6 +198,8 @@ fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
 impl Engine for PostgresDatabase {
     type Db = sqlx::Postgres;
     type Row = sqlx::postgres::PgRow;
+
+    const IS_FILE: bool = false;
 
     const PUT_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
          INSERT INTO entities (repo, entity, shelf, print)
@@ -285,6 +306,11 @@ impl Engine for PostgresDatabase {
             )
             .await?;
         Ok(found.is_some())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+        self.holders.close().await;
     }
 
     fn meaning(&self, error: &sqlx::Error) -> Meaning {

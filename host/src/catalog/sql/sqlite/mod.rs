@@ -1,6 +1,7 @@
 //! The catalog on SQLite: one connection writes, some read; WAL, so that they don't wait for each other; foreign keys; every commit waits
 //! for the disk.
 
+mod copies;
 mod hold;
 mod meaning;
 mod open;
@@ -17,7 +18,7 @@ use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job};
 use super::migrations::{Migrations, Step};
-use crate::catalog::{Hold, Holding};
+use crate::catalog::{Absent, Hold, Holding};
 use crate::error::{Error, Result};
 
 /// A catalog in an SQLite file.
@@ -58,6 +59,19 @@ impl SqliteCatalog {
         Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
     }
 
+    /// What is there instead of a catalog; none where there is one, or something that may be one. Makes nothing.
+    pub(in crate::catalog) async fn absent(path: &Path) -> Option<Absent> {
+        copies::absent(path).await
+    }
+
+    /// Makes the file of a catalog that nobody has open the only one that it needs, durably.
+    ///
+    /// # Errors
+    /// When somebody has it open.
+    pub(in crate::catalog) async fn settle(path: &Path) -> Result<()> {
+        copies::settle(path).await
+    }
+
     /// Which migrations a catalog has. Changes nothing; where there is no file, it has none.
     ///
     /// # Errors
@@ -79,6 +93,8 @@ fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
 impl Engine for SqliteFile {
     type Db = sqlx::Sqlite;
     type Row = sqlx::sqlite::SqliteRow;
+
+    const IS_FILE: bool = true;
 
     // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of the statement is needed, which
     // would write every page once more.
@@ -156,6 +172,20 @@ impl Engine for SqliteFile {
     /// The system gives a lock back with its file only.
     async fn still_holds(&self, _: &Holding, _: &mut Writing<Self>) -> SqlResult<bool> {
         Ok(true)
+    }
+
+    async fn checkpoint(&self) -> SqlResult<bool> {
+        copies::checkpoint(&self.file).await
+    }
+
+    async fn copy_to(&self, file: &Path) -> SqlResult<()> {
+        copies::copy(&self.file, file).await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.stamps.close().await;
+        self.writer.close().await;
     }
 
     fn meaning(&self, error: &sqlx::Error) -> Meaning {

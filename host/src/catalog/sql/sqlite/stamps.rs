@@ -33,6 +33,11 @@ impl Stamps {
         Stamps { connection, connected }
     }
 
+    /// Ends the connection.
+    pub(super) async fn close(&self) {
+        self.connection.close().await;
+    }
+
     /// A number that is another one when somebody has committed since the last call.
     #[expect(clippy::disallowed_methods, reason = "a connection of its own, which is asked one thing")]
     pub(super) async fn read(&self) -> Result<u64, sqlx::Error> {

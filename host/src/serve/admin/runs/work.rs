@@ -57,7 +57,7 @@ async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
         RunAsked::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
         RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
             let (grace, trust_verified) = (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
-            let options = PruneOptions { grace, orphans: *orphans, dry_run: *dry_run, trust_verified };
+            let options = PruneOptions { grace, orphans: *orphans, newer: false, dry_run: *dry_run, trust_verified };
             answer(&store.prune(options, progress).await?)
         }
     }
