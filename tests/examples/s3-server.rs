@@ -1,12 +1,12 @@
 //! An S3 server for tests: s3s-fs over HTTP on the loopback, with its signatures checked, as a process of its own.
 //!
 //! ```text
-//! s3-server ROOT ACCESS_KEY SECRET PORT [stop OP N | refuse OP N | spoil new 0]…
+//! s3-server ROOT ACCESS_KEY SECRET PORT [stop OP N | refuse OP N | spoil new 0 | unknown HEADER 0]…
 //! ```
 //!
 //! Prints the port that it listens on (0: any), and ends when its stdin does: with whoever started it. `stop`: the process dies, as if
 //! killed, when that operation is asked for the Nth time. `refuse`: that operation is answered with SlowDown its first N times. `spoil`: packs that come are
-//! kept with another last byte, and nothing is said of that.
+//! kept with another last byte, and nothing is said of that. `unknown`: requests with that header are refused, as by a server that does not know it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -29,6 +29,7 @@ struct Trouble {
     refuse: BTreeMap<String, u64>,
     /// The folder of the objects, and since when packs that come are spoiled.
     spoil: Option<(PathBuf, SystemTime)>,
+    unknown: BTreeMap<String, u64>,
     asked: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -37,6 +38,9 @@ impl S3Access for Trouble {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         if context.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "nobody may ask without a signature"));
+        }
+        if let Some(header) = self.unknown.keys().find(|header| context.headers().contains_key(header.as_str())) {
+            return Err(s3_error!(InvalidArgument, "{header} is not known here"));
         }
         let name = context.s3_op().name();
         let times = {
@@ -76,7 +80,7 @@ fn main() {
     let [root, access, secret, port, trouble @ ..] = &words[..] else { panic!("ROOT ACCESS_KEY SECRET PORT are expected") };
     let mut access_check = Trouble::default();
     for trouble in trouble.chunks(3) {
-        let [what, op, n] = trouble else { panic!("stop OP N, refuse OP N or spoil new 0 is expected") };
+        let [what, op, n] = trouble else { panic!("stop OP N, refuse OP N, spoil new 0 or unknown HEADER 0 is expected") };
         if what == "spoil" {
             // By the clock of the disk.
             let mark = Path::new(root).join(".since");
@@ -85,7 +89,11 @@ fn main() {
             access_check.spoil = Some((root.into(), since));
             continue;
         }
-        let which = if what == "stop" { &mut access_check.stop } else { &mut access_check.refuse };
+        let which = match what.as_str() {
+            "stop" => &mut access_check.stop,
+            "refuse" => &mut access_check.refuse,
+            _ => &mut access_check.unknown,
+        };
         which.insert(op.clone(), n.parse().expect("a number is expected"));
     }
     std::thread::spawn(|| {

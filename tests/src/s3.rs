@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use packhouse_host::S3Options;
+use packhouse_host::{S3Checksum, S3Options};
 use tempfile::TempDir;
 
 /// The one bucket.
@@ -112,6 +112,7 @@ impl S3Server {
             spool: spool.to_owned(),
             budget: 1 << 30,
             patience: Duration::from_secs(20),
+            checksum: S3Checksum::default(),
             settings: self.env(),
         }
     }

@@ -112,6 +112,47 @@ fn what_is_wrong_with_a_bucket_is_told_by_every_verb_and_by_the_doctor() {
     assert!(!new.data().join("catalog.db").exists(), "nothing was made");
 }
 
+fn check(store: &Packhouse, name: &str, code: i32) -> serde_json::Value {
+    let checks = store.run(["doctor"]).exits(code).documents();
+    checks.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no {name}: {checks:?}")).clone()
+}
+
+#[test]
+fn the_doctor_writes_to_the_bucket_and_the_folder_and_leaves_nothing() {
+    let server = S3Server::start();
+    let store = Packhouse::on_s3(&server);
+    let before = server.objects("");
+    let trial = check(&store, "trial write", 0);
+    assert_eq!((&trial["status"], &trial["way_out"]), (&"ok".into(), &serde_json::Value::Null), "{trial}");
+    assert!(trial["detail"].as_str().unwrap().contains("refuses what changes on the way"), "{trial}");
+    assert_eq!(server.objects(""), before);
+    assert_eq!(server.unfinished(), 0);
+    let spool = check(&store, "spool folder", 0);
+    assert!(spool["detail"].as_str().unwrap().contains("keeps what is written"), "{spool}");
+}
+
+#[test]
+fn a_server_that_refuses_a_checksum_is_told_with_the_setting_that_it_takes() {
+    for (refused, setting) in [(&["sha256"][..], "crc64nvme"), (&["sha256", "crc64nvme"], "none")] {
+        let headers: Vec<String> = refused.iter().map(|name| format!("x-amz-checksum-{name}")).collect();
+        let trouble: Vec<&str> = headers.iter().flat_map(|header| ["unknown", header, "0"]).collect();
+        let server = S3Server::with_trouble(&trouble);
+        let store = Packhouse::new().in_bucket(&server);
+        let trial = check(&store, "trial write", 1);
+        assert_eq!(trial["status"], "fail");
+        let wanted = format!("PACKHOUSE_S3_CHECKSUM={setting}");
+        assert!(trial["detail"].as_str().unwrap().contains(&wanted), "{trial}");
+        assert!(server.objects("").is_empty(), "nothing is left: {:?}", server.objects(""));
+        // With it, all goes well.
+        let store = store.with_env("PACKHOUSE_S3_CHECKSUM", setting);
+        store.run(["repo", "create", "a/b"]).ok();
+        store.push(muse_cli()).ok();
+        assert_eq!(check(&store, "trial write", 0)["status"], "ok");
+        store.run(["verify"]).ok();
+        store.with_env("PACKHOUSE_S3_CHECKSUM", "md5").run(["repo", "list"]).exits(2).says(&["PACKHOUSE_S3_CHECKSUM is md5"]);
+    }
+}
+
 #[tokio::test]
 async fn a_url_is_good_for_at_most_seven_days() {
     let store = TestStore::on_s3().await;

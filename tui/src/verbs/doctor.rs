@@ -1,14 +1,15 @@
 //! `packhouse doctor`: whether everything that packhouse needs is in order, and the way out where it is not.
 //!
-//! It changes nothing: where there is no store yet, it makes none.
+//! It leaves everything as it was, after a trial write to folder and bucket: where there is no store yet, it makes none.
 
 mod afar;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::s3::S3Vault;
+use packhouse_host::world::{SystemWorld, World};
 use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions};
 use serde::Serialize;
 
@@ -106,6 +107,9 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     let bucket = bucket(&options.packs).await;
     let reached = bucket.as_ref().is_none_or(|check| check.status == Status::Ok);
     bucket.map(&mut tell).transpose()?;
+    if reached && let Some(check) = trial(&options.packs).await {
+        tell(check)?;
+    }
     let other = options.component.take();
     // A store whose bucket does not answer can't be opened: that would be the same finding.
     if reached {
@@ -121,15 +125,31 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
 /// Whether files can be made there, or the folder itself if it is still to come.
 fn folder(check: &'static str, folder: &Path) -> Check {
     let there = existing(folder);
-    match tempfile::Builder::new().prefix(".packhouse-doctor-").tempfile_in(&there) {
-        Ok(_) if there == folder => Check::ok(check, format!("{} can be written", folder.display())),
-        Ok(_) => Check::ok(check, format!("{} is not there yet, and can be made", folder.display())),
+    match written_and_read(&there) {
+        Ok(()) if there == folder => Check::ok(check, format!("{} keeps what is written to it", folder.display())),
+        Ok(()) => Check::ok(check, format!("{} is not there yet, and can be made", folder.display())),
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Check::warn(
+            check,
+            format!("{} is read-only: it is mounted so", there.display()),
+            "what reads works (repo list, fetch, verify); to push, gc or prune, mount it writable, or use another --data folder",
+        ),
         Err(error) => Check::fail(
             check,
             format!("{} can't be written: {error}", there.display()),
             "check who owns it and how it is mounted, or use another --data folder",
         ),
     }
+}
+
+/// Writes a file, durably, reads it back, compares and removes it.
+fn written_and_read(folder: &Path) -> std::io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".packhouse-doctor-").tempfile_in(folder)?;
+    let written: Vec<u8> = (0..4096_u32).map(|n| (n % 251) as u8).collect();
+    file.write_all(&written)?;
+    file.as_file().sync_all()?;
+    let read = std::fs::read(file.path())?;
+    file.close()?;
+    if read == written { Ok(()) } else { Err(std::io::Error::other("what was written to it came back as something else")) }
 }
 
 /// The folder, or the nearest one above it that is there.
@@ -163,6 +183,25 @@ async fn bucket(packs: &Storage) -> Option<Check> {
     let Storage::S3(options) = packs else { return None };
     Some(match S3Vault::ask(options).await {
         Ok(place) => Check::ok(CHECK, format!("{place} answers, and may be listed")),
+        Err(error) => Check::fail(CHECK, error.to_string(), "docs/operations.md tells what packhouse needs of S3"),
+    })
+}
+
+/// Whether the bucket keeps what is written to it, where packs are in one.
+async fn trial(packs: &Storage) -> Option<Check> {
+    const CHECK: &str = "trial write";
+    let Storage::S3(options) = packs else { return None };
+    let checksum = options.checksum.as_str();
+    Some(match S3Vault::try_out(options, SystemWorld.draw()).await {
+        Ok(trial) if trial.notices_changes => Check::ok(
+            CHECK,
+            format!("{} keeps what is written, and refuses what changes on the way (checksum {checksum})", trial.place),
+        ),
+        Ok(trial) => Check::warn(
+            CHECK,
+            format!("{} keeps what is written, but takes bytes that have changed on the way (checksum {checksum})", trial.place),
+            "use https:// to reach it, and run packhouse verify from time to time; a server that checks uploads is better",
+        ),
         Err(error) => Check::fail(CHECK, error.to_string(), "docs/operations.md tells what packhouse needs of S3"),
     })
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum, S3ConditionalPut};
 use object_store::client::{
-    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
+    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpRequestBody, HttpResponse,
+    HttpService, ReqwestConnector,
 };
 use object_store::path::Path as Key;
 use object_store::{BackoffConfig, RetryConfig};
@@ -38,8 +38,53 @@ pub struct S3Options {
     pub budget: u64,
     /// How long a request that fails is tried again, with growing pauses, before it is an error.
     pub patience: Duration,
+    /// What is sent along with an upload, so that the server can see whether it came as it was.
+    pub checksum: S3Checksum,
     /// `AWS_…` variables that go before those of the environment.
     pub settings: Vec<(String, String)>,
+}
+
+/// Checksums of uploads. Not every server knows all of them, and some refuse those that they don't know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum S3Checksum {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// CRC-64/NVME.
+    Crc64Nvme,
+    /// None but the one that the signature holds.
+    None,
+}
+
+impl S3Checksum {
+    /// All of them, the best first.
+    pub const ALL: [S3Checksum; 3] = [S3Checksum::Sha256, S3Checksum::Crc64Nvme, S3Checksum::None];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            S3Checksum::Sha256 => "sha256",
+            S3Checksum::Crc64Nvme => "crc64nvme",
+            S3Checksum::None => "none",
+        }
+    }
+
+    /// What to do where a server takes this one only, as a sentence.
+    pub(super) const fn setting(self) -> &'static str {
+        match self {
+            S3Checksum::Sha256 => "The server takes uploads with this one: set PACKHOUSE_S3_CHECKSUM=sha256",
+            S3Checksum::Crc64Nvme => "The server takes uploads with other checksums: set PACKHOUSE_S3_CHECKSUM=crc64nvme",
+            S3Checksum::None => "The server takes uploads without checksums only: set PACKHOUSE_S3_CHECKSUM=none",
+        }
+    }
+
+    fn from_env() -> Result<S3Checksum> {
+        let Some(value) = std::env::var_os("PACKHOUSE_S3_CHECKSUM") else { return Ok(S3Checksum::default()) };
+        let known = value.to_str().and_then(|value| S3Checksum::ALL.into_iter().find(|one| one.as_str() == value.trim()));
+        known.ok_or_else(|| {
+            Error::Usage(format!("PACKHOUSE_S3_CHECKSUM is {}: sha256, crc64nvme or none is expected", value.to_string_lossy()))
+        })
+    }
 }
 
 /// Without the settings: there are secrets among them.
@@ -54,7 +99,8 @@ impl std::fmt::Debug for S3Options {
 }
 
 impl S3Options {
-    /// A bucket with the settings of the environment: `AWS_…`, and `PACKHOUSE_SPOOL_BYTES` and `PACKHOUSE_S3_PATIENCE` (seconds).
+    /// A bucket with the settings of the environment: `AWS_…`, and `PACKHOUSE_SPOOL_BYTES`,
+    /// `PACKHOUSE_S3_PATIENCE` (seconds) and `PACKHOUSE_S3_CHECKSUM`.
     ///
     /// # Errors
     /// [`Error::Usage`] when the URL or a variable is not understood.
@@ -65,6 +111,7 @@ impl S3Options {
             spool,
             budget: budget.unwrap_or(BUDGET),
             patience: patience.map_or(PATIENCE, Duration::from_secs),
+            checksum: S3Checksum::from_env()?,
             settings: Vec::new(),
         };
         split(url).map(|_| options)
@@ -125,6 +172,15 @@ impl Place {
 
 /// Makes the client of a bucket; asks it nothing.
 pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+    client(options, None)
+}
+
+/// A client whose uploads of one object change on the way: `instead` is sent, of the same length. For trials of a server.
+pub(super) fn connect_to_corrupt(options: &S3Options, instead: Arc<[u8]>) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+    client(options, Some(instead))
+}
+
+fn client(options: &S3Options, instead: Option<Arc<[u8]>>) -> Result<(Place, AmazonS3, Arc<Meter>)> {
     // Whoever else was first has the same need: one for the process. It is asked for when the first connection is made.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (bucket, prefix) = split(&options.url)?;
@@ -145,13 +201,17 @@ pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter
         builder = builder.with_allow_http(true);
     }
     let meter = Arc::<Meter>::default();
+    let builder = match options.checksum {
+        S3Checksum::Sha256 => builder.with_checksum_algorithm(Checksum::SHA256),
+        S3Checksum::Crc64Nvme => builder.with_checksum_algorithm(Checksum::CRC64NVME),
+        S3Checksum::None => builder,
+    };
     let builder = builder
         .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::Disabled)
-        .with_checksum_algorithm(Checksum::SHA256)
         // One DELETE an object: not every store knows how to delete many at once.
         .with_disable_bulk_delete(true)
-        .with_http_connector(Metered(meter.clone()));
+        .with_http_connector(Metered { meter: meter.clone(), instead });
     let failing = |e| failed("opening", place.all(), &place, e);
     // Credentials may have to be asked for. Where there are none, that is told soon.
     let asking = builder.clone().with_retry(retries(options.patience.min(Duration::from_secs(5)))).build().map_err(failing)?;
@@ -188,12 +248,16 @@ impl Meter {
 
 /// Makes clients that count.
 #[derive(Debug)]
-struct Metered(Arc<Meter>);
+struct Metered {
+    meter: Arc<Meter>,
+    /// What is sent instead of what was signed.
+    instead: Option<Arc<[u8]>>,
+}
 
 impl HttpConnector for Metered {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Counting { client, meter: self.0.clone() }))
+        Ok(HttpClient::new(Counting { client, meter: self.meter.clone(), instead: self.instead.clone() }))
     }
 }
 
@@ -201,11 +265,15 @@ impl HttpConnector for Metered {
 struct Counting {
     client: HttpClient,
     meter: Arc<Meter>,
+    instead: Option<Arc<[u8]>>,
 }
 
 #[async_trait]
 impl HttpService for Counting {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if let Some(instead) = self.instead.as_ref().filter(|instead| request.body().content_length() == instead.len()) {
+            *request.body_mut() = HttpRequestBody::from(instead.to_vec());
+        }
         let add = |count: &AtomicU64, n: u64| count.fetch_add(n, Ordering::Relaxed);
         let method = request.method().as_str();
         let (reads, removes) = (method == "GET", method == "DELETE");

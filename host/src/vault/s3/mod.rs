@@ -17,6 +17,7 @@ mod failed;
 mod near;
 mod parts;
 mod spool;
+mod trial;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -44,7 +45,8 @@ use super::{ListedPack, Near, Remains, Staged, StoredPack, Swept, Traffic, Vault
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
 
-pub use self::client::S3Options;
+pub use self::client::{S3Checksum, S3Options};
+pub use self::trial::Trial;
 
 /// The longest that S3 lets a URL be good.
 const LONGEST_URL: Duration = Duration::from_secs(7 * 24 * 3600);
