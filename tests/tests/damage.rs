@@ -20,7 +20,8 @@ use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::store::{PREFIX, TestStore, options};
 use packhouse_tests::{fixtures, model, place};
 
-const NOW: PruneOptions = PruneOptions { grace: Duration::ZERO, orphans: false, dry_run: false, trust_verified: Duration::ZERO };
+const NOW: PruneOptions =
+    PruneOptions { grace: Duration::ZERO, orphans: false, newer: false, dry_run: false, trust_verified: Duration::ZERO };
 
 fn silent() -> Progress {
     Progress::silent()

@@ -122,6 +122,8 @@ pub(crate) enum Verb {
     Verify(Verify),
     /// Delete packs that were replaced long ago, and expired answers
     Prune(Prune),
+    /// Copy the store to another folder while it works, and verify the copy
+    Backup(Backup),
     /// Be a remote for Muse clients, and for consoles and this program elsewhere
     Serve(Serve),
     /// Do jobs: what was asked for with --async, and what policies ask for
@@ -291,6 +293,17 @@ pub(crate) struct Prune {
     /// Leave it to a worker
     #[arg(long = "async", conflicts_with = "dry_run")]
     pub(crate) later: bool,
+}
+
+/// `packhouse backup …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Backup {
+    /// Where the backup shall be: a folder that is not there yet, or is empty
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Bring the backup in DIR up to date: add what is new, remove packs that it does not need any more
+    #[arg(long)]
+    pub(crate) update: bool,
 }
 
 /// A duration in words, a day being 24 hours; a number alone is seconds.

@@ -115,6 +115,11 @@ impl Context {
         Ok(store)
     }
 
+    /// The store of this machine that the globals name, for a verb that needs no more than one look at it. It must be there.
+    pub(crate) async fn open_once(&self) -> anyhow::Result<Store> {
+        self.open_here(Store::open_existing).await
+    }
+
     async fn open_here(&self, open: impl AsyncFnOnce(StoreOptions) -> Result<Store>) -> anyhow::Result<Store> {
         let options = place::options(&self.globals)?;
         tracing::debug!(catalog = %options.catalog, packs = ?options.packs, "opening the store");

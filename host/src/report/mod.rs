@@ -2,6 +2,7 @@
 //! ids and keys strings, times RFC 3339 UTC.
 
 mod afar;
+mod backup;
 mod damage;
 mod job;
 mod overview;
@@ -19,6 +20,7 @@ pub use afar::{
     Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage, RunAsked, RunEvent, RunFailed,
     RunReport, RunState, StatusReport, Step, SweptReport,
 };
+pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};
 pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};

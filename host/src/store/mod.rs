@@ -1,6 +1,7 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
 mod access;
+mod backup;
 mod checkpoint;
 mod client;
 mod cost;
@@ -42,6 +43,7 @@ use crate::vault::s3::S3Vault;
 use crate::vault::{Storage, Swept, Traffic, Vault};
 use crate::world::{SystemWorld, World};
 
+pub use backup::BackupOptions;
 pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};

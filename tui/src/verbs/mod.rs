@@ -1,5 +1,6 @@
 //! What is done: a file per verb. Each opens what it needs, does its work under Ctrl-C's watch, and tells the result.
 
+mod backup;
 mod completions;
 mod component;
 mod console;
@@ -43,6 +44,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Fetch(asked) => fetch::run(asked, context).await,
         Verb::Verify(asked) => verify::run(asked, context).await,
         Verb::Prune(asked) => prune::run(asked, context).await,
+        Verb::Backup(asked) => backup::run(asked, context).await,
         Verb::Serve(asked) => serve::run(asked, context).await,
         Verb::Worker(asked) => worker::run(asked, context).await,
         Verb::Jobs(asked) => jobs::run(asked, context).await,

@@ -1,0 +1,48 @@
+//! What `backup` answers.
+
+use serde::Serialize;
+
+use super::ProblemKind;
+use crate::names::{MpackKey, RepoName};
+
+/// `backup`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupReport {
+    /// Where the backup is.
+    pub directory: String,
+    /// Repos in it.
+    pub repos: u64,
+    /// Packs in it: those that its catalog needs, and those that only wait for deletion.
+    pub packs: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Packs that are the store's own files under a second name, made now.
+    pub linked: u64,
+    /// Packs that were copied now.
+    pub copied: u64,
+    /// Packs in it that its catalog does not know any more and that went: with `--update`.
+    pub removed: u64,
+    /// Packs that were read and hashed in their new place.
+    pub verified: u64,
+    /// Whether all that its catalog needs is there and sound.
+    pub ok: bool,
+    /// What is not.
+    pub problems: Vec<BackupProblem>,
+    /// Milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// Something in the store that could not be backed up, or is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupProblem {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// What sort of damage.
+    pub kind: ProblemKind,
+    /// The entity it touches, as `KIND ID`.
+    pub entity: Option<String>,
+    /// The pack it touches.
+    pub pack: Option<MpackKey>,
+    /// What was found, where, and the way out.
+    pub detail: String,
+}

@@ -1,0 +1,280 @@
+//! `backup`: a copy of the store in another folder, which is a store itself.
+//!
+//! ```text
+//! most packs ─▶ hold deletion off: catalog (one state), packs since ─▶ let go ─▶ verify the copy ─▶ its name
+//! ```
+//!
+//! The catalog says what is needed, and packs never change: so the catalog is copied first and the packs after it, while
+//! [`Hold::Publishing`] keeps anybody from deleting one in between. Pushes go on. Most packs were linked or copied before that, so
+//! that nobody who wants to delete waits long. A backup is there whole, verified and durable, or not at all; one that is brought up to
+//! date is that of before or that of now, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
+
+mod folder;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use ring::digest::{SHA256, digest};
+
+use self::folder::{Mark, Work};
+use super::load::hash;
+use super::{Store, blocking};
+use crate::catalog::{Catalog, CatalogPlace, Hold};
+use crate::error::{Error, Result};
+use crate::names::{MpackKey, RepoName};
+use crate::progress::{Phase, Progress};
+use crate::report::{BackupProblem, BackupReport, ProblemKind};
+use crate::vault::local::LocalVault;
+use crate::vault::{ListedPack, Swept};
+
+/// Packs that a catalog is asked about at once.
+const BATCH: usize = 64;
+
+/// Repos that a page of the catalog lists.
+const PAGE: u32 = 1000;
+
+/// How to back up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BackupOptions {
+    /// Bring a backup up to date that is there.
+    pub update: bool,
+}
+
+/// What was done so far.
+#[derive(Debug, Default)]
+struct Tally {
+    linked: u64,
+    copied: u64,
+}
+
+impl Store {
+    /// Copies the store to a folder, and verifies the copy. It goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the catalog or the packs are on a server, which has ways of its own; where the folder is there and no
+    /// backup of this store. When something can't be read or written: there is no backup then, or the one before. Damage is no error here but a
+    /// finding; what is sound is kept.
+    pub async fn back_up(&self, to: &Path, options: BackupOptions, progress: &Progress) -> Result<BackupReport> {
+        let start = self.world.now();
+        self.is_in_files()?;
+        let work = Work::begin(to, options.update, &self.vault.folder(), self.world.draw())?;
+        let old = if work.is_new() { Vec::new() } else { self.own_backup(&work).await?.contents };
+
+        let mut tally = Tally::default();
+        self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
+        let draft = work.draft()?;
+        let holding = self.catalog.hold(Hold::Publishing).await?;
+        self.catalog.copy_to(&draft).await?;
+        self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
+        drop(holding);
+
+        let place = CatalogPlace::Sqlite(draft);
+        let copy = self.with_files(place.open().await?, work.folder())?;
+        let checked = self.checked(&copy, &work, &mut tally, progress).await;
+        let contents = contents(copy.catalog.as_ref()).await;
+        let repos = copy.names().await;
+        copy.catalog.close().await;
+        let (problems, packs, removed) = checked?;
+        place.settle().await?;
+
+        let mark = |contents| Mark { backup_of: self.catalog.identity(), made_at: self.world.now(), contents };
+        let now = contents?;
+        if !work.is_new() && work.catalog().exists() {
+            work.put_mark(&mark([old, vec![now.clone()]].concat()))?;
+            CatalogPlace::Sqlite(work.catalog()).settle().await?;
+        }
+        work.publish_draft()?;
+        work.put_mark(&mark(vec![now]))?;
+        for key in &removed {
+            copy.vault.remove(key).await?;
+        }
+        let report = BackupReport {
+            directory: work.place().display().to_string(),
+            repos: repos?.len() as u64,
+            packs: packs.len() as u64,
+            bytes: packs.iter().map(|pack| pack.bytes).sum(),
+            linked: tally.linked,
+            copied: tally.copied,
+            removed: removed.len() as u64,
+            verified: packs.len() as u64,
+            ok: problems.is_empty(),
+            problems,
+            elapsed_ms: self.millis_since(start),
+        };
+        work.finish()?;
+        Ok(report)
+    }
+
+    /// Refuses what is on a server.
+    fn is_in_files(&self) -> Result<()> {
+        if self.catalog.is_file() && self.vault.file_of(&MpackKey::new([0; 32])).is_some() {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "`packhouse backup` copies a store that is in files; the catalog of this one is {}, its packs are in {}. Back the catalog up first, with pg_dump (or packhouse's own copy, where it is a file: sqlite3 FILE \".backup COPY\"), and let the bucket keep versions of its objects: docs/operations.md, \"Backups\", says how, and how to restore",
+            self.catalog.place(),
+            self.vault.place()
+        )))
+    }
+
+    /// A backup that is there must be one of this store, and nobody must have worked on it since: it would be lost.
+    async fn own_backup(&self, work: &Work) -> Result<Mark> {
+        let mark = work.mark()?;
+        let place = work.place().display();
+        if mark.backup_of != self.catalog.identity() {
+            return Err(Error::Unsupported(format!(
+                "{place} is a backup of another store, {}, and this one is {}; name another folder",
+                mark.backup_of,
+                self.catalog.identity()
+            )));
+        }
+        if work.catalog().exists() {
+            let catalog = CatalogPlace::Sqlite(work.catalog()).open().await?;
+            let now = contents(catalog.as_ref()).await;
+            catalog.close().await;
+            if !mark.contents.contains(&now?) {
+                return Err(Error::Unsupported(format!(
+                    "{place} has been written to since it was made: it is a store of its own by now, and is not brought up to date; name another folder"
+                )));
+            }
+        }
+        Ok(mark)
+    }
+
+    /// Packs in storage that the catalog knows.
+    async fn known_packs(&self) -> Result<Vec<ListedPack>> {
+        let mut known = Vec::new();
+        for batch in self.vault.list().await?.chunks(BATCH) {
+            let keys: Vec<_> = batch.iter().map(|pack| pack.key).collect();
+            let found = self.catalog.knows_packs(&keys).await?;
+            known.extend(batch.iter().zip(found).filter(|(_, known)| *known).map(|(pack, _)| *pack));
+        }
+        Ok(known)
+    }
+
+    async fn names(&self) -> Result<Vec<RepoName>> {
+        let mut names: Vec<RepoName> = Vec::new();
+        loop {
+            let page = self.catalog.repos(names.last(), PAGE).await?;
+            if page.is_empty() {
+                return Ok(names);
+            }
+            names.extend(page.into_iter().map(|repo| repo.name));
+        }
+    }
+
+    /// Links or copies packs that the backup lacks.
+    async fn bring(&self, packs: &[ListedPack], work: &Work, tally: &mut Tally, progress: &Progress) -> Result<()> {
+        let total = packs.iter().map(|pack| pack.bytes).sum();
+        let mut done = 0;
+        for pack in packs {
+            progress.at("the store", Phase::Copy, done, total)?;
+            self.bring_one(&pack.key, work, tally).await?;
+            done += pack.bytes;
+        }
+        progress.at("the store", Phase::Copy, done, total)
+    }
+
+    async fn bring_one(&self, key: &MpackKey, work: &Work, tally: &mut Tally) -> Result<()> {
+        let Some(from) = self.vault.file_of(key) else { return Ok(()) };
+        let Ok(within) = from.strip_prefix(self.vault.folder()) else { return Ok(()) };
+        let to = work.folder().join(within);
+        if to.exists() {
+            return Ok(());
+        }
+        // One that is gone was pruned; where it is needed, verifying says so.
+        match work.take(&from, &to, self.world.draw())? {
+            Some(true) => tally.copied += 1,
+            Some(false) => tally.linked += 1,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The store of a copied catalog, with packs in a folder. It is not opened as others are: it has no name yet.
+    fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
+        let vault = Arc::new(LocalVault::open(folder)?);
+        Ok(Store { catalog, vault, swept: Swept::default(), deck: None, fence: None, ..self.clone() })
+    }
+
+    /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it does not need.
+    async fn checked(
+        &self,
+        copy: &Store,
+        work: &Work,
+        tally: &mut Tally,
+        progress: &Progress,
+    ) -> Result<(Vec<BackupProblem>, Vec<ListedPack>, Vec<MpackKey>)> {
+        let mut problems = self.problems(copy, work, progress).await?;
+        let bad = |problems: &[BackupProblem]| -> BTreeSet<MpackKey> {
+            let of_packs = |one: &&BackupProblem| matches!(one.kind, ProblemKind::DamagedPack | ProblemKind::MissingPack);
+            problems.iter().filter(of_packs).filter_map(|one| one.pack).collect()
+        };
+        // A copy that has suffered is replaced, where the pack itself is sound.
+        let mut healed = false;
+        for key in bad(&problems) {
+            if let Some(pack) = self.vault.open(&key).await?
+                && blocking(move || hash(&pack)).await? == key
+            {
+                copy.vault.remove(&key).await?;
+                self.bring_one(&key, work, tally).await?;
+                healed = true;
+            }
+        }
+        if healed {
+            problems = self.problems(copy, work, progress).await?;
+        }
+        for key in bad(&problems) {
+            copy.vault.remove(&key).await?;
+        }
+        let needed: BTreeSet<MpackKey> = copy.catalog.held_packs().await?.into_iter().collect();
+        let known: BTreeMap<MpackKey, ListedPack> = copy.known_packs().await?.into_iter().map(|pack| (pack.key, pack)).collect();
+        let mut sound = Vec::new();
+        for pack in known.values() {
+            // Those that shelves hold were read with their repos.
+            if !needed.contains(&pack.key)
+                && let Some(stored) = copy.vault.open(&pack.key).await?
+                && blocking(move || hash(&stored)).await? != pack.key
+            {
+                tracing::warn!("pack {}, which only waits for deletion or for a job, is damaged and was left out", pack.key);
+                copy.vault.remove(&pack.key).await?;
+                continue;
+            }
+            sound.push(*pack);
+        }
+        let unknown = copy.vault.list().await?.into_iter().map(|pack| pack.key).filter(|key| !known.contains_key(key));
+        // As long as something is wrong, nothing goes.
+        let removed = if problems.is_empty() || work.is_new() { unknown.collect() } else { Vec::new() };
+        Ok((problems, sound, removed))
+    }
+
+    /// What verifying the copy finds, told of the store that it is a copy of.
+    async fn problems(&self, copy: &Store, work: &Work, progress: &Progress) -> Result<Vec<BackupProblem>> {
+        let mut problems = Vec::new();
+        let (there, here) = (work.folder().display().to_string(), self.vault.place());
+        for repo in copy.names().await? {
+            for problem in copy.verify(&repo, progress).await?.problems {
+                let detail = problem.detail.replace(&there, &here);
+                let (kind, entity, pack) = (problem.kind, problem.entity, problem.pack);
+                problems.push(BackupProblem { repo: repo.clone(), kind, entity, pack, detail });
+            }
+        }
+        Ok(problems)
+    }
+}
+
+/// What a catalog holds, as a digest: it is another one when something was published since.
+async fn contents(catalog: &dyn Catalog) -> Result<String> {
+    let mut text = String::new();
+    let mut after = None;
+    loop {
+        let page = catalog.repos(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.name.clone());
+        for repo in page {
+            text.push_str(&format!("{} {} {}\n", repo.repo_id.0, repo.name, repo.revision));
+        }
+    }
+    Ok(hex::encode(digest(&SHA256, text.as_bytes())))
+}

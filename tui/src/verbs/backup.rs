@@ -1,0 +1,51 @@
+//! `packhouse backup`: a copy of the store in another folder, verified.
+
+use packhouse_host::{BackupOptions, BackupReport};
+
+use crate::args::Backup;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::format::{bytes, count, millis, shown, some};
+use crate::interrupt::watched;
+use crate::output::Output;
+use crate::progress::PATIENCE;
+use crate::style::Tone;
+
+/// Backs up.
+pub(crate) async fn run(asked: Backup, context: &Context) -> anyhow::Result<Exit> {
+    context.only_here("backup")?;
+    let watch = context.bars.watch(PATIENCE);
+    let options = BackupOptions { update: asked.update };
+    let report = watched(&context.output, watch.progress(), async {
+        let store = context.open_once().await?;
+        Ok(store.back_up(&asked.directory, options, watch.progress()).await?)
+    })
+    .await?;
+    drop(watch);
+    context.output.result(&report, || describe(&report, &context.output))?;
+    Ok(if report.ok { Exit::Done } else { Exit::Damage })
+}
+
+fn describe(report: &BackupReport, output: &Output) -> Vec<String> {
+    let verdict = match report.ok {
+        true => output.paint(Tone::Good, "verified"),
+        false => output.paint(Tone::Bad, some(report.problems.len() as u64, "problem")),
+    };
+    let mut lines = vec![
+        format!("{}  {verdict}  in {}", output.paint(Tone::Name, shown(&report.directory)), millis(report.elapsed_ms)),
+        format!("  {}, {}, {}", some(report.repos, "repo"), some(report.packs, "pack"), bytes(report.bytes)),
+        format!("  {} linked, {} copied, {} removed", count(report.linked), count(report.copied), count(report.removed)),
+    ];
+    for problem in &report.problems {
+        let kind = serde_json::to_value(problem.kind).ok();
+        let kind = kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or("problem");
+        lines.push(format!("  {}  {} {}", problem.repo, output.paint(Tone::Bad, kind), shown(&problem.detail)));
+        if let Some(pack) = &problem.pack {
+            lines.push(format!("    {} {pack}", output.paint(Tone::Dim, "pack")));
+        }
+    }
+    if report.ok {
+        lines.push(format!("it is a store: packhouse --data {} verify", shown(&report.directory)));
+    }
+    lines
+}
