@@ -281,7 +281,7 @@ impl Races {
         }
         let other = StoreOptions { world, ..options(&races.store.data()) };
         let other = faulty::open(other, Sandbox::reference(None).unwrap(), &races.others).await.unwrap();
-        Races { other: Arc::new(other), prunes: PruneOptions { orphans: true, ..NOW }, ..races }
+        Races { other: Arc::new(other), prunes: PruneOptions { orphans: true, newer: true, ..NOW }, ..races }
     }
 
     /// The store, with a consolidation and a deletion by the other before one of its calls.
