@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use packhouse_core::{BranchConflict, EntityId, Kind};
 
 use crate::access::ID_DIGITS;
+use crate::catalog::UsedUp;
 use crate::names::{MpackKey, RepoName};
 
 /// Shorthand for this crate.
@@ -86,6 +87,19 @@ pub enum Error {
         record: Option<String>,
         /// What is wrong.
         reason: String,
+    },
+
+    /// Assembled answers may take no more of the disk.
+    #[error("an answer of {bytes} bytes has no room: {}", match used_up {
+        UsedUp::Caller => "you have as many answers here that are still good as you may; wait until some have expired, or ask for shorter ones (ttl_seconds)",
+        UsedUp::Strangers => "those without a token have as many answers here as there may be; use a token, or try again later",
+        UsedUp::All => "answers take as much of this server's disk as they may (--answers, --keep-free); try again later",
+    })]
+    AnswersFull {
+        /// What is used up.
+        used_up: UsedUp,
+        /// The size of the answer.
+        bytes: u64,
     },
 
     /// Two encodings of one entity reach different things.
@@ -364,6 +378,7 @@ impl Error {
             Error::HeadConflict(_)
             | Error::Busy { .. }
             | Error::LeaseLost { .. }
+            | Error::AnswersFull { .. }
             | Error::PlanChanged(_)
             | Error::Catalog { busy: true, .. } => Class::Conflict,
             Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } | Error::Diverged(_) => Class::Damage,

@@ -1,5 +1,6 @@
 //! Ports that fail on purpose, or that count, around the real ones.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,8 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, Catalog, Consolidation, Fence, Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewJob, Pressure,
-    Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, RunsQuery, Snapshot, TokenRow, Unneeded,
+    Access, AnswerBudget, Answers, Catalog, Consolidation, Fence, Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers,
+    NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, RunsQuery, Snapshot, TokenRow,
+    Totals, Unneeded, UsedUp,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -284,6 +286,9 @@ impl Vault for FaultyVault {
     async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
         self.fault.around(self.inner.store_answer(staged, repo, key, ttl)).await
     }
+    async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
+        self.inner.url_of_answer(repo, key, ttl).await
+    }
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.fault.around(self.inner.open_answer(repo, key)).await
     }
@@ -362,6 +367,9 @@ impl Catalog for FaultyCatalog {
     async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
         self.fault.around(self.inner.record_gc(repo, record, report)).await
     }
+    async fn totals(&self) -> Result<Totals> {
+        self.inner.totals().await
+    }
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
         self.inner.gc_history(repo, limit).await
     }
@@ -370,15 +378,6 @@ impl Catalog for FaultyCatalog {
     }
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
         self.fault.around(self.inner.gc_paces(limit)).await
-    }
-    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
-        self.fault.around(self.inner.note_answer(repo, key, expires_at)).await
-    }
-    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
-        self.fault.around(self.inner.expired_answers(repo, now)).await
-    }
-    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
-        self.fault.around(self.inner.forget_answers(repo, now)).await
     }
     async fn hold(&self, hold: Hold) -> Result<Holding> {
         let waiting = Counted::up(&self.fault.waiting);
@@ -461,6 +460,31 @@ impl Jobs for FaultyCatalog {
     }
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
         self.fault.around(self.inner.pressures(repo)).await
+    }
+}
+
+#[async_trait]
+impl Answers for FaultyCatalog {
+    async fn take_room(&self, name: &MpackKey, answer: &NewAnswer, budget: Option<AnswerBudget>) -> Result<Option<UsedUp>> {
+        self.fault.around(self.inner.take_room(name, answer, budget)).await
+    }
+    async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {
+        self.fault.around(self.inner.give_room_back(repo, name)).await
+    }
+    async fn answer_of(&self, repo: i64, plan: &str, expires_at: Timestamp) -> Result<Option<MpackKey>> {
+        self.fault.around(self.inner.answer_of(repo, plan, expires_at)).await
+    }
+    async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()> {
+        self.fault.around(self.inner.note_answer(name, key, answer)).await
+    }
+    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
+        self.fault.around(self.inner.expired_answers(repo, now)).await
+    }
+    async fn repos_with_expired_answers(&self, now: Timestamp) -> Result<BTreeMap<i64, RepoId>> {
+        self.fault.around(self.inner.repos_with_expired_answers(now)).await
+    }
+    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
+        self.fault.around(self.inner.forget_answers(repo, now)).await
     }
 }
 

@@ -114,6 +114,22 @@ async fn answers_that_have_expired_go() {
     store.sound().await;
 }
 
+/// By the clock, and not because somebody fetches from that repo, or prunes: also those of a repo that is gone.
+#[tokio::test]
+async fn answers_go_when_their_time_is_over_whoever_asks_for_what() {
+    let store = TestStore::new().await;
+    store.push_each(&packs()).await;
+    let request = FetchRequest { ttl: Duration::from_secs(1), ..FetchRequest::default() };
+    let answer = store.store.fetch(&store.repo, &request, &Progress::silent()).await.unwrap();
+    let file = PathBuf::from(answer.mpack_url.strip_prefix("file://").unwrap());
+    // The clock of the tests moves by a second at each look.
+    for _ in 0..3 {
+        store.store.expire_all_answers().await.unwrap();
+    }
+    assert!(!file.exists());
+    store.sound().await;
+}
+
 fn orphan(store: &TestStore, age: Duration) -> PathBuf {
     let bytes = model::canonical(&Default::default(), &[("stray".to_owned(), "0".repeat(64))].into_iter().collect());
     let hex = model::key(&bytes)["sha256:".len()..].to_owned();

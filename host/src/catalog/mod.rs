@@ -10,6 +10,7 @@
 //! - Lists come in the order that each method names.
 
 mod access;
+pub mod answers;
 mod jobs;
 mod place;
 mod releases;
@@ -29,18 +30,19 @@ use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
+pub use answers::{AnswerBudget, Answers, NewAnswer, UsedUp};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub(crate) use place::Absent;
 pub use place::CatalogPlace;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings, Fresh, Hold, Holding, IndexRow, Leftovers, Moved,
-    PackRow, Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, Unneeded, entity_key, entity_of,
+    PackRow, Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, Totals, Unneeded, entity_key, entity_of,
 };
 
 /// Repos, packs, shelves and the index, on some database.
 #[async_trait]
-pub trait Catalog: Jobs + Access + Releases {
+pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Where it is, for messages.
     fn place(&self) -> String;
 
@@ -69,6 +71,10 @@ pub trait Catalog: Jobs + Access + Releases {
     /// Finds out whether something can be written now: writes a row, deletes it, and waits for the disk. Leaves nothing.
     async fn probe_writing(&self) -> Result<()>;
 
+    /// What all repos hold together: the sums of their summaries, except that of repos with a shelf that nobody has counted nothing counts as
+    /// duplicate. One statement, whatever they hold.
+    async fn totals(&self) -> Result<Totals>;
+
     /// A number that is another one when anything may have been published or recorded since the last call, by whomever. Numbers of
     /// two catalogs don't compare.
     async fn change_stamp(&self) -> Result<u64>;
@@ -96,15 +102,6 @@ pub trait Catalog: Jobs + Access + Releases {
     /// Size in bytes of what the last consolidations of all repos made, and how long each took in milliseconds; newest first, at
     /// most `limit`. Those that did nothing or failed don't count.
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>>;
-
-    /// Remembers that an assembled pack is good until a time, to the second; a later time wins.
-    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()>;
-
-    /// The answers that have expired. They are forgotten when they are gone.
-    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>>;
-
-    /// Forgets the answers that have expired.
-    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()>;
 
     /// Waits for the right to publish or to delete. A pack goes into the vault before a shelf holds it: while somebody is
     /// between the two, nobody deletes. Who waits to delete comes before those who come to publish later, so that it is its turn some

@@ -384,3 +384,24 @@ pub enum Published {
     /// Another worker has taken the job that it was done for, or it has ended. Nothing was done. Told before [`Published::Changed`].
     LeaseLost,
 }
+
+/// What all repos of a catalog hold, deleted ones left out: the sums of their summaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Repos.
+    pub repos: u64,
+    /// Packs of the repo that has most.
+    pub most_packs: u64,
+    /// Packs that indexes map something to, counted for each repo.
+    pub packs: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// What consolidating would save, of repos whose shelves have all been counted.
+    pub duplicate_bytes: u64,
+    /// What only waits for deletion.
+    pub superseded_bytes: u64,
+    /// Objects, counted for each repo.
+    pub objects: u64,
+    /// What is known to be damaged, counted for each repo.
+    pub damaged: u64,
+}

@@ -19,7 +19,7 @@ use super::near::Reads;
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
-use crate::catalog::{Hold, Holding, RepoRow, entity_key};
+use crate::catalog::{Hold, NewAnswer, RepoRow, UsedUp, entity_key};
 use crate::error::{Error, Result};
 use crate::files::{beside, file_url, replaceable};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -27,7 +27,7 @@ use crate::pack::scan::Scanned;
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{Run, RunPack};
-use crate::tape::Question;
+use crate::tape::{Question, plan_digest};
 use crate::vault::{Staged, StoredPack};
 
 /// What to fetch.
@@ -72,6 +72,12 @@ struct Closed {
     planned_from: BTreeSet<ShelfId>,
 }
 
+/// Room that was taken for an answer.
+struct TakenRoom {
+    name: MpackKey,
+    answer: NewAnswer,
+}
+
 /// Where an answer is.
 struct Found {
     key: MpackKey,
@@ -114,11 +120,19 @@ impl Store {
         Ok((report, pack))
     }
 
-    /// What a fetch has answered, if it is still there.
+    /// What a fetch of a repo has answered, if it is still there and still a pack of that repo (law 10).
     pub(crate) async fn fetched(&self, repo: &RepoName, key: &MpackKey, assembled: bool) -> Result<Option<StoredPack>> {
-        let Some(row) = self.catalog.repo(repo).await? else { return Ok(None) };
+        let Some(row) = self.catalog.repo(repo).await?.filter(|row| self.means(row)) else { return Ok(None) };
         if assembled {
             return self.vault.open_answer(&row.repo_id, key).await;
+        }
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        // A consolidation may have replaced it since, and dropped some of what it holds: it stays readable until it is deleted.
+        let is_its_own = snapshot.holds(&[*key]).await?.contains(&true)
+            || snapshot.retired().await?.iter().any(|retired| retired.pack.key == *key);
+        drop(snapshot);
+        if !is_its_own {
+            return Ok(None);
         }
         let found = self.vault.open(key).await?;
         if found.is_none() {
@@ -145,7 +159,8 @@ impl Store {
             )));
         }
         // Where nothing can be written, nothing is tidied up either.
-        self.expire_answers(row, now, false).await.or_else(|error| if error.is_read_only() { Ok(0) } else { Err(error) })?;
+        let tidied = self.expire_answers(row.id, &row.repo_id, now, false).await;
+        tidied.or_else(|error| if error.is_read_only() { Ok(0) } else { Err(error) })?;
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -263,6 +278,14 @@ impl Store {
         if let Err(failed) = prove::admit(&plan, packs, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
+        let digest = plan_digest(&plan, packs.iter().map(|pack| pack.directory.key));
+        // Where nothing can be written, a file of the user's will do.
+        let aside = |error: &Error| error.is_read_only() && request.output.is_some();
+        match self.assembled_before(row, &digest, request.ttl, expires_at).await {
+            Ok(Some(found)) => return Ok(found),
+            Err(error) if !aside(&error) => return Err(error),
+            Ok(None) | Err(_) => {}
+        }
         let staged = match (self.vault.stage(self.world.draw()), &request.output) {
             (Err(error), Some(output)) if error.is_read_only() => stage_beside(output, &hex::encode(self.world.draw()))?,
             (staged, _) => {
@@ -270,30 +293,79 @@ impl Store {
                 staged?
             }
         };
-        let (staged, written) = self.splice(staged, &row.name, &plan, packs, Reads::Copied(&plan), progress).await?;
-        if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
-            return Err(self.unproven(&row.name, packs, failed).await);
-        }
-        let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-        self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path()).await?;
-        let (key, bytes) = (written.key, written.bytes);
-        let holding = match (self.note_answer(row, &key, expires_at).await, &request.output) {
-            (Err(error), Some(output)) if error.is_read_only() => {
+        let room = match self.take_room(row, digest, plan.bytes).await {
+            Err(error) if aside(&error) => None,
+            room => Some(room?),
+        };
+        let made = async {
+            let (staged, written) = self.splice(staged, &row.name, &plan, packs, Reads::Copied(&plan), progress).await?;
+            if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
+                return Err(self.unproven(&row.name, packs, failed).await);
+            }
+            let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
+            self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path()).await?;
+            Ok((staged, written.key, written.bytes))
+        };
+        let made = made.await;
+        let (staged, key, bytes, room) = match (made, room, &request.output) {
+            (Ok((staged, key, bytes)), Some(room), _) => (staged, key, bytes, room),
+            (Ok((staged, key, bytes)), None, output) => {
+                let output = output.as_deref().unwrap_or(Path::new("."));
                 let url = file_url(&std::path::absolute(output).map_err(Error::io("finding", output))?);
                 return Ok(Found { key, url, bytes, reused: false, aside: Some(staged) });
             }
-            (holding, _) => holding?,
+            (Err(error), room, _) => {
+                if let Some(room) = room {
+                    // Should that fail, its room is given back when it expires.
+                    let _ = self.catalog.give_room_back(row.id, &room.name).await;
+                }
+                return Err(error);
+            }
         };
+        // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in between.
+        let holding = self.catalog.hold(Hold::Publishing).await?;
+        self.catalog.note_answer(&room.name, &key, &NewAnswer { expires_at, ..room.answer }).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, &key, request.ttl).await?;
         drop(holding);
         Ok(Found { key, url, bytes, reused: false, aside: None })
     }
 
-    /// Notes an answer before it is kept: one that nobody knows of would stay for ever. Nobody expires it while what is given is held.
-    async fn note_answer(&self, row: &RepoRow, key: &MpackKey, expires_at: Timestamp) -> Result<Holding> {
+    /// The answer that the same plan has made before, if it is still there and whole. Its time is moved, and it takes no more room.
+    async fn assembled_before(&self, row: &RepoRow, digest: &str, ttl: Duration, expires_at: Timestamp) -> Result<Option<Found>> {
         let holding = self.catalog.hold(Hold::Publishing).await?;
-        self.catalog.note_answer(row.id, key, expires_at).await?;
-        Ok(holding)
+        let Some(key) = self.catalog.answer_of(row.id, digest, expires_at).await? else { return Ok(None) };
+        let Some(stored) = self.vault.open_answer(&row.repo_id, &key).await? else { return Ok(None) };
+        drop(holding);
+        let (bytes, examined) = blocking(move || Ok((stored.bytes, examine(&stored, |_| Ok(()))?))).await?;
+        if examined.sound(&key).is_err() {
+            // It is made anew, and takes the place of this one.
+            return Ok(None);
+        }
+        let url = self.vault.url_of_answer(&row.repo_id, &key, ttl).await?;
+        Ok(Some(Found { key, url, bytes, reused: false, aside: None }))
+    }
+
+    /// Takes room for an answer, where it is for somebody whose answers are counted.
+    async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<TakenRoom> {
+        let guest = self.guest.as_deref();
+        if let Some(guest) = guest
+            && self.vault.free_bytes()?.saturating_sub(bytes) < guest.keep_free
+        {
+            return Err(Error::AnswersFull { used_up: UsedUp::All, bytes });
+        }
+        let caller = guest.map_or_else(String::new, |guest| guest.caller.clone());
+        // Should this process die, it is given back after an hour.
+        let soon = self.world.now().checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
+        let answer = NewAnswer { repo: row.id, plan, bytes, caller, expires_at: soon };
+        let (first, second) = (self.world.draw(), self.world.draw());
+        let mut name = [0; 32];
+        name[..16].copy_from_slice(&first);
+        name[16..].copy_from_slice(&second);
+        let name = MpackKey::new(name);
+        match self.catalog.take_room(&name, &answer, guest.map(|guest| guest.budget)).await? {
+            None => Ok(TakenRoom { name, answer }),
+            Some(used_up) => Err(Error::AnswersFull { used_up, bytes }),
+        }
     }
 
     /// Proves that what an answer leaves out is nothing that the repo knew when it was planned (law 12).

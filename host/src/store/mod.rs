@@ -34,9 +34,9 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::{Absent, Catalog, CatalogPlace, Fence, RepoRow};
+use crate::catalog::{Absent, AnswerBudget, Catalog, CatalogPlace, Fence, RepoRow, Totals};
 use crate::error::{Error, Result};
-use crate::names::RepoName;
+use crate::names::{RepoId, RepoName};
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
@@ -113,6 +113,20 @@ pub struct Store {
     deck: Option<Arc<Deck>>,
     /// The job that is done.
     fence: Option<Fence>,
+    /// The repo that its name stands for here, whichever repo has that name by now.
+    pinned: Option<Arc<(RepoName, RepoId)>>,
+    /// For whom answers are assembled here, and what those may take.
+    guest: Option<Arc<Guest>>,
+}
+
+/// Somebody for whom answers are assembled, and what they may take of the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    /// What their answers are counted by.
+    pub(crate) caller: String,
+    pub(crate) budget: AnswerBudget,
+    /// Bytes of the disk that no answer takes: they are for pushes.
+    pub(crate) keep_free: u64,
 }
 
 impl Store {
@@ -182,7 +196,7 @@ impl Store {
             tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
         }
         vault.register(&catalog.identity()).await.map(drop).or_else(unless_read_only)?;
-        Ok(Store { catalog, vault, sandbox, world, swept, deck: None, fence: None })
+        Ok(Store { catalog, vault, sandbox, world, swept, deck: None, fence: None, pinned: None, guest: None })
     }
 
     /// Digest of the component that this store runs.
@@ -223,12 +237,47 @@ impl Store {
         Store { fence: Some(fence), ..self.clone() }
     }
 
+    /// A handle on the same store in which a name stands for one repo: when another repo takes that name, it is unknown here.
+    pub(crate) fn pinned(&self, repo: &RepoName, id: &RepoId) -> Store {
+        Store { pinned: Some(Arc::new((repo.clone(), id.clone()))), ..self.clone() }
+    }
+
+    /// A handle on the same store in which answers are assembled for somebody.
+    pub(crate) fn answering(self, guest: Guest) -> Store {
+        Store { guest: Some(Arc::new(guest)), ..self }
+    }
+
+    /// What all repos hold together.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn totals(&self) -> Result<Totals> {
+        self.catalog.totals().await
+    }
+
+    /// Size of the local disk that is written to, in bytes.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub fn disk_bytes(&self) -> Result<u64> {
+        let folder = self.vault.folder();
+        let found = rustix::fs::statvfs(&folder)
+            .map_err(|error| Error::io("asking for the size of the disk of", &folder)(error.into()))?;
+        Ok(found.f_blocks.saturating_mul(found.f_frsize))
+    }
+
+    /// Whether a repo is the one that its name stands for here.
+    fn means(&self, row: &RepoRow) -> bool {
+        self.pinned.as_deref().is_none_or(|(name, id)| *name != row.name || *id == row.repo_id)
+    }
+
     fn lease_lost(&self) -> Error {
         Error::LeaseLost { job: self.fence.map_or(0, |fence| fence.job) }
     }
 
     pub(crate) async fn known_repo(&self, name: &RepoName) -> Result<RepoRow> {
-        self.catalog.repo(name).await?.ok_or_else(|| Error::UnknownRepo(name.clone()))
+        let row = self.catalog.repo(name).await?.filter(|row| self.means(row));
+        row.ok_or_else(|| Error::UnknownRepo(name.clone()))
     }
 
     /// The catalog's number of a repo, where one is named.

@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::replaced::Checked;
 use super::{Store, TRIES};
-use crate::catalog::{Hold, RepoRow, Unneeded};
+use crate::catalog::{Hold, Unneeded};
 use crate::error::{Error, Result};
-use crate::names::{MpackKey, RepoName};
+use crate::names::{MpackKey, RepoId, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::report::{KeptPack, PruneReport};
 use crate::vault::ListedPack;
@@ -25,9 +25,6 @@ const BATCH: usize = 64;
 
 /// How old an orphan must be. Nobody is making it: but somebody may be restoring a backup.
 const ORPHAN_AGE: SignedDuration = SignedDuration::from_hours(24);
-
-/// Repos that one page of the catalog lists.
-const PAGE: u32 = 1000;
 
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +112,7 @@ impl Store {
         // kept for what is known.
         self.note_found(&checked.findings()).await;
         done?;
-        report.answers_deleted = self.expire_all_answers(now, options.dry_run).await?;
+        report.answers_deleted = self.expire_answers_of_all(now, options.dry_run).await?;
         self.prune_orphans(now, options, &mut report).await?;
         report.packs_kept = report.kept.iter().map(|kept| kept.pack).collect::<BTreeSet<_>>().len() as u64;
         Ok(report)
@@ -193,48 +190,51 @@ impl Store {
 
     /// Removes a repo's answers that have expired; gives how many there were. The file goes first: an answer that nobody knows of would
     /// stay for ever. Nobody makes the same answer meanwhile. Those of a repo that is damaged stay: what is lost may stand in one.
-    pub(super) async fn expire_answers(&self, repo: &RepoRow, now: Timestamp, dry_run: bool) -> Result<u64> {
+    pub(super) async fn expire_answers(&self, repo: i64, id: &RepoId, now: Timestamp, dry_run: bool) -> Result<u64> {
         // Most repos have none, and need not wait for anybody.
-        let expired = self.catalog.expired_answers(repo.id, now).await?;
+        let expired = self.catalog.expired_answers(repo, now).await?;
         if expired.is_empty() {
             return Ok(0);
         }
-        if self.needs_of(repo.id).await?.is_some_and(|needs| !needs.damage.is_empty()) {
-            tracing::warn!(repo = %repo.name, "answers that have expired are kept, since the repo is damaged");
+        if let Some(needs) = self.needs_of(repo).await?.filter(|needs| !needs.damage.is_empty()) {
+            tracing::debug!(repo = %needs.name, "answers that have expired are kept, since the repo is damaged");
             return Ok(0);
         }
         if dry_run {
             return Ok(expired.len() as u64);
         }
-        self.remove_answers(repo, now).await
+        self.remove_answers(repo, id, now).await
     }
 
     /// The same for a repo that is deleted, damaged or not.
-    pub(super) async fn remove_answers(&self, repo: &RepoRow, now: Timestamp) -> Result<u64> {
-        if self.catalog.expired_answers(repo.id, now).await?.is_empty() {
+    pub(super) async fn remove_answers(&self, repo: i64, id: &RepoId, now: Timestamp) -> Result<u64> {
+        if self.catalog.expired_answers(repo, now).await?.is_empty() {
             return Ok(0);
         }
         let holding = self.catalog.hold(Hold::Deleting).await?;
-        let expired = self.catalog.expired_answers(repo.id, now).await?;
+        let expired = self.catalog.expired_answers(repo, now).await?;
         for key in &expired {
-            self.vault.remove_answer(&repo.repo_id, key).await?;
+            self.vault.remove_answer(id, key).await?;
         }
-        self.catalog.forget_answers(repo.id, now).await?;
+        self.catalog.forget_answers(repo, now).await?;
         drop(holding);
         Ok(expired.len() as u64)
     }
 
-    async fn expire_all_answers(&self, now: Timestamp, dry_run: bool) -> Result<u64> {
+    /// Removes the answers of all repos that have expired, those of deleted repos included; gives how many there were.
+    ///
+    /// # Errors
+    /// When the catalog can't be read, or a file can't be removed.
+    pub async fn expire_all_answers(&self) -> Result<u64> {
+        self.expire_answers_of_all(self.world.now(), false).await
+    }
+
+    async fn expire_answers_of_all(&self, now: Timestamp, dry_run: bool) -> Result<u64> {
         let mut expired = 0;
-        let mut after = None;
-        loop {
-            let repos = self.catalog.repos(after.as_ref(), PAGE).await?;
-            let Some(last) = repos.last() else { return Ok(expired) };
-            after = Some(last.name.clone());
-            for repo in &repos {
-                expired += self.expire_answers(repo, now, dry_run).await?;
-            }
+        for (repo, id) in self.catalog.repos_with_expired_answers(now).await? {
+            expired += self.expire_answers(repo, &id, now, dry_run).await?;
         }
+        Ok(expired)
     }
 
     /// Finds packs that no repo knows; deletes the old ones.

@@ -35,11 +35,11 @@ impl Store {
     /// [`Error::UnknownRepo`].
     pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
         let row = self.known_repo(repo).await?;
-        self.remove_answers(&row, Timestamp::MAX).await?;
+        self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
         let left = self.catalog.delete_repo(row.id, self.world.now()).await?;
         let left = left.ok_or_else(|| Error::UnknownRepo(repo.clone()))?;
         // A fetch may have assembled one more meanwhile.
-        self.remove_answers(&row, Timestamp::MAX).await?;
+        self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
         Ok(DeleteReport {
             repo: row.name,
             repo_id: row.repo_id,

@@ -190,6 +190,10 @@ impl Vault for LocalVault {
         Ok(file_url(&self.path(&to)))
     }
 
+    async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
+        Ok(file_url(&self.path(&answer_key(repo, key))))
+    }
+
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.get(&answer_key(repo, key)).await
     }

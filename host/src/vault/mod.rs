@@ -290,6 +290,9 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Makes a staged file the answer to a fetch of a repo; gives where it can be got, for at least as long as `ttl`.
     async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String>;
 
+    /// Where an answer that is there can be got, for at least as long as `ttl`.
+    async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String>;
+
     /// Opens an answer; `None` when it is not there.
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>>;
 

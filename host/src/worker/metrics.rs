@@ -126,26 +126,16 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
         registry.register(name, help, gauge);
         Ok(())
     };
-    let repos = store.every_summary().await?;
-    let sum = |of: fn(&crate::report::RepoSummary) -> u64| repos.iter().map(of).sum::<u64>();
-    gauge(&mut registry, "repos", "Repos", repos.len() as u64)?;
-    gauge(&mut registry, "packs", "Packs that indexes map something to", sum(|repo| repo.packs))?;
-    gauge(&mut registry, "pack_bytes", "Their size", sum(|repo| repo.bytes))?;
-    gauge(&mut registry, "duplicate_bytes", "What consolidating would save", sum(|repo| repo.duplicate_bytes))?;
-    gauge(&mut registry, "superseded_bytes", "What only waits for deletion", sum(|repo| repo.superseded_bytes))?;
-    gauge(
-        &mut registry,
-        "damaged_packs",
-        "Packs that are known to be missing or damaged, and repos whose index is",
-        sum(|repo| repo.damaged),
-    )?;
-    gauge(&mut registry, "objects", "Objects, counted for each repo", sum(|repo| repo.objects))?;
-    gauge(
-        &mut registry,
-        "most_packs",
-        "Packs of the repo that has most",
-        repos.iter().map(|repo| repo.packs).max().unwrap_or(0),
-    )?;
+    let totals = store.totals().await?;
+    gauge(&mut registry, "repos", "Repos", totals.repos)?;
+    gauge(&mut registry, "packs", "Packs that indexes map something to", totals.packs)?;
+    gauge(&mut registry, "pack_bytes", "Their size", totals.bytes)?;
+    gauge(&mut registry, "duplicate_bytes", "What consolidating would save", totals.duplicate_bytes)?;
+    gauge(&mut registry, "superseded_bytes", "What only waits for deletion", totals.superseded_bytes)?;
+    let damaged = "Packs that are known to be missing or damaged, and repos whose index is";
+    gauge(&mut registry, "damaged_packs", damaged, totals.damaged)?;
+    gauge(&mut registry, "objects", "Objects, counted for each repo", totals.objects)?;
+    gauge(&mut registry, "most_packs", "Packs of the repo that has most", totals.most_packs)?;
     let jobs = Family::<InStatus, Gauge>::default();
     for (r#type, status, count) in store.job_counts().await? {
         jobs.get_or_create(&InStatus { r#type, status: status.as_str().into() }).set(count as i64);

@@ -182,6 +182,9 @@ impl Worker {
                 }
                 Err(error) => tracing::warn!("repos could not be held against their policies: {error}"),
             }
+            if let Err(error) = self.store.expire_all_answers().await {
+                tracing::warn!("answers that have expired could not be removed: {error}");
+            }
             self.stop.within(every).await;
         }
     }

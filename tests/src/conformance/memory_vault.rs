@@ -114,6 +114,9 @@ impl Vault for MemoryVault {
         self.answers.lock().expect("nobody panics with it").insert((repo.0.clone(), *key), read(&staged)?);
         Ok(format!("memory:{}/{key}", repo.0))
     }
+    async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
+        Ok(format!("memory:{}/{key}", repo.0))
+    }
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
         opened(get(&self.answers, &(repo.0.clone(), *key)))
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use packhouse_host::catalog::{Catalog, Consolidation, Hold, NewJob, Published};
-use packhouse_host::{MpackKey, QueuedPack, Task};
+use packhouse_host::catalog::{AnswerBudget, Catalog, Consolidation, Hold, NewAnswer, NewJob, Published, Totals, UsedUp};
+use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
 
 use super::desk::{Desk, at, key, pack};
 
@@ -119,22 +119,129 @@ pub async fn all_packs_on_shelves_are_held_once(catalog: Arc<dyn Catalog>) {
     assert_eq!(held, [key(3), key(4), key(5)]);
 }
 
+/// An answer of a repo under the plan of its number, for somebody.
+fn answer(desk: &Desk, number: u64, bytes: u64, caller: &str, until: i64) -> NewAnswer {
+    NewAnswer { repo: desk.repo, plan: format!("plan {number}"), bytes, caller: caller.into(), expires_at: at(until) }
+}
+
+async fn note(desk: &Desk, number: u64, until: i64) {
+    desk.catalog.note_answer(&key(900), &key(number), &answer(desk, number, 10, "", until)).await.unwrap();
+}
+
+async fn expired(desk: &Desk, now: i64) -> Vec<MpackKey> {
+    let mut keys = desk.catalog.expired_answers(desk.repo, at(now)).await.unwrap();
+    keys.sort_unstable();
+    keys
+}
+
 pub async fn answers_are_good_until_the_latest_time_that_was_noted(catalog: Arc<dyn Catalog>) {
     let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     for (number, until) in [(1, 50), (1, 20), (2, 10), (2, 30), (3, 30)] {
-        catalog.note_answer(one.repo, &key(number), at(until)).await.unwrap();
+        note(&one, number, until).await;
     }
-    catalog.note_answer(other.repo, &key(1), at(5)).await.unwrap();
-    let expired = async |desk: &Desk, now| {
-        let mut keys = catalog.expired_answers(desk.repo, at(now)).await.unwrap();
-        keys.sort_unstable();
-        keys
-    };
+    note(&other, 1, 5).await;
     assert!(expired(&one, 29).await.is_empty() && expired(&one, 30).await.is_empty(), "good until then");
     assert_eq!(expired(&one, 31).await, [key(2), key(3)]);
     assert_eq!(expired(&one, 99).await, [key(1), key(2), key(3)]);
     assert_eq!(expired(&other, 6).await, [key(1)], "each repo has its own");
+    let repos = async |now| catalog.repos_with_expired_answers(at(now)).await.unwrap().into_keys().collect::<Vec<_>>();
+    assert_eq!((repos(5).await, repos(6).await), (vec![], vec![other.repo]));
+    assert_eq!(repos(31).await, [one.repo, other.repo]);
     catalog.forget_answers(one.repo, at(31)).await.unwrap();
     assert_eq!((expired(&one, 99).await, expired(&other, 99).await), (vec![key(1)], vec![key(1)]));
     assert_eq!(catalog.expired_answers(one.repo, Timestamp::MAX).await.unwrap(), [key(1)]);
+    catalog.delete_repo(other.repo, at(7)).await.unwrap().unwrap();
+    assert_eq!(repos(6).await, [other.repo], "also when it was deleted: its files are there still");
+}
+
+pub async fn the_same_plan_is_the_same_answer_and_its_time_is_moved(catalog: Arc<dyn Catalog>) {
+    let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
+    note(&one, 1, 20).await;
+    let of = async |desk: &Desk, plan: &str, until| catalog.answer_of(desk.repo, plan, at(until)).await.unwrap();
+    assert_eq!(of(&one, "plan 2", 99).await, None);
+    assert_eq!(of(&other, "plan 1", 99).await, None, "each repo has its own");
+    assert_eq!(of(&one, "plan 1", 10).await, Some(key(1)));
+    assert_eq!(expired(&one, 21).await, [key(1)], "a later time wins");
+    assert_eq!(of(&one, "plan 1", 40).await, Some(key(1)));
+    assert!(expired(&one, 40).await.is_empty());
+    assert_eq!(expired(&one, 41).await, [key(1)]);
+    // What is being made is no answer yet.
+    catalog.take_room(&key(900), &answer(&one, 3, 10, "", 50), None).await.unwrap();
+    assert_eq!(of(&one, "plan 3", 99).await, None);
+}
+
+pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
+    let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
+    let budget = AnswerBudget { all: 100, strangers: 60, caller: 40 };
+    let take = async |desk: &Desk, name: u64, bytes, caller: &str| {
+        catalog.take_room(&key(name), &answer(desk, name, bytes, caller, 50), Some(budget)).await.unwrap()
+    };
+    assert_eq!(take(&one, 1, 41, "token:a").await, Some(UsedUp::Caller), "one that is too large for ever");
+    assert_eq!(take(&one, 1, 40, "token:a").await, None);
+    assert_eq!(take(&other, 2, 1, "token:a").await, Some(UsedUp::Caller), "whatever the repo");
+    assert_eq!(take(&one, 3, 30, "address:1").await, None);
+    assert_eq!(take(&one, 4, 30, "address:2").await, None);
+    assert_eq!(take(&one, 5, 1, "address:3").await, Some(UsedUp::Strangers));
+    assert_eq!(take(&one, 6, 1, "token:b").await, Some(UsedUp::All));
+    catalog.take_room(&key(7), &answer(&one, 7, 1000, "", 50), None).await.unwrap();
+    assert_eq!(take(&one, 6, 1, "token:b").await, Some(UsedUp::All), "the operator's counts for all");
+    catalog.give_room_back(one.repo, &key(7)).await.unwrap();
+    // What is made takes the room that was taken for it, and no more.
+    let made = answer(&one, 1, 40, "token:a", 20);
+    catalog.note_answer(&key(1), &key(11), &made).await.unwrap();
+    assert_eq!(take(&one, 8, 1, "token:a").await, Some(UsedUp::Caller));
+    catalog.give_room_back(one.repo, &key(11)).await.unwrap();
+    assert_eq!(take(&one, 8, 1, "token:a").await, Some(UsedUp::Caller), "an answer that is there is no room that was taken");
+    assert_eq!(expired(&one, 21).await, [key(11)]);
+    assert_eq!(take(&one, 8, 1, "token:a").await, Some(UsedUp::Caller), "its file may be there still");
+    catalog.forget_answers(one.repo, at(21)).await.unwrap();
+    assert_eq!(take(&one, 8, 40, "token:a").await, None);
+    catalog.give_room_back(one.repo, &key(8)).await.unwrap();
+    assert_eq!(take(&one, 9, 40, "token:a").await, None);
+}
+
+/// However many ask at once.
+pub async fn room_for_answers_is_given_once(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    let budget = AnswerBudget { all: 50, strangers: 50, caller: 50 };
+    let asking = (0..20).map(|name| {
+        let (desk, catalog) = (desk.clone(), catalog.clone());
+        tokio::spawn(async move {
+            let answer = answer(&desk, name, 10, &format!("token:{name}"), 50);
+            catalog.take_room(&key(name), &answer, Some(budget)).await.unwrap().is_none()
+        })
+    });
+    let mut given = 0;
+    for asked in asking.collect::<Vec<_>>() {
+        given += u32::from(asked.await.unwrap());
+    }
+    assert_eq!(given, 5);
+}
+
+pub async fn totals_are_the_sums_of_all_summaries(catalog: Arc<dyn Catalog>) {
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
+    with_shared(&catalog).await;
+    let third = Desk::named(&catalog, "e/f").await;
+    third.push(vec![pack(3, 0..1), pack(5, 0..0)]).await;
+    third.push(vec![pack(6, 7..9)]).await;
+    let gone = Desk::named(&catalog, "g/h").await;
+    gone.push(vec![pack(8, 0..3)]).await;
+    catalog.delete_repo(gone.repo, at(40)).await.unwrap().unwrap();
+    let all = catalog.summaries(None, 100).await.unwrap();
+    let sum = |of: fn(&RepoSummary) -> u64| all.iter().map(of).sum::<u64>();
+    let totals = catalog.totals().await.unwrap();
+    assert_eq!(
+        totals,
+        Totals {
+            repos: 3,
+            most_packs: 3,
+            packs: sum(|repo| repo.packs),
+            bytes: sum(|repo| repo.bytes),
+            duplicate_bytes: sum(|repo| repo.duplicate_bytes),
+            superseded_bytes: sum(|repo| repo.superseded_bytes),
+            objects: sum(|repo| repo.objects),
+            damaged: 0,
+        }
+    );
+    assert!(totals.superseded_bytes > 0 && totals.duplicate_bytes > 0, "{totals:?}");
 }

@@ -5,6 +5,7 @@
 //! one of them misreads the port.
 
 mod access;
+mod answers;
 mod jobs;
 mod publish;
 mod releases;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Unneeded,
+    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Totals, Unneeded,
 };
 use packhouse_host::{Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility};
 use tokio::sync::RwLock;
@@ -106,6 +107,23 @@ impl Catalog for MemoryCatalog {
         Ok(())
     }
 
+    async fn totals(&self) -> Result<Totals> {
+        let state = self.read();
+        let mut totals = Totals::default();
+        for repo in state.page(None, u32::MAX) {
+            let summary = state.summary(repo);
+            totals.repos += 1;
+            totals.most_packs = totals.most_packs.max(summary.packs);
+            totals.packs += summary.packs;
+            totals.bytes += summary.bytes;
+            totals.duplicate_bytes += summary.duplicate_bytes;
+            totals.superseded_bytes += summary.superseded_bytes;
+            totals.objects += summary.objects;
+            totals.damaged += summary.damaged;
+        }
+        Ok(totals)
+    }
+
     async fn change_stamp(&self) -> Result<u64> {
         Ok(self.read().stamp)
     }
@@ -157,23 +175,6 @@ impl Catalog for MemoryCatalog {
         let state = self.read();
         let done = state.runs.iter().rev().filter(|run| run.record.outcome == "consolidated");
         Ok(done.take(limit as usize).map(|run| (run.record.bytes_after, run.record.elapsed_ms)).collect())
-    }
-
-    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
-        let mut state = self.write();
-        let answers = &mut state.of(repo).answers;
-        let until = answers.entry(*key).or_insert(expires_at);
-        *until = expires_at.max(*until);
-        Ok(())
-    }
-
-    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
-        Ok(self.read().repos[&repo].answers.iter().filter(|(_, until)| **until < now).map(|(key, _)| *key).collect())
-    }
-
-    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
-        self.write().of(repo).answers.retain(|_, until| *until >= now);
-        Ok(())
     }
 
     async fn hold(&self, hold: Hold) -> Result<Holding> {

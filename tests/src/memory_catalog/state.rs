@@ -56,7 +56,16 @@ pub(super) struct Repo {
     /// In order.
     pub(super) releases: Vec<ReleaseRow>,
     pub(super) changes: Vec<Change>,
-    pub(super) answers: BTreeMap<MpackKey, Timestamp>,
+    pub(super) answers: BTreeMap<MpackKey, KeptAnswer>,
+}
+
+/// An answer that is kept, or being made: then it has no plan yet.
+#[derive(Clone, Debug)]
+pub(super) struct KeptAnswer {
+    pub(super) plan: Option<String>,
+    pub(super) bytes: u64,
+    pub(super) caller: String,
+    pub(super) until: Timestamp,
 }
 
 #[derive(Clone, Debug)]

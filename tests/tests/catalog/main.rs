@@ -116,7 +116,11 @@ laws! {
         what_a_shelf_holds_by_now_is_kept
         the_packs_of_a_job_that_has_not_ended_are_known_and_never_forgotten
         all_packs_on_shelves_are_held_once
-        answers_are_good_until_the_latest_time_that_was_noted;
+        answers_are_good_until_the_latest_time_that_was_noted
+        the_same_plan_is_the_same_answer_and_its_time_is_moved
+        answers_keep_to_their_budget
+        room_for_answers_is_given_once
+        totals_are_the_sums_of_all_summaries;
     holding:
         many_publish_together
         who_deletes_is_alone

@@ -1,4 +1,4 @@
-//! Packs and answers that nobody needs any more: which they are, and forgetting them.
+//! Packs that nobody needs any more: which they are, and forgetting them.
 
 use std::collections::BTreeSet;
 
@@ -119,33 +119,4 @@ pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) ->
         sums::recount_packs::<E>(tx, repo).await?;
     }
     Ok(forgotten)
-}
-
-/// Remembers that an answer is good until a time; a later time wins.
-pub(super) async fn note_answer<E: Engine>(tx: &mut Writing<E>, given: &(i64, MpackKey, Timestamp)) -> SqlResult<()> {
-    let (repo, key, expires_at) = *given;
-    tx.run(
-        "INSERT INTO answers (repo, key, expires_at) VALUES ($1, $2, $3)
-         ON CONFLICT (repo, key) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > answers.expires_at",
-        args![repo, &key.digest()[..], &whole_seconds(expires_at)],
-    )
-    .await
-    .map(drop)
-}
-
-/// The keys of answers that have expired.
-pub(super) async fn expired_answers<E: Engine>(engine: &E, repo: i64, now: Timestamp) -> SqlResult<Vec<E::Row>> {
-    let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT key FROM answers WHERE repo = $1 AND expires_at < $2 ORDER BY key", args![repo, &whole_seconds(now)]).await
-}
-
-/// Forgets the answers that have expired.
-pub(super) async fn forget_answers<E: Engine>(tx: &mut Writing<E>, given: &(i64, Timestamp)) -> SqlResult<()> {
-    let (repo, now) = *given;
-    tx.run("DELETE FROM answers WHERE repo = $1 AND expires_at < $2", args![repo, &whole_seconds(now)]).await.map(drop)
-}
-
-/// A time whose text orders like the time: always the same width.
-fn whole_seconds(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -54,6 +54,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const DROP_ENTITIES: &'static str;
     /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
     const DROP_COMMITS: &'static str;
+    /// Keeps everybody else from taking room for an answer until the transaction ends.
+    const LOCK_ANSWERS: &'static str;
 
     /// Gives the job that is due at `$1` (in milliseconds, as `$3`) and has been for longest to the worker `$2`, until `$3`; `$4` is the time in
     /// words. Answers with the job's number and the token.

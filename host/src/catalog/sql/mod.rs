@@ -4,6 +4,7 @@
 //! What coordinates is the database: a publication is one transaction that locks its repo and compares before it writes.
 
 mod access;
+mod answers;
 mod damage;
 mod deletion;
 mod engine;
@@ -32,7 +33,7 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Unneeded,
+    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Totals, Unneeded,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -170,6 +171,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         self.writing("writing to it as a trial", &(), work).await
     }
 
+    async fn totals(&self) -> Result<Totals> {
+        let row = summaries::totals(&self.engine).await.map_err(self.failed("adding up repos"))?;
+        Ok(summaries::read_totals(&row))
+    }
+
     async fn change_stamp(&self) -> Result<u64> {
         self.engine.change_stamp().await.map_err(self.failed("looking for changes"))
     }
@@ -204,22 +210,6 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
         runs::paces(&self.engine, limit).await.map_err(self.failed("reading its history"))
-    }
-
-    async fn note_answer(&self, repo: i64, key: &MpackKey, expires_at: Timestamp) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(deletion::note_answer::<E>(tx, given));
-        self.writing("noting an answer", &(repo, *key, expires_at), work).await
-    }
-
-    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
-        let found =
-            deletion::expired_answers(&self.engine, repo, now).await.map_err(self.failed("looking for expired answers"))?;
-        found.iter().map(|row| rows::key(self.engine.place(), row, "key")).collect()
-    }
-
-    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(deletion::forget_answers::<E>(tx, given));
-        self.writing("forgetting answers", &(repo, now), work).await
     }
 
     async fn hold(&self, hold: Hold) -> Result<Holding> {

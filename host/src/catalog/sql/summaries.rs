@@ -4,6 +4,7 @@
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
 use super::rows::{repo_name, sums, time};
 use super::runs::read_record;
+use crate::catalog::Totals;
 use crate::error::Result;
 use crate::names::RepoName;
 use crate::report::RepoSummary;
@@ -48,6 +49,41 @@ pub(super) async fn page<E: Engine>(engine: &E, after: Option<&RepoName>, limit:
 pub(super) async fn one<E: Engine>(engine: &E, name: &RepoName) -> SqlResult<Option<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader.maybe(summaries!("r.owner = $1 AND r.slug = $2"), args![name.owner(), name.slug()]).await
+}
+
+/// What [`Totals`] are, of all repos: one statement that reads a row a repo.
+pub(super) async fn totals<E: Engine>(engine: &E) -> SqlResult<E::Row> {
+    let mut reader = Reader::of(engine).await?;
+    reader
+        .one(
+            "SELECT count(*) AS repos, CAST(coalesce(max(packs), 0) AS BIGINT) AS most_packs,
+                CAST(coalesce(sum(packs), 0) AS BIGINT) AS packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes,
+                CAST(coalesce(sum(CASE WHEN packs > 1 AND needed_bytes IS NOT NULL AND bytes > needed_bytes
+                    THEN bytes - needed_bytes ELSE 0 END), 0) AS BIGINT) AS duplicate_bytes,
+                CAST(coalesce(sum(CASE WHEN stored_bytes > bytes THEN stored_bytes - bytes ELSE 0 END), 0) AS BIGINT)
+                    AS superseded_bytes,
+                CAST(coalesce(sum(objects), 0) AS BIGINT) AS objects,
+                (SELECT count(*) FROM (SELECT DISTINCT s.repo, s.pack FROM damaged_packs d JOIN shelves s ON s.pack = d.pack
+                    JOIN repos r ON r.id = s.repo WHERE r.deleted_at IS NULL) on_shelves)
+                + (SELECT count(*) FROM damaged_repos d JOIN repos r ON r.id = d.repo WHERE r.deleted_at IS NULL) AS damaged
+             FROM repos WHERE deleted_at IS NULL",
+            args![],
+        )
+        .await
+}
+
+/// Reads the row of [`totals`].
+pub(super) fn read_totals(row: &impl Columns) -> Totals {
+    Totals {
+        repos: row.count("repos"),
+        most_packs: row.count("most_packs"),
+        packs: row.count("packs"),
+        bytes: row.count("bytes"),
+        duplicate_bytes: row.count("duplicate_bytes"),
+        superseded_bytes: row.count("superseded_bytes"),
+        objects: row.count("objects"),
+        damaged: row.count("damaged"),
+    }
 }
 
 /// Reads a row of [`page`] or [`one`].

@@ -331,6 +331,10 @@ impl Vault for S3Vault {
         self.sign(&object, ttl).await
     }
 
+    async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
+        self.sign(&self.answer(repo, key), ttl).await
+    }
+
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.open_object(&self.answer(repo, key), key).await
     }

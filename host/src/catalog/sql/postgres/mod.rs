@@ -23,10 +23,11 @@ use crate::error::{Error, Result};
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [Step; 4] = [
+const MIGRATIONS: [Step; 5] = [
     (1, "first pack house", include_str!("../../../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../../../migrations/postgres/0003_damage.sql")),
+    (5, "room for answers", include_str!("../../../../migrations/postgres/0005_room_for_answers.sql")),
     (6, "releases", include_str!("../../../../migrations/postgres/0006_releases.sql")),
 ];
 
@@ -249,6 +250,8 @@ impl Engine for PostgresDatabase {
              WHERE substr($2, 1 + 34 * n.i, 1) = $4))";
 
     const BEGIN_READING: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    const LOCK_ANSWERS: &'static str = "LOCK TABLE answers IN SHARE ROW EXCLUSIVE MODE";
+
     const TAKE_JOB: &'static str = take_job!(" FOR UPDATE OF j SKIP LOCKED");
 
     fn place(&self) -> &str {

@@ -24,12 +24,13 @@ use crate::error::{Error, Result};
 /// A catalog in an SQLite file.
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
-pub(super) const MIGRATIONS: [Step; 6] = [
+pub(super) const MIGRATIONS: [Step; 7] = [
     (1, "first pack house", include_str!("../../../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../../../migrations/sqlite/0003_production.sql")),
     (4, "tokens", include_str!("../../../../migrations/sqlite/0004_tokens.sql")),
     (5, "damage", include_str!("../../../../migrations/sqlite/0005_damage.sql")),
+    (7, "room for answers", include_str!("../../../../migrations/sqlite/0007_room_for_answers.sql")),
     (8, "releases", include_str!("../../../../migrations/sqlite/0008_releases.sql")),
 ];
 
@@ -142,6 +143,8 @@ impl Engine for SqliteFile {
              SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)";
 
     const BEGIN_READING: &'static str = "BEGIN";
+    const LOCK_ANSWERS: &'static str = "SELECT 1";
+
     const TAKE_JOB: &'static str = take_job!("");
 
     fn place(&self) -> &str {

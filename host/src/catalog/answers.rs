@@ -1,0 +1,110 @@
+//! The part of the catalog port that knows the packs that were assembled to answer fetches: until when each is good, and what it takes of
+//! the disk for whom.
+//!
+//! **Laws**, which every adapter keeps and the conformance suite checks:
+//! - Room is taken before an answer is made, atomically: however many ask at once, in whatever processes, what is given stays within the
+//!   budget.
+//! - An answer is good until the latest time that was noted of it.
+//! - What has expired holds its room until it is forgotten: its file may still be there.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::error::Result;
+use crate::names::{MpackKey, RepoId};
+
+/// An answer that is to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAnswer {
+    /// The catalog's number of the repo.
+    pub repo: i64,
+    /// Digest of the plan that it is made by.
+    pub plan: String,
+    /// Its size.
+    pub bytes: u64,
+    /// For whom: see [`STRANGERS`]; nobody for the operator.
+    pub caller: String,
+    /// Until when it is good, to the second.
+    pub expires_at: Timestamp,
+}
+
+/// With what the names of callers begin that have no token: less is kept for them.
+pub const STRANGERS: &str = "address:";
+
+/// What answers may take of the disk, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerBudget {
+    /// All together.
+    pub all: u64,
+    /// Those of callers without a token.
+    pub strangers: u64,
+    /// Those of the caller.
+    pub caller: u64,
+}
+
+/// What a budget is used up of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsedUp {
+    /// All that there is.
+    All,
+    /// What there is for those without a token.
+    Strangers,
+    /// What there is for the caller.
+    Caller,
+}
+
+impl AnswerBudget {
+    /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody, by strangers, by the caller.
+    pub fn lacks(&self, kept: Kept, bytes: u64, caller: &str) -> Option<UsedUp> {
+        let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
+        if beyond(kept.caller, self.caller) {
+            Some(UsedUp::Caller)
+        } else if caller.starts_with(STRANGERS) && beyond(kept.strangers, self.strangers) {
+            Some(UsedUp::Strangers)
+        } else if beyond(kept.all, self.all) {
+            Some(UsedUp::All)
+        } else {
+            None
+        }
+    }
+}
+
+/// Bytes of answers that are kept, or being made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// All together.
+    pub all: u64,
+    /// Those of callers without a token.
+    pub strangers: u64,
+    /// Those of one caller.
+    pub caller: u64,
+}
+
+/// Answers to fetches.
+#[async_trait]
+pub trait Answers: Send + Sync + std::fmt::Debug {
+    /// Takes room for an answer that is to be made, under a name that nothing else has, until [`NewAnswer::expires_at`]. Where the budget does
+    /// not allow it, nothing is taken.
+    async fn take_room(&self, name: &MpackKey, answer: &NewAnswer, budget: Option<AnswerBudget>) -> Result<Option<UsedUp>>;
+
+    /// Gives that back.
+    async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()>;
+
+    /// The answer that is kept under a plan; its time is moved to `expires_at`, if that is later.
+    async fn answer_of(&self, repo: i64, plan: &str, expires_at: Timestamp) -> Result<Option<MpackKey>>;
+
+    /// Remembers that an answer is good until a time, and gives the room back that was taken under `name`. Where the answer is kept already,
+    /// the later time wins.
+    async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()>;
+
+    /// The answers of a repo that have expired. They are forgotten when they are gone.
+    async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>>;
+
+    /// Repos with answers that have expired, deleted repos included.
+    async fn repos_with_expired_answers(&self, now: Timestamp) -> Result<BTreeMap<i64, RepoId>>;
+
+    /// Forgets the answers of a repo that have expired.
+    async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()>;
+}
