@@ -1,7 +1,7 @@
 //! `packhouse serve` as a process, on a store of a test.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
@@ -30,8 +30,29 @@ impl Served {
     /// When it does not begin.
     pub fn start(store: &Packhouse, listen: &str, words: &[&str]) -> Served {
         let words: Vec<&str> = ["serve", "--listen", listen].iter().chain(words).copied().collect();
-        let mut child =
-            store.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary can be started");
+        Served::begun(store.command(words))
+    }
+
+    /// Serves a store, in a process that may open so many files at once.
+    ///
+    /// # Panics
+    /// When it does not begin.
+    pub fn with_open_files(store: &Packhouse, files: u32, words: &[&str]) -> Served {
+        let words: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"].iter().chain(words).copied().collect();
+        let plain = store.command(words);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]).arg(plain.get_program()).args(plain.get_args());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Served::begun(command)
+    }
+
+    fn begun(mut command: Command) -> Served {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary can be started");
         let log = child.stderr.take().map(|stderr: ChildStderr| {
             std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).map(|line| line + "\n").collect())
         });

@@ -125,7 +125,7 @@ pub(crate) enum Verb {
     /// Copy the store to another folder while it works, and verify the copy
     Backup(Backup),
     /// Be a remote for Muse clients, and for consoles and this program elsewhere
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Do jobs: what was asked for with --async, and what policies ask for
     Worker(Worker),
     /// List jobs, look at one, try it again or take it back

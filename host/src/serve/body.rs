@@ -9,22 +9,25 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::house::House;
-use super::limits::{Limits, SLOWEST};
+use super::limits::{BODY_WITHIN, HELD, HELD_WITHIN, Limits, SLOWEST};
 use super::problem::{Answer, Problem};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::pack::pipeline::{CHUNK, Produce};
 use crate::progress::Progress;
-use crate::store::{Received, Share, blocking};
+use crate::store::{Received, Share, blocking, joined};
 use crate::vault::Staged;
 
 /// Pieces of a body that wait to be written. They are as large as the network makes them: some kilobytes.
@@ -99,15 +102,19 @@ pub(super) async fn receive<E: std::fmt::Display>(
     allowance: &mut Allowance,
     progress: &Progress,
 ) -> Answer<Received> {
-    // The semaphore lives as long as the house, and nobody closes it.
-    let _making = house.making.acquire().await;
+    let making = house.making().await?;
     let (sender, source) = BodySource::new();
     let feeding = feed(body, sender, allowance, &house.limits);
-    let receiving = house.store.receive_from(repo, name.into(), Box::new(source), Share::default(), progress);
-    let (fed, received) = tokio::join!(feeding, receiving);
+    let (store, repo, name, progress) = (house.store.clone(), repo.clone(), name.into(), progress.clone());
+    // A client that goes away ends the feeding, and with it the work; its place is free when it has ended.
+    let receiving = tokio::spawn(async move {
+        let _making = making;
+        store.receive_from(&repo, name, Box::new(source), Share::default(), &progress).await
+    });
+    let (fed, received) = tokio::join!(feeding, joined(receiving));
     // A body that broke off is why nothing was received, not the other way round.
     fed?;
-    Ok(received?)
+    Ok(received??)
 }
 
 /// Takes a body that is to become a pack into a file of its own, to be looked through. `length` is what the client says of it, in bytes, or 0.
@@ -172,6 +179,72 @@ async fn feed<E: std::fmt::Display>(
             return Ok(());
         }
     }
+}
+
+/// Memory that small bodies, and what is read from them, may take.
+#[derive(Debug)]
+pub(super) struct Memory(Arc<Semaphore>);
+
+impl Memory {
+    pub(super) fn new() -> Memory {
+        Memory(Arc::new(Semaphore::new(HELD >> 10)))
+    }
+}
+
+/// A part of [`Memory`], until it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Held(Option<OwnedSemaphorePermit>);
+
+impl Held {
+    /// Takes as much more as a body has grown by, in steps of a kilobyte.
+    async fn grow(&mut self, memory: &Memory, to: usize) -> Answer<()> {
+        let have = self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = u32::try_from(to.div_ceil(1 << 10).saturating_sub(have)).unwrap_or(u32::MAX);
+        if more == 0 {
+            return Ok(());
+        }
+        let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others ask for too much at the moment; try again");
+        let taken = tokio::time::timeout(HELD_WITHIN, memory.0.clone().acquire_many_owned(more)).await.map_err(|_| busy())?;
+        let taken = taken.map_err(|_| busy())?;
+        match &mut self.0 {
+            Some(have) => have.merge(taken),
+            none => *none = Some(taken),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a small body whole, and makes of it what `read` says, where that holds nobody up. How many bytes of such bodies are in memory at
+/// once is bounded: what comes with the answer is to be kept for as long as what was read.
+#[expect(clippy::disallowed_methods, reason = "the one place where small bodies are read; those who call this ask again")]
+pub(super) async fn whole<T: Send + 'static>(
+    house: &House,
+    request: Request,
+    most: usize,
+    read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
+) -> Answer<(T, Held)> {
+    let (mut bytes, mut held) = (Vec::new(), Held::default());
+    let mut body = request.into_body().into_data_stream();
+    let coming = async {
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))?;
+            if bytes.len() + piece.len() > most {
+                return Err(Problem::too_much(format!("the body is longer than {most} bytes")));
+            }
+            held.grow(&house.memory, bytes.len() + piece.len()).await?;
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(BODY_WITHIN, coming).await {
+        Ok(come) => come?,
+        Err(_) => {
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute"));
+        }
+    }
+    // The place in memory goes with the work: a client that goes away does not free it before.
+    let (value, held) = blocking(move || Ok((read(&bytes), held))).await?;
+    Ok((value?, held))
 }
 
 fn slow() -> Problem {

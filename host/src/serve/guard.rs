@@ -3,6 +3,7 @@
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,12 +11,18 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::health::is_health;
 use super::house::{House, Shared};
 use super::limits::Limits;
 use super::problem::{Answer, Problem};
+use super::proxy::only_from_proxies;
+use super::signed::{NO_TOKEN, TRUSTED};
 use crate::access::{Caller, Scope, TokenText};
+use crate::catalog::AnswerBudget;
+use crate::catalog::answers::STRANGERS;
 use crate::error::Error;
 use crate::names::{RepoId, RepoName, Visibility};
+use crate::store::{Guest, Store};
 
 /// Tokens that turn out to be none, a minute and address: guessing is hopeless, and should be dear besides.
 const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -86,12 +93,15 @@ pub(super) async fn guard(
 ) -> Response {
     let started = house.metrics.begin(&request);
     name_host(&mut request);
-    let is_health = matches!(request.uri().path(), "/health" | "/healthz" | "/readyz");
-    let identified = match is_health {
+    let trusted = if house.trusting { only_from_here(request.headers()) } else { Ok(()) };
+    let from = network(house.proxies.origin(from.ip(), request.headers_mut()));
+    let identified = match (is_health(request.uri().path()), trusted) {
         // Whoever looks after the server must hear of it however busy it is.
-        true => Ok(Caller::Anyone),
-        false => identify(&house, network(from.ip()), request.headers()).await,
+        (true, _) => Ok(Caller::Anyone),
+        (false, Err(problem)) => Err(problem),
+        (false, Ok(())) => identify(&house, from, request.headers()).await,
     };
+    request.extensions_mut().insert(ClientAddress(from));
     let mut response = match identified {
         Ok(caller) => {
             let tells_all = caller.may_everywhere(Scope::Admin);
@@ -106,9 +116,14 @@ pub(super) async fn guard(
         Err(problem) => problem.for_strangers().into_response(),
     };
     secure(response.headers_mut(), house.secure);
+    tracing::debug!(%from, route = started.route(), status = response.status().as_u16(), "answered");
     house.metrics.end(started, &response);
     response
 }
+
+/// The address that a request comes from; of version 6 its network. Behind a trusted proxy: the client's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientAddress(pub(super) IpAddr);
 
 /// HTTP/2 says elsewhere which host is meant. From here on it is where HTTP/1 has it.
 fn name_host(request: &mut Request) {
@@ -120,7 +135,6 @@ fn name_host(request: &mut Request) {
 
 async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
     if house.trusting {
-        only_from_here(headers)?;
         return Ok(Caller::Trusted);
     }
     let Some(given) = headers.get(header::AUTHORIZATION) else {
@@ -147,7 +161,7 @@ async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Ca
 }
 
 /// Whoever has one address of version 6 has a network of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {
             IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into())
@@ -170,7 +184,7 @@ fn only_from_here(headers: &HeaderMap) -> Answer<()> {
             "pages of other origins may not use a server that trusts everybody; make a token, and serve without --insecure-loopback",
         );
     }
-    if ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name)) {
+    if headers.keys().any(only_from_proxies) {
         return refused(
             "a proxy may not stand before a server that trusts everybody (--insecure-loopback): it lets in whoever reaches it",
         );
@@ -236,6 +250,30 @@ const fn word(scope: Scope) -> &'static str {
     }
 }
 
+/// Whether a caller is still who they were when their request began: a token may have been revoked or have expired since.
+pub(super) async fn still_good(house: &House, caller: &Caller) -> Answer<()> {
+    match caller {
+        Caller::Bearer { token, .. } if !house.store.is_token_good(token).await? => {
+            Err(Problem::unauthorized("this token has expired or was revoked"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How often it is asked again whether a token is still good, while something goes on for long.
+const ASKED_EVERY: Duration = Duration::from_secs(2);
+
+/// Ends when a caller's token is no good any more.
+pub(super) async fn no_longer_good(house: Shared, caller: Caller) {
+    loop {
+        tokio::time::sleep(ASKED_EVERY).await;
+        // A catalog that does not answer for a moment says nothing about a token.
+        if still_good(&house, &caller).await.is_err_and(|problem| problem.status == StatusCode::UNAUTHORIZED) {
+            return;
+        }
+    }
+}
+
 /// A request that may go on: about which repo, for whom, and to do what.
 #[derive(Clone, Debug)]
 pub(super) struct Admitted {
@@ -243,23 +281,25 @@ pub(super) struct Admitted {
     repo_id: RepoId,
     caller: Caller,
     scope: Scope,
+    from: Option<IpAddr>,
 }
 
 impl Admitted {
     /// Lets a caller do that much with the repo of a path, if they may.
     pub(super) async fn of(house: &House, caller: Caller, owner: &str, slug: &str, scope: Scope) -> Answer<Admitted> {
         let (repo, repo_id) = repo_for(house, &caller, owner, slug, scope).await?;
-        Ok(Admitted { repo, repo_id, caller, scope })
+        Ok(Admitted { repo, repo_id, caller, scope, from: None })
+    }
+
+    /// With the address that it comes from.
+    pub(super) fn coming_from(self, from: Option<&ClientAddress>) -> Admitted {
+        Admitted { from: from.map(|from| from.0), ..self }
     }
 
     /// Whether all of that still holds. A body takes its time: meanwhile the token may have been revoked, and the repo may be another one of
     /// that name.
     pub(super) async fn still(&self, house: &House) -> Answer<()> {
-        if let Caller::Bearer { token, .. } = &self.caller
-            && !house.store.is_token_good(token).await?
-        {
-            return Err(Problem::unauthorized("this token has expired or was revoked"));
-        }
+        still_good(house, &self.caller).await?;
         let (repo, id) = repo_for(house, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
         if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
     }
@@ -269,6 +309,35 @@ impl Admitted {
         match &self.caller {
             Caller::Bearer { token, .. } => Some(token),
             _ => None,
+        }
+    }
+
+    /// The store, in which the repo's name stands for the repo that this is about, and for no other that may have taken it since.
+    pub(super) fn store(&self, house: &House) -> Store {
+        let store = house.store.pinned(&self.repo, &self.repo_id);
+        let answers = &house.answers;
+        let guest = |caller, of_caller| {
+            let budget = AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };
+            Guest { caller, budget, keep_free: answers.keep_free }
+        };
+        match (&self.caller, self.from) {
+            (Caller::Bearer { token, .. }, _) => store.answering(guest(format!("token:{token}"), answers.of_token)),
+            (Caller::Anyone, Some(from)) => store.answering(guest(format!("{STRANGERS}{from}"), answers.of_address)),
+            (Caller::Anyone, None) => store.answering(guest(format!("{STRANGERS}?"), answers.of_address)),
+            (Caller::Trusted, _) => store,
+        }
+    }
+
+    pub(super) fn repo_id(&self) -> &RepoId {
+        &self.repo_id
+    }
+
+    /// On whose authority URLs of it are signed.
+    pub(super) fn signs_as(&self) -> &str {
+        match &self.caller {
+            Caller::Anyone => NO_TOKEN,
+            Caller::Bearer { token, .. } => token,
+            Caller::Trusted => TRUSTED,
         }
     }
 

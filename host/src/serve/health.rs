@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::house::Shared;
 use super::problem::{Answer, Problem};
+use crate::access::{Caller, Scope};
 use crate::error::Result;
 use crate::worker::{Metrics, encoded, store_metrics};
 
@@ -38,6 +39,16 @@ async fn health() -> Json<Health> {
 struct Health {
     status: &'static str,
     service: &'static str,
+}
+
+/// What is answered on the address for measurements alone: whoever reaches it may read them.
+pub(super) fn measured(house: Shared) -> Router {
+    Router::new().route("/healthz", get(alive)).route("/metrics", get(all_metrics)).with_state(house)
+}
+
+/// Whether a path tells how the server is: whoever looks after it must hear of it however busy it is.
+pub(super) fn is_health(path: &str) -> bool {
+    matches!(path, "/health" | "/healthz" | "/readyz")
 }
 
 /// The process answers.
@@ -88,8 +99,18 @@ impl Trial {
     }
 }
 
+/// For those who administer the store: sums tell of each push, private ones included.
+async fn metrics(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Response> {
+    if !caller.may_everywhere(Scope::Admin) {
+        let words = "measurements tell of private repos; give a token with scope admin for all repos (*), or serve them on an address of their own: --metrics-listen";
+        let status = if caller == Caller::Anyone { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+        return Err(Problem::new(status, words));
+    }
+    all_metrics(State(house)).await
+}
+
 /// Counts and sizes, without a name of anybody or of any repo.
-async fn metrics(State(house): State<Shared>) -> Answer<Response> {
+async fn all_metrics(State(house): State<Shared>) -> Answer<Response> {
     let now = store_metrics(&house.store).await?;
     // Each ends with `# EOF`, which may stand at the end only.
     let texts = [house.metrics.jobs.text(), house.metrics.text(), now];
@@ -128,6 +149,13 @@ pub(super) struct Begun {
     at: Instant,
     route: Route,
     under_way: Gauge,
+}
+
+impl Begun {
+    /// The route as it is written: no path, which may hold names, and no query, which may hold a signature.
+    pub(super) fn route(&self) -> &str {
+        &self.route.route
+    }
 }
 
 impl Drop for Begun {

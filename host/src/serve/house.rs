@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use tokio::sync::{AcquireError, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{AcquireError, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 use url::Url;
 
 use super::ServeOptions;
 use super::admin::Runs;
-use super::guard::Rates;
+use super::body::Memory;
+use super::guard::{Admitted, Rates};
 use super::health::{ServerMetrics, Trial};
-use super::limits::{ASSEMBLED, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
+use super::limits::{ASSEMBLED, AnswerRoom, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
 use super::problem::{Answer, Problem};
+use super::proxy::Proxies;
 use super::signed::Signer;
 use crate::error::{Error, Result};
 use crate::names::RepoName;
+use crate::progress::Progress;
 use crate::store::{Store, joined};
 
 pub(super) type Shared = Arc<House>;
@@ -33,14 +36,17 @@ pub(super) struct House {
     pub(super) trusting: bool,
     pub(super) signer: Signer,
     pub(super) rates: Rates,
+    pub(super) proxies: Proxies,
     pub(super) metrics: ServerMetrics,
     pub(super) trial: Trial,
     pub(super) runs: Runs,
+    pub(super) memory: Memory,
+    pub(super) answers: AnswerRoom,
     /// Uploads that may be taken at once.
     uploads: Arc<Semaphore>,
     /// Packs that may be made at once.
-    pub(super) making: Semaphore,
-    assembled: Semaphore,
+    making: Arc<Semaphore>,
+    assembled: Arc<Semaphore>,
     /// Places for uploads of one token.
     places: Mutex<HashMap<String, Weak<Semaphore>>>,
     turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
@@ -61,10 +67,13 @@ impl House {
             signer,
             trial: Trial::default(),
             rates: Rates::new(&options.limits),
+            proxies: Proxies::new(&options.trusted_proxies),
             runs: Runs::default(),
+            memory: Memory::new(),
+            answers: AnswerRoom::new(&options.limits, store.disk_bytes()?),
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),
-            making: Semaphore::new(options.limits.making),
-            assembled: Semaphore::new(ASSEMBLED),
+            making: Arc::new(Semaphore::new(options.limits.making)),
+            assembled: Arc::new(Semaphore::new(ASSEMBLED)),
             places: Mutex::default(),
             turns: Mutex::default(),
             closing: watch::Sender::new(false),
@@ -97,9 +106,35 @@ impl House {
         }
     }
 
-    /// Waits for its turn to assemble an answer.
-    pub(super) async fn assembling(&self) -> Option<SemaphorePermit<'_>> {
-        self.assembled.acquire().await.ok()
+    /// Waits for its turn to assemble an answer, and does it. When whoever asked goes away before, nothing is begun; afterwards, the work
+    /// is asked to stop, and its place is free when it has: its threads and its memory are bounded by that, not by who waits for them.
+    pub(super) async fn assembling<T, W>(
+        self: &Arc<Self>,
+        admitted: &Admitted,
+        work: impl FnOnce(Progress) -> W,
+    ) -> Answer<Result<T>>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        // It is never closed.
+        let place = self.assembled.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?;
+        // Others may have taken their time.
+        admitted.still(self).await?;
+        let progress = Progress::silent();
+        let _asked_for = CancelWhenGone(progress.clone());
+        let work = work(progress);
+        let assembling = self.counted(async move {
+            let _place = place;
+            work.await
+        });
+        Ok(joined(tokio::spawn(assembling)).await?)
+    }
+
+    /// Waits for its turn to make a pack. The place goes with the work.
+    pub(super) async fn making(&self) -> Answer<OwnedSemaphorePermit> {
+        // It is never closed.
+        Ok(self.making.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?)
     }
 
     /// Does work to its end, whether or not whoever asked for it waits for the answer. The server waits for it before it ends.
@@ -143,6 +178,15 @@ impl House {
     }
 }
 
+/// Asks work to stop when nobody waits for it any more.
+struct CancelWhenGone(Progress);
+
+impl Drop for CancelWhenGone {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
 /// Work that is done, until this is dropped.
 struct UnderWay(Shared);
 
@@ -176,4 +220,50 @@ fn shared<K: Clone + Eq + Hash, T>(all: &Mutex<HashMap<K, Weak<T>>>, key: &K, ma
     let one = make();
     all.insert(key.clone(), Arc::downgrade(&one));
     one
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tempfile::TempDir;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::access::{Caller, Scope};
+    use crate::names::Visibility;
+    use crate::store::StoreOptions;
+
+    /// Clients that leave don't free places whose work goes on.
+    #[tokio::test]
+    async fn a_place_goes_with_the_work_and_not_with_who_asked_for_it() {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
+        store.create_repo(&"a/b".parse().unwrap(), Visibility::Public).await.unwrap();
+        let house = Arc::new(House::new(store, &ServeOptions::default()).await.unwrap());
+        let admitted = Admitted::of(&house, Caller::Anyone, "a", "b", Scope::Read).await.unwrap();
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let go_on = Arc::new(Semaphore::new(0));
+        for _ in 0..ASSEMBLED {
+            let work = |progress: Progress| {
+                let (begun, go_on) = (begun.clone(), go_on.clone());
+                async move {
+                    begun.send(progress).unwrap();
+                    let _ = go_on.acquire().await;
+                    Ok(())
+                }
+            };
+            // It begins, and then whoever asked goes away.
+            tokio::select! {
+                done = house.assembling(&admitted, work) => panic!("{done:?}"),
+                progress = begins.recv() => assert!(!progress.unwrap().is_cancelled()),
+            }
+        }
+        assert_eq!(house.assembled.available_permits(), 0, "they are at work still");
+        let waits = house.assembling(&admitted, |_| async { Ok(()) });
+        assert!(waits.now_or_never().is_none());
+        go_on.add_permits(ASSEMBLED);
+        house.assembling(&admitted, |_| async { Ok(()) }).await.unwrap().unwrap();
+        house.drained().await;
+        assert_eq!(house.assembled.available_permits(), ASSEMBLED);
+    }
 }

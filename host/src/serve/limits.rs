@@ -19,11 +19,60 @@ pub struct Limits {
     pub rate: u32,
     /// Requests of one caller at once, beyond the rate.
     pub burst: u32,
+    /// Connections that may be open at once.
+    pub connections: usize,
+    /// Of those, how many one address may have; a network where it is of version 6. Trusted proxies may have all.
+    pub connections_of_one: usize,
+    /// How long a connection may stay open on which nothing is asked for.
+    pub idle: Duration,
+    /// Bytes a second with which a client must read an answer.
+    pub slowest: u64,
+    /// Bytes of assembled answers that are kept, of all servers of a store; none: a quarter of the disk, at most 64 GiB.
+    pub answers: Option<u64>,
+    /// Bytes of those of one token; none: a quarter of all.
+    pub answers_of_one: Option<u64>,
+    /// Bytes of the disk that answers leave to pushes; none: a tenth of it, at most 8 GiB.
+    pub keep_free: Option<u64>,
+}
+
+/// What assembled answers may take of the disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AnswerRoom {
+    pub(super) all: u64,
+    pub(super) of_token: u64,
+    /// Of all those without a token together: half of all.
+    pub(super) strangers: u64,
+    /// Of one address without a token: a quarter of what a token has.
+    pub(super) of_address: u64,
+    pub(super) keep_free: u64,
+}
+
+impl AnswerRoom {
+    pub(super) fn new(limits: &Limits, disk: u64) -> AnswerRoom {
+        let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
+        let of_token = limits.answers_of_one.unwrap_or(all / 4).min(all);
+        let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
+        AnswerRoom { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { upload_bytes: 2 << 30, uploads: 64, making: 8, silence: Duration::from_secs(60), rate: 1000, burst: 10_000 }
+        Limits {
+            upload_bytes: 2 << 30,
+            uploads: 64,
+            making: 8,
+            silence: Duration::from_secs(60),
+            rate: 1000,
+            burst: 10_000,
+            connections: 1024,
+            connections_of_one: 512,
+            idle: Duration::from_secs(60),
+            slowest: 4 << 10,
+            answers: None,
+            answers_of_one: None,
+            keep_free: None,
+        }
     }
 }
 
@@ -33,8 +82,38 @@ pub(super) const BODY: usize = 8 << 20;
 /// Largest body with wants and haves, in bytes: 100 000 ids of 73 bytes on either side, and room.
 pub(super) const FETCH_BODY: usize = 16 << 20;
 
+/// Largest body of the administration that is no pack, in bytes.
+pub(super) const JSON: usize = 1 << 20;
+
+/// Bytes of small bodies that are in memory at once; others wait. What is read from them, and answered, takes as much again, each.
+pub(super) const HELD: usize = 32 << 20;
+
+/// How long one waits for its place there.
+pub(super) const HELD_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long a client may take for one.
 pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Connections beyond the limit, on which health is answered and all else with 503.
+pub(super) const RESERVED: usize = 8;
+
+/// How long a client may read nothing, or too slowly, in the middle of an answer.
+pub(super) const STALL: Duration = Duration::from_secs(30);
+
+/// Requests of one HTTP/2 connection at once.
+pub(super) const STREAMS: u32 = 128;
+
+/// Requests that an HTTP/2 client may take back before they were dealt with; one that goes on is cut off.
+pub(super) const RESETS: usize = 20;
+
+/// Largest head of a request, in bytes.
+pub(super) const HEAD: u32 = 32 << 10;
+
+/// How often a client of HTTP/2 is asked whether it is there, and how long it may take to answer.
+pub(super) const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
+
+/// How long a client may take for the handshake of TLS.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Bytes a second that an upload must come with, over all of it; with a minute more for whoever stumbles.
 pub(super) const SLOWEST: u64 = 16 << 10;

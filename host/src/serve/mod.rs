@@ -12,14 +12,17 @@
 
 mod admin;
 mod body;
+mod connections;
 mod drain;
 mod guard;
 mod health;
 mod house;
 mod json_errors;
 mod limits;
+mod open_files;
 mod packs;
 mod problem;
+mod proxy;
 mod signed;
 mod wire;
 
@@ -40,9 +43,13 @@ use crate::report::JobEnded;
 use crate::store::Store;
 use crate::worker::{Stop, Worker, WorkerOptions};
 
+use connections::{Connections, Doorman};
 use drain::Draining;
 use house::{House, Shared};
 pub use limits::Limits;
+use limits::{HANDSHAKE, HEAD, PING, RESETS, STREAMS};
+pub use open_files::OpenFiles;
+pub use proxy::Network;
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -63,6 +70,10 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// How long requests that are under way may go on when the server is asked to stop.
     pub patience: Duration,
+    /// Proxies that are believed when they say whom they speak for.
+    pub trusted_proxies: Vec<Network>,
+    /// Where measurements are answered to whoever reaches it; none: at `/metrics`, to those who administer the store.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Default for ServeOptions {
@@ -76,6 +87,8 @@ impl Default for ServeOptions {
             worker: WorkerOptions::default(),
             limits: Limits::default(),
             patience: Duration::from_secs(30),
+            trusted_proxies: Vec::new(),
+            metrics_listen: None,
         }
     }
 }
@@ -96,6 +109,7 @@ pub struct Server {
     options: ServeOptions,
     listener: TcpListener,
     address: SocketAddr,
+    metrics: Option<TcpListener>,
     tls: Option<RustlsConfig>,
 }
 
@@ -104,12 +118,17 @@ impl Server {
     ///
     /// # Errors
     /// When the address is taken; when the certificate can't be used; [`Error::Usage`] for options that contradict each other.
-    pub async fn bind(store: Store, options: ServeOptions) -> Result<Server> {
+    pub async fn bind(store: Store, mut options: ServeOptions) -> Result<Server> {
         let listen = options.listen;
         if options.insecure_loopback && !listen.ip().is_loopback() {
             return Err(Error::Usage(format!(
                 "--insecure-loopback lets everybody do everything who can reach the server, so it wants an address that only this machine can reach, and {listen} is none; listen on 127.0.0.1, or make tokens: packhouse token create"
             )));
+        }
+        if options.insecure_loopback && !options.trusted_proxies.is_empty() {
+            return Err(Error::Usage(
+                "--insecure-loopback trusts everybody, and behind a proxy that is everybody who reaches the proxy; leave out one of --insecure-loopback and --trusted-proxy".into(),
+            ));
         }
         let tls = match &options.tls {
             None => None,
@@ -118,13 +137,31 @@ impl Server {
         let failed = |source| Error::Io { doing: "listening on", path: listen.to_string().into(), source };
         let listener = TcpListener::bind(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let metrics = options.metrics_listen.map(|listen| {
+            TcpListener::bind(listen).map_err(|source| Error::Io {
+                doing: "listening on",
+                path: listen.to_string().into(),
+                source,
+            })
+        });
+        let metrics = metrics.transpose()?;
+        let most = OpenFiles::raised().connections();
+        if options.limits.connections > most {
+            tracing::warn!("at most {most} connections: the system lets this process open no more files (ulimit -n)");
+            options.limits.connections = most;
+        }
         let house = House::new(store, &options).await?;
-        Ok(Server { house: Arc::new(house), options, listener, address, tls })
+        Ok(Server { house: Arc::new(house), options, listener, address, metrics, tls })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where measurements are answered, if on an address of their own.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|metrics| metrics.local_addr().ok())
     }
 
     /// The URL of this machine's clients.
@@ -144,14 +181,16 @@ impl Server {
     /// # Errors
     /// When it can't listen any more, or its workers can't ask the catalog for jobs.
     pub async fn run(self, stop: Stop, told: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
-        let Server { house, options, listener, address, tls } = self;
-        let handle = Handle::new();
+        let Server { house, options, listener, address, metrics, tls } = self;
+        let (handle, measuring) = (Handle::new(), Handle::new());
         let stopping = {
             let (house, handle, stop, patience) = (house.clone(), handle.clone(), stop.clone(), options.patience);
+            let measuring = measuring.clone();
             tokio::spawn(async move {
                 stop.when_asked().await;
                 // What would go on for ever ends first.
                 house.close();
+                measuring.graceful_shutdown(Some(patience));
                 handle.graceful_shutdown(Some(patience));
             })
         };
@@ -176,26 +215,83 @@ impl Server {
             }
         };
         let failed = |source| Error::Io { doing: "serving on", path: address.to_string().into(), source };
-        let app = router(house.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).first_request_timeout(HEADERS_WITHIN);
-        server.http_builder().http1().header_read_timeout(HEADERS_WITHIN);
+        let connections = Connections::new(&options.limits, house.proxies.clone());
+        let watching = tokio::spawn(connections.clone().watch());
+        let expiring = tokio::spawn(expire_answers(house.store.clone()));
+        let app = router(house.clone())
+            .layer(axum::middleware::from_fn_with_state(connections.clone(), connections::count))
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let server = listening(listener, handle).map_err(failed)?;
+        let doorman = Doorman(connections);
+        let measured = match metrics {
+            None => None,
+            Some(listener) => {
+                let few = Limits { connections: MEASURERS, connections_of_one: MEASURERS, ..options.limits.clone() };
+                let connections = Connections::new(&few, house.proxies.clone());
+                let app = health::measured(house.clone())
+                    .layer(axum::middleware::from_fn_with_state(connections.clone(), connections::count))
+                    .into_make_service_with_connect_info::<SocketAddr>();
+                let server = listening(listener, measuring).map_err(failed)?.acceptor(Doorman(connections.clone()));
+                Some((tokio::spawn(async move { server.serve(app).await }), tokio::spawn(connections.watch())))
+            }
+        };
         let serving = async move {
             let served = match tls {
-                Some(tls) => server.acceptor(RustlsAcceptor::new(tls)).serve(app).await,
-                None => server.serve(app).await,
+                Some(tls) => {
+                    let tls = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE);
+                    server.acceptor(tls.acceptor(doorman)).serve(app).await
+                }
+                None => server.acceptor(doorman).serve(app).await,
             };
             served.map_err(failed)
         };
         let (served, worked) = together(serving, working, &stop).await;
         stopping.abort();
+        watching.abort();
+        expiring.abort();
+        if let Some((serving, watching)) = measured {
+            watching.abort();
+            serving.abort();
+        }
         house.close();
         house.drained().await;
         served.and(worked)
     }
 }
 
+/// Connections of those who read measurements.
+const MEASURERS: usize = 16;
+
+/// How often answers are looked for that have expired.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+
+/// Removes answers that have expired, again and again, also those of other servers of the store.
+async fn expire_answers(store: Store) {
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        if let Err(error) = store.expire_all_answers().await {
+            tracing::warn!("answers that have expired could not be removed: {error}");
+        }
+    }
+}
+
 /// How long a client may take to say what it wants.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// What listens, with limits on what one connection may ask for.
+fn listening(listener: TcpListener, handle: Handle<SocketAddr>) -> std::io::Result<axum_server::Server<SocketAddr>> {
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADERS_WITHIN);
+    let http = server.http_builder();
+    http.http1().header_read_timeout(HEADERS_WITHIN).max_headers(100).max_buf_size(256 << 10);
+    http.http2()
+        .max_concurrent_streams(STREAMS)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .max_header_list_size(HEAD)
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1);
+    Ok(server)
+}
 
 /// Awaits both; when one ends, the other is asked to.
 async fn together<A, B>(serving: impl Future<Output = A>, working: impl Future<Output = B>, stop: &Stop) -> (A, B) {

@@ -15,10 +15,13 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
+use super::guard::Admitted;
 use super::house::{House, Shared};
 use super::problem::{Answer, Problem};
-use super::signed::{Right, Signed};
-use crate::names::{MpackKey, RepoName};
+use super::proxy;
+use super::signed::{NO_TOKEN, Right, Signed, TRUSTED};
+use crate::error::Error;
+use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::FetchReport;
 use crate::store::FetchRequest;
@@ -37,7 +40,7 @@ pub(super) fn base(house: &House, headers: &HeaderMap) -> Url {
         return url.clone();
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = if house.secure { "https" } else { "http" };
+    let scheme = proxy::scheme(headers).unwrap_or(if house.secure { "https" } else { "http" });
     let named = Url::parse(&format!("{scheme}://{host}")).ok();
     // Whoever names another host than this gets a URL that leads there; nobody else sees it.
     named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
@@ -45,19 +48,29 @@ pub(super) fn base(house: &House, headers: &HeaderMap) -> Url {
 
 /// A fetch whose answer is at a URL: one of this server's where packs are files.
 pub(super) async fn fetch_report(
-    house: &House,
+    house: &Shared,
     base: &Url,
-    repo: &RepoName,
-    request: &FetchRequest,
-) -> crate::Result<FetchReport> {
-    let _assembling = house.assembling().await;
-    let mut report = house.store.fetch(repo, request, &Progress::silent()).await?;
+    admitted: &Admitted,
+    request: FetchRequest,
+) -> Answer<Result<FetchReport, Error>> {
+    let (store, repo) = (admitted.store(house), admitted.repo.clone());
+    let work = |progress: Progress| async move { store.fetch(&repo, &request, &progress).await };
+    let mut report = match house.assembling(admitted, work).await? {
+        Ok(report) => report,
+        Err(error) => return Ok(Err(error)),
+    };
     if report.mpack_url.starts_with("file:") {
-        let expires = report.expires_at.as_second();
-        let right = Right { repo, key: &report.mpack_key, assembled: !report.reused, expires };
+        let right = Right {
+            repo: &admitted.repo,
+            repo_id: admitted.repo_id(),
+            key: &report.mpack_key,
+            assembled: !report.reused,
+            token: admitted.signs_as(),
+            expires: report.expires_at.as_second(),
+        };
         report.mpack_url = house.signer.url(base, right);
     }
-    Ok(report)
+    Ok(Ok(report))
 }
 
 async fn pack(
@@ -71,12 +84,25 @@ async fn pack(
     let Query(signed) = signed.map_err(|_| refused())?;
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let key: MpackKey = key.parse().map_err(|_| refused())?;
-    let right = Right { repo: &repo, key: &key, assembled: signed.assembled, expires: signed.expires };
-    if !house.signer.allows(right, &signed.signature, house.store.now()) {
+    let named = house.store.named(&repo).await?;
+    // Where there is no such repo, it is compared all the same: how long this takes tells nothing.
+    let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
+    let Signed { assembled, token, expires, signature } = &signed;
+    let right = Right { repo: &repo, repo_id: &repo_id, key: &key, assembled: *assembled, token, expires: *expires };
+    if !house.signer.allows(right, signature, house.store.now()) || !authorised(&house, token, visibility).await? {
         return Err(refused());
     }
-    let stored = house.store.fetched(&repo, &key, signed.assembled).await?.ok_or_else(refused)?;
+    let stored = house.store.pinned(&repo, &repo_id).fetched(&repo, &key, *assembled).await?.ok_or_else(refused)?;
     ranged(stored, &key, &headers)
+}
+
+/// Whether that on whose authority a URL was made still has it.
+async fn authorised(house: &House, token: &str, visibility: Visibility) -> Answer<bool> {
+    match token {
+        TRUSTED => Ok(house.trusting),
+        NO_TOKEN => Ok(visibility == Visibility::Public || house.trusting),
+        id => Ok(house.store.is_token_good(id).await?),
+    }
 }
 
 /// A pack, or the part of it that is asked for.

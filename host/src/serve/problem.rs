@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::catalog::UsedUp;
 use crate::error::{Class, Error};
 
 pub(super) type Answer<T> = Result<T, Problem>;
@@ -17,6 +18,8 @@ pub(super) struct Problem {
     /// What went wrong, where, and the way out. Holds no secret, and of a failure of the server nothing but that.
     pub(super) detail: String,
     pub(super) class: Class,
+    /// Whether its words are of the store's insides: strangers are told others.
+    pub(super) inside: bool,
 }
 
 /// The body of an answer that is a problem.
@@ -35,7 +38,7 @@ impl Problem {
             StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => Class::Usage,
             _ => Class::Refused,
         };
-        Problem { status, detail: detail.into(), class }
+        Problem { status, detail: detail.into(), class, inside: false }
     }
 
     /// A body that is not what it should be.
@@ -72,6 +75,8 @@ impl From<Error> for Problem {
             | Error::Incomplete { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Error::AnswersFull { used_up: UsedUp::Caller | UsedUp::Strangers, .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::AnswersFull { used_up: UsedUp::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Cancelled | Error::Busy { .. } | Error::LeaseLost { .. } | Error::Catalog { busy: true, .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -80,13 +85,16 @@ impl From<Error> for Problem {
         if status.is_server_error() {
             tracing::error!(status = status.as_u16(), "{error}");
         }
-        Problem { status, detail: error.to_string(), class }
+        Problem { status, detail: error.to_string(), class, inside: !matches!(error, Error::AnswersFull { .. }) }
     }
 }
 
 impl Problem {
     /// For somebody who administers nothing: of what fails here, they learn that it does. The log says the rest.
     pub(super) fn for_strangers(self) -> Problem {
+        if !self.inside {
+            return self;
+        }
         let detail = match self.status {
             StatusCode::INTERNAL_SERVER_ERROR => "the server failed; its log says how",
             StatusCode::INSUFFICIENT_STORAGE => "the server has no room for this; its operator has to make some",

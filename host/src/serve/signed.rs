@@ -5,7 +5,7 @@ use ring::hmac;
 use serde::Deserialize;
 use url::Url;
 
-use crate::names::{MpackKey, RepoName};
+use crate::names::{MpackKey, RepoId, RepoName};
 
 /// Signs URLs, and tells those that it has signed. Whoever knows the store's secret makes the same: several servers of a store, and one that was
 /// started again.
@@ -21,18 +21,29 @@ impl std::fmt::Debug for Signer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Right<'a> {
     pub(super) repo: &'a RepoName,
+    /// Which repo that is: another one of that name is another repo.
+    pub(super) repo_id: &'a RepoId,
     pub(super) key: &'a MpackKey,
     /// Whether it was assembled for a fetch; else it is a pack of the repo as it is.
     pub(super) assembled: bool,
+    /// On whose authority it was made; it is worth nothing once that has ended.
+    pub(super) token: &'a str,
     /// Seconds since 1970 until which it is good.
     pub(super) expires: i64,
 }
+
+/// In the place of a token: whoever asked had none. The URL is good while the repo is public.
+pub(super) const NO_TOKEN: &str = "none";
+
+/// In the place of a token: everybody may do everything. The URL is good while the server says so.
+pub(super) const TRUSTED: &str = "trusted";
 
 /// The query of a signed URL.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Signed {
     #[serde(default)]
     pub(super) assembled: bool,
+    pub(super) token: String,
     pub(super) expires: i64,
     pub(super) signature: String,
 }
@@ -46,9 +57,9 @@ impl Signer {
     pub(super) fn url(&self, base: &Url, right: Right<'_>) -> String {
         let tag = hmac::sign(&self.0, &right.words());
         let base = base.as_str().trim_end_matches('/');
-        let Right { repo, key, assembled, expires } = right;
+        let Right { repo, repo_id: _, key, assembled, token, expires } = right;
         let signature = hex::encode(tag.as_ref());
-        format!("{base}/{repo}/packs/{key}?assembled={assembled}&expires={expires}&signature={signature}")
+        format!("{base}/{repo}/packs/{key}?assembled={assembled}&token={token}&expires={expires}&signature={signature}")
     }
 
     /// Whether that was signed here, and is still good. Compares in constant time.
@@ -60,7 +71,8 @@ impl Signer {
 
 impl Right<'_> {
     fn words(&self) -> Vec<u8> {
-        format!("pack 1\n{}\n{}\n{}\n{}", self.repo, self.key, self.assembled, self.expires).into_bytes()
+        let Right { repo, repo_id, key, assembled, token, expires } = self;
+        format!("pack 2\n{repo}\n{}\n{key}\n{assembled}\n{token}\n{expires}", repo_id.0).into_bytes()
     }
 }
 
@@ -72,7 +84,8 @@ mod tests {
     fn a_url_is_good_for_what_it_says_and_for_so_long() {
         let signer = Signer::new(&[7; 32]);
         let (repo, key) = ("a/b".parse().unwrap(), MpackKey::new([1; 32]));
-        let right = Right { repo: &repo, key: &key, assembled: false, expires: 1000 };
+        let (repo_id, another) = (RepoId("1".into()), RepoId("2".into()));
+        let right = Right { repo: &repo, repo_id: &repo_id, key: &key, assembled: false, token: NO_TOKEN, expires: 1000 };
         let url = Url::parse(&signer.url(&"http://h:1/".parse().unwrap(), right)).unwrap();
         assert_eq!(url.path(), format!("/a/b/packs/{key}"));
         let signature = url.query_pairs().find(|(name, _)| name == "signature").unwrap().1.into_owned();
@@ -83,7 +96,9 @@ mod tests {
         for wrong in [
             Right { repo: &other, ..right },
             Right { key: &MpackKey::new([2; 32]), ..right },
+            Right { repo_id: &another, ..right },
             Right { assembled: true, ..right },
+            Right { token: "0123456789abcdef", ..right },
             Right { expires: 2000, ..right },
         ] {
             assert!(!signer.allows(wrong, &signature, at(1)), "{wrong:?}");

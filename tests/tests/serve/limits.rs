@@ -95,14 +95,14 @@ async fn bodies_that_are_none_are_told_what_is_wrong() {
 }
 
 /// A request by hand.
-fn by_hand(served: &Served, head: &str, body: &[u8]) -> TcpStream {
+pub(super) fn by_hand(served: &Served, head: &str, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(served.address()).unwrap();
     stream.write_all(format!("{head}\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
     stream.write_all(body).unwrap();
     stream
 }
 
-fn answer(mut stream: TcpStream) -> String {
+pub(super) fn answer(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let _ = stream.read_to_end(&mut text);
@@ -193,10 +193,16 @@ async fn what_strangers_invent_is_not_remembered_and_health_is_told_to_anybody()
         let head = format!("GET {path} HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer none");
         assert!(answer(by_hand(&served, &head, b"")).starts_with("HTTP/1.1 200"), "{path}");
     }
-    let token = store.run(["token", "create", "--scope", "read", "--repo", "*"]).ok().json();
-    let head =
-        format!("GET /metrics HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}", token["token"].as_str().unwrap());
-    let metrics = answer(by_hand(&served, &head, b""));
+    // Measurements tell of private pushes: they are for those who administer all of it.
+    let metrics = |scope: &str, reach: &str| {
+        let token = store.run(["token", "create", "--scope", scope, "--repo", reach]).ok().json();
+        let token = token["token"].as_str().unwrap();
+        answer(by_hand(&served, &format!("GET /metrics HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {token}"), b""))
+    };
+    for (scope, reach) in [("push", "*"), ("admin", "a/*")] {
+        assert!(metrics(scope, reach).starts_with("HTTP/1.1 403"), "{scope} {reach}");
+    }
+    let metrics = metrics("admin", "*");
     assert!(metrics.contains("packhouse_http_requests_total") && !metrics.contains("INVENTED"), "{metrics}");
 }
 

@@ -3,13 +3,18 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
+mod answers;
+mod attacks;
+mod connections;
 mod crowd;
 mod elsewhere;
 mod history;
 mod journey;
 mod limits;
+mod proxies;
 mod pushes;
 mod refusals;
 mod releases;
+mod revoked;
 mod stopping;
 mod with_muse;

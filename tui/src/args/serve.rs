@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use packhouse_host::serve::Network;
 use url::Url;
 
 use super::duration;
@@ -42,9 +43,40 @@ pub(crate) struct Serve {
     /// Requests a second of one token, or of one address without a token; 0: any number
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) rate: u32,
+    /// Connections that may be open at once; as many as open files allow, if those are fewer
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// Connections of one address at once; half of all when not given. Trusted proxies may have all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections_of_one: Option<u32>,
+    /// How long a connection may stay open without a request
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) idle: Duration,
+    /// Bytes a second with which a client must read its answer; a slower one is cut off
+    #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) min_rate: u64,
+    /// Bytes of assembled answers that are kept, by all servers of the store; a quarter of the disk, at most 64 GiB, when not given
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) answers: Option<u64>,
+    /// Bytes of those of one token; a quarter of all when not given. An address without a token has a quarter of that
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) answers_of_one: Option<u64>,
+    /// Bytes of the disk that answers leave to pushes; a tenth of it, at most 8 GiB, when not given
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) keep_free: Option<u64>,
+    /// Address or network of a proxy that is believed when it names its client (X-Forwarded-For, -Proto, -Host); repeatable
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    pub(crate) trusted_proxy: Vec<Network>,
+    /// Answer /metrics on this address, without a token; else it takes an admin token for all repos
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// How long requests and jobs may go on when it is asked to stop
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) patience: Duration,
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    text.parse().map_err(|error: packhouse_host::Error| error.to_string())
 }
 
 /// What paths can be put behind.

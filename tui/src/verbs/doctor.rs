@@ -8,6 +8,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use packhouse_host::sandbox::Sandbox;
+use packhouse_host::serve::OpenFiles;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::world::{SystemWorld, World};
 use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions};
@@ -22,6 +23,8 @@ use crate::style::{Environment, Tone};
 
 /// Below this a push of ordinary packs may not fit.
 const FEW_BYTES: u64 = 1 << 30;
+/// Fewer connections than a server with some dozen clients needs.
+const FEW_CONNECTIONS: usize = 256;
 /// Below this not even the catalog can be kept.
 const HARDLY_ANY_BYTES: u64 = 16 << 20;
 
@@ -104,6 +107,7 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         Storage::S3(_) => tell(folder("spool folder", &packs))?,
     }
     tell(space(&packs))?;
+    tell(open_files(OpenFiles::now()))?;
     let bucket = bucket(&options.packs).await;
     let reached = bucket.as_ref().is_none_or(|check| check.status == Status::Ok);
     bucket.map(&mut tell).transpose()?;
@@ -174,6 +178,22 @@ fn space(packs: &Path) -> Check {
             }
         }
         Err(error) => Check::warn(CHECK, format!("{} does not tell: {error}", there.display()), WAY_OUT),
+    }
+}
+
+/// How many files and sockets a process of this user may open.
+fn open_files(files: OpenFiles) -> Check {
+    const CHECK: &str = "open files";
+    let most = OpenFiles { soft: files.hard, ..files }.connections();
+    let shown = |files: u64| if files > 1 << 20 { "any number".to_owned() } else { files.to_string() };
+    let detail = format!("{} at once, {} for a server, which raises it", shown(files.soft), shown(files.hard));
+    match most {
+        ..FEW_CONNECTIONS => Check::warn(
+            CHECK,
+            format!("{detail}: it can have {most} connections"),
+            "raise the hard limit (ulimit -Hn, or LimitNOFILE= of systemd) where `packhouse serve` runs",
+        ),
+        FEW_CONNECTIONS.. => Check::ok(CHECK, detail),
     }
 }
 
@@ -314,6 +334,14 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         assert_eq!(folder("f", &file.join("below")).status, Status::Fail);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn few_open_files_are_told_with_a_way_out() {
+        let check = open_files(OpenFiles { soft: 128, hard: 128 });
+        assert!(check.status == Status::Warn && check.detail.contains("32 connections"), "{check:?}");
+        assert_eq!(open_files(OpenFiles { soft: 128, hard: 4096 }).status, Status::Ok);
+        assert!(open_files(OpenFiles { soft: u64::MAX, hard: u64::MAX }).detail.contains("any number"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Verify(asked) => verify::run(asked, context).await,
         Verb::Prune(asked) => prune::run(asked, context).await,
         Verb::Backup(asked) => backup::run(asked, context).await,
-        Verb::Serve(asked) => serve::run(asked, context).await,
+        Verb::Serve(asked) => serve::run(*asked, context).await,
         Verb::Worker(asked) => worker::run(asked, context).await,
         Verb::Jobs(asked) => jobs::run(asked, context).await,
         Verb::Policy(asked) => policy::run(asked, context).await,

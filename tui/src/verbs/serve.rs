@@ -19,6 +19,9 @@ struct Listening {
     address: String,
     /// The URL of this machine's clients: a repo is behind it.
     url: String,
+    /// Where measurements are answered without a token, if anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
     /// Whether everybody may do everything.
     insecure_loopback: bool,
     /// Jobs that are done at once.
@@ -35,7 +38,13 @@ pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result
     let trusting = options.insecure_loopback;
     let server = Server::bind(store, options).await?;
     let output = &context.output;
-    let told = Listening { address: server.address().to_string(), url: server.url(), insecure_loopback: trusting, workers };
+    let told = Listening {
+        address: server.address().to_string(),
+        url: server.url(),
+        metrics: server.metrics_address().map(|address| address.to_string()),
+        insecure_loopback: trusting,
+        workers,
+    };
     output.result(&told, || {
         let mut lines = vec![format!("serving on {}; a remote is {}/OWNER/SLUG. Ctrl-C stops it", told.address, told.url)];
         lines.extend(trusting.then(|| {
@@ -62,6 +71,13 @@ fn options(asked: args::Serve) -> ServeOptions {
         uploads: asked.uploads.into(),
         rate: asked.rate,
         burst: asked.rate.saturating_mul(10),
+        connections: asked.connections as usize,
+        connections_of_one: asked.connections_of_one.unwrap_or(asked.connections.div_ceil(2)) as usize,
+        idle: asked.idle,
+        slowest: asked.min_rate,
+        answers: asked.answers,
+        answers_of_one: asked.answers_of_one,
+        keep_free: asked.keep_free,
         ..Limits::default()
     };
     ServeOptions {
@@ -73,5 +89,7 @@ fn options(asked: args::Serve) -> ServeOptions {
         worker,
         limits,
         patience: asked.patience,
+        trusted_proxies: asked.trusted_proxy,
+        metrics_listen: asked.metrics_listen,
     }
 }

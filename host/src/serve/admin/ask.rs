@@ -1,19 +1,22 @@
 //! What a request brings: its path, its query, its body, and the right to ask. Whatever is wrong with one of them is a problem in words.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-use super::super::guard::repo_for;
-use super::super::house::House;
-use super::super::limits::BODY_WITHIN;
+use super::super::body::whole;
+use super::super::guard::{Admitted, still_good};
+use super::super::house::{House, Shared};
+use super::super::limits::JSON;
 use super::super::problem::{Answer, Problem};
 use crate::access::{Caller, Scope};
 use crate::error::{Class, Result};
 use crate::names::RepoName;
+use crate::store::Store;
 
 /// Most that a page lists.
 pub(super) const PAGE: u32 = 1000;
@@ -26,19 +29,35 @@ pub(super) fn off(status: StatusCode, words: String) -> Problem {
     Problem { class: Class::Usage, ..Problem::new(status, words) }
 }
 
-/// The body, in JSON.
+/// The body, in JSON. A body takes its time, and a token may be revoked meanwhile: so it is asked again when the body has come, and a
+/// handler gets at no body without that. Which repo it is about is asked after that, by each.
 pub(super) struct Given<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Shared> for Given<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Answer<Self> {
-        match tokio::time::timeout(BODY_WITHIN, Json::from_request(request, state)).await {
-            Ok(Ok(Json(value))) => Ok(Given(value)),
-            Ok(Err(rejection)) => Err(off(rejection.status(), rejection.body_text())),
-            Err(_) => Err(off(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute".to_owned())),
+    async fn from_request(request: Request, house: &Shared) -> Answer<Self> {
+        let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !is_json(kind) {
+            let words = "the body is JSON: Content-Type: application/json is expected";
+            return Err(off(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.to_owned()));
         }
+        let come = whole(house, request, JSON, |bytes| {
+            let parsed = Json::from_bytes(bytes).map(|Json(value)| value);
+            parsed.map_err(|rejection: JsonRejection| off(rejection.status(), rejection.body_text()))
+        })
+        .await;
+        // Whoever may not ask any more is told nothing of what is wrong with their body.
+        still_good(house, &caller).await?;
+        let (value, _) = come?;
+        Ok(Given(value))
     }
+}
+
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
 /// The query.
@@ -69,28 +88,29 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
     }
 }
 
-/// The repo that a path names, if its caller administers it.
-pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(String, String)) -> Answer<RepoName> {
+/// The repo that a path names, if its caller administers it: what is done with it is done through [`Admitted::store`].
+pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(String, String)) -> Answer<Admitted> {
     administers_some(caller)?;
     // There is a token, and it is good for other repos: the wire has one word for both, here there are two.
     let forbidden = |problem: Problem| match problem.status {
         StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
         _ => problem,
     };
-    repo_for(house, caller, owner, slug, Scope::Admin).await.map(|(repo, _)| repo).map_err(forbidden)
+    Admitted::of(house, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
 }
 
-/// A repo that a query or a body names, if its caller administers it.
-pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<()> {
+/// A repo that a query or a body names, if its caller administers it. Gives the store, in which the name stands for that repo.
+pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<Store> {
     let path = (repo.owner().to_owned(), repo.slug().to_owned());
-    repo_of(house, caller, &path).await.map(drop)
+    Ok(repo_of(house, caller, &path).await?.store(house))
 }
 
-/// The repo that something is about, if its caller administers it; what is about none is about the whole store.
-pub(super) async fn administers(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<()> {
+/// The repo that something is about, if its caller administers it; what is about none is about the whole store. Gives the store, as
+/// [`administered`] does.
+pub(super) async fn administers(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<Store> {
     match repo {
         Some(repo) => administered(house, caller, repo).await,
-        None => administers_all(caller),
+        None => administers_all(caller).map(|()| house.store.clone()),
     }
 }
 
@@ -128,10 +148,10 @@ pub(super) async fn page_of<'a, T>(
 }
 
 /// The repo that a query may name; without one, its caller must administer something. What they may not see is then left out.
-pub(super) async fn perhaps_administered(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<()> {
+pub(super) async fn perhaps_administered(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<Store> {
     match repo {
         Some(repo) => administered(house, caller, repo).await,
-        None => administers_some(caller),
+        None => administers_some(caller).map(|()| house.store.clone()),
     }
 }
 

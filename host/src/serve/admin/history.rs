@@ -41,8 +41,7 @@ pub(super) async fn list(
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;
     let query = GcQuery { repo: which.repo, text, before: before(which.before)?, limit };
-    perhaps_administered(&house, &caller, query.repo.as_ref()).await?;
-    let store = &house.store;
+    let store = &perhaps_administered(&house, &caller, query.repo.as_ref()).await?;
     let list = |before| {
         let query = GcQuery { before, ..query.clone() };
         async move { store.gc_entries(&query).await }.boxed()

@@ -47,8 +47,8 @@ pub(super) async fn list(
 ) -> Answer<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
-    perhaps_administered(&house, &caller, which.repo.as_ref()).await?;
-    let (store, repo, status) = (&house.store, which.repo.as_ref(), which.status);
+    let store = &perhaps_administered(&house, &caller, which.repo.as_ref()).await?;
+    let (repo, status) = (which.repo.as_ref(), which.status);
     let list = |before| store.jobs(repo, status, before, limit).boxed();
     let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());
     let (jobs, next) = page_of(limit, before, list, |job| job.id, seen).await?;
@@ -63,23 +63,19 @@ pub(super) async fn ask(
     Extension(caller): Extension<Caller>,
     Given(asked): Given<JobAsked>,
 ) -> Answer<(StatusCode, Json<Queued>)> {
-    let store = &house.store;
     let queued = match asked {
         JobAsked::Gc { repo, expire_unreachable_seconds } => {
-            administered(&house, &caller, &repo).await?;
+            let store = administered(&house, &caller, &repo).await?;
             let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
             store.queue_gc(&repo, age.map(Duration::from_secs)).await?
         }
-        JobAsked::Verify { repo } => {
-            administered(&house, &caller, &repo).await?;
-            store.queue_verify(&repo).await?
-        }
+        JobAsked::Verify { repo } => administered(&house, &caller, &repo).await?.queue_verify(&repo).await?,
         JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             administers_all(&caller)?;
             count("grace_seconds", Some(grace_seconds))?;
             count("trust_verified_seconds", Some(trust_verified_seconds))?;
             let (grace, trust_verified) = (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
-            store.queue_prune(PruneOptions { grace, orphans, newer: false, dry_run: false, trust_verified }).await?
+            house.store.queue_prune(PruneOptions { grace, orphans, newer: false, dry_run: false, trust_verified }).await?
         }
     };
     Ok((StatusCode::ACCEPTED, Json(queued)))

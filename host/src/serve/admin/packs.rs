@@ -1,11 +1,15 @@
 //! Packs: pushed as the parts of a form, and fetched.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
+use futures::StreamExt;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -60,21 +64,23 @@ pub(super) async fn push(
     Asked(how): Asked<How>,
     request: Request,
 ) -> Answer<Json<Vec<PushReport>>> {
-    let repo = repo_of(&house, &caller, &path).await?;
-    let form = Multipart::from_request(request, &()).await.map_err(|error| off(error.status(), error.body_text()))?;
-    let received = received(&house, &repo, form).await?;
+    let admitted = repo_of(&house, &caller, &path).await?;
+    let (form, head) = form_of(request).await?;
+    let received = received(&house, &admitted.repo, form, &head).await?;
     if received.is_empty() {
         return Err(Problem::malformed("a push needs at least one pack: parts of a form, each with a file name"));
     }
     // What has come whole is dealt with, whether or not anybody waits for the answer.
     let shared = house.clone();
     let work = async move {
-        let (store, progress) = (&house.store, Progress::silent());
+        let (store, repo, progress) = (admitted.store(&house), &admitted.repo, Progress::silent());
         let options = PushOptions { force: how.force };
-        let _turn = house.turn(&repo).await;
+        let _turn = house.turn(repo).await;
+        // Packs take their time to come, and so do others who push.
+        admitted.still(&house).await?;
         let reports = match how.later {
-            false => store.push_received(&repo, received, options, None, &progress).await,
-            true => store.queue_received(&repo, received, options, &progress).await,
+            false => store.push_received(repo, received, options, None, &progress).await,
+            true => store.queue_received(repo, received, options, &progress).await,
         };
         reports.map_err(Problem::from)
     };
@@ -85,8 +91,10 @@ pub(super) async fn push(
 const POLITE: Duration = Duration::from_secs(10);
 
 /// Takes the parts of a form to staging, one after the other.
-async fn received(house: &Shared, repo: &RepoName, mut form: Multipart) -> Answer<Vec<Received>> {
-    let received = parts(house, repo, &mut form).await;
+#[expect(clippy::disallowed_methods, reason = "what is thrown away here needs no right")]
+async fn received(house: &Shared, repo: &RepoName, mut form: Multipart, head: &Head) -> Answer<Vec<Received>> {
+    let received = parts(house, repo, &mut form, head).await;
+    head.end();
     if received.is_err() {
         let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
         let _ = tokio::time::timeout(POLITE, rest).await;
@@ -94,23 +102,84 @@ async fn received(house: &Shared, repo: &RepoName, mut form: Multipart) -> Answe
     received
 }
 
-async fn parts(house: &Shared, repo: &RepoName, form: &mut Multipart) -> Answer<Vec<Received>> {
+#[expect(clippy::disallowed_methods, reason = "what comes is published after it was asked again: `push`")]
+async fn parts(house: &Shared, repo: &RepoName, form: &mut Multipart, head: &Head) -> Answer<Vec<Received>> {
     let mut allowance = Allowance::new(&house.limits);
     let mut received = Vec::new();
     loop {
-        let next = tokio::time::timeout(house.limits.silence, form.next_field()).await;
-        let Some(part) = next.map_err(|_| silent(&house.limits))?.map_err(malformed)? else { return Ok(received) };
+        head.begin();
+        let next = tokio::time::timeout(house.limits.silence, form.next_field()).await.map_err(|_| silent(&house.limits))?;
+        if head.is_too_long() {
+            return Err(Problem::malformed(format!("the headers of a part are longer than {HEAD} bytes")));
+        }
+        head.end();
+        let Some(part) = next.map_err(malformed)? else { return Ok(received) };
         if received.len() == PARTS {
             return Err(Problem::too_much(format!("a push has at most {PARTS} packs here; push the rest afterwards")));
         }
-        let name = name_of(&part, received.len());
+        let name = name_of(&part, received.len())?;
         received.push(receive(house, repo, name, part, &mut allowance, &Progress::silent()).await?);
     }
 }
 
 /// What reports call a part.
-fn name_of(part: &Field<'_>, number: usize) -> String {
-    part.file_name().filter(|name| !name.is_empty()).map_or_else(|| format!("pack {}", number + 1), str::to_owned)
+fn name_of(part: &Field<'_>, number: usize) -> Answer<String> {
+    match part.file_name().filter(|name| !name.is_empty()) {
+        None => Ok(format!("pack {}", number + 1)),
+        Some(name) if name.len() <= NAME => Ok(name.to_owned()),
+        Some(name) => {
+            Err(Problem::malformed(format!("the name of part {} has {} bytes; {NAME} are the limit", number + 1, name.len())))
+        }
+    }
+}
+
+/// Longest that the headers of a part may be, with what of the part comes along with them: the network hands over some dozen kilobytes at once.
+const HEAD: usize = 1 << 20;
+
+/// Longest name of a part, in bytes: as long as file systems allow.
+const NAME: usize = 255;
+
+/// How much of a form comes before the next part begins. What reads the form keeps that in memory, and knows no limit.
+#[derive(Clone, Debug)]
+struct Head(Arc<AtomicUsize>);
+
+impl Head {
+    /// From here on it is counted.
+    fn begin(&self) {
+        self.0.store(HEAD, Ordering::Relaxed);
+    }
+
+    /// From here on it is not.
+    fn end(&self) {
+        self.0.store(usize::MAX, Ordering::Relaxed);
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether so much more may come.
+    fn take(&self, bytes: usize) -> bool {
+        let left = self.0.load(Ordering::Relaxed);
+        let after = if left == usize::MAX { left } else { left.saturating_sub(bytes) };
+        self.0.store(after, Ordering::Relaxed);
+        after > 0
+    }
+}
+
+/// The form that a request brings, and what watches over how long the heads of its parts are.
+async fn form_of(request: Request) -> Answer<(Multipart, Head)> {
+    let head = Head(Arc::new(AtomicUsize::new(usize::MAX)));
+    let (parts, body) = request.into_parts();
+    let watch = head.clone();
+    let watched = body.into_data_stream().map(move |piece| match piece {
+        Ok(piece) if watch.take(piece.len()) => Ok(piece),
+        Ok(_) => Err(axum::Error::new("the headers of a part are too long")),
+        Err(error) => Err(error),
+    });
+    let request = Request::from_parts(parts, Body::from_stream(watched));
+    let form = Multipart::from_request(request, &()).await.map_err(|error| off(error.status(), error.body_text()))?;
+    Ok((form, head))
 }
 
 fn malformed(error: MultipartError) -> Problem {
@@ -127,14 +196,14 @@ pub(super) async fn fetch(
     headers: HeaderMap,
     Given(asked): Given<FetchAsked>,
 ) -> Answer<Json<FetchReport>> {
-    let repo = repo_of(&house, &caller, &path).await?;
+    let admitted = repo_of(&house, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {
         return Err(Problem::malformed(format!("ttl_seconds is {}: 1 to {LONGEST} are expected", asked.ttl_seconds)));
     }
     let ttl = Duration::from_secs(asked.ttl_seconds);
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
     let base = packs::base(&house, &headers);
-    match packs::fetch_report(&house, &base, &repo, &request).await {
+    match packs::fetch_report(&house, &base, &admitted, request).await? {
         Ok(report) => Ok(Json(report)),
         // What is asked for is not there: nothing is wrong with the asking.
         Err(error @ Error::UnknownWant { .. }) => Err(Problem { status: StatusCode::NOT_FOUND, ..error.into() }),

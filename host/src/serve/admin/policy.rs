@@ -28,8 +28,8 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Asked(Whose { repo }): Asked<Whose>,
 ) -> Answer<Json<PolicyReport>> {
-    perhaps_administered(&house, &caller, repo.as_ref()).await?;
-    Ok(Json(house.store.policy(repo.as_ref()).await?))
+    let store = perhaps_administered(&house, &caller, repo.as_ref()).await?;
+    Ok(Json(store.policy(repo.as_ref()).await?))
 }
 
 /// Sets it: what is null or not given speaks for nothing.
@@ -41,10 +41,10 @@ pub(super) async fn set(
     Asked(Whose { repo }): Asked<Whose>,
     Given(policy): Given<Policy>,
 ) -> Answer<Json<PolicyReport>> {
-    administers(&house, &caller, repo.as_ref()).await?;
+    let store = administers(&house, &caller, repo.as_ref()).await?;
     count("max_packs", policy.max_packs)?;
     count("max_age_seconds", policy.max_age_seconds)?;
-    Ok(Json(house.store.set_policy(repo.as_ref(), Some(policy)).await?))
+    Ok(Json(store.set_policy(repo.as_ref(), Some(policy)).await?))
 }
 
 /// Takes it back: the policy of all counts again, or the default.
@@ -55,8 +55,8 @@ pub(super) async fn unset(
     Extension(caller): Extension<Caller>,
     Asked(Whose { repo }): Asked<Whose>,
 ) -> Answer<Json<PolicyReport>> {
-    administers(&house, &caller, repo.as_ref()).await?;
-    Ok(Json(house.store.set_policy(repo.as_ref(), None).await?))
+    let store = administers(&house, &caller, repo.as_ref()).await?;
+    Ok(Json(store.set_policy(repo.as_ref(), None).await?))
 }
 
 /// Tells which repos are due, and why; where asked to, asks workers to consolidate those.
@@ -67,15 +67,15 @@ pub(super) async fn check(
     Extension(caller): Extension<Caller>,
     Given(PolicyAsked { repo, queue }): Given<PolicyAsked>,
 ) -> Answer<Json<Vec<PolicyCheck>>> {
-    perhaps_administered(&house, &caller, repo.as_ref()).await?;
+    let store = perhaps_administered(&house, &caller, repo.as_ref()).await?;
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {
-        return Ok(Json(house.store.check_policies(repo.as_ref(), queue).await?));
+        return Ok(Json(store.check_policies(repo.as_ref(), queue).await?));
     }
     // Of all repos, those that the caller administers: the others are none of their business, and nothing is asked for those.
-    let mut checks = house.store.check_policies(None, false).await?;
+    let mut checks = store.check_policies(None, false).await?;
     checks.retain(|check| caller.may(Scope::Admin, &check.repo));
     for check in checks.iter_mut().filter(|check| check.due && queue) {
-        check.job = Some(house.store.queue_gc(&check.repo, None).await?.job);
+        check.job = Some(store.queue_gc(&check.repo, None).await?.job);
     }
     Ok(Json(checks))
 }

@@ -183,8 +183,8 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<RepoReport>> {
-    let repo = repo_of(&house, &caller, &path).await?;
-    Ok(Json(house.store.repo(&repo).await?))
+    let admitted = repo_of(&house, &caller, &path).await?;
+    Ok(Json(admitted.store(&house).repo(&admitted.repo).await?))
 }
 
 /// Deletes a repo: its packs wait for deletion, and its name is free.
@@ -195,8 +195,8 @@ pub(super) async fn delete(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<DeleteReport>> {
-    let repo = repo_of(&house, &caller, &path).await?;
-    Ok(Json(house.store.delete_repo(&repo).await?))
+    let admitted = repo_of(&house, &caller, &path).await?;
+    Ok(Json(admitted.store(&house).delete_repo(&admitted.repo).await?))
 }
 
 /// Tells of a repo in a line.
@@ -207,8 +207,8 @@ pub(super) async fn summary(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<RepoSummary>> {
-    let repo = repo_of(&house, &caller, &path).await?;
-    Ok(Json(house.store.summary(&repo).await?))
+    let admitted = repo_of(&house, &caller, &path).await?;
+    Ok(Json(admitted.store(&house).summary(&admitted.repo).await?))
 }
 
 /// Tells all that there is to tell of a repo.
@@ -219,8 +219,8 @@ pub(super) async fn detail(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<Detail>> {
-    let repo = repo_of(&house, &caller, &path).await?;
-    Ok(Json(house.store.detail(&repo, MOMENTS, HISTORY).await?))
+    let admitted = repo_of(&house, &caller, &path).await?;
+    Ok(Json(admitted.store(&house).detail(&admitted.repo, MOMENTS, HISTORY).await?))
 }
 
 /// Which repo.

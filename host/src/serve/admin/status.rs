@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
+use super::super::guard::still_good;
 use super::super::house::{House, Shared};
 use super::super::problem::{Answer, Problem};
 use super::ask::{Asked, MOST, administers_some};
@@ -62,6 +63,8 @@ pub(super) async fn changes(
     let until = Instant::now() + PATIENCE;
     loop {
         let stamp = stamp(&house).await?;
+        // Somebody may have been kept waiting for long.
+        still_good(&house, &caller).await?;
         if since != Some(stamp) || Instant::now() >= until {
             return Ok(Json(Changes { stamp }));
         }

@@ -1,15 +1,14 @@
 //! MessagePack for those who read it, JSON for others.
 
-use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::super::body::Held;
 use super::super::guard::Admitted;
 use super::super::house::House;
-use super::super::limits::BODY_WITHIN;
 use super::super::problem::{Answer, Problem};
 
 /// The media type of MessagePack, as Muse clients write it.
@@ -69,26 +68,33 @@ fn is_msgpack(kind: &str) -> bool {
     matches!(kind, "application/x-msgpack" | "application/msgpack" | "application/vnd.msgpack")
 }
 
-/// A small body of at most `most` bytes: MessagePack, or JSON where that is said.
-pub(super) async fn small<T: DeserializeOwned>(house: &House, admitted: &Admitted, request: Request, most: usize) -> Answer<T> {
+/// A small body of at most `most` bytes: MessagePack, or JSON where that is said. Whoever sent it may still do what it asks for when it has come.
+///
+/// It takes a part of the server's memory, which is to be held as long as what was read.
+pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
+    house: &House,
+    admitted: &Admitted,
+    request: Request,
+    most: usize,
+) -> Answer<(T, Held)> {
     let json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let body = whole(house, admitted, request, most).await?;
-    match json {
+    let read = move |body: &[u8]| match json {
         true => {
-            serde_json::from_slice(&body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}")))
+            serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}")))
         }
-        false => read(&body),
-    }
+        false => read(body),
+    };
+    let come = super::super::body::whole(house, request, most, read).await;
+    // Whoever may not ask any more is told nothing of what is wrong with their body.
+    admitted.still(house).await?;
+    come
 }
 
-/// A body of at most `most` bytes. Whoever sent it may still do what it asks for when it has come.
-pub(super) async fn whole(house: &House, admitted: &Admitted, request: Request, most: usize) -> Answer<Bytes> {
-    let body: Bytes = tokio::time::timeout(BODY_WITHIN, to_bytes(request.into_body(), most))
-        .await
-        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute"))?
-        .map_err(|_| Problem::too_much(format!("the body is longer than {most} bytes, or it broke off")))?;
+/// A body of at most `most` bytes, as it came. What holds for [`small`] holds for it.
+pub(super) async fn whole(house: &House, admitted: &Admitted, request: Request, most: usize) -> Answer<(Vec<u8>, Held)> {
+    let come = super::super::body::whole(house, request, most, |body| Ok(body.to_vec())).await;
     admitted.still(house).await?;
-    Ok(body)
+    come
 }
 
 /// How deep values of a small body may lie in each other: what is ignored is walked too, on the stack.

@@ -1,13 +1,15 @@
-//! Lists of ids in bodies: kept up to a bound, counted beyond it, so that no body makes more memory of itself than an honest one.
+//! Ids that a body names: read with a limit on how many are kept, and on how long each is.
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::super::problem::{Answer, Problem};
 
-/// A list of ids, of which at most `MOST` are kept.
+/// Longest text that is taken for an id, in bytes. Ids have 64 or 71.
+const LONGEST: usize = 128;
+
+/// Texts that should be ids, in their order. Beyond `MOST` they are counted and not kept: a body of 8 MiB may hold millions of empty ones.
 #[derive(Debug, Default)]
 pub(super) struct Ids<const MOST: usize> {
     kept: Vec<String>,
@@ -15,40 +17,66 @@ pub(super) struct Ids<const MOST: usize> {
 }
 
 impl<const MOST: usize> Ids<MOST> {
-    /// The ids; 413 when more were given than are kept. `what` is the list's name.
+    /// All of them, if they are not too many. `what` is what the body calls them.
     pub(super) fn within(self, what: &str) -> Answer<Vec<String>> {
-        match self.given {
-            given if given <= MOST => Ok(self.kept),
-            given => Err(Problem::too_much(format!("{what}: {given} ids are given, and {MOST} are the limit"))),
+        let given = self.given;
+        if given <= MOST {
+            return Ok(self.kept);
         }
+        Err(Problem::too_much(format!("{what}: {given} ids are given, and {MOST} are the limit")))
     }
 }
 
 impl<'de, const MOST: usize> Deserialize<'de> for Ids<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Counted<const MOST: usize>;
-        impl<'de, const MOST: usize> Visitor<'de> for Counted<MOST> {
-            type Value = Ids<MOST>;
+        deserializer.deserialize_seq(All::<MOST>)
+    }
+}
+
+struct All<const MOST: usize>;
+
+impl<'de, const MOST: usize> Visitor<'de> for All<MOST> {
+    type Value = Ids<MOST>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of ids")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Ids<MOST>, A::Error> {
+        let mut ids = Ids::default();
+        while ids.given < MOST {
+            let Some(Text(id)) = all.next_element()? else { return Ok(ids) };
+            ids.kept.push(id);
+            ids.given += 1;
+        }
+        while all.next_element::<IgnoredAny>()?.is_some() {
+            ids.given += 1;
+        }
+        Ok(ids)
+    }
+}
+
+/// A text that is no longer than ids are.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Short;
+        impl Visitor<'_> for Short {
+            type Value = Text;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of ids")
+                f.write_str("an id")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut ids = Ids::default();
-                while ids.kept.len() < MOST
-                    && let Some(id) = list.next_element()?
-                {
-                    ids.kept.push(id);
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                match text.len() {
+                    0..=LONGEST => Ok(Text(text.to_owned())),
+                    bytes => Err(E::custom(format_args!("an id has at most {LONGEST} bytes, and this one has {bytes}"))),
                 }
-                ids.given = ids.kept.len();
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    ids.given += 1;
-                }
-                Ok(ids)
             }
         }
-        deserializer.deserialize_seq(Counted)
+        deserializer.deserialize_str(Short)
     }
 }
 
@@ -56,18 +84,26 @@ impl<'de, const MOST: usize> Deserialize<'de> for Ids<MOST> {
 mod tests {
     use super::*;
 
+    fn read(ids: &[&str]) -> Result<Ids<3>, rmp_serde::decode::Error> {
+        rmp_serde::from_slice(&rmp_serde::to_vec(ids).unwrap())
+    }
+
     #[test]
-    fn what_is_beyond_the_bound_is_counted_and_not_kept() {
-        let read = |count: usize| {
-            let body = rmp_serde::to_vec_named(&vec!["id"; count]).unwrap();
-            rmp_serde::from_slice::<Ids<3>>(&body).unwrap()
-        };
-        assert_eq!(read(0).within("want").unwrap().len(), 0);
-        assert_eq!(read(3).within("want").unwrap().len(), 3);
-        let ids = read(5);
-        assert_eq!((ids.kept.len(), ids.given), (3, 5));
-        let refused = ids.within("want").unwrap_err();
-        assert_eq!(refused.status.as_u16(), 413);
-        assert_eq!(refused.detail, "want: 5 ids are given, and 3 are the limit");
+    fn more_than_there_may_be_are_counted_and_not_kept() {
+        assert_eq!(read(&["a", "b", "c"]).unwrap().within("have").unwrap(), ["a", "b", "c"]);
+        let many = read(&[""; 1000]).unwrap();
+        assert_eq!((many.kept.len(), many.given), (3, 1000));
+        let problem = many.within("have").unwrap_err();
+        assert!(problem.status.as_u16() == 413 && problem.detail.contains("1000"), "{problem:?}");
+        let json: Ids<3> = serde_json::from_str(r#"["a", "b", "c", {"what": ["ever"]}]"#).unwrap();
+        assert_eq!(json.within("have").unwrap_err().status.as_u16(), 413);
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_an_id_is_not_kept() {
+        assert!(read(&[&"x".repeat(128)]).is_ok());
+        let error = read(&[&"x".repeat(129)]).unwrap_err().to_string();
+        assert!(error.contains("129"), "{error}");
+        assert!(serde_json::from_str::<Ids<3>>("[7]").is_err() && serde_json::from_str::<Ids<3>>("{}").is_err());
     }
 }

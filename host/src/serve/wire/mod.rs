@@ -67,7 +67,7 @@ async fn admitted(State(house): State<Shared>, scope: Scope, request: Request, n
     let (mut parts, body) = request.into_parts();
     let Path(OfRepo { owner, slug }) = parts.extract::<Path<OfRepo>>().await.map_err(|_| Problem::no_repo("?"))?;
     let caller = parts.extract::<Extension<Caller>>().await.map_or(Caller::Anyone, |Extension(caller)| caller);
-    let admitted = Admitted::of(&house, caller, &owner, &slug, scope).await?;
+    let admitted = Admitted::of(&house, caller, &owner, &slug, scope).await?.coming_from(parts.extensions.get());
     parts.extensions.insert(admitted);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }

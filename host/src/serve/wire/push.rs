@@ -107,6 +107,7 @@ struct Upload {
 }
 
 /// Takes a body to a file as it comes.
+#[expect(clippy::disallowed_methods, reason = "what is made of it is published after it was asked again: `pushed`")]
 async fn upload(house: &Shared, admitted: &Admitted, request: Request) -> Answer<Upload> {
     let room = house.place(admitted.token()).await?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -136,9 +137,8 @@ async fn pushed(
     options: PushOptions,
     terms: Option<Terms>,
 ) -> Answer<PushReport> {
-    let (store, progress) = (&house.store, Progress::silent());
-    // The semaphore lives as long as the house, and nobody closes it.
-    let making = house.making.acquire().await;
+    let (store, progress) = (admitted.store(house), Progress::silent());
+    let making = house.making().await?;
     let received = store.receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
     // The place is kept until the end: else whoever sends and leaves would pile up work.
     let Upload { staged, room: _room, .. } = upload;

@@ -39,7 +39,7 @@ pub(super) async fn refs(
     Extension(admitted): Extension<Admitted>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let refs = house.store.refs(&admitted.repo).await?;
+    let refs = admitted.store(&house).refs(&admitted.repo).await?;
     Form::of(&headers).answer(&Refs {
         repo_id: refs.repo_id.0,
         domain: DOMAIN,
@@ -64,9 +64,9 @@ pub(super) async fn filter_objects(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let asked: Filter = small(&house, &admitted, request, BODY).await?;
-    let object_ids = asked.object_ids.within("object_ids")?;
-    form.answer(&Missing { missing: house.store.missing_objects(&admitted.repo, object_ids).await? })
+    let (asked, _held): (Filter, _) = small(&house, &admitted, request, BODY).await?;
+    let ids = asked.object_ids.within("object_ids")?;
+    form.answer(&Missing { missing: admitted.store(&house).missing_objects(&admitted.repo, ids).await? })
 }
 
 #[derive(Deserialize)]
@@ -89,15 +89,15 @@ pub(super) async fn presign(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let asked: Presign = small(&house, &admitted, request, BODY).await?;
-    let inline = asked.object_ids.within("object_ids")?;
+    let (asked, _held): (Presign, _) = small(&house, &admitted, request, BODY).await?;
+    let ids = asked.object_ids.within("object_ids")?;
     if !matches!(asked.direction.as_str(), "put" | "get") {
         return Err(Problem::malformed("direction: `put` or `get` is expected"));
     }
     if asked.ttl_seconds.is_some_and(|ttl| !(30..=3600).contains(&ttl)) {
         return Err(Problem::malformed("ttl_seconds: 30 to 3600 is expected"));
     }
-    form.answer(&Presigned { presigned: BTreeMap::new(), inline })
+    form.answer(&Presigned { presigned: BTreeMap::new(), inline: ids })
 }
 
 #[derive(Deserialize)]
@@ -119,10 +119,10 @@ pub(super) async fn negotiate(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let Negotiate { want, have } = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (Negotiate { want, have }, _held) = small(&house, &admitted, request, FETCH_BODY).await?;
     let (want, have) = (want.within("want")?, have.within("have")?);
     let nothing = have.is_empty();
-    let (ack, common_base) = house.store.common(&admitted.repo, &want, have).await?;
+    let (ack, common_base) = admitted.store(&house).common(&admitted.repo, &want, have).await?;
     let ready = nothing || common_base.is_some();
     form.answer(&Negotiated { ack, common_base, ready })
 }
@@ -137,8 +137,8 @@ struct Fetch {
 }
 
 impl Fetch {
-    /// What is wanted, and what the client has.
-    fn ids(self) -> Answer<(Option<Vec<String>>, Vec<String>)> {
+    /// What is wanted, if that was said, and what is had.
+    fn sides(self) -> Answer<(Option<Vec<String>>, Vec<String>)> {
         Ok((self.want.map(|want| want.within("want")).transpose()?, self.have.within("have")?))
     }
 }
@@ -150,18 +150,17 @@ pub(super) async fn fetch(
     request: Request,
 ) -> Answer<Response> {
     Form::of(request.headers()).takes_packs()?;
-    let asked: Fetch = small(&house, &admitted, request, FETCH_BODY).await?;
-    let (want, have) = asked.ids()?;
+    let (asked, _held): (Fetch, _) = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (want, have) = asked.sides()?;
     let Some(want) = want else { return Err(Problem::malformed("want: a list of commit ids is expected")) };
     if want.is_empty() {
         // Nothing reaches nothing.
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have, ttl: KEPT, output: None };
-    let (report, stored) = {
-        let _assembling = house.assembling().await;
-        house.store.fetch_open(&admitted.repo, &request, &Progress::silent()).await?
-    };
+    let (store, repo) = (admitted.store(&house), admitted.repo.clone());
+    let work = |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await };
+    let (report, stored) = house.assembling(&admitted, work).await??;
     house.metrics.sent.inc_by(stored.bytes);
     Ok(pack_of(packs::stream(stored.file, 0, stored.bytes)?, Some((report.mpack_key, stored.bytes))))
 }
@@ -197,15 +196,15 @@ pub(super) async fn fetch_mpack(
     request: Request,
 ) -> Answer<Response> {
     let (form, base) = (Form::of(request.headers()), packs::base(&house, request.headers()));
-    let asked: Fetch = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (asked, _held): (Fetch, _) = small(&house, &admitted, request, FETCH_BODY).await?;
     let ttl = asked.ttl_seconds.unwrap_or(3600);
-    let (want, have) = asked.ids()?;
+    let (want, have) = asked.sides()?;
     // What is assembled is kept for so long: for strangers, not for days.
     let longest = if admitted.is_known() { 604_800 } else { 3600 };
     if !(1..=longest).contains(&ttl) {
         return Err(Problem::malformed(format!("ttl_seconds: 1 to {longest} is expected (with a token, to 604800)")));
     }
     let request = FetchRequest { want: want.unwrap_or_default(), have, ttl: Duration::from_secs(ttl), output: None };
-    let report = packs::fetch_report(&house, &base, &admitted.repo, &request).await?;
+    let report = packs::fetch_report(&house, &base, &admitted, request).await??;
     form.answer(&report)
 }

@@ -42,9 +42,9 @@ pub(super) async fn post(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let body = whole(&house, &admitted, request, BODY).await?;
+    let (body, _held) = whole(&house, &admitted, request, BODY).await?;
     let release = read(&body)?;
-    match house.store.put_release(&admitted.repo, &release).await? {
+    match admitted.store(&house).put_release(&admitted.repo, &release).await? {
         PutRelease::Published => form.answer(&Posted { release_id: release.release_id }),
         PutRelease::Taken(other) => Err(taken(&release, &other)),
         PutRelease::UnknownCommit => Err(Problem::malformed(format!(
@@ -113,7 +113,7 @@ pub(super) async fn list(
         Some(_) => return Err(Problem::malformed("include_drafts: `1` or `0` is expected")),
     };
     let channel = asked.channel.filter(|channel| !channel.is_empty());
-    let mut releases = house.store.releases(&admitted.repo).await?;
+    let mut releases = admitted.store(&house).releases(&admitted.repo).await?;
     releases.retain(|release| drafts || !release.is_draft);
     releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
     let bodies = releases.into_iter().map(|release| release.body);
@@ -150,7 +150,7 @@ pub(super) async fn delete(
     Path(OfTag { tag }): Path<OfTag>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    match house.store.delete_release(&admitted.repo, &tag).await? {
+    match admitted.store(&house).delete_release(&admitted.repo, &tag).await? {
         true => Form::of(&headers).answer(&Retracted { retracted: tag }),
         false => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no release `{}`", tag.escape_debug()))),
     }

@@ -8,9 +8,14 @@
 //! The client draws the id, so that a request whose answer was lost can be made again. A run goes on when nobody listens. It lives in this
 //! process only: after a restart it is unknown, and whoever still wants it asks again. That is safe, since what a run had not published
 //! then did not happen.
+//!
+//! A run lives on the token that began it. When that is revoked or expires, a run that waits for room is not begun, and one that is under
+//! way stops at its next safe point.
 
 mod log;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::collections::{HashMap, VecDeque};
@@ -27,6 +32,7 @@ use super::ask::sees;
 use crate::access::Caller;
 use crate::progress::Progress;
 use crate::report::{RunAsked, RunReport, RunState};
+use crate::store::Store;
 
 pub(super) use routes::routes;
 
@@ -64,6 +70,10 @@ struct Kept {
 struct Run {
     id: String,
     asked: RunAsked,
+    /// Who began it.
+    caller: Caller,
+    /// The store, in which the name of its repo stands for the repo that was meant.
+    store: Store,
     started_at: Timestamp,
     progress: Progress,
     stop: watch::Sender<bool>,
@@ -92,7 +102,7 @@ impl Runs {
     }
 
     /// Begins a run, or finds the one that was begun for the same request.
-    fn begin(&self, house: &Shared, id: &str, asked: RunAsked) -> Answer<Arc<Run>> {
+    fn begin(&self, house: &Shared, id: &str, asked: RunAsked, caller: Caller, store: Store) -> Answer<Arc<Run>> {
         let mut kept = self.kept();
         if let Some(run) = kept.runs.get(id) {
             let other = || Problem::new(StatusCode::CONFLICT, format!("run {id} is about something else; draw another id"));
@@ -107,7 +117,7 @@ impl Runs {
                 format!("{UNDER_WAY} runs are under way; wait until some have ended"),
             ));
         }
-        let run = Arc::new(Run::new(id, asked, house.store.now()));
+        let run = Arc::new(Run::new(id, asked, caller, store));
         kept.runs.insert(id.to_owned(), run.clone());
         drop(kept);
         let work = house.counted(work::do_it(house.clone(), run.clone()));
@@ -143,11 +153,12 @@ impl Runs {
 }
 
 impl Run {
-    fn new(id: &str, asked: RunAsked, started_at: Timestamp) -> Run {
+    fn new(id: &str, asked: RunAsked, caller: Caller, store: Store) -> Run {
+        let started_at = store.now();
         let telling = Arc::<Telling>::default();
         let told = telling.clone();
         let progress = Progress::new(move |event| told.step(event));
-        Run { id: id.to_owned(), asked, started_at, progress, stop: watch::Sender::new(false), telling }
+        Run { id: id.to_owned(), asked, caller, store, started_at, progress, stop: watch::Sender::new(false), telling }
     }
 
     /// Asks it to stop at its next safe point.

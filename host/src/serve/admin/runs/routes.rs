@@ -19,6 +19,7 @@ use super::super::ask::{Given, Named, administers, administers_some, count};
 use super::Run;
 use crate::access::Caller;
 use crate::report::{RunAsked, RunEvent, RunReport};
+use crate::serve::guard::no_longer_good;
 use crate::serve::house::{House, Shared};
 use crate::serve::problem::{Answer, Problem};
 
@@ -59,12 +60,12 @@ async fn begin(
     Named(id): Named<String>,
     Given(asked): Given<RunAsked>,
 ) -> Answer<(StatusCode, Json<RunReport>)> {
-    administers(&house, &caller, asked.repo()).await?;
+    let store = administers(&house, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
         return Err(Problem::malformed("the id of a run is 32 hexadecimal digits, in lower case"));
     }
     checked(&asked)?;
-    let run = house.runs.begin(&house, &id, asked)?;
+    let run = house.runs.begin(&house, &id, asked, caller, store)?;
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
@@ -143,7 +144,13 @@ async fn events(
     // Whoever sends something else than they were told is told all.
     let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()).and_then(|last| last.parse().ok());
     let told = stream::unfold(Listener::new(run, last.unwrap_or(0)), Listener::next);
-    let closed = Box::pin(async move { house.closed().await });
+    // Whose token is revoked hears no more.
+    let closed = Box::pin(async move {
+        tokio::select! {
+            () = house.closed() => {}
+            () = no_longer_good(house.clone(), caller) => {}
+        }
+    });
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("still here");
     Ok(Sse::new(told.take_until(closed)).keep_alive(keep_alive))
 }

@@ -13,6 +13,7 @@ use crate::error::{Class, Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{GcQuery, GcReport, RunAsked, RunFailed, RunState, Step};
+use crate::serve::guard::{no_longer_good, still_good};
 use crate::serve::house::{House, Shared};
 use crate::store::{PruneOptions, Store};
 
@@ -22,16 +23,29 @@ pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
         let (house, run) = (house.clone(), run.clone());
         tokio::spawn(async move { work(&house, &run).await })
     };
-    let outcome = match working.await {
+    let mut ended = std::pin::pin!(working);
+    let revoked = no_longer_good(house.clone(), run.caller.clone());
+    let (ended, revoked) = tokio::select! {
+        ended = &mut ended => (ended, false),
+        () = revoked => {
+            run.stop();
+            (ended.await, true)
+        }
+    };
+    let outcome = match ended {
+        Ok(Err(Error::Cancelled)) if revoked => Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) }),
         Ok(done) => done.map_err(|error| failed(&error)),
-        Err(_) => Err(RunFailed {
-            state: RunState::Failed,
-            detail: "the server failed; its log says how. Nothing was changed".into(),
-            class: Class::Refused.as_str().into(),
-        }),
+        Err(_) => Err(refused("the server failed; its log says how. Nothing was changed")),
     };
     run.telling.end(End { at: house.store.now(), outcome });
     house.runs.ended(&run);
+}
+
+/// Why a run stops whose token is no good any more.
+const TOKEN_GONE: &str = "the token that began it has expired or was revoked; what it had not published did not happen";
+
+fn refused(detail: &str) -> RunFailed {
+    RunFailed { state: RunState::Failed, detail: detail.into(), class: Class::Refused.as_str().into() }
 }
 
 fn failed(error: &Error) -> RunFailed {
@@ -41,7 +55,11 @@ fn failed(error: &Error) -> RunFailed {
 
 async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
     let _room = room(house, run).await?;
-    let (store, progress) = (&house.store, &run.progress);
+    // It may have waited for long.
+    if let Err(problem) = still_good(house, &run.caller).await {
+        return Err(Error::Unsupported(format!("{}, and it began the run; nothing was changed", problem.detail)));
+    }
+    let (store, progress) = (&run.store, &run.progress);
     let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
     match &run.asked {
         RunAsked::Plan { repo, expire_unreachable_seconds } => {

@@ -1,0 +1,54 @@
+//! How many files and sockets this process may open: with fewer than it needs, a server can't even be asked how it is.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Files that a server opens besides those of its connections: the catalog, packs that are read and made, uploads.
+const BESIDES: u64 = 64;
+
+/// What the system allows this process to open at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// Now.
+    pub soft: u64,
+    /// What it may raise that to.
+    pub hard: u64,
+}
+
+impl OpenFiles {
+    /// What is allowed.
+    pub fn now() -> OpenFiles {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        // None: as many as one likes.
+        OpenFiles { soft: current.unwrap_or(u64::MAX), hard: maximum.unwrap_or(u64::MAX) }
+    }
+
+    /// What is allowed after it has been raised as far as it goes.
+    pub fn raised() -> OpenFiles {
+        let before = OpenFiles::now();
+        // Some systems have no end, and take none for an answer.
+        let to = before.hard.min(1 << 20).max(before.soft);
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(to), maximum }) {
+            tracing::warn!("this process may open {} files at once, and no more: {error}", before.soft);
+        }
+        OpenFiles::now()
+    }
+
+    /// Connections that a server can have open at most: each may read a file besides.
+    pub fn connections(self) -> usize {
+        usize::try_from(self.soft.saturating_sub(BESIDES) / 2).unwrap_or(usize::MAX).max(8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_opened_is_raised_and_shared_out() {
+        let (before, after) = (OpenFiles::now(), OpenFiles::raised());
+        assert!(after.soft >= before.soft && after.soft >= after.hard.min(1 << 20), "{before:?} {after:?}");
+        let of = |soft| OpenFiles { soft, hard: soft }.connections();
+        assert_eq!((of(128), of(1024), of(0)), (32, 480, 8));
+    }
+}
