@@ -40,7 +40,7 @@ pub struct AnswerBudget {
     pub all: u64,
     /// Those of callers without a token.
     pub strangers: u64,
-    /// Those of the caller.
+    /// Those of the caller; or one answer, where that is larger.
     pub caller: u64,
 }
 
@@ -59,7 +59,8 @@ impl AnswerBudget {
     /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody, by strangers, by the caller.
     pub fn lacks(&self, kept: Kept, bytes: u64, caller: &str) -> Option<UsedUp> {
         let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
-        if beyond(kept.caller, self.caller) {
+        // One answer there may be, whatever its size: else a large repo could not be cloned at all.
+        if kept.caller > 0 && beyond(kept.caller, self.caller) {
             Some(UsedUp::Caller)
         } else if caller.starts_with(STRANGERS) && beyond(kept.strangers, self.strangers) {
             Some(UsedUp::Strangers)

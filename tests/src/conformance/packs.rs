@@ -176,7 +176,11 @@ pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     let take = async |desk: &Desk, name: u64, bytes, caller: &str| {
         catalog.take_room(&key(name), &answer(desk, name, bytes, caller, 50), Some(budget)).await.unwrap()
     };
-    assert_eq!(take(&one, 1, 41, "token:a").await, Some(UsedUp::Caller), "one that is too large for ever");
+    assert_eq!(take(&one, 1, 101, "token:a").await, Some(UsedUp::All), "one that is too large for ever");
+    assert_eq!(take(&one, 1, 61, "address:1").await, Some(UsedUp::Strangers));
+    assert_eq!(take(&one, 1, 55, "token:a").await, None, "one there may be, whatever its size");
+    assert_eq!(take(&one, 2, 1, "token:a").await, Some(UsedUp::Caller));
+    catalog.give_room_back(one.repo, &key(1)).await.unwrap();
     assert_eq!(take(&one, 1, 40, "token:a").await, None);
     assert_eq!(take(&other, 2, 1, "token:a").await, Some(UsedUp::Caller), "whatever the repo");
     assert_eq!(take(&one, 3, 30, "address:1").await, None);

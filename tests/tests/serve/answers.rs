@@ -25,7 +25,7 @@ fn kept(store: &Packhouse) -> (u64, usize) {
 
 /// A history, and the ids of its commits, without the last.
 async fn pushed(served: &Served, store: &Packhouse) -> (Local, Vec<Id>) {
-    let local = long("ann", 12, 30);
+    let local = long("ann", 12, 10);
     local.push(&remote(served, Some(&token(store))), "main", false).await.unwrap();
     let head = local.head("main").unwrap();
     let commits = local.commits().keys().filter(|commit| *commit != head).cloned().collect();

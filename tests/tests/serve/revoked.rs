@@ -123,7 +123,7 @@ fn parts_of_a_form_have_names_and_headers_of_a_bounded_length() {
     let (store, served) = served();
     let (token, _) = token(&store, "admin");
     let before = store.picture();
-    let long_name = String::from_utf8_lossy(&form(b"x")).replace("p.mpack", &"n".repeat(300));
+    let long_name = String::from_utf8_lossy(&form(b"x")).replace("p.mpack", &"n".repeat(5000));
     let endless = format!("--X\r\nContent-Disposition: form-data; name=\"{}", "n".repeat(4 << 20));
     for (body, word) in [(long_name, "name of part 1"), (endless, "headers of a part")] {
         let head = format!(

@@ -136,8 +136,8 @@ fn name_of(part: &Field<'_>, number: usize) -> Answer<String> {
 /// Longest that the headers of a part may be, with what of the part comes along with them: the network hands over some dozen kilobytes at once.
 const HEAD: usize = 1 << 20;
 
-/// Longest name of a part, in bytes: as long as file systems allow.
-const NAME: usize = 255;
+/// Longest name of a part, in bytes: it is a path, and systems have none that is longer.
+const NAME: usize = 4096;
 
 /// How much of a form comes before the next part begins. What reads the form keeps that in memory, and knows no limit.
 #[derive(Clone, Debug)]
