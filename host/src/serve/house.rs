@@ -255,7 +255,7 @@ mod tests {
             // It begins, and then whoever asked goes away.
             tokio::select! {
                 done = house.assembling(&admitted, work) => panic!("{done:?}"),
-                progress = begins.recv() => assert!(!progress.unwrap().is_cancelled()),
+                progress = begins.recv() => assert!(progress.unwrap().is_cancelled(), "it is asked to stop"),
             }
         }
         assert_eq!(house.assembled.available_permits(), 0, "they are at work still");

@@ -238,7 +238,7 @@ pub async fn totals_are_the_sums_of_all_summaries(catalog: Arc<dyn Catalog>) {
         totals,
         Totals {
             repos: 3,
-            most_packs: 3,
+            most_packs: all.iter().map(|repo| repo.packs).max().unwrap(),
             packs: sum(|repo| repo.packs),
             bytes: sum(|repo| repo.bytes),
             duplicate_bytes: sum(|repo| repo.duplicate_bytes),
