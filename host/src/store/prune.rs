@@ -26,6 +26,9 @@ const BATCH: usize = 64;
 /// How old an orphan must be. Nobody is making it: but somebody may be restoring a backup.
 const ORPHAN_AGE: SignedDuration = SignedDuration::from_hours(24);
 
+/// Repos that one page of the catalog lists.
+const PAGE: u32 = 1000;
+
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PruneOptions {

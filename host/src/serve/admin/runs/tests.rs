@@ -37,7 +37,7 @@ async fn ended(run: &Run) {
 async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanwhile() {
     let (_folder, house, caller) = served().await;
     let Caller::Bearer { token, .. } = &caller else { panic!("{caller:?}") };
-    let verify = || RunAsked::Verify { repo: "a/b".parse().unwrap() };
+    let verify = || RunAsked::Verify { repo: "a/b".parse().unwrap(), repair: false };
     let others = house.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
     let run = house.runs.begin(&house, ID, verify(), caller.clone(), house.store.clone()).unwrap();
     house.store.revoke_token(token).await.unwrap();
@@ -55,7 +55,7 @@ async fn a_run_is_about_the_repo_that_was_meant_and_not_about_another_of_its_nam
     let (id, _) = house.store.named(&repo).await.unwrap().unwrap();
     let meant = house.store.pinned(&repo, &id);
     let others = house.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let run = house.runs.begin(&house, ID, RunAsked::Verify { repo: repo.clone() }, caller, meant).unwrap();
+    let run = house.runs.begin(&house, ID, RunAsked::Verify { repo: repo.clone(), repair: false }, caller, meant).unwrap();
     house.store.delete_repo(&repo).await.unwrap();
     house.store.create_repo(&repo, Visibility::Public).await.unwrap();
     drop(others);
