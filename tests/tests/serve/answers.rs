@@ -41,7 +41,7 @@ async fn answers_for_strangers_are_bounded_and_those_with_tokens_have_more() {
     let bearer = remote(&served, Some(&bearer));
     let mut refused = None;
     for commit in &commits {
-        match stranger.fetch_mpack(&[commit.clone()], &[], Some(600)).await {
+        match stranger.fetch_mpack(std::slice::from_ref(commit), &[], Some(600)).await {
             Ok(_) => {}
             Err(error) => refused = Some(error),
         }
@@ -51,7 +51,7 @@ async fn answers_for_strangers_are_bounded_and_those_with_tokens_have_more() {
     assert!(refused.detail().unwrap().contains("still good"), "{refused}");
     let (bytes, _) = kept(&store);
     assert!(bytes > 0 && bytes <= 250_000, "{bytes}");
-    bearer.fetch_mpack(&[commits[1].clone()], &[], Some(600)).await.unwrap();
+    bearer.fetch_mpack(&commits[1..2], &[], Some(600)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
