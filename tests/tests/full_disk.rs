@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_host::access::Scope;
-use packhouse_host::catalog::{Catalog, Fence, JobEnd, NewJob, Published, TokenRow};
+use packhouse_host::catalog::{Catalog, Fence, JobEnd, NewAnswer, NewJob, Published, TokenRow};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
@@ -54,7 +54,12 @@ async fn furnish(catalog: &Arc<dyn Catalog>) {
     let (_, fence) = catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
     catalog.end_job(fence, &JobEnd::Failed("it failed".into()), at(2)).await.unwrap().unwrap();
     catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
-    catalog.note_answer(desk.repo, &key(77), at(-50)).await.unwrap();
+    catalog.note_answer(&key(76), &key(77), &answer(desk.repo, -50)).await.unwrap();
+}
+
+/// An answer of a repo that is good until a time.
+fn answer(repo: i64, until: i64) -> NewAnswer {
+    NewAnswer { repo, plan: "p".into(), bytes: 1, caller: String::new(), expires_at: at(until) }
 }
 
 const VERIFY: Task = Task::Verify {};
@@ -141,8 +146,13 @@ fn writes() -> Vec<Write> {
         write!("record_gc", |c| c.record_gc(repo(c).await, &record(), None).await.map(|()| true), |c| {
             c.gc_history(repo(c).await, 9).await.unwrap().iter().any(|run| run.outcome == "failed")
         }),
-        write!("note_answer", |c| c.note_answer(repo(c).await, &key(78), at(-40)).await.map(|()| true), |c| {
-            c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(78))
+        write!("note_answer", |c| c.note_answer(&key(76), &key(78), &answer(repo(c).await, -40)).await.map(|()| true), |c| c
+            .expired_answers(repo(c).await, at(0))
+            .await
+            .unwrap()
+            .contains(&key(78))),
+        write!("take_room", |c| Ok(c.take_room(&key(79), &answer(repo(c).await, -40), None).await?.is_none()), |c| {
+            c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(79))
         }),
         write!("forget_answers", |c| c.forget_answers(repo(c).await, at(0)).await.map(|()| true), |c| {
             c.expired_answers(repo(c).await, at(0)).await.unwrap().is_empty()
