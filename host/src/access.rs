@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::names::RepoName;
+use crate::text::escaped;
 
 /// What a token allows; each allows what those before it do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -52,7 +53,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self> {
         let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
-        known.ok_or_else(|| Error::Usage(format!("`{}` is no scope: read, push or admin is expected", text.escape_debug())))
+        known.ok_or_else(|| Error::Usage(format!("`{}` is no scope: read, push or admin is expected", escaped(text))))
     }
 }
 
@@ -251,7 +252,7 @@ impl fmt::Debug for TokenReport {
 /// A token to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewToken {
-    /// What to call it.
+    /// What to call it. Every character can be seen.
     #[serde(default)]
     #[schema(max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub name: String,

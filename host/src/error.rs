@@ -10,6 +10,7 @@ use packhouse_core::{BranchConflict, EntityId, Kind};
 use crate::access::ID_DIGITS;
 use crate::catalog::UsedUp;
 use crate::names::{MpackKey, RepoName};
+use crate::text::escaped;
 
 /// Shorthand for this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -126,6 +127,31 @@ pub enum Error {
         repo: RepoName,
         /// The ids.
         ids: Vec<String>,
+    },
+
+    /// A new branch whose name is a folder of another branch's, or the other way round.
+    #[error(
+        "branch `{}` can't be beside branch `{}`: a clone keeps branches as files, and one name can't be a file and a folder; nothing was stored. Push to another name, or delete the other branch: packhouse branch delete {repo} '{}'",
+        escaped(branch),
+        escaped(other),
+        escaped(other)
+    )]
+    BranchInTheWay {
+        /// The repo.
+        repo: RepoName,
+        /// The new branch.
+        branch: String,
+        /// The one that is in its way.
+        other: String,
+    },
+
+    /// No such branch.
+    #[error("repo `{repo}` has no branch `{}`; `packhouse branch list {repo}` lists those that it has", escaped(branch))]
+    UnknownBranch {
+        /// The repo.
+        repo: RepoName,
+        /// The name.
+        branch: String,
     },
 
     /// What a branch would reach is neither in the repo nor in the push.
@@ -274,6 +300,19 @@ pub enum Error {
         busy: bool,
         /// Whether it can be read, and not written.
         read_only: bool,
+    },
+
+    /// The storage is not that of the catalog's packs.
+    #[error(
+        "the packs of the catalog {catalog} are not in {place}: {instead} there. Name the storage that they are in (--storage, PACKHOUSE_STORAGE_URL, or --data); if they were moved, move all that lay beside them as well. Nothing was changed"
+    )]
+    WrongStorage {
+        /// The catalog.
+        catalog: String,
+        /// The storage that was named.
+        place: String,
+        /// What is there instead, in words.
+        instead: &'static str,
     },
 
     /// A file or folder failed.
@@ -430,10 +469,16 @@ fn conflict_words(conflicts: &[BranchConflict]) -> String {
         match conflict.stored {
             Some(stored) => format!(
                 "branch `{}` stands at {stored}, which the pushed {} does not lead to",
-                conflict.branch,
+                escaped(&conflict.branch),
                 given.join(" or ")
             ),
-            None => format!("branch `{}` is given heads that don't lead to each other: {}", conflict.branch, given.join(", ")),
+            None => {
+                format!(
+                    "branch `{}` is given heads that don't lead to each other: {}",
+                    escaped(&conflict.branch),
+                    given.join(", ")
+                )
+            }
         }
     };
     conflicts.iter().map(words).collect::<Vec<_>>().join("; ")

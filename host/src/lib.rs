@@ -15,7 +15,7 @@
 //!
 //! In reading order:
 //!
-//! 1. [`names`], [`error`], [`report`], [`progress`], [`world`], [`files`]: the words.
+//! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`world`], [`files`]: the words.
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
 //! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
@@ -38,19 +38,21 @@ pub mod sandbox;
 pub mod serve;
 pub mod store;
 pub mod tape;
+pub mod text;
 pub mod vault;
 pub mod worker;
 pub mod world;
 
 pub use catalog::CatalogPlace;
 pub use error::{Class, Error, Result};
-pub use names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
+pub use names::{BranchName, MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
-    BackupProblem, BackupReport, Cause, Damage, DeleteReport, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery,
-    GcRecord, GcReport, JobEnded, JobReport, JobStatus, KeptPack, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem,
-    ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack, Repaired, RepoReport, RepoSummary, Task, VerifyReport,
+    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport, FetchReport, GcCost, GcDropped,
+    GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded, JobReport, JobStatus, KeptPack, Moment, PackReport, Policy,
+    PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack, Repaired,
+    RepoReport, RepoSummary, Task, VerifyReport,
 };
 pub use store::{BackupOptions, FetchRequest, GcPlan, NEWER_WAY_OUT, NewerPacks, PruneOptions, PushOptions, Store, StoreOptions};
 pub use vault::Storage;

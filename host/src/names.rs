@@ -1,5 +1,7 @@
 //! Newtypes for everything that has a name. Strings only at the edges.
 
+mod branch;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
+use crate::text::escaped;
+
+pub use branch::BranchName;
+pub(crate) use branch::{in_the_way, unusable};
 
 /// The name of a pack: `sha256:` and the hex of the SHA-256 of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +95,27 @@ impl RepoName {
     pub fn slug(&self) -> &str {
         &self.slug
     }
+
+    /// Whether a new repo may have it. What there is already keeps its name.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for one at whose place a server answers something else, or that not every file system can hold.
+    pub fn check_new(&self) -> Result<()> {
+        if RESERVED_OWNERS.contains(&self.owner()) {
+            return Err(Error::Usage(format!(
+                "no repo can be named `{self}`: a server answers other requests under `/{}/`; choose another owner",
+                self.owner
+            )));
+        }
+        if [self.owner(), self.slug()].iter().any(|part| part.ends_with('.')) {
+            return Err(Error::Usage(format!("no repo can be named `{self}`: neither part may end with `.`")));
+        }
+        Ok(())
+    }
 }
+
+/// Owners that no new repo may have: the first parts of paths at which a server answers what is about no repo.
+pub(crate) const RESERVED_OWNERS: [&str; 1] = ["admin"];
 
 impl FromStr for RepoName {
     type Err = Error;
@@ -104,7 +130,7 @@ impl FromStr for RepoName {
             Some((owner, slug)) if valid(owner) && valid(slug) => Ok(RepoName { owner: owner.into(), slug: slug.into() }),
             _ => Err(Error::Usage(format!(
                 "`{}` is no repo name: OWNER/SLUG is expected, each of 1 to 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
-                text.escape_debug()
+                escaped(text)
             ))),
         }
     }
@@ -125,48 +151,6 @@ impl Serialize for RepoName {
 impl<'de> Deserialize<'de> for RepoName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// The name of a branch, as clients may give it.
-///
-/// 1 to 255 bytes, in parts between slashes. No part is empty, begins with `.` or `-`, ends with `.` or `.lock`; and there are no control
-/// characters, spaces, `..`, `@{` or any of `~^:?*[\`. So a name is no path that leads elsewhere, no option, and no expression: git's rules,
-/// and a little less.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BranchName(String);
-
-impl BranchName {
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for BranchName {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let part =
-            |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with('.') && !part.ends_with(".lock");
-        let valid = (1..=255).contains(&text.len())
-            && text.split('/').all(part)
-            && !text.contains("..")
-            && !text.contains("@{")
-            && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c));
-        if valid {
-            return Ok(BranchName(text.to_owned()));
-        }
-        Err(Error::Usage(format!(
-            "`{}` is no name of a branch: 1 to 255 bytes are expected, in parts between slashes that don't begin with `.` or `-` nor end with `.` or `.lock`, without spaces and any of ~^:?*[\\",
-            text.escape_debug()
-        )))
-    }
-}
-
-impl fmt::Display for BranchName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -241,38 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn branches_have_a_grammar() {
-        for good in ["main", "feature/x-1", "v1.0", "größe", "a_b", "@", &"x".repeat(255)] {
-            assert_eq!(good.parse::<BranchName>().unwrap().to_string(), good);
+    fn a_new_repo_shadows_no_route_of_the_server() {
+        for bad in ["admin/v1", "admin/x", "a/b.", "a./b"] {
+            assert!(bad.parse::<RepoName>().unwrap().check_new().is_err(), "{bad}");
         }
-        for bad in [
-            "",
-            "/",
-            "a/",
-            "/a",
-            "a//b",
-            "..",
-            "../x",
-            "a/../b",
-            ".hidden",
-            "a/.b",
-            "-f",
-            "a.lock",
-            "a.",
-            "a b",
-            "a\n",
-            "a\u{7f}",
-            "a~1",
-            "a^",
-            "a:b",
-            "a?",
-            "a*",
-            "a[0]",
-            "a\\b",
-            "a@{1}",
-            &"x".repeat(256),
-        ] {
-            assert!(bad.parse::<BranchName>().is_err(), "{bad:?} passed");
+        for good in ["a/admin", "Admin/v1", "administrator/x"] {
+            good.parse::<RepoName>().unwrap().check_new().unwrap();
         }
     }
 

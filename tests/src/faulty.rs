@@ -10,9 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, Catalog, Consolidation, Fence, Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers,
-    NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, RunsQuery, Snapshot, TokenRow,
-    Totals, Unneeded, UsedUp,
+    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, Fence, Findings, Hold, Holding, JobEnd, JobQuery,
+    Jobs, Leftovers, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, RunsQuery,
+    Snapshot, TokenRow, Totals, Unneeded, UsedUp,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -304,6 +304,15 @@ impl Vault for FaultyVault {
     async fn register(&self, catalog: &str) -> Result<Vec<String>> {
         self.inner.register(catalog).await
     }
+    async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
+        self.inner.catalogs(catalog).await
+    }
+    async fn identity(&self) -> Result<Option<[u8; 32]>> {
+        self.inner.identity().await
+    }
+    async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        self.fault.around(self.inner.identify(fresh)).await
+    }
     async fn sweep(&self) -> Result<Swept> {
         self.inner.sweep().await
     }
@@ -356,6 +365,9 @@ impl Catalog for FaultyCatalog {
     }
     async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
         self.fault.around(self.inner.publish_push(push, holding)).await
+    }
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+        self.fault.around(self.inner.delete_branch(deletion)).await
     }
     async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published> {
         let published = self.fault.around(self.inner.publish_consolidation(consolidation, holding)).await?;
@@ -504,6 +516,12 @@ impl Access for FaultyCatalog {
     }
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
         self.fault.around(self.inner.secret(name, fresh)).await
+    }
+    async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>> {
+        self.inner.kept(name).await
+    }
+    async fn keep(&self, name: &str, value: [u8; 32]) -> Result<()> {
+        self.fault.around(self.inner.keep(name, value)).await
     }
 }
 

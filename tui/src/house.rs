@@ -6,9 +6,9 @@ use std::time::Duration;
 use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::worker::store_metrics;
 use packhouse_host::{
-    DeleteReport, FetchReport, FetchRequest, GcReport, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Progress,
-    PruneOptions, PruneReport, PushOptions, PushReport, Queued, Remote, RepoName, RepoReport, Result, Store, VerifyReport,
-    Visibility,
+    BranchDeleteReport, BranchReport, DeleteReport, FetchReport, FetchRequest, GcReport, JobReport, JobStatus, Policy,
+    PolicyCheck, PolicyReport, Progress, PruneOptions, PruneReport, PushOptions, PushReport, Queued, Remote, RepoName,
+    RepoReport, Result, Store, VerifyReport, Visibility,
 };
 
 /// The store that a call is about.
@@ -38,6 +38,14 @@ impl House {
 
     pub(crate) async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
         either!(self, store => store.delete_repo(repo).await)
+    }
+
+    pub(crate) async fn branches(&self, repo: &RepoName) -> Result<Vec<BranchReport>> {
+        either!(self, store => store.branches(repo).await)
+    }
+
+    pub(crate) async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
+        either!(self, store => store.delete_branch(repo, branch).await)
     }
 
     pub(crate) async fn repos(&self) -> Result<Vec<RepoReport>> {

@@ -67,6 +67,12 @@ pub trait Access: Send + Sync + std::fmt::Debug {
 
     /// The secret that is kept under a name. Where there is none, `fresh` is kept and given.
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
+
+    /// What is kept under a name, if anything is. Writes nothing.
+    async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>>;
+
+    /// Keeps something under a name, in the place of what was there.
+    async fn keep(&self, name: &str, value: [u8; 32]) -> Result<()>;
 }
 
 #[cfg(test)]

@@ -36,8 +36,9 @@ pub(crate) use place::Absent;
 pub use place::CatalogPlace;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings, Fresh, Hold, Holding, IndexRow, Leftovers, Moved,
-    PackRow, Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, Totals, Unneeded, entity_key, entity_of,
+    BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings, Fresh, Hold, Holding, IndexRow,
+    Leftovers, Moved, PackRow, Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, Totals, Unneeded,
+    entity_key, entity_of,
 };
 
 /// Repos, packs, shelves and the index, on some database.
@@ -84,6 +85,10 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
 
     /// Makes a push visible. `holding` is [`Hold::Publishing`]; where it was lost, nothing is published.
     async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published>;
+
+    /// Deletes a branch, and remembers where it stood among the [`Snapshot::left_heads`]. [`Published::Changed`] when the repo is not as it was when that
+    /// was decided, or has no such branch. Whoever prepares a push for it meanwhile is told that it has changed.
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published>;
 
     /// Puts the new pack on all shelves that it was planned from, and retires packs that no shelf of the repo holds any more. Shelves that
     /// pushes have made since stay as they are.

@@ -253,6 +253,19 @@ pub struct Dropped {
     pub bytes: u64,
 }
 
+/// A branch to be deleted.
+#[derive(Clone, Debug)]
+pub struct BranchDeletion {
+    /// The repo, as it was when that was decided.
+    pub repo: RepoRow,
+    /// Its name.
+    pub branch: String,
+    /// The default branch afterwards.
+    pub default_branch: Option<String>,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// What a repo leaves behind when it is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {

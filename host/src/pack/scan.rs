@@ -3,7 +3,7 @@
 //! Memory is a window and a row a record. A length or a count that the pack claims is
 //! never believed before the bytes are there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use packhouse_core::record::{bad_id, tag_id};
@@ -14,6 +14,8 @@ use ring::digest::{Context, SHA256, digest};
 
 pub use super::window::Source;
 use super::window::{Bytes, WINDOW};
+use crate::names;
+use crate::text::escaped;
 
 /// Largest commit, snapshot or tag, in bytes: a component reads them whole.
 pub const MAX_RECORD: u64 = 256 << 20;
@@ -28,6 +30,8 @@ pub struct Scanned {
     pub rows: Vec<Row>,
     /// `branch_heads`, by branch name.
     pub heads: Vec<Head>,
+    /// The first of those names that no push may bring. Packs that were stored before names had a grammar may have one.
+    pub bad_branch: Option<BadPack>,
     /// The texts of tags' ids, which rows hold as digests only.
     pub tag_ids: Vec<(EntityId, String)>,
     /// Objects whose content was hashed and is what their id names.
@@ -149,7 +153,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 return self.bad(format!("the file ends here: its map claims {sections} sections and has {}", met.len()));
             }
             let name = self.text("a section's name", 64)?;
-            let shown = String::from_utf8_lossy(&name).escape_debug().to_string();
+            let shown = escaped(&String::from_utf8_lossy(&name));
             let kind = Kind::ALL.into_iter().find(|kind| kind.section().as_bytes() == name);
             if kind.is_none() && name != b"branch_heads" {
                 return self.bad_at(at, format!("`{shown}` is no section of a pack, and merging packs would lose it"));
@@ -200,23 +204,26 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         if branches > MAX_BRANCHES {
             return self.bad_at(at, format!("`branch_heads` claims {branches} branches; {MAX_BRANCHES} are the limit"));
         }
+        let mut places: BTreeMap<String, u64> = BTreeMap::new();
         for _ in 0..branches {
             let at = self.bytes.position();
             let name = self.text("a branch name", MAX_BRANCH)?;
-            let branch = match String::from_utf8(name) {
-                Ok(name) if name.is_empty() || name.chars().any(char::is_control) => {
-                    return self.bad_at(at, "a branch name is empty or has control characters");
-                }
-                Ok(name) => name,
-                Err(_) => return self.bad_at(at, "a branch name is not UTF-8"),
-            };
-            let commit = self.id(&format!("the head of branch `{branch}`"))?;
+            let Ok(branch) = String::from_utf8(name) else { return self.bad_at(at, "a branch name is not UTF-8") };
+            let commit = self.id(&format!("the head of branch `{}`", escaped(&branch)))?;
+            places.insert(branch.clone(), at);
             self.found.heads.push(Head { branch, commit });
         }
         self.found.heads.sort();
         if let Some(pair) = self.found.heads.windows(2).find(|pair| pair[0].branch == pair[1].branch) {
-            return self.bad_at(at, format!("branch `{}` is given twice", pair[0].branch));
+            return self.bad_at(at, format!("branch `{}` is given twice", escaped(&pair[0].branch)));
         }
+        let unusable = names::unusable(places.keys().map(String::as_str), None);
+        let bad = unusable.into_iter().map(|(name, fault)| (places[name], name, fault)).min();
+        self.found.bad_branch = bad.map(|(offset, name, fault)| BadPack {
+            offset,
+            record: Some(format!("branch `{}`", escaped(name))),
+            reason: format!("no branch can have this name: {fault}"),
+        });
         Ok(())
     }
 

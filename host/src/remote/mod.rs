@@ -28,6 +28,7 @@ use url::{Host, Url};
 use crate::access::{NewToken, TokenReport, TokenText};
 use crate::error::{Error, Result};
 use crate::report::{Changes, StatusReport};
+use crate::text::escaped;
 use crate::world::{SystemWorld, World};
 
 use call::Caller;
@@ -167,7 +168,7 @@ impl Remote {
         let text: Option<TokenText> = token.parse().ok();
         let id = text.as_ref().map_or(token, TokenText::id);
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(Error::UnknownToken(id.escape_debug().to_string()));
+            return Err(Error::UnknownToken(escaped(id)));
         }
         Ok(self.caller.delete(&format!("tokens/{id}"), &[]).await?)
     }

@@ -9,7 +9,10 @@ use super::{PAGE, Remote, download, pages, push};
 use crate::error::Result;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
-use crate::report::{DeleteReport, Detail, FetchAsked, FetchReport, NewRepo, PushReport, RepoPage, RepoReport, RepoSummary};
+use crate::report::{
+    BranchDeleteReport, BranchReport, DeleteReport, Detail, FetchAsked, FetchReport, NewRepo, PushReport, RepoPage, RepoReport,
+    RepoSummary,
+};
 use crate::store::{FetchRequest, PushOptions};
 
 /// Repos that are told of whole in one answer: each takes the server some milliseconds.
@@ -30,6 +33,22 @@ impl Remote {
     /// As that; when the server can't be asked.
     pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
         Ok(self.caller.delete(&format!("repos/{repo}"), &[]).await?)
+    }
+
+    /// As [`crate::Store::branches`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn branches(&self, repo: &RepoName) -> Result<Vec<BranchReport>> {
+        self.get(&format!("repos/{repo}/branches"), &[]).await
+    }
+
+    /// As [`crate::Store::delete_branch`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
+        Ok(self.caller.delete(&format!("repos/{repo}/branches"), &[("name", branch.to_owned())]).await?)
     }
 
     /// As [`crate::Store::repos`]: those that the token administers.

@@ -151,6 +151,37 @@ pub enum PushStatus {
     Queued,
 }
 
+/// One branch of a repo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BranchReport {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Its name, exactly.
+    pub name: String,
+    /// The commit that it stands at.
+    pub head: String,
+    /// Whether it is the default branch.
+    pub default: bool,
+    /// Why clients are not given it, if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A branch that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BranchDeleteReport {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Its name, exactly.
+    pub name: String,
+    /// The commit that it stood at.
+    pub head: String,
+    /// That it is gone.
+    pub deleted: bool,
+    /// The default branch from now on.
+    pub default_branch: String,
+}
+
 /// One file of a `push`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PushReport {
@@ -390,4 +421,6 @@ pub enum ProblemKind {
     DamagedDirectory,
     /// Counts or edges of the catalog are not what the records say.
     DamagedCatalog,
+    /// A branch has a name that no client can keep: it was stored before names had a grammar.
+    BadBranchName,
 }

@@ -10,6 +10,7 @@ use packhouse_core::{AccessError, BranchConflict, Counts, Edges, EntityId, Fault
 
 use super::bindings::packhouse::engine::{database, storage, types};
 use super::{Host, State};
+use crate::text::escaped;
 
 type Answer<T> = wasmtime::Result<Result<T, types::AccessError>>;
 
@@ -172,7 +173,7 @@ impl From<&Edges> for types::CommitEdges {
 }
 
 fn id(text: &str) -> wasmtime::Result<EntityId> {
-    EntityId::parse(text.as_bytes()).map_err(|_| wasmtime::format_err!("it gave `{}` for an id", text.escape_debug()))
+    EntityId::parse(text.as_bytes()).map_err(|_| wasmtime::format_err!("it gave `{}` for an id", escaped(text)))
 }
 
 pub(super) fn head(head: &types::Head) -> wasmtime::Result<Head> {

@@ -128,7 +128,7 @@ pub(super) async fn spool<E: std::fmt::Display>(
     // The pack that is made of it takes as much again.
     house.store.need_space(length.min(allowance.left).saturating_mul(2))?;
     let (sender, mut source) = BodySource::new();
-    let staged = house.store.stage()?;
+    let staged = house.store.stage().await?;
     let writing = blocking(move || {
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         loop {

@@ -23,6 +23,7 @@ use crate::catalog::answers::STRANGERS;
 use crate::error::Error;
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::store::{Guest, Store};
+use crate::text::escaped;
 
 /// Tokens that turn out to be none, a minute and address: guessing is hopeless, and should be dear besides.
 const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -227,7 +228,7 @@ pub(super) async fn repo_for(
     scope: Scope,
 ) -> Answer<(RepoName, RepoId)> {
     let name = format!("{owner}/{slug}");
-    let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&name.escape_debug().to_string()))?;
+    let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     let Some((id, visibility)) = house.store.named(&repo).await? else {
         // Who could make it is told how.
         return Err(if caller.may(Scope::Admin, &repo) { Error::UnknownRepo(repo).into() } else { Problem::no_repo(&name) });

@@ -6,6 +6,7 @@ use super::Store;
 use crate::access::{Caller, NewToken, Reach, TokenReport, TokenText};
 use crate::catalog::TokenRow;
 use crate::error::{Error, Result};
+use crate::text::{escaped, is_invisible};
 
 /// Characters that a token's name has at most.
 const NAME_CHARS: usize = 100;
@@ -123,10 +124,10 @@ fn is_good(row: &TokenRow, now: Timestamp) -> bool {
 
 /// A name is shown in lists, so it must fit there.
 fn check_name(name: &str) -> Result<()> {
-    if name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+    if name.chars().count() > NAME_CHARS || name.chars().any(|c| c != ' ' && is_invisible(c)) {
         return Err(Error::Usage(format!(
-            "`{}` is no name for a token: at most {NAME_CHARS} characters are expected, and no control characters",
-            name.chars().take(NAME_CHARS).collect::<String>().escape_debug()
+            "`{}` is no name for a token: at most {NAME_CHARS} characters are expected, each of which can be seen",
+            escaped(&name.chars().take(NAME_CHARS).collect::<String>())
         )));
     }
     Ok(())

@@ -13,11 +13,23 @@ use super::repo::named;
 use super::{Store, blocking};
 use crate::catalog::{Snapshot, entity_key};
 use crate::error::{Error, Result};
-use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
-use crate::vault::Staged;
+use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility, unusable};
+use crate::text::escaped;
 
 /// Missing ids that an error names.
 const NAMED: usize = 10;
+
+/// A repo's heads, but for those that a client can't keep: it makes files of their names.
+pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>> {
+    let heads = snapshot.heads().await?;
+    let row = snapshot.repo();
+    let left_out = unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
+    for (branch, fault) in &left_out {
+        tracing::warn!("repo {}: clients are not given branch `{}`: {fault}", row.name, escaped(branch));
+    }
+    let left_out: BTreeSet<String> = left_out.into_keys().map(str::to_owned).collect();
+    Ok(heads.into_iter().filter(|head| !left_out.contains(&head.branch)).collect())
+}
 
 /// Where a repo's branches stand.
 pub(crate) struct Refs {
@@ -32,18 +44,17 @@ impl Store {
         Ok(self.catalog.repo(repo).await?.map(|row| (row.repo_id, row.visibility)))
     }
 
-    /// A new file in staging, for what comes and may be worth nothing.
-    pub(crate) fn stage(&self) -> Result<Staged> {
-        self.vault.stage(self.world.draw())
-    }
-
     /// Where branches stand.
     pub(crate) async fn refs(&self, repo: &RepoName) -> Result<Refs> {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let heads = snapshot.heads().await?;
+        let heads = handed_out(snapshot.as_mut()).await?;
         let row = snapshot.repo();
-        let default_branch = row.default_branch.clone().unwrap_or_else(|| "main".into());
+        let stands = |branch: &&str| heads.iter().any(|head| head.branch == **branch);
+        // Of an empty repo, the one that is the default by then.
+        let default = row.default_branch.as_deref().filter(|branch| heads.is_empty() || stands(branch));
+        let other = ["main"].into_iter().find(stands).or(heads.first().map(|head| head.branch.as_str()));
+        let default_branch = default.or(other).unwrap_or("main").to_owned();
         Ok(Refs { repo_id: row.repo_id.clone(), default_branch, branch_heads: named(&heads) })
     }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
+use super::client::handed_out;
 use super::load::{distinct_packs, examine};
 use super::near::Reads;
 use super::prove::Failed;
@@ -21,7 +22,7 @@ use super::reach::unreached;
 use super::{Store, blocking, prove};
 use crate::catalog::{Hold, NewAnswer, RepoRow, UsedUp, entity_key};
 use crate::error::{Error, Result};
-use crate::files::{beside, file_url, replaceable};
+use crate::files::{beside, file_url, for_user, replaceable};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::scan::Scanned;
 use crate::progress::{Phase, Progress};
@@ -164,11 +165,13 @@ impl Store {
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let heads = snapshot.heads().await?;
+        let stored_heads = snapshot.heads().await?;
+        let heads = handed_out(snapshot.as_mut()).await?;
         let shelves = snapshot.shelves().await?;
         let mut ask = Request { want: ids(repo, &request.want)?, ..Request::default() };
         if request.want.is_empty() {
-            ask.want_if_known = heads.iter().map(|h| h.commit).collect();
+            // Of branches that clients can't keep the names are left out, and nothing that they reach.
+            ask.want_if_known = stored_heads.iter().map(|h| h.commit).collect();
         }
         // A have that the repo does not know says nothing of what the client has. Without it, more can be proven of the answer.
         let had: Vec<EntityId> = request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
@@ -253,7 +256,7 @@ impl Store {
         .await?;
         let bytes = examined.bytes;
         let scanned = examined.sound(&key).map_err(|detail| self.damaged(repo, &key, detail))?;
-        let right_branches = branches.is_none_or(|branches| branches == scanned.heads);
+        let right_branches = scanned.bad_branch.is_none() && branches.is_none_or(|branches| branches == scanned.heads);
         self.leaves_nothing_out(row, packs, closed, scanned, stored.file, &stored.path).await?;
         if !right_branches {
             return Ok(None);
@@ -454,6 +457,7 @@ fn copy_whole(pack: &StoredPack, output: &Path, name: &str) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::File::create_new(&temporary)?;
         (&pack.file).rewind()?;
+        for_user(&file);
         std::io::copy(&mut &pack.file, &mut file)?;
         file.flush()?;
         file.sync_all()?;

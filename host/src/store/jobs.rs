@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::push::Received;
+use super::push::{Received, refuse_bad_branches};
 use super::{PruneOptions, PushOptions, Store, blocking};
 use crate::catalog::{Fence, Hold, JobEnd, JobQuery, NewJob, RepoRow};
 use crate::error::{Error, Result};
@@ -52,6 +52,7 @@ impl Store {
         needed.extend(standing.lost);
         let mut job = None;
         if !needed.is_empty() || options.force {
+            refuse_bad_branches(&received)?;
             // Until the job knows the packs, nobody does.
             let holding = self.catalog.hold(Hold::Publishing).await?;
             for number in &needed {

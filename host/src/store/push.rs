@@ -24,7 +24,7 @@ use super::repo::named;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{EntityKey, Findings, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key};
 use crate::error::{Error, Result};
-use crate::names::{MpackKey, RepoName, ShelfId};
+use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
 use crate::pack::{BadPack, Directory, Written, write_and_read_back};
 use crate::progress::{Phase, Progress};
@@ -202,6 +202,7 @@ impl Store {
                     return Ok(self.push_reports(repo, &received, None, &restored, &heads));
                 }
             }
+            refuse_bad_branches(&received)?;
             if let Some(terms) = terms {
                 // Asked of the state that is published on: should it change, all begins anew.
                 self.is_whole(snapshot.as_mut(), &received, terms).await?;
@@ -313,7 +314,7 @@ impl Store {
         share: Share,
         progress: &Progress,
     ) -> Result<Received> {
-        let staged = self.vault.stage(self.world.draw())?;
+        let staged = self.stage().await?;
         let (repo, progress) = (repo.to_string(), progress.clone());
         let (staged, written) = blocking(move || {
             let mut tick = |done| progress.at(&repo, Phase::Receive, share.before + done, share.total);
@@ -443,6 +444,7 @@ impl Store {
             let is_broken = known.is_some_and(|(shelf, _)| broken.contains(&shelf));
             pack.take(c, stored, won.get(&c.entity).copied(), is_broken);
         }
+        room_for(&row.name, &heads, &indexed.heads)?;
         let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
         all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
         let push = Push {
@@ -527,6 +529,30 @@ impl Store {
             other => self.run_error(repo, packs, other).await,
         }
     }
+}
+
+/// Refuses a push that would do something and names a branch as none may be named. What a repo has under such a name stays.
+pub(super) fn refuse_bad_branches(received: &[Received]) -> Result<()> {
+    let bad = received.iter().find_map(|one| Some((&one.file, one.written.scanned.bad_branch.clone()?)));
+    match bad {
+        None => Ok(()),
+        Some((file, BadPack { offset, record, reason })) => Err(Error::BadPack { file: file.clone(), offset, record, reason }),
+    }
+}
+
+/// Refuses new branches beside which another can't be: one name would be a folder of the other.
+fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
+    let there: BTreeSet<&str> = stored.iter().map(|head| head.branch.as_str()).collect();
+    let new: Vec<&str> = decided.iter().map(|head| head.branch.as_str()).filter(|branch| !there.contains(branch)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let usable = there.iter().copied().filter(|branch| BranchName::fault(branch).is_none());
+    let all: BTreeSet<&str> = usable.chain(decided.iter().map(|head| head.branch.as_str())).collect();
+    let mut met = new.into_iter().filter_map(|branch| Some((branch, in_the_way(branch, &all)?)));
+    met.next().map_or(Ok(()), |(branch, other)| {
+        Err(Error::BranchInTheWay { repo: repo.clone(), branch: branch.to_owned(), other: other.to_owned() })
+    })
 }
 
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.

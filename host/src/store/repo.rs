@@ -19,8 +19,10 @@ impl Store {
     /// Makes a repo.
     ///
     /// # Errors
-    /// [`Error::RepoExists`] when the name is taken.
+    /// [`Error::RepoExists`] when the name is taken; [`Error::Usage`] for one that no new repo may have.
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
+        repo.check_new()?;
+        self.begin_writing().await?;
         let id = RepoId(hex::encode(self.world.draw()));
         match self.catalog.create_repo(repo, id, visibility, self.world.now()).await? {
             Some(row) => self.report(row).await,

@@ -13,10 +13,11 @@ use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
 use crate::catalog::{Findings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of};
 use crate::error::Result;
-use crate::names::{MpackKey, RepoName, ShelfId};
+use crate::names::{MpackKey, RepoName, ShelfId, unusable};
 use crate::pack::Directory;
 use crate::progress::{Phase, Progress};
 use crate::report::{Damage, Problem, ProblemKind, VerifyReport};
+use crate::text::escaped;
 
 /// What to do about a pack that is not what it was.
 const WAY_OUT: &str = "verify it with --repair, push the same bytes again, or restore it from a backup";
@@ -134,6 +135,7 @@ impl Store {
         for found in contents.values() {
             verify_edges(snapshot.as_mut(), &found.edges, &mut report).await?;
         }
+        verify_branches(snapshot.as_mut(), &mut report).await?;
         report.ok = report.problems.is_empty();
         Ok(Seen { report, row, shelves, contents })
     }
@@ -277,6 +279,24 @@ async fn verify_index(
         }
     }
     Ok(mapped)
+}
+
+/// Every branch has a name that clients can keep.
+async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<()> {
+    let heads = snapshot.heads().await?;
+    let row = snapshot.repo();
+    let unusable = unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
+    report.problems.extend(unusable.into_iter().map(|(branch, fault)| Problem {
+        kind: ProblemKind::BadBranchName,
+        entity: Some(format!("branch {branch}")),
+        pack: None,
+        detail: format!(
+            "no client is given branch `{0}`: {fault}. Push its head to another branch, then: packhouse branch delete {1} '{0}'",
+            escaped(branch),
+            row.name
+        ),
+    }));
+    Ok(())
 }
 
 /// The graph that the catalog walks is the one that the records say.

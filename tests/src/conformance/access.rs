@@ -97,6 +97,19 @@ pub async fn of_a_name_there_is_one_secret_the_first_that_was_kept(catalog: Arc<
     assert_eq!(catalog.secret("urls", [3; 32]).await.unwrap(), fresh);
 }
 
+pub async fn what_is_kept_is_the_last_that_was_and_looking_keeps_nothing(catalog: Arc<dyn Catalog>) {
+    assert_eq!(catalog.kept("storage").await.unwrap(), None);
+    let stamp = catalog.change_stamp().await.unwrap();
+    assert_eq!(catalog.kept("storage").await.unwrap(), None);
+    assert_eq!(catalog.change_stamp().await.unwrap(), stamp);
+    for value in [[1; 32], [2; 32], [2; 32]] {
+        catalog.keep("storage", value).await.unwrap();
+        assert_eq!(catalog.kept("storage").await.unwrap(), Some(value));
+    }
+    assert_eq!(catalog.kept("Storage").await.unwrap(), None, "another name");
+    assert_eq!(catalog.secret("storage", [9; 32]).await.unwrap(), [2; 32]);
+}
+
 pub async fn of_those_who_revoke_a_token_at_once_one_tells_when(catalog: Arc<dyn Catalog>) {
     for round in 0..4 {
         let id = round.to_string();

@@ -4,12 +4,13 @@
 //! [`crate::memory_catalog`], over a fresh catalog each (`tests/catalog`).
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]) and read ([`reading`], [`large`]);
-//! what is known to be [`damage`]d; [`deleting`] a repo; [`packs`] that nobody needs, and the right to delete them ([`holding`]); what is remembered of [`runs`];
+//! what is known to be [`damage`]d; [`branches`] that are deleted; [`deleting`] a repo; [`packs`] that nobody needs, and the right to delete them ([`holding`]); what is remembered of [`runs`];
 //! [`jobs`], their [`leases`] and the [`policies`] that ask for them; [`access`]; [`releases`]; [`races`] of all of these.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests, and their names are promises in words")]
 
 pub mod access;
+pub mod branches;
 pub mod consolidations;
 pub mod damage;
 pub mod deleting;

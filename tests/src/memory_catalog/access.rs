@@ -51,4 +51,13 @@ impl Access for MemoryCatalog {
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
         Ok(*self.write().secrets.entry(name.to_owned()).or_insert(fresh))
     }
+
+    async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>> {
+        Ok(self.read().secrets.get(name).copied())
+    }
+
+    async fn keep(&self, name: &str, value: [u8; 32]) -> Result<()> {
+        self.write().secrets.insert(name.to_owned(), value);
+        Ok(())
+    }
 }

@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot,
+    Totals, Unneeded,
 };
 use packhouse_host::{Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility};
 use tokio::sync::RwLock;
@@ -134,6 +135,10 @@ impl Catalog for MemoryCatalog {
 
     async fn publish_push(&self, push: &Push, _: &Holding) -> Result<Published> {
         Ok(self.write().publish_push(push))
+    }
+
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+        Ok(self.write().delete_branch(deletion))
     }
 
     async fn publish_consolidation(&self, consolidation: &Consolidation, _: &Holding) -> Result<Published> {

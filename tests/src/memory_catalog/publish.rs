@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Change, Consolidation, PackRow, Published, Push, PushedPack, Sums, entity_of};
+use packhouse_host::catalog::{BranchDeletion, Change, Consolidation, PackRow, Published, Push, PushedPack, Sums, entity_of};
 use packhouse_host::{Cause, MpackKey, ShelfId};
 
-use super::state::{Mapped, OneShelf, State};
+use super::state::{Mapped, OneShelf, Repo, State};
 
 impl State {
     pub(super) fn publish_push(&mut self, push: &Push) -> Published {
@@ -38,6 +38,20 @@ impl State {
         push.broken.iter().for_each(|shelf| self.drop_if_empty(number, *shelf, push.now));
         self.note_change(number, Cause::Push, push.now, before);
         Published::Done { rows: 1 + push.packs.len() as u64 }
+    }
+
+    pub(super) fn delete_branch(&mut self, given: &BranchDeletion) -> Published {
+        let number = given.repo.id;
+        let current = |repo: &Repo| !repo.is_deleted && repo.row.revision == given.repo.revision;
+        if !self.repos.get(&number).is_some_and(current) {
+            return Published::Changed;
+        }
+        let repo = self.of(number);
+        let Some(head) = repo.heads.remove(&given.branch) else { return Published::Changed };
+        repo.left_heads.push((head, given.now));
+        repo.row.revision += 1;
+        repo.row.default_branch.clone_from(&given.default_branch);
+        Published::Done { rows: 3 }
     }
 
     /// Puts a pushed pack on a shelf of its own.

@@ -102,6 +102,11 @@ laws! {
         a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more
         a_broken_pack_on_many_shelves_is_retired_with_the_last
         packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them;
+    branches:
+        a_deleted_branch_is_gone_and_where_it_stood_is_remembered
+        the_default_branch_moves_in_the_same_moment
+        a_deletion_that_was_decided_on_another_state_changes_nothing
+        a_push_that_was_prepared_before_it_begins_anew;
     deleting:
         a_deleted_repo_leaves_packs_that_wait_and_a_free_name
         nothing_of_its_index_and_branches_comes_back_with_its_name
@@ -170,6 +175,7 @@ laws! {
         tokens_are_listed_by_when_they_were_made_then_by_id
         a_token_is_revoked_once_and_the_first_time_counts
         of_a_name_there_is_one_secret_the_first_that_was_kept
+        what_is_kept_is_the_last_that_was_and_looking_keeps_nothing
         of_those_who_revoke_a_token_at_once_one_tells_when
         all_who_ask_for_a_secret_at_once_get_the_same;
     races:

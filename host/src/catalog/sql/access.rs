@@ -45,6 +45,18 @@ impl<E: Engine> Access for SqlCatalog<E> {
         };
         row.bytes("secret").try_into().map_err(|_| damaged(self.engine.place(), "a secret"))
     }
+
+    async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>> {
+        let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
+        let row = found.await.map_err(self.failed("looking for what it keeps"))?;
+        let read = |row: E::Row| row.bytes("secret").try_into().map_err(|_| damaged(self.engine.place(), "what it keeps"));
+        row.map(read).transpose()
+    }
+
+    async fn keep(&self, name: &str, value: [u8; 32]) -> Result<()> {
+        let work: Work<E, _, _> = |tx, given| Box::pin(replace::<E>(tx, given));
+        self.writing("keeping something", &(name, value), work).await
+    }
 }
 
 async fn add<E: Engine>(tx: &mut Writing<E>, token: &TokenRow) -> SqlResult<()> {
@@ -95,6 +107,13 @@ async fn keep<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlRe
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     tx.run(keep, args![*name, &fresh[..]]).await?;
     kept(tx, name).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Keeps something under a name, whatever was there.
+async fn replace<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlResult<()> {
+    let (name, value) = given;
+    let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET secret = excluded.secret";
+    tx.run(keep, args![*name, &value[..]]).await.map(drop)
 }
 
 fn read(place: &str, row: &impl Columns) -> Result<TokenRow> {

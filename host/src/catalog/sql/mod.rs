@@ -33,7 +33,8 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot,
+    Totals, Unneeded,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -186,6 +187,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
         self.holding(holding, "publishing a push", push, |tx, push| Box::pin(publish::push::<E>(tx, push))).await
+    }
+
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+        let work: Work<E, _, _> = |tx, deletion| Box::pin(repos::delete_branch::<E>(tx, deletion));
+        self.writing("deleting a branch", deletion, work).await
     }
 
     async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published> {

@@ -1,6 +1,6 @@
-//! Making and deleting a repo.
+//! Making and deleting a repo, or a branch of one.
 
-use super::super::Leftovers;
+use super::super::{BranchDeletion, Leftovers, Published};
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::sums;
 use crate::names::{RepoId, RepoName, Visibility};
@@ -74,4 +74,34 @@ pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)
         )
         .await?;
     Ok(Some(Leftovers { packs: left.count("packs"), bytes: left.count("bytes"), jobs }))
+}
+
+/// Deletes a branch. Where it stood is remembered, as where a push by force has moved it away.
+pub(super) async fn delete_branch<E: Engine>(tx: &mut Writing<E>, given: &BranchDeletion) -> SqlResult<Published> {
+    let repo = given.repo.id;
+    tx.one(E::LOCK_REPO, args![repo]).await?;
+    let current = tx
+        .maybe(
+            "SELECT 1 FROM repos r JOIN branches b ON b.repo = r.id WHERE r.id = $1 AND r.revision = $2 AND b.name = $3",
+            args![repo, given.repo.revision, &given.branch],
+        )
+        .await?;
+    if current.is_none() {
+        return Ok(Published::Changed);
+    }
+    let mut rows = tx
+        .run(
+            "UPDATE repos SET revision = revision + 1, default_branch = $2 WHERE id = $1",
+            args![repo, given.default_branch.as_deref()],
+        )
+        .await?;
+    rows += tx
+        .run(
+            "INSERT INTO left_heads (repo, branch, head, left_at)
+             SELECT repo, name, head, $3 FROM branches WHERE repo = $1 AND name = $2",
+            args![repo, &given.branch, &given.now.to_string()],
+        )
+        .await?;
+    rows += tx.run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &given.branch]).await?;
+    Ok(Published::Done { rows })
 }

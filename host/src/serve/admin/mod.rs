@@ -5,6 +5,7 @@
 //! is believed ([`ask`]), and whatever is wrong is told as a [`ProblemBody`].
 
 mod ask;
+mod branches;
 mod document;
 mod history;
 mod jobs;
@@ -54,6 +55,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(repos::show, repos::delete))
         .routes(routes!(repos::summary))
         .routes(routes!(repos::detail))
+        .routes(routes!(branches::list, branches::delete))
         .merge(runs::routes())
         .routes(routes!(history::list))
         .routes(routes!(jobs::list, jobs::ask))
@@ -75,4 +77,16 @@ fn all() -> OpenApiRouter<Shared> {
 async fn only_administrators(Extension(caller): Extension<Caller>, request: Request, next: Next) -> Answer<Response> {
     ask::administers_some(&caller)?;
     Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PREFIX;
+    use crate::names::RESERVED_OWNERS;
+
+    #[test]
+    fn no_repo_shadows_the_administration() {
+        let owner = PREFIX.split('/').nth(1).unwrap();
+        assert!(RESERVED_OWNERS.contains(&owner), "{owner}");
+    }
 }

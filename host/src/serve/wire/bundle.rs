@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::names::BranchName;
 use crate::pack::pipeline::{CHUNK, Produce};
 use crate::pack::scan::MAX_RECORD;
+use crate::text::escaped;
 
 /// A pack to be written: bytes, and spans of a file.
 pub(super) struct Spliced {
@@ -228,7 +229,7 @@ fn read_bundle(scroll: &mut Scroll) -> Answer<Bundle> {
             "tags" => bundle.tags = records(scroll, "tags")?,
             "branch_heads" => bundle.heads = heads(scroll)?,
             // To step over what may be part of somebody's history would be to lose it.
-            other => return scroll.bad(format_args!("bundle: `{}` is no section of a pack", other.escape_debug())),
+            other => return scroll.bad(format_args!("bundle: `{}` is no section of a pack", escaped(other))),
         }
         Ok(true)
     })?;
@@ -237,7 +238,7 @@ fn read_bundle(scroll: &mut Scroll) -> Answer<Bundle> {
 
 /// Where a branch shall stand: where the bundle says, else at the one commit of it that no other follows.
 fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<EntityId> {
-    let no_id = |text: &str| Problem::malformed(format!("branch_heads: `{}` is no commit id", text.escape_debug()));
+    let no_id = |text: &str| Problem::malformed(format!("branch_heads: `{}` is no commit id", escaped(text)));
     if let Some(head) = bundle.heads.get(branch.as_str()) {
         return EntityId::parse(head.as_bytes()).map_err(|_| no_id(head));
     }
@@ -314,7 +315,7 @@ fn object(scroll: &mut Scroll) -> Answer<Object> {
     match (id, content) {
         (Some(id), Some(content)) => Ok(Object { id, content }),
         (None, _) => scroll.bad("an object has no `object_id`"),
-        (Some(id), None) => scroll.bad(format_args!("object {} has no `content`", id.escape_debug())),
+        (Some(id), None) => scroll.bad(format_args!("object {} has no `content`", escaped(&id))),
     }
 }
 

@@ -16,6 +16,7 @@ use super::super::problem::{Answer, Problem};
 use super::bundle::{self, Spliced};
 use super::form::Form;
 use crate::error::Error;
+use crate::names::unusable;
 use crate::progress::Progress;
 use crate::report::PushReport;
 use crate::store::{PushOptions, Share, Terms, blocking};
@@ -93,7 +94,11 @@ pub(super) async fn push(
             "{branch} is at {head}: {} commits, {} snapshots, {} objects",
             report.commits, report.snapshots, report.objects
         );
-        form.answer(&Pushed { ok: true, message, branch_heads: report.branch_heads, remote_head: head.to_string() })
+        let mut branch_heads = report.branch_heads.clone();
+        // Clients make files of these names, too.
+        let unusable = unusable(report.branch_heads.keys().map(String::as_str), Some(branch.as_str()));
+        branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
+        form.answer(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
     };
     shared.to_its_end(work).await
 }

@@ -22,6 +22,7 @@ use crate::report::{RunAsked, RunEvent, RunReport};
 use crate::serve::guard::no_longer_good;
 use crate::serve::house::{House, Shared};
 use crate::serve::problem::{Answer, Problem};
+use crate::text::escaped;
 
 /// Between two tellings: people don't read faster.
 const PACE: Duration = Duration::from_millis(50);
@@ -99,7 +100,7 @@ fn checked(asked: &RunAsked) -> Answer<()> {
 fn run_of(house: &House, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
     administers_some(caller)?;
     let unknown = || {
-        let words = format!("there is no run {} here; the server may have been started again since", id.escape_debug());
+        let words = format!("there is no run {} here; the server may have been started again since", escaped(id));
         Problem::new(StatusCode::NOT_FOUND, words)
     };
     house.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)

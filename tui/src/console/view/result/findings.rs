@@ -111,6 +111,7 @@ const fn words(kind: ProblemKind) -> (&'static str, &'static str) {
         ProblemKind::UnindexedEntity => ("unindexed entity", "a pack holds it, the index doesn't know it"),
         ProblemKind::DamagedDirectory => ("damaged directory", "it is not what its pack holds"),
         ProblemKind::DamagedCatalog => ("damaged catalog", "it is not what the packs say"),
+        ProblemKind::BadBranchName => ("bad branch name", "no client can keep it"),
     }
 }
 
@@ -128,6 +129,9 @@ fn next(model: &Model, kind: ProblemKind) -> String {
         ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
             "Stop what writes to the store, put the catalog's file back from a backup (`packhouse doctor` names its folder), and \
              push again what was pushed since."
+        }
+        ProblemKind::BadBranchName => {
+            "Push its head to another branch, then delete it: `packhouse branch delete` takes the name as it is shown here."
         }
         ProblemKind::DamagedDirectory => {
             "Remove the .dir file of this key, beside its .mpack file: what needs it next makes it anew. Nothing is lost."

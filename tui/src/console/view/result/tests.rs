@@ -7,13 +7,14 @@ use crate::console::state::{Cursor, Model, Outcome, Screen, Work};
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
 use crate::console::view::tests::{model, shown};
 
-const KINDS: [ProblemKind; 6] = [
+const KINDS: [ProblemKind; 7] = [
     ProblemKind::MissingPack,
     ProblemKind::DamagedPack,
     ProblemKind::LostEntity,
     ProblemKind::UnindexedEntity,
     ProblemKind::DamagedDirectory,
     ProblemKind::DamagedCatalog,
+    ProblemKind::BadBranchName,
 ];
 
 const SIZES: [(u16, u16); 8] = [(1, 1), (2, 9), (20, 5), (40, 9), (60, 15), (80, 24), (120, 40), (200, 50)];

@@ -1,0 +1,45 @@
+//! Branches of a repo: listed, and deleted.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::super::house::Shared;
+use super::super::problem::Answer;
+use super::ask::{Asked, Named, repo_of};
+use super::repos::Place;
+use crate::access::Caller;
+use crate::report::{BranchDeleteReport, BranchReport};
+
+/// Lists the branches of a repo by name: those that clients are not given as well.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place),
+    responses((status = 200, description = "The branches", body = Vec<BranchReport>)))]
+pub(super) async fn list(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+) -> Answer<Json<Vec<BranchReport>>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    Ok(Json(house.store.branches(&repo).await?))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// The name of the branch: as it is, or with escapes, as it is shown. It may hold any character, slashes included.
+    name: String,
+}
+
+/// Deletes a branch. What it alone led to is unreachable from now on.
+#[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place, Which),
+    responses((status = 200, description = "What was deleted, and where it stood", body = BranchDeleteReport)))]
+pub(super) async fn delete(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(path): Named<(String, String)>,
+    Asked(which): Asked<Which>,
+) -> Answer<Json<BranchDeleteReport>> {
+    let repo = repo_of(&house, &caller, &path).await?;
+    Ok(Json(house.store.delete_branch(&repo, &which.name).await?))
+}
