@@ -1,9 +1,11 @@
-//! Files: those of the user's, which are written beside their place and renamed, whole or not at all; and what their bytes are.
+//! Files: those of the user's, which are written beside their place and renamed, whole or not at all; what their bytes are; what of a folder is
+//! packhouse's; and who may read what it makes.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::fs::{File, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ring::digest::{Context, SHA256};
 
@@ -35,6 +37,65 @@ pub(crate) fn file_url(path: &Path) -> String {
 /// Where a file is written that is to stand at a path: beside it, under a name that nobody else has.
 pub(crate) fn beside(path: &Path, name: &str) -> PathBuf {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).join(format!(".packhouse-{name}"))
+}
+
+/// What lies in a folder under names that packhouse gives, as `known` reads them. Everything else is somebody else's: files of desktops and of
+/// storage boxes, names that are no text, links that lead nowhere. It is left alone. A folder that is not there holds nothing.
+///
+/// All folders are listed through this one function: `clippy.toml` forbids the other ways.
+pub(crate) fn known_in<T>(folder: &Path, known: impl Fn(&str) -> Option<T>) -> Result<Vec<(T, PathBuf)>> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        // A link that leads to itself leads to no folder.
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("listing", folder)(e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::io("listing", folder))?.path();
+        match path.file_name().and_then(|name| name.to_str()).and_then(&known) {
+            Some(one) => found.push((one, path)),
+            None => tracing::debug!("{} is none of packhouse's files; it is left alone", path.display()),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a path is a file, and not a link to one.
+pub(crate) fn is_plain(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|there| there.is_file())
+}
+
+/// What users' files are made without: their `umask`. Not set in programs that never asked for privacy.
+static USERS: OnceLock<u32> = OnceLock::new();
+
+/// From now on, whatever this process makes can be read by its user alone: stores hold private repos, and the secret that URLs are signed with.
+/// Files that users ask for by name are made as their `umask` says all the same. For the start of a program, before it has threads.
+pub fn make_private() {
+    let before = rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    // A second call would take the private one for the user's.
+    let _ = USERS.set(before.as_raw_mode());
+}
+
+/// Lets a file that the user asked for by name be read by those whom their `umask` lets.
+pub fn for_user(file: &File) {
+    set_mode(file, 0o666);
+}
+
+/// The same for a folder.
+pub fn folder_for_user(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        set_mode(&folder, 0o777);
+    }
+}
+
+/// Where that can't be set, others can't read it: nothing else.
+fn set_mode(file: &File, most: u32) {
+    if let Some(umask) = USERS.get() {
+        let _ = file.set_permissions(Permissions::from_mode(most & !umask));
+    }
 }
 
 /// Refuses a path at which something else than a file stands: a rename would put a file in its place.

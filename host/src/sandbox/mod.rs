@@ -90,7 +90,9 @@ fn engine(cache: Option<&Path>) -> Result<Engine> {
     config.concurrency_support(false);
     if let Some(folder) = cache {
         let mut files = CacheConfig::new();
-        files.with_directory(folder);
+        // A folder of its own: wasmtime removes whatever it does not know from it.
+        let folder = folder.join("compiled");
+        files.with_directory(&folder);
         match Cache::new(files) {
             Ok(cache) => drop(config.cache(Some(cache))),
             // A cache saves time and nothing else: without it the component is compiled each time.

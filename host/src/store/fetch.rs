@@ -289,7 +289,7 @@ impl Store {
             Err(error) if !aside(&error) => return Err(error),
             Ok(None) | Err(_) => {}
         }
-        let staged = match (self.vault.stage(self.world.draw()), &request.output) {
+        let staged = match (self.stage().await, &request.output) {
             (Err(error), Some(output)) if error.is_read_only() => stage_beside(output, &hex::encode(self.world.draw()))?,
             (staged, _) => {
                 self.need_space(plan.bytes)?;

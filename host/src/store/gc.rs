@@ -273,7 +273,7 @@ impl Store {
         let reads = if work.near { Reads::Near } else { Reads::Whole };
         // What is replaced was sound: records that are copied are checked on the way, packs with others beside it.
         let checked = self.check_sources(&repo.name, &work);
-        let spliced = self.splice(self.vault.stage(self.world.draw())?, &repo.name, &work.plan, &work.packs, reads, progress);
+        let spliced = self.splice(self.stage().await?, &repo.name, &work.plan, &work.packs, reads, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
         let sources_hashed = checked?;

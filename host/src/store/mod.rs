@@ -2,6 +2,7 @@
 
 mod access;
 mod backup;
+mod branch;
 mod checkpoint;
 mod client;
 mod cost;
@@ -27,6 +28,7 @@ mod releases;
 mod repair;
 mod replaced;
 mod repo;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -40,7 +42,7 @@ use crate::names::{RepoId, RepoName};
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
-use crate::vault::{Storage, Swept, Traffic, Vault};
+use crate::vault::{Staged, Storage, Swept, Traffic, Vault};
 use crate::world::{SystemWorld, World};
 
 pub use backup::BackupOptions;
@@ -109,7 +111,8 @@ pub struct Store {
     vault: Arc<dyn Vault>,
     sandbox: Sandbox,
     world: Arc<dyn World>,
-    swept: Swept,
+    /// What is done before this store first writes: see [`Store::begin_writing`].
+    begun: Arc<tokio::sync::OnceCell<Swept>>,
     deck: Option<Arc<Deck>>,
     /// The job that is done.
     fence: Option<Fence>,
@@ -141,7 +144,7 @@ impl Store {
         }
     }
 
-    /// Opens a store, making it where there is none, and removes what a crash left in staging.
+    /// Opens a store, making it where there is none.
     ///
     /// # Errors
     /// [`Error::LostCatalog`] where there are packs and no catalog. When a folder or the catalog can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
@@ -169,6 +172,7 @@ impl Store {
             Some(bucket) => bucket,
             None => {
                 let folder = options.packs.folder();
+                storage::check_folder(catalog.as_ref(), folder).await?;
                 std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
                 Arc::new(LocalVault::open(folder)?)
             }
@@ -179,24 +183,17 @@ impl Store {
     /// A store of parts that the caller made: another component, other limits, ports with faults.
     ///
     /// # Errors
-    /// When staging can't be swept.
+    /// [`Error::WrongStorage`] where the vault is not the one that the catalog's packs are in.
     pub async fn with_parts(
         catalog: Arc<dyn Catalog>,
         vault: Arc<dyn Vault>,
         sandbox: Sandbox,
         world: Arc<dyn World>,
     ) -> Result<Store> {
-        // A store that can only be read is not tidied up.
-        let unless_read_only = |error: Error| if error.is_read_only() { Ok(()) } else { Err(error) };
-        let swept = match vault.sweep().await {
-            Ok(swept) => swept,
-            Err(error) => unless_read_only(error).map(|()| Swept::default())?,
-        };
-        if swept.removed > 0 {
-            tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
-        }
-        vault.register(&catalog.identity()).await.map(drop).or_else(unless_read_only)?;
-        Ok(Store { catalog, vault, sandbox, world, swept, deck: None, fence: None, pinned: None, guest: None })
+        let store =
+            Store { catalog, vault, sandbox, world, begun: Arc::default(), deck: None, fence: None, pinned: None, guest: None };
+        store.check_storage().await?;
+        Ok(store)
     }
 
     /// Digest of the component that this store runs.
@@ -227,9 +224,38 @@ impl Store {
         self.vault.free_bytes()
     }
 
-    /// What was found in staging when the store was opened.
+    /// What was found in staging before this store first wrote; nothing as long as it has only read.
     pub fn swept(&self) -> Swept {
-        self.swept
+        self.begun.get().copied().unwrap_or_default()
+    }
+
+    /// What comes before the first write, once: removes what crashes left in staging, and notes in catalog and vault that they belong together.
+    /// What only reads changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::WrongStorage`]; when the vault can't be written.
+    pub async fn begin_writing(&self) -> Result<Swept> {
+        let begin = async || {
+            match self.remember_storage().await {
+                Err(wrong @ Error::WrongStorage { .. }) => return Err(wrong),
+                // On a full disk, to prune must still work: the next who writes remembers it.
+                Err(error) => tracing::warn!("which storage this is could not be remembered: {error}"),
+                Ok(()) => {}
+            }
+            let swept = self.vault.sweep().await?;
+            if swept.removed > 0 {
+                tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
+            }
+            self.vault.register(&self.catalog.identity()).await?;
+            Ok(swept)
+        };
+        self.begun.get_or_try_init(begin).await.copied()
+    }
+
+    /// A new file in staging.
+    pub(crate) async fn stage(&self) -> Result<Staged> {
+        self.begin_writing().await?;
+        self.vault.stage(self.world.draw())
     }
 
     /// A handle on the same store that does a job: it publishes only while the job is its own.

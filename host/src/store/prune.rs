@@ -65,7 +65,10 @@ impl Store {
     /// When packs of another catalog lie in the vault, too; when something can't be listed or removed; when orphans are to go and the catalog knows
     /// no pack of the vault, or looks older than the packs. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
-        let catalogs = self.vault.register(&self.catalog.identity()).await?;
+        if !options.dry_run {
+            self.begin_writing().await?;
+        }
+        let catalogs = self.vault.catalogs(&self.catalog.identity()).await?;
         if catalogs.len() > 1 {
             // What the others need is not known here (law 10).
             return Err(Error::Unsupported(format!(

@@ -178,7 +178,7 @@ impl Store {
 
     /// Stores bytes that were read and hashed as the pack of their key.
     async fn store_copy(&self, mut stored: StoredPack, key: &MpackKey) -> Result<()> {
-        let mut staged = self.vault.stage(self.world.draw())?;
+        let mut staged = self.stage().await?;
         let staged = blocking(move || {
             let path = staged.path().to_owned();
             let mut chunk = vec![0; 1 << 20];

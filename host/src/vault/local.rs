@@ -6,22 +6,24 @@
 //! answers/REPO/abcd….mpack an assembled answer
 //! staging/RANDOM           being made; locked by its maker
 //! catalogs/abcd…           where a catalog is that has packs here
+//! storage-id               which vault it is, for catalogs to know it by
 //! ```
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
+use object_store::{GetResultPayload, ObjectStoreExt};
 
-use super::objects::{answer_key, listed, note_key, pack_key};
+use super::objects::{IDENTITY, answer_key, identity_of, is_note, is_pack_folder, note_key, pack_key, pack_of};
 use super::staging::{Staging, free_bytes};
 use super::{ListedPack, Remains, Staged, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
-use crate::files::file_url;
+use crate::files::{file_url, is_plain, known_in};
 use crate::names::{MpackKey, RepoId};
 
 /// A vault in a folder.
@@ -33,19 +35,15 @@ pub struct LocalVault {
 }
 
 impl LocalVault {
-    /// Opens a vault, making its folders on first use.
+    /// Opens a vault in a folder that is there. What is in it is made with the first file.
     ///
     /// # Errors
-    /// When the folder can't be made.
+    /// When there is no such folder.
     pub fn open(root: &Path) -> Result<LocalVault> {
-        for folder in ["packs", "answers"] {
-            let folder = root.join(folder);
-            std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
-        }
         let root = root.canonicalize().map_err(Error::io("finding", root))?;
         let store = LocalFileSystem::new_with_prefix(&root).map_err(|e| failed("opening", &root, e))?;
+        let staging = Staging::of(&root);
         // A rename is durable when its folder has been synced.
-        let staging = Staging::open(&root)?;
         Ok(LocalVault { root, store: store.with_fsync(true), staging })
     }
 
@@ -57,10 +55,11 @@ impl LocalVault {
         };
         let note = note_of(&root, catalog);
         let mut has_packs = false;
-        for folder in entries(&root.join("packs"))? {
-            has_packs = has_packs || folder.is_dir() && entries(&folder)?.iter().any(|file| is_pack(file));
+        for (folder, path) in known_in(&root.join("packs"), |name| is_pack_folder(name).then(|| name.to_owned()))? {
+            has_packs = has_packs || !known_in(&path, |name| pack_of(&folder, name))?.is_empty();
         }
-        let notes = entries(&root.join("catalogs"))?.iter().filter_map(|note| std::fs::read_to_string(note).ok()).collect();
+        let notes = known_in(&root.join("catalogs"), |name| is_note(name).then_some(()))?;
+        let notes = notes.iter().filter_map(|((), note)| std::fs::read_to_string(note).ok()).collect();
         Ok(Remains { place, has_packs, notes, note })
     }
 
@@ -92,19 +91,6 @@ impl LocalVault {
 fn note_of(root: &Path, catalog: &str) -> String {
     let path = Path::new(catalog);
     path.strip_prefix(root).unwrap_or(path).display().to_string()
-}
-
-/// What is in a folder; nothing where there is none.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    match std::fs::read_dir(folder) {
-        Ok(found) => Ok(found.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect()),
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
-        Err(e) => Err(Error::io("listing", folder)(e)),
-    }
-}
-
-fn is_pack(file: &Path) -> bool {
-    file.extension().is_some_and(|ending| ending == "mpack")
 }
 
 /// Translates an error of object_store, once: what the system said, if it was the system.
@@ -219,15 +205,22 @@ impl Vault for LocalVault {
     }
 
     async fn list(&self) -> Result<Vec<ListedPack>> {
-        let root = Key::from("packs");
-        let listing = |e| failed("listing", &self.path(&root), e);
-        let folders = self.store.list_with_delimiter(Some(&root)).await.map_err(listing)?.common_prefixes;
-        let mut packs = Vec::new();
-        for folder in folders {
-            let of_folder = self.store.list_with_delimiter(Some(&folder)).await.map_err(listing)?;
-            packs.extend(of_folder.objects.iter().filter_map(listed));
-        }
-        Ok(packs)
+        let root = self.root.join("packs");
+        let listing = tokio::task::spawn_blocking(move || {
+            let mut packs = Vec::new();
+            for (folder, path) in known_in(&root, |name| is_pack_folder(name).then(|| name.to_owned()))? {
+                for (key, path) in known_in(&path, |name| pack_of(&folder, name))? {
+                    // Another process may have removed it since.
+                    let Ok(found) = path.metadata() else { continue };
+                    if found.is_file() {
+                        let modified = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
+                        packs.push(ListedPack { key, bytes: found.len(), modified: modified.unwrap_or(Timestamp::MAX) });
+                    }
+                }
+            }
+            Ok(packs)
+        });
+        listing.await.map_err(|_| Error::Cancelled)?
     }
 
     async fn register(&self, catalog: &str) -> Result<Vec<String>> {
@@ -238,12 +231,52 @@ impl Vault for LocalVault {
             std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
             std::fs::write(&note, &place).map_err(Error::io("writing", &note))?;
         }
-        let mut places = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(Error::io("listing", &folder))? {
-            let path = entry.map_err(Error::io("listing", &folder))?.path();
-            places.push(std::fs::read_to_string(&path).map_err(Error::io("reading", &path))?);
+        self.catalogs(catalog).await
+    }
+
+    async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
+        let mine = note_of(&self.root, catalog);
+        let mut places = vec![mine.clone()];
+        for ((), path) in known_in(&self.root.join("catalogs"), |name| is_note(name).then_some(()))? {
+            if is_plain(&path) {
+                let text = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+                places.push(String::from_utf8_lossy(&text).into_owned());
+            }
         }
+        places[1..].sort();
+        places.dedup();
+        let others = places.split_off(1);
+        places.extend(others.into_iter().filter(|place| *place != mine));
         Ok(places)
+    }
+
+    async fn identity(&self) -> Result<Option<[u8; 32]>> {
+        let path = self.root.join(IDENTITY);
+        match std::fs::read(&path) {
+            Ok(text) => Ok(identity_of(&text)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io("reading", &path)(e)),
+        }
+    }
+
+    async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        if let Some(there) = self.identity().await? {
+            return Ok(there);
+        }
+        let path = self.root.join(IDENTITY);
+        let mut staged = self.staging.make_any()?;
+        staged.file.write_all(hex::encode(fresh).as_bytes()).map_err(Error::io("writing", &path))?;
+        staged.file.sync_all().map_err(Error::io("writing", &path))?;
+        // A link, and no rename: of two who are the first, the second finds that of the first.
+        match std::fs::hard_link(staged.path(), &path) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                // Not every file system has links. Then who is last wins, and the next look says who that is.
+                std::fs::rename(staged.path(), &path).map_err(Error::io("writing", &path))?;
+                staged.keep();
+            }
+            Ok(()) | Err(_) => drop(staged),
+        }
+        Ok(self.identity().await?.unwrap_or(fresh))
     }
 
     async fn sweep(&self) -> Result<Swept> {

@@ -305,10 +305,19 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// All packs that there are, in no order.
     async fn list(&self) -> Result<Vec<ListedPack>>;
 
-    /// Notes that a catalog has packs here, by its identity. Gives all that have.
+    /// Notes that a catalog has packs here, by its identity. Gives all that have, this one first.
     async fn register(&self, catalog: &str) -> Result<Vec<String>>;
 
-    /// Removes what crashes left in staging.
+    /// All catalogs that have packs here, and before them this one, whether that has been noted or not. Changes nothing.
+    async fn catalogs(&self, catalog: &str) -> Result<Vec<String>>;
+
+    /// Which vault it is: what [`Vault::identify`] gave it, wherever it has been moved to since.
+    async fn identity(&self) -> Result<Option<[u8; 32]>>;
+
+    /// Gives the vault an identity, if it has none; gives the one that it has.
+    async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]>;
+
+    /// Removes what crashes left in staging, and nothing that is not of this vault's making.
     async fn sweep(&self) -> Result<Swept>;
 
     /// Bytes that can still be written to [`Vault::folder`].

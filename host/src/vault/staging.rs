@@ -2,10 +2,18 @@
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
+use super::objects::is_hex;
 use super::{Staged, Swept};
 use crate::error::{Error, Result};
+use crate::files::known_in;
+
+/// What names of files begin with that are given by number.
+const NUMBERED: &str = "packhouse-";
 
 /// A folder of such files.
 #[derive(Debug)]
@@ -14,16 +22,15 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// The folder `staging` of another folder, made on first use.
-    pub(super) fn open(root: &Path) -> Result<Staging> {
-        let folder = root.join("staging");
-        std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
-        Ok(Staging { folder })
+    /// The folder `staging` of another folder. It is made with the first file.
+    pub(super) fn of(root: &Path) -> Staging {
+        Staging { folder: root.join("staging") }
     }
 
-    /// A new file of an unused name.
+    /// A new file of an unused name: 32 hexadecimal digits.
     pub(super) fn make(&self, name: &str) -> Result<Staged> {
         let path = self.folder.join(name);
+        self.make_folder()?;
         loop {
             if let Some(staged) = try_make(&path).map_err(Error::io("making", &path))? {
                 return Ok(staged);
@@ -31,11 +38,16 @@ impl Staging {
         }
     }
 
+    fn make_folder(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.folder).map_err(Error::io("making", &self.folder))
+    }
+
     /// A new file of whatever name is free.
     pub(super) fn make_any(&self) -> Result<Staged> {
+        self.make_folder()?;
         for number in 0_u64.. {
             // Not the process id alone: processes in containers that share a folder may all have the same.
-            let path = self.folder.join(format!("{}-{number}", std::process::id()));
+            let path = self.folder.join(format!("{NUMBERED}{}-{number}", std::process::id()));
             match try_make(&path) {
                 Ok(Some(staged)) => return Ok(staged),
                 Ok(None) => {}
@@ -46,13 +58,17 @@ impl Staging {
         unreachable!("there are more numbers than files")
     }
 
-    /// Removes what nobody makes any more.
+    /// Removes what nobody makes any more: files under the names that are given here, and nothing else that may lie in the folder. No link is
+    /// followed.
     pub(super) fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept::default();
-        for entry in std::fs::read_dir(&self.folder).map_err(Error::io("listing", &self.folder))? {
-            let path = entry.map_err(Error::io("listing", &self.folder))?.path();
-            let Ok(file) = File::options().read(true).write(true).open(&path) else { continue };
+        for ((), path) in known_in(&self.folder, |name| is_ours(name).then_some(()))? {
+            // A pipe would be waited for, a link would lead elsewhere.
+            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+            let opened = File::options().read(true).write(true).custom_flags(flags.cast_signed()).open(&path);
+            let Ok(file) = opened else { continue };
             match file.try_lock() {
+                Ok(()) if !lies_at(&file, &path) => {}
                 Ok(()) => match std::fs::remove_file(&path) {
                     Ok(()) => swept.removed += 1,
                     // Another sweep was there first, or its maker has just put it into place.
@@ -66,6 +82,21 @@ impl Staging {
     }
 }
 
+/// Whether a name is one of those that are given here.
+fn is_ours(name: &str) -> bool {
+    let numbers = name.strip_prefix(NUMBERED).and_then(|numbers| numbers.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_hex(name, 32) || numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
+}
+
+/// Whether a plain file is the one that lies at a path now.
+fn lies_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.symlink_metadata()) {
+        (Ok(open), Ok(there)) => there.is_file() && (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
 /// `None` when a sweep came between making and locking, and took the file for one that was left behind.
 fn try_make(path: &Path) -> std::io::Result<Option<Staged>> {
     let file = File::options().read(true).write(true).create_new(true).open(path)?;
@@ -74,8 +105,9 @@ fn try_make(path: &Path) -> std::io::Result<Option<Staged>> {
     Ok(path.exists().then(|| Staged::new(file, path.to_owned())))
 }
 
-/// Bytes that can still be written to the disk of a folder.
+/// Bytes that can still be written to the disk of a folder, which may not be there yet.
 pub(super) fn free_bytes(folder: &Path) -> Result<u64> {
+    let folder = folder.ancestors().find(|there| there.exists()).unwrap_or(folder);
     let found = rustix::fs::statvfs(folder).map_err(|e| Error::io("measuring", folder)(e.into()))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -24,6 +24,7 @@ pub struct MemoryVault {
     directories: Map<MpackKey>,
     answers: Map<(String, MpackKey)>,
     catalogs: Mutex<Vec<String>>,
+    identity: Mutex<Option<[u8; 32]>>,
 }
 
 impl Default for MemoryVault {
@@ -35,6 +36,7 @@ impl Default for MemoryVault {
             directories: Map::default(),
             answers: Map::default(),
             catalogs: Mutex::default(),
+            identity: Mutex::default(),
         }
     }
 }
@@ -139,11 +141,19 @@ impl Vault for MemoryVault {
         Ok(packs.iter().map(listed).collect())
     }
     async fn register(&self, catalog: &str) -> Result<Vec<String>> {
-        let mut catalogs = self.catalogs.lock().expect("nobody panics with it");
-        if !catalogs.iter().any(|known| known == catalog) {
-            catalogs.push(catalog.to_owned());
-        }
-        Ok(catalogs.clone())
+        let all = self.catalogs(catalog).await?;
+        self.catalogs.lock().expect("nobody panics with it").clone_from(&all);
+        Ok(all)
+    }
+    async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
+        let noted = self.catalogs.lock().expect("nobody panics with it").clone();
+        Ok(std::iter::once(catalog.to_owned()).chain(noted.into_iter().filter(|known| known != catalog)).collect())
+    }
+    async fn identity(&self) -> Result<Option<[u8; 32]>> {
+        Ok(*self.identity.lock().expect("nobody panics with it"))
+    }
+    async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        Ok(*self.identity.lock().expect("nobody panics with it").get_or_insert(fresh))
     }
     async fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept::default();

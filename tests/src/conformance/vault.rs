@@ -210,6 +210,27 @@ pub async fn a_catalog_is_noted_once(on: &Subject) {
     assert_eq!(on.vault.register("postgres://h/one").await.unwrap().len(), 2);
 }
 
+/// And is among them whether it has been noted or not, first.
+pub async fn asking_which_catalogs_there_are_notes_nothing(on: &Subject) {
+    for _ in 0..2 {
+        assert_eq!(on.vault.catalogs("postgres://h/one").await.unwrap(), ["postgres://h/one"]);
+        assert_eq!(on.vault.catalogs("postgres://h/two").await.unwrap(), ["postgres://h/two"]);
+    }
+    on.vault.register("postgres://h/one").await.unwrap();
+    assert_eq!(on.vault.catalogs("postgres://h/two").await.unwrap(), ["postgres://h/two", "postgres://h/one"]);
+    assert_eq!(on.vault.catalogs("postgres://h/one").await.unwrap(), ["postgres://h/one"]);
+}
+
+/// The first that it was given, for good.
+pub async fn a_vault_has_one_identity(on: &Subject) {
+    assert_eq!(on.vault.identity().await.unwrap(), None);
+    assert_eq!(on.vault.identify([7; 32]).await.unwrap(), [7; 32]);
+    assert_eq!(on.vault.identify([8; 32]).await.unwrap(), [7; 32]);
+    assert_eq!(on.vault.identity().await.unwrap(), Some([7; 32]));
+    assert_eq!((on.vault.list().await.unwrap(), on.vault.catalogs("c").await.unwrap()), (vec![], vec!["c".to_owned()]));
+    assert_eq!(on.vault.sweep().await.unwrap(), Swept::default(), "and nothing is left of the making");
+}
+
 /// And removes what nobody makes any more.
 pub async fn a_sweep_keeps_what_somebody_makes(on: &Subject) {
     let making = on.staged(b"half");
@@ -303,6 +324,8 @@ macro_rules! vault_conformance {
                 whoever_reads_a_pack_that_is_removed_goes_on_reading
                 a_listing_names_every_pack_with_its_size
                 a_catalog_is_noted_once
+                asking_which_catalogs_there_are_notes_nothing
+                a_vault_has_one_identity
                 a_sweep_keeps_what_somebody_makes
                 a_pack_can_be_got_by_its_url
                 what_is_stored_is_measured_and_hashed

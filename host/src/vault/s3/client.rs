@@ -17,6 +17,7 @@ use object_store::{BackoffConfig, RetryConfig};
 use super::super::Traffic;
 use super::failed::failed;
 use crate::error::{Error, Result};
+use crate::text::escaped;
 
 /// Bytes of packs that are kept near when nobody says otherwise.
 const BUDGET: u64 = 16 << 30;
@@ -283,6 +284,7 @@ impl HttpService for Counting {
         add(&self.meter.dear, u64::from(lists || !(reads || removes || method == "HEAD")));
         add(&self.meter.up, request.body().content_length() as u64);
         let response = self.client.execute(request).await?;
+        let response = if lists { without_foreign(response).await? } else { response };
         // The length of what a HEAD is about is not sent.
         let length = response.headers().get("content-length").filter(|_| reads);
         let length = length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse().ok());
@@ -291,9 +293,53 @@ impl HttpService for Counting {
     }
 }
 
+/// A listing without the objects that are none of ours and would be in the way: those that the client has no name for, such as `packs//x`, would
+/// fail all of it; the markers of folders, such as `packs/`, would look like something else.
+async fn without_foreign(response: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (mut parts, body) = response.into_parts();
+    let body = body.bytes().await?;
+    let listed = match std::str::from_utf8(&body) {
+        Ok(text) if text.contains("<Contents>") => named(text).into(),
+        _ => body,
+    };
+    parts.headers.remove("content-length");
+    Ok(HttpResponse::from_parts(parts, listed.into()))
+}
+
+/// A page of a listing without such entries.
+fn named(page: &str) -> String {
+    let mut entries = page.split_inclusive("</Contents>");
+    let mut kept = String::with_capacity(page.len());
+    for entry in &mut entries {
+        let start = entry.find("<Contents>").unwrap_or(entry.len());
+        let (before, contents) = entry.split_at(start);
+        kept.push_str(before);
+        let key = contents.split_once("<Key>").and_then(|(_, rest)| rest.split_once("</Key>")).map(|(key, _)| key);
+        match key.filter(|key| key.ends_with('/') || Key::parse(key).is_err()) {
+            Some(foreign) => tracing::debug!("`{}` is none of packhouse's objects; it is left alone", escaped(foreign)),
+            None => kept.push_str(contents),
+        }
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_is_without_what_would_be_in_the_way() {
+        let entry = |key: &str| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>");
+        let page = |keys: &[&str]| {
+            format!(
+                "<ListBucketResult><Name>b</Name>{}<KeyCount>1</KeyCount></ListBucketResult>",
+                keys.iter().copied().map(entry).collect::<String>()
+            )
+        };
+        let all = ["p/packs/", "p/packs//x", "p/packs/ab/c.mpack", "p/packs/../x", "p/a&amp;b", "p/packs/ab//"];
+        assert_eq!(named(&page(&all)), page(&["p/packs/ab/c.mpack", "p/a&amp;b"]));
+        assert_eq!(named(&page(&[])), page(&[]));
+    }
 
     #[test]
     fn a_url_names_a_bucket_and_a_prefix() {

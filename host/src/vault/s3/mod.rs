@@ -5,6 +5,7 @@
 //! PREFIX/packs/ab/abcd….dir       its directory                 SPOOL/staging/…             being made or downloaded
 //! PREFIX/answers/REPO/abcd….mpack an assembled answer
 //! PREFIX/catalogs/abcd…           where a catalog is that has packs here
+//! PREFIX/storage-id               which vault it is, for catalogs to know it by
 //! ```
 //!
 //! A pack is made and proven in staging, on the local disk, and uploaded when its key is known: in one request, or in parts that
@@ -39,7 +40,7 @@ use self::failed::{failed, is_gone};
 use self::parts::{PART, PERMIT, disk};
 use self::spool::Spool;
 use self::upload::Body;
-use super::objects::{answer_key, listed, note_key, pack_key};
+use super::objects::{IDENTITY, answer_key, identity_of, is_note, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
 use super::{ListedPack, Near, Remains, Staged, StoredPack, Swept, Traffic, Vault, Wanted};
 use crate::error::{Error, Result};
@@ -70,21 +71,20 @@ pub struct S3Vault {
 }
 
 impl S3Vault {
-    /// Opens a vault, and asks the bucket whether it is there and may be listed. The spool is made on first use.
+    /// Opens a vault, and asks the bucket whether it is there and may be listed. The spool is made with the first file in it.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a URL that is none; [`Error::Storage`] when the bucket does not answer; when the spool can't be made.
+    /// [`Error::Usage`] for a URL that is none; [`Error::Storage`] when the bucket does not answer.
     pub async fn open(options: &S3Options) -> Result<S3Vault> {
         let (place, store, meter) = connect(options)?;
         answers(&place, &store).await?;
-        std::fs::create_dir_all(&options.spool).map_err(Error::io("making", &options.spool))?;
-        let folder = options.spool.canonicalize().map_err(Error::io("finding", &options.spool))?;
+        let folder = std::path::absolute(&options.spool).map_err(Error::io("finding", &options.spool))?;
         let vault = S3Vault {
             place,
             store: Arc::new(store),
             meter,
-            spool: Spool::open(&folder, options.budget)?,
-            staging: Staging::open(&folder)?,
+            spool: Spool::of(&folder, options.budget),
+            staging: Staging::of(&folder),
             folder,
             permits: Semaphore::new((AT_ONCE * PART / PERMIT) as usize),
             gates: Mutex::default(),
@@ -225,6 +225,29 @@ impl S3Vault {
         }
     }
 
+    /// The notes of catalogs that have packs here. What else lies beside them is not ours.
+    async fn notes(&self) -> Result<Vec<Key>> {
+        let folder = self.place.within(&Key::from("catalogs"));
+        let found = self.store.list(Some(&folder)).map_ok(|note| note.location).try_collect::<Vec<Key>>();
+        let mut found = found.await.map_err(|e| self.failed("listing", &folder, e))?;
+        found.retain(|note| {
+            note.prefix_match(&folder)
+                .is_some_and(|mut rest| rest.next().is_some_and(|name| is_note(name.as_ref())) && rest.next().is_none())
+        });
+        Ok(found)
+    }
+
+    /// What the note of a catalog says, and after it what those of others do.
+    async fn with_others(&self, mine: String, here: &Key, notes: &[Key]) -> Result<Vec<String>> {
+        let mut places = vec![mine];
+        for note in notes.iter().filter(|note| *note != here) {
+            if let Some(text) = self.download_bytes(note).await? {
+                places.push(String::from_utf8_lossy(&text).into_owned());
+            }
+        }
+        Ok(places)
+    }
+
     async fn sign(&self, object: &Key, ttl: Duration) -> Result<String> {
         let ttl = ttl.clamp(Duration::from_secs(1), LONGEST_URL);
         let url =
@@ -359,21 +382,32 @@ impl Vault for S3Vault {
 
     async fn register(&self, catalog: &str) -> Result<Vec<String>> {
         let mine = note_of(catalog);
-        let notes = self.place.within(&Key::from("catalogs"));
         let here = self.place.within(&note_key(&mine));
-        let found = self.store.list(Some(&notes)).map_ok(|note| note.location).try_collect::<Vec<Key>>();
-        let mut found = found.await.map_err(|e| self.failed("listing", &notes, e))?;
-        let known = found.len();
-        found.retain(|note| *note != here);
-        let mut places = vec![mine.clone()];
-        for note in &found {
-            let text = self.download_bytes(note).await?.unwrap_or_default();
-            places.push(String::from_utf8_lossy(&text).into_owned());
+        let notes = self.notes().await?;
+        if !notes.contains(&here) {
+            self.upload(&here, Body::Bytes(mine.clone().into_bytes().into())).await?;
         }
-        if known == found.len() {
-            self.upload(&here, Body::Bytes(mine.into_bytes().into())).await?;
+        self.with_others(mine, &here, &notes).await
+    }
+
+    async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
+        let mine = note_of(catalog);
+        let here = self.place.within(&note_key(&mine));
+        self.with_others(mine, &here, &self.notes().await?).await
+    }
+
+    async fn identity(&self) -> Result<Option<[u8; 32]>> {
+        let found = self.download_bytes(&self.place.within(&Key::from(IDENTITY))).await?;
+        Ok(found.and_then(|text| identity_of(&text)))
+    }
+
+    async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
+        if let Some(there) = self.identity().await? {
+            return Ok(there);
         }
-        Ok(places)
+        // Not every store knows how to write only what is not there: of two who are the first, who is last wins.
+        self.upload(&self.place.within(&Key::from(IDENTITY)), Body::Bytes(hex::encode(fresh).into_bytes().into())).await?;
+        Ok(self.identity().await?.unwrap_or(fresh))
     }
 
     async fn sweep(&self) -> Result<Swept> {

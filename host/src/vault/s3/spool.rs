@@ -17,9 +17,10 @@ use std::time::SystemTime;
 use ring::digest::{SHA256, digest};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
+use super::super::objects::{is_hex, is_pack_folder};
 use super::super::{Staged, StoredPack};
 use crate::error::{Error, Result};
-use crate::files::key_of;
+use crate::files::{is_plain, key_of, known_in};
 use crate::names::MpackKey;
 
 /// The copies in a folder.
@@ -42,32 +43,25 @@ fn short(etag: Option<&str>) -> String {
 }
 
 impl Spool {
-    /// The spool of a folder, which holds at most so many bytes of copies. Made on first use.
-    pub(super) fn open(root: &Path, budget: u64) -> Result<Spool> {
-        let folder = root.join("packs");
-        std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
-        Ok(Spool { folder, budget })
+    /// The spool of a folder, which holds at most so many bytes of copies. It is made with the first.
+    pub(super) fn of(root: &Path, budget: u64) -> Spool {
+        Spool { folder: root.join("packs"), budget }
     }
 
     pub(super) fn budget(&self) -> u64 {
         self.budget
     }
 
-    fn of(&self, key: &MpackKey) -> PathBuf {
+    fn folder_of(&self, key: &MpackKey) -> PathBuf {
         self.folder.join(&key.hex()[..2])
     }
 
     /// The copies of a pack: more than one only where its object was written anew.
     fn copies(&self, key: &MpackKey) -> Result<Vec<PathBuf>> {
-        let (folder, name) = (self.of(key), key.hex());
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(Error::io("listing", &folder)(e)),
-        };
-        let names = entries.map(|entry| entry.map(|entry| entry.path()).map_err(Error::io("listing", &folder)));
-        let of_pack = |path: &PathBuf| path.file_stem().is_some_and(|stem| *stem == *name);
-        names.filter(|path| path.as_ref().map_or(true, of_pack)).collect()
+        let hex = key.hex();
+        let of_pack = |name: &str| is_copy(name).filter(|stem| *stem == hex).map(drop);
+        let found = known_in(&self.folder_of(key), of_pack)?.into_iter().map(|((), path)| path);
+        Ok(found.filter(|path| is_plain(path)).collect())
     }
 
     /// Whether there is a copy of a pack.
@@ -87,7 +81,7 @@ impl Spool {
 
     /// Opens the copy of an object that has an ETag and a size.
     pub(super) fn of_object(&self, key: &MpackKey, etag: Option<&str>, bytes: u64) -> Result<Option<StoredPack>> {
-        let path = self.of(key).join(format!("{}.{}", key.hex(), short(etag)));
+        let path = self.folder_of(key).join(format!("{}.{}", key.hex(), short(etag)));
         Ok(open(path)?.filter(|found| found.bytes == bytes))
     }
 
@@ -97,7 +91,7 @@ impl Spool {
         if bytes > self.budget {
             return Ok(None);
         }
-        let folder = self.of(key);
+        let folder = self.folder_of(key);
         std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
         let path = folder.join(format!("{}.{}", key.hex(), short(etag)));
         std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
@@ -155,17 +149,24 @@ impl Spool {
 
     fn all(&self) -> Result<Vec<Copy>> {
         let mut all = Vec::new();
-        for folder in std::fs::read_dir(&self.folder).map_err(Error::io("listing", &self.folder))? {
-            let folder = folder.map_err(Error::io("listing", &self.folder))?.path();
-            for entry in std::fs::read_dir(&folder).map_err(Error::io("listing", &folder))? {
-                let path = entry.map_err(Error::io("listing", &folder))?.path();
+        for ((), folder) in known_in(&self.folder, |name| is_pack_folder(name).then_some(()))? {
+            for ((), path) in known_in(&folder, |name| is_copy(name).map(drop))? {
                 // Another process may have evicted it since.
-                let Ok(found) = path.metadata() else { continue };
+                let Ok(found) = path.symlink_metadata() else { continue };
+                if !found.is_file() {
+                    continue;
+                }
                 all.push(Copy { used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH), bytes: found.len(), path });
             }
         }
         Ok(all)
     }
+}
+
+/// The digits of the key in the name of a copy.
+fn is_copy(name: &str) -> Option<&str> {
+    let (key, etag) = name.split_once('.')?;
+    (is_hex(key, 64) && is_hex(etag, 16)).then_some(key)
 }
 
 fn open(path: PathBuf) -> Result<Option<StoredPack>> {
@@ -200,7 +201,7 @@ mod tests {
     use crate::vault::staging::Staging;
 
     fn staged(folder: &Path, bytes: usize) -> Staged {
-        let staged = Staging::open(folder).unwrap().make_any().unwrap();
+        let staged = Staging::of(folder).make_any().unwrap();
         staged.file.set_len(bytes as u64).unwrap();
         staged
     }
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn the_least_recently_used_copies_make_room() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path(), 100).unwrap();
+        let spool = Spool::of(folder.path(), 100);
         let long_ago = |key: &MpackKey, seconds: u64| {
             let copy = File::options().write(true).open(&spool.copies(key).unwrap()[0]).unwrap();
             copy.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
@@ -234,7 +235,7 @@ mod tests {
     #[test]
     fn a_copy_of_an_object_that_was_written_anew_is_not_its_copy() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path(), 100).unwrap();
+        let spool = Spool::of(folder.path(), 100);
         spool.take(staged(folder.path(), 40), &key(1), Some("\"a\"")).unwrap();
         assert!(spool.of_object(&key(1), Some("\"a\""), 40).unwrap().is_some());
         assert!(spool.of_object(&key(1), Some("\"b\""), 40).unwrap().is_none());

@@ -1,0 +1,70 @@
+//! Whether packs go where the catalog's packs are.
+//!
+//! A vault has an identity, drawn by the first who writes to it; the catalog remembers that of its own. One that is opened with another storage,
+//! by a slip in `--storage`, would begin a second history there. A folder or a bucket that is moved or copied as a whole takes its identity
+//! along.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::Store;
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+
+/// The name under which the catalog keeps it.
+const STORAGE: &str = "storage";
+
+/// Refuses a folder that is not there, where the catalog has packs: it is elsewhere, or its disk is not mounted. Makes nothing.
+pub(super) async fn check_folder(catalog: &dyn Catalog, folder: &Path) -> Result<()> {
+    if folder.exists() || catalog.held_packs().await?.is_empty() {
+        return Ok(());
+    }
+    let place = folder.display().to_string();
+    Err(Error::WrongStorage { catalog: catalog.place(), place, instead: "no such folder is" })
+}
+
+impl Store {
+    /// Refuses a storage that is not the one which the catalog remembers. Changes nothing.
+    pub(super) async fn check_storage(&self) -> Result<()> {
+        match self.catalog.kept(STORAGE).await? {
+            // Nothing was written yet, or by a packhouse that did not look.
+            None => Ok(()),
+            Some(known) => self.same_storage(Some(known), self.vault.identity().await?).await,
+        }
+    }
+
+    /// The same, and remembers the storage from now on.
+    pub(super) async fn remember_storage(&self) -> Result<()> {
+        let (known, found) = (self.catalog.kept(STORAGE).await?, self.vault.identity().await?);
+        if known.is_some() && known == found {
+            return Ok(());
+        }
+        self.same_storage(known, found).await?;
+        let mut fresh = [0; 32];
+        fresh[..16].copy_from_slice(&self.world.draw());
+        fresh[16..].copy_from_slice(&self.world.draw());
+        let identity = self.vault.identify(found.or(known).unwrap_or(fresh)).await?;
+        self.catalog.keep(STORAGE, identity).await
+    }
+
+    /// Fails where a storage can't be the catalog's: the catalog has packs, and they are elsewhere.
+    async fn same_storage(&self, known: Option<[u8; 32]>, found: Option<[u8; 32]>) -> Result<()> {
+        if known.is_some() && known == found {
+            return Ok(());
+        }
+        let held = self.catalog.held_packs().await?;
+        if held.is_empty() {
+            return Ok(());
+        }
+        let (catalog, place) = (self.catalog.place(), self.vault.place());
+        if known.is_some() && found.is_some() {
+            return Err(Error::WrongStorage { catalog, place, instead: "those of another store are" });
+        }
+        // One of the two is older than this check, or was copied without its note: then the packs themselves say it.
+        let there: HashSet<_> = self.vault.list().await?.into_iter().map(|pack| pack.key).collect();
+        match held.iter().any(|key| there.contains(key)) {
+            true => Ok(()),
+            false => Err(Error::WrongStorage { catalog, place, instead: "none of them is" }),
+        }
+    }
+}
