@@ -112,6 +112,9 @@ pub(crate) enum Verb {
     /// Make, list and show repos
     #[command(subcommand)]
     Repo(Repo),
+    /// List the branches of a repo, or delete one
+    #[command(subcommand)]
+    Branch(Branch),
     /// Store packs: all the files given, or none
     Push(Push),
     /// Merge each repo's packs into one
@@ -146,7 +149,7 @@ pub(crate) enum Verb {
     /// Run what is on tape again, without a store; exit 4 when the component does something else
     Replay(Replay),
     /// Check that everything packhouse needs is in order
-    Doctor,
+    Doctor(Doctor),
     /// Watch and tend the store on the whole terminal
     Console(ConsoleArgs),
     /// See it all work, in a temporary folder that is gone afterwards
@@ -187,6 +190,26 @@ pub(crate) enum Repo {
         /// The repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
+    },
+}
+
+/// `packhouse branch …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Branch {
+    /// List the branches of a repo, and where they stand
+    List {
+        /// The repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+    },
+    /// Delete a branch. Its commits stay until `packhouse gc --expire-unreachable AGE` drops them
+    Delete {
+        /// The repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        /// The branch: its name, or what `packhouse branch list` shows for one that can't be typed
+        #[arg(value_name = "NAME", allow_hyphen_values = true)]
+        name: String,
     },
 }
 
@@ -337,6 +360,14 @@ pub(crate) struct Replay {
     /// Print what is on the tape, in JSON lines, and run nothing
     #[arg(long)]
     pub(crate) dump: bool,
+}
+
+/// `packhouse doctor …`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// Also check that nobody else can read the private key of `packhouse serve --tls-key`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// `packhouse demo …`

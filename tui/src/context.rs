@@ -52,7 +52,7 @@ impl Context {
     pub(crate) fn plain(&self) -> Context {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         Context {
-            output: Output::new(&self.globals, (Style::PLAIN, Style::PLAIN), multi.clone()),
+            output: self.output.restyled((Style::PLAIN, Style::PLAIN), multi.clone()),
             bars: Bars::new(multi, false, Style::PLAIN),
             globals: self.globals.clone(),
             opened: self.opened.clone(),

@@ -1,5 +1,6 @@
 //! How a call ends: the exit codes of the contract, and what leads to each.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use packhouse_host::{Class, Error};
@@ -61,9 +62,16 @@ impl From<Exit> for ExitCode {
 
 /// Prints what clap has to say (help, version, or what is wrong with the call) where it belongs.
 pub(crate) fn of_clap(told: &clap::Error) -> Exit {
-    // A reader of the help who has gone away is no error.
-    let _ = told.print();
-    if told.use_stderr() { Exit::Usage } else { Exit::Done }
+    match told.print() {
+        _ if told.use_stderr() => Exit::Usage,
+        // A reader of the help who has gone away is no error.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            // Where stderr is closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "error: the output could not be written: {error}");
+            Exit::Refused
+        }
+        _ => Exit::Done,
+    }
 }
 
 #[cfg(test)]

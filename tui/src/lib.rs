@@ -30,6 +30,7 @@ pub use crate::console::bench;
 
 /// Does what the words of this process's call ask for.
 pub fn main() -> ExitCode {
+    packhouse_host::files::make_private();
     let args = match args::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(told) => return exit::of_clap(&told).into(),
@@ -40,7 +41,8 @@ pub fn main() -> ExitCode {
         Verb::Console(_) => Ok(()),
         _ => logging::start(&context),
     };
-    logging.and_then(|()| run(args.verb, &context)).unwrap_or_else(|error| context.output.failure(&error)).into()
+    let exit = logging.and_then(|()| run(args.verb, &context)).unwrap_or_else(|error| context.output.failure(&error));
+    context.output.end(exit).into()
 }
 
 fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {

@@ -1,14 +1,12 @@
 //! What is written where: results to stdout, all else to stderr.
 //!
-//! With `--json`, stdout holds one document per result, one a line, and nothing else. A reader of stdout who goes away
-//! stops the telling and not the work: the exit code stays true.
+//! With `--json`, stdout holds one document per result, one a line, and nothing else. A stdout that can't be written stops no work: nothing
+//! more is written to it, and the call says so at its end ([`Output::end`]). A reader who goes away has read enough: that is said to nobody.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use anyhow::Context as _;
 use indicatif::MultiProgress;
 use serde::Serialize;
 
@@ -26,14 +24,28 @@ pub(crate) struct Output {
     styles: (Style, Style),
     /// The bars step aside while a line is written.
     multi: MultiProgress,
-    /// Nobody reads stdout any more.
-    gone: Arc<AtomicBool>,
+    /// Why nothing more is written to stdout.
+    cut: Arc<OnceLock<Cut>>,
+}
+
+/// Why nothing more is written to stdout.
+#[derive(Debug)]
+enum Cut {
+    /// Its reader has gone.
+    Gone,
+    /// It can't be written.
+    Failed(std::io::Error),
 }
 
 impl Output {
     /// Styles are those of stdout and of stderr.
     pub(crate) fn new(globals: &Globals, styles: (Style, Style), multi: MultiProgress) -> Output {
-        Output { json: globals.json, quiet: globals.quiet, styles, multi, gone: Arc::default() }
+        Output { json: globals.json, quiet: globals.quiet, styles, multi, cut: Arc::default() }
+    }
+
+    /// The same output in other styles, beside other bars.
+    pub(crate) fn restyled(&self, styles: (Style, Style), multi: MultiProgress) -> Output {
+        Output { styles, multi, ..self.clone() }
     }
 
     /// Whether results are JSON.
@@ -51,24 +63,43 @@ impl Output {
         self.styles.0.paint(tone, text)
     }
 
+    /// How a call ends that would end like that: one whose output was cut has not told all that it did.
+    pub(crate) fn end(&self, exit: Exit) -> Exit {
+        let Some(Cut::Failed(error)) = self.cut.get() else { return exit };
+        let work = if exit == Exit::Done { "the work itself was done" } else { "what failed besides is said above" };
+        self.complain(&format!("{} the output could not be written: {error}; {work}", self.styles.1.paint(Tone::Bad, "error:")));
+        exit.max(Exit::Refused)
+    }
+
     /// A result: its JSON, or what `human` says of it.
     pub(crate) fn result<T: Serialize>(&self, result: &T, human: impl FnOnce() -> Vec<String>) -> anyhow::Result<()> {
-        if self.json { self.write(&[serde_json::to_string(result)?]) } else { self.write(&human()) }
+        match self.json {
+            true => self.write(&[serde_json::to_string(result)?]),
+            false => self.write(&human()),
+        }
+        Ok(())
     }
 
     /// A line for people; nothing with `--json`.
     pub(crate) fn line(&self, line: impl Into<String>) -> anyhow::Result<()> {
-        if self.json { Ok(()) } else { self.write(&[line.into()]) }
+        if !self.json {
+            self.write(&[line.into()]);
+        }
+        Ok(())
     }
 
     /// A table for people; nothing with `--json`, nor when it has no rows.
     pub(crate) fn table(&self, table: &Table, indent: usize) -> anyhow::Result<()> {
-        if self.json || table.is_empty() { Ok(()) } else { self.write(&table.lines(self.styles.0, indent)) }
+        if !self.json && !table.is_empty() {
+            self.write(&table.lines(self.styles.0, indent));
+        }
+        Ok(())
     }
 
     /// Text as it is, for other programs.
     pub(crate) fn raw(&self, text: &str) -> anyhow::Result<()> {
-        self.write_bytes(text.as_bytes())
+        self.write_bytes(text.as_bytes());
+        Ok(())
     }
 
     /// A word to the user that is no result: to stderr, unless `--quiet`.
@@ -105,28 +136,27 @@ impl Output {
         self.multi.suspend(|| drop(writeln!(std::io::stderr().lock(), "{line}")));
     }
 
-    fn write(&self, lines: &[String]) -> anyhow::Result<()> {
+    fn write(&self, lines: &[String]) {
         let mut text = lines.join("\n");
         if !lines.is_empty() {
             text.push('\n');
         }
-        self.write_bytes(text.as_bytes())
+        self.write_bytes(text.as_bytes());
     }
 
-    fn write_bytes(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        if self.gone.load(Ordering::Relaxed) {
-            return Ok(());
+    /// Where it fails, half a document may have been written: nothing may follow that.
+    fn write_bytes(&self, bytes: &[u8]) {
+        if self.cut.get().is_some() {
+            return;
         }
         let written = self.multi.suspend(|| {
             let mut stdout = std::io::stdout().lock();
             stdout.write_all(bytes).and_then(|()| stdout.flush())
         });
-        match written {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                self.gone.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            other => other.context("writing the answer to stdout failed"),
+        if let Err(error) = written {
+            let cut = if error.kind() == ErrorKind::BrokenPipe { Cut::Gone } else { Cut::Failed(error) };
+            // Another thread may have found the same.
+            let _ = self.cut.set(cut);
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) async fn download(
     let path = folder.join(format!(".packhouse-{}", hex::encode(remote.world.draw())));
     let failing = |error| Error::io("writing", output)(error);
     let file = std::fs::File::create_new(&path).map_err(failing)?;
+    crate::files::for_user(&file);
     let mut temporary = Temporary(Some(path.clone()));
     let mut getting = Getting { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
     getting.whole().await?;

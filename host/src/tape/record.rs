@@ -47,6 +47,7 @@ impl Writer {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let temporary = folder.join(format!(".packhouse-{}", hex::encode(draw)));
         let file = File::create_new(&temporary).map_err(Error::io("writing the tape", path))?;
+        crate::files::for_user(&file);
         let to = Some(GzEncoder::new(BufWriter::new(file), Compression::default()));
         let mut writer = Writer { path: path.to_owned(), temporary, to, header, calls: 0 };
         let header = serde_json::to_string(&writer.header).expect("a header always has a JSON form");

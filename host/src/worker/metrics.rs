@@ -1,7 +1,7 @@
 //! Measurements in the text that Prometheus reads.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -93,7 +93,11 @@ impl Metrics {
     pub fn write(&self, file: &Path) -> io::Result<()> {
         let mut beside = file.as_os_str().to_owned();
         beside.push(".new");
-        std::fs::write(&beside, self.text())?;
+        let mut made = std::fs::File::create(&beside)?;
+        // Whoever collects it is another user.
+        crate::files::for_user(&made);
+        made.write_all(self.text().as_bytes())?;
+        drop(made);
         std::fs::rename(&beside, file)
     }
 }

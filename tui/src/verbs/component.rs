@@ -5,7 +5,7 @@ use std::path::Path;
 
 use packhouse_artifact::{COMPONENT, WIT, WORLD};
 use packhouse_host::Error;
-use packhouse_host::files::replaceable;
+use packhouse_host::files::{for_user, replaceable};
 use packhouse_host::sandbox::Sandbox;
 use serde::Serialize;
 
@@ -71,6 +71,7 @@ fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replaceable(file)?;
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = builder().tempfile_in(folder).map_err(io("writing"))?;
+    for_user(temporary.as_file());
     temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(io("writing"))?;
     temporary.persist(file).map_err(|error| io("renaming to")(error.error))?;
     Ok(())

@@ -3,6 +3,7 @@
 //! It leaves everything as it was, after a trial write to folder and bucket: where there is no store yet, it makes none.
 
 mod afar;
+mod privacy;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use packhouse_host::world::{SystemWorld, World};
 use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions};
 use serde::Serialize;
 
+use crate::args::Doctor;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::format::{bytes, shown, some, time};
@@ -75,7 +77,7 @@ impl Check {
 }
 
 /// Looks at one thing after the other.
-pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let mut exit = Exit::Done;
     let mut tell = |check: Check| {
@@ -87,6 +89,9 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         exit = exit.max(code);
         output.result(&check, || describe(&check, output))
     };
+    if let Some(key) = &asked.tls_key {
+        tell(privacy::tls_key(key))?;
+    }
     if let Some(remote) = context.remote()? {
         for check in afar::checks(&remote).await {
             tell(check)?;
@@ -108,6 +113,9 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     }
     tell(space(&packs))?;
     tell(open_files(OpenFiles::now()))?;
+    if let Some(check) = privacy::store(&options) {
+        tell(check)?;
+    }
     let bucket = bucket(&options.packs).await;
     let reached = bucket.as_ref().is_none_or(|check| check.status == Status::Ok);
     bucket.map(&mut tell).transpose()?;

@@ -1,6 +1,7 @@
 //! What is done: a file per verb. Each opens what it needs, does its work under Ctrl-C's watch, and tells the result.
 
 mod backup;
+mod branch;
 mod completions;
 mod component;
 mod console;
@@ -39,6 +40,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
 async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     match verb {
         Verb::Repo(asked) => repo::run(asked, context).await,
+        Verb::Branch(asked) => branch::run(asked, context).await,
         Verb::Push(asked) => push::run(asked, context).await,
         Verb::Gc(asked) => gc::run(asked, context).await,
         Verb::Fetch(asked) => fetch::run(asked, context).await,
@@ -54,7 +56,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Migrate(asked) => migrate::run(&asked, context).await,
         Verb::Component(asked) => component::run(&asked, context),
         Verb::Replay(asked) => replay::run(asked, context).await,
-        Verb::Doctor => doctor::run(context).await,
+        Verb::Doctor(asked) => doctor::run(&asked, context).await,
         Verb::Console(asked) => console::run(&asked, context).await,
         Verb::Demo(asked) => demo::run(&asked, context).await,
         Verb::Completions(asked) => completions::run(asked.shell, context),
@@ -62,7 +64,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// Does the work for one repo after the other. One that fails is told of and does not hold the others back; the answer is the
-/// gravest outcome. What is not about a repo (a stop on request, a stdout that can't be written) ends the round.
+/// gravest outcome. What is not about a repo (a stop on request) ends the round.
 async fn each(
     repos: &[RepoName],
     context: &Context,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use packhouse_host::files::folder_for_user;
 use packhouse_host::{Error, RepoName};
 
 use crate::format::{bytes, shown, some};
@@ -30,7 +31,11 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
     if !several && !record.is_dir() {
         return Ok(record.to_owned());
     }
+    let is_new = !record.exists();
     std::fs::create_dir_all(record).map_err(|source| Error::Io { doing: "making", path: record.to_owned(), source })?;
+    if is_new {
+        folder_for_user(record);
+    }
     Ok(record.join(format!("{}.tape", repo.to_string().replace('/', "+"))))
 }
 

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::millis;
+use crate::format::{millis, shown};
 use crate::output::Output;
 use crate::style::Tone;
 
@@ -77,7 +77,7 @@ pub(super) fn line(ended: &JobEnded, output: &Output) -> String {
         (Some(before), Some(after)) => format!("  {before} → {after} packs"),
         _ => String::new(),
     };
-    let why = job.reason.as_deref().map_or_else(String::new, |why| format!("  {why}"));
+    let why = job.reason.as_deref().map_or_else(String::new, |why| format!("  {}", shown(why)));
     format!(
         "job {}  {}  {}  {}{packs}  {}{why}",
         job.id,

@@ -1,0 +1,73 @@
+//! Whether others on this machine can read what is a store's own: private repos, and the secret that URLs are signed with.
+
+use std::fs::Metadata;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use packhouse_host::StoreOptions;
+
+use super::Check;
+
+/// What lies in a store's folders.
+const FOLDERS: [&str; 6] = ["packs", "answers", "staging", "catalogs", "spool", "cache"];
+
+/// The store's files and folders. None where there are none yet: what packhouse makes is private.
+pub(super) fn store(options: &StoreOptions) -> Option<Check> {
+    const CHECK: &str = "privacy";
+    let mut paths: Vec<PathBuf> = Vec::new();
+    if let Some(file) = options.catalog.file() {
+        let beside = |ending: &str| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        paths.extend(["", "-wal", "-shm"].map(beside));
+    }
+    let packs = options.packs.folder();
+    paths.extend(FOLDERS.map(|folder| packs.join(folder)));
+    paths.retain(|path| path.exists());
+    if paths.is_empty() {
+        return None;
+    }
+    let open: Vec<&PathBuf> = paths.iter().filter(|path| others_reach(path)).collect();
+    let Some(first) = open.first() else {
+        return Some(Check::ok(CHECK, "only its user can read the store's files"));
+    };
+    let more = match open.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let folder = first.parent().unwrap_or(first);
+    Some(Check::warn(
+        CHECK,
+        format!(
+            "others on this machine can read {}{more}: private repos, and the secret that URLs are signed with",
+            first.display()
+        ),
+        format!("chmod -R go= {}", folder.display()),
+    ))
+}
+
+/// The private key of a server.
+pub(super) fn tls_key(key: &Path) -> Check {
+    const CHECK: &str = "tls key";
+    match key.metadata() {
+        Err(error) => Check::fail(CHECK, format!("{} can't be read: {error}", key.display()), "give the file of --tls-key"),
+        Ok(found) if is_open(&found) => Check::warn(
+            CHECK,
+            format!("others on this machine can read {}: they can pose as the server", key.display()),
+            format!("chmod 600 {}", key.display()),
+        ),
+        Ok(_) => Check::ok(CHECK, format!("only its user can read {}", key.display())),
+    }
+}
+
+/// Whether others may read a file, or list a folder: it lets them, and so does the folder that it is in.
+fn others_reach(path: &Path) -> bool {
+    let lets = |path: &Path| path.metadata().is_ok_and(|found| is_open(&found));
+    lets(path) && path.canonicalize().ok().and_then(|path| path.parent().map(lets)).unwrap_or(true)
+}
+
+fn is_open(found: &Metadata) -> bool {
+    found.permissions().mode() & 0o077 != 0
+}
