@@ -18,6 +18,7 @@ const STAGED: &str = "0123456789abcdef0123456789abcdef";
 
 /// Puts one of each kind into a folder; gives where they are.
 fn leave_things(folder: &Path, precious: &Path) -> Vec<PathBuf> {
+    let own = entries(folder);
     std::fs::create_dir_all(folder).unwrap();
     let at = |name: &str| folder.join(name);
     for name in [".DS_Store", "Thumbs.db", "letter.txt", "2024-11", "packhouse-1-", &"x".repeat(200)] {
@@ -36,19 +37,12 @@ fn leave_things(folder: &Path, precious: &Path) -> Vec<PathBuf> {
     symlink(precious, at(STAGED)).unwrap();
     std::fs::create_dir(at("f".repeat(32).as_str())).unwrap();
     symlink("loop", at("0123456789abcdef")).unwrap();
-    let mut things: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    things.retain(|path| is_foreign(path));
-    things
+    entries(folder).into_iter().filter(|path| !own.contains(path)).collect()
 }
 
-/// Whether a path of the store is one of those things, and not the store's.
-fn is_foreign(path: &Path) -> bool {
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let own = ["packs", "answers", "staging", "catalogs", "cache", "spool"];
-    let links = path.symlink_metadata().unwrap().is_symlink();
-    !own.contains(&name.as_str())
-        && !name.starts_with("catalog.db")
-        && (links || !path.is_dir() || name.len() != 2 || name == "zz")
+/// What is in a folder.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Every verb that opens a store, those that write included; each must do what it should.
@@ -93,8 +87,7 @@ fn everything_works(store: &Packhouse, folders: &[PathBuf]) {
 
 /// The folders that there are below one.
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
-    let listed = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    listed.filter(|path| path.is_dir() && !path.is_symlink()).collect()
+    entries(folder).into_iter().filter(|path| path.is_dir() && !path.is_symlink()).collect()
 }
 
 /// A store in which each of its folders has been made.
