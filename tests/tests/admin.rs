@@ -99,6 +99,8 @@ async fn the_document_is_whole_and_lists_every_route() {
         "DELETE /repos/{owner}/{slug}",
         "GET /repos/{owner}/{slug}/summary",
         "GET /repos/{owner}/{slug}/detail",
+        "GET /repos/{owner}/{slug}/branches",
+        "DELETE /repos/{owner}/{slug}/branches",
         "POST /repos/{owner}/{slug}/packs",
         "POST /repos/{owner}/{slug}/fetch",
         "GET /runs",
