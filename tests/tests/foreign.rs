@@ -82,7 +82,7 @@ fn everything_works(store: &Packhouse, folders: &[PathBuf]) {
         ran.ok();
     }
     assert_eq!(std::fs::read_to_string(&precious).unwrap(), "the only copy");
-    assert_eq!(store.run(["verify"]).ok().json()["ok"], true);
+    assert_eq!(store.run(["verify", "a/b"]).ok().json()["ok"], true);
 }
 
 /// The folders that there are below one.

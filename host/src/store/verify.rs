@@ -71,7 +71,8 @@ impl Seen {
                 ProblemKind::MissingPack | ProblemKind::DamagedPack => {
                     findings.damaged.extend(problem.pack.map(|key| damage(Some(key), &problem.detail)));
                 }
-                ProblemKind::DamagedDirectory => {}
+                // Nothing of the packs is damaged.
+                ProblemKind::DamagedDirectory | ProblemKind::BadBranchName => {}
                 ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
                     other.get_or_insert_with(|| damage(None, &problem.detail));
                 }
