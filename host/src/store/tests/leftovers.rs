@@ -24,7 +24,6 @@ async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not
 }
 
 #[tokio::test]
-#[allow(clippy::disallowed_methods, reason = "it looks at all that there is")]
 async fn directories_are_a_cache() {
     let fixture = Fixture::with_history().await;
     let before = fixture.fetch().await;

@@ -38,7 +38,6 @@ async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
     assert_eq!((after.packs, after.pack_keys), (before.packs, before.pack_keys), "{error}");
     assert_eq!(after.stored_bytes, before.stored_bytes);
     fixture.assert_unharmed(&fetched, &error.to_string()).await;
-    #[expect(clippy::disallowed_methods, reason = "it looks at all that there is")]
     let staged = std::fs::read_dir(fixture.folder.path().join("staging")).unwrap().count();
     assert_eq!(staged, 0, "staging is not empty: {error}");
     error
