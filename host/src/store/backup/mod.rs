@@ -195,7 +195,7 @@ impl Store {
     /// The store of a copied catalog, with packs in a folder. It is not opened as others are: it has no name yet.
     fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
         let vault = Arc::new(LocalVault::open(folder)?);
-        Ok(Store { catalog, vault, swept: Swept::default(), deck: None, fence: None, ..self.clone() })
+        Ok(Store { catalog, vault, begun: Arc::default(), deck: None, fence: None, ..self.clone() })
     }
 
     /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it does not need.
