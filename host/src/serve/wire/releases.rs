@@ -17,6 +17,7 @@ use super::form::{Form, whole};
 use crate::catalog::{PutRelease, ReleaseRow};
 use crate::names::BranchName;
 use crate::store::MOST_RELEASES;
+use crate::text::escaped;
 
 /// Longest id or channel of a release, in bytes.
 const NAME: usize = 255;
@@ -67,7 +68,7 @@ fn read(body: &[u8]) -> Answer<ReleaseRow> {
     let Release { release_id, tag, commit_id, channel, is_draft } = serde_json::from_str(text).map_err(|error| wrong(&error))?;
     let channel = channel.unwrap_or_default();
     if tag.parse::<BranchName>().is_err() {
-        return Err(Problem::malformed(format!("tag: `{}` is no name of a release; try one like v1.0.0", tag.escape_debug())));
+        return Err(Problem::malformed(format!("tag: `{}` is no name of a release; try one like v1.0.0", escaped(&tag))));
     }
     for (what, given, least) in [("release_id", &release_id, 1), ("channel", &channel, 0)] {
         if !(least..=NAME).contains(&given.len()) || given.chars().any(char::is_control) {
@@ -75,7 +76,7 @@ fn read(body: &[u8]) -> Answer<ReleaseRow> {
         }
     }
     let commit = EntityId::parse(commit_id.as_bytes())
-        .map_err(|_| Problem::malformed(format!("commit_id: `{}` is no id of a commit", commit_id.escape_debug())))?;
+        .map_err(|_| Problem::malformed(format!("commit_id: `{}` is no id of a commit", escaped(&commit_id))))?;
     Ok(ReleaseRow { tag, release_id, channel, is_draft: is_draft.unwrap_or(false), commit, body: text.to_owned() })
 }
 
@@ -85,7 +86,7 @@ fn taken(release: &ReleaseRow, other: &ReleaseRow) -> Problem {
             "release `{0}` is there already, of commit {1}; to replace it, retract it first: muse release delete {0} --remote REMOTE",
             other.tag, other.commit
         ),
-        false => format!("the id `{}` is that of release `{}`", release.release_id.escape_debug(), other.tag),
+        false => format!("the id `{}` is that of release `{}`", escaped(&release.release_id), other.tag),
     };
     Problem::new(StatusCode::CONFLICT, detail)
 }
@@ -152,7 +153,7 @@ pub(super) async fn delete(
 ) -> Answer<Response> {
     match admitted.store(&house).delete_release(&admitted.repo, &tag).await? {
         true => Form::of(&headers).answer(&Retracted { retracted: tag }),
-        false => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no release `{}`", tag.escape_debug()))),
+        false => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no release `{}`", escaped(&tag)))),
     }
 }
 

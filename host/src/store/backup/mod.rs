@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::report::{BackupProblem, BackupReport, ProblemKind};
+use crate::vault::ListedPack;
 use crate::vault::local::LocalVault;
-use crate::vault::{ListedPack, Swept};
 
 /// Packs that a catalog is asked about at once.
 const BATCH: usize = 64;
