@@ -52,7 +52,7 @@ impl FromStr for Network {
         parsed.ok_or_else(|| {
             Error::Usage(format!(
                 "`{}` is no network: an address like 10.1.2.3 is expected, or one with a length like 10.0.0.0/8",
-                text.escape_debug()
+                crate::text::escaped(text)
             ))
         })
     }
