@@ -20,8 +20,8 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<Vec<BranchReport>>> {
-    let repo = repo_of(&house, &caller, &path).await?;
-    Ok(Json(house.store.branches(&repo).await?))
+    let admitted = repo_of(&house, &caller, &path).await?;
+    Ok(Json(admitted.store(&house).branches(&admitted.repo).await?))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -40,6 +40,6 @@ pub(super) async fn delete(
     Named(path): Named<(String, String)>,
     Asked(which): Asked<Which>,
 ) -> Answer<Json<BranchDeleteReport>> {
-    let repo = repo_of(&house, &caller, &path).await?;
-    Ok(Json(house.store.delete_branch(&repo, &which.name).await?))
+    let admitted = repo_of(&house, &caller, &path).await?;
+    Ok(Json(admitted.store(&house).delete_branch(&admitted.repo, &which.name).await?))
 }
