@@ -100,7 +100,7 @@ fn serve(umask: &str, data: &Path) -> Serving {
 
 #[test]
 fn a_private_key_that_others_can_read_is_told_of() {
-    let place = Packhouse::new();
+    let place = Packhouse::with_repo();
     let key = place.file("key.pem", b"-----BEGIN PRIVATE KEY-----");
     for (mode, status) in [(0o644, "warn"), (0o640, "warn"), (0o600, "ok")] {
         std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).unwrap();

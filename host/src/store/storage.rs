@@ -43,6 +43,8 @@ impl Store {
         let mut fresh = [0; 32];
         fresh[..16].copy_from_slice(&self.world.draw());
         fresh[16..].copy_from_slice(&self.world.draw());
+        // A catalog without packs may choose another storage: one that is new gets an identity of its own, or two would have one.
+        let known = if self.catalog.held_packs().await?.is_empty() { None } else { known };
         let identity = self.vault.identify(found.or(known).unwrap_or(fresh)).await?;
         self.catalog.keep(STORAGE, identity).await
     }
