@@ -62,6 +62,11 @@ pub(crate) fn known_in<T>(folder: &Path, known: impl Fn(&str) -> Option<T>) -> R
     Ok(found)
 }
 
+/// The folder, or the nearest one above it that is there: a store's folders are made with the first file.
+pub(crate) fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|there| there.exists()).unwrap_or(folder)
+}
+
 /// Whether a path is a file, and not a link to one.
 pub(crate) fn is_plain(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|there| there.is_file())

@@ -287,7 +287,7 @@ impl Store {
     /// When it does not tell.
     pub fn disk_bytes(&self) -> Result<u64> {
         let folder = self.vault.folder();
-        let found = rustix::fs::statvfs(&folder)
+        let found = rustix::fs::statvfs(crate::files::nearest(&folder))
             .map_err(|error| Error::io("asking for the size of the disk of", &folder)(error.into()))?;
         Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }

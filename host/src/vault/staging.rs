@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use super::objects::is_hex;
 use super::{Staged, Swept};
 use crate::error::{Error, Result};
-use crate::files::known_in;
+use crate::files::{known_in, nearest};
 
 /// What names of files begin with that are given by number.
 const NUMBERED: &str = "packhouse-";
@@ -107,7 +107,7 @@ fn try_make(path: &Path) -> std::io::Result<Option<Staged>> {
 
 /// Bytes that can still be written to the disk of a folder, which may not be there yet.
 pub(super) fn free_bytes(folder: &Path) -> Result<u64> {
-    let folder = folder.ancestors().find(|there| there.exists()).unwrap_or(folder);
+    let folder = nearest(folder);
     let found = rustix::fs::statvfs(folder).map_err(|e| Error::io("measuring", folder)(e.into()))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -17,7 +17,8 @@ fn token(store: &Packhouse) -> String {
 
 /// Bytes of the files that are kept as answers, and how many there are.
 fn kept(store: &Packhouse) -> (u64, usize) {
-    let repos = std::fs::read_dir(store.data().join("answers")).unwrap();
+    // It is made with the first.
+    let repos = std::fs::read_dir(store.data().join("answers")).into_iter().flatten();
     let files = repos.flat_map(|repo| std::fs::read_dir(repo.unwrap().path()).unwrap());
     let sizes: Vec<u64> = files.map(|file| file.unwrap().metadata().unwrap().len()).collect();
     (sizes.iter().sum(), sizes.len())
