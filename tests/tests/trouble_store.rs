@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
+use packhouse_host::{CatalogPlace, Visibility};
 use packhouse_tests::binary::{Packhouse, program};
+use packhouse_tests::conformance::desk::unused_id;
 use packhouse_tests::{fixtures, model};
 
 fn filled() -> Packhouse {
@@ -318,4 +320,58 @@ fn many_processes_on_one_store() {
     assert_eq!(store.run(["verify"]).ok().json()["ok"], true);
     let staging = std::fs::read_dir(store.data().join("staging")).unwrap().count();
     assert_eq!(staging, 0, "nothing is left in staging");
+}
+
+/// With the catalog as an orderly end leaves it, and as a crash does: with its log, with and without the file that processes share.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_store_can_be_read() {
+    let Some(way) = namespace() else { return };
+    for left in [&[""][..], &["", "-wal", "-shm"], &["", "-wal"]] {
+        let store = filled();
+        let catalog = store.data().join("catalog.db");
+        let (known, aside) = (store.fetch(&[]).1, store.scratch().join("aside"));
+        let file = |ending: &str| PathBuf::from(format!("{}{ending}", catalog.display()));
+        let open = CatalogPlace::Sqlite(catalog.clone()).open().await.unwrap();
+        let created = open.create_repo(&"c/d".parse().unwrap(), unused_id(), Visibility::Public, first_day()).await.unwrap();
+        assert!(created.is_some());
+        std::fs::create_dir_all(&aside).unwrap();
+        for ending in ["", "-wal", "-shm"] {
+            std::fs::copy(file(ending), aside.join(format!("catalog.db{ending}"))).unwrap();
+        }
+        drop(open);
+        if left.len() > 1 {
+            for ending in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(file(ending));
+            }
+            for ending in left {
+                std::fs::copy(aside.join(format!("catalog.db{ending}")), file(ending)).unwrap();
+            }
+        } else {
+            while file("-wal").exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+        let before = std::fs::read(&catalog).unwrap();
+        let lines = "mount --bind \"$DATA\" \"$DATA\" && mount -o remount,ro,bind \"$DATA\" || exit 90
+            packhouse repo list || exit 91
+            packhouse repo show a/b >&2 || exit 92
+            packhouse verify a/b >&2 || exit 93
+            packhouse jobs list >&2 && packhouse token list >&2 && packhouse policy check >&2 && packhouse migrate --check >&2 || exit 94
+            packhouse fetch a/b --output \"$HOME/answer\" || exit 95
+            ls -A \"$HOME\" >&2";
+        let out = script(&store, &way, lines);
+        assert_eq!(out.status.code(), Some(0), "{left:?}: {}", text(&out.stderr));
+        let told: Vec<serde_json::Value> = text(&out.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let repos: Vec<_> = told.iter().filter_map(|line| line["repo"].as_str()).collect();
+        assert_eq!(repos, ["a/b", "c/d"], "{left:?}: what was published last is seen");
+        let answer = store.scratch().join("answer");
+        assert_eq!(std::fs::read(&answer).unwrap(), known, "{left:?}");
+        assert_eq!(told.last().unwrap()["mpack_url"], format!("file://{}", answer.display()));
+        assert!(!text(&out.stderr).contains(".packhouse-"), "nothing is left beside it: {}", text(&out.stderr));
+        assert_eq!(std::fs::read(&catalog).unwrap(), before, "{left:?}");
+    }
+}
+
+fn first_day() -> jiff::Timestamp {
+    "2026-03-02T09:00:00Z".parse().unwrap()
 }
