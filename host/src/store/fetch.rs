@@ -289,16 +289,20 @@ impl Store {
             Err(error) if !aside(&error) => return Err(error),
             Ok(None) | Err(_) => {}
         }
-        let staged = match (self.stage().await, &request.output) {
-            (Err(error), Some(output)) if error.is_read_only() => stage_beside(output, &hex::encode(self.world.draw()))?,
+        let (staged, kept) = match (self.stage().await, &request.output) {
+            (Err(error), Some(output)) if error.is_read_only() => (stage_beside(output, &hex::encode(self.world.draw()))?, false),
             (staged, _) => {
                 self.need_space(plan.bytes)?;
-                staged?
+                (staged?, true)
             }
         };
-        let room = match self.take_room(row, digest, plan.bytes).await {
-            Err(error) if aside(&error) => None,
-            room => Some(room?),
+        // An answer that the store does not keep takes no room in it.
+        let room = match kept {
+            false => None,
+            true => match self.take_room(row, digest, plan.bytes).await {
+                Err(error) if aside(&error) => None,
+                room => Some(room?),
+            },
         };
         let made = async {
             let (staged, written) = self.splice(staged, &row.name, &plan, packs, Reads::Copied(&plan), progress).await?;
@@ -307,43 +311,73 @@ impl Store {
             }
             let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
             self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path()).await?;
-            Ok((staged, written.key, written.bytes))
+            match (&room, &request.output) {
+                (Some(room), _) => {
+                    self.keep_answer(row, staged, &written.key, written.bytes, room, (request.ttl, expires_at)).await
+                }
+                (None, output) => {
+                    let output = output.as_deref().unwrap_or(Path::new("."));
+                    let url = file_url(&std::path::absolute(output).map_err(Error::io("finding", output))?);
+                    Ok(Found { key: written.key, url, bytes: written.bytes, reused: false, aside: Some(staged) })
+                }
+            }
         };
         let made = made.await;
-        let (staged, key, bytes, room) = match (made, room, &request.output) {
-            (Ok((staged, key, bytes)), Some(room), _) => (staged, key, bytes, room),
-            (Ok((staged, key, bytes)), None, output) => {
-                let output = output.as_deref().unwrap_or(Path::new("."));
-                let url = file_url(&std::path::absolute(output).map_err(Error::io("finding", output))?);
-                return Ok(Found { key, url, bytes, reused: false, aside: Some(staged) });
-            }
-            (Err(error), room, _) => {
-                if let Some(room) = room {
-                    // Should that fail, its room is given back when it expires.
-                    let _ = self.catalog.give_room_back(row.id, &room.name).await;
-                }
-                return Err(error);
-            }
-        };
+        if let (Err(_), Some(room)) = (&made, &room) {
+            // Should that fail, its room is given back when it expires.
+            let _ = self.catalog.give_room_back(row.id, &room.name).await;
+        }
+        let found = made?;
+        if let Some(TakenRoom { name, answer }) = room {
+            // From now on the answer takes the room. Should that fail, the room stays taken until it expires: the file is there.
+            self.catalog.note_answer(&name, &found.key, &NewAnswer { expires_at, ..answer }).await?;
+        }
+        Ok(found)
+    }
+
+    /// Puts an answer into the store. Its room stays that of `room`.
+    async fn keep_answer(
+        &self,
+        row: &RepoRow,
+        staged: Staged,
+        key: &MpackKey,
+        bytes: u64,
+        room: &TakenRoom,
+        (ttl, expires_at): (Duration, Timestamp),
+    ) -> Result<Found> {
         // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in between.
         let holding = self.catalog.hold(Hold::Publishing).await?;
-        self.catalog.note_answer(&room.name, &key, &NewAnswer { expires_at, ..room.answer }).await?;
-        let url = self.vault.store_answer(staged, &row.repo_id, &key, request.ttl).await?;
+        self.note_without_room(key, &room.answer, expires_at).await?;
+        let url = self.vault.store_answer(staged, &row.repo_id, key, ttl).await?;
         drop(holding);
-        Ok(Found { key, url, bytes, reused: false, aside: None })
+        Ok(Found { key: *key, url, bytes, reused: false, aside: None })
+    }
+
+    /// Notes an answer whose file is not there, so that it takes no room: neither while it is stored, nor when that fails.
+    async fn note_without_room(&self, key: &MpackKey, answer: &NewAnswer, expires_at: Timestamp) -> Result<()> {
+        // Under its own key no room was taken: none is given back.
+        self.catalog.note_answer(key, key, &NewAnswer { bytes: 0, expires_at, ..answer.clone() }).await
     }
 
     /// The answer that the same plan has made before, if it is still there and whole. Its time is moved, and it takes no more room.
     async fn assembled_before(&self, row: &RepoRow, digest: &str, ttl: Duration, expires_at: Timestamp) -> Result<Option<Found>> {
         let holding = self.catalog.hold(Hold::Publishing).await?;
         let Some(key) = self.catalog.answer_of(row.id, digest, expires_at).await? else { return Ok(None) };
-        let Some(stored) = self.vault.open_answer(&row.repo_id, &key).await? else { return Ok(None) };
+        let stored = self.vault.open_answer(&row.repo_id, &key).await?;
         drop(holding);
-        let (bytes, examined) = blocking(move || Ok((stored.bytes, examine(&stored, |_| Ok(()))?))).await?;
-        if examined.sound(&key).is_err() {
-            // It is made anew, and takes the place of this one.
+        let bytes = match stored {
+            None => None,
+            Some(stored) => {
+                let (bytes, examined) = blocking(move || Ok((stored.bytes, examine(&stored, |_| Ok(()))?))).await?;
+                examined.sound(&key).is_ok().then_some(bytes)
+            }
+        };
+        let Some(bytes) = bytes else {
+            // It is made anew and takes the place of this one, whose room it must not lack.
+            let answer = NewAnswer { repo: row.id, plan: digest.to_owned(), bytes: 0, caller: String::new(), expires_at };
+            self.note_without_room(&key, &answer, expires_at).await?;
             return Ok(None);
-        }
+        };
         let url = self.vault.url_of_answer(&row.repo_id, &key, ttl).await?;
         Ok(Some(Found { key, url, bytes, reused: false, aside: None }))
     }

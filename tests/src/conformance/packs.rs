@@ -202,6 +202,15 @@ pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     assert_eq!(take(&one, 8, 40, "token:a").await, None);
     catalog.give_room_back(one.repo, &key(8)).await.unwrap();
     assert_eq!(take(&one, 9, 40, "token:a").await, None);
+    // Noted before its file is there, one takes no room, and gives none back: neither its own nor that of another name.
+    catalog.note_answer(&key(12), &key(12), &answer(&one, 12, 0, "token:a", 50)).await.unwrap();
+    assert_eq!(take(&one, 10, 1, "token:a").await, Some(UsedUp::Caller));
+    catalog.give_room_back(one.repo, &key(9)).await.unwrap();
+    assert_eq!(take(&one, 10, 40, "token:a").await, None);
+    // When the file is there, it takes that of the name.
+    catalog.note_answer(&key(10), &key(12), &answer(&one, 12, 40, "token:a", 50)).await.unwrap();
+    catalog.give_room_back(one.repo, &key(10)).await.unwrap();
+    assert_eq!(take(&one, 13, 1, "token:a").await, Some(UsedUp::Caller));
 }
 
 /// However many ask at once.

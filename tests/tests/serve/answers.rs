@@ -92,3 +92,27 @@ async fn room_on_the_disk_is_kept_for_pushes() {
     assert!(refused.detail().unwrap().contains("--keep-free"), "{refused}");
     assert_eq!(kept(&store), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_there_takes_no_room() {
+    let store = Packhouse::with_repo();
+    // One answer there may be at once.
+    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--answers-of-one", "4"]);
+    let (_, commits) = pushed(&served, &store).await;
+    let stranger = remote(&served, None);
+    let answers = store.data().join("answers");
+    // It is made, and can't be stored.
+    std::fs::write(&answers, "").unwrap();
+    stranger.fetch_mpack(&commits[1..2], &[], Some(600)).await.unwrap_err();
+    std::fs::remove_file(&answers).unwrap();
+    stranger.fetch_mpack(&commits[2..3], &[], Some(600)).await.unwrap();
+    let refused = stranger.fetch_mpack(&commits[3..4], &[], Some(600)).await.unwrap_err();
+    assert_eq!(refused.status(), Some(429), "{refused}");
+    // It was stored, and is lost: it is made anew in its own room.
+    let repo = std::fs::read_dir(&answers).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_dir_all(repo).unwrap();
+    let again = stranger.fetch_mpack(&commits[2..3], &[], Some(600)).await.unwrap();
+    stranger.download_mpack(&again).await.unwrap();
+    let refused = stranger.fetch_mpack(&commits[3..4], &[], Some(600)).await.unwrap_err();
+    assert_eq!(refused.status(), Some(429), "{refused}");
+}
