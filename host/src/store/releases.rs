@@ -1,6 +1,6 @@
 //! Releases: what clients publish of a repo under a tag. Each pins its commit: `gc --expire-unreachable` keeps what it reaches.
 
-use super::Store;
+use super::{Store, blocking};
 use crate::catalog::{PutRelease, ReleaseRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
@@ -14,7 +14,16 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let put = self.catalog.put_release(row.id, release, MOST_RELEASES).await?;
         match put {
-            PutRelease::Taken(other) if is_same(&other, release) => Ok(PutRelease::Published),
+            PutRelease::Taken(other) => {
+                let release = release.clone();
+                // To read them both takes a while.
+                let (other, same) = blocking(move || {
+                    let same = is_same(&other, &release);
+                    Ok((other, same))
+                })
+                .await?;
+                Ok(if same { PutRelease::Published } else { PutRelease::Taken(other) })
+            }
             PutRelease::NoRepo => Err(Error::UnknownRepo(repo.clone())),
             put => Ok(put),
         }

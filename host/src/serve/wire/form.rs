@@ -84,15 +84,19 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
         }
         false => read(body),
     };
-    let come = super::super::body::whole(house, request, most, read).await;
-    // Whoever may not ask any more is told nothing of what is wrong with their body.
-    admitted.still(house).await?;
-    come
+    whole(house, admitted, request, most, read).await
 }
 
-/// A body of at most `most` bytes, as it came. What holds for [`small`] holds for it.
-pub(super) async fn whole(house: &House, admitted: &Admitted, request: Request, most: usize) -> Answer<(Vec<u8>, Held)> {
-    let come = super::super::body::whole(house, request, most, |body| Ok(body.to_vec())).await;
+/// A small body, and what `read` makes of it off the threads that serve. What holds for [`small`] holds for it.
+pub(super) async fn whole<T: Send + 'static>(
+    house: &House,
+    admitted: &Admitted,
+    request: Request,
+    most: usize,
+    read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
+) -> Answer<(T, Held)> {
+    let come = super::super::body::whole(house, request, most, read).await;
+    // Whoever may not ask any more is told nothing of what is wrong with their body.
     admitted.still(house).await?;
     come
 }

@@ -11,6 +11,7 @@ mod push;
 mod read;
 mod releases;
 mod scroll;
+mod values;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};

@@ -5,7 +5,8 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use packhouse_core::EntityId;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -14,13 +15,17 @@ use super::super::house::Shared;
 use super::super::limits::BODY;
 use super::super::problem::{Answer, Problem};
 use super::form::{Form, whole};
+use super::values;
 use crate::catalog::{PutRelease, ReleaseRow};
 use crate::names::BranchName;
-use crate::store::MOST_RELEASES;
+use crate::store::{MOST_RELEASES, blocking};
 use crate::text::escaped;
 
 /// Longest id or channel of a release, in bytes.
 const NAME: usize = 255;
+
+/// Most values of a release: ten thousand commits in its changelog, with some words of each.
+const VALUES: usize = 100_000;
 
 /// What is read of a release. All its fields are kept.
 #[derive(Deserialize)]
@@ -43,8 +48,7 @@ pub(super) async fn post(
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let (body, _held) = whole(&house, &admitted, request, BODY).await?;
-    let release = read(&body)?;
+    let (release, _held) = whole(&house, &admitted, request, BODY, read).await?;
     match admitted.store(&house).put_release(&admitted.repo, &release).await? {
         PutRelease::Published => form.answer(&Posted { release_id: release.release_id }),
         PutRelease::Taken(other) => Err(taken(&release, &other)),
@@ -64,7 +68,7 @@ fn read(body: &[u8]) -> Answer<ReleaseRow> {
     let wrong = |what: &dyn std::fmt::Display| Problem::malformed(format!("a release is a JSON object: {what}"));
     let text = std::str::from_utf8(body).map_err(|error| wrong(&error))?.trim();
     // All of it is read, since lists are answered as MessagePack too.
-    serde_json::from_str::<Value>(text).map_err(|error| wrong(&error))?;
+    values::at_most(VALUES, text).map_err(|error| wrong(&error))?;
     let Release { release_id, tag, commit_id, channel, is_draft } = serde_json::from_str(text).map_err(|error| wrong(&error))?;
     let channel = channel.unwrap_or_default();
     if tag.parse::<BranchName>().is_err() {
@@ -117,21 +121,32 @@ pub(super) async fn list(
     let mut releases = admitted.store(&house).releases(&admitted.repo).await?;
     releases.retain(|release| drafts || !release.is_draft);
     releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
-    let bodies = releases.into_iter().map(|release| release.body);
-    let damaged = |error: serde_json::Error| {
-        tracing::error!("a release that was kept is no JSON: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a release that was kept can't be read")
-    };
     let form = Form::of(&headers);
+    // They may be many megabytes, and are read and written anew: that holds up nobody else.
+    blocking(move || Ok(listed(&releases, form))).await?
+}
+
+/// One release is read at a time, while it is written.
+fn listed(releases: &[ReleaseRow], form: Form) -> Answer<Response> {
     match form.is_msgpack() {
-        true => {
-            let values: Result<Vec<Value>, _> = bodies.map(|body| serde_json::from_str(&body)).collect();
-            form.answer(&Listed { releases: values.map_err(damaged)? })
-        }
-        false => {
-            let values: Result<Vec<Box<RawValue>>, _> = bodies.map(RawValue::from_string).collect();
-            form.answer(&Listed { releases: values.map_err(damaged)? })
-        }
+        true => form.answer(&Listed { releases: releases.iter().map(AsValue).collect() }),
+        false => form.answer(&Listed { releases: releases.iter().map(AsSent).collect() }),
+    }
+}
+
+struct AsValue<'a>(&'a ReleaseRow);
+
+impl Serialize for AsValue<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<Value>(&self.0.body).map_err(S::Error::custom)?.serialize(to)
+    }
+}
+
+struct AsSent<'a>(&'a ReleaseRow);
+
+impl Serialize for AsSent<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0.body).map_err(S::Error::custom)?.serialize(to)
     }
 }
 
@@ -181,6 +196,7 @@ mod tests {
             (&commit, "none", "commit_id"),
             ("[1,", "[1e999,", "number"),
             ("}", "", "JSON"),
+            ("[1,", &format!("[{}", "0,".repeat(VALUES)), "values"),
         ] {
             let told = refused(&sent.replace(from, to));
             assert!(told.contains(word), "{to}: {told}");
