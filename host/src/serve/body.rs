@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::house::House;
-use super::limits::{BODY_WITHIN, HELD, HELD_WITHIN, Limits, SLOWEST};
+use super::limits::{BODY_WITHIN, HELD, HELD_SHORT, HELD_WITHIN, Limits, SHORT, SLOWEST};
 use super::problem::{Answer, Problem};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
@@ -181,37 +181,55 @@ async fn feed<E: std::fmt::Display>(
     }
 }
 
-/// Memory that small bodies, and what is read from them, may take.
+/// Memory that small bodies, and what is read from them, may take: that of short ones, and that of longer ones.
 #[derive(Debug)]
-pub(super) struct Memory(Arc<Semaphore>);
+pub(super) struct Memory {
+    short: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+}
 
 impl Memory {
     pub(super) fn new() -> Memory {
-        Memory(Arc::new(Semaphore::new(HELD >> 10)))
+        Memory { short: Arc::new(Semaphore::new(HELD_SHORT >> 10)), long: Arc::new(Semaphore::new(HELD >> 10)) }
     }
 }
 
 /// A part of [`Memory`], until it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Held(Option<OwnedSemaphorePermit>);
+pub(super) struct Held {
+    short: Option<OwnedSemaphorePermit>,
+    long: Option<OwnedSemaphorePermit>,
+}
 
 impl Held {
-    /// Takes as much more as a body has grown by, in steps of a kilobyte.
-    async fn grow(&mut self, memory: &Memory, to: usize) -> Answer<()> {
-        let have = self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = u32::try_from(to.div_ceil(1 << 10).saturating_sub(have)).unwrap_or(u32::MAX);
-        if more == 0 {
+    /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is short it takes more as it grows, in steps of a
+    /// kilobyte. Beyond that it takes all at once: if each took a part and waited for the rest, none would go on.
+    async fn grow(&mut self, memory: &Memory, to: usize, most: usize) -> Answer<()> {
+        if to > SHORT {
+            if self.long.is_none() {
+                self.long = Some(taken(&memory.long, most.max(to)).await?);
+                self.short = None;
+            }
             return Ok(());
         }
-        let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others ask for too much at the moment; try again");
-        let taken = tokio::time::timeout(HELD_WITHIN, memory.0.clone().acquire_many_owned(more)).await.map_err(|_| busy())?;
-        let taken = taken.map_err(|_| busy())?;
-        match &mut self.0 {
-            Some(have) => have.merge(taken),
-            none => *none = Some(taken),
+        let have = self.short.as_ref().map_or(0, |have| have.num_permits() << 10);
+        if to > have {
+            let more = taken(&memory.short, to - have).await?;
+            match &mut self.short {
+                Some(have) => have.merge(more),
+                none => *none = Some(more),
+            }
         }
         Ok(())
     }
+}
+
+/// Waits for some bytes of memory, in whole kilobytes.
+async fn taken(from: &Arc<Semaphore>, bytes: usize) -> Answer<OwnedSemaphorePermit> {
+    let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others ask for too much at the moment; try again");
+    let permits = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+    let taken = tokio::time::timeout(HELD_WITHIN, from.clone().acquire_many_owned(permits)).await.map_err(|_| busy())?;
+    taken.map_err(|_| busy())
 }
 
 /// Reads a small body whole, and makes of it what `read` says, where that holds nobody up. How many bytes of such bodies are in memory at
@@ -224,6 +242,8 @@ pub(super) async fn whole<T: Send + 'static>(
     read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
 ) -> Answer<(T, Held)> {
     let (mut bytes, mut held) = (Vec::new(), Held::default());
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = length.map_or(most, |length: usize| length.min(most));
     let mut body = request.into_body().into_data_stream();
     let coming = async {
         while let Some(piece) = body.next().await {
@@ -231,7 +251,7 @@ pub(super) async fn whole<T: Send + 'static>(
             if bytes.len() + piece.len() > most {
                 return Err(Problem::too_much(format!("the body is longer than {most} bytes")));
             }
-            held.grow(&house.memory, bytes.len() + piece.len()).await?;
+            held.grow(&house.memory, bytes.len() + piece.len(), length).await?;
             bytes.extend_from_slice(&piece);
         }
         Ok(())
@@ -310,6 +330,31 @@ mod tests {
             assert!(matches!(whole, Err(Error::Cancelled)), "{status}");
             assert_eq!(fed.unwrap_err().status.as_u16(), status);
         }
+    }
+
+    /// Each of them comes in pieces, and there is room for four of them at once.
+    #[tokio::test]
+    async fn long_bodies_don_t_wait_for_each_other_for_ever_and_short_ones_not_for_them() {
+        let memory = Arc::new(Memory::new());
+        let coming = |length: usize| {
+            let memory = memory.clone();
+            async move {
+                let mut held = Held::default();
+                for to in (0..=length).step_by(SHORT / 2) {
+                    held.grow(&memory, to, length).await?;
+                    tokio::task::yield_now().await;
+                }
+                Answer::Ok(held)
+            }
+        };
+        let many = futures::future::join_all((0..12).map(|_| async { coming(HELD / 4).await.map(drop) })).await;
+        assert!(many.iter().all(Result::is_ok), "{many:?}");
+        let long = futures::future::try_join_all((0..4).map(|_| coming(HELD / 4))).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(50), coming(HELD / 4)).await;
+        assert!(waits.is_err(), "there is no room for it");
+        coming(SHORT).await.unwrap();
+        drop(long);
+        assert_eq!((memory.short.available_permits() << 10, memory.long.available_permits() << 10), (HELD_SHORT, HELD));
     }
 
     #[tokio::test]

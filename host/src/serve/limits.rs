@@ -85,7 +85,13 @@ pub(super) const FETCH_BODY: usize = 16 << 20;
 /// Largest body of the administration that is no pack, in bytes.
 pub(super) const JSON: usize = 1 << 20;
 
-/// Bytes of small bodies that are in memory at once; others wait. What is read from them, and answered, takes as much again, each.
+/// Up to here a body is short, in bytes.
+pub(super) const SHORT: usize = 64 << 10;
+
+/// Bytes of short bodies that are in memory at once; others wait.
+pub(super) const HELD_SHORT: usize = 8 << 20;
+
+/// Bytes of longer ones that are no uploads; others wait. What is read from them, and answered, takes as much again, each.
 pub(super) const HELD: usize = 32 << 20;
 
 /// How long one waits for its place there.
