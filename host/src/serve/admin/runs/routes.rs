@@ -144,12 +144,17 @@ async fn events(
     let run = run_of(&house, &caller, &id)?;
     // Whoever sends something else than they were told is told all.
     let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()).and_then(|last| last.parse().ok());
-    let told = stream::unfold(Listener::new(run, last.unwrap_or(0)), Listener::next);
+    let told = stream::unfold(Listener::new(run.clone(), last.unwrap_or(0)), Listener::next);
     // Whose token is revoked hears no more.
     let closed = Box::pin(async move {
         tokio::select! {
             () = house.closed() => {}
-            () = no_longer_good(house.clone(), caller) => {}
+            () = no_longer_good(house.clone(), caller.clone()) => {
+                // Who hears that the events end may take it that the run does not go on.
+                if run.caller == caller {
+                    run.stop();
+                }
+            }
         }
     });
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("still here");

@@ -25,13 +25,15 @@ pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
     };
     let mut ended = std::pin::pin!(working);
     let revoked = no_longer_good(house.clone(), run.caller.clone());
-    let (ended, revoked) = tokio::select! {
-        ended = &mut ended => (ended, false),
+    let ended = tokio::select! {
+        ended = &mut ended => ended,
         () = revoked => {
             run.stop();
-            (ended.await, true)
+            ended.await
         }
     };
+    // Others may have noticed first.
+    let revoked = matches!(&ended, Ok(Err(Error::Cancelled))) && still_good(&house, &run.caller).await.is_err();
     let outcome = match ended {
         Ok(Err(Error::Cancelled)) if revoked => Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) }),
         Ok(done) => done.map_err(|error| failed(&error)),
