@@ -102,9 +102,14 @@ pub(super) fn by_hand(served: &Served, head: &str, body: &[u8]) -> TcpStream {
     stream
 }
 
-pub(super) fn answer(mut stream: TcpStream) -> String {
+pub(super) fn answer(stream: TcpStream) -> String {
+    answer_within(Duration::from_secs(20), stream)
+}
+
+/// What comes until the server closes, or says nothing for so long.
+pub(super) fn answer_within(silence: Duration, mut stream: TcpStream) -> String {
     let mut text = Vec::new();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(silence)).unwrap();
     let _ = stream.read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
