@@ -77,6 +77,30 @@ pub enum Error {
     #[error("repo `{0}` is there already; `packhouse repo show {0}` shows it")]
     RepoExists(RepoName),
 
+    /// Another repo has the name of the one that is to be restored.
+    #[error(
+        "repo `{0}` can't be restored: another repo has that name by now. `packhouse repo show {0}` shows it; nothing was changed"
+    )]
+    NameTaken(RepoName),
+
+    /// No repo of that name was deleted.
+    #[error("there is no deleted repo `{0}` in this store; `packhouse repo list` lists those that are not deleted")]
+    NeverDeleted(RepoName),
+
+    /// Prune has removed a deleted repo.
+    #[error(
+        "repo `{repo}` can't be restored: prune removed it at {at}{}. Nothing was changed; push its history again, or restore the store from a backup",
+        pack.as_ref().map_or_else(String::new, |pack| format!(", and pack {pack} of it with it"))
+    )]
+    Pruned {
+        /// The repo.
+        repo: RepoName,
+        /// When.
+        at: jiff::Timestamp,
+        /// A pack of it that no other repo had.
+        pack: Option<MpackKey>,
+    },
+
     /// A pack that is pushed is not well formed.
     #[error("{}, byte {offset}: {}{reason}; nothing was stored", file.display(), record.as_ref().map_or_else(String::new, |r| format!("{r}: ")))]
     BadPack {
@@ -433,6 +457,11 @@ impl Error {
             Error::Io { source, .. } => matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied),
             _ => false,
         }
+    }
+
+    /// Somebody deleted the repo that something was being done for.
+    pub(crate) fn deleted_meanwhile() -> Error {
+        Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into())
     }
 
     /// An error of the system, with what was tried.

@@ -11,6 +11,10 @@ pub trait World: Send + Sync + fmt::Debug {
     fn now(&self) -> Timestamp;
     /// Sixteen bytes that nobody else has drawn.
     fn draw(&self) -> [u8; 16];
+    /// What another clock tells (a database's, a file system's): where time is made up, so is that of others.
+    fn other(&self, told: Timestamp) -> Timestamp {
+        told
+    }
 }
 
 /// The real one.
@@ -49,6 +53,10 @@ impl World for FixedWorld {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.0 += jiff::SignedDuration::from_secs(1);
         state.0
+    }
+
+    fn other(&self, _: Timestamp) -> Timestamp {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0
     }
 
     fn draw(&self) -> [u8; 16] {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Head};
-use packhouse_host::catalog::{Change, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use packhouse_host::catalog::{Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
 /// Calls of [`Snapshot::history`], and the rows that they gave. Clones share the counts.
@@ -63,6 +63,9 @@ impl Snapshot for CountedSnapshot {
     }
     async fn heads(&mut self) -> Result<Vec<Head>> {
         self.inner.heads().await
+    }
+    async fn freshened(&mut self, since: Timestamp) -> Result<Freshened> {
+        self.inner.freshened(since).await
     }
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>> {
         self.inner.left_heads(since).await

@@ -10,9 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, Fence, Findings, Hold, Holding, JobEnd, JobQuery,
-    Jobs, Leftovers, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, RunsQuery,
-    Snapshot, TokenRow, Totals, Unneeded, UsedUp,
+    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey, Fence, Findings, Hold, Holding, JobEnd,
+    JobQuery, Jobs, Leftovers, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored,
+    RunsQuery, Snapshot, TokenRow, Totals, Unneeded, UsedUp,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -335,11 +335,29 @@ impl Catalog for FaultyCatalog {
     fn identity(&self) -> String {
         self.inner.identity()
     }
+    async fn clock(&self) -> Result<Option<Timestamp>> {
+        self.inner.clock().await
+    }
+    async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64> {
+        self.fault.around(self.inner.settle_times(now, repo)).await
+    }
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
     }
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
         self.fault.around(self.inner.delete_repo(repo, now)).await
+    }
+    async fn restore_repo(&self, name: &RepoName, now: Timestamp, holding: &Holding) -> Result<Restored> {
+        self.fault.around(self.inner.restore_repo(name, now, holding)).await
+    }
+    async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
+        self.fault.around(self.inner.deleted_repos(until)).await
+    }
+    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool> {
+        self.fault.around(self.inner.forget_repo(repo, now, holding)).await
+    }
+    async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
+        self.fault.around(self.inner.freshen(repo, entities, at)).await
     }
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
         self.fault.around(self.inner.repo(name)).await

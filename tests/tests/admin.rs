@@ -97,6 +97,7 @@ async fn the_document_is_whole_and_lists_every_route() {
         "POST /repos",
         "GET /repos/{owner}/{slug}",
         "DELETE /repos/{owner}/{slug}",
+        "POST /repos/{owner}/{slug}/restore",
         "GET /repos/{owner}/{slug}/summary",
         "GET /repos/{owner}/{slug}/detail",
         "GET /repos/{owner}/{slug}/branches",
@@ -199,6 +200,38 @@ async fn exactly_the_plan_that_was_shown_is_done_or_nothing() {
     assert_eq!((name.as_str(), &place.store.show()["packs"]), ("done", &json!(1)));
     let (_, name, _) = run('5', json!({"kind": "gc", "repo": "a/b", "plan_digest": "nothing"})).await;
     assert_eq!(name, "done");
+}
+
+/// The server is killed after it has done a plan and before its client heard so: who begins the run again is told what it did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_was_done_before_a_restart_is_answered_with_what_it_did() {
+    let mut place = Place::trusting();
+    let files = write_history(place.store.scratch(), &HistoryOptions { pushes: 3, ..HistoryOptions::default() }).unwrap();
+    place.store.push(&files[..2]).ok();
+    let run = async |place: &Place, id: char, body: &Value| {
+        let id = id.to_string().repeat(32);
+        assert_eq!(place.put(&format!("runs/{id}"), body.clone()).await.0, 202);
+        place.events(&id, None).await.pop().unwrap()
+    };
+    let (_, _, planned) = run(&place, '1', &json!({"kind": "plan", "repo": "a/b"})).await;
+    let gc = json!({"kind": "gc", "repo": "a/b", "plan_digest": planned["report"]["plan_digest"]});
+    let (_, name, first) = run(&place, '2', &gc).await;
+    assert_eq!(name, "done");
+    assert!(first["report"].get("plan_digest").is_none(), "it was no dry run: {first}");
+    let address = place.served.address();
+    let restarted = |store: &Packhouse| Served::start(store, &address, &["--workers", "0", "--insecure-loopback"]);
+    let old = std::mem::replace(&mut place.served, Served::trusting(&place.store, &["--workers", "0"]));
+    old.kill();
+    place.served = restarted(&place.store);
+    let (_, name, again) = run(&place, '2', &gc).await;
+    assert_eq!((name.as_str(), &again["report"]), ("done", &first["report"]), "{again}");
+    // Also when the repo has gone on: another plan that looks the same is not made up.
+    place.store.push(&files[2..]).ok();
+    place.store.gc();
+    let (_, name, again) = run(&place, '3', &gc).await;
+    assert_eq!((name.as_str(), &again["report"]), ("done", &first["report"]), "{again}");
+    let other = json!({"kind": "gc", "repo": "a/b", "plan_digest": format!("sha256:{}", "0".repeat(64))});
+    assert_eq!(run(&place, '4', &other).await.1, "failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

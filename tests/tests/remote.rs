@@ -152,9 +152,16 @@ fn every_verb_answers_the_same_here_and_there() {
         &["token", "create", "--scope", "read", "--repo", "a/b"],
         &["token", "list"],
         &["token", "revoke", "0000000000000000"],
+        &["repo", "restore", "c/private"],
+        &["repo", "restore", "c/never"],
         &["repo", "delete", "c/private"],
-        &["repo", "delete", "c/private"],
+        &["repo", "delete", "c/private", "--yes"],
+        &["repo", "delete", "c/private", "--yes"],
         &["repo", "list"],
+        &["repo", "restore", "c/private"],
+        &["repo", "delete", "c/private", "--yes"],
+        &["prune", "--grace", "0"],
+        &["repo", "restore", "c/private"],
     ];
     for words in calls {
         both.ask(words);

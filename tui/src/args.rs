@@ -109,7 +109,7 @@ pub(crate) enum When {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Make, list and show repos
+    /// Make, list, show, delete and restore repos
     #[command(subcommand)]
     Repo(Repo),
     /// List the branches of a repo, or delete one
@@ -177,9 +177,18 @@ pub(crate) enum Repo {
         #[arg(long)]
         private: bool,
     },
-    /// Delete a repo: its packs wait for deletion (prune), and its name is free
+    /// Delete a repo: its packs wait for deletion (prune), and its name is free. Until prune removes it, `repo restore` brings it back
     Delete {
         /// The repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        /// Don't ask. Needed where there is no terminal to ask on
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Bring back a deleted repo as it was, until prune has removed it
+    Restore {
+        /// The repo, by the name that it had; of several, the one that was deleted last
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
     },

@@ -48,6 +48,10 @@ impl House {
         either!(self, store => store.delete_branch(repo, branch).await)
     }
 
+    pub(crate) async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
+        either!(self, store => store.restore_repo(repo).await)
+    }
+
     pub(crate) async fn repos(&self) -> Result<Vec<RepoReport>> {
         either!(self, store => store.repos().await)
     }

@@ -12,7 +12,7 @@ use portable_pty::{PtyPair, PtySize, native_pty_system};
 use rustix::process::Signal;
 
 use packhouse_host::sample::{HistoryOptions, write_history};
-use pty::{ENTER_SCREEN, LEAVE_SCREEN, PACKHOUSE, Served, Terminal};
+use pty::{ENTER_SCREEN, LEAVE_SCREEN, PACKHOUSE, Served, Terminal, make_repo};
 
 #[test]
 fn q_leaves_and_gives_the_terminal_back() {
@@ -20,6 +20,30 @@ fn q_leaves_and_gives_the_terminal_back() {
     let mut terminal = Terminal::console(data.path(), &[]);
     terminal.type_keys("q");
     assert_eq!(terminal.ended().exit_code(), 0);
+}
+
+#[test]
+fn a_repo_is_deleted_when_its_name_is_typed() {
+    let data = tempfile::tempdir().unwrap();
+    make_repo(data.path());
+    let listed =
+        || Command::new(PACKHOUSE).arg("--data").arg(data.path()).args(["--json", "repo", "list"]).output().unwrap().stdout;
+    let asked = |typed: &str| {
+        let mut terminal = Terminal::verb(data.path(), &["repo", "delete", "gabriel/notes"]);
+        terminal.until_seen("Type its name");
+        terminal.type_keys(typed);
+        terminal.refused()
+    };
+    for typed in ["y\n", "\n", "gabriel\n", "gabriel/note\n", "\x04"] {
+        let (code, told) = asked(typed);
+        assert_eq!(code, 1, "{typed:?}: {told}");
+        assert!(told.contains("nothing was deleted"), "{typed:?}: {told}");
+    }
+    assert!(!listed().is_empty());
+    let (code, told) = asked("gabriel/notes\n");
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("repo restore gabriel/notes"), "{told}");
+    assert!(listed().is_empty());
 }
 
 /// The server is killed in the middle of a consolidation, and started again: the console says so, goes on, and the work is done.

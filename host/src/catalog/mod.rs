@@ -7,6 +7,8 @@
 //!   [`Published::Changed`] instead of publishing on something else.
 //! - Publishing a consolidation touches rows for packs and shelves only, never for entities (law 6).
 //! - A repo's [`Sums`] are those of its shelves.
+//! - What a client was told that a repo has ([`Catalog::freshen`], [`Push::known`]) is as recent as what was pushed then, and a consolidation that
+//!   was planned before drops none of it.
 //! - Lists come in the order that each method names.
 
 mod access;
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Head};
 
@@ -36,10 +38,13 @@ pub(crate) use place::Absent;
 pub use place::CatalogPlace;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings, Fresh, Hold, Holding, IndexRow,
-    Leftovers, Moved, PackRow, Published, Push, PushedPack, RepoRow, Retired, RunsQuery, Shelf, Sums, Totals, Unneeded,
-    entity_key, entity_of,
+    BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings, Fresh, Freshened, Hold, Holding,
+    IndexRow, Leftovers, Moved, PackRow, Published, Push, PushedPack, RepoRow, Restored, Retired, RunsQuery, Shelf, Sums, Totals,
+    Unneeded, entity_key, entity_of,
 };
+
+/// For so long an entity that was made recent is not written again. So the time that is kept may be that much too early.
+pub const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Repos, packs, shelves and the index, on some database.
 #[async_trait]
@@ -50,12 +55,38 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Which catalog it is, whatever names or links lead to it: two never have one. For a file, where it is.
     fn identity(&self) -> String;
 
+    /// The time by the clock of where it is: the database's, or that of the file system. None where that is the caller's own.
+    async fn clock(&self) -> Result<Option<Timestamp>>;
+
+    /// Gives times that lie in the future the time `now`: a clock that was ahead wrote them, and they count from when that is seen. With a
+    /// repo, those that say what of it is recent; without, those since when packs and repos wait for deletion. Gives how many there were.
+    async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64>;
+
     /// Makes a repo. `None` when the name is taken.
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>>;
 
-    /// Deletes a repo: its packs only wait for deletion then, its jobs are taken back, and its name is free. None when it is
-    /// gone already. Whoever prepares something for it meanwhile is told that it has changed.
+    /// Deletes a repo: its packs only wait for deletion then, its jobs are cancelled, and its name is free. None when it is
+    /// gone already. Whoever prepares something for it meanwhile is told that it has changed. It can be restored until it is forgotten.
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>>;
+
+    /// Restores the repo of a name that was deleted last, exactly as it was; its jobs stay cancelled. All that it has is recent from now on.
+    /// `holding` is [`Hold::Publishing`].
+    async fn restore_repo(&self, name: &RepoName, now: Timestamp, holding: &Holding) -> Result<Restored>;
+
+    /// Repos that were deleted no later than a time and of which something is left, in the order in which they were made.
+    async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>>;
+
+    /// Forgets a deleted repo, which can't be restored then. What is left of it are its retired packs; those that no other repo
+    /// has are forgotten on their own ([`Catalog::forget_packs`]), and the last one takes the rest with it; what keeps a number from being
+    /// given again goes later, when this is asked again. False where the repo is not
+    /// deleted. `holding` is [`Hold::Deleting`].
+    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool>;
+
+    /// Makes entities recent: a client is about to be told that the repo has them. `at` is now. `repo` is what the entities were looked up in.
+    /// False when something was dropped since, or the repo was deleted: then nothing is changed, and they have to be looked up again.
+    ///
+    /// Entities that were made recent less than [`FRESH_FOR`] ago are not written again.
+    async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool>;
 
     /// A repo by its name.
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>>;
@@ -189,6 +220,9 @@ pub trait Snapshot: Send {
 
     /// Its heads, by branch name.
     async fn heads(&mut self) -> Result<Vec<Head>>;
+
+    /// Entities that were made recent later than a time; see [`Catalog::freshen`].
+    async fn freshened(&mut self, since: Timestamp) -> Result<Freshened>;
 
     /// Heads that branches left later than a time, without leading to them.
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>>;

@@ -45,6 +45,10 @@ pub struct RepoRow {
     pub created_at: Timestamp,
     /// Counts pushes.
     pub revision: i64,
+    /// Counts the consolidations that dropped something.
+    pub drops: i64,
+    /// Counts the times at which clients were told that it has something; see [`super::Catalog::freshen`].
+    pub freshenings: i64,
     /// Its shelves, added up.
     pub sums: Sums,
 }
@@ -228,6 +232,8 @@ pub struct Push {
     pub repo: RepoRow,
     /// Its packs, each on a shelf of its own.
     pub packs: Vec<PushedPack>,
+    /// Entities that it brings and that the repo had, in order, each once: they are recent from now on, as if they were new.
+    pub known: Vec<EntityKey>,
     /// What its commits reach.
     pub edges: Vec<Edges>,
     /// Where branches stand afterwards.
@@ -277,6 +283,33 @@ pub struct Leftovers {
     pub jobs: u64,
 }
 
+/// What became of a deleted repo that was to be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It is there again, as it was.
+    Done,
+    /// Another repo has its name.
+    Taken,
+    /// No repo of that name was deleted.
+    Unknown,
+    /// Prune has removed it.
+    Pruned {
+        /// When.
+        at: Timestamp,
+        /// One of its packs that no other repo held; none where there was none.
+        pack: Option<MpackKey>,
+    },
+}
+
+/// What clients were told that a repo has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Freshened {
+    /// All that it had then.
+    pub everything: bool,
+    /// These, in order.
+    pub entities: Vec<EntityKey>,
+}
+
 /// A consolidation, ready to be published.
 #[derive(Debug)]
 pub struct Consolidation {
@@ -290,7 +323,8 @@ pub struct Consolidation {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
-    /// Entities that the repo forgets. If there are any, nothing may have been pushed since the plan was made: it may reach them.
+    /// Entities that the repo forgets. If there are any, nothing may have been pushed since the plan was made (it may reach them), and
+    /// no client may have been told since that the repo has one of them.
     pub dropped: Vec<Dropped>,
     /// The job that it is done for.
     pub fence: Option<Fence>,

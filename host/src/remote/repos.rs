@@ -51,6 +51,14 @@ impl Remote {
         Ok(self.caller.delete(&format!("repos/{repo}/branches"), &[("name", branch.to_owned())]).await?)
     }
 
+    /// As [`crate::Store::restore_repo`].
+    ///
+    /// # Errors
+    /// As that; when the server can't be asked.
+    pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
+        Ok(self.caller.post(&format!("repos/{repo}/restore"), &()).await?)
+    }
+
     /// As [`crate::Store::repos`]: those that the token administers.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ pub struct RepoReport {
 /// `repo delete`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeleteReport {
-    /// `OWNER/SLUG`. The name is free again.
+    /// `OWNER/SLUG`. The name is free again; `repo restore` takes it back, while it is.
     pub repo: RepoName,
     /// Its public id.
     pub repo_id: RepoId,
@@ -253,7 +253,7 @@ pub struct GcReport {
     /// Present, and true, for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
-    /// For a dry run that would consolidate: the digest of the plan.
+    /// For a dry run that would consolidate: the digest of the plan. The catalog keeps it with a run that did the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_digest: Option<String>,
     /// For a plan that would consolidate: what that would cost.

@@ -305,6 +305,11 @@ impl Admitted {
         if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
     }
 
+    /// Whether the caller may push to the repo, whatever the request does.
+    pub(super) fn may_push(&self) -> bool {
+        self.caller.may(Scope::Push, &self.repo)
+    }
+
     /// What requests of one caller are counted by.
     pub(super) fn token(&self) -> Option<&str> {
         match &self.caller {

@@ -66,12 +66,17 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         let class = error.class();
         let status = match &error {
-            Error::UnknownRepo(_) | Error::UnknownBranch { .. } | Error::UnknownJob(_) | Error::UnknownToken(_) => {
-                StatusCode::NOT_FOUND
-            }
-            Error::RepoExists(_) | Error::HeadConflict(_) | Error::BranchInTheWay { .. } | Error::Unsupported(_) => {
-                StatusCode::CONFLICT
-            }
+            Error::UnknownRepo(_)
+            | Error::NeverDeleted(_)
+            | Error::UnknownBranch { .. }
+            | Error::UnknownJob(_)
+            | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
+            Error::RepoExists(_)
+            | Error::NameTaken(_)
+            | Error::Pruned { .. }
+            | Error::HeadConflict(_)
+            | Error::BranchInTheWay { .. }
+            | Error::Unsupported(_) => StatusCode::CONFLICT,
             Error::Usage(_)
             | Error::UnknownWant { .. }
             | Error::BadPack { .. }

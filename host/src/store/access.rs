@@ -23,7 +23,7 @@ impl Store {
     pub async fn create_token(&self, asked: NewToken) -> Result<TokenReport> {
         check_name(&asked.name)?;
         let repos = self.reached(asked.repos).await?;
-        let now = self.world.now();
+        let now = self.time().await?;
         let expires_at = asked.expires_in_seconds.map(|seconds| expiry(now, seconds)).transpose()?;
         let text = TokenText::of([self.world.draw(), self.world.draw(), self.world.draw()]);
         let row = TokenRow {
@@ -62,7 +62,7 @@ impl Store {
     pub async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
         let text: Option<TokenText> = token.parse().ok();
         let id = text.as_ref().map_or(token, TokenText::id);
-        let row = self.catalog.revoke_token(id, self.world.now()).await?;
+        let row = self.catalog.revoke_token(id, self.time().await?).await?;
         let row = row.ok_or_else(|| Error::UnknownToken(id.to_owned()))?;
         tracing::info!("the token {} is revoked", row.id);
         Ok(report(row))
@@ -75,7 +75,7 @@ impl Store {
     /// When the catalog fails.
     pub async fn caller(&self, text: &TokenText) -> Result<Option<Caller>> {
         let row = self.catalog.token(text.id()).await?;
-        let now = self.world.now();
+        let now = self.time().await?;
         // Compared even where there is nothing to compare with.
         let kept = row.as_ref().map_or([0; 32], |row| row.hash);
         let is_it = text.is(&kept);
@@ -85,7 +85,8 @@ impl Store {
 
     /// Whether a token that was good once still is.
     pub(crate) async fn is_token_good(&self, id: &str) -> Result<bool> {
-        Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, self.world.now())))
+        let now = self.time().await?;
+        Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, now)))
     }
 
     /// What URLs are signed with that a server gives out: drawn when it is first asked for, and then the same for all processes that share

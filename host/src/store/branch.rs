@@ -53,7 +53,7 @@ impl Store {
                 repo: row.clone(),
                 branch: gone.branch.clone(),
                 default_branch: default.clone(),
-                now: self.world.now(),
+                now: self.time().await?,
             };
             match self.catalog.delete_branch(&deletion).await? {
                 Published::Done { .. } => {

@@ -10,8 +10,8 @@ use packhouse_core::{BranchConflict, EntityId, Head, Kind, Row};
 use super::push::{Received, Terms};
 use super::reach::nearest;
 use super::repo::named;
-use super::{Store, blocking};
-use crate::catalog::{Snapshot, entity_key};
+use super::{Store, TRIES, blocking};
+use crate::catalog::{EntityKey, Snapshot, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility, unusable};
 use crate::text::escaped;
@@ -59,9 +59,9 @@ impl Store {
     }
 
     /// Those of some objects that a repo does not hold, or holds in packs that are known to be damaged only: sent again, they heal. A text
-    /// that is no id is held nowhere.
-    pub(crate) async fn missing_objects(&self, repo: &RepoName, objects: Vec<String>) -> Result<Vec<String>> {
-        let known = self.known(repo, Kind::Object, &objects).await?;
+    /// that is no id is held nowhere. When the client may push, it won't send the others: they are recent from now on.
+    pub(crate) async fn missing_objects(&self, repo: &RepoName, objects: Vec<String>, may_push: bool) -> Result<Vec<String>> {
+        let known = self.known(repo, Kind::Object, &objects, may_push).await?;
         Ok(objects.into_iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| id).collect())
     }
 
@@ -71,8 +71,9 @@ impl Store {
         repo: &RepoName,
         want: &[String],
         have: Vec<String>,
+        may_push: bool,
     ) -> Result<(Vec<String>, Option<String>)> {
-        let known = self.known(repo, Kind::Commit, &have).await?;
+        let known = self.known(repo, Kind::Commit, &have, may_push).await?;
         let ack: Vec<String> = have.into_iter().zip(known).filter(|(_, known)| *known).map(|(id, _)| id).collect();
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -83,21 +84,34 @@ impl Store {
         Ok((ack, base.map(|id| id.to_string())))
     }
 
-    async fn known(&self, repo: &RepoName, kind: Kind, ids: &[String]) -> Result<Vec<bool>> {
-        let row = self.known_repo(repo).await?;
+    /// Which ids a repo knows. Before a client that may push is told so, they are made recent: it will count on them. One that only reads
+    /// changes nothing.
+    async fn known(&self, repo: &RepoName, kind: Kind, ids: &[String], may_push: bool) -> Result<Vec<bool>> {
         let parsed: Vec<Option<EntityId>> = ids.iter().map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
-        let keys: Vec<_> = parsed.iter().flatten().map(|id| entity_key(kind, *id)).collect();
-        let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let mut found = snapshot.lookup(&keys).await?;
-        let damaged: BTreeSet<MpackKey> = snapshot.damage().await?.into_iter().filter_map(|damage| damage.mpack_key).collect();
-        if kind == Kind::Object && !damaged.is_empty() {
-            let shelves: BTreeSet<ShelfId> = found.iter().flatten().map(|(shelf, _)| *shelf).collect();
-            let packs = snapshot.packs_on(&shelves.into_iter().collect::<Vec<_>>()).await?;
-            let is_damaged = |shelf: &ShelfId| packs.get(shelf).is_none_or(|pack| damaged.contains(&pack.key));
-            found.iter_mut().for_each(|place| *place = place.filter(|(shelf, _)| !is_damaged(shelf)));
+        let keys: Vec<EntityKey> = parsed.iter().flatten().map(|id| entity_key(kind, *id)).collect();
+        for _ in 0..TRIES {
+            let row = self.known_repo(repo).await?;
+            let mut snapshot = self.catalog.snapshot(row.id).await?;
+            let looked_up = snapshot.repo().clone();
+            let mut found = snapshot.lookup(&keys).await?;
+            let damaged: BTreeSet<MpackKey> =
+                snapshot.damage().await?.into_iter().filter_map(|damage| damage.mpack_key).collect();
+            if kind == Kind::Object && !damaged.is_empty() {
+                let shelves: BTreeSet<ShelfId> = found.iter().flatten().map(|(shelf, _)| *shelf).collect();
+                let packs = snapshot.packs_on(&shelves.into_iter().collect::<Vec<_>>()).await?;
+                let is_damaged = |shelf: &ShelfId| packs.get(shelf).is_none_or(|pack| damaged.contains(&pack.key));
+                found.iter_mut().for_each(|place| *place = place.filter(|(shelf, _)| !is_damaged(shelf)));
+            }
+            drop(snapshot);
+            let told: BTreeSet<EntityKey> =
+                keys.iter().zip(&found).filter(|(_, found)| found.is_some()).map(|(key, _)| *key).collect();
+            let told: Vec<EntityKey> = told.into_iter().collect();
+            if !may_push || told.is_empty() || self.catalog.freshen(&looked_up, &told, self.time().await?).await? {
+                let mut found = found.into_iter();
+                return Ok(parsed.iter().map(|id| id.is_some() && found.next().flatten().is_some()).collect());
+            }
         }
-        let mut found = found.into_iter();
-        Ok(parsed.iter().map(|id| id.is_some() && found.next().flatten().is_some()).collect())
+        Err(Error::Busy { repo: repo.clone(), what: "it was asked what it has" })
     }
 
     /// Fails when the branch, or anything that the push brings, would reach what is neither in the push nor in the repo. What the repo knows was

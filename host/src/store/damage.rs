@@ -51,7 +51,7 @@ impl Store {
     /// Hands on what came of a verb. Damage that it has met is remembered.
     pub(super) async fn remembering<T>(&self, repo: i64, found_by: &str, done: Result<T>) -> Result<T> {
         let Err(error) = &done else { return done };
-        let damage = |mpack_key, detail| Damage { mpack_key, since: self.world.now(), found_by: found_by.to_owned(), detail };
+        let damage = |mpack_key, detail| Damage { mpack_key, since: self.now(), found_by: found_by.to_owned(), detail };
         let found = match error {
             Error::MissingPack { key, place, .. } => damage(Some(*key), format!("{place} is missing")),
             Error::DamagedPack { key, detail, .. } => damage(Some(*key), detail.clone()),

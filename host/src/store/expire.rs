@@ -1,7 +1,8 @@
 //! What no branch, tag or release has reached for a while, and what of it a consolidation may leave out.
 //!
 //! Kept is what these reach: the heads; the heads that branches left no longer ago than the age; every tag; every release; and whatever was pushed
-//! no longer ago than the age, reached or not. The host finds that itself, on the records; the component then plans a pack of what is kept,
+//! no longer ago than the age, reached or not. What a client was told that the repo has counts as pushed then
+//! ([`crate::catalog::Catalog::freshen`]). The host finds that itself, on the records; the component then plans a pack of what is kept,
 //! from directories that name nothing else, so that its form is the canonical one of what is kept.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,7 +16,7 @@ use packhouse_core::{EntityId, Head, Kind, Span};
 
 use super::near::Reads;
 use super::{Store, blocking};
-use crate::catalog::{Dropped, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
+use crate::catalog::{Dropped, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, ShelfId};
 use crate::pack::Directory;
@@ -47,10 +48,15 @@ impl Store {
         age: Duration,
         progress: &Progress,
     ) -> Result<Kept> {
-        let since = self.before(age)?;
+        let since = before(self.agreed_time().await?, age)?;
         let young: HashSet<ShelfId> = shelves.iter().filter(|shelf| made_at(shelf) > since).map(|shelf| shelf.id).collect();
-        let recent: Vec<(Kind, EntityId)> =
-            index.iter().filter(|(_, shelf)| young.contains(shelf)).filter_map(|(row, _)| entity_of(&row.entity)).collect();
+        // A time that is kept may be too early by so much. With an age of nothing, nothing is recent.
+        let early = if age.is_zero() { SignedDuration::ZERO } else { FRESH_FOR };
+        let told = snapshot.freshened(since.checked_sub(early).unwrap_or(Timestamp::MIN)).await?;
+        let is_recent = |shelf: &ShelfId| told.everything || young.contains(shelf);
+        let mut recent: Vec<(Kind, EntityId)> =
+            index.iter().filter(|(_, shelf)| is_recent(shelf)).filter_map(|(row, _)| entity_of(&row.entity)).collect();
+        recent.extend(told.entities.iter().filter_map(entity_of));
         let mut roots: Vec<(Kind, EntityId)> = heads.iter().map(|head| (Kind::Commit, head.commit)).collect();
         roots.extend(snapshot.left_heads(since).await?.into_iter().map(|head| (Kind::Commit, head)));
         roots.extend(snapshot.released().await?.into_iter().map(|commit| (Kind::Commit, commit)));
@@ -70,12 +76,12 @@ impl Store {
         let packs = Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;
         Ok(split(shelves, packs, index, &reached))
     }
+}
 
-    /// The time that was an age ago.
-    fn before(&self, age: Duration) -> Result<Timestamp> {
-        let age = SignedDuration::try_from(age).map_err(|_| Error::Usage("the age is too long".into()))?;
-        Ok(self.world.now().checked_sub(age).unwrap_or(Timestamp::MIN))
-    }
+/// The time that was an age ago.
+fn before(now: Timestamp, age: Duration) -> Result<Timestamp> {
+    let age = SignedDuration::try_from(age).map_err(|_| Error::Usage("the age is too long".into()))?;
+    Ok(now.checked_sub(age).unwrap_or(Timestamp::MIN))
 }
 
 /// When a shelf was made. Where nobody wrote it down: no later than its pack was stored.

@@ -149,7 +149,7 @@ impl Store {
     async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<(FetchReport, Found)> {
         request.check()?;
         let repo = &row.name;
-        let now = self.world.now();
+        let now = self.time().await?;
         let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         let expires_at = now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         if let Some(longest) = self.vault.longest_url().filter(|longest| request.ttl > *longest) {
@@ -392,7 +392,7 @@ impl Store {
         }
         let caller = guest.map_or_else(String::new, |guest| guest.caller.clone());
         // Should this process die, it is given back after an hour.
-        let soon = self.world.now().checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
+        let soon = self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
         let answer = NewAnswer { repo: row.id, plan, bytes, caller, expires_at: soon };
         let (first, second) = (self.world.draw(), self.world.draw());
         let mut name = [0; 32];

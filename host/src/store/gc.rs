@@ -79,6 +79,10 @@ impl Store {
     /// As [`Store::gc`]; [`Error::Unsupported`] for a repo without branches and tags: nothing of it would be left.
     pub async fn gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
         let row = self.known_repo(repo).await?;
+        if age.is_some() {
+            // What a clock that was ahead has dated counts from now on.
+            self.catalog.settle_times(self.agreed_time().await?, Some(row.id)).await?;
+        }
         let done = self.gc_current(&row, age, progress).await;
         self.remembering(row.id, "gc", done).await
     }
@@ -254,8 +258,12 @@ impl Store {
         {
             applied = Err(Error::Busy { repo: row.name.clone(), what: "it was consolidated" });
         }
-        match &applied {
-            Ok(report) => self.remember(&row, report).await,
+        match &mut applied {
+            Ok(report) => {
+                self.remember(&row, report).await;
+                // What is kept says which plan was done; the answer is no dry run's.
+                report.plan_digest = None;
+            }
             Err(error) => self.remember_failure(&row, started, error).await,
         }
         applied
@@ -264,7 +272,6 @@ impl Store {
     async fn apply(&self, plan: GcPlan, started: Timestamp, progress: &Progress) -> Result<GcReport> {
         let GcPlan { mut report, work, planned, repo } = plan;
         report.dry_run = None;
-        report.plan_digest = None;
         report.cost = None;
         let Some(work) = work else { return Ok(report) };
         let name = repo.name.to_string();
@@ -303,7 +310,7 @@ impl Store {
             records: directory.len(),
             dropped,
             fence: self.fence,
-            now: self.world.now(),
+            now: self.time().await?,
             repo: repo.clone(),
         };
         let published = self.catalog.publish_consolidation(&done, &holding).await?;

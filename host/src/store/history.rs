@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, GcRecord, GcReport};
 
+/// Consolidations of a repo among which that of a plan is looked for: whoever asks again does so soon.
+const LOOKED_THROUGH: u32 = 20;
+
 impl Store {
     /// The last consolidations of a repo, newest first.
     ///
@@ -24,12 +27,30 @@ impl Store {
     /// [`Error::UnknownRepo`] for a query about one.
     pub async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         let repo = self.number_of(query.repo.as_ref()).await?;
-        self.catalog.gc_runs(RunsQuery { repo, text: &query.text, before: query.before, limit: query.limit }).await
+        let mut entries =
+            self.catalog.gc_runs(RunsQuery { repo, text: &query.text, before: query.before, limit: query.limit }).await?;
+        for report in entries.iter_mut().filter_map(|entry| entry.report.as_mut()) {
+            // As it was answered.
+            report.plan_digest = None;
+        }
+        Ok(entries)
+    }
+
+    /// What the consolidation reported that did a plan, if it is one of the last of the repo.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub(crate) async fn done_as_planned(&self, repo: &RepoName, digest: &str) -> Result<Option<GcReport>> {
+        let row = self.known_repo(repo).await?;
+        let last = RunsQuery { repo: Some(row.id), text: "", before: None, limit: LOOKED_THROUGH };
+        let mut reports = self.catalog.gc_runs(last).await?.into_iter().filter_map(|entry| entry.report);
+        let done = reports.find(|report| report.plan_digest.as_deref() == Some(digest));
+        Ok(done.map(|report| GcReport { plan_digest: None, ..report }))
     }
 
     /// Remembers a consolidation that did what it should.
     pub(super) async fn remember(&self, repo: &RepoRow, report: &GcReport) {
-        let record = GcRecord::done(report, self.world.now());
+        let record = GcRecord::done(report, self.now());
         let mut kept = report.clone();
         if let Some(dropped) = &mut kept.dropped {
             // There may be a million objects, and the history is read whole.
@@ -44,7 +65,7 @@ impl Store {
         if matches!(error, Error::Busy { .. } | Error::Cancelled | Error::LeaseLost { .. }) {
             return;
         }
-        let record = GcRecord::failed(error, self.millis_since(started), self.sandbox.digest(), self.world.now());
+        let record = GcRecord::failed(error, self.millis_since(started), self.sandbox.digest(), self.now());
         self.note(repo, &record, None).await;
     }
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use packhouse_core::Head;
 
-use super::push::{Received, refuse_bad_branches};
-use super::{PruneOptions, PushOptions, Store, blocking};
+use super::push::{Received, entities_of, refuse_bad_branches};
+use super::{PruneOptions, PushOptions, Store, TRIES, blocking};
 use crate::catalog::{Fence, Hold, JobEnd, JobQuery, NewJob, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
@@ -43,13 +44,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
-        let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let standing = self.standing_of(&row, snapshot.as_mut(), &received).await?;
-        let heads = snapshot.heads().await?;
-        drop(snapshot);
-        // New ones, and those that are packs of the repo and are not really there.
-        let mut needed = standing.fresh;
-        needed.extend(standing.lost);
+        let (needed, heads) = self.needed_and_heads(&row, &received, options).await?;
         let mut job = None;
         if !needed.is_empty() || options.force {
             refuse_bad_branches(&received)?;
@@ -61,7 +56,7 @@ impl Store {
             let packs =
                 received.iter().map(|one| QueuedPack { mpack_key: one.written.key, file: one.file.display().to_string() });
             let task = Task::Index { packs: packs.collect(), force: options.force };
-            job = Some(self.catalog.add_job(&NewJob { repo: Some(row.id), task, now: self.world.now() }).await?.id);
+            job = Some(self.catalog.add_job(&NewJob { repo: Some(row.id), task, now: self.time().await? }).await?.id);
             drop(holding);
         }
         let report = |(number, one): (usize, &Received)| {
@@ -72,6 +67,31 @@ impl Store {
             }
         };
         Ok(received.iter().enumerate().map(report).collect())
+    }
+
+    /// The numbers of the files that a job has to index: new ones, and those that are packs of the repo and are not really there. And where
+    /// branches stand. The content of the others is recent from now on.
+    async fn needed_and_heads(
+        &self,
+        row: &RepoRow,
+        received: &[Received],
+        options: PushOptions,
+    ) -> Result<(Vec<usize>, Vec<Head>)> {
+        for _ in 0..TRIES {
+            let mut snapshot = self.catalog.snapshot(row.id).await?;
+            let standing = self.standing_of(row, snapshot.as_mut(), received).await?;
+            let heads = snapshot.heads().await?;
+            let looked_up = snapshot.repo().clone();
+            drop(snapshot);
+            let mut needed = standing.fresh;
+            needed.extend(standing.lost);
+            let unchanged = received.iter().enumerate().filter(|(number, _)| !options.force && !needed.contains(number));
+            let told = entities_of(unchanged.map(|(_, one)| one));
+            if told.is_empty() || self.catalog.freshen(&looked_up, &told, self.time().await?).await? {
+                return Ok((needed, heads));
+            }
+        }
+        Err(Error::Busy { repo: row.name.clone(), what: "packs were pushed to it" })
     }
 
     /// Puts packs that are stored already on shelves of a repo.
@@ -135,7 +155,7 @@ impl Store {
 
     async fn queue(&self, repo: Option<&RepoName>, task: Task) -> Result<Queued> {
         let row = self.number_of(repo).await?;
-        let job = self.catalog.add_job(&NewJob { repo: row, task: task.clone(), now: self.world.now() }).await?;
+        let job = self.catalog.add_job(&NewJob { repo: row, task: task.clone(), now: self.time().await? }).await?;
         if !serves(&job.task, &task) {
             let id = job.id;
             return Err(Error::Unsupported(format!(
@@ -182,6 +202,11 @@ impl Store {
     /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs are gone.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
+        if job.repo.is_none() && !matches!(job.task, Task::Prune { .. }) {
+            return Err(Error::Unsupported(format!(
+                "job {id} can't be tried again: its repo was deleted. Restore the repo first"
+            )));
+        }
         // What nobody waited with may have been deleted since.
         if let Task::Index { packs, .. } = &job.task {
             let holding = self.catalog.hold(Hold::Publishing).await?;
@@ -193,11 +218,11 @@ impl Store {
                     )));
                 }
             }
-            let again = self.catalog.retry_job(id, self.world.now()).await?;
+            let again = self.catalog.retry_job(id, self.time().await?).await?;
             drop(holding);
             return again.ok_or_else(|| not_ended(&job));
         }
-        self.catalog.retry_job(id, self.world.now()).await?.ok_or_else(|| not_ended(&job))
+        self.catalog.retry_job(id, self.time().await?).await?.ok_or_else(|| not_ended(&job))
     }
 
     /// Takes back a job that waits or runs. One that runs publishes nothing more.
@@ -207,16 +232,12 @@ impl Store {
     pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
         let ended = || Error::Unsupported(format!("job {id} is {} already; there is nothing to take back", job.status));
-        self.catalog.cancel_job(id, self.world.now()).await?.ok_or_else(ended)
+        self.catalog.cancel_job(id, self.time().await?).await?.ok_or_else(ended)
     }
 }
 
 /// What a worker asks the catalog for.
 impl Store {
-    pub(crate) fn now(&self) -> Timestamp {
-        self.world.now()
-    }
-
     /// Sixteen bytes that nobody else has drawn.
     pub(crate) fn draw(&self) -> [u8; 16] {
         self.world.draw()
@@ -231,7 +252,7 @@ impl Store {
     }
 
     pub(crate) async fn end_job(&self, fence: Fence, end: &JobEnd) -> Result<Option<JobReport>> {
-        self.catalog.end_job(fence, end, self.world.now()).await
+        self.catalog.end_job(fence, end, self.time().await?).await
     }
 }
 

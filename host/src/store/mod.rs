@@ -5,6 +5,7 @@ mod backup;
 mod branch;
 mod checkpoint;
 mod client;
+mod clock;
 mod cost;
 mod damage;
 mod expire;
@@ -46,6 +47,7 @@ use crate::vault::{Staged, Storage, Swept, Traffic, Vault};
 use crate::world::{SystemWorld, World};
 
 pub use backup::BackupOptions;
+use clock::SharedClock;
 pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
@@ -113,6 +115,7 @@ pub struct Store {
     world: Arc<dyn World>,
     /// What is done before this store first writes: see [`Store::begin_writing`].
     begun: Arc<tokio::sync::OnceCell<Swept>>,
+    clock: SharedClock,
     deck: Option<Arc<Deck>>,
     /// The job that is done.
     fence: Option<Fence>,
@@ -190,8 +193,8 @@ impl Store {
         sandbox: Sandbox,
         world: Arc<dyn World>,
     ) -> Result<Store> {
-        let store =
-            Store { catalog, vault, sandbox, world, begun: Arc::default(), deck: None, fence: None, pinned: None, guest: None };
+        let (begun, clock) = (Arc::default(), SharedClock::default());
+        let store = Store { catalog, vault, sandbox, world, clock, begun, deck: None, fence: None, pinned: None, guest: None };
         store.check_storage().await?;
         Ok(store)
     }

@@ -55,7 +55,7 @@ impl Store {
         let only = repo.and(rows.first()).map(|row| row.id);
         let pressures: BTreeMap<i64, Pressure> =
             self.catalog.pressures(only).await?.into_iter().map(|pressure| (pressure.repo, pressure)).collect();
-        let now = self.world.now();
+        let now = self.time().await?;
         let mut checks = Vec::new();
         for row in rows {
             let pressure = pressures.get(&row.id);
@@ -160,6 +160,8 @@ mod tests {
             default_branch: None,
             created_at: at("2026-01-01T00:00:00Z"),
             revision: 0,
+            drops: 0,
+            freshenings: 0,
             sums,
         };
         let pressure = Pressure { repo: 1, consolidated_bytes, oldest_unconsolidated: Some(at("2026-01-01T00:00:00Z")) };

@@ -81,12 +81,16 @@ impl Store {
         if options.orphans && !options.newer {
             self.refuse_newer().await?;
         }
-        let now = self.world.now();
+        let now = self.agreed_time().await?;
+        if !options.dry_run {
+            // What a clock that was ahead has dated counts from now on.
+            self.catalog.settle_times(now, None).await?;
+        }
         let too_long = || Error::Usage("the grace is too long".into());
         let grace = SignedDuration::try_from(options.grace).map_err(|_| too_long())?;
         let unneeded = self.catalog.unneeded_packs().await?;
         let trust = SignedDuration::try_from(options.trust_verified).map_err(|_| Error::Usage("the age is too long".into()))?;
-        let due_at = |retired: &Unneeded| retired.at.checked_add(grace).map_err(|_| too_long());
+        let due_at = |retired: &Unneeded| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
         let (mut due, mut next_due, mut waiting, mut waiting_bytes) = (Vec::new(), None, 0, 0);
         for retired in unneeded {
             let at = due_at(&retired)?;
@@ -112,6 +116,10 @@ impl Store {
             kept: Vec::new(),
             dry_run: options.dry_run.then_some(true),
         };
+        if !options.dry_run {
+            // Before their packs: what can be restored is whole.
+            self.forget_deleted(now.checked_sub(grace).unwrap_or(Timestamp::MIN), now).await?;
+        }
         let mut checked = Checked::new(now, trust);
         let done = self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
         // However it ended: what was read was read. On a disk that is full, only now there may be room to say so; and answers and orphans are
@@ -232,7 +240,7 @@ impl Store {
     /// # Errors
     /// When the catalog can't be read, or a file can't be removed.
     pub async fn expire_all_answers(&self) -> Result<u64> {
-        self.expire_answers_of_all(self.world.now(), false).await
+        self.expire_answers_of_all(self.time().await?, false).await
     }
 
     async fn expire_answers_of_all(&self, now: Timestamp, dry_run: bool) -> Result<u64> {

@@ -199,6 +199,12 @@ impl Store {
                 let heads = snapshot.heads().await?;
                 // Where the branch stands elsewhere by now, the pack that is there moves it again.
                 if terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
+                    let looked_up = snapshot.repo().clone();
+                    drop(snapshot);
+                    if !self.catalog.freshen(&looked_up, &entities_of(&received), self.time().await?).await? {
+                        // Some of it was dropped meanwhile: it is not unchanged any more.
+                        continue;
+                    }
                     return Ok(self.push_reports(repo, &received, None, &restored, &heads));
                 }
             }
@@ -236,7 +242,7 @@ impl Store {
 
     /// Stores files again that are packs of the repo: what is stored there is missing or damaged.
     async fn restore(&self, repo: &RepoName, received: &mut [Received], lost: &[usize], progress: &Progress) -> Result<()> {
-        let mut findings = Findings::at(self.world.now());
+        let mut findings = Findings::at(self.now());
         for number in lost {
             let one = &mut received[*number];
             self.store_received(repo, one, progress).await?;
@@ -447,15 +453,17 @@ impl Store {
         room_for(&row.name, &heads, &indexed.heads)?;
         let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
         all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
+        let known = known_entities(received, &pushed_packs);
         let push = Push {
             repo: row,
             packs: pushed_packs,
+            known,
             edges: indexed.edges,
             heads: indexed.heads,
             broken: broken.iter().copied().collect(),
             forced: options.force,
             fence: self.fence,
-            now: self.world.now(),
+            now: self.time().await?,
         };
         Ok(Prepared { push, files: fresh.to_vec(), heads: all.into_values().collect() })
     }
@@ -553,6 +561,28 @@ fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
     met.next().map_or(Ok(()), |(branch, other)| {
         Err(Error::BranchInTheWay { repo: repo.clone(), branch: branch.to_owned(), other: other.to_owned() })
     })
+}
+
+/// All that files bring, in order, each once.
+pub(super) fn entities_of<'a>(received: impl IntoIterator<Item = &'a Received>) -> Vec<EntityKey> {
+    let rows = received.into_iter().flat_map(|one| &one.written.scanned.rows);
+    let mut entities: Vec<EntityKey> = rows.map(|row| entity_key(row.kind, row.id)).collect();
+    entities.sort_unstable();
+    entities.dedup();
+    entities
+}
+
+/// What files bring and the repo had, where packs of the push don't take it over.
+fn known_entities(received: &[Received], packs: &[PushedPack]) -> Vec<EntityKey> {
+    let taken = |pack: &PushedPack| -> Vec<EntityKey> {
+        let fresh = pack.fresh.iter().map(|fresh| fresh.row.entity);
+        fresh.chain(pack.moved.iter().map(|moved| moved.row.entity)).collect()
+    };
+    let mut taken: Vec<EntityKey> = packs.iter().flat_map(taken).collect();
+    taken.sort_unstable();
+    let mut known = entities_of(received);
+    known.retain(|entity| taken.binary_search(entity).is_err());
+    known
 }
 
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.

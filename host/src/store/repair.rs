@@ -105,12 +105,13 @@ impl Store {
         let push = Push {
             repo: row.clone(),
             packs: from,
+            known: Vec::new(),
             edges: Vec::new(),
             heads: Vec::new(),
             broken,
             forced: false,
             fence: self.fence,
-            now: self.world.now(),
+            now: self.now(),
         };
         match self.catalog.publish_push(&push, &holding).await? {
             Published::Done { .. } => done.extend(told),

@@ -1,4 +1,4 @@
-//! `repo create`, `repo list`, `repo show`.
+//! `repo create`, `repo list`, `repo show`, `repo delete`, `repo restore`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use packhouse_core::Head;
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{PackRow, RepoRow, Shelf, Sums};
+use crate::catalog::{Hold, PackRow, RepoRow, Restored, Shelf, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::report::{DeleteReport, RepoReport};
@@ -24,21 +24,21 @@ impl Store {
         repo.check_new()?;
         self.begin_writing().await?;
         let id = RepoId(hex::encode(self.world.draw()));
-        match self.catalog.create_repo(repo, id, visibility, self.world.now()).await? {
+        match self.catalog.create_repo(repo, id, visibility, self.time().await?).await? {
             Some(row) => self.report(row).await,
             None => Err(Error::RepoExists(repo.clone())),
         }
     }
 
     /// Deletes a repo. Its packs only wait for deletion then, as those that a consolidation has replaced; URLs that fetches gave out for
-    /// assembled answers stop working at once.
+    /// assembled answers stop working at once. Until prune has removed it, [`Store::restore_repo`] brings it back.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
     pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
         let row = self.known_repo(repo).await?;
         self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
-        let left = self.catalog.delete_repo(row.id, self.world.now()).await?;
+        let left = self.catalog.delete_repo(row.id, self.time().await?).await?;
         let left = left.ok_or_else(|| Error::UnknownRepo(repo.clone()))?;
         // A fetch may have assembled one more meanwhile.
         self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
@@ -50,6 +50,38 @@ impl Store {
             bytes_waiting: left.bytes,
             jobs_cancelled: left.jobs,
         })
+    }
+
+    /// Restores the repo of a name that was deleted last, as it was: packs, branches, tags, history, policy. Jobs that were cancelled with it
+    /// stay cancelled.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::Pruned`].
+    pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
+        // Nobody deletes its packs meanwhile.
+        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let restored = self.catalog.restore_repo(repo, self.time().await?, &holding).await?;
+        drop(holding);
+        match restored {
+            Restored::Done => self.repo(repo).await,
+            Restored::Taken => Err(Error::NameTaken(repo.clone())),
+            Restored::Unknown => Err(Error::NeverDeleted(repo.clone())),
+            Restored::Pruned { at, pack } => Err(Error::Pruned { repo: repo.clone(), at, pack }),
+        }
+    }
+
+    /// Removes repos that were deleted no later than a time; then their packs may go.
+    pub(super) async fn forget_deleted(&self, until: Timestamp, now: Timestamp) -> Result<()> {
+        for row in self.catalog.deleted_repos(until).await? {
+            // A fetch may have assembled an answer while the repo was deleted.
+            self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
+            let holding = self.catalog.hold(Hold::Deleting).await?;
+            if self.catalog.forget_repo(row.id, now, &holding).await? {
+                tracing::info!("removed the deleted repo {}, {}", row.name, row.repo_id);
+            }
+            drop(holding);
+        }
+        Ok(())
     }
 
     /// All repos, by name.

@@ -97,7 +97,7 @@ impl Store {
     /// Checks everything of a repo, and remembers what it finds.
     pub(super) async fn verified(&self, row: &RepoRow, progress: &Progress) -> Result<Seen> {
         let seen = self.until_current(row.id, || Box::pin(self.verify_once(row, progress))).await?;
-        self.note_found(&seen.findings(self.world.now())).await;
+        self.note_found(&seen.findings(self.now())).await;
         Ok(seen)
     }
 

@@ -157,6 +157,9 @@ pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_
     let repos = vec![one.repo, other.repo];
     assert_eq!(told, [(key(1), at(5), repos.clone()), (key(2), at(5), repos)], "a deleted repo needs nothing");
     let holding = catalog.hold(Hold::Deleting).await.unwrap();
+    let deletable = catalog.deletable_packs(&[key(2), key(1)], at(5), &holding).await.unwrap();
+    assert!(deletable.is_empty(), "the deleted repo can be restored");
+    assert!(catalog.forget_repo(gone.repo, at(5), &holding).await.unwrap());
     assert_eq!(catalog.deletable_packs(&[key(2), key(9), key(3), key(1)], at(5), &holding).await.unwrap().len(), 2);
     assert_eq!(catalog.deletable_packs(&[key(2)], at(5), &holding).await.unwrap(), unneeded[1..]);
     assert!(catalog.deletable_packs(&[key(1), key(2)], at(4), &holding).await.unwrap().is_empty());

@@ -1,12 +1,13 @@
-//! Deleting a repo.
+//! Deleting a repo, and restoring it.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Leftovers, NewJob, Published};
-use packhouse_host::{JobStatus, Policy, Task};
+use packhouse_host::catalog::{Catalog, Hold, Leftovers, NewAnswer, NewJob, Published, Restored};
+use packhouse_host::{GcRecord, JobStatus, MpackKey, Policy, Task};
 
-use super::desk::{Desk, at, edges, head, id, key, pack, row};
+use super::desk::{Desk, at, edges, head, id, key, name, pack, row};
 
 pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
@@ -86,4 +87,168 @@ pub async fn an_empty_repo_leaves_nothing(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     assert_eq!(catalog.delete_repo(desk.repo, at(6)).await.unwrap(), Some(Leftovers::default()));
     assert!(catalog.unneeded_packs().await.unwrap().is_empty());
+}
+
+/// All that a repo shows, in words.
+async fn picture(desk: &Desk) -> Vec<String> {
+    let catalog = &desk.catalog;
+    let mut snapshot = desk.snapshot().await;
+    let repo = snapshot.repo().clone();
+    let mut told =
+        vec![format!("{} {:?} {:?} {} {:?}", repo.repo_id, repo.visibility, repo.default_branch, repo.created_at, repo.sums)];
+    told.push(format!("{:?}", snapshot.shelves().await.unwrap()));
+    told.push(format!("{:?}", snapshot.retired().await.unwrap()));
+    told.push(format!("{:?}", snapshot.heads().await.unwrap()));
+    told.push(format!("{:?}", snapshot.left_heads(at(-9)).await.unwrap()));
+    told.push(format!("{:?}", snapshot.changes(99).await.unwrap()));
+    told.push(format!("{:?}", snapshot.history(&[id(3)], 99).await.unwrap()));
+    told.push(format!("{:?}", snapshot.tag_id(id(1)).await.unwrap()));
+    drop(snapshot);
+    told.push(format!("{:?}", desk.index().await));
+    told.push(format!("{:?}", catalog.gc_history(desk.repo, 9).await.unwrap()));
+    told.push(format!("{:?}", catalog.policies().await.unwrap()));
+    told
+}
+
+async fn restore(catalog: &Arc<dyn Catalog>, text: &str, seconds: i64) -> Restored {
+    let holding = catalog.hold(Hold::Publishing).await.unwrap();
+    catalog.restore_repo(&name(text), at(seconds), &holding).await.unwrap()
+}
+
+async fn forget(catalog: &Arc<dyn Catalog>, repo: i64, seconds: i64) -> bool {
+    let holding = catalog.hold(Hold::Deleting).await.unwrap();
+    catalog.forget_repo(repo, at(seconds), &holding).await.unwrap()
+}
+
+async fn forget_packs(catalog: &Arc<dyn Catalog>, packs: &[MpackKey]) -> Vec<MpackKey> {
+    let holding = catalog.hold(Hold::Deleting).await.unwrap();
+    catalog.forget_packs(packs, Timestamp::MAX, &holding).await.unwrap()
+}
+
+/// A repo with something of everything: its shelves hold packs 5 and 4, and 1 and 2 are retired.
+pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
+    let desk = Desk::new(catalog).await;
+    desk.push(vec![pack(1, 0..2)]).await;
+    let mut push = desk.prepare(vec![pack(2, 2..4)]).await;
+    push.packs[0].tag_ids = vec![(id(1), "a tag".into())];
+    (push.edges, push.heads) = (vec![edges(2, &[]), edges(3, &[2])], vec![head("main", 3), head("x", 2)]);
+    desk.done(&push).await;
+    let mut push = desk.prepare(vec![]).await;
+    (push.heads, push.forced) = (vec![head("x", 3)], true);
+    desk.done(&push).await;
+    desk.consolidate(5).await;
+    desk.push(vec![pack(4, 7..9)]).await;
+    let record = GcRecord {
+        finished_at: at(4),
+        outcome: "skipped".into(),
+        packs_before: 1,
+        packs_after: 1,
+        consolidated_key: None,
+        bytes_before: 0,
+        bytes_after: 0,
+        elapsed_ms: 1,
+        component: "c".into(),
+        error: None,
+    };
+    catalog.record_gc(desk.repo, &record, None).await.unwrap();
+    catalog.set_policy(desk.repo, Some(&Policy::OFF)).await.unwrap();
+    let answer = NewAnswer { repo: desk.repo, plan: "a plan".into(), bytes: 1, caller: String::new(), expires_at: at(9) };
+    catalog.note_answer(&key(900), &key(9), &answer).await.unwrap();
+    assert!(catalog.freshen(&desk.row().await, &[row(Kind::Object, 1).entity], at(4)).await.unwrap());
+    catalog.add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(4) }).await.unwrap();
+    desk
+}
+
+pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
+    let desk = full(&catalog).await;
+    let job = catalog.add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(5) }).await.unwrap();
+    let (before, revision) = (picture(&desk).await, desk.row().await.revision);
+    catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
+    assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 4);
+    assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
+    assert_eq!(picture(&desk).await, before);
+    desk.adds_up().await;
+    assert_eq!((desk.on_shelves().await, desk.retired().await), (vec![key(5), key(5), key(4)], vec![key(1), key(2)]));
+    assert_eq!(catalog.unneeded_packs().await.unwrap().iter().map(|r| r.pack.key).collect::<Vec<_>>(), [key(1), key(2)]);
+    assert!(desk.row().await.revision > revision, "what was prepared before is prepared again");
+    assert_eq!(catalog.job(job.id).await.unwrap().unwrap().status, JobStatus::Cancelled, "jobs stay cancelled");
+    assert_eq!(catalog.job(job.id).await.unwrap().unwrap().repo, Some(desk.name.clone()));
+    // It goes on, and can be deleted and restored again.
+    desk.push(vec![pack(6, 20..21)]).await;
+    desk.consolidate(9).await;
+    let before = picture(&desk).await;
+    catalog.delete_repo(desk.repo, at(8)).await.unwrap().unwrap();
+    assert_eq!(restore(&catalog, "a/b", 9).await, Restored::Done);
+    assert_eq!(picture(&desk).await, before);
+}
+
+pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is_free(catalog: Arc<dyn Catalog>) {
+    assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Unknown);
+    let first = Desk::new(&catalog).await;
+    assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Taken);
+    catalog.delete_repo(first.repo, at(5)).await.unwrap().unwrap();
+    let second = Desk::new(&catalog).await;
+    assert_eq!(restore(&catalog, "a/b", 6).await, Restored::Taken);
+    // The clock of whoever deletes the second is behind by fractions.
+    catalog.delete_repo(second.repo, at(5) + jiff::SignedDuration::from_millis(500)).await.unwrap().unwrap();
+    for other in ["a/b~1", "a/bc", "a/B", "A/b", "b/b"].iter().filter_map(|text| text.parse().ok()) {
+        let holding = catalog.hold(Hold::Publishing).await.unwrap();
+        assert_eq!(catalog.restore_repo(&other, at(7), &holding).await.unwrap(), Restored::Unknown, "{other}");
+    }
+    assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
+    assert_eq!(catalog.repo(&name("a/b")).await.unwrap().unwrap().id, second.repo);
+    catalog.delete_repo(second.repo, at(4)).await.unwrap().unwrap();
+    assert_eq!(restore(&catalog, "a/b", 8).await, Restored::Done);
+    assert_eq!(catalog.repo(&name("a/b")).await.unwrap().unwrap().id, first.repo, "by the time of the deletion");
+}
+
+pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dyn Catalog>) {
+    let (desk, other) = (full(&catalog).await, Desk::named(&catalog, "c/d").await);
+    other.push(vec![pack(4, 7..9)]).await;
+    assert!(!forget(&catalog, desk.repo, 5).await, "it is not deleted");
+    catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
+    assert!(catalog.deleted_repos(at(5)).await.unwrap().is_empty());
+    let deleted = catalog.deleted_repos(at(6)).await.unwrap();
+    assert_eq!(deleted.iter().map(|row| (row.id, row.name.clone())).collect::<Vec<_>>(), [(desk.repo, desk.name.clone())]);
+    assert!(forget_packs(&catalog, &[key(5), key(4)]).await.is_empty(), "it can be restored");
+    assert!(forget(&catalog, desk.repo, 7).await);
+    let pruned = Restored::Pruned { at: at(7), pack: Some(key(5)) };
+    assert_eq!(restore(&catalog, "a/b", 8).await, pruned, "4 is another repo's as well");
+    assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 3);
+    assert_eq!(forget_packs(&catalog, &[key(1), key(2), key(4), key(5)]).await, [key(1), key(2), key(5)]);
+    other.adds_up().await;
+    assert_eq!(restore(&catalog, "a/b", 9).await, pruned);
+    // What kept its numbers from being given again goes at the next time.
+    catalog.record_gc(other.repo, &catalog.gc_history(desk.repo, 1).await.unwrap().remove(0), None).await.unwrap();
+    assert!(forget(&catalog, desk.repo, 10).await);
+    assert!(catalog.deleted_repos(Timestamp::MAX).await.unwrap().is_empty());
+    assert!(!forget(&catalog, desk.repo, 11).await, "nothing is left");
+    assert_eq!(restore(&catalog, "a/b", 12).await, pruned);
+    let again = Desk::new(&catalog).await;
+    assert!(again.repo > other.repo && other.repo > desk.repo, "numbers are not given again");
+    assert_eq!(restore(&catalog, "a/b", 13).await, Restored::Taken);
+}
+
+pub async fn an_empty_repo_is_restored_until_it_is_forgotten(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    catalog.delete_repo(desk.repo, at(1)).await.unwrap().unwrap();
+    assert_eq!(restore(&catalog, "a/b", 2).await, Restored::Done);
+    catalog.delete_repo(desk.repo, at(3)).await.unwrap().unwrap();
+    assert!(forget(&catalog, desk.repo, 4).await);
+    assert_eq!(restore(&catalog, "a/b", 5).await, Restored::Pruned { at: at(4), pack: None });
+    assert_ne!(Desk::new(&catalog).await.repo, desk.repo, "somebody may still prepare something for the first");
+    assert!(forget(&catalog, desk.repo, 6).await);
+    assert!(catalog.deleted_repos(Timestamp::MAX).await.unwrap().is_empty());
+}
+
+pub async fn nothing_is_asked_of_workers_for_a_deleted_repo(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    let ask = NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(1) };
+    let job = catalog.add_job(&ask).await.unwrap();
+    catalog.delete_repo(desk.repo, at(2)).await.unwrap().unwrap();
+    assert!(catalog.add_job(&ask).await.is_err());
+    assert!(catalog.retry_job(job.id, at(3)).await.unwrap().is_none());
+    assert!(catalog.take_job("w", at(9), at(10)).await.unwrap().is_none());
+    assert_eq!(restore(&catalog, "a/b", 4).await, Restored::Done);
+    assert_eq!(catalog.retry_job(job.id, at(5)).await.unwrap().unwrap().status, JobStatus::Queued);
 }

@@ -138,8 +138,9 @@ impl Desk {
 
     /// A push on the repo as it is now.
     pub async fn prepare(&self, packs: Vec<PushedPack>) -> Push {
-        let (edges, heads) = (Vec::new(), Vec::new());
-        Push { repo: self.row().await, packs, edges, heads, broken: Vec::new(), forced: false, fence: None, now: at(1) }
+        let (known, edges, heads) = (Vec::new(), Vec::new(), Vec::new());
+        let broken = Vec::new();
+        Push { repo: self.row().await, packs, known, edges, heads, broken, forced: false, fence: None, now: at(1) }
     }
 
     pub async fn publishing(&self) -> Holding {

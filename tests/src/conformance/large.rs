@@ -6,6 +6,7 @@ use packhouse_core::Kind;
 use packhouse_host::catalog::{Catalog, Consolidation, EntityKey, Published, PushedPack};
 
 use super::desk::{Desk, edges, id, moved, pack, row};
+use super::freshening::{objects, since, tell};
 
 /// More than two statements unpack.
 const MANY: u64 = 70_000;
@@ -55,4 +56,11 @@ pub async fn a_push_of_many_packs_and_branches_is_all_there(catalog: Arc<dyn Cat
     drop(snapshot);
     desk.consolidate(999).await;
     assert_eq!(desk.retired().await.len(), 200);
+}
+
+pub async fn many_are_made_recent_at_once(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    assert!(tell(&desk, 0..40_000, 10).await && tell(&desk, 0..40_001, 11).await);
+    assert_eq!(since(&desk, 9).await, objects(0..40_001));
+    assert_eq!(since(&desk, 10).await, objects([40_000]));
 }

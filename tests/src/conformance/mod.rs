@@ -3,7 +3,7 @@
 //! The [`vault`] port's run on local files, on S3, and on [`memory_vault`]. Those of the catalog port run on SQLite, on Postgres, and on
 //! [`crate::memory_catalog`], over a fresh catalog each (`tests/catalog`).
 //!
-//! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]) and read ([`reading`], [`large`]);
+//! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]), told ([`freshening`]) and read ([`reading`], [`large`]);
 //! what is known to be [`damage`]d; [`branches`] that are deleted; [`deleting`] a repo; [`packs`] that nobody needs, and the right to delete them ([`holding`]); what is remembered of [`runs`];
 //! [`jobs`], their [`leases`] and the [`policies`] that ask for them; [`access`]; [`releases`]; [`races`] of all of these.
 
@@ -16,6 +16,7 @@ pub mod damage;
 pub mod deleting;
 pub mod desk;
 pub mod dropping;
+pub mod freshening;
 pub mod holding;
 pub mod jobs;
 pub mod large;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use packhouse_core::Kind;
 use packhouse_host::catalog::{AnswerBudget, Catalog, Consolidation, Hold, NewAnswer, NewJob, Published, Totals, UsedUp};
 use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
 
-use super::desk::{Desk, at, key, pack};
+use super::desk::{Desk, at, head, key, pack, row};
 
 async fn unneeded(catalog: &Arc<dyn Catalog>) -> Vec<(MpackKey, Timestamp)> {
     catalog.unneeded_packs().await.unwrap().iter().map(|retired| (retired.pack.key, retired.at)).collect()
@@ -83,6 +84,43 @@ pub async fn times_with_fractions_decide_what_is_kept(catalog: Arc<dyn Catalog>)
     assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
     assert!(forget(&catalog, &[1], at(2)).await.is_empty());
     assert_eq!(forget(&catalog, &[1], half).await, [key(1)]);
+}
+
+pub async fn times_in_the_future_count_from_when_they_are_seen(catalog: Arc<dyn Catalog>) {
+    let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
+    let half = jiff::SignedDuration::from_millis(500);
+    for (desk, number, now) in [(&one, 1, 50), (&other, 10, 7)] {
+        desk.push(vec![pack(number, 0..1)]).await;
+        desk.push(vec![pack(number + 1, 1..2)]).await;
+        consolidate_at(desk, number + 2, now).await;
+    }
+    assert_eq!(catalog.settle_times(at(50), None).await.unwrap(), 0);
+    assert_eq!(catalog.settle_times(at(20) + half, None).await.unwrap(), 2);
+    let expected = [(key(1), at(20) + half), (key(2), at(20) + half), (key(10), at(7)), (key(11), at(7))];
+    assert_eq!(unneeded(&catalog).await, expected);
+    catalog.delete_repo(other.repo, at(60)).await.unwrap().unwrap();
+    assert_eq!(catalog.settle_times(at(40), None).await.unwrap(), 2, "the repo, and the pack on its shelf");
+    assert_eq!(catalog.deleted_repos(at(40)).await.unwrap().len(), 1);
+    // Of one repo: what says how recent things are.
+    let mut push = one.prepare(vec![pack(5, 8..9)]).await;
+    (push.heads, push.forced, push.now) = (vec![head("main", 1)], true, at(70));
+    one.done(&push).await;
+    let mut push = one.prepare(vec![]).await;
+    (push.heads, push.forced, push.now) = (vec![head("main", 2)], true, at(70));
+    one.done(&push).await;
+    assert!(catalog.freshen(&one.row().await, &[row(Kind::Object, 1).entity], at(70)).await.unwrap());
+    assert_eq!(catalog.settle_times(at(45), Some(other.repo)).await.unwrap(), 0);
+    assert_eq!(catalog.settle_times(at(45), Some(one.repo)).await.unwrap(), 3);
+    assert_eq!(one.shelves().await.last().unwrap().made_at, Some(at(45)));
+    let mut snapshot = one.snapshot().await;
+    assert_eq!((snapshot.left_heads(at(44)).await.unwrap().len(), snapshot.left_heads(at(45)).await.unwrap().len()), (1, 0));
+    assert_eq!(snapshot.freshened(at(44)).await.unwrap().entities.len(), 1);
+    assert!(snapshot.freshened(at(45)).await.unwrap().entities.is_empty());
+}
+
+pub async fn its_clock_goes_forward(catalog: Arc<dyn Catalog>) {
+    let (first, second) = (catalog.clock().await.unwrap(), catalog.clock().await.unwrap());
+    assert!(first <= second && first.is_some() == second.is_some(), "{first:?}, {second:?}");
 }
 
 pub async fn what_a_shelf_holds_by_now_is_kept(catalog: Arc<dyn Catalog>) {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use packhouse_host::catalog::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
 use packhouse_host::{JobReport, JobStatus, MpackKey, Policy, Result, Task};
 
-use super::MemoryCatalog;
 use super::state::State;
+use super::{MemoryCatalog, deleted};
 
 /// A job.
 #[derive(Clone, Debug)]
@@ -61,9 +61,14 @@ fn whole(time: Timestamp) -> Timestamp {
 }
 
 impl State {
+    /// Whether a repo was deleted, or is gone.
+    pub(super) fn is_deleted(&self, repo: i64) -> bool {
+        self.repos.get(&repo).is_none_or(super::state::Repo::is_deleted)
+    }
+
     fn told(&self, id: i64) -> Option<JobReport> {
         let job = self.jobs.get(&id)?;
-        let repo = job.repo.map(|repo| &self.repos[&repo]).filter(|repo| !repo.is_deleted);
+        let repo = job.repo.and_then(|repo| self.repos.get(&repo)).filter(|repo| !repo.is_deleted());
         Some(JobReport { repo: repo.map(|repo| repo.row.name.clone()), ..job.report.clone() })
     }
 
@@ -147,6 +152,9 @@ impl State {
         if let Some(other) = self.waiting_like(job.repo, &job.report.task) {
             return self.told(other);
         }
+        if job.repo.is_some_and(|repo| self.is_deleted(repo)) {
+            return None;
+        }
         let report = &mut self.jobs.get_mut(&id)?.report;
         (report.status, report.attempt, report.run_at) = (JobStatus::Queued, 0, whole(now));
         (report.finished_at, report.reason) = (None, None);
@@ -158,8 +166,12 @@ impl State {
 impl Jobs for MemoryCatalog {
     async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
         let mut state = self.write();
+        if job.repo.is_some_and(|repo| state.is_deleted(repo)) {
+            return Err(deleted());
+        }
         let id = state.waiting_like(job.repo, &job.task).unwrap_or_else(|| {
-            let id = state.jobs.len() as i64 + 1;
+            state.asked += 1;
+            let id = state.asked;
             let report = JobReport {
                 id,
                 repo: None,
@@ -237,7 +249,9 @@ impl Jobs for MemoryCatalog {
     }
 
     async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
-        Ok(self.read().policies.iter().map(|(repo, policy)| (*repo, *policy)).collect())
+        let state = self.read();
+        let of_live = state.policies.iter().filter(|(repo, _)| **repo == 0 || !state.is_deleted(**repo));
+        Ok(of_live.map(|(repo, policy)| (*repo, *policy)).collect())
     }
 
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
@@ -251,7 +265,7 @@ impl Jobs for MemoryCatalog {
 
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
         let state = self.read();
-        let asked_for = state.repos.values().filter(|one| !one.is_deleted && repo.is_none_or(|repo| repo == one.row.id));
+        let asked_for = state.repos.values().filter(|one| !one.is_deleted() && repo.is_none_or(|repo| repo == one.row.id));
         let mut pressures = Vec::new();
         for one in asked_for {
             let mapped = one.shelves(&state.packs).into_iter().filter(|shelf| shelf.mapped.total() > 0);

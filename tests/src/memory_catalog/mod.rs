@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    BranchDeletion, Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot,
-    Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, Restored,
+    RunsQuery, Snapshot, Totals, Unneeded,
 };
 use packhouse_host::{Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility};
 use tokio::sync::RwLock;
@@ -70,18 +70,52 @@ impl Catalog for MemoryCatalog {
         format!("memory {}", self.number)
     }
 
+    async fn clock(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64> {
+        Ok(self.write().settle_times(now, repo))
+    }
+
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
         let mut state = self.write();
         if state.named(name).is_some() {
             return Ok(None);
         }
-        let number = state.repos.len() as i64 + 1;
+        state.made += 1;
+        let number = state.made;
         state.repos.insert(number, Repo::new(number, name.clone(), id, visibility, now));
         Ok(Some(state.row(number)))
     }
 
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
         Ok(self.write().delete_repo(repo, now))
+    }
+
+    async fn restore_repo(&self, name: &RepoName, now: Timestamp, _: &Holding) -> Result<Restored> {
+        Ok(self.write().restore_repo(name, now))
+    }
+
+    async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
+        let state = self.read();
+        let deleted = state.repos.values().filter(|repo| repo.deleted_at.is_some_and(|at| at <= until));
+        Ok(deleted.map(|repo| state.row(repo.row.id)).collect())
+    }
+
+    async fn forget_repo(&self, repo: i64, now: Timestamp, _: &Holding) -> Result<bool> {
+        Ok(self.write().forget_repo(repo, now))
+    }
+
+    async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
+        let mut state = self.write();
+        let Some(there) = state.repos.get_mut(&repo.id) else { return Ok(false) };
+        if there.is_deleted() || there.row.drops != repo.drops {
+            return Ok(false);
+        }
+        there.row.freshenings += 1;
+        there.freshen(entities, at);
+        Ok(true)
     }
 
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
@@ -157,7 +191,7 @@ impl Catalog for MemoryCatalog {
             let GcRecord { finished_at, elapsed_ms, component, .. } = record.clone();
             last.record = GcRecord { finished_at, elapsed_ms, component, ..before };
         } else {
-            let id = state.runs.len() as i64 + 1;
+            let id = state.runs.last().map_or(1, |run| run.id + 1);
             state.runs.push(Run { id, repo, record: record.clone(), report: report.cloned() });
         }
         Ok(())
@@ -194,8 +228,10 @@ impl Catalog for MemoryCatalog {
     }
 
     async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, _: &Holding) -> Result<Vec<Unneeded>> {
-        let mut unneeded = self.read().unneeded_packs();
-        unneeded.retain(|unneeded| packs.contains(&unneeded.pack.key) && unneeded.at <= until);
+        let state = self.read();
+        let mut unneeded = state.unneeded_packs();
+        unneeded
+            .retain(|unneeded| packs.contains(&unneeded.pack.key) && unneeded.at <= until && !state.is_kept(&unneeded.pack.key));
         Ok(unneeded)
     }
 

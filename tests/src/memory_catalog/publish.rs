@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{BranchDeletion, Change, Consolidation, PackRow, Published, Push, PushedPack, Sums, entity_of};
+use packhouse_host::catalog::{
+    BranchDeletion, Change, Consolidation, EntityKey, PackRow, Published, Push, PushedPack, Sums, entity_of,
+};
 use packhouse_host::{Cause, MpackKey, ShelfId};
 
 use super::state::{Mapped, OneShelf, Repo, State};
@@ -15,13 +17,14 @@ impl State {
             return Published::LeaseLost;
         }
         let number = push.repo.id;
-        if self.repos.get(&number).is_none_or(|repo| repo.is_deleted || repo.row.revision != push.repo.revision) {
+        if self.repos.get(&number).is_none_or(|repo| repo.is_deleted() || repo.row.revision != push.repo.revision) {
             return Published::Changed;
         }
         let before = self.row(number).sums;
         push.packs.iter().for_each(|pack| self.shelve(number, pack, push.now));
         let repo = self.of(number);
         repo.row.revision += 1;
+        repo.freshen(&push.known, push.now);
         for edges in &push.edges {
             repo.edges.entry(edges.commit).or_insert(*edges);
         }
@@ -42,7 +45,7 @@ impl State {
 
     pub(super) fn delete_branch(&mut self, given: &BranchDeletion) -> Published {
         let number = given.repo.id;
-        let current = |repo: &Repo| !repo.is_deleted && repo.row.revision == given.repo.revision;
+        let current = |repo: &Repo| !repo.is_deleted() && repo.row.revision == given.repo.revision;
         if !self.repos.get(&number).is_some_and(current) {
             return Published::Changed;
         }
@@ -105,12 +108,17 @@ impl State {
             return Published::LeaseLost;
         }
         let number = done.repo.id;
+        if self.repos.get(&number).is_none_or(Repo::is_deleted) {
+            return Published::Changed;
+        }
         let newest = done.planned.iter().map(|(shelf, _)| *shelf).max().unwrap_or(ShelfId(0));
         let repo = self.of(number);
         // Later shelves are those of pushes that came meanwhile: they stay as they are.
         let found = repo.shelves.range(..=newest).map(|(id, shelf)| (*id, shelf.generation));
         let pushed_since = repo.row.revision != done.repo.revision;
-        if !found.eq(done.planned.iter().copied()) || (pushed_since && !done.dropped.is_empty()) {
+        let told = |entity: &EntityKey| repo.freshened.get(entity).is_some_and(|(_, number)| *number > done.repo.freshenings);
+        let told_since = done.dropped.iter().any(|dropped| told(&dropped.entity));
+        if !found.eq(done.planned.iter().copied()) || (pushed_since && !done.dropped.is_empty()) || told_since {
             return Published::Changed;
         }
         let before = self.row(number).sums;
@@ -128,9 +136,11 @@ impl State {
         if !done.dropped.is_empty() {
             repo.partial = repo.retired.keys().copied().collect();
             repo.row.revision += 1;
+            repo.row.drops += 1;
         }
         for dropped in &done.dropped {
             let gone = repo.entities.remove(&dropped.entity).expect("what is dropped was there");
+            repo.freshened.remove(&dropped.entity);
             assert_eq!((gone.shelf, gone.bytes), (dropped.shelf, dropped.bytes), "what is dropped was elsewhere");
             if let Some((Kind::Commit, id)) = entity_of(&dropped.entity) {
                 repo.edges.remove(&id);

@@ -11,7 +11,7 @@ use super::MemoryCatalog;
 impl Releases for MemoryCatalog {
     async fn put_release(&self, repo: i64, release: &ReleaseRow, most: u64) -> Result<PutRelease> {
         let mut state = self.write();
-        let Some(repo) = state.repos.get_mut(&repo).filter(|repo| !repo.is_deleted) else { return Ok(PutRelease::NoRepo) };
+        let Some(repo) = state.repos.get_mut(&repo).filter(|repo| !repo.is_deleted()) else { return Ok(PutRelease::NoRepo) };
         let of_tag = repo.releases.iter().find(|other| other.tag == release.tag);
         let taken = of_tag.or_else(|| repo.releases.iter().find(|other| other.release_id == release.release_id));
         if let Some(taken) = taken {
@@ -30,7 +30,8 @@ impl Releases for MemoryCatalog {
     }
 
     async fn releases(&self, repo: i64) -> Result<Vec<ReleaseRow>> {
-        Ok(self.read().repos[&repo].releases.iter().rev().cloned().collect())
+        let state = self.read();
+        Ok(state.repos.get(&repo).into_iter().flat_map(|repo| repo.releases.iter().rev()).cloned().collect())
     }
 
     async fn delete_release(&self, repo: i64, tag: &str) -> Result<bool> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Head};
-use packhouse_host::catalog::{Change, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use packhouse_host::catalog::{Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
 use super::state::{Repo, State};
@@ -21,7 +21,7 @@ struct Copy {
 
 /// A repo as it is now; none when it was deleted.
 pub(super) fn of(state: &State, number: i64) -> Option<Box<dyn Snapshot>> {
-    let repo = state.repos.get(&number).filter(|repo| !repo.is_deleted)?;
+    let repo = state.repos.get(&number).filter(|repo| !repo.is_deleted())?;
     Some(Box::new(Copy { row: state.row(number), repo: repo.clone(), packs: state.packs.clone(), damage: state.damage(number) }))
 }
 
@@ -65,6 +65,12 @@ impl Snapshot for Copy {
 
     async fn heads(&mut self) -> Result<Vec<Head>> {
         Ok(self.repo.heads.iter().map(|(branch, commit)| Head { branch: branch.clone(), commit: *commit }).collect())
+    }
+
+    async fn freshened(&mut self, since: Timestamp) -> Result<Freshened> {
+        let late = self.repo.freshened.iter().filter(|(_, (at, _))| *at > since);
+        let everything = self.repo.all_freshened.is_some_and(|at| at > since);
+        Ok(Freshened { everything, entities: late.map(|(entity, _)| *entity).collect() })
     }
 
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>> {

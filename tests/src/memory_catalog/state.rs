@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
-    Change, EntityKey, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Retired, Shelf, Sums, TokenRow, Unneeded, entity_of,
+    Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored, Retired, Shelf, Sums, TokenRow,
+    Unneeded, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, ShelfId, Visibility,
@@ -19,8 +20,12 @@ use super::jobs::Job;
 pub(super) struct State {
     /// Counts changes.
     pub(super) stamp: u64,
-    /// By number. Those that were deleted stay, and are not listed.
+    /// By number. Those that were deleted stay until they are forgotten, and are not listed.
     pub(super) repos: BTreeMap<i64, Repo>,
+    /// Repos that were ever made.
+    pub(super) made: i64,
+    /// Deleted repos that were forgotten, the last of each name: when, and a pack that no other repo held.
+    pub(super) pruned: BTreeMap<RepoName, (Timestamp, Option<MpackKey>)>,
     pub(super) packs: BTreeMap<MpackKey, PackRow>,
     pub(super) damaged_packs: BTreeMap<MpackKey, Damage>,
     pub(super) damaged_repos: BTreeMap<i64, Damage>,
@@ -31,6 +36,8 @@ pub(super) struct State {
     /// In order.
     pub(super) runs: Vec<Run>,
     pub(super) jobs: BTreeMap<i64, Job>,
+    /// Jobs that were ever asked for.
+    pub(super) asked: i64,
     pub(super) policies: BTreeMap<i64, Policy>,
     /// By id.
     pub(super) tokens: BTreeMap<String, TokenRow>,
@@ -43,7 +50,9 @@ pub(super) struct State {
 pub(super) struct Repo {
     /// Its sums are not kept: see [`State::row`].
     pub(super) row: RepoRow,
-    pub(super) is_deleted: bool,
+    pub(super) deleted_at: Option<Timestamp>,
+    /// Whether what it had is gone, but for retired packs.
+    pub(super) is_pruned: bool,
     pub(super) shelves: BTreeMap<ShelfId, OneShelf>,
     pub(super) entities: BTreeMap<EntityKey, Mapped>,
     pub(super) edges: BTreeMap<EntityId, Edges>,
@@ -55,6 +64,10 @@ pub(super) struct Repo {
     pub(super) left_heads: Vec<(EntityId, Timestamp)>,
     /// In order.
     pub(super) releases: Vec<ReleaseRow>,
+    /// When they were made recent, and the number of that.
+    pub(super) freshened: BTreeMap<EntityKey, (Timestamp, i64)>,
+    /// When all of it was made recent.
+    pub(super) all_freshened: Option<Timestamp>,
     pub(super) changes: Vec<Change>,
     pub(super) answers: BTreeMap<MpackKey, KeptAnswer>,
 }
@@ -95,10 +108,22 @@ pub(super) struct Run {
 impl Repo {
     pub(super) fn new(id: i64, name: RepoName, repo_id: RepoId, visibility: Visibility, created_at: Timestamp) -> Repo {
         let sums = Sums::of(&[], &[]);
-        let row = RepoRow { id, repo_id, name, visibility, default_branch: None, created_at, revision: 0, sums };
+        let row = RepoRow {
+            id,
+            repo_id,
+            name,
+            visibility,
+            default_branch: None,
+            created_at,
+            revision: 0,
+            drops: 0,
+            freshenings: 0,
+            sums,
+        };
         Repo {
             row,
-            is_deleted: false,
+            deleted_at: None,
+            is_pruned: false,
             shelves: BTreeMap::new(),
             entities: BTreeMap::new(),
             edges: BTreeMap::new(),
@@ -108,8 +133,27 @@ impl Repo {
             heads: BTreeMap::new(),
             left_heads: Vec::new(),
             releases: Vec::new(),
+            freshened: BTreeMap::new(),
+            all_freshened: None,
             changes: Vec::new(),
             answers: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted_at.is_some()
+    }
+
+    /// Makes entities recent, where they were not of late.
+    pub(super) fn freshen(&mut self, entities: &[EntityKey], at: Timestamp) {
+        let number = self.row.freshenings;
+        // Kept to the millisecond.
+        let at = Timestamp::from_millisecond(at.as_millisecond()).expect("a time cut short is one");
+        for entity in entities {
+            let last = self.freshened.entry(*entity).or_insert((at, number));
+            if last.0 < at - FRESH_FOR {
+                *last = (at, number);
+            }
         }
     }
 
@@ -151,12 +195,12 @@ impl State {
     }
 
     pub(super) fn named(&self, name: &RepoName) -> Option<i64> {
-        self.repos.values().find(|repo| !repo.is_deleted && repo.row.name == *name).map(|repo| repo.row.id)
+        self.repos.values().find(|repo| !repo.is_deleted() && repo.row.name == *name).map(|repo| repo.row.id)
     }
 
     /// The numbers of repos by name, after one, at most `limit`.
     pub(super) fn page(&self, after: Option<&RepoName>, limit: u32) -> Vec<i64> {
-        let there = self.repos.values().filter(|repo| !repo.is_deleted);
+        let there = self.repos.values().filter(|repo| !repo.is_deleted());
         let by_name: BTreeMap<(&str, &str), i64> =
             there.map(|repo| ((repo.row.name.owner(), repo.row.name.slug()), repo.row.id)).collect();
         let after = after.map(|name| (name.owner(), name.slug()));
@@ -211,7 +255,7 @@ impl State {
             Some((repo, None)) => {
                 self.damaged_repos.remove(repo);
             }
-            Some((repo, Some(_))) if self.repos[repo].is_deleted => {}
+            Some((repo, Some(_))) if self.repos.get(repo).is_none_or(Repo::is_deleted) => {}
             Some((repo, Some(damage))) => {
                 self.damaged_repos.entry(*repo).or_insert_with(|| damage.clone());
             }
@@ -220,13 +264,18 @@ impl State {
 
     /// A run, unless its repo was deleted.
     pub(super) fn entry(&self, run: &Run) -> Option<GcEntry> {
-        let repo = &self.repos[&run.repo];
+        let repo = self.repos.get(&run.repo)?;
         let entry = GcEntry { id: run.id, repo: repo.row.name.clone(), record: run.record.clone(), report: run.report.clone() };
-        (!repo.is_deleted).then_some(entry)
+        (!repo.is_deleted()).then_some(entry)
     }
 
-    /// Whether a pack is on a shelf.
+    /// Whether a pack is on a shelf of a repo that is not deleted.
     pub(super) fn is_held(&self, key: &MpackKey) -> bool {
+        self.repos.values().any(|repo| !repo.is_deleted() && repo.shelves.values().any(|shelf| shelf.pack == *key))
+    }
+
+    /// Whether a pack is on a shelf of a repo that can be restored.
+    pub(super) fn is_kept(&self, key: &MpackKey) -> bool {
         self.repos.values().any(|repo| repo.shelves.values().any(|shelf| shelf.pack == *key))
     }
 
@@ -236,7 +285,7 @@ impl State {
             let pack = || Unneeded { pack: self.packs[key].clone(), at: *at, repos: Vec::new() };
             let one = unneeded.entry(*key).or_insert_with(pack);
             one.at = one.at.max(*at);
-            one.repos.extend((!repo.is_deleted).then_some(repo.row.id));
+            one.repos.extend((!repo.is_deleted()).then_some(repo.row.id));
         }
         unneeded.retain(|key, _| !self.is_held(key) && !self.is_waited_for(key));
         unneeded.into_values().collect()
@@ -245,23 +294,23 @@ impl State {
     /// Forgets a pack; false where it is needed, or not known.
     pub(super) fn forget_pack(&mut self, key: &MpackKey, until: Timestamp) -> bool {
         let retired_later = self.repos.values().any(|repo| repo.retired.get(key).is_some_and(|at| *at > until));
-        if self.is_held(key) || self.is_waited_for(key) || retired_later || self.packs.remove(key).is_none() {
+        if self.is_kept(key) || self.is_waited_for(key) || retired_later || self.packs.remove(key).is_none() {
             return false;
         }
         self.damaged_packs.remove(key);
         for repo in self.repos.values_mut() {
             repo.retired.remove(key);
         }
+        self.remove_pruned();
         true
     }
 
     pub(super) fn delete_repo(&mut self, number: i64, now: Timestamp) -> Option<Leftovers> {
-        let repo = self.repos.get_mut(&number).filter(|repo| !repo.is_deleted)?;
-        let empty = Repo::new(number, repo.row.name.clone(), repo.row.repo_id.clone(), repo.row.visibility, now);
-        let before = std::mem::replace(repo, Repo { is_deleted: true, ..empty });
-        repo.row.revision = before.row.revision + 1;
-        (repo.retired, repo.changes, repo.answers) = (before.retired, before.changes, before.answers);
-        repo.retired.extend(before.shelves.values().map(|shelf| (shelf.pack, now)));
+        let repo = self.repos.get_mut(&number).filter(|repo| !repo.is_deleted())?;
+        repo.deleted_at = Some(now);
+        repo.row.revision += 1;
+        let held: Vec<MpackKey> = repo.shelves.values().map(|shelf| shelf.pack).collect();
+        repo.retired.extend(held.into_iter().map(|pack| (pack, now)));
         let bytes = repo.retired.keys().map(|key| self.packs[key].bytes).sum();
         let packs = repo.retired.len() as u64;
         let open = |job: &&mut Job| job.repo == Some(number) && job.is_open();
@@ -270,8 +319,76 @@ impl State {
             job.stop(JobStatus::Cancelled, "its repo was deleted", now);
             jobs += 1;
         }
-        self.policies.remove(&number);
-        self.damaged_repos.remove(&number);
         Some(Leftovers { packs, bytes, jobs })
+    }
+
+    pub(super) fn restore_repo(&mut self, name: &RepoName, now: Timestamp) -> Restored {
+        if self.named(name).is_some() {
+            return Restored::Taken;
+        }
+        let deleted = self.repos.values_mut().filter(|repo| repo.row.name == *name && !repo.is_pruned);
+        let Some(repo) = deleted.max_by_key(|repo| (repo.deleted_at, repo.row.id)) else {
+            let pruned = self.pruned.get(name);
+            return pruned.map_or(Restored::Unknown, |(at, pack)| Restored::Pruned { at: *at, pack: *pack });
+        };
+        repo.deleted_at = None;
+        repo.row.revision += 1;
+        repo.row.freshenings += 1;
+        repo.all_freshened = Some(now);
+        for shelf in repo.shelves.values() {
+            repo.retired.remove(&shelf.pack);
+        }
+        Restored::Done
+    }
+
+    pub(super) fn settle_times(&mut self, now: Timestamp, only: Option<i64>) -> u64 {
+        let mut times: Vec<&mut Timestamp> = Vec::new();
+        for (number, repo) in &mut self.repos {
+            match only {
+                None => times.extend(repo.retired.values_mut().chain(&mut repo.deleted_at)),
+                Some(only) if only == *number => {
+                    times.extend(repo.freshened.values_mut().map(|(at, _)| at).chain(&mut repo.all_freshened));
+                    times.extend(repo.shelves.values_mut().map(|shelf| &mut shelf.made_at));
+                    times.extend(repo.left_heads.iter_mut().map(|(_, at)| at));
+                }
+                Some(_) => {}
+            }
+        }
+        let mut settled = 0;
+        for at in times.into_iter().filter(|at| **at > now) {
+            *at = now;
+            settled += 1;
+        }
+        settled
+    }
+
+    pub(super) fn forget_repo(&mut self, number: i64, now: Timestamp) -> bool {
+        let Some(repo) = self.repos.get(&number).filter(|repo| repo.is_deleted()).cloned() else { return false };
+        if !repo.is_pruned {
+            let packs: BTreeSet<MpackKey> = repo.shelves.values().map(|shelf| shelf.pack).collect();
+            let own = packs.into_iter().find(|key| !self.is_held(key));
+            self.pruned.insert(repo.row.name.clone(), (now, own));
+            let RepoRow { name, repo_id, visibility, created_at, .. } = repo.row;
+            let empty = Repo::new(number, name, repo_id, visibility, created_at);
+            let (retired, deleted_at) = (repo.retired, repo.deleted_at);
+            self.repos.insert(number, Repo { retired, deleted_at, is_pruned: true, ..empty });
+            self.jobs.retain(|_, job| job.repo != Some(number));
+            self.policies.remove(&number);
+            self.damaged_repos.remove(&number);
+        }
+        let held: Vec<MpackKey> = self.packs.keys().filter(|key| self.is_held(key)).copied().collect();
+        let repo = self.of(number);
+        repo.retired.retain(|key, _| !held.contains(key));
+        let newest = self.runs.last().map(|run| run.id);
+        self.runs.retain(|run| run.repo != number || Some(run.id) == newest);
+        self.remove_pruned();
+        true
+    }
+
+    /// Numbers are not given twice: the repo that was made last stays, and the run that was remembered last.
+    fn remove_pruned(&mut self) {
+        let (newest, runs) = (self.made, &self.runs);
+        let is_left = |repo: &Repo| !repo.retired.is_empty() || runs.iter().any(|run| run.repo == repo.row.id);
+        self.repos.retain(|number, repo| !repo.is_pruned || *number == newest || is_left(repo));
     }
 }

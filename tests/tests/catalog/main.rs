@@ -78,6 +78,13 @@ laws! {
         a_push_that_counts_on_what_was_dropped_is_prepared_again
         a_shelf_may_lose_all_that_was_mapped_to_it_and_what_is_dropped_may_come_again
         only_the_repos_own_entities_are_dropped;
+    freshening:
+        what_a_client_was_told_is_recent_since_then
+        what_may_have_been_dropped_since_it_was_looked_up_is_looked_up_again
+        a_consolidation_drops_nothing_that_a_client_was_told_since_it_was_planned
+        what_a_push_brings_again_is_recent
+        all_of_a_restored_repo_is_recent
+        times_are_kept_to_the_millisecond;
     reading:
         a_snapshot_sees_one_state_whatever_is_published_meanwhile
         a_history_is_breadth_first_and_goes_no_further_than_asked
@@ -91,7 +98,8 @@ laws! {
         the_change_stamp_is_another_one_after_each_change;
     large:
         a_publication_of_many_entities_is_all_there_and_may_be_dropped_again
-        a_push_of_many_packs_and_branches_is_all_there;
+        a_push_of_many_packs_and_branches_is_all_there
+        many_are_made_recent_at_once;
     damage:
         damage_is_remembered_since_it_was_first_found_until_it_is_found_sound
         packs_tell_when_they_were_last_found_sound
@@ -112,12 +120,19 @@ laws! {
         nothing_of_its_index_and_branches_comes_back_with_its_name
         what_was_prepared_for_it_is_told_that_it_has_changed
         packs_that_other_repos_hold_stay_needed
-        an_empty_repo_leaves_nothing;
+        an_empty_repo_leaves_nothing
+        a_restored_repo_is_as_it_was
+        of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is_free
+        what_was_forgotten_is_not_restored_and_names_a_pack
+        an_empty_repo_is_restored_until_it_is_forgotten
+        nothing_is_asked_of_workers_for_a_deleted_repo;
     packs:
         a_pack_is_unneeded_when_no_repo_holds_it_since_the_last_gave_it_up
         the_newest_pack_that_is_known_is_told
         a_pack_that_was_retired_later_than_said_is_kept
         times_with_fractions_decide_what_is_kept
+        times_in_the_future_count_from_when_they_are_seen
+        its_clock_goes_forward
         what_a_shelf_holds_by_now_is_kept
         the_packs_of_a_job_that_has_not_ended_are_known_and_never_forgotten
         all_packs_on_shelves_are_held_once

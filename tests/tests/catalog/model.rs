@@ -57,6 +57,10 @@ impl World for StillWorld {
         morning + SignedDuration::from_secs(self.seconds.load(Ordering::SeqCst))
     }
 
+    fn other(&self, _: Timestamp) -> Timestamp {
+        self.now()
+    }
+
     fn draw(&self) -> [u8; 16] {
         u128::from(self.drawn.fetch_add(1, Ordering::SeqCst)).to_be_bytes()
     }

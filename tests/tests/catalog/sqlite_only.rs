@@ -1,7 +1,9 @@
 //! What only a catalog in a file promises.
 
+use packhouse_host::catalog::Hold;
 use packhouse_host::{CatalogPlace, Error};
-use packhouse_tests::conformance::desk::{Desk, pack};
+use packhouse_tests::conformance::deleting::full;
+use packhouse_tests::conformance::desk::{Desk, at, pack};
 use sqlx::Connection;
 
 async fn run(file: &std::path::Path, statement: &'static str) {
@@ -22,6 +24,63 @@ async fn two_first_uses_at_once_both_work() {
         Desk::named(&other, "c/d").await.push(vec![pack(1, 0..1)]).await;
         assert_eq!(one.repos(None, 9).await.unwrap().len(), 2);
     }
+}
+
+/// Whatever tables there are: nothing of a deleted repo is left when prune has removed it.
+#[tokio::test]
+async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let catalog = open(CatalogPlace::Sqlite(file.clone())).await;
+    let desk = full(&catalog).await;
+    let tables = [
+        "answers",
+        "branches",
+        "changes",
+        "commits",
+        "entities",
+        "freshened",
+        "gc_runs",
+        "jobs",
+        "left_heads",
+        "policies",
+        "retired",
+        "shelves",
+        "tag_ids",
+    ];
+    let filled = of_repo(&file, desk.repo).await;
+    let missing: Vec<&str> = tables.into_iter().filter(|table| !filled.contains(&(*table).to_owned())).collect();
+    assert!(missing.is_empty(), "the repo has rows of every kind, but none in {missing:?}");
+
+    catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
+    // What keeps numbers from being given again is another repo's by then.
+    let other = Desk::named(&catalog, "c/d").await;
+    catalog.record_gc(other.repo, &catalog.gc_history(desk.repo, 1).await.unwrap().remove(0), None).await.unwrap();
+    let holding = catalog.hold(Hold::Deleting).await.unwrap();
+    assert!(catalog.forget_repo(desk.repo, at(7), &holding).await.unwrap());
+    assert_eq!(of_repo(&file, desk.repo).await, ["retired"]);
+    let packs: Vec<_> = catalog.unneeded_packs().await.unwrap().iter().map(|retired| retired.pack.key).collect();
+    assert_eq!(catalog.forget_packs(&packs, at(9), &holding).await.unwrap(), packs);
+    assert!(of_repo(&file, desk.repo).await.is_empty());
+    assert!(catalog.deleted_repos(at(99)).await.unwrap().is_empty());
+}
+
+/// The tables that have rows of a repo.
+async fn of_repo(file: &std::path::Path, repo: i64) -> Vec<String> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let tables = "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'repo'
+                  WHERE m.type = 'table' ORDER BY m.name";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
+    let mut found = Vec::new();
+    for table in tables {
+        let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE repo = ?1"));
+        let count: i64 = sqlx::query_scalar(count).bind(repo).fetch_one(&mut connection).await.unwrap();
+        if count > 0 {
+            found.push(table);
+        }
+    }
+    found
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

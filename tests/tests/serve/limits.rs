@@ -150,7 +150,7 @@ async fn what_was_allowed_when_a_body_began_is_asked_again_when_it_has_come() {
     );
     let mut pushing = by_hand(&served, &head, b"\x81\xa7obj");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    store.run(["repo", "delete", "a/b"]).ok();
+    store.run(["repo", "delete", "a/b", "--yes"]).ok();
     store.run(["repo", "create", "a/b", "--private"]).ok();
     store.run(["token", "revoke", token["id"].as_str().unwrap()]).ok();
     open.write_all(&body[5..]).unwrap();

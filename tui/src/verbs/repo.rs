@@ -1,6 +1,8 @@
-//! `packhouse repo create|list|show`: repos, and what they hold.
+//! `packhouse repo create|list|show|delete|restore`: repos, and what they hold.
 
-use packhouse_host::{RepoReport, Visibility};
+use std::io::{BufRead, IsTerminal, Write};
+
+use packhouse_host::{Error, RepoReport, Visibility};
 
 use crate::args::Repo;
 use crate::context::Context;
@@ -10,8 +12,14 @@ use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 
-/// Makes, lists or shows.
+/// Makes, lists, shows, deletes or restores.
 pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> {
+    if let Repo::Delete { repo, yes: false } = &asked
+        && !can_ask()
+    {
+        let words = format!("there is no terminal to ask on whether to delete {repo}; to delete it all the same, add --yes");
+        return Err(Error::Usage(words).into());
+    }
     let store = match asked {
         Repo::Create { .. } => context.house_or_new().await?,
         _ => context.house().await?,
@@ -29,7 +37,10 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
                 ]
             })?;
         }
-        Repo::Delete { repo } => {
+        Repo::Delete { repo, yes } => {
+            if !yes {
+                confirm(&store.repo(&repo).await?)?;
+            }
             let gone = store.delete_repo(&repo).await?;
             output.result(&gone, || {
                 vec![
@@ -39,7 +50,16 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
                         some(gone.packs_waiting, "pack"),
                         bytes(gone.bytes_waiting)
                     ),
+                    format!("until then it can be brought back: packhouse repo restore {}", gone.repo),
                 ]
+            })?;
+        }
+        Repo::Restore { repo } => {
+            let restored = store.restore_repo(&repo).await?;
+            output.result(&restored, || {
+                let mut lines = vec![format!("restored {}", output.paint(Tone::Name, &restored.repo))];
+                lines.extend(show(&restored, output).into_iter().skip(1));
+                lines
             })?;
         }
         Repo::List => {
@@ -60,6 +80,25 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
         }
     }
     Ok(Exit::Done)
+}
+
+/// Whether there is somebody to ask: who reads stderr, and answers on stdin.
+fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Has the name of a repo typed before it is deleted.
+fn confirm(repo: &RepoReport) -> anyhow::Result<()> {
+    let name = repo.repo.to_string();
+    let held = format!("{}, {}, {}", some(repo.commits, "commit"), some(repo.packs, "pack"), bytes(repo.bytes));
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "This deletes {name} ({held}). Type its name to go on: ").and_then(|()| stderr.flush())?;
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed)?;
+    if typed.trim() == name {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!("what was typed is not {name}; nothing was deleted")).into())
 }
 
 fn list(repos: &[RepoReport]) -> Table {

@@ -74,6 +74,13 @@ impl Terminal {
         Terminal::start(&words(data, options), data, variables)
     }
 
+    /// A verb that answers in lines.
+    pub(crate) fn verb(data: &Path, verb: &[&str]) -> Terminal {
+        let call = [PACKHOUSE, "--data", data.to_str().unwrap()];
+        let words: Vec<String> = call.iter().chain(verb).map(|word| (*word).to_owned()).collect();
+        Terminal::start(&words, data, &[])
+    }
+
     fn start(words: &[String], home: &Path, variables: &[(&str, &str)]) -> Terminal {
         let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
         let modes_before = modes(&pty);
@@ -219,7 +226,7 @@ fn words(data: &Path, options: &[&str]) -> Vec<String> {
     call.iter().chain(options).map(|word| (*word).to_owned()).collect()
 }
 
-fn make_repo(data: &Path) {
+pub(crate) fn make_repo(data: &Path) {
     let made = Command::new(PACKHOUSE).arg("--data").arg(data).args(["repo", "create", "gabriel/notes"]).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }

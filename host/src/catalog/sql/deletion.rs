@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::super::Unneeded;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
-use super::{rows, sums};
+use super::{restore, rows, sums};
 use crate::error::Result;
 use crate::names::MpackKey;
 
-/// Packs that no shelf of any repo holds, once a repo that has retired them, by pack.
+/// Packs that no shelf of any repo holds which is not deleted, once a repo that has retired them, by pack.
 pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
@@ -18,7 +18,7 @@ pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
             "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at, t.retired_at,
                     CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
              FROM retired t JOIN packs p ON p.id = t.pack JOIN repos r ON r.id = t.repo
-             WHERE NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
+             WHERE NOT EXISTS (SELECT 1 FROM shelves s JOIN repos o ON o.id = s.repo AND o.deleted_at IS NULL WHERE s.pack = p.id)
              AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key) ORDER BY p.key, t.repo",
             args![],
         )
@@ -64,7 +64,13 @@ pub(super) async fn deletable<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>)
 /// Packs that a shelf holds.
 pub(super) async fn held<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT key FROM packs p WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)", args![]).await
+    reader
+        .all(
+            "SELECT key FROM packs p WHERE EXISTS (
+                 SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL WHERE s.pack = p.id)",
+            args![],
+        )
+        .await
 }
 
 /// For each key, whether a repo knows the pack, or a job waits to tell one of it.
@@ -117,6 +123,7 @@ pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) ->
     }
     for repo in touched {
         sums::recount_packs::<E>(tx, repo).await?;
+        restore::remove_row::<E>(tx, repo).await?;
     }
     Ok(forgotten)
 }

@@ -52,6 +52,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const PACKS_ON: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
+    /// Removes when those of them were made recent.
+    const DROP_FRESHENED: &'static str;
     /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
     const DROP_COMMITS: &'static str;
     /// Keeps everybody else from taking room for an answer until the transaction ends.
@@ -69,6 +71,9 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// Begins a transaction that sees one state, and changes nothing.
     const BEGIN_READING: &'static str;
+
+    /// The time by its clock, or by that of its file system.
+    fn clock(&self) -> impl Future<Output = Result<Option<jiff::Timestamp>>> + Send;
 
     /// Connections for statements that change nothing, with what must be asked after each of them. Only [`Reader`] and [`Reading`] take one.
     fn readers(&self) -> (&Pool<Self::Db>, Check);

@@ -16,16 +16,22 @@ macro_rules! listing {
     };
 }
 
-/// Puts a job down; gives its number, or that of the one that waits already.
-pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<i64> {
+/// Puts a job down; gives its number, or that of the one that waits already. None when its repo was deleted.
+pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
+    if let Some(repo) = job.repo {
+        let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
+        if row.is_none_or(|row| row.maybe_text("deleted_at").is_some()) {
+            return Ok(None);
+        }
+    }
     loop {
         // Looked for before another one is put down: Postgres would draw a number for that one, and jobs would be numbered with gaps.
         if let Some(waiting) = waiting::<E>(tx, job).await? {
-            return Ok(waiting);
+            return Ok(Some(waiting));
         }
         // None: somebody else was first; and by the next look a worker may have taken that one.
         if let Some(added) = insert::<E>(tx, job).await? {
-            return Ok(added);
+            return Ok(Some(added));
         }
     }
 }
@@ -219,7 +225,8 @@ pub(super) async fn retry<E: Engine>(tx: &mut Writing<E>, asked: &Asked) -> SqlR
     let changed = tx
         .run(
             "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL
-             WHERE id = $1 AND status IN ('failed', 'cancelled')",
+             WHERE id = $1 AND status IN ('failed', 'cancelled')
+             AND NOT EXISTS (SELECT 1 FROM repos r WHERE r.id = jobs.repo AND r.deleted_at IS NOT NULL)",
             args![asked.id, asked.now.as_millisecond()],
         )
         .await?;

@@ -8,6 +8,7 @@ mod answers;
 mod damage;
 mod deletion;
 mod engine;
+mod freshen;
 mod jobs;
 mod migrations;
 mod policies;
@@ -15,6 +16,7 @@ pub mod postgres;
 mod publish;
 mod releases;
 mod repos;
+mod restore;
 mod rows;
 mod runs;
 mod snapshot;
@@ -23,6 +25,7 @@ mod summaries;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod times;
 mod walk;
 mod work;
 
@@ -33,8 +36,8 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    BranchDeletion, Catalog, Consolidation, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, RunsQuery, Snapshot,
-    Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, Restored,
+    RunsQuery, Snapshot, Totals, Unneeded,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -122,6 +125,15 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         self.engine.identity()
     }
 
+    async fn clock(&self) -> Result<Option<Timestamp>> {
+        self.engine.clock().await
+    }
+
+    async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64> {
+        let work: Work<E, _, _> = |tx, given| Box::pin(times::settle::<E>(tx, given));
+        self.writing("settling times", &(now, repo), work).await
+    }
+
     async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
         let work: Work<E, _, _> = |tx, given| Box::pin(repos::create::<E>(tx, given));
         let new = repos::New { name, id, visibility, now: now.to_string() };
@@ -132,6 +144,39 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
         let work: Work<E, _, _> = |tx, given| Box::pin(repos::delete::<E>(tx, given));
         self.writing("deleting a repo", &(repo, now.to_string()), work).await
+    }
+
+    async fn restore_repo(&self, name: &RepoName, now: Timestamp, holding: &Holding) -> Result<Restored> {
+        let given = restore::Restoring { place: self.engine.place(), name, now };
+        self.holding(holding, "restoring a repo", &given, |tx, given| Box::pin(restore::restore::<E>(tx, given))).await
+    }
+
+    async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
+        let found = restore::deleted(&self.engine).await.map_err(self.failed("looking for deleted repos"))?;
+        let mut repos = Vec::new();
+        for row in &found {
+            // Compared as times: their texts have fractions of any length.
+            if rows::time(self.engine.place(), row, "deleted_at")? <= until {
+                repos.push(rows::repo(self.engine.place(), row)?);
+            }
+        }
+        Ok(repos)
+    }
+
+    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool> {
+        let given = (repo, now.to_string());
+        self.holding(holding, "forgetting a deleted repo", &given, |tx, given| Box::pin(restore::forget::<E>(tx, given))).await
+    }
+
+    async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
+        let doing = "noting what a client is told";
+        let mut given = freshen::Freshening { repo, entities, at };
+        let Some(stale) = freshen::stale(&self.engine, &given).await.map_err(self.failed(doing))? else { return Ok(false) };
+        if stale.is_empty() {
+            return Ok(true);
+        }
+        given.entities = &stale;
+        self.writing(doing, &given, |tx, given| Box::pin(freshen::freshen::<E>(tx, given))).await
     }
 
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {

@@ -8,7 +8,13 @@ use crate::report::Policy;
 
 pub(super) async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT repo, max_packs, growth, max_age_seconds FROM policies ORDER BY repo", args![]).await
+    reader
+        .all(
+            "SELECT p.repo, p.max_packs, p.growth, p.max_age_seconds FROM policies p LEFT JOIN repos r ON r.id = p.repo
+             WHERE r.deleted_at IS NULL ORDER BY p.repo",
+            args![],
+        )
+        .await
 }
 
 pub(super) fn read(place: &str, row: &impl Columns) -> Result<(i64, Policy)> {

@@ -7,7 +7,7 @@ use packhouse_core::{EntityId, Kind};
 
 use super::super::{Consolidation, Dropped, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack};
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
-use super::sums;
+use super::{freshen, sums};
 use crate::names::{MpackKey, ShelfId};
 use crate::report::Cause;
 
@@ -50,7 +50,7 @@ async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlR
 pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<Published> {
     let (repo, now) = (push.repo.id, push.now.to_string());
     // The repo before the job, as whoever deletes a repo locks them; and nothing is written before all is compared.
-    tx.one(E::LOCK_REPO, args![repo]).await?;
+    tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, push.fence).await? {
         return Ok(Published::LeaseLost);
     }
@@ -98,6 +98,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     rows += 1 + changed + drop_broken::<E>(tx, repo, &push.broken, &now).await?;
     rows += put_edges::<E>(tx, push).await?;
     rows += put_heads::<E>(tx, push, &now).await?;
+    rows += freshen::put::<E>(tx, repo, &push.known, push.now).await?;
     Ok(Published::Done { rows })
 }
 
@@ -271,6 +272,7 @@ async fn drop_entities<E: Engine>(tx: &mut Writing<E>, repo: i64, dropped: &[Dro
             deltas.entry(one.shelf).or_default().add(&row, -1, -(one.bytes as i64));
         }
         changed += tx.run(E::DROP_ENTITIES, args![repo, &bytes, chunk.len()]).await?;
+        changed += tx.run(E::DROP_FRESHENED, args![repo, &bytes, chunk.len()]).await?;
         // Their ids begin behind the kind.
         let commits = [Kind::Commit as u8];
         changed += tx.run(E::DROP_COMMITS, args![repo, &bytes, chunk.len(), &commits[..]]).await?;
@@ -283,9 +285,13 @@ async fn drop_entities<E: Engine>(tx: &mut Writing<E>, repo: i64, dropped: &[Dro
 /// Publishes a consolidation: a pack's row, and the `pack` of each shelf that it was planned from.
 pub(super) async fn consolidation<E: Engine>(tx: &mut Writing<E>, done: &Consolidation) -> SqlResult<Published> {
     let repo = done.repo.id;
-    tx.one(E::LOCK_REPO, args![repo]).await?;
+    let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, done.fence).await? {
         return Ok(Published::LeaseLost);
+    }
+    // A deleted repo keeps its shelves: it may be restored.
+    if row.is_none_or(|row| row.maybe_text("deleted_at").is_some()) {
+        return Ok(Published::Changed);
     }
     let newest = done.planned.iter().map(|(shelf, _)| shelf.0).max().unwrap_or(0);
     // Shelves are numbered in the order in which pushes made them: later ones are not ours to touch.
@@ -296,8 +302,12 @@ pub(super) async fn consolidation<E: Engine>(tx: &mut Writing<E>, done: &Consoli
         return Ok(Published::Changed);
     }
     if !done.dropped.is_empty() {
+        // A client that was told since that one of them is here counts on it. What is kept is kept with all that it reaches.
+        if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity)).await? {
+            return Ok(Published::Changed);
+        }
         // What was pushed since may reach what is dropped; and who prepares a push may count on it.
-        let current = "UPDATE repos SET revision = revision + 1 WHERE id = $1 AND revision = $2";
+        let current = "UPDATE repos SET revision = revision + 1, drops = drops + 1 WHERE id = $1 AND revision = $2";
         if tx.run(current, args![repo, done.repo.revision]).await? == 0 {
             return Ok(Published::Changed);
         }

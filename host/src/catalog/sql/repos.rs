@@ -2,7 +2,6 @@
 
 use super::super::{BranchDeletion, Leftovers, Published};
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
-use super::sums;
 use crate::names::{RepoId, RepoName, Visibility};
 
 /// A repo to make.
@@ -23,21 +22,20 @@ pub(super) async fn create<E: Engine>(tx: &mut Writing<E>, new: &New<'_>) -> Sql
     .await
 }
 
-/// Deletes a repo at a time. Its row stays until its packs are gone, under a name that nobody can ask for.
+/// Deletes a repo at a time. All its rows stay until prune removes it, under a name that no request can contain.
 pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)) -> SqlResult<Option<Leftovers>> {
     let (repo, now) = (given.0, given.1.as_str());
-    tx.one(E::LOCK_REPO, args![repo]).await?;
+    tx.maybe(E::LOCK_REPO, args![repo]).await?;
     let gone = tx
         .run(
-            "UPDATE repos SET deleted_at = $2, revision = revision + 1, slug = slug || '~' || id, commits = 0, snapshots = 0, objects = 0,
-                    tags = 0, needed_bytes = 0
-             WHERE id = $1 AND deleted_at IS NULL",
+            "UPDATE repos SET deleted_at = $2, revision = revision + 1, slug = slug || '~' || id WHERE id = $1 AND deleted_at IS NULL",
             args![repo, now],
         )
         .await?;
     if gone == 0 {
         return Ok(None);
     }
+    // A pack is never on a shelf of a repo and retired by it: so it is known which of them to take back.
     tx.run(
         "INSERT INTO retired (repo, pack, retired_at) SELECT DISTINCT $1, pack, $2 FROM shelves WHERE repo = $1
          ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
@@ -51,21 +49,7 @@ pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)
             args![repo, now],
         )
         .await?;
-    for statement in [
-        "DELETE FROM job_packs WHERE job IN (SELECT id FROM jobs WHERE repo = $1)",
-        "DELETE FROM shelves WHERE repo = $1",
-        "DELETE FROM entities WHERE repo = $1",
-        "DELETE FROM commits WHERE repo = $1",
-        "DELETE FROM tag_ids WHERE repo = $1",
-        "DELETE FROM branches WHERE repo = $1",
-        "DELETE FROM left_heads WHERE repo = $1",
-        "DELETE FROM releases WHERE repo = $1",
-        "DELETE FROM policies WHERE repo = $1",
-        "DELETE FROM damaged_repos WHERE repo = $1",
-    ] {
-        tx.run(statement, args![repo]).await?;
-    }
-    sums::recount_packs::<E>(tx, repo).await?;
+    tx.run("DELETE FROM job_packs WHERE job IN (SELECT id FROM jobs WHERE repo = $1)", args![repo]).await?;
     let left = tx
         .one(
             "SELECT count(*) AS packs, CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS bytes

@@ -30,7 +30,9 @@ pub(super) fn maybe_time(place: &str, row: &impl Columns, column: &str) -> Resul
 }
 
 pub(super) fn repo_name(place: &str, row: &impl Columns) -> Result<RepoName> {
-    let name = format!("{}/{}", row.text("owner"), row.text("slug"));
+    // Behind the name of a deleted repo stands `~`, which no name has, and its number.
+    let slug = row.text("slug").split('~').next().unwrap_or_default();
+    let name = format!("{}/{slug}", row.text("owner"));
     name.parse().map_err(|_| damaged(place, "a repo's name"))
 }
 
@@ -43,6 +45,8 @@ pub(super) fn repo(place: &str, row: &impl Columns) -> Result<RepoRow> {
         default_branch: row.maybe_text("default_branch").map(str::to_owned),
         created_at: time(place, row, "created_at")?,
         revision: row.int("revision"),
+        drops: row.int("drops"),
+        freshenings: row.int("freshenings"),
         sums: sums(place, row)?,
     })
 }

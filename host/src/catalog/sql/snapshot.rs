@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
-use super::super::{Change, ENTITY_BYTES, EntityKey, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use super::super::{Change, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
 use super::engine::{Arg, Columns, Engine, Reading, Sql, args};
 use super::publish::BATCH;
+use super::restore::EVERYTHING;
 use super::walk::Walk;
 use super::{damage, failed, rows, sums};
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Sn
     let mut transaction = Reading::of(engine).await.map_err(starting)?;
     let row =
         transaction.maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo]).await.map_err(starting)?;
-    let row = row.ok_or_else(|| Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into()))?;
+    let row = row.ok_or_else(Error::deleted_meanwhile)?;
     let repo = rows::repo(engine.place(), &row)?;
     let meaning = engine.clone();
     let failed = Box::new(move |error| failed(&meaning, "reading it", &error));
@@ -180,6 +181,26 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .iter()
             .map(|row| Ok(Head { branch: row.text("name").to_owned(), commit: rows::id(&self.place, row, "head")? }))
             .collect()
+    }
+
+    async fn freshened(&mut self, since: Timestamp) -> Result<Freshened> {
+        let found = self
+            .all(
+                "SELECT entity FROM freshened WHERE repo = $1 AND at > $2 ORDER BY entity",
+                args![self.repo.id, since.as_millisecond()],
+            )
+            .await?;
+        let mut freshened = Freshened::default();
+        for row in &found {
+            match row.bytes("entity") {
+                EVERYTHING => freshened.everything = true,
+                entity => {
+                    let entity = entity.try_into().map_err(|_| rows::damaged(&self.place, "a row of `freshened`"))?;
+                    freshened.entities.push(entity);
+                }
+            }
+        }
+        Ok(freshened)
     }
 
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>> {

@@ -43,6 +43,31 @@ async fn make_old(catalog: &Path, old: &Path) {
     pool.close().await;
 }
 
+/// Older versions removed a deleted repo's index at once: it must not come back empty.
+#[tokio::test]
+async fn a_repo_that_an_older_packhouse_deleted_is_not_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(SqliteConnectOptions::new().filename(&file).create_if_missing(true))
+        .await
+        .unwrap();
+    let older: Vec<_> = MIGRATIONS.into_iter().filter(|(version, ..)| *version < 5).collect();
+    migrator(&older).run(&pool).await.unwrap();
+    let rows = "INSERT INTO repos (id, repo_id, owner, slug, visibility, created_at, deleted_at) VALUES
+        (1, 'x', 'a', 'b~1', 'public', '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'),
+        (2, 'y', 'a', 'b~2', 'public', '2026-01-03T00:00:00Z', '2026-01-04T00:00:00Z'),
+        (3, 'z', 'a', 'c', 'public', '2026-01-03T00:00:00Z', NULL)";
+    sqlx::query(rows).execute(&pool).await.unwrap();
+    pool.close().await;
+    let store = Store::open(options(folder.path())).await.unwrap();
+    let error = store.restore_repo(&"a/b".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, crate::Error::Pruned { at, pack: None, .. } if at.to_string() == "2026-01-04T00:00:00Z"), "{error}");
+    assert_eq!(store.repos().await.unwrap().len(), 1);
+    store.prune(crate::PruneOptions::default(), &Progress::silent()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_store_of_the_first_migration_is_brought_up_to_date_and_estimates_what_nobody_counted() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::super::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
 use super::engine::{Columns, Engine, Reader, Work};
 use super::{SqlCatalog, jobs, policies, rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::MpackKey;
 use crate::report::{JobReport, JobStatus, Policy};
 
@@ -21,7 +21,7 @@ impl<E: Engine> SqlCatalog<E> {
 impl<E: Engine> Jobs for SqlCatalog<E> {
     async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
         let work: Work<E, _, _> = |tx, job| Box::pin(jobs::add::<E>(tx, job));
-        let id = self.writing("asking for a job", job, work).await?;
+        let id = self.writing("asking for a job", job, work).await?.ok_or_else(Error::deleted_meanwhile)?;
         self.job(id).await?.ok_or_else(|| rows::damaged(self.engine.place(), "a job"))
     }
 

@@ -17,6 +17,7 @@ use crate::access::{Caller, Scope};
 use crate::error::{Class, Result};
 use crate::names::RepoName;
 use crate::store::Store;
+use crate::text::escaped;
 
 /// Most that a page lists.
 pub(super) const PAGE: u32 = 1000;
@@ -176,6 +177,17 @@ pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> Answer<()> {
     match caller.may(Scope::Admin, repo) {
         true => Ok(()),
         false => Err(not_allowed(caller, "to make this repo takes a token with scope admin that reaches it")),
+    }
+}
+
+/// The repo that a path names, if its caller may restore it. Whether such a repo was deleted is told to those only who may.
+pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> Answer<RepoName> {
+    administers_some(caller)?;
+    let name = format!("{owner}/{slug}");
+    let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
+    match caller.may(Scope::Admin, &repo) {
+        true => Ok(repo),
+        false => Err(not_allowed(caller, "to restore this repo takes a token with scope admin that reaches it")),
     }
 }
 

@@ -53,6 +53,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(status::changes))
         .routes(routes!(repos::list, repos::create))
         .routes(routes!(repos::show, repos::delete))
+        .routes(routes!(repos::restore))
         .routes(routes!(repos::summary))
         .routes(routes!(repos::detail))
         .routes(routes!(branches::list, branches::delete))

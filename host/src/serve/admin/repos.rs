@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::house::{House, Shared};
 use super::super::problem::Answer;
-use super::ask::{Asked, Given, MOST, Named, administers_some, limit, may_make, repo_of, text};
+use super::ask::{Asked, Given, MOST, Named, administers_some, limit, may_make, may_restore, repo_of, text};
 use crate::access::{Caller, Scope};
 use crate::error::Error;
 use crate::names::RepoName;
@@ -187,7 +187,7 @@ pub(super) async fn show(
     Ok(Json(admitted.store(&house).repo(&admitted.repo).await?))
 }
 
-/// Deletes a repo: its packs wait for deletion, and its name is free.
+/// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it, it can be restored.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
     responses((status = 200, description = "What is left of it", body = DeleteReport)))]
 pub(super) async fn delete(
@@ -197,6 +197,18 @@ pub(super) async fn delete(
 ) -> Answer<Json<DeleteReport>> {
     let admitted = repo_of(&house, &caller, &path).await?;
     Ok(Json(admitted.store(&house).delete_repo(&admitted.repo).await?))
+}
+
+/// Restores the repo of that name that was deleted last, as it was.
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(Place),
+    responses((status = 200, description = "The repo", body = RepoReport)))]
+pub(super) async fn restore(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named((owner, slug)): Named<(String, String)>,
+) -> Answer<Json<RepoReport>> {
+    let repo = may_restore(&caller, &owner, &slug)?;
+    Ok(Json(house.store.restore_repo(&repo).await?))
 }
 
 /// Tells of a repo in a line.

@@ -66,7 +66,7 @@ pub(super) async fn filter_objects(
     let form = Form::of(request.headers());
     let (asked, _held): (Filter, _) = small(&house, &admitted, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
-    form.answer(&Missing { missing: admitted.store(&house).missing_objects(&admitted.repo, ids).await? })
+    form.answer(&Missing { missing: admitted.store(&house).missing_objects(&admitted.repo, ids, admitted.may_push()).await? })
 }
 
 #[derive(Deserialize)]
@@ -122,7 +122,7 @@ pub(super) async fn negotiate(
     let (Negotiate { want, have }, _held) = small(&house, &admitted, request, FETCH_BODY).await?;
     let (want, have) = (want.within("want")?, have.within("have")?);
     let nothing = have.is_empty();
-    let (ack, common_base) = admitted.store(&house).common(&admitted.repo, &want, have).await?;
+    let (ack, common_base) = admitted.store(&house).common(&admitted.repo, &want, have, admitted.may_push()).await?;
     let ready = nothing || common_base.is_some();
     form.answer(&Negotiated { ack, common_base, ready })
 }

@@ -64,15 +64,15 @@ async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
         of_kind.filter(|(kind, _)| *kind == Kind::Object).map(|(_, id)| id.to_string()).collect()
     };
     let all: Vec<String> = objects(&|_| true).into_iter().collect();
-    assert!(store.missing_objects(repo, all.clone()).await.unwrap().is_empty());
+    assert!(store.missing_objects(repo, all.clone(), true).await.unwrap().is_empty());
     std::fs::remove_file(store.vault.place_of(&shelf.pack.key)).unwrap();
     assert!(!store.verify(repo, &Progress::silent()).await.unwrap().ok);
-    let asked: BTreeSet<String> = store.missing_objects(repo, all.clone()).await.unwrap().into_iter().collect();
+    let asked: BTreeSet<String> = store.missing_objects(repo, all.clone(), true).await.unwrap().into_iter().collect();
     assert!(!asked.is_empty() && asked == objects(&|on| on == shelf.id));
     assert!(store.repair(repo, &Progress::silent()).await.is_ok());
     let again = history_pack(1);
     fixture.push("again.mpack", &again).await;
-    assert!(store.missing_objects(repo, all).await.unwrap().is_empty());
+    assert!(store.missing_objects(repo, all, true).await.unwrap().is_empty());
     assert!(store.verify(repo, &Progress::silent()).await.unwrap().ok);
 }
 

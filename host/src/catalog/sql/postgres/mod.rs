@@ -23,10 +23,11 @@ use crate::error::{Error, Result};
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [Step; 5] = [
+const MIGRATIONS: [Step; 6] = [
     (1, "first pack house", include_str!("../../../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../../../migrations/postgres/0003_damage.sql")),
+    (4, "retention", include_str!("../../../../migrations/postgres/0004_retention.sql")),
     (5, "room for answers", include_str!("../../../../migrations/postgres/0005_room_for_answers.sql")),
     (6, "releases", include_str!("../../../../migrations/postgres/0006_releases.sql")),
 ];
@@ -213,7 +214,7 @@ impl Engine for PostgresDatabase {
     const INDEX_PAGE: &'static str =
         "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '') || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3) page_rows";
-    const LOCK_REPO: &'static str = "SELECT id FROM repos WHERE id = $1 FOR UPDATE";
+    const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1 FOR UPDATE";
     const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running' FOR UPDATE";
 
     // What is joined by key is a subquery that looks up one key, and that OFFSET keeps from being anything else: joined any other way, all rows
@@ -244,6 +245,9 @@ impl Engine for PostgresDatabase {
     const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM n CROSS JOIN LATERAL (
              SELECT ctid FROM entities WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e))";
+    const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM freshened WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM n CROSS JOIN LATERAL (
+             SELECT ctid FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) f))";
     const DROP_COMMITS: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM commits WHERE ctid = ANY (ARRAY(SELECT c.ctid FROM n CROSS JOIN LATERAL (
              SELECT ctid FROM commits WHERE repo = $1 AND id = substr($2, 2 + 34 * n.i, 33) OFFSET 0) c
@@ -260,6 +264,13 @@ impl Engine for PostgresDatabase {
 
     fn identity(&self) -> String {
         self.identity.clone()
+    }
+
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
+        let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now";
+        let asked = async { Reader::of(self).await?.one(now, &[]).await };
+        let row = asked.await.map_err(|e| catalog_error(&self.place, "asking for the time", &e))?;
+        Ok(jiff::Timestamp::from_millisecond(row.int("now")).ok())
     }
 
     fn readers(&self) -> (&Pool<Self::Db>, Check) {

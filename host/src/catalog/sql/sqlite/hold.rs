@@ -39,6 +39,21 @@ pub(super) async fn lock(catalog: &Path, hold: Hold) -> Result<Holding> {
     Ok(Holding::new(lock.file))
 }
 
+/// A file beside a catalog, whose name goes on with an ending.
+fn beside(catalog: &Path, ending: &str) -> PathBuf {
+    let mut path = catalog.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
+}
+
+/// The time that the file system notes for a file beside the catalog that is written now.
+pub(super) fn written_now(catalog: &Path) -> std::io::Result<jiff::Timestamp> {
+    use std::io::Write;
+    let mut file = File::options().create(true).truncate(false).write(true).open(beside(catalog, "-turn"))?;
+    file.write_all(b"\n")?;
+    jiff::Timestamp::try_from(file.metadata()?.modified()?).map_err(std::io::Error::other)
+}
+
 /// A file that is there to be locked.
 struct Lock {
     file: File,
@@ -47,9 +62,7 @@ struct Lock {
 
 impl Lock {
     fn open(catalog: &Path, ending: &str) -> Result<Lock> {
-        let mut path = catalog.as_os_str().to_owned();
-        path.push(ending);
-        let path = PathBuf::from(path);
+        let path = beside(catalog, ending);
         let open = File::options().create(true).truncate(false).write(true).read(true).open(&path);
         Ok(Lock { file: open.map_err(Error::io("opening", &path))?, path })
     }

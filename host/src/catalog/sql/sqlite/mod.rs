@@ -24,12 +24,13 @@ use crate::error::{Error, Result};
 /// A catalog in an SQLite file.
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
-pub(super) const MIGRATIONS: [Step; 7] = [
+pub(super) const MIGRATIONS: [Step; 8] = [
     (1, "first pack house", include_str!("../../../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../../../migrations/sqlite/0003_production.sql")),
     (4, "tokens", include_str!("../../../../migrations/sqlite/0004_tokens.sql")),
     (5, "damage", include_str!("../../../../migrations/sqlite/0005_damage.sql")),
+    (6, "retention", include_str!("../../../../migrations/sqlite/0006_retention.sql")),
     (7, "room for answers", include_str!("../../../../migrations/sqlite/0007_room_for_answers.sql")),
     (8, "releases", include_str!("../../../../migrations/sqlite/0008_releases.sql")),
 ];
@@ -108,7 +109,7 @@ impl Engine for SqliteFile {
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3)";
     // One writes at a time: nothing need be locked.
-    const LOCK_REPO: &'static str = "SELECT id FROM repos WHERE id = $1";
+    const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1";
     const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running'";
 
     // CROSS JOIN says what is looked up by what.
@@ -138,6 +139,8 @@ impl Engine for SqliteFile {
          WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1 AND p.id = s.pack";
     const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
+    const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM freshened WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
     const DROP_COMMITS: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM commits WHERE repo = $1 AND id IN (
              SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)";
@@ -153,6 +156,11 @@ impl Engine for SqliteFile {
 
     fn identity(&self) -> String {
         self.file.display().to_string()
+    }
+
+    /// What the file system writes down for a file that is written: its clock may be another machine's. None where it can't be written.
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
+        Ok(hold::written_now(&self.file).ok())
     }
 
     fn readers(&self) -> (&Pool<Self::Db>, Check) {

@@ -12,7 +12,7 @@ use super::log::End;
 use crate::error::{Class, Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
-use crate::report::{GcQuery, GcReport, RunAsked, RunFailed, RunState, Step};
+use crate::report::{GcReport, RunAsked, RunFailed, RunState, Step};
 use crate::serve::guard::{no_longer_good, still_good};
 use crate::serve::house::{House, Shared};
 use crate::store::{PruneOptions, Store};
@@ -111,19 +111,12 @@ async fn as_planned(
     // A push that came since would stay beside the new pack, which was not what the plan showed.
     if !same || !store.is_current(&plan).await? {
         // Whoever begins a run again after a restart of the server may have had it done before: then that is the answer.
-        if let Some(done) = done_already(store, repo, digest).await? {
+        if let Some(done) = store.done_as_planned(repo, digest).await? {
             return Ok(done);
         }
         return Err(Error::PlanChanged(repo.clone()));
     }
     store.apply_gc(plan, progress).await
-}
-
-/// The report of the last consolidation of a repo, if it did that plan.
-async fn done_already(store: &Store, repo: &RepoName, digest: &str) -> Result<Option<GcReport>> {
-    let last = GcQuery { repo: Some(repo.clone()), limit: 1, ..GcQuery::default() };
-    let last = store.gc_entries(&last).await?.into_iter().next().and_then(|entry| entry.report);
-    Ok(last.filter(|report| report.plan_digest.as_deref() == Some(digest)))
 }
 
 fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {

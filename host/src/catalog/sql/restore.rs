@@ -1,0 +1,158 @@
+//! Deleted repos: restoring one, and removing what is left of it.
+
+use jiff::Timestamp;
+
+use super::super::Restored;
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
+use super::{rows, sums};
+use crate::error::Result;
+use crate::names::RepoName;
+
+/// The key in `freshened` that stands for all that a repo had.
+pub(super) const EVERYTHING: &[u8] = &[];
+
+/// The repo to restore, and when.
+pub(super) struct Restoring<'a> {
+    /// Where the catalog is.
+    pub(super) place: &'a str,
+    pub(super) name: &'a RepoName,
+    pub(super) now: Timestamp,
+}
+
+/// Restores the repo of a name that was deleted last.
+pub(super) async fn restore<E: Engine>(tx: &mut Writing<E>, given: &Restoring<'_>) -> SqlResult<Restored> {
+    let (owner, slug) = (given.name.owner(), given.name.slug());
+    if tx.maybe("SELECT 1 FROM repos WHERE owner = $1 AND slug = $2", args![owner, slug]).await?.is_some() {
+        return Ok(Restored::Taken);
+    }
+    // `~` and a number stand behind the name of a deleted repo; `:` comes after all digits.
+    let deleted = tx
+        .all(
+            "SELECT id, deleted_at FROM repos WHERE owner = $1 AND slug > $2 || '~' AND slug < $2 || '~:' AND pruned_at IS NULL ORDER BY id",
+            args![owner, slug],
+        )
+        .await?;
+    let times: Result<Vec<_>> =
+        deleted.iter().map(|row| Ok((rows::time(given.place, row, "deleted_at")?, row.int("id")))).collect();
+    let Some((_, repo)) = times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.into_iter().max() else {
+        return pruned::<E>(tx, given).await;
+    };
+    tx.one(E::LOCK_REPO, args![repo]).await?;
+    // Of two who restore it at once, the second finds it taken when its transaction is done again.
+    let restored = tx
+        .run(
+            "UPDATE repos SET deleted_at = NULL, slug = $2, revision = revision + 1, freshenings = freshenings + 1
+             WHERE id = $1 AND deleted_at IS NOT NULL AND pruned_at IS NULL",
+            args![repo, slug],
+        )
+        .await?;
+    if restored == 0 {
+        return Ok(Restored::Taken);
+    }
+    tx.run("DELETE FROM retired WHERE repo = $1 AND pack IN (SELECT pack FROM shelves WHERE repo = $1)", args![repo]).await?;
+    tx.run(
+        "INSERT INTO freshened (repo, entity, at, number) SELECT id, $2, $3, freshenings FROM repos WHERE id = $1
+         ON CONFLICT (repo, entity) DO UPDATE SET at = excluded.at, number = excluded.number",
+        args![repo, EVERYTHING, given.now.as_millisecond()],
+    )
+    .await?;
+    Ok(Restored::Done)
+}
+
+/// Why there is nothing to restore.
+async fn pruned<E: Engine>(tx: &mut Writing<E>, given: &Restoring<'_>) -> SqlResult<Restored> {
+    let row = tx
+        .maybe(
+            "SELECT pruned_at, pack FROM pruned_repos WHERE owner = $1 AND slug = $2",
+            args![given.name.owner(), given.name.slug()],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(Restored::Unknown) };
+    let read = || -> Result<Restored> {
+        let pack = row.maybe_bytes("pack").map(|_| rows::key(given.place, &row, "pack")).transpose()?;
+        Ok(Restored::Pruned { at: rows::time(given.place, &row, "pruned_at")?, pack })
+    };
+    read().map_err(|damage| sqlx::Error::Decode(damage.into()))
+}
+
+/// Repos that were deleted and are not yet gone.
+pub(super) async fn deleted<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = Reader::of(engine).await?;
+    reader.all("SELECT * FROM repos WHERE deleted_at IS NOT NULL ORDER BY id", args![]).await
+}
+
+/// Removes a deleted repo: all but its row and its retired packs, which go when those packs are forgotten. False where it is not deleted.
+pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)) -> SqlResult<bool> {
+    let (repo, now) = (given.0, given.1.as_str());
+    let Some(row) = tx.maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NOT NULL", args![repo]).await? else {
+        return Ok(false);
+    };
+    tx.one(E::LOCK_REPO, args![repo]).await?;
+    if row.maybe_text("pruned_at").is_none() {
+        let pack = tx
+            .maybe(
+                "SELECT p.key FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1
+                 AND NOT EXISTS (SELECT 1 FROM shelves o JOIN repos r ON r.id = o.repo AND r.deleted_at IS NULL WHERE o.pack = p.id)
+                 ORDER BY p.key LIMIT 1",
+                args![repo],
+            )
+            .await?;
+        let pack = pack.as_ref().map_or(&[][..], |row| row.bytes("key"));
+        let slug = row.text("slug").split('~').next().unwrap_or_default();
+        tx.run(
+            "INSERT INTO pruned_repos (owner, slug, deleted_at, pruned_at, pack) VALUES ($1, $2, $3, $4, CASE WHEN length($5) > 0 THEN $5 END)
+             ON CONFLICT (owner, slug) DO UPDATE
+             SET deleted_at = excluded.deleted_at, pruned_at = excluded.pruned_at, pack = excluded.pack",
+            args![row.text("owner"), slug, row.text("deleted_at"), now, pack],
+        )
+        .await?;
+        for statement in [
+            "DELETE FROM shelves WHERE repo = $1",
+            "DELETE FROM entities WHERE repo = $1",
+            "DELETE FROM commits WHERE repo = $1",
+            "DELETE FROM tag_ids WHERE repo = $1",
+            "DELETE FROM branches WHERE repo = $1",
+            "DELETE FROM left_heads WHERE repo = $1",
+            "DELETE FROM releases WHERE repo = $1",
+            "DELETE FROM freshened WHERE repo = $1",
+            "DELETE FROM policies WHERE repo = $1",
+            "DELETE FROM damaged_repos WHERE repo = $1",
+            "DELETE FROM changes WHERE repo = $1",
+            "DELETE FROM answers WHERE repo = $1",
+            "DELETE FROM gc_reports WHERE run IN (SELECT id FROM gc_runs WHERE repo = $1)",
+            "DELETE FROM job_packs WHERE job IN (SELECT id FROM jobs WHERE repo = $1)",
+            "DELETE FROM jobs WHERE repo = $1",
+        ] {
+            tx.run(statement, args![repo]).await?;
+        }
+        tx.run(
+            "UPDATE repos SET pruned_at = $2, commits = 0, snapshots = 0, objects = 0, tags = 0, needed_bytes = 0 WHERE id = $1",
+            args![repo, now],
+        )
+        .await?;
+    }
+    // What a repo that is there holds will be retired by that one.
+    tx.run(
+        "DELETE FROM retired WHERE repo = $1 AND EXISTS (
+             SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL WHERE s.pack = retired.pack)",
+        args![repo],
+    )
+    .await?;
+    sums::recount_packs::<E>(tx, repo).await?;
+    // SQLite gives the greatest number again when its row is gone, and numbers tell one thing from another: the last one stays for a while.
+    tx.run("DELETE FROM gc_runs WHERE repo = $1 AND id < (SELECT max(id) FROM gc_runs)", args![repo]).await?;
+    remove_row::<E>(tx, repo).await?;
+    Ok(true)
+}
+
+/// Removes the row of a repo of which nothing else is left. That of the repo that was made last stays until another one is made: its number
+/// must not be given again, since somebody may still be preparing something for it.
+pub(super) async fn remove_row<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<()> {
+    tx.run(
+        "DELETE FROM repos WHERE id = $1 AND pruned_at IS NOT NULL AND id < (SELECT max(id) FROM repos)
+         AND NOT EXISTS (SELECT 1 FROM retired WHERE repo = $1) AND NOT EXISTS (SELECT 1 FROM gc_runs WHERE repo = $1)",
+        args![repo],
+    )
+    .await
+    .map(drop)
+}
