@@ -55,8 +55,8 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         .iter()
         .map(|(branch, id)| Head { branch: (*branch).to_owned(), commit: EntityId::parse(id.as_bytes()).unwrap() });
     let now = "2026-03-02T09:00:00Z".parse().unwrap();
-    let (packs, broken, edges, fence) = (vec![], vec![], vec![], None);
-    let push = Push { repo, packs, broken, edges, heads: heads.collect(), forced: false, fence, now };
+    let (packs, known, broken, edges, fence) = (vec![], vec![], vec![], vec![], None);
+    let push = Push { repo, packs, known, broken, edges, heads: heads.collect(), forced: false, fence, now };
     let holding = catalog.hold(Hold::Publishing).await.unwrap();
     assert!(matches!(catalog.publish_push(&push, &holding).await.unwrap(), Published::Done { .. }));
 }
