@@ -324,6 +324,8 @@ pub enum Error {
         busy: bool,
         /// Whether it can be read, and not written.
         read_only: bool,
+        /// Whether its disk is full.
+        full: bool,
     },
 
     /// The storage is not that of the catalog's packs.
@@ -455,6 +457,16 @@ impl Error {
         match self {
             Error::Catalog { read_only, .. } => *read_only,
             Error::Io { source, .. } => matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied),
+            _ => false,
+        }
+    }
+
+    /// Whether a disk is full.
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Error::Catalog { full, .. } => *full,
+            Error::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
             _ => false,
         }
     }

@@ -5,7 +5,7 @@
 //! ends the run: a component can't do anything about it, and must not see it.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -217,31 +217,6 @@ pub struct Run {
     index: Option<Box<dyn Snapshot>>,
     runtime: Handle,
     fault: Option<Error>,
-    walk: Ahead,
-}
-
-/// How far ahead of a walk the commit graph is read. A component asks for a page at a time and knows not how long its walk is: from
-/// many heads a few steps each, or from one to the first commit.
-#[derive(Debug, Default)]
-struct Ahead {
-    rows: u32,
-    /// What the last page led to and did not hold.
-    ends: HashSet<EntityId>,
-}
-
-impl Ahead {
-    /// Rows to read beyond the commits that are asked for: few where a walk begins, twice as many each time it goes on.
-    fn rows_for(&mut self, commits: &[EntityId]) -> u32 {
-        const FIRST: u32 = 16;
-        let goes_on = commits.iter().any(|id| self.ends.contains(id));
-        self.rows = if goes_on { self.rows.saturating_mul(2).min(MAX_ITEMS) } else { FIRST };
-        self.rows
-    }
-
-    fn read(&mut self, found: &[Edges]) {
-        self.ends = found.iter().flat_map(Edges::parents).collect();
-        found.iter().for_each(|edges| _ = self.ends.remove(&edges.commit));
-    }
 }
 
 impl std::fmt::Debug for Run {
@@ -255,7 +230,7 @@ impl Run {
     pub fn new(packs: Packs, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> Run {
         let list = packs.packs.clone();
         let runtime = packs.runtime.clone();
-        Run { packs, list, heads, rivals: Vec::new(), index, runtime, fault: None, walk: Ahead::default() }
+        Run { packs, list, heads, rivals: Vec::new(), index, runtime, fault: None }
     }
 
     /// Sets the records of a push that the repo has in another encoding.
@@ -365,15 +340,10 @@ impl Database for Run {
         if commits.len() > limit as usize {
             return Err(AccessError::TooMuch(limit));
         }
-        // A page may be shorter than asked for, as long as it holds what is asked for.
-        let limit = limit.min((commits.len() as u32).saturating_add(self.walk.rows_for(commits)));
         let edges = match &mut self.index {
             Some(index) => self.runtime.block_on(index.history(commits, limit)),
             None => Err(Self::no_index()),
         };
-        if let Ok(edges) = &edges {
-            self.walk.read(edges);
-        }
         self.fault(edges)
     }
 

@@ -12,6 +12,7 @@ use packhouse_host::access::Scope;
 use packhouse_host::catalog::{Catalog, Fence, JobEnd, NewAnswer, NewJob, Published, TokenRow};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
+use packhouse_host::world::FixedWorld;
 use packhouse_host::{
     CatalogPlace, Error, FetchRequest, GcRecord, JobStatus, Policy, Progress, PruneOptions, PushOptions, RepoName, Result, Store,
     StoreOptions, Task, Visibility,
@@ -345,6 +346,12 @@ async fn opened(folder: &Path) -> StoreOptions {
     StoreOptions { catalog: CatalogPlace::Sqlite(folder.join("catalog.db")), ..options(folder) }
 }
 
+/// A day later: what the template has written is not in the future.
+async fn a_day_later(folder: &Path) -> StoreOptions {
+    let now = "2026-03-03T09:00:00Z".parse().unwrap();
+    StoreOptions { world: std::sync::Arc::new(FixedWorld::starting_at(now)), ..opened(folder).await }
+}
+
 /// The disk fills up before each call that a verb makes to catalog and vault, one after the other: after whatever it has looked at first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
@@ -370,7 +377,7 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
     }
     for verb in verbs() {
         for pages in [0, 2] {
-            let mut failures = 0;
+            let mut failures = Vec::new();
             for call in 0.. {
                 let place = format!("{} with {pages} pages left from call {call} on", verb.name);
                 let folder = TempDir::new_in(disk.path()).unwrap();
@@ -380,13 +387,13 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                     fill(pages * PAGE);
                     async {}
                 });
-                let store = faulty::open(opened(folder.path()).await, sandbox.clone(), &fault).await.unwrap();
+                let store = faulty::open(a_day_later(folder.path()).await, sandbox.clone(), &fault).await.unwrap();
                 let ran = (verb.run)(&store, files.path()).await;
                 let struck = fault.struck();
                 disk.free();
-                let fresh = Store::open(opened(folder.path()).await).await.unwrap();
+                let fresh = Store::open(a_day_later(folder.path()).await).await.unwrap();
                 if let Err(error) = &ran {
-                    failures += 1;
+                    failures.push(format!("{place}: {error}"));
                     says_that_it_is_full(error, &place);
                 } else {
                     assert!((verb.done)(&fresh, files.path()).await, "{place}: it said that it was done");
@@ -404,8 +411,11 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                     break;
                 }
             }
-            // What deletes gets by with the room that the catalog's log has.
-            assert_eq!(failures > 0, verb.name != "prune", "{} with {pages} pages left", verb.name);
+            // What deletes gets by with the room that the catalog's log has, but for the rows of a deleted repo.
+            if verb.name == "prune" {
+                failures.retain(|failure: &String| !failure.contains("forgetting a deleted repo"));
+            }
+            assert_eq!(!failures.is_empty(), verb.name != "prune", "{} with {pages} pages left: {failures:?}", verb.name);
         }
     }
 }

@@ -72,6 +72,8 @@ struct Place {
     hostile: Store,
     /// A pack that was not pushed yet.
     next: Vec<u8>,
+    /// A pack that names the branch which tells the component what to do: of a push it sees no other branches.
+    order: Vec<u8>,
 }
 
 impl Place {
@@ -82,14 +84,15 @@ impl Place {
         store.push_each(&packs[..4]).await;
         let head = store.heads().await.into_values().next().unwrap();
         let heads = [(format!("hostile-{misdeed}"), head)].into_iter().collect();
-        store.push(&[model::canonical(&Default::default(), &heads)]).await.unwrap();
+        let order = model::canonical(&Default::default(), &heads);
+        store.push(std::slice::from_ref(&order)).await.unwrap();
         let other = "c/d".parse().unwrap();
         store.store.create_repo(&other, Visibility::Public).await.unwrap();
         store.store.push(&other, &fixtures::muse_cli()[..2], PushOptions::default(), &Progress::silent()).await.unwrap();
         let component = std::fs::read(fixtures::hostile_component()).unwrap();
         let sandbox = Sandbox::load(&component, None, LIMITS).unwrap();
         let hostile = faulty::open(options(&store.data()), sandbox, &Fault::never()).await.unwrap();
-        Place { store, hostile, next: packs[4].clone() }
+        Place { store, hostile, next: packs[4].clone(), order }
     }
 
     /// All that can be asked of the store, but for what failed last.
@@ -185,7 +188,7 @@ async fn law_4_a_component_hands_over_no_more_than_it_may() {
 async fn law_4_no_misdeed_in_a_push_gets_through() {
     for (misdeed, says) in PUSHES {
         let place = Place::told(misdeed).await;
-        let files = [place.store.file(&place.next)];
+        let files = [place.store.file(&place.next), place.store.file(&place.order)];
         let push = async |store: &Store| store.push(&place.store.repo, &files, PushOptions::default(), &Progress::silent()).await;
         place.fails(misdeed, says, push).await;
         place.store.push(std::slice::from_ref(&place.next)).await.unwrap();

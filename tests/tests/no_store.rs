@@ -13,7 +13,7 @@ use packhouse_tests::server::Served;
 const READING: &[&[&str]] = &[
     &["repo", "list"],
     &["repo", "show", "a/b"],
-    &["repo", "delete", "a/b"],
+    &["repo", "delete", "a/b", "--yes"],
     &["gc", "a/b"],
     &["gc", "--all"],
     &["gc", "--all", "--async"],

@@ -204,7 +204,7 @@ fn the_binary_runs_the_component_that_it_is_given() {
     for (file, says) in
         [("no.wasm", "no.wasm"), (fixtures::muse_cli()[0].to_str().unwrap(), "is no component that packhouse can run")]
     {
-        let mut command = packhouse.command(["repo", "list", "--component", file]);
+        let mut command = packhouse.command(["repo", "create", "c/d", "--component", file]);
         let output = command.env("PACKHOUSE_DATABASE_URL", format!("sqlite://{}/c.db", nothing.display())).output().unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && words.contains(says), "{words}");
@@ -444,7 +444,7 @@ async fn a_huge_history_goes_on_tape_and_replays() {
         let replayed = tape::replay(&at(verb), &reference()).unwrap();
         assert_eq!((replayed.verdict, replayed.divergence), (Verdict::Identical, None), "{verb}");
         let other = tape::replay(&at(verb), &hostile()).unwrap();
-        assert_eq!(other.verdict, Verdict::SameKey, "{verb}");
+        assert_eq!(other.verdict, Verdict::SameKey, "{verb}: {:?}", other.divergence);
     }
     assert!(text(&at("gc")).matches("{\"steps\":").count() > 1 && text(&at("push")).matches("{\"edges\":").count() > 1);
 }

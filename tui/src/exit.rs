@@ -80,7 +80,14 @@ mod tests {
 
     #[test]
     fn each_class_has_the_code_of_the_contract() {
-        let busy = |busy| Error::Catalog { catalog: "c".into(), doing: "x".into(), reason: "y".into(), busy, read_only: false };
+        let busy = |busy| Error::Catalog {
+            catalog: "c".into(),
+            doing: "x".into(),
+            reason: "y".into(),
+            busy,
+            read_only: false,
+            full: false,
+        };
         let missing =
             Error::MissingPack { key: packhouse_host::MpackKey::new([0; 32]), repo: "a/b".parse().unwrap(), place: "p".into() };
         for (error, code) in [

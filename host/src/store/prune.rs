@@ -83,8 +83,9 @@ impl Store {
         }
         let now = self.agreed_time().await?;
         if !options.dry_run {
-            // What a clock that was ahead has dated counts from now on.
-            self.catalog.settle_times(now, None).await?;
+            // What a clock that was ahead has dated counts from now on. On a full disk it waits: a time in the future
+            // is taken for the present one below.
+            unless_full(self.catalog.settle_times(now, None).await.map(drop))?;
         }
         let too_long = || Error::Usage("the grace is too long".into());
         let grace = SignedDuration::try_from(options.grace).map_err(|_| too_long())?;
@@ -116,12 +117,18 @@ impl Store {
             kept: Vec::new(),
             dry_run: options.dry_run.then_some(true),
         };
+        let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
+        let mut forgotten = true;
         if !options.dry_run {
-            // Before their packs: what can be restored is whole.
-            self.forget_deleted(now.checked_sub(grace).unwrap_or(Timestamp::MIN), now).await?;
+            // Before their packs: what can be restored is whole. On a full disk there is room for it only when other packs
+            // have gone.
+            forgotten = unless_full(self.forget_deleted(until, now).await)?;
         }
         let mut checked = Checked::new(now, trust);
-        let done = self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
+        let mut done = self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
+        if !forgotten && done.is_ok() {
+            done = self.prune_deleted(options, (now, grace), &mut checked, &mut report, progress).await;
+        }
         // However it ended: what was read was read. On a disk that is full, only now there may be room to say so; and answers and orphans are
         // kept for what is known.
         self.note_found(&checked.findings()).await;
@@ -130,6 +137,23 @@ impl Store {
         self.prune_orphans(now, options, &mut report).await?;
         report.packs_kept = report.kept.iter().map(|kept| kept.pack).collect::<BTreeSet<_>>().len() as u64;
         Ok(report)
+    }
+
+    /// Removes deleted repos, for which there was no room before, and their packs.
+    async fn prune_deleted(
+        &self,
+        options: PruneOptions,
+        (now, grace): (Timestamp, SignedDuration),
+        checked: &mut Checked,
+        report: &mut PruneReport,
+        progress: &Progress,
+    ) -> Result<()> {
+        let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
+        self.forget_deleted(until, now).await?;
+        let mut due = self.catalog.unneeded_packs().await?;
+        let kept: BTreeSet<MpackKey> = report.kept.iter().map(|kept| kept.pack).collect();
+        due.retain(|unneeded| unneeded.at <= until && !kept.contains(&unneeded.pack.key));
+        self.prune_due(&due, options, (now, grace), checked, report, progress).await
     }
 
     async fn prune_due(
@@ -343,4 +367,15 @@ fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
         tracing::warn!(repo = %one.repo, "pack {} is kept: {}", one.pack, one.detail);
     }
     report.kept.extend(kept);
+}
+
+/// Whether something was done; false where its disk is full.
+fn unless_full(done: Result<()>) -> Result<bool> {
+    match done {
+        Err(error) if error.is_full() => {
+            tracing::warn!("this waits until there is room: {error}");
+            Ok(false)
+        }
+        done => done.map(|()| true),
+    }
 }

@@ -14,6 +14,7 @@ fn taken() -> Error {
         reason: "its id is taken".into(),
         busy: false,
         read_only: false,
+        full: false,
     }
 }
 

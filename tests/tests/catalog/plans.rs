@@ -108,16 +108,21 @@ async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
 /// Statistics of other repos, and none of the one that is read: what a server has in the minutes after a first push.
 async fn with_stale_statistics(cluster: &Cluster, name: &str) -> String {
     let url = cluster.database(name);
-    let catalog = open(&url).await;
-    run(&url, "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE entities SET (autovacuum_enabled = off)").await;
+    fill(&url).await;
+    url
+}
+
+/// Twenty other repos, of which statistics are taken, and none afterwards.
+async fn fill(url: &str) {
+    let catalog = open(url).await;
+    run(url, "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE entities SET (autovacuum_enabled = off)").await;
     for number in 0..20 {
         let desk = desk::Desk::named(&catalog, &format!("other/{number}")).await;
         let mut push = desk.prepare(vec![desk::pack(number, number * 1000..number * 1000 + 200)]).await;
         push.edges = (1..100).map(|n| desk::edges(number * 1000 + n, &[number * 1000 + n - 1])).collect();
         desk.done(&push).await;
     }
-    run(&url, "ANALYZE").await;
-    url
+    run(url, "ANALYZE").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,12 +179,14 @@ async fn what_is_read_of_a_large_repo_is_what_was_asked_for_even_where_statistic
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_push_of_1500_commits_is_read_right_before_postgres_knows_of_it() {
     let Some(cluster) = cluster() else { return };
-    let url = with_stale_statistics(cluster, "stale_store").await;
+    let url = cluster.database("stale_store");
     let folder = tempfile::tempdir().unwrap();
-    let store = StoreOptions { catalog: CatalogPlace::Postgres(url), ..options(folder.path()) };
+    let store = StoreOptions { catalog: CatalogPlace::Postgres(url.clone()), ..options(folder.path()) };
     let store = Store::open(store).await.unwrap();
     let (repo, silent) = (desk::name("a/b"), Progress::silent());
+    // First: a catalog whose packs are all elsewhere would be refused.
     store.create_repo(&repo, Visibility::Public).await.unwrap();
+    fill(&url).await;
     let long = HistoryOptions {
         pushes: 1,
         commits_per_push: 1500,

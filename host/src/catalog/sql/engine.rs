@@ -138,6 +138,7 @@ impl Meaning {
             reason: format!("{error}{}", self.way_out),
             busy: self.busy,
             read_only: self.read_only,
+            full: self.full,
         }
     }
 }

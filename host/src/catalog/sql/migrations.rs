@@ -79,6 +79,7 @@ pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migra
             reason: format!("{error}. Where it may be written, `packhouse migrate` does that"),
             busy: false,
             read_only: false,
+            full: false,
         }),
     }
 }

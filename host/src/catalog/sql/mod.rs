@@ -71,6 +71,7 @@ impl<E: Engine> SqlCatalog<E> {
                 .into(),
             busy: true,
             read_only: false,
+            full: false,
         };
         self.again(doing, Some(holding), given, work).await?.ok_or_else(lost)
     }

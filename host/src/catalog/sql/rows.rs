@@ -16,6 +16,7 @@ pub(super) fn damaged(place: &str, what: &str) -> Error {
         reason: format!("{what} is not what packhouse writes; restore the catalog from a backup"),
         busy: false,
         read_only: false,
+        full: false,
     }
 }
 

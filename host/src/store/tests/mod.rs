@@ -3,7 +3,6 @@
 mod leftovers;
 mod lies;
 mod races;
-mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;

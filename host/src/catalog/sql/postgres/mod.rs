@@ -77,6 +77,7 @@ impl PostgresCatalog {
                 reason: format!("two connections are one session of the server{POOLER}"),
                 busy: false,
                 read_only: false,
+                full: false,
             });
         }
         connection.close().await.map_err(|e| catalog_error(&engine.place, "opening it", &e))?;
