@@ -4,9 +4,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use packhouse_host::catalog::Hold;
 use packhouse_host::sample::{HistoryOptions, history};
 use packhouse_muse_client::Remote;
 use packhouse_tests::binary::Packhouse;
+use packhouse_tests::place;
 use packhouse_tests::server::Served;
 use serde_json::Value;
 
@@ -137,17 +139,16 @@ fn parts_of_a_form_have_names_and_headers_of_a_bounded_length() {
     assert_eq!(store.picture(), before);
 }
 
-/// What somebody hears of a run ends with their token, and so does the run.
-#[test]
-fn a_run_and_its_events_end_with_the_token_that_began_it() {
+/// The events of a run end with the token that asked for them, and so does the run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_and_its_events_end_with_the_token_that_began_it() {
     let (store, served) = served();
     let packs = history(&HistoryOptions { seed: 3, pushes: 2, ..HistoryOptions::default() });
     for (n, pack) in packs.iter().enumerate() {
         store.push([store.file(&format!("{n}.mpack"), pack)]).ok();
     }
-    // While somebody deletes, a consolidation waits before it publishes.
-    let lock = std::fs::File::options().create(true).append(true).open(store.data().join("catalog.db-lock")).unwrap();
-    lock.lock().unwrap();
+    // While another process deletes, a consolidation waits before it publishes.
+    let deleting = place::catalog(&store.data()).open().await.unwrap().hold(Hold::Deleting).await.unwrap();
     let (token, id) = token(&store, "admin");
     let ask = |request: &str, token: &str, body: &str| {
         let head = format!(
@@ -168,7 +169,7 @@ fn a_run_and_its_events_end_with_the_token_that_began_it() {
     store.run(["token", "revoke", &id]).ok();
     let mut heard = Vec::new();
     events.read_to_end(&mut heard).expect("it ends, and nobody has to wait for longer than the timeout");
-    lock.unlock().unwrap();
+    drop(deleting);
     let (other, _) = self::token(&store, "admin");
     let told = loop {
         let text = answer(ask(&format!("GET {run}"), &other, ""));
