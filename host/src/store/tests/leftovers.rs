@@ -1,5 +1,5 @@
 //! Law 5, what crashes and disks leave behind: staged files, directories that are gone or wrong. Crashes themselves are in
-//! `tests/tests/law_5.rs`, where every call that changes something fails once.
+//! `tests/tests/stores/law_5.rs`, where every call that changes something fails once.
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,3 @@
+//! The tests of stores, with catalogs on SQLite.
+
+mod stores;

@@ -1,0 +1,21 @@
+//! What holds wherever the catalog is: `on_sqlite` and `on_postgres` run these same tests, each with
+//! catalogs of its own kind (see `packhouse_tests::place`).
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod accounts;
+mod damage;
+mod expire;
+mod jobs;
+mod law_5;
+mod laws;
+mod overview;
+mod policies;
+mod properties;
+mod prune;
+mod s3;
+mod samples;
+mod scenarios;
+mod seed_properties;
+mod serve;
+mod tokens;

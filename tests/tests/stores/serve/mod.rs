@@ -1,0 +1,18 @@
+//! `packhouse serve`, spoken to by a client that knows nothing but the protocol.
+
+mod access;
+mod answers;
+mod attacks;
+mod connections;
+mod crowd;
+mod elsewhere;
+mod history;
+mod journey;
+mod limits;
+mod proxies;
+mod pushes;
+mod refusals;
+mod releases;
+mod revoked;
+mod stopping;
+mod with_muse;

@@ -1,0 +1,31 @@
+//! What is tested once: the program from outside, tapes and hosts, other components, full disks,
+//! and ports one at a time. One binary, since each links wasmtime and sqlx.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod admin;
+mod backup;
+mod branches;
+mod core_faults;
+mod core_properties;
+mod encodings;
+mod foreign;
+mod full_disk;
+mod hostile_component;
+mod hosts;
+mod law_9;
+mod many;
+mod model_checks;
+mod no_store;
+mod openapi;
+mod other_component;
+mod output;
+mod privacy;
+mod remote;
+mod retention;
+mod soak;
+mod storage;
+mod tapes;
+mod trouble;
+mod trouble_store;
+mod vault;
