@@ -3,6 +3,7 @@
 mod leftovers;
 mod lies;
 mod races;
+mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
