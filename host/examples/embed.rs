@@ -1,7 +1,8 @@
 //! The component without the catalog and the vault: packs in memory, and nothing else.
 //!
-//! `cargo run --example embed -- OUT PACK…` merges packs that are taken for one push to an empty repo. It plans and writes; what a
-//! host proves before it replaces anything is in `packhouse_host::store`.
+//! `cargo run --example embed -- OUT PACK…` merges packs that are taken for one push to an empty
+//! repo. It plans and writes; what a host proves before it replaces anything is in
+//! `packhouse_host::store`.
 
 use std::cmp::{Ordering, Reverse};
 use std::error::Error;
@@ -32,15 +33,28 @@ impl Memory {
     }
 
     fn listed(&self) -> Vec<PackInfo> {
-        let info = |(_, d, _): &Pack| PackInfo { key: d.key.to_string(), bytes: d.pack_bytes, rows: d.len() };
+        let info = |(_, d, _): &Pack| PackInfo {
+            key: d.key.to_string(),
+            bytes: d.pack_bytes,
+            rows: d.len(),
+        };
         self.0.iter().map(info).collect()
     }
 }
 
 impl Storage for Memory {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         let rows = self.pack(pack)?.1.page(first, u64::from(limit.min(MAX_ROWS)));
-        rows.map(<[u8]>::to_vec).ok_or(AccessError::OutOfRange(Span { pack, offset: first, length: limit.into() }))
+        rows.map(<[u8]>::to_vec).ok_or(AccessError::OutOfRange(Span {
+            pack,
+            offset: first,
+            length: limit.into(),
+        }))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -51,8 +65,20 @@ impl Storage for Memory {
         pairs.iter().map(|(a, b)| Ok(self.bytes(*a)?.cmp(self.bytes(*b)?))).collect()
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
-        Ok(self.pack(pack)?.2.iter().skip(first as usize).take(limit.min(MAX_ITEMS) as usize).cloned().collect())
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
+        Ok(self
+            .pack(pack)?
+            .2
+            .iter()
+            .skip(first as usize)
+            .take(limit.min(MAX_ITEMS) as usize)
+            .cloned()
+            .collect())
     }
 }
 

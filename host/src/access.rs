@@ -1,7 +1,8 @@
 //! Who may do what: scopes, the repos that a token reaches, and the caller that it speaks for.
 //!
-//! A token is `phk_ID_SECRET`: the id is no secret and finds its row; of the secret only the SHA-256 is kept, and that is compared in constant
-//! time. The text of a token is shown once, when it is made, and never written down by packhouse.
+//! A token is `phk_ID_SECRET`: the id is no secret and finds its row; of the secret only the
+//! SHA-256 is kept, and that is compared in constant time. The text of a token is shown once, when
+//! it is made, and never written down by packhouse.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,9 @@ use crate::names::RepoName;
 use crate::text::escaped;
 
 /// What a token allows; each allows what those before it do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// To read repos.
@@ -53,7 +56,12 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self> {
         let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
-        known.ok_or_else(|| Error::Usage(format!("`{}` is no scope: read, push or admin is expected", escaped(text))))
+        known.ok_or_else(|| {
+            Error::Usage(format!(
+                "`{}` is no scope: read, push or admin is expected",
+                escaped(text)
+            ))
+        })
     }
 }
 
@@ -98,20 +106,27 @@ impl FromStr for Reach {
         }
         match text.strip_suffix("/*") {
             // An owner has the grammar of a name's first part.
-            Some(owner) => Ok(Reach::Owner(format!("{owner}/x").parse::<RepoName>()?.owner().to_owned())),
+            Some(owner) => {
+                Ok(Reach::Owner(format!("{owner}/x").parse::<RepoName>()?.owner().to_owned()))
+            }
             None => Ok(Reach::Repo(text.parse()?)),
         }
     }
 }
 
 impl Serialize for Reach {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Reach {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -130,7 +145,8 @@ pub enum Caller {
         /// Where.
         repos: Vec<Reach>,
     },
-    /// Whoever may do everything, because the server's operator said so of everybody who can reach it.
+    /// Whoever may do everything, because the server's operator said so of everybody who can reach
+    /// it.
     Trusted,
 }
 
@@ -139,7 +155,9 @@ impl Caller {
     pub fn may(&self, scope: Scope, repo: &RepoName) -> bool {
         match self {
             Caller::Anyone => false,
-            Caller::Bearer { scope: has, repos, .. } => *has >= scope && repos.iter().any(|reach| reach.has(repo)),
+            Caller::Bearer { scope: has, repos, .. } => {
+                *has >= scope && repos.iter().any(|reach| reach.has(repo))
+            }
             Caller::Trusted => true,
         }
     }
@@ -148,7 +166,9 @@ impl Caller {
     pub fn may_everywhere(&self, scope: Scope) -> bool {
         match self {
             Caller::Anyone => false,
-            Caller::Bearer { scope: has, repos, .. } => *has >= scope && repos.contains(&Reach::All),
+            Caller::Bearer { scope: has, repos, .. } => {
+                *has >= scope && repos.contains(&Reach::All)
+            }
             Caller::Trusted => true,
         }
     }
@@ -209,8 +229,11 @@ impl FromStr for TokenText {
 
     /// Says nothing of what is wrong: a text that is nearly a token may hold a secret.
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
-        let (id, secret) = text.strip_prefix("phk_").and_then(|rest| rest.split_once('_')).ok_or(())?;
-        let digits = |part: &str, length| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let (id, secret) =
+            text.strip_prefix("phk_").and_then(|rest| rest.split_once('_')).ok_or(())?;
+        let digits = |part: &str, length| {
+            part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
         let sound = digits(id, ID_DIGITS) && digits(secret, SECRET_DIGITS);
         sound.then(|| TokenText { id: id.to_owned(), secret: secret.to_owned() }).ok_or(())
     }
@@ -286,7 +309,14 @@ mod tests {
         assert_eq!(read.id(), "0101010101010101");
         assert!(read.is(&token().hash()) && !read.is(&[0; 32]));
         assert!(!format!("{read:?}").contains("0202"));
-        for bad in ["", "phk_", "phk__", &text[..text.len() - 1], &text.to_uppercase(), &text.replace("phk", "ghp")] {
+        for bad in [
+            "",
+            "phk_",
+            "phk__",
+            &text[..text.len() - 1],
+            &text.to_uppercase(),
+            &text.replace("phk", "ghp"),
+        ] {
             assert!(bad.parse::<TokenText>().is_err(), "{bad}");
         }
     }
@@ -305,7 +335,9 @@ mod tests {
         assert!(!caller(Scope::Admin, &["aa/*", "a/bb"]).may(Scope::Read, &repo));
         assert!(caller(Scope::Read, &["*"]).may_everywhere(Scope::Read));
         assert!(!caller(Scope::Admin, &["a/*"]).may_everywhere(Scope::Read));
-        assert!(!Caller::Anyone.may(Scope::Read, &repo) && Caller::Trusted.may_everywhere(Scope::Admin));
+        assert!(
+            !Caller::Anyone.may(Scope::Read, &repo) && Caller::Trusted.may_everywhere(Scope::Admin)
+        );
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub enum Class {
     Damage,
 }
 
-/// Why a verb failed. Nothing is half-done: what a failed verb leaves behind is at most a file that nothing refers to.
+/// Why a verb failed. Nothing is half-done: what a failed verb leaves behind is at most a file that
+/// nothing refers to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -41,7 +42,9 @@ pub enum Error {
     UnknownRepo(RepoName),
 
     /// No such repo, told to somebody who may see them all.
-    #[error("there is no repo `{repo}` in this store; did you mean `{nearest}`? To make it: packhouse repo create {repo}")]
+    #[error(
+        "there is no repo `{repo}` in this store; did you mean `{nearest}`? To make it: packhouse repo create {repo}"
+    )]
     MistypedRepo {
         /// The name.
         repo: RepoName,
@@ -84,7 +87,9 @@ pub enum Error {
     NameTaken(RepoName),
 
     /// No repo of that name was deleted.
-    #[error("there is no deleted repo `{0}` in this store; `packhouse repo list` lists those that are not deleted")]
+    #[error(
+        "there is no deleted repo `{0}` in this store; `packhouse repo list` lists those that are not deleted"
+    )]
     NeverDeleted(RepoName),
 
     /// Prune has removed a deleted repo.
@@ -128,7 +133,9 @@ pub enum Error {
     },
 
     /// Two encodings of one entity reach different things.
-    #[error("{entity} in {first} and in {second} disagree: {detail}. One of them is forged or damaged; nothing was stored")]
+    #[error(
+        "{entity} in {first} and in {second} disagree: {detail}. One of them is forged or damaged; nothing was stored"
+    )]
     Disagreement {
         /// What it is, and what it is called.
         entity: String,
@@ -170,7 +177,10 @@ pub enum Error {
     },
 
     /// No such branch.
-    #[error("repo `{repo}` has no branch `{}`; `packhouse branch list {repo}` lists those that it has", escaped(branch))]
+    #[error(
+        "repo `{repo}` has no branch `{}`; `packhouse branch list {repo}` lists those that it has",
+        escaped(branch)
+    )]
     UnknownBranch {
         /// The repo.
         repo: RepoName,
@@ -207,12 +217,15 @@ pub enum Error {
     #[error("there is no job {0}; `packhouse jobs list` lists those that there are")]
     UnknownJob(i64),
 
-    /// No such token. Of what was asked for, the beginning is told: it may be a whole token, with its secret.
+    /// No such token. Of what was asked for, the beginning is told: it may be a whole token, with
+    /// its secret.
     #[error("there is no token `{}`; `packhouse token list` lists those that there are", token_id(.0))]
     UnknownToken(String),
 
     /// A job was taken over while it was done.
-    #[error("job {job} has been taken over by another worker, since its lease had run out; nothing was changed here")]
+    #[error(
+        "job {job} has been taken over by another worker, since its lease had run out; nothing was changed here"
+    )]
     LeaseLost {
         /// The job.
         job: i64,
@@ -273,7 +286,9 @@ pub enum Error {
     },
 
     /// What a plan made is not what it promised; caught before anything was published.
-    #[error("the component {digest} made a plan that does not hold for repo `{repo}`: {reason}. Nothing was changed")]
+    #[error(
+        "the component {digest} made a plan that does not hold for repo `{repo}`: {reason}. Nothing was changed"
+    )]
     Unproven {
         /// Digest of the component.
         digest: String,
@@ -401,7 +416,9 @@ pub enum Error {
     },
 
     /// A server could not be asked, or its answer did not come whole.
-    #[error("{url} can't be reached: {reason}. Look whether the server runs, and whether --remote names it")]
+    #[error(
+        "{url} can't be reached: {reason}. Look whether the server runs, and whether --remote names it"
+    )]
     Unreachable {
         /// The server.
         url: String,
@@ -446,7 +463,10 @@ impl Error {
             | Error::AnswersFull { .. }
             | Error::PlanChanged(_)
             | Error::Catalog { busy: true, .. } => Class::Conflict,
-            Error::MissingPack { .. } | Error::DamagedPack { .. } | Error::Lost { .. } | Error::Diverged(_) => Class::Damage,
+            Error::MissingPack { .. }
+            | Error::DamagedPack { .. }
+            | Error::Lost { .. }
+            | Error::Diverged(_) => Class::Damage,
             _ => Class::Refused,
         }
     }
@@ -456,7 +476,9 @@ impl Error {
         use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         match self {
             Error::Catalog { read_only, .. } => *read_only,
-            Error::Io { source, .. } => matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied),
+            Error::Io { source, .. } => {
+                matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied)
+            }
             _ => false,
         }
     }
@@ -477,7 +499,10 @@ impl Error {
     }
 
     /// An error of the system, with what was tried.
-    pub(crate) fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+    pub(crate) fn io(
+        doing: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.as_ref().to_owned();
         move |source| Error::Io { doing, path, source }
     }
@@ -487,7 +512,9 @@ impl Error {
 fn way_out(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as Kind;
     match error.kind() {
-        Kind::StorageFull | Kind::QuotaExceeded => ". Free some space and run it again; nothing was changed",
+        Kind::StorageFull | Kind::QuotaExceeded => {
+            ". Free some space and run it again; nothing was changed"
+        }
         Kind::ReadOnlyFilesystem => ". Mount it writable, or use another --data folder",
         Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
         _ => "",
@@ -498,7 +525,8 @@ fn more(left_out: usize) -> String {
     if left_out == 0 { String::new() } else { format!(" and {left_out} more") }
 }
 
-/// As much of a text as an id of a token has, so that a secret that somebody took for one is not repeated.
+/// As much of a text as an id of a token has, so that a secret that somebody took for one is not
+/// repeated.
 fn token_id(text: &str) -> String {
     text.chars().take(ID_DIGITS).collect()
 }

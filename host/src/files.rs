@@ -1,5 +1,5 @@
-//! Files: those of the user's, which are written beside their place and renamed, whole or not at all; what their bytes are; what of a folder is
-//! packhouse's; and who may read what it makes.
+//! Files: those of the user's, which are written beside their place and renamed, whole or not at
+//! all; what their bytes are; what of a folder is packhouse's; and who may read what it makes.
 
 use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind};
@@ -31,24 +31,38 @@ pub(crate) fn key_of(file: &File) -> io::Result<MpackKey> {
 
 /// The URL of a file.
 pub(crate) fn file_url(path: &Path) -> String {
-    url::Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from)
+    url::Url::from_file_path(path)
+        .map_or_else(|()| format!("file://{}", path.display()), String::from)
 }
 
-/// Where a file is written that is to stand at a path: beside it, under a name that nobody else has.
+/// Where a file is written that is to stand at a path: beside it, under a name that nobody else
+/// has.
 pub(crate) fn beside(path: &Path, name: &str) -> PathBuf {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).join(format!(".packhouse-{name}"))
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+        .join(format!(".packhouse-{name}"))
 }
 
-/// What lies in a folder under names that packhouse gives, as `known` reads them. Everything else is somebody else's: files of desktops and of
-/// storage boxes, names that are no text, links that lead nowhere. It is left alone. A folder that is not there holds nothing.
+/// What lies in a folder under names that packhouse gives, as `known` reads them. Everything else
+/// is somebody else's: files of desktops and of storage boxes, names that are no text, links that
+/// lead nowhere. It is left alone. A folder that is not there holds nothing.
 ///
-/// All folders of a store are listed through this one function; a test below looks that no other does.
-pub(crate) fn known_in<T>(folder: &Path, known: impl Fn(&str) -> Option<T>) -> Result<Vec<(T, PathBuf)>> {
+/// All folders of a store are listed through this one function; a test below looks that no other
+/// does.
+pub(crate) fn known_in<T>(
+    folder: &Path,
+    known: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<(T, PathBuf)>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         // A link that leads to itself leads to no folder.
-        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => return Ok(Vec::new()),
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Ok(Vec::new());
+        }
         Err(e) => return Err(Error::io("listing", folder)(e)),
     };
     let mut found = Vec::new();
@@ -56,13 +70,16 @@ pub(crate) fn known_in<T>(folder: &Path, known: impl Fn(&str) -> Option<T>) -> R
         let path = entry.map_err(Error::io("listing", folder))?.path();
         match path.file_name().and_then(|name| name.to_str()).and_then(&known) {
             Some(one) => found.push((one, path)),
-            None => tracing::debug!("{} is none of packhouse's files; it is left alone", path.display()),
+            None => {
+                tracing::debug!("{} is none of packhouse's files; it is left alone", path.display())
+            }
         }
     }
     Ok(found)
 }
 
-/// The folder, or the nearest one above it that is there: a store's folders are made with the first file.
+/// The folder, or the nearest one above it that is there: a store's folders are made with the first
+/// file.
 pub(crate) fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|there| there.exists()).unwrap_or(folder)
 }
@@ -72,11 +89,13 @@ pub(crate) fn is_plain(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|there| there.is_file())
 }
 
-/// What users' files are made without: their `umask`. Not set in programs that never asked for privacy.
+/// What users' files are made without: their `umask`. Not set in programs that never asked for
+/// privacy.
 static USERS: OnceLock<u32> = OnceLock::new();
 
-/// From now on, whatever this process makes can be read by its user alone: stores hold private repos, and the secret that URLs are signed with.
-/// Files that users ask for by name are made as their `umask` says all the same. For the start of a program, before it has threads.
+/// From now on, whatever this process makes can be read by its user alone: stores hold private
+/// repos, and the secret that URLs are signed with. Files that users ask for by name are made as
+/// their `umask` says all the same. For the start of a program, before it has threads.
 pub fn make_private() {
     let before = rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     // A second call would take the private one for the user's.
@@ -102,15 +121,17 @@ fn set_mode(file: &File, most: u32) {
     }
 }
 
-/// Refuses a path at which something else than a file stands: a rename would put a file in its place.
+/// Refuses a path at which something else than a file stands: a rename would put a file in its
+/// place.
 ///
 /// # Errors
 /// [`Error::Usage`], which names it.
 pub fn replaceable(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
-        Ok(there) if !there.is_file() => {
-            Err(Error::Usage(format!("{} is there and is no file: say another one to write to", path.display())))
-        }
+        Ok(there) if !there.is_file() => Err(Error::Usage(format!(
+            "{} is there and is no file: say another one to write to",
+            path.display()
+        ))),
         _ => Ok(()),
     }
 }

@@ -21,7 +21,8 @@
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
 //! 5. [`tape`]: runs written down, and run again.
 //! 6. [`store`]: the verbs; [`worker`]: those that are done later or elsewhere.
-//! 7. [`serve`]: the store over HTTP, for [those who may](access); [`remote`]: a store behind a server.
+//! 7. [`serve`]: the store over HTTP, for [those who may](access); [`remote`]: a store behind a
+//!    server.
 
 pub mod access;
 pub mod catalog;
@@ -49,11 +50,15 @@ pub use names::{BranchName, MpackKey, RepoId, RepoName, ShelfId, Visibility};
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
-    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport, FetchReport, GcCost, GcDropped,
-    GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded, JobReport, JobStatus, KeptPack, Moment, PackReport, Policy,
-    PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack, Repaired,
-    RepoReport, RepoSummary, Task, VerifyReport,
+    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport,
+    FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded,
+    JobReport, JobStatus, KeptPack, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem,
+    ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack, Repaired, RepoReport,
+    RepoSummary, Task, VerifyReport,
 };
-pub use store::{BackupOptions, FetchRequest, GcPlan, NEWER_WAY_OUT, NewerPacks, PruneOptions, PushOptions, Store, StoreOptions};
+pub use store::{
+    BackupOptions, FetchRequest, GcPlan, NEWER_WAY_OUT, NewerPacks, PruneOptions, PushOptions,
+    Store, StoreOptions,
+};
 pub use vault::Storage;
 pub use vault::s3::{S3Checksum, S3Options};

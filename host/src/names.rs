@@ -64,7 +64,10 @@ impl FromStr for MpackKey {
 }
 
 impl Serialize for MpackKey {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
@@ -77,8 +80,8 @@ impl<'de> Deserialize<'de> for MpackKey {
 
 /// `OWNER/SLUG`.
 ///
-/// Either part: 1 to 100 characters out of letters, digits, `.`, `_` and `-`, starting with a letter or a digit. So
-/// a name is never a path that leads elsewhere.
+/// Either part: 1 to 100 characters out of letters, digits, `.`, `_` and `-`, starting with a
+/// letter or a digit. So a name is never a path that leads elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoName {
     owner: String,
@@ -99,7 +102,8 @@ impl RepoName {
     /// Whether a new repo may have it. What there is already keeps its name.
     ///
     /// # Errors
-    /// [`Error::Usage`] for one at whose place a server answers something else, or that not every file system can hold.
+    /// [`Error::Usage`] for one at whose place a server answers something else, or that not every
+    /// file system can hold.
     pub fn check_new(&self) -> Result<()> {
         if RESERVED_OWNERS.contains(&self.owner()) {
             return Err(Error::Usage(format!(
@@ -108,13 +112,16 @@ impl RepoName {
             )));
         }
         if [self.owner(), self.slug()].iter().any(|part| part.ends_with('.')) {
-            return Err(Error::Usage(format!("no repo can be named `{self}`: neither part may end with `.`")));
+            return Err(Error::Usage(format!(
+                "no repo can be named `{self}`: neither part may end with `.`"
+            )));
         }
         Ok(())
     }
 }
 
-/// Owners that no new repo may have: the first parts of paths at which a server answers what is about no repo.
+/// Owners that no new repo may have: the first parts of paths at which a server answers what is
+/// about no repo.
 pub(crate) const RESERVED_OWNERS: [&str; 1] = ["admin"];
 
 impl FromStr for RepoName {
@@ -127,7 +134,9 @@ impl FromStr for RepoName {
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
         };
         match text.split_once('/') {
-            Some((owner, slug)) if valid(owner) && valid(slug) => Ok(RepoName { owner: owner.into(), slug: slug.into() }),
+            Some((owner, slug)) if valid(owner) && valid(slug) => {
+                Ok(RepoName { owner: owner.into(), slug: slug.into() })
+            }
             _ => Err(Error::Usage(format!(
                 "`{}` is no repo name: OWNER/SLUG is expected, each of 1 to 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
                 escaped(text)
@@ -143,7 +152,10 @@ impl fmt::Display for RepoName {
 }
 
 impl Serialize for RepoName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
@@ -218,8 +230,20 @@ mod tests {
         for good in ["a/b", "gabriel/pg-test.1", "0/_".replace('_', "x_").as_str()] {
             assert_eq!(good.parse::<RepoName>().unwrap().to_string(), good);
         }
-        for bad in ["", "a", "/", "a/", "/b", "a/b/c", "../b", "a/..", "a/b\n", "a b/c", "ä/b", &format!("a/{}", "x".repeat(101))]
-        {
+        for bad in [
+            "",
+            "a",
+            "/",
+            "a/",
+            "/b",
+            "a/b/c",
+            "../b",
+            "a/..",
+            "a/b\n",
+            "a b/c",
+            "ä/b",
+            &format!("a/{}", "x".repeat(101)),
+        ] {
             assert!(bad.parse::<RepoName>().is_err(), "{bad:?} passed");
         }
     }

@@ -1,8 +1,9 @@
-//! What a component sees of a repo: the packs of one run, and the index as it stood when the run began.
+//! What a component sees of a repo: the packs of one run, and the index as it stood when the run
+//! began.
 //!
 //! [`Run`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it to
-//! the native core. A fault of the host (a pack that is gone, a database that fails) is kept aside and
-//! ends the run: a component can't do anything about it, and must not see it.
+//! the native core. A fault of the host (a pack that is gone, a database that fails) is kept aside
+//! and ends the run: a component can't do anything about it, and must not see it.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -13,7 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhouse_core::ports::{MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS};
-use packhouse_core::{AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage};
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+};
 use tokio::runtime::Handle;
 
 use crate::catalog::Snapshot;
@@ -85,8 +88,21 @@ pub struct Packs {
 
 impl Packs {
     /// The packs of a run, in the order of their numbers.
-    pub fn new(repo: RepoName, vault: Arc<dyn Vault>, runtime: Handle, packs: Arc<Vec<RunPack>>) -> Packs {
-        Packs { repo, vault, runtime, packs, partly: BTreeMap::new(), open: BTreeMap::new(), uses: 0 }
+    pub fn new(
+        repo: RepoName,
+        vault: Arc<dyn Vault>,
+        runtime: Handle,
+        packs: Arc<Vec<RunPack>>,
+    ) -> Packs {
+        Packs {
+            repo,
+            vault,
+            runtime,
+            packs,
+            partly: BTreeMap::new(),
+            open: BTreeMap::new(),
+            uses: 0,
+        }
     }
 
     /// The repo that they are read for.
@@ -94,7 +110,8 @@ impl Packs {
         &self.repo
     }
 
-    /// Reads a pack from a file that holds only some of its bytes, for as long as nothing else of it is read.
+    /// Reads a pack from a file that holds only some of its bytes, for as long as nothing else of
+    /// it is read.
     pub(crate) fn hold_parts(&mut self, pack: u32, stored: StoredPack, parts: Vec<Range<u64>>) {
         self.partly.insert(pack, (stored, parts));
     }
@@ -117,7 +134,12 @@ impl Packs {
     /// The error for a pack whose bytes are not what they were.
     pub fn damaged(&self, pack: u32, detail: String) -> Error {
         let key = self.key(pack);
-        Error::DamagedPack { key, repo: self.repo.clone(), place: self.vault.place_of(&key), detail }
+        Error::DamagedPack {
+            key,
+            repo: self.repo.clone(),
+            place: self.vault.place_of(&key),
+            detail,
+        }
     }
 
     fn right_size(&self, pack: u32, stored: &StoredPack) -> Result<()> {
@@ -125,7 +147,8 @@ impl Packs {
         if stored.bytes == expected {
             return Ok(());
         }
-        Err(self.damaged(pack, format!("it has {} bytes where {expected} were stored", stored.bytes)))
+        Err(self
+            .damaged(pack, format!("it has {} bytes where {expected} were stored", stored.bytes)))
     }
 
     /// The bytes of a span of a pack.
@@ -138,7 +161,9 @@ impl Packs {
         let (file, path) = Sources::open(self, span.pack)?;
         match file.read_exact_at(&mut bytes, span.offset) {
             Ok(()) => Ok(bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(self.truncated(span.pack, span.offset + span.length)),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(self.truncated(span.pack, span.offset + span.length))
+            }
             Err(e) => Err(Error::io("reading", path)(e)),
         }
     }
@@ -159,7 +184,11 @@ impl Packs {
         const STEP: u64 = 1 << 20;
         let mut at = 0;
         while at < a.length.min(b.length) {
-            let part = |s: Span| Span { pack: s.pack, offset: s.offset + at, length: STEP.min(s.length - at) };
+            let part = |s: Span| Span {
+                pack: s.pack,
+                offset: s.offset + at,
+                length: STEP.min(s.length - at),
+            };
             let (x, y) = (self.read(part(a))?, self.read(part(b))?);
             let n = x.len().min(y.len());
             match x[..n].cmp(&y[..n]) {
@@ -184,11 +213,15 @@ impl Sources for Packs {
         } else if !self.open.contains_key(&pack) {
             let key = run_pack.directory.key;
             let found = self.runtime.block_on(self.vault.open_near(&key))?;
-            let stored =
-                found.ok_or_else(|| Error::MissingPack { key, repo: self.repo.clone(), place: self.vault.place_of(&key) })?;
+            let stored = found.ok_or_else(|| Error::MissingPack {
+                key,
+                repo: self.repo.clone(),
+                place: self.vault.place_of(&key),
+            })?;
             self.right_size(pack, &stored)?;
             if self.open.len() >= OPEN_PACKS
-                && let Some(oldest) = self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(pack, _)| *pack)
+                && let Some(oldest) =
+                    self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(pack, _)| *pack)
             {
                 self.open.remove(&oldest);
             }
@@ -246,7 +279,10 @@ impl Run {
     /// A span that a component names must be exactly one record of a pack of the run.
     fn record(&self, span: Span, objects: bool) -> Result<(), AccessError> {
         let directory = &self.pack(span.pack)?.directory;
-        let row = directory.at(span.offset).and_then(|n| directory.row(n)).ok_or(AccessError::NotARecord(span))?;
+        let row = directory
+            .at(span.offset)
+            .and_then(|n| directory.row(n))
+            .ok_or(AccessError::NotARecord(span))?;
         if row.length == span.length && (objects || row.kind != Kind::Object) {
             Ok(())
         } else {
@@ -284,9 +320,18 @@ pub(crate) fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Vec<T> {
 }
 
 impl Storage for Run {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         let rows = self.pack(pack)?.directory.page(first, u64::from(limit.min(MAX_ROWS)));
-        rows.map(<[u8]>::to_vec).ok_or(AccessError::OutOfRange(Span { pack, offset: first, length: u64::from(limit) }))
+        rows.map(<[u8]>::to_vec).ok_or(AccessError::OutOfRange(Span {
+            pack,
+            offset: first,
+            length: u64::from(limit),
+        }))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -314,7 +359,12 @@ impl Storage for Run {
         self.fault(orders)
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
         Ok(page(self.pack(pack)?.heads(), u64::from(first), limit))
     }
 }
@@ -331,7 +381,8 @@ impl Database for Run {
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
-        let first = after.map_or(0, |after| self.heads.partition_point(|h| h.branch.as_str() <= after));
+        let first =
+            after.map_or(0, |after| self.heads.partition_point(|h| h.branch.as_str() <= after));
         Ok(page(&self.heads, first as u64, limit))
     }
 

@@ -1,7 +1,8 @@
 //! Text that others wrote, made safe to show: in a terminal, in a log, in a message.
 
-/// The text with every character escaped that a reader can't see, or that a terminal obeys: controls, marks that change the direction of
-/// what follows, spaces of no width, line separators, private and unassigned characters. An ordinary space stays.
+/// The text with every character escaped that a reader can't see, or that a terminal obeys:
+/// controls, marks that change the direction of what follows, spaces of no width, line separators,
+/// private and unassigned characters. An ordinary space stays.
 ///
 /// All output of untrusted text goes through this one function.
 pub fn escaped(text: &str) -> String {
@@ -15,14 +16,15 @@ pub fn escaped(text: &str) -> String {
     })
 }
 
-/// Whether a character has no shape of its own: Unicode's categories Cc, Cf, Cn, Co, Zl, Zp and Zs, and the letters and marks that Unicode
-/// says to draw as nothing. Variation selectors are not among them: they choose between two shapes of the character before them.
+/// Whether a character has no shape of its own: Unicode's categories Cc, Cf, Cn, Co, Zl, Zp and Zs,
+/// and the letters and marks that Unicode says to draw as nothing. Variation selectors are not
+/// among them: they choose between two shapes of the character before them.
 pub(crate) fn is_invisible(c: char) -> bool {
     match c {
         ' ' => true,
         '!'..='~' => false,
-        // Drawn as nothing, yet marks, letters or symbols by category: grapheme joiner, Hangul fillers, Khmer inherent vowels, Mongolian
-        // selectors, an empty Braille cell.
+        // Drawn as nothing, yet marks, letters or symbols by category: grapheme joiner, Hangul
+        // fillers, Khmer inherent vowels, Mongolian selectors, an empty Braille cell.
         '\u{34f}'
         | '\u{115f}'
         | '\u{1160}'
@@ -32,7 +34,8 @@ pub(crate) fn is_invisible(c: char) -> bool {
         | '\u{2800}'
         | '\u{3164}'
         | '\u{ffa0}' => true,
-        // The standard library escapes exactly those categories. Behind another character, so that combining marks are left alone.
+        // The standard library escapes exactly those categories. Behind another character, so that
+        // combining marks are left alone.
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         _ => ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some('\\'),
     }
@@ -50,29 +53,36 @@ mod tests {
     #[test]
     fn what_others_wrote_can_neither_command_the_terminal_nor_hide() {
         assert_eq!(escaped("a\x1b[2Jb\r\n\u{202e}c\u{9b}"), "a\\u{1b}[2Jb\\r\\n\\u{202e}c\\u{9b}");
-        for hidden in
-            ['\u{ad}', '\u{61c}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{2060}', '\u{2066}', '\u{feff}']
-                .into_iter()
-                .chain([
-                    '\u{a0}',
-                    '\u{3000}',
-                    '\u{e000}',
-                    '\u{e0041}',
-                    '\u{378}',
-                    '\u{34f}',
-                    '\u{3164}',
-                    '\u{10ffff}',
-                    '\u{7f}',
-                    '\0',
-                ])
-        {
-            assert_eq!(escaped(&format!("x{hidden}y")), format!("x{}y", hidden.escape_default()), "{hidden:?}");
+        for hidden in [
+            '\u{ad}', '\u{61c}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}',
+            '\u{2060}', '\u{2066}', '\u{feff}',
+        ]
+        .into_iter()
+        .chain([
+            '\u{a0}',
+            '\u{3000}',
+            '\u{e000}',
+            '\u{e0041}',
+            '\u{378}',
+            '\u{34f}',
+            '\u{3164}',
+            '\u{10ffff}',
+            '\u{7f}',
+            '\0',
+        ]) {
+            assert_eq!(
+                escaped(&format!("x{hidden}y")),
+                format!("x{}y", hidden.escape_default()),
+                "{hidden:?}"
+            );
         }
     }
 
     #[test]
     fn what_can_be_seen_stays_as_it_is() {
-        for seen in ["ünï→code", "Zoë 東京", "it's \"so\" a\\b", "e\u{301}", "❤\u{fe0f}", "नमस्ते", "main"] {
+        for seen in
+            ["ünï→code", "Zoë 東京", "it's \"so\" a\\b", "e\u{301}", "❤\u{fe0f}", "नमस्ते", "main"]
+        {
             assert_eq!(escaped(seen), seen);
         }
     }

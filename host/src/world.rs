@@ -11,7 +11,8 @@ pub trait World: Send + Sync + fmt::Debug {
     fn now(&self) -> Timestamp;
     /// Sixteen bytes that nobody else has drawn.
     fn draw(&self) -> [u8; 16];
-    /// What another clock tells (a database's, a file system's): where time is made up, so is that of others.
+    /// What another clock tells (a database's, a file system's): where time is made up, so is that
+    /// of others.
     fn other(&self, told: Timestamp) -> Timestamp {
         told
     }
@@ -30,7 +31,8 @@ impl World for SystemWorld {
 
     fn draw(&self) -> [u8; 16] {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the system has randomness: nothing that opens files runs without it");
+        getrandom::fill(&mut bytes)
+            .expect("the system has randomness: nothing that opens files runs without it");
         bytes
     }
 }

@@ -1,11 +1,13 @@
-//! What pushes and consolidations cost on Postgres and S3, in requests, bytes and statements, and how that grows.
+//! What pushes and consolidations cost on Postgres and S3, in requests, bytes and statements, and
+//! how that grows.
 //!
 //! ```text
 //! cargo bench -p packhouse-tests --bench costs             all cases
 //! cargo bench -p packhouse-tests --bench costs -- 1000     the case with 1000 packs
 //! ```
 //!
-//! Statements are those that the server logs. Costs are counts: they don't depend on the machine; times do, and are told for their ratios.
+//! Statements are those that the server logs. Costs are counts: they don't depend on the machine;
+//! times do, and are told for their ratios.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
 
@@ -14,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use packhouse_host::vault::{Storage, Traffic};
 use packhouse_host::world::SystemWorld;
-use packhouse_host::{CatalogPlace, Progress, PushOptions, RepoName, Store, StoreOptions, Visibility};
+use packhouse_host::{
+    CatalogPlace, Progress, PushOptions, RepoName, Store, StoreOptions, Visibility,
+};
 use packhouse_tests::cases::{Case, write_case};
 use packhouse_tests::postgres::{self, Cluster};
 use packhouse_tests::s3::S3Server;
@@ -40,7 +44,10 @@ impl Costs {
         // The server writes its log a moment later.
         std::thread::sleep(Duration::from_millis(300));
         let log = std::fs::read_to_string(&self.cluster.log).unwrap();
-        let statements = log.lines().filter(|line| line.contains("LOG:  execute") || line.contains("LOG:  statement:")).count();
+        let statements = log
+            .lines()
+            .filter(|line| line.contains("LOG:  execute") || line.contains("LOG:  statement:"))
+            .count();
         Asked { traffic: self.store.traffic(), statements, at: Instant::now() }
     }
 
@@ -68,7 +75,9 @@ fn main() {
         return;
     }
     let chosen: Option<usize> = arguments.first().and_then(|packs| packs.parse().ok());
-    println!("| packs × objects | what | requests | writing | bytes down | bytes up | statements | took |");
+    println!(
+        "| packs × objects | what | requests | writing | bytes down | bytes up | statements | took |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     for (packs, objects) in CASES {
@@ -97,7 +106,10 @@ async fn measure(packs: usize, objects: usize) {
     let files = write_case(folder.path(), &case);
     let mut at = costs.now();
     for (number, file) in files.iter().enumerate() {
-        store.push(&repo, std::slice::from_ref(file), PushOptions::default(), &silent).await.unwrap();
+        store
+            .push(&repo, std::slice::from_ref(file), PushOptions::default(), &silent)
+            .await
+            .unwrap();
         if number == 0 {
             at = costs.tell(packs, objects, "the first push", at);
         }

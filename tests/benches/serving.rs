@@ -1,8 +1,10 @@
-//! What a server does while many push: requests a second, and how long they take. Run with
-//! `cargo bench --workspace --bench serving --profile dev`; `SECONDS_EACH` says how long each case goes on (20).
+//! What a server does while many push: requests a second, and how long they take. Run with `cargo
+//! bench --workspace --bench serving --profile dev`; `SECONDS_EACH` says how long each case goes on
+//! (20).
 //!
-//! Every client has a branch of its own in one of sixteen repos, and does what a Muse client does for a commit with eight objects of 4 KiB: refs,
-//! filter-objects, push/objects, push; every fourth time a clone of its branch besides. Client and server share the machine.
+//! Every client has a branch of its own in one of sixteen repos, and does what a Muse client does
+//! for a commit with eight objects of 4 KiB: refs, filter-objects, push/objects, push; every fourth
+//! time a clone of its branch besides. Client and server share the machine.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -21,7 +23,11 @@ const REPOS: usize = 16;
 /// How long requests took, by kind.
 type Times = Arc<Mutex<BTreeMap<&'static str, Vec<Duration>>>>;
 
-async fn timed<T>(times: &Times, what: &'static str, work: impl Future<Output = packhouse_muse_client::Result<T>>) -> T {
+async fn timed<T>(
+    times: &Times,
+    what: &'static str,
+    work: impl Future<Output = packhouse_muse_client::Result<T>>,
+) -> T {
     let begun = Instant::now();
     let done = work.await.unwrap();
     times.lock().unwrap().entry(what).or_default().push(begun.elapsed());
@@ -50,7 +56,12 @@ async fn client(url: String, name: String, times: Times, until: Instant) {
         timed(&times, "push/objects", remote.push_objects(&uploads)).await;
         timed(&times, "push", remote.push(&bundle, &name, false)).await;
         if n % 4 == 3 {
-            timed(&times, "fetch (clone of a branch)", remote.fetch_bytes(std::slice::from_ref(&head), &[])).await;
+            timed(
+                &times,
+                "fetch (clone of a branch)",
+                remote.fetch_bytes(std::slice::from_ref(&head), &[]),
+            )
+            .await;
         }
     }
 }
@@ -71,17 +82,25 @@ async fn case(title: &str, clients: usize, max_packs: Option<u32>) {
     let served = Served::trusting(&store, &["--rate", "0", "--policies", "1s"]);
     let (times, seconds) = (Times::default(), seconds_each());
     let until = Instant::now() + Duration::from_secs(seconds);
-    let clients = (0..clients)
-        .map(|n| tokio::spawn(client(served.remote(&format!("a/r{}", n % REPOS)), format!("client{n}"), times.clone(), until)));
+    let clients = (0..clients).map(|n| {
+        tokio::spawn(client(
+            served.remote(&format!("a/r{}", n % REPOS)),
+            format!("client{n}"),
+            times.clone(),
+            until,
+        ))
+    });
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }
-    let jobs = store.run(["jobs", "list", "--status", "done", "--limit", "100000"]).documents().len();
+    let jobs =
+        store.run(["jobs", "list", "--status", "done", "--limit", "100000"]).documents().len();
     println!("\n{title}: {jobs} consolidations meanwhile");
     println!("{:<28} {:>8} {:>9} {:>9} {:>9}", "request", "a second", "p50 ms", "p95 ms", "p99 ms");
     for (what, times) in times.lock().unwrap().iter_mut() {
         times.sort();
-        let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
+        let at =
+            |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
         let rate = times.len() as f64 / seconds as f64;
         println!("{what:<28} {rate:>8.1} {:>9.1} {:>9.1} {:>9.1}", at(0.5), at(0.95), at(0.99));
     }

@@ -5,12 +5,13 @@
 //! cargo bench -p packhouse-tests --bench throughput -- a 5     case a, five rounds
 //! ```
 //!
-//! The *limit* of a case is the least that anyone could do with the bytes that it writes: one SHA-256 pass over them with the
-//! fastest library here, plus one copy of them to a new file (as many files as the case writes), durable. Ours hashes
-//! them twice (each object, and the pack), plans, proves, reads back, indexes and publishes.
+//! The *limit* of a case is the least that anyone could do with the bytes that it writes: one
+//! SHA-256 pass over them with the fastest library here, plus one copy of them to a new file (as
+//! many files as the case writes), durable. Ours hashes them twice (each object, and the pack),
+//! plans, proves, reads back, indexes and publishes.
 //!
-//! Each measured run is a process of its own, so that its peak memory is its own. It opens the store before
-//! the clock starts: compiling the component is no part of it.
+//! Each measured run is a process of its own, so that its peak memory is its own. It opens the
+//! store before the clock starts: compiling the component is no part of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
 
@@ -82,7 +83,11 @@ fn measure(case: &Case, rounds: usize) {
         limits.push(limit(&consolidated(&store), &root, false));
         std::fs::remove_dir_all(&store).unwrap();
     }
-    let line = |what: &str, limits: &mut Vec<Limit>, ours: &mut Vec<f64>, peaks: &[u64], rows: &str| {
+    let line = |what: &str,
+                limits: &mut Vec<Limit>,
+                ours: &mut Vec<f64>,
+                peaks: &[u64],
+                rows: &str| {
         let limit = median(limits.iter().map(|l| l.hash + l.copy).collect());
         let hash = median(limits.iter().map(|l| l.hash).collect());
         let mine = median(ours.clone());
@@ -124,7 +129,8 @@ fn limit(files: &[PathBuf], root: &Path, each: bool) -> Limit {
         std::hint::black_box(sum.finish());
     }
     let start = Instant::now();
-    let targets: Vec<PathBuf> = (0..if each { files.len() } else { 1 }).map(|i| root.join(format!("copy-{i}"))).collect();
+    let targets: Vec<PathBuf> =
+        (0..if each { files.len() } else { 1 }).map(|i| root.join(format!("copy-{i}"))).collect();
     let mut out = File::create(&targets[0]).unwrap();
     for (i, file) in files.iter().enumerate() {
         if each && i > 0 {
@@ -155,7 +161,13 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn run(verb: &str, store: &Path, files: &[PathBuf]) -> Measured {
-    let out = Command::new(std::env::current_exe().unwrap()).arg("child").arg(verb).arg(store).args(files).output().unwrap();
+    let out = Command::new(std::env::current_exe().unwrap())
+        .arg("child")
+        .arg(verb)
+        .arg(store)
+        .args(files)
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     std::io::stderr().write_all(&out.stderr).unwrap();
     serde_json::from_slice(&out.stdout).unwrap()
@@ -163,7 +175,8 @@ fn run(verb: &str, store: &Path, files: &[PathBuf]) -> Measured {
 
 /// Runs one verb in a process of its own, and says how long it took and how much memory it had.
 fn child(arguments: &[String]) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (verb, folder, files) = (&arguments[0], &arguments[1], &arguments[2..]);
     let measured = runtime.block_on(async {
         let mut options = StoreOptions::embedded(folder);

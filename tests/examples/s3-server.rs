@@ -1,12 +1,15 @@
-//! An S3 server for tests: s3s-fs over HTTP on the loopback, with its signatures checked, as a process of its own.
+//! An S3 server for tests: s3s-fs over HTTP on the loopback, with its signatures checked, as a
+//! process of its own.
 //!
 //! ```text
 //! s3-server ROOT ACCESS_KEY SECRET PORT [stop OP N | refuse OP N | spoil new 0 | unknown HEADER 0]…
 //! ```
 //!
-//! Prints the port that it listens on (0: any), and ends when its stdin does: with whoever started it. `stop`: the process dies, as if
-//! killed, when that operation is asked for the Nth time. `refuse`: that operation is answered with SlowDown its first N times. `spoil`: packs that come are
-//! kept with another last byte, and nothing is said of that. `unknown`: requests with that header are refused, as by a server that does not know it.
+//! Prints the port that it listens on (0: any), and ends when its stdin does: with whoever started
+//! it. `stop`: the process dies, as if killed, when that operation is asked for the Nth time.
+//! `refuse`: that operation is answered with SlowDown its first N times. `spoil`: packs that come
+//! are kept with another last byte, and nothing is said of that. `unknown`: requests with that
+//! header are refused, as by a server that does not know it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -39,7 +42,9 @@ impl S3Access for Trouble {
         if context.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "nobody may ask without a signature"));
         }
-        if let Some(header) = self.unknown.keys().find(|header| context.headers().contains_key(header.as_str())) {
+        if let Some(header) =
+            self.unknown.keys().find(|header| context.headers().contains_key(header.as_str()))
+        {
             return Err(s3_error!(InvalidArgument, "{header} is not known here"));
         }
         let name = context.s3_op().name();
@@ -55,7 +60,8 @@ impl S3Access for Trouble {
         if self.refuse.get(name).is_some_and(|first| times <= *first) {
             return Err(s3_error!(SlowDown, "refused on purpose"));
         }
-        if let (Some((root, since)), Some((bucket, key))) = (&self.spoil, context.s3_path().as_object())
+        if let (Some((root, since)), Some((bucket, key))) =
+            (&self.spoil, context.s3_path().as_object())
             && name == "HeadObject"
             && key.ends_with(".mpack")
         {
@@ -67,7 +73,8 @@ impl S3Access for Trouble {
 
 /// Changes the last byte of a file that has come since; it stays as long as it was.
 fn spoil(file: &Path, since: SystemTime) {
-    let is_new = std::fs::metadata(file).and_then(|found| found.modified()).is_ok_and(|at| at > since);
+    let is_new =
+        std::fs::metadata(file).and_then(|found| found.modified()).is_ok_and(|at| at > since);
     let Ok(mut bytes) = std::fs::read(file) else { return };
     if let Some(last) = bytes.last_mut().filter(|_| is_new) {
         *last ^= 1;
@@ -77,15 +84,21 @@ fn spoil(file: &Path, since: SystemTime) {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [root, access, secret, port, trouble @ ..] = &words[..] else { panic!("ROOT ACCESS_KEY SECRET PORT are expected") };
+    let [root, access, secret, port, trouble @ ..] = &words[..] else {
+        panic!("ROOT ACCESS_KEY SECRET PORT are expected")
+    };
     let mut access_check = Trouble::default();
     for trouble in trouble.chunks(3) {
-        let [what, op, n] = trouble else { panic!("stop OP N, refuse OP N, spoil new 0 or unknown HEADER 0 is expected") };
+        let [what, op, n] = trouble else {
+            panic!("stop OP N, refuse OP N, spoil new 0 or unknown HEADER 0 is expected")
+        };
         if what == "spoil" {
             // By the clock of the disk.
             let mark = Path::new(root).join(".since");
             std::fs::write(&mark, b"").expect("the root can be written");
-            let since = std::fs::metadata(&mark).and_then(|found| found.modified()).expect("a disk has a clock");
+            let since = std::fs::metadata(&mark)
+                .and_then(|found| found.modified())
+                .expect("a disk has a clock");
             access_check.spoil = Some((root.into(), since));
             continue;
         }
@@ -107,13 +120,17 @@ fn main() {
     let service = service.build();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.block_on(async move {
-        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.expect("the loopback can be listened on");
+        let listener = TcpListener::bind(format!("127.0.0.1:{port}"))
+            .await
+            .expect("the loopback can be listened on");
         println!("{}", listener.local_addr().expect("a listener has an address").port());
         loop {
             let Ok((socket, _)) = listener.accept().await else { continue };
             let service = service.clone();
             tokio::spawn(async move {
-                let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+                let _ = Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(socket), service)
+                    .await;
             });
         }
     });

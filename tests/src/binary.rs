@@ -30,7 +30,11 @@ pub fn program() -> &'static Path {
 fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let deps = test.parent().expect("a test lies in a folder");
-    if deps.ends_with("deps") { deps.parent().expect("`deps` lies in a folder").to_owned() } else { deps.to_owned() }
+    if deps.ends_with("deps") {
+        deps.parent().expect("`deps` lies in a folder").to_owned()
+    } else {
+        deps.to_owned()
+    }
 }
 
 /// An example of this workspace, as a program.
@@ -51,22 +55,40 @@ fn build(kind: &str, name: &str, within: &str) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let mut command = Command::new(cargo);
-    // What cargo tells this test of its package is no setting of the build: build scripts that look at it would run anew, here and in the
-    // build after this one, and all that depends on them with them.
-    let told = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix));
+    // What cargo tells this test of its package is no setting of the build: build scripts that look
+    // at it would run anew, here and in the build after this one, and all that depends on them with
+    // them.
+    let told = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+    };
     for (name, _) in std::env::vars_os().filter(|(name, _)| told(&name.to_string_lossy())) {
         command.env_remove(name);
     }
-    // The whole workspace chooses the features, as in the build of these tests: else half of the dependencies were built anew.
-    command.args(["build", "--quiet", "--workspace", kind, name, "--profile", profile, "--target-dir"]);
-    let output = command.arg(target).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().expect("cargo runs");
+    // The whole workspace chooses the features, as in the build of these tests: else half of the
+    // dependencies were built anew.
+    command.args([
+        "build",
+        "--quiet",
+        "--workspace",
+        kind,
+        name,
+        "--profile",
+        profile,
+        "--target-dir",
+    ]);
+    let output = command
+        .arg(target)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo runs");
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     Ok(folder.join(within).join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// A folder in which compiled components are kept between tests. One a binary: it knows its component's digest.
+/// A folder in which compiled components are kept between tests. One a binary: it knows its
+/// component's digest.
 fn cache_folder() -> PathBuf {
     let folder = profile_folder().join("packhouse-tests-cache");
     std::fs::create_dir_all(&folder).expect("the target folder can be written");
@@ -102,7 +124,11 @@ impl Ran {
     /// When it is another.
     #[track_caller]
     pub fn exits(self, code: i32) -> Ran {
-        assert_eq!(self.code, code, "exit code of `{}`\nstdout: {}\nstderr: {}", self.words, self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "exit code of `{}`\nstdout: {}\nstderr: {}",
+            self.words, self.stdout, self.stderr
+        );
         self
     }
 
@@ -127,7 +153,9 @@ impl Ran {
     pub fn documents(&self) -> Vec<Value> {
         let parse = |line: &str| match serde_json::from_str(line) {
             Ok(document) => document,
-            Err(why) => panic!("stdout of `{}` has a line that is no JSON ({why}): {line}", self.words),
+            Err(why) => {
+                panic!("stdout of `{}` has a line that is no JSON ({why}): {line}", self.words)
+            }
         };
         self.stdout.lines().map(parse).collect()
     }
@@ -218,9 +246,18 @@ impl Packhouse {
         path.to_str().expect("temporary folders have names in UTF-8").to_owned()
     }
 
-    /// A call, not yet started: with this store and `--json`, and nothing of the caller's environment that could matter.
-    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
-        self.call(["--json"].map(OsString::from).into_iter().chain(words.into_iter().map(|word| word.as_ref().to_owned())))
+    /// A call, not yet started: with this store and `--json`, and nothing of the caller's
+    /// environment that could matter.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        words: impl IntoIterator<Item = S>,
+    ) -> Command {
+        self.call(
+            ["--json"]
+                .map(OsString::from)
+                .into_iter()
+                .chain(words.into_iter().map(|word| word.as_ref().to_owned())),
+        )
     }
 
     fn call(&self, words: impl IntoIterator<Item = OsString>) -> Command {
@@ -228,7 +265,9 @@ impl Packhouse {
         share_cache(&self.data());
         let mut command = Command::new(program());
         command.arg("--data").arg(self.data()).args(words).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_"))
+        {
             command.env_remove(name);
         }
         if let CatalogPlace::Postgres(url) = place::catalog(&self.data()) {
@@ -247,11 +286,17 @@ impl Packhouse {
         ran(self.command(words), 3)
     }
 
-    /// A call of the binary with `--json` that asks a server, with a token if there is one; nothing of this store but its folders is used.
+    /// A call of the binary with `--json` that asks a server, with a token if there is one; nothing
+    /// of this store but its folders is used.
     ///
     /// # Panics
     /// When it can't be started.
-    pub fn afar<S: AsRef<std::ffi::OsStr>>(&self, url: &str, token: Option<&str>, words: impl IntoIterator<Item = S>) -> Ran {
+    pub fn afar<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        words: impl IntoIterator<Item = S>,
+    ) -> Ran {
         // Without `--data`, which is about a store on this machine.
         let mut there = Command::new(program());
         for (name, value) in self.call([]).get_envs() {
@@ -266,16 +311,25 @@ impl Packhouse {
         ran(there, 3)
     }
 
-    /// A call of the binary with `--json` about the store of another folder, which need not be there.
+    /// A call of the binary with `--json` about the store of another folder, which need not be
+    /// there.
     ///
     /// # Panics
     /// When it can't be started.
-    pub fn at<S: AsRef<std::ffi::OsStr>>(&self, data: &Path, words: impl IntoIterator<Item = S>) -> Ran {
+    pub fn at<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        data: &Path,
+        words: impl IntoIterator<Item = S>,
+    ) -> Ran {
         ran(self.command_at(data, words), 3)
     }
 
     /// Such a call, not yet started.
-    pub fn command_at<S: AsRef<std::ffi::OsStr>>(&self, data: &Path, words: impl IntoIterator<Item = S>) -> Command {
+    pub fn command_at<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        data: &Path,
+        words: impl IntoIterator<Item = S>,
+    ) -> Command {
         let mut there = Command::new(program());
         for (name, value) in self.call([]).get_envs() {
             match value {
@@ -284,7 +338,9 @@ impl Packhouse {
             };
         }
         // Only of stores that are there: a folder that a test looks at stays as it is.
-        if data.join("packs").is_dir() && std::fs::metadata(data.join("catalog.db")).is_ok_and(|found| found.len() > 8192) {
+        if data.join("packs").is_dir()
+            && std::fs::metadata(data.join("catalog.db")).is_ok_and(|found| found.len() > 8192)
+        {
             share_cache(data);
         }
         there.arg("--data").arg(data).arg("--json").args(words).stdin(Stdio::null());
@@ -326,13 +382,18 @@ impl Packhouse {
                 runtime.block_on(crate::s3::get(url)).expect("the URL leads to the pack")
             }
         };
-        assert_eq!(answer["mpack_key"], crate::model::key(&pack), "the key is the hash of the bytes");
+        assert_eq!(
+            answer["mpack_key"],
+            crate::model::key(&pack),
+            "the key is the hash of the bytes"
+        );
         assert_eq!(answer["bytes"], pack.len());
         (answer, pack)
     }
 
-    /// What is visible of the store: `repo show`, and every file with its bytes' hash. Two that are equal: nothing changed.
-    /// The database's own files are left out (what they say is in `repo show`), and so are caches.
+    /// What is visible of the store: `repo show`, and every file with its bytes' hash. Two that are
+    /// equal: nothing changed. The database's own files are left out (what they say is in `repo
+    /// show`), and so are caches.
     pub fn picture(&self) -> Picture {
         let mut files = Vec::new();
         list(&self.data(), &self.data(), &mut files);
@@ -344,16 +405,19 @@ impl Packhouse {
     pub fn pack_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         list(&self.data(), &self.data(), &mut files);
-        let packs = files.iter().filter(|(name, _)| name.starts_with("packs/") && name.ends_with(".mpack"));
+        let packs =
+            files.iter().filter(|(name, _)| name.starts_with("packs/") && name.ends_with(".mpack"));
         packs.map(|(name, _)| self.data().join(name)).collect()
     }
 }
 
-/// The embedded default keeps compiled components in the store; compiling anew for each test would take minutes.
+/// The embedded default keeps compiled components in the store; compiling anew for each test would
+/// take minutes.
 fn share_cache(data: &Path) {
     let link = data.join("cache");
     if std::fs::symlink_metadata(&link).is_err() {
-        // Where it can't be linked, since there is no such folder maybe, tests are slower and nothing else.
+        // Where it can't be linked, since there is no such folder maybe, tests are slower and
+        // nothing else.
         let _ = std::os::unix::fs::symlink(cache_folder(), link);
     }
 }
@@ -361,7 +425,8 @@ fn share_cache(data: &Path) {
 /// What a call gives. Its words are those behind the first few, which say where the store is.
 fn ran(mut command: Command, first: usize) -> Ran {
     let output = command.output().expect("the binary can be started");
-    let words: Vec<String> = command.get_args().skip(first).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        command.get_args().skip(first).map(|word| word.to_string_lossy().into_owned()).collect();
     Ran {
         words: words.join(" "),
         code: output.status.code().unwrap_or(-1),

@@ -20,7 +20,8 @@ pub struct Case {
     pub duplicates: bool,
 }
 
-/// Writes the packs of a case: one commit a pack, on top of the last; its snapshot lists the pack's objects as a delta.
+/// Writes the packs of a case: one commit a pack, on top of the last; its snapshot lists the pack's
+/// objects as a delta.
 ///
 /// # Panics
 /// When they can't be written.
@@ -47,9 +48,19 @@ pub fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
             pack.object(&content);
         }
         let id = IdForm::Bare.id_of(format!("tree {i} of {}", case.name).as_bytes());
-        let snapshot = SnapshotSpec::Delta { id: id.clone(), parent: tree.replace(id.clone()), upsert, remove: vec![] };
-        let commit =
-            CommitSpec::new(IdForm::Bare, [parent.as_deref(), None], &id, &format!("push {i}"), "2026-01-01T00:00:00+00:00");
+        let snapshot = SnapshotSpec::Delta {
+            id: id.clone(),
+            parent: tree.replace(id.clone()),
+            upsert,
+            remove: vec![],
+        };
+        let commit = CommitSpec::new(
+            IdForm::Bare,
+            [parent.as_deref(), None],
+            &id,
+            &format!("push {i}"),
+            "2026-01-01T00:00:00+00:00",
+        );
         pack.snapshot(&snapshot).commit(&commit).branch_head("main", &commit.id);
         parent = Some(commit.id);
         let path = folder.join(format!("{i:04}.mpack"));

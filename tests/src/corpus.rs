@@ -1,4 +1,5 @@
-//! What the corpus of tapes in `fixtures/tapes` records, and how it is recorded: scenario by scenario and history by history.
+//! What the corpus of tapes in `fixtures/tapes` records, and how it is recorded: scenario by
+//! scenario and history by history.
 
 use std::path::Path;
 
@@ -23,7 +24,8 @@ pub async fn record(folder: &Path) {
     record_nothing(folder).await;
 }
 
-/// Histories that are pushed one pack after the other; the last push, a clone, an update and a consolidation are recorded.
+/// Histories that are pushed one pack after the other; the last push, a clone, an update and a
+/// consolidation are recorded.
 fn histories() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let generated = |seed, form| HistoryOptions {
         seed,
@@ -59,7 +61,13 @@ pub fn long(commits_per_push: usize) -> Vec<Vec<u8>> {
         object_bytes: 8..9,
         ..HistoryOptions::default()
     };
-    history(&HistoryOptions { form: SnapshotForm::Delta, merges: false, tags: false, overlap: false, ..options })
+    history(&HistoryOptions {
+        form: SnapshotForm::Delta,
+        merges: false,
+        tags: false,
+        overlap: false,
+        ..options
+    })
 }
 
 async fn record_long(folder: &Path) {
@@ -76,10 +84,19 @@ async fn record_history(folder: &Path, name: &str, packs: &[Vec<u8>]) {
     store.push_each(before).await;
     let had: Vec<String> = store.heads().await.into_values().collect();
     let recording = |verb: &str| store.store.recording(&at(verb));
-    recording("push").push(&store.repo, &[store.file(last)], PushOptions::default(), &silent).await.expect("it can be pushed");
-    recording("clone").fetch(&store.repo, &FetchRequest::default(), &silent).await.expect("it can be fetched");
+    recording("push")
+        .push(&store.repo, &[store.file(last)], PushOptions::default(), &silent)
+        .await
+        .expect("it can be pushed");
+    recording("clone")
+        .fetch(&store.repo, &FetchRequest::default(), &silent)
+        .await
+        .expect("it can be fetched");
     let update = FetchRequest { have: had, ..FetchRequest::default() };
-    recording("update").fetch(&store.repo, &update, &silent).await.expect("what is new can be fetched");
+    recording("update")
+        .fetch(&store.repo, &update, &silent)
+        .await
+        .expect("what is new can be fetched");
     recording("gc").gc(&store.repo, &silent).await.expect("it can be consolidated");
 }
 
@@ -88,13 +105,22 @@ async fn record_scenarios(folder: &Path) {
     for (name, scenario) in Scenario::all() {
         let (store, made, silent) = (TestStore::new().await, scenario.make(), Progress::silent());
         for (number, step) in (1..).zip(&scenario.steps) {
-            let recording = |verb: &str| store.store.recording(&folder.join(format!("{name}-{number}-{verb}.tape")));
+            let recording = |verb: &str| {
+                store.store.recording(&folder.join(format!("{name}-{number}-{verb}.tape")))
+            };
             let failed = if let Some(names) = &step.push {
-                let files: Vec<_> = names.iter().map(|name| store.file(&made.packs[name])).collect();
-                recording("push").push(&store.repo, &files, PushOptions { force: step.force }, &silent).await.err()
+                let files: Vec<_> =
+                    names.iter().map(|name| store.file(&made.packs[name])).collect();
+                recording("push")
+                    .push(&store.repo, &files, PushOptions { force: step.force }, &silent)
+                    .await
+                    .err()
             } else if let Some(fetch) = &step.fetch {
-                let request =
-                    FetchRequest { want: made.ids(&fetch.want), have: made.ids(&fetch.have), ..FetchRequest::default() };
+                let request = FetchRequest {
+                    want: made.ids(&fetch.want),
+                    have: made.ids(&fetch.have),
+                    ..FetchRequest::default()
+                };
                 recording("fetch").fetch(&store.repo, &request, &silent).await.err()
             } else {
                 recording("gc").gc(&store.repo, &silent).await.err()
@@ -111,14 +137,24 @@ async fn record_disagreement(folder: &Path) {
     store.push(std::slice::from_ref(&pack)).await.expect("it can be pushed");
     let recording = store.store.recording(&folder.join("disagreement-push.tape"));
     let files = [store.file(&forged(pack))];
-    let refused = recording.push(&store.repo, &files, PushOptions::default(), &Progress::silent()).await;
+    let refused =
+        recording.push(&store.repo, &files, PushOptions::default(), &Progress::silent()).await;
     assert!(matches!(refused, Err(packhouse_host::Error::Disagreement { .. })), "{refused:?}");
 }
 
 /// The pack with the first commit at another snapshot.
 fn forged(mut pack: Vec<u8>) -> Vec<u8> {
-    let snapshot = model::read(&pack).records.iter().find(|r| r.kind == model::Kind::Snapshot).expect("it has one").id.clone();
-    let at = pack.windows(snapshot.len()).position(|window| window == snapshot.as_bytes()).expect("a commit names it");
+    let snapshot = model::read(&pack)
+        .records
+        .iter()
+        .find(|r| r.kind == model::Kind::Snapshot)
+        .expect("it has one")
+        .id
+        .clone();
+    let at = pack
+        .windows(snapshot.len())
+        .position(|window| window == snapshot.as_bytes())
+        .expect("a commit names it");
     let last = at + snapshot.len() - 1;
     pack[last] = if pack[last] == b'0' { b'1' } else { b'0' };
     pack
@@ -128,8 +164,14 @@ fn forged(mut pack: Vec<u8>) -> Vec<u8> {
 async fn record_nothing(folder: &Path) {
     let (store, silent) = (TestStore::new().await, Progress::silent());
     let fetching = store.store.recording(&folder.join("empty-clone.tape"));
-    fetching.fetch(&store.repo, &FetchRequest::default(), &silent).await.expect("nothing can be fetched");
+    fetching
+        .fetch(&store.repo, &FetchRequest::default(), &silent)
+        .await
+        .expect("nothing can be fetched");
     let pushing = store.store.recording(&folder.join("empty-push.tape"));
     let files = [store.file(&[0x80])];
-    pushing.push(&store.repo, &files, PushOptions::default(), &silent).await.expect("a pack may be empty");
+    pushing
+        .push(&store.repo, &files, PushOptions::default(), &silent)
+        .await
+        .expect("a pack may be empty");
 }

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Head};
-use packhouse_host::catalog::{Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use packhouse_host::catalog::{
+    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot,
+};
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
 /// Calls of [`Snapshot::history`], and the rows that they gave. Clones share the counts.
@@ -81,7 +83,11 @@ impl Snapshot for CountedSnapshot {
     async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
         self.inner.lookup(entities).await
     }
-    async fn index_page(&mut self, after: Option<&EntityKey>, limit: u32) -> Result<Vec<(IndexRow, ShelfId)>> {
+    async fn index_page(
+        &mut self,
+        after: Option<&EntityKey>,
+        limit: u32,
+    ) -> Result<Vec<(IndexRow, ShelfId)>> {
         self.inner.index_page(after, limit).await
     }
     async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {

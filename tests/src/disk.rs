@@ -24,7 +24,10 @@ impl Disk {
     pub fn of(mebibytes: u32) -> Option<Disk> {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let size = format!("size={mebibytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(folder.path())
+            .output();
         if !mounted.is_ok_and(|done| done.status.success()) {
             crate::skipped("mount", "this system lets tests mount nothing (mount -t tmpfs fails)");
             return None;
@@ -62,13 +65,16 @@ impl Disk {
 }
 
 fn fill(filling: &Path, leaving: u64) {
-    let mut file = File::options().create(true).append(true).open(filling).expect("a file takes no room");
+    let mut file =
+        File::options().create(true).append(true).open(filling).expect("a file takes no room");
     let zeros = vec![0; 1 << 18];
     let mut piece = &zeros[..];
     while !piece.is_empty() {
         match file.write(piece) {
             Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::StorageFull => piece = &piece[..piece.len() / 2],
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                piece = &piece[..piece.len() / 2]
+            }
             Err(error) => panic!("the disk fails: {error}"),
         }
     }

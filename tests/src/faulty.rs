@@ -10,17 +10,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey, Fence, Findings, Hold, Holding, JobEnd,
-    JobQuery, Jobs, Leftovers, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored,
-    RunsQuery, Snapshot, TokenRow, Totals, Unneeded, UsedUp,
+    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey, Fence,
+    Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewAnswer, NewJob, Pressure,
+    Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored, RunsQuery, Snapshot,
+    TokenRow, Totals, Unneeded, UsedUp,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::vault::{ListedPack, Near, Staged, Storage, StoredPack, Swept, Traffic, Vault, Wanted};
+use packhouse_host::vault::{
+    ListedPack, Near, Staged, Storage, StoredPack, Swept, Traffic, Vault, Wanted,
+};
 use packhouse_host::{
-    Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, Result, Store,
-    StoreOptions, Visibility,
+    Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
+    RepoSummary, Result, Store, StoreOptions, Visibility,
 };
 
 use crate::counted::{CountedSnapshot, Walked};
@@ -74,7 +77,10 @@ impl Drop for Counted {
 
 impl std::fmt::Debug for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fault").field("left", &self.left).field("moment", &self.moment).finish_non_exhaustive()
+        f.debug_struct("Fault")
+            .field("left", &self.left)
+            .field("moment", &self.moment)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,14 +99,22 @@ impl Fault {
         }
     }
 
-    /// Before the call with that number, somebody else does something, on a store with the fault `theirs`. If they come to wait
-    /// for the caller, they go on while the call is made.
-    pub fn meanwhile<F>(call: i64, theirs: &Fault, what: impl Fn() -> F + Send + Sync + 'static) -> Self
+    /// Before the call with that number, somebody else does something, on a store with the fault
+    /// `theirs`. If they come to wait for the caller, they go on while the call is made.
+    pub fn meanwhile<F>(
+        call: i64,
+        theirs: &Fault,
+        what: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let what: Meanwhile = Arc::new(move || Box::pin(what()));
-        Fault { meanwhile: Some(what), waiting: theirs.waiting.clone(), ..Fault::at(call, Moment::Meanwhile) }
+        Fault {
+            meanwhile: Some(what),
+            waiting: theirs.waiting.clone(),
+            ..Fault::at(call, Moment::Meanwhile)
+        }
     }
 
     /// No call fails.
@@ -152,7 +166,10 @@ impl Fault {
             Moment::Meanwhile if strikes => {
                 if let Some(meanwhile) = &self.meanwhile {
                     let doing = tokio::spawn(meanwhile());
-                    let in_the_way = || self.waiting.load(Ordering::SeqCst) > 0 && self.holding.load(Ordering::SeqCst) > 0;
+                    let in_the_way = || {
+                        self.waiting.load(Ordering::SeqCst) > 0
+                            && self.holding.load(Ordering::SeqCst) > 0
+                    };
                     while !doing.is_finished() && !in_the_way() {
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
@@ -283,7 +300,13 @@ impl Vault for FaultyVault {
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
         self.fault.around(self.inner.directory(key)).await
     }
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
+    async fn store_answer(
+        &self,
+        staged: Staged,
+        repo: &RepoId,
+        key: &MpackKey,
+        ttl: Duration,
+    ) -> Result<String> {
         self.fault.around(self.inner.store_answer(staged, repo, key, ttl)).await
     }
     async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
@@ -317,7 +340,11 @@ impl Vault for FaultyVault {
         self.inner.sweep().await
     }
     fn free_bytes(&self) -> Result<u64> {
-        if self.fault.fails() { Err(Fault::error()) } else { Ok(self.inner.free_bytes()?.min(self.fault.room)) }
+        if self.fault.fails() {
+            Err(Fault::error())
+        } else {
+            Ok(self.inner.free_bytes()?.min(self.fault.room))
+        }
     }
 }
 
@@ -341,13 +368,24 @@ impl Catalog for FaultyCatalog {
     async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64> {
         self.fault.around(self.inner.settle_times(now, repo)).await
     }
-    async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
+    async fn create_repo(
+        &self,
+        name: &RepoName,
+        id: RepoId,
+        visibility: Visibility,
+        now: Timestamp,
+    ) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
     }
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
         self.fault.around(self.inner.delete_repo(repo, now)).await
     }
-    async fn restore_repo(&self, name: &RepoName, now: Timestamp, holding: &Holding) -> Result<Restored> {
+    async fn restore_repo(
+        &self,
+        name: &RepoName,
+        now: Timestamp,
+        holding: &Holding,
+    ) -> Result<Restored> {
         self.fault.around(self.inner.restore_repo(name, now, holding)).await
     }
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
@@ -387,14 +425,24 @@ impl Catalog for FaultyCatalog {
     async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
         self.fault.around(self.inner.delete_branch(deletion)).await
     }
-    async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published> {
-        let published = self.fault.around(self.inner.publish_consolidation(consolidation, holding)).await?;
+    async fn publish_consolidation(
+        &self,
+        consolidation: &Consolidation,
+        holding: &Holding,
+    ) -> Result<Published> {
+        let published =
+            self.fault.around(self.inner.publish_consolidation(consolidation, holding)).await?;
         if let Published::Done { rows } = published {
             self.fault.rows.store(rows, Ordering::SeqCst);
         }
         Ok(published)
     }
-    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
+    async fn record_gc(
+        &self,
+        repo: i64,
+        record: &GcRecord,
+        report: Option<&GcReport>,
+    ) -> Result<()> {
         self.fault.around(self.inner.record_gc(repo, record, report)).await
     }
     async fn totals(&self) -> Result<Totals> {
@@ -418,13 +466,23 @@ impl Catalog for FaultyCatalog {
     async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
         self.fault.around(self.inner.unneeded_packs()).await
     }
-    async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<Unneeded>> {
+    async fn deletable_packs(
+        &self,
+        packs: &[MpackKey],
+        until: Timestamp,
+        holding: &Holding,
+    ) -> Result<Vec<Unneeded>> {
         self.fault.around(self.inner.deletable_packs(packs, until, holding)).await
     }
     async fn note_findings(&self, findings: &Findings) -> Result<()> {
         self.inner.note_findings(findings).await
     }
-    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>> {
+    async fn forget_packs(
+        &self,
+        packs: &[MpackKey],
+        until: Timestamp,
+        holding: &Holding,
+    ) -> Result<Vec<MpackKey>> {
         self.fault.around(self.inner.forget_packs(packs, until, holding)).await
     }
     async fn held_packs(&self) -> Result<Vec<MpackKey>> {
@@ -464,13 +522,23 @@ impl Jobs for FaultyCatalog {
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
         self.fault.around(self.inner.job_counts()).await
     }
-    async fn take_job(&self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+    async fn take_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<(JobReport, Fence)>> {
         self.fault.around(self.inner.take_job(worker, now, lease_until)).await
     }
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
         self.inner.renew_lease(fence, lease_until).await
     }
-    async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>> {
+    async fn end_job(
+        &self,
+        fence: Fence,
+        end: &JobEnd,
+        now: Timestamp,
+    ) -> Result<Option<JobReport>> {
         self.fault.around(self.inner.end_job(fence, end, now)).await
     }
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
@@ -495,13 +563,23 @@ impl Jobs for FaultyCatalog {
 
 #[async_trait]
 impl Answers for FaultyCatalog {
-    async fn take_room(&self, name: &MpackKey, answer: &NewAnswer, budget: Option<AnswerBudget>) -> Result<Option<UsedUp>> {
+    async fn take_room(
+        &self,
+        name: &MpackKey,
+        answer: &NewAnswer,
+        budget: Option<AnswerBudget>,
+    ) -> Result<Option<UsedUp>> {
         self.fault.around(self.inner.take_room(name, answer, budget)).await
     }
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {
         self.fault.around(self.inner.give_room_back(repo, name)).await
     }
-    async fn answer_of(&self, repo: i64, plan: &str, expires_at: Timestamp) -> Result<Option<MpackKey>> {
+    async fn answer_of(
+        &self,
+        repo: i64,
+        plan: &str,
+        expires_at: Timestamp,
+    ) -> Result<Option<MpackKey>> {
         self.fault.around(self.inner.answer_of(repo, plan, expires_at)).await
     }
     async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()> {

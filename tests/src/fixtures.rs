@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// The key that an independent implementation gave for the consolidated seven packs.
-pub const CONSOLIDATED_KEY: &str = "sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0";
+pub const CONSOLIDATED_KEY: &str =
+    "sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0";
 /// The size of that pack in bytes.
 pub const CONSOLIDATED_BYTES: u64 = 791_982;
 
@@ -23,7 +24,8 @@ pub fn hostile_component() -> PathBuf {
 /// When they are not there.
 pub fn muse_cli() -> Vec<PathBuf> {
     let listed = std::fs::read_dir(folder().join("muse-cli")).expect("the fixtures are checked in");
-    let mut files: Vec<PathBuf> = listed.map(|entry| entry.expect("a listed file is there").path()).collect();
+    let mut files: Vec<PathBuf> =
+        listed.map(|entry| entry.expect("a listed file is there").path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "mpack"));
     files.sort();
     assert_eq!(files.len(), 7, "the real client's packs are seven");

@@ -1,4 +1,5 @@
-//! The reference component, spoiled: one of its functions traps or never ends, or a word in it is another.
+//! The reference component, spoiled: one of its functions traps or never ends, or a word in it is
+//! another.
 
 use std::ops::Range;
 
@@ -18,7 +19,9 @@ pub enum Spoiled {
 pub fn reworded(from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = packhouse_artifact::COMPONENT.to_vec();
-    let places: Vec<usize> = (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+    let places: Vec<usize> = (0..bytes.len() - from.len())
+        .filter(|at| bytes[*at..].starts_with(from.as_bytes()))
+        .collect();
     assert!(!places.is_empty(), "the component does not know the word `{from}`");
     for at in places {
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
@@ -26,8 +29,9 @@ pub fn reworded(from: &str, to: &str) -> Vec<u8> {
     bytes
 }
 
-/// The component with the exported function whose name ends so (`consolidation@0.1.0#plan`) spoiled. All else is as it was, to the length
-/// of the function: what is not needed of it becomes `nop`.
+/// The component with the exported function whose name ends so (`consolidation@0.1.0#plan`)
+/// spoiled. All else is as it was, to the length of the function: what is not needed of it becomes
+/// `nop`.
 ///
 /// # Panics
 /// When the component's core module is not as tools write it.
@@ -49,7 +53,11 @@ pub fn spoiled(function: &str, how: Spoiled) -> Vec<u8> {
 /// Where the instructions of an exported function stand, its final `end` included.
 fn body_of(component: &[u8], function: &str) -> Range<usize> {
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-    let start = component.windows(8).position(|window| window == MODULE).expect("a component holds a core module") + 8;
+    let start = component
+        .windows(8)
+        .position(|window| window == MODULE)
+        .expect("a component holds a core module")
+        + 8;
     let mut reader = Reader { bytes: component, at: start };
     let (mut imported, mut index) = (0, None);
     loop {

@@ -14,7 +14,8 @@
 //! * [`cases`]: repos of a size, for benchmarks.
 //! * [`binary`]: the `packhouse` binary, built once, and run on a store of its own.
 //! * [`store`]: the library, on a store of its own.
-//! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own; [`pooler`]: one in front of it.
+//! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own;
+//!   [`pooler`]: one in front of it.
 //! * [`memory_catalog`]: a catalog in memory, which says what the port means.
 
 pub mod binary;
@@ -40,8 +41,8 @@ pub mod store;
 pub mod tangle;
 pub mod value;
 
-/// Says loudly that a test could not be done here, and why; where `PACKHOUSE_TEST_REQUIRE` is set to `all` or names
-/// `need`, that is a failure.
+/// Says loudly that a test could not be done here, and why; where `PACKHOUSE_TEST_REQUIRE` is set
+/// to `all` or names `need`, that is a failure.
 ///
 /// # Panics
 /// When the need is required.

@@ -1,13 +1,16 @@
-//! A host in memory, for the native core: packs in a vector, directories made by the model's reader.
+//! A host in memory, for the native core: packs in a vector, directories made by the model's
+//! reader.
 //!
-//! It keeps to the letter of `wit/storage.wit` and `wit/database.wit`: it refuses what they refuse, and answers pages
-//! no longer than they allow. It counts calls, so that tests can tell how a planner asks.
+//! It keeps to the letter of `wit/storage.wit` and `wit/database.wit`: it refuses what they refuse,
+//! and answers pages no longer than they allow. It counts calls, so that tests can tell how a
+//! planner asks.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Form, Head, Kind, PackInfo, Plan, Rival, Row, Span, Step, Storage,
+    AccessError, Database, Edges, EntityId, Form, Head, Kind, PackInfo, Plan, Rival, Row, Span,
+    Step, Storage,
     ports::{MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS},
 };
 use ring::digest::{SHA256, digest};
@@ -70,7 +73,9 @@ fn print(record: &model::Record) -> [u8; 16] {
             }
             let mut around = (content.start as u64).to_le_bytes().to_vec();
             around.extend((content.end as u64).to_le_bytes());
-            around.extend(sha256(&[&record.bytes[..content.start], &record.bytes[content.end..]].concat()));
+            around.extend(sha256(
+                &[&record.bytes[..content.start], &record.bytes[content.end..]].concat(),
+            ));
             around
         }
         _ => record.bytes.clone(),
@@ -93,7 +98,10 @@ fn is_standard(record: &model::Record, content: usize) -> bool {
 }
 
 fn heads_of(heads: &BTreeMap<String, String>) -> Vec<Head> {
-    heads.iter().map(|(branch, id)| Head { branch: branch.clone(), commit: entity_id(Kind::Commit, id) }).collect()
+    heads
+        .iter()
+        .map(|(branch, id)| Head { branch: branch.clone(), commit: entity_id(Kind::Commit, id) })
+        .collect()
 }
 
 impl MemoryHost {
@@ -105,7 +113,11 @@ impl MemoryHost {
     }
 
     /// A run that indexes: `pushed` first, then what is stored.
-    pub fn indexing(pushed: &[impl AsRef<[u8]>], stored: &[impl AsRef<[u8]>], heads: &BTreeMap<String, String>) -> Self {
+    pub fn indexing(
+        pushed: &[impl AsRef<[u8]>],
+        stored: &[impl AsRef<[u8]>],
+        heads: &BTreeMap<String, String>,
+    ) -> Self {
         let mut host = MemoryHost::planning(stored, heads);
         let shelves = std::mem::take(&mut host.packs);
         host.packs = pushed.iter().map(|pack| show(pack.as_ref(), true)).chain(shelves).collect();
@@ -115,7 +127,8 @@ impl MemoryHost {
         for (number, pack) in host.packs.iter().enumerate().skip(pushed.len()) {
             for row in &pack.rows {
                 let rank = |row: &Row, pack: &Shown| (row.length, bytes_of(pack, row).to_vec());
-                let better = |(met, at): &(Row, u32)| rank(met, &host.packs[*at as usize]) < rank(row, pack);
+                let better =
+                    |(met, at): &(Row, u32)| rank(met, &host.packs[*at as usize]) < rank(row, pack);
                 if mapped.get(&(row.kind, row.id)).is_none_or(better) {
                     mapped.insert((row.kind, row.id), (*row, number as u32));
                 }
@@ -126,7 +139,11 @@ impl MemoryHost {
                 if let Some((stored, at)) = mapped.get(&(row.kind, row.id))
                     && (stored.length, stored.print) != (row.length, row.print)
                 {
-                    host.rivals.push(Rival { kind: row.kind, pushed: row.span(number as u32), stored: stored.span(*at) });
+                    host.rivals.push(Rival {
+                        kind: row.kind,
+                        pushed: row.span(number as u32),
+                        stored: stored.span(*at),
+                    });
                 }
             }
         }
@@ -134,7 +151,8 @@ impl MemoryHost {
     }
 
     fn store(&mut self, stored: &[impl AsRef<[u8]>]) {
-        let distinct: BTreeMap<String, &[u8]> = stored.iter().map(|pack| (model::key(pack.as_ref()), pack.as_ref())).collect();
+        let distinct: BTreeMap<String, &[u8]> =
+            stored.iter().map(|pack| (model::key(pack.as_ref()), pack.as_ref())).collect();
         self.packs = distinct.values().map(|pack| show(pack, false)).collect();
         self.packs.sort_by(|a, b| b.rows.len().cmp(&a.rows.len()).then_with(|| a.key.cmp(&b.key)));
         for record in model::union(stored).values() {
@@ -142,7 +160,8 @@ impl MemoryHost {
             self.known.insert((kind(record.kind), id));
             if record.kind == model::Kind::Commit {
                 let parent = |field: &str| record.item.field(field).and_then(|item| item.text());
-                let parents = ["parent_commit_id", "parent2_commit_id"].map(|f| parent(f).map(|id| entity_id(Kind::Commit, &id)));
+                let parents = ["parent_commit_id", "parent2_commit_id"]
+                    .map(|f| parent(f).map(|id| entity_id(Kind::Commit, &id)));
                 let snapshot = parent("snapshot_id").map(|id| entity_id(Kind::Snapshot, &id));
                 self.edges.insert(id, Edges { commit: id, parents, snapshot });
             }
@@ -164,7 +183,10 @@ impl MemoryHost {
             match step {
                 Step::Literal(bytes) => out.extend(bytes),
                 Step::Copy(Span { pack, offset, length }) => {
-                    out.extend(&self.packs[*pack as usize].bytes[*offset as usize..(*offset + *length) as usize]);
+                    out.extend(
+                        &self.packs[*pack as usize].bytes
+                            [*offset as usize..(*offset + *length) as usize],
+                    );
                 }
             }
         }
@@ -193,7 +215,11 @@ impl MemoryHost {
 
     fn record(&self, span: Span) -> Result<(&Row, &[u8]), AccessError> {
         let pack = self.shown(span.pack)?;
-        let row = pack.rows.iter().find(|row| row.span(span.pack) == span).ok_or(AccessError::NotARecord(span))?;
+        let row = pack
+            .rows
+            .iter()
+            .find(|row| row.span(span.pack) == span)
+            .ok_or(AccessError::NotARecord(span))?;
         Ok((row, bytes_of(pack, row)))
     }
 }
@@ -206,7 +232,12 @@ fn show(pack: &[u8], pushed: bool) -> Shown {
         Row { kind: of, id: entity_id(of, &record.id), offset, length, print: print(record) }
     };
     let heads = if pushed { heads_of(&read.heads) } else { Vec::new() };
-    Shown { key: model::key(pack), bytes: pack.to_vec(), rows: read.records.iter().map(row).collect(), heads }
+    Shown {
+        key: model::key(pack),
+        bytes: pack.to_vec(),
+        rows: read.records.iter().map(row).collect(),
+        heads,
+    }
 }
 
 fn bytes_of<'p>(pack: &'p Shown, row: &Row) -> &'p [u8] {
@@ -222,7 +253,12 @@ fn at_most(count: usize, most: u32) -> Result<(), AccessError> {
 }
 
 impl Storage for MemoryHost {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         self.calls += 1;
         let rows = &self.shown(pack)?.rows;
         if first > rows.len() as u64 {
@@ -252,7 +288,12 @@ impl Storage for MemoryHost {
         pairs.iter().map(|(a, b)| Ok(self.record(*a)?.1.cmp(self.record(*b)?.1))).collect()
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
         self.calls += 1;
         Ok(page(&self.shown(pack)?.heads, u64::from(first), limit, MAX_ITEMS))
     }
@@ -261,15 +302,22 @@ impl Storage for MemoryHost {
 impl Database for MemoryHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         self.calls += 1;
-        let info =
-            |pack: &Shown| PackInfo { key: pack.key.clone(), bytes: pack.bytes.len() as u64, rows: pack.rows.len() as u64 };
+        let info = |pack: &Shown| PackInfo {
+            key: pack.key.clone(),
+            bytes: pack.bytes.len() as u64,
+            rows: pack.rows.len() as u64,
+        };
         let infos: Vec<PackInfo> = self.packs.iter().map(info).collect();
         Ok(page(&infos, u64::from(first), limit, MAX_ITEMS))
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
         self.calls += 1;
-        let first = self.heads.iter().filter(|head| after.is_some_and(|after| head.branch.as_str() <= after)).count();
+        let first = self
+            .heads
+            .iter()
+            .filter(|head| after.is_some_and(|after| head.branch.as_str() <= after))
+            .count();
         Ok(page(&self.heads, first as u64, limit, MAX_ITEMS))
     }
 

@@ -1,7 +1,7 @@
 //! The model: what `mpack-format.md` says, written down as plainly as it goes.
 //!
-//! Nothing is shared with `packhouse_core`, nothing is fast, everything is held in memory. Where the product and the
-//! model differ, one of them misreads the page.
+//! Nothing is shared with `packhouse_core`, nothing is fast, everything is held in memory. Where
+//! the product and the model differ, one of them misreads the page.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,10 @@ impl Record {
 
     /// Parents of a commit.
     pub fn parents(&self) -> Vec<String> {
-        [self.text("parent_commit_id"), self.text("parent2_commit_id")].into_iter().flatten().collect()
+        [self.text("parent_commit_id"), self.text("parent2_commit_id")]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Paths and object ids of a snapshot, by path.
@@ -176,7 +179,8 @@ pub fn consolidate(packs: &[impl AsRef<[u8]>], heads: &BTreeMap<String, String>)
 pub fn canonical(records: &BTreeMap<Entity, Record>, heads: &BTreeMap<String, String>) -> Vec<u8> {
     let commits = commit_order(records);
     let mut snapshots = Vec::new();
-    let needed = commits.iter().filter_map(|id| records[&(Kind::Commit, id.clone())].text("snapshot_id"));
+    let needed =
+        commits.iter().filter_map(|id| records[&(Kind::Commit, id.clone())].text("snapshot_id"));
     for id in needed.chain(of_kind(records, Kind::Snapshot)) {
         place_snapshot(records, id, &mut snapshots);
     }
@@ -192,7 +196,12 @@ pub fn canonical(records: &BTreeMap<Entity, Record>, heads: &BTreeMap<String, St
 
     let mut out = Vec::new();
     header(&mut out, if tags.is_empty() { 4 } else { 5 }, 0x80, 16, [0xde, 0xdf]);
-    for (kind, ids) in [(Kind::Commit, commits), (Kind::Snapshot, snapshots), (Kind::Object, objects), (Kind::Tag, tags)] {
+    for (kind, ids) in [
+        (Kind::Commit, commits),
+        (Kind::Snapshot, snapshots),
+        (Kind::Object, objects),
+        (Kind::Tag, tags),
+    ] {
         if kind == Kind::Tag && ids.is_empty() {
             continue;
         }
@@ -215,15 +224,23 @@ fn of_kind(records: &BTreeMap<Entity, Record>, kind: Kind) -> impl Iterator<Item
     records.keys().filter(move |(k, _)| *k == kind).map(|(_, id)| id.clone())
 }
 
-/// Again and again the smallest id among those whose parents here have all been placed; what a cycle holds back, by id.
+/// Again and again the smallest id among those whose parents here have all been placed; what a
+/// cycle holds back, by id.
 fn commit_order(records: &BTreeMap<Entity, Record>) -> Vec<String> {
     let mut left: Vec<String> = of_kind(records, Kind::Commit).collect();
     let mut waits: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
     for id in &left {
         let parents = records[&(Kind::Commit, id.clone())].parents();
-        waits.insert(id, parents.into_iter().filter(|p| records.contains_key(&(Kind::Commit, p.clone()))).collect());
+        waits.insert(
+            id,
+            parents
+                .into_iter()
+                .filter(|p| records.contains_key(&(Kind::Commit, p.clone())))
+                .collect(),
+        );
     }
-    let waits: BTreeMap<String, BTreeSet<String>> = waits.into_iter().map(|(id, p)| (id.clone(), p)).collect();
+    let waits: BTreeMap<String, BTreeSet<String>> =
+        waits.into_iter().map(|(id, p)| (id.clone(), p)).collect();
     let mut placed = BTreeSet::new();
     let mut order = Vec::new();
     while let Some(at) = left.iter().position(|id| waits[id].is_subset(&placed)) {
@@ -258,7 +275,9 @@ fn header(out: &mut Vec<u8>, len: usize, fix: u8, fix_end: usize, wide: [u8; 2])
         out.extend(len.to_be_bytes());
     } else {
         out.push(wide[1]);
-        out.extend(u32::try_from(len).expect("a section has fewer than 2^32 records").to_be_bytes());
+        out.extend(
+            u32::try_from(len).expect("a section has fewer than 2^32 records").to_be_bytes(),
+        );
     }
 }
 
@@ -284,7 +303,11 @@ pub struct Answer {
 ///
 /// # Errors
 /// The wants that are no commits of the packs.
-pub fn reach(packs: &[impl AsRef<[u8]>], want: &[String], have: &[String]) -> Result<Answer, Vec<String>> {
+pub fn reach(
+    packs: &[impl AsRef<[u8]>],
+    want: &[String],
+    have: &[String],
+) -> Result<Answer, Vec<String>> {
     let all = union(packs);
     let known = |id: &&String| all.contains_key(&(Kind::Commit, (*id).clone()));
     let unknown: Vec<String> = want.iter().filter(|id| !known(id)).cloned().collect();
@@ -295,11 +318,20 @@ pub fn reach(packs: &[impl AsRef<[u8]>], want: &[String], have: &[String]) -> Re
     let had = closure(&all, &have.iter().filter(known).cloned().collect::<Vec<_>>());
     let sent: BTreeSet<Entity> = wanted.difference(&had).cloned().collect();
     let missing = sent.iter().filter(|entity| !all.contains_key(entity)).count() as u64;
-    let tags = all.values().filter(|r| r.kind == Kind::Tag && r.tagged().is_some_and(|c| sent.contains(&(Kind::Commit, c))));
-    let mut records: BTreeMap<Entity, Record> = tags.map(|r| ((Kind::Tag, r.id.clone()), r.clone())).collect();
-    records.extend(all.iter().filter(|(entity, _)| sent.contains(entity)).map(|(entity, r)| (entity.clone(), r.clone())));
+    let tags = all.values().filter(|r| {
+        r.kind == Kind::Tag && r.tagged().is_some_and(|c| sent.contains(&(Kind::Commit, c)))
+    });
+    let mut records: BTreeMap<Entity, Record> =
+        tags.map(|r| ((Kind::Tag, r.id.clone()), r.clone())).collect();
+    records.extend(
+        all.iter()
+            .filter(|(entity, _)| sent.contains(entity))
+            .map(|(entity, r)| (entity.clone(), r.clone())),
+    );
     // A commit that is only known as somebody's parent is missing, and has no tags to send.
-    records.retain(|_, r| r.kind != Kind::Tag || r.tagged().is_some_and(|c| all.contains_key(&(Kind::Commit, c))));
+    records.retain(|_, r| {
+        r.kind != Kind::Tag || r.tagged().is_some_and(|c| all.contains_key(&(Kind::Commit, c)))
+    });
     Ok(Answer { records, missing })
 }
 
@@ -321,10 +353,12 @@ fn closure(all: &BTreeMap<Entity, Record>, commits: &[String]) -> BTreeSet<Entit
 /// # Panics
 /// When that is a conflict.
 pub fn heads_of(packs: &[impl AsRef<[u8]>]) -> BTreeMap<String, String> {
-    heads(&[] as &[&[u8]], &BTreeMap::new(), packs).expect("the heads of these packs lead to each other")
+    heads(&[] as &[&[u8]], &BTreeMap::new(), packs)
+        .expect("the heads of these packs lead to each other")
 }
 
-/// Where branches stand after a push: for every branch that it names, the candidate that all the others lead up to.
+/// Where branches stand after a push: for every branch that it names, the candidate that all the
+/// others lead up to.
 ///
 /// # Errors
 /// The branches that have none.
@@ -335,7 +369,8 @@ pub fn heads(
 ) -> Result<BTreeMap<String, String>, Vec<String>> {
     let mut all = union(stored);
     all.extend(union(pushed));
-    let named: Vec<(String, String)> = pushed.iter().flat_map(|pack| read(pack.as_ref()).heads).collect();
+    let named: Vec<(String, String)> =
+        pushed.iter().flat_map(|pack| read(pack.as_ref()).heads).collect();
     let branches: BTreeSet<&String> = named.iter().map(|(branch, _)| branch).collect();
     let mut after = before.clone();
     let mut conflicts = Vec::new();

@@ -1,6 +1,8 @@
-//! Where the stores of a test binary are: by the name of the binary, so that the same tests run on all of them.
+//! Where the stores of a test binary are: by the name of the binary, so that the same tests run on
+//! all of them.
 //!
-//! `tests/on_postgres.rs` takes in the files of others as modules: what is the binary `laws` on SQLite is `on_postgres` on Postgres.
+//! `tests/on_postgres.rs` takes in the files of others as modules: what is the binary `laws` on
+//! SQLite is `on_postgres` on Postgres.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -25,7 +27,8 @@ pub fn has_files() -> bool {
     !matches!(postgres(), Some(Some(_)))
 }
 
-/// Copies the catalog of a folder's store that nobody has open, where a folder's copy does not have it.
+/// Copies the catalog of a folder's store that nobody has open, where a folder's copy does not have
+/// it.
 ///
 /// # Panics
 /// When it can't be copied.
@@ -44,19 +47,29 @@ pub async fn sql(folder: &Path, statements: String) {
     match catalog(folder) {
         CatalogPlace::Postgres(url) => {
             let mut connection = sqlx::PgConnection::connect(&url).await.expect("the cluster runs");
-            sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.expect("the statements are right");
+            sqlx::raw_sql(AssertSqlSafe(statements))
+                .execute(&mut connection)
+                .await
+                .expect("the statements are right");
         }
         CatalogPlace::Sqlite(file) => {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("the file is there");
-            sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.expect("the statements are right");
+            let mut connection =
+                sqlx::SqliteConnection::connect_with(&options).await.expect("the file is there");
+            sqlx::raw_sql(AssertSqlSafe(statements))
+                .execute(&mut connection)
+                .await
+                .expect("the statements are right");
         }
     }
 }
 
 /// The name of a folder's database.
 fn database(folder: &Path) -> String {
-    format!("store_{}", hex::encode(&digest(&SHA256, folder.as_os_str().as_encoded_bytes()).as_ref()[..10]))
+    format!(
+        "store_{}",
+        hex::encode(&digest(&SHA256, folder.as_os_str().as_encoded_bytes()).as_ref()[..10])
+    )
 }
 
 /// The catalog of the store in a folder.

@@ -1,4 +1,5 @@
-//! A pooler in transaction mode, as PgBouncer is one: all clients share one session of the server, a transaction at a time.
+//! A pooler in transaction mode, as PgBouncer is one: all clients share one session of the server,
+//! a transaction at a time.
 
 use std::sync::Arc;
 
@@ -33,7 +34,11 @@ pub async fn pool(server: u16) -> u16 {
     port
 }
 
-async fn serve(mut client: TcpStream, server: u16, shared: Arc<Mutex<Option<Session>>>) -> std::io::Result<()> {
+async fn serve(
+    mut client: TcpStream,
+    server: u16,
+    shared: Arc<Mutex<Option<Session>>>,
+) -> std::io::Result<()> {
     let startup = loop {
         let startup = counted(&mut client, Vec::new()).await?;
         if startup[4..8] != SSL_REQUEST.to_be_bytes() {

@@ -1,4 +1,5 @@
-//! A Postgres cluster of this process's own, from what is installed: made when it is first asked for, gone with the process.
+//! A Postgres cluster of this process's own, from what is installed: made when it is first asked
+//! for, gone with the process.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-/// A running cluster. It asks for no password, except of the role `guarded`, which there is once a test makes it.
+/// A running cluster. It asks for no password, except of the role `guarded`, which there is once a
+/// test makes it.
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
@@ -35,9 +37,14 @@ pub fn cluster() -> Option<&'static Cluster> {
 fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).collect::<Vec<_>>();
-    let installed =
-        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
-    installed.chain(in_path).find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
+    let installed = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"));
+    installed
+        .chain(in_path)
+        .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
 }
 
 /// Postgres refuses to run as root: then it is somebody else's.
@@ -46,24 +53,31 @@ fn somebody_else() -> Option<u32> {
         return None;
     }
     let output = Command::new("id").args(["-u", "postgres"]).output().ok();
-    let id = output.and_then(|output| String::from_utf8(output.stdout).ok()).and_then(|text| text.trim().parse().ok());
+    let id = output
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .and_then(|text| text.trim().parse().ok());
     Some(id.unwrap_or(65534))
 }
 
 impl Cluster {
     fn start(programs: &Path) -> Cluster {
-        let folder =
-            tempfile::Builder::new().prefix("packhouse-postgres-").tempdir().expect("a temporary folder can be made").keep();
+        let folder = tempfile::Builder::new()
+            .prefix("packhouse-postgres-")
+            .tempdir()
+            .expect("a temporary folder can be made")
+            .keep();
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("there is a free port")
             .port();
         let user = somebody_else();
         if let Some(user) = user {
-            std::os::unix::fs::chown(&folder, Some(user), None).expect("root can give a folder away");
+            std::os::unix::fs::chown(&folder, Some(user), None)
+                .expect("root can give a folder away");
         }
         let log = folder.join("log");
-        // The shell outlives us by a moment: when its input ends, it stops the server and removes the folder.
+        // The shell outlives us by a moment: when its input ends, it stops the server and removes
+        // the folder.
         let script = r#"
             set -e
             "$1/initdb" --pgdata="$2/data" --username=packhouse --auth=trust --encoding=UTF8 --locale=C --no-sync >"$2/initdb.log" 2>&1
@@ -78,7 +92,12 @@ impl Cluster {
         "#;
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).arg(programs).arg(&folder).arg(port.to_string());
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(&folder).process_group(0);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(&folder)
+            .process_group(0);
         if let Some(user) = user {
             command.uid(user);
         }
@@ -92,7 +111,9 @@ impl Cluster {
     /// Waits until it answers.
     fn wait(&self, folder: &Path) {
         let mut looks = 0;
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() || !answers(&self.url("postgres")) {
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err()
+            || !answers(&self.url("postgres"))
+        {
             assert!(
                 looks < 3000,
                 "Postgres does not start: {}{}",
@@ -126,12 +147,15 @@ impl Cluster {
         self.url(name)
     }
 
-    /// Makes a database in which texts order by the rules of a language and not by their bytes, where this Postgres can.
+    /// Makes a database in which texts order by the rules of a language and not by their bytes,
+    /// where this Postgres can.
     ///
     /// # Panics
     /// When it can't be made.
     pub fn english(&self, name: &str) -> String {
-        let made = self.admin(format!("CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"));
+        let made = self.admin(format!(
+            "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+        ));
         if made.is_ok() { self.url(name) } else { self.database(name) }
     }
 
@@ -141,7 +165,9 @@ impl Cluster {
     /// When it can't be made.
     pub fn copy(&self, from: &str, to: &str) {
         // Whoever has just closed the other may still be on the way out.
-        let leave = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}'");
+        let leave = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}'"
+        );
         self.admin(leave).expect("others can be sent away");
         let mut looks = 0;
         while let Err(error) = self.admin(format!("CREATE DATABASE {to} TEMPLATE {from}")) {
@@ -151,7 +177,8 @@ impl Cluster {
         }
     }
 
-    /// Runs a statement as the superuser. In a thread of its own: the caller may or may not be in a runtime.
+    /// Runs a statement as the superuser. In a thread of its own: the caller may or may not be in a
+    /// runtime.
     ///
     /// # Errors
     /// Those of the statement.
@@ -171,9 +198,15 @@ async fn run(url: &str, sql: String) -> Result<(), sqlx::Error> {
 
 fn answers(url: &str) -> bool {
     let url = url.to_owned();
-    std::thread::spawn(move || in_runtime(run(&url, "SELECT 1".into())).is_ok()).join().unwrap_or(false)
+    std::thread::spawn(move || in_runtime(run(&url, "SELECT 1".into())).is_ok())
+        .join()
+        .unwrap_or(false)
 }
 
 fn in_runtime<T>(what: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made").block_on(what)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made")
+        .block_on(what)
 }

@@ -36,7 +36,11 @@ fn run(root: &Path, keys: &(String, String), port: u16, trouble: &[&str]) -> (Ch
     let mut command = Command::new(program());
     command.arg(root).args([&keys.0, &keys.1]).arg(port.to_string()).args(trouble);
     // It ends with its stdin: also when the test is killed.
-    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server can be started");
+    let mut process = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the server can be started");
     let mut line = String::new();
     let stdout = process.stdout.take().expect("its stdout is a pipe");
     BufReader::new(stdout).read_line(&mut line).expect("the server says its port");
@@ -136,7 +140,11 @@ impl S3Server {
     /// When it can't be looked at.
     pub fn unfinished(&self) -> usize {
         let listed = std::fs::read_dir(self.root.path()).expect("the root can be listed");
-        listed.filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().contains(".part-"))).count()
+        listed
+            .filter(|entry| {
+                entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().contains(".part-"))
+            })
+            .count()
     }
 }
 

@@ -27,7 +27,8 @@ pub struct Scenario {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackText {
-    /// Commits, each as `name` or `name < parent` or `name < parent other`, oldest first. A parent that no pack gives is unknown.
+    /// Commits, each as `name` or `name < parent` or `name < parent other`, oldest first. A parent
+    /// that no pack gives is unknown.
     #[serde(default)]
     pub commits: Vec<String>,
     /// Branch heads.
@@ -141,14 +142,17 @@ impl Scenario {
     /// # Panics
     /// When one can't be read.
     pub fn all() -> Vec<(String, Scenario)> {
-        let listed = std::fs::read_dir(crate::fixtures::folder().join("scenarios")).expect("the scenarios are checked in");
-        let mut files: Vec<_> = listed.map(|entry| entry.expect("a listed file is there").path()).collect();
+        let listed = std::fs::read_dir(crate::fixtures::folder().join("scenarios"))
+            .expect("the scenarios are checked in");
+        let mut files: Vec<_> =
+            listed.map(|entry| entry.expect("a listed file is there").path()).collect();
         files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
         files.sort();
         assert!(files.len() >= 8, "the scenarios are not there");
         let read = |file: std::path::PathBuf| {
             let text = std::fs::read_to_string(&file).expect("a scenario can be read");
-            let scenario = toml::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+            let scenario =
+                toml::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
             (file.file_stem().expect("a file has a name").to_string_lossy().into_owned(), scenario)
         };
         files.into_iter().map(read).collect()
@@ -164,13 +168,17 @@ impl Scenario {
         for line in self.packs.values().flat_map(|pack| &pack.commits) {
             let (name, parents) = read_line(line);
             let met = lines.insert(name, parents.clone());
-            assert!(met.is_none_or(|met| met == parents), "`{line}` is given with other parents as well");
+            assert!(
+                met.is_none_or(|met| met == parents),
+                "`{line}` is given with other parents as well"
+            );
         }
         let mut made = Made { packs: BTreeMap::new(), form, commits: BTreeMap::new() };
         while made.commits.len() < lines.len() {
             let before = made.commits.len();
             for (name, parents) in &lines {
-                let ready = parents.iter().all(|p| made.commits.contains_key(p) || !lines.contains_key(p));
+                let ready =
+                    parents.iter().all(|p| made.commits.contains_key(p) || !lines.contains_key(p));
                 if ready && !made.commits.contains_key(name) {
                     let commit = made.commit(name, parents, self.delta);
                     made.commits.insert(name.clone(), commit);
@@ -194,7 +202,10 @@ fn read_line(line: &str) -> (String, Vec<String>) {
 impl Made {
     /// The id that a name stands for, also when no pack gives it.
     pub fn id(&self, name: &str) -> String {
-        self.commits.get(name).map_or_else(|| self.form.id_of(format!("unknown {name}").as_bytes()), |c| c.spec.id.clone())
+        self.commits.get(name).map_or_else(
+            || self.form.id_of(format!("unknown {name}").as_bytes()),
+            |c| c.spec.id.clone(),
+        )
     }
 
     /// The ids of names.
@@ -204,17 +215,28 @@ impl Made {
 
     fn commit(&self, name: &str, parents: &[String], delta: bool) -> Commit {
         let known: Vec<&Commit> = parents.iter().filter_map(|p| self.commits.get(p)).collect();
-        let mut tree: BTreeMap<String, String> = known.iter().flat_map(|c| c.tree.clone()).collect();
+        let mut tree: BTreeMap<String, String> =
+            known.iter().flat_map(|c| c.tree.clone()).collect();
         let own = (format!("{name}.txt"), self.form.id_of(content(name).as_bytes()));
         tree.extend([own.clone()]);
         let id = SnapshotSpec::id_of(self.form, &tree);
         let snapshot = if delta {
             let parent = known.first().map(|c| c.spec.snapshot_id.clone().unwrap_or_default());
-            let mut upsert: BTreeMap<String, String> = known.iter().skip(1).flat_map(|c| c.tree.clone()).collect();
+            let mut upsert: BTreeMap<String, String> =
+                known.iter().skip(1).flat_map(|c| c.tree.clone()).collect();
             upsert.extend([own]);
-            SnapshotSpec::Delta { id: id.clone(), parent, upsert: upsert.into_iter().collect(), remove: Vec::new() }
+            SnapshotSpec::Delta {
+                id: id.clone(),
+                parent,
+                upsert: upsert.into_iter().collect(),
+                remove: Vec::new(),
+            }
         } else {
-            SnapshotSpec::Whole { id: id.clone(), manifest: tree.clone().into_iter().collect(), created_at: AT.into() }
+            SnapshotSpec::Whole {
+                id: id.clone(),
+                manifest: tree.clone().into_iter().collect(),
+                created_at: AT.into(),
+            }
         };
         let ids = self.ids(parents);
         let parents = [ids.first().map(String::as_str), ids.get(1).map(String::as_str)];
@@ -235,7 +257,12 @@ impl Made {
             pack.object(loose.as_bytes());
         }
         for (tag, commit) in &text.tags {
-            pack.tag(&TagSpec { id: tag.clone(), commit_id: self.id(commit), tag: tag.clone(), created_at: AT.into() });
+            pack.tag(&TagSpec {
+                id: tag.clone(),
+                commit_id: self.id(commit),
+                tag: tag.clone(),
+                created_at: AT.into(),
+            });
         }
         for (branch, commit) in &text.heads {
             pack.branch_head(branch, self.id(commit));

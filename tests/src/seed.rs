@@ -1,4 +1,5 @@
-//! Packs as the seed's tests make them: prefixed ids that are not derived from records, every snapshot a delta.
+//! Packs as the seed's tests make them: prefixed ids that are not derived from records, every
+//! snapshot a delta.
 
 use packhouse_host::sample::{IdForm, Value};
 
@@ -22,12 +23,16 @@ pub fn chain(n: usize, seed: &str, parent: Option<&str>) -> Chain {
     let text = |text: &str| Value::text(text);
     let none = || Value::Array(Vec::new());
     let mut parent = parent.map(str::to_owned);
-    let (mut commits, mut snapshots, mut objects, mut ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut commits, mut snapshots, mut objects, mut ids) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for i in 0..n {
         let content = format!("{seed}-obj-{i}");
         let object = blob_id(&content);
         let snapshot = blob_id(&format!("{seed}-snap-{i}"));
-        objects.push(Value::map([("object_id", text(&object)), ("content", Value::Bytes(content.into_bytes()))]));
+        objects.push(Value::map([
+            ("object_id", text(&object)),
+            ("content", Value::Bytes(content.into_bytes())),
+        ]));
         snapshots.push(Value::map([
             ("snapshot_id", text(&snapshot)),
             ("parent_snapshot_id", Value::Nil),

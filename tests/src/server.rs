@@ -38,10 +38,14 @@ impl Served {
     /// # Panics
     /// When it does not begin.
     pub fn with_open_files(store: &Packhouse, files: u32, words: &[&str]) -> Served {
-        let words: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"].iter().chain(words).copied().collect();
+        let words: Vec<&str> =
+            ["serve", "--listen", "127.0.0.1:0"].iter().chain(words).copied().collect();
         let plain = store.command(words);
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]).arg(plain.get_program()).args(plain.get_args());
+        command
+            .args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")])
+            .arg(plain.get_program())
+            .args(plain.get_args());
         for (name, value) in plain.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -52,9 +56,19 @@ impl Served {
     }
 
     fn begun(mut command: Command) -> Served {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary can be started");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
         let log = child.stderr.take().map(|stderr: ChildStderr| {
-            std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).map(|line| line + "\n").collect())
+            std::thread::spawn(move || {
+                BufReader::new(stderr)
+                    .lines()
+                    .map_while(Result::ok)
+                    .map(|line| line + "\n")
+                    .collect()
+            })
         });
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its stdout is ours");
@@ -99,8 +113,10 @@ impl Served {
     /// # Panics
     /// When the system does not tell.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system tells");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system tells");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kilobytes") << 10
     }
 
@@ -109,7 +125,8 @@ impl Served {
     /// # Panics
     /// When it is gone.
     pub fn signal(&self, signal: rustix::process::Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("it runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
+            .expect("it runs");
     }
 
     /// Ends it without a word.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use packhouse_host::world::FixedWorld;
 use packhouse_host::{
-    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport, Result, Storage, Store,
-    StoreOptions, Visibility,
+    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport,
+    Result, Storage, Store, StoreOptions, Visibility,
 };
 use tempfile::TempDir;
 
@@ -30,7 +30,8 @@ pub struct TestStore {
 /// Where the packs of a store on S3 are in its bucket.
 pub const PREFIX: &str = "packs-of/tests";
 
-/// Options for a store in a folder: the time is fixed, and tests of one process share what they compile.
+/// Options for a store in a folder: the time is fixed, and tests of one process share what they
+/// compile.
 pub fn options(folder: &Path) -> StoreOptions {
     let now = "2026-03-02T09:00:00Z".parse().expect("a fixed date is one");
     StoreOptions {
@@ -126,13 +127,18 @@ impl TestStore {
     /// # Errors
     /// Those of the fetch.
     pub async fn fetch(&self, want: &[String], have: &[String]) -> Result<(FetchReport, Vec<u8>)> {
-        let request = FetchRequest { want: want.to_vec(), have: have.to_vec(), ..FetchRequest::default() };
+        let request =
+            FetchRequest { want: want.to_vec(), have: have.to_vec(), ..FetchRequest::default() };
         let answer = self.store.fetch(&self.repo, &request, &Progress::silent()).await?;
         let pack = match answer.mpack_url.strip_prefix("file://") {
             Some(path) => std::fs::read(path).expect("the URL leads to the pack"),
             None => get(&answer.mpack_url).await.expect("the URL leads to the pack"),
         };
-        assert_eq!(answer.mpack_key.to_string(), crate::model::key(&pack), "the key is the hash of the bytes");
+        assert_eq!(
+            answer.mpack_key.to_string(),
+            crate::model::key(&pack),
+            "the key is the hash of the bytes"
+        );
         Ok((answer, pack))
     }
 
@@ -144,7 +150,9 @@ impl TestStore {
         let root = self.server.as_ref().map_or_else(|| self.data(), |server| server.file(PREFIX));
         let path = |hex: &str| root.join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
         let keys = self.show().await.pack_keys;
-        keys.iter().map(|key| std::fs::read(path(&key.hex())).expect("a pack of the repo is there")).collect()
+        keys.iter()
+            .map(|key| std::fs::read(path(&key.hex())).expect("a pack of the repo is there"))
+            .collect()
     }
 
     /// The repo's heads.
@@ -160,8 +168,13 @@ impl TestStore {
     pub fn sound(&self) -> impl Future<Output = ()> {
         let place = std::panic::Location::caller();
         async move {
-            let report = self.store.verify(&self.repo, &Progress::silent()).await.expect("verify runs");
-            assert!(report.ok && report.problems.is_empty(), "verify at {place}: {:?}", report.problems);
+            let report =
+                self.store.verify(&self.repo, &Progress::silent()).await.expect("verify runs");
+            assert!(
+                report.ok && report.problems.is_empty(),
+                "verify at {place}: {:?}",
+                report.problems
+            );
         }
     }
 }

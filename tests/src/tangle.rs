@@ -1,10 +1,13 @@
-//! Histories more tangled than clients make them, for property tests: octopus-free but full of merges, shallow ends,
-//! both snapshot forms, both id forms, loose records, and several encodings of one entity.
+//! Histories more tangled than clients make them, for property tests: octopus-free but full of
+//! merges, shallow ends, both snapshot forms, both id forms, loose records, and several encodings
+//! of one entity.
 
 use std::collections::BTreeMap;
 
 use packhouse_core::Kind;
-use packhouse_host::sample::{CommitSpec, Encoding, IdForm, PackBuilder, Random, SnapshotSpec, TagSpec, Value, object_record};
+use packhouse_host::sample::{
+    CommitSpec, Encoding, IdForm, PackBuilder, Random, SnapshotSpec, TagSpec, Value, object_record,
+};
 
 /// A set of records, each in one or more encodings, and heads.
 #[derive(Clone, Debug)]
@@ -55,9 +58,14 @@ pub fn tangle(seed: u64, size: usize) -> Tangle {
         random.shuffle(&mut entries);
         let id = invented(&mut random);
         let spec = if random.below(2) == 0 {
-            SnapshotSpec::Whole { id: id.clone(), manifest: entries, created_at: "2026-03-02T09:00:00+00:00".into() }
+            SnapshotSpec::Whole {
+                id: id.clone(),
+                manifest: entries,
+                created_at: "2026-03-02T09:00:00+00:00".into(),
+            }
         } else {
-            let parent = (random.below(4) > 0).then(|| snapshots[random.below(snapshots.len())].clone());
+            let parent =
+                (random.below(4) > 0).then(|| snapshots[random.below(snapshots.len())].clone());
             let remove = (0..random.below(3)).map(|_| path(&mut random)).collect();
             SnapshotSpec::Delta { id: id.clone(), parent, upsert: entries, remove }
         };
@@ -75,13 +83,22 @@ pub fn tangle(seed: u64, size: usize) -> Tangle {
             }
             1 => None,
             // Mostly young parents, so that histories get deep.
-            _ => commits.len().checked_sub(1 + random.below(3.min(commits.len().max(1)))).map(|at| commits[at].clone()),
+            _ => commits
+                .len()
+                .checked_sub(1 + random.below(3.min(commits.len().max(1))))
+                .map(|at| commits[at].clone()),
         };
         let first = parent(&mut random);
         let second = if random.below(3) == 0 { parent(&mut random) } else { None };
         let parents = [first.as_deref(), second.as_deref()];
         let id_form = form(&mut random);
-        let mut spec = CommitSpec::new(id_form, parents, &snapshot, &format!("bar {n} of {seed}"), "2026-03-02T09:00:00+00:00");
+        let mut spec = CommitSpec::new(
+            id_form,
+            parents,
+            &snapshot,
+            &format!("bar {n} of {seed}"),
+            "2026-03-02T09:00:00+00:00",
+        );
         if random.below(12) == 0 {
             spec.snapshot_id = None;
         }
@@ -89,10 +106,17 @@ pub fn tangle(seed: u64, size: usize) -> Tangle {
         commits.push(spec.id);
     }
     for n in 0..random.below(4) {
-        let commit_id = commits.get(random.below(commits.len() + 1)).cloned().unwrap_or_else(|| invented(&mut random));
+        let commit_id = commits
+            .get(random.below(commits.len() + 1))
+            .cloned()
+            .unwrap_or_else(|| invented(&mut random));
         let id = format!("tag ü {n} of {seed}");
-        let spec =
-            TagSpec { id: id.clone(), commit_id, tag: "emotion:sad".into(), created_at: "2026-03-02T09:00:00+00:00".into() };
+        let spec = TagSpec {
+            id: id.clone(),
+            commit_id,
+            tag: "emotion:sad".into(),
+            created_at: "2026-03-02T09:00:00+00:00".into(),
+        };
         maker.record(Kind::Tag, &id, spec.value());
     }
     let mut heads = BTreeMap::new();
@@ -105,12 +129,13 @@ pub fn tangle(seed: u64, size: usize) -> Tangle {
 }
 
 impl Tangle {
-    /// Spreads the records over `packs` packs: each record, in each of its encodings, stands in at least one. None
-    /// names a head, except the last, which names all.
+    /// Spreads the records over `packs` packs: each record, in each of its encodings, stands in at
+    /// least one. None names a head, except the last, which names all.
     pub fn spread(&self, seed: u64, packs: usize) -> Vec<Vec<u8>> {
         let mut random = Random::stream(seed, 2);
         let mut builders = vec![PackBuilder::new(); packs];
-        let mut all: Vec<(Kind, &Vec<u8>)> = self.records.iter().flat_map(|r| r.encodings.iter().map(|e| (r.kind, e))).collect();
+        let mut all: Vec<(Kind, &Vec<u8>)> =
+            self.records.iter().flat_map(|r| r.encodings.iter().map(|e| (r.kind, e))).collect();
         random.shuffle(&mut all);
         for (kind, bytes) in all {
             for _ in 0..=random.below(5) / 3 {

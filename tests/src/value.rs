@@ -1,7 +1,8 @@
-//! A naive MessagePack reader that keeps where each value stands, so that records can be taken verbatim.
+//! A naive MessagePack reader that keeps where each value stands, so that records can be taken
+//! verbatim.
 //!
-//! Written from the MessagePack specification for the model alone, which shares no code with the core. It panics on what is
-//! not MessagePack: the model is only given packs that are.
+//! Written from the MessagePack specification for the model alone, which shares no code with the
+//! core. It panics on what is not MessagePack: the model is only given packs that are.
 
 use std::ops::Range;
 
@@ -46,7 +47,9 @@ pub fn read(bytes: &[u8]) -> Item {
 /// # Panics
 /// When there is none.
 pub fn read_at(bytes: &[u8], start: usize) -> Item {
-    let number = |at: usize, width: usize| bytes[at..at + width].iter().fold(0usize, |n, b| n << 8 | usize::from(*b));
+    let number = |at: usize, width: usize| {
+        bytes[at..at + width].iter().fold(0usize, |n, b| n << 8 | usize::from(*b))
+    };
     let text = |at: usize, len: usize| (at + len, Value::Text(bytes[at..at + len].to_vec()));
     let raw = |at: usize, len: usize| (at + len, Value::Bytes(at..at + len));
     let next = start + 1;
@@ -138,7 +141,8 @@ impl Item {
     /// A field that maps text to text, in the order of its keys' bytes.
     pub fn texts(&self, name: &str) -> Vec<(String, String)> {
         let fields = self.field(name).map(Item::fields).unwrap_or_default();
-        let mut pairs: Vec<(String, String)> = fields.iter().filter_map(|(k, v)| Some((k.text()?, v.text()?))).collect();
+        let mut pairs: Vec<(String, String)> =
+            fields.iter().filter_map(|(k, v)| Some((k.text()?, v.text()?))).collect();
         pairs.sort();
         pairs
     }

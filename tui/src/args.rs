@@ -7,7 +7,10 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand,
+    ValueEnum,
+};
 use packhouse_host::RepoName;
 
 mod console;
@@ -55,29 +58,60 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Folder of the store: catalog and packs. `repo create` and `serve` make it [default: the platform's data folder]
+    /// Folder of the store: catalog and packs. `repo create` and `serve` make it [default: the
+    /// platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "PACKHOUSE_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
 
     /// Catalog elsewhere: sqlite:///FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
-    #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PACKHOUSE_DATABASE_URL",
+        hide_env_values = true
+    )]
     pub(crate) database: Option<String>,
 
     /// Packs elsewhere: file:///DIR, or s3://BUCKET/PREFIX with the usual AWS_… variables
-    #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_STORAGE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PACKHOUSE_STORAGE_URL",
+        hide_env_values = true
+    )]
     pub(crate) storage: Option<String>,
 
-    /// Ask a `packhouse serve` instead of opening a store; with a token in PACKHOUSE_TOKEN. Goes before the variables that name a store;
-    /// flags that name one go before PACKHOUSE_REMOTE
-    #[arg(long, global = true, value_name = "URL", env = "PACKHOUSE_REMOTE", hide_env_values = true)]
+    /// Ask a `packhouse serve` instead of opening a store; with a token in PACKHOUSE_TOKEN. Goes
+    /// before the variables that name a store; flags that name one go before PACKHOUSE_REMOTE
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PACKHOUSE_REMOTE",
+        hide_env_values = true
+    )]
     pub(crate) remote: Option<String>,
 
     /// The token for --remote is in this file, and not in PACKHOUSE_TOKEN
-    #[arg(long, global = true, value_name = "FILE", env = "PACKHOUSE_TOKEN_FILE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "PACKHOUSE_TOKEN_FILE",
+        hide_env_values = true
+    )]
     pub(crate) token_file: Option<PathBuf>,
 
     /// A component to plan with, instead of the one that packhouse brings along
-    #[arg(long, global = true, value_name = "FILE", env = "PACKHOUSE_COMPONENT", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "PACKHOUSE_COMPONENT",
+        hide_env_values = true
+    )]
     pub(crate) component: Option<PathBuf>,
 
     /// Answer in JSON: a document per result, one a line
@@ -177,7 +211,8 @@ pub(crate) enum Repo {
         #[arg(long)]
         private: bool,
     },
-    /// Delete a repo: its packs wait for deletion (prune), and its name is free. Until prune removes it, `repo restore` brings it back
+    /// Delete a repo: its packs wait for deletion (prune), and its name is free. Until prune
+    /// removes it, `repo restore` brings it back
     Delete {
         /// The repo
         #[arg(value_name = "OWNER/SLUG")]
@@ -261,7 +296,8 @@ pub(crate) struct Gc {
     /// Drop what no branch, tag or release has reached for so long: 90d, 12h
     #[arg(long, value_name = "AGE", value_parser = duration, conflicts_with = "record")]
     pub(crate) expire_unreachable: Option<Duration>,
-    /// Put the planning on tape, for `packhouse replay`. Of several repos, or where TAPE is a folder, each gets its own in it
+    /// Put the planning on tape, for `packhouse replay`. Of several repos, or where TAPE is a
+    /// folder, each gets its own in it
     #[arg(long, value_name = "TAPE")]
     pub(crate) record: Option<PathBuf>,
 }
@@ -306,17 +342,19 @@ pub(crate) struct Verify {
 /// `packhouse prune …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Prune {
-    /// How long ago a pack must have been replaced: 36h, 8d, 0s. URLs that fetches gave out for it stop working
+    /// How long ago a pack must have been replaced: 36h, 8d, 0s. URLs that fetches gave out for it
+    /// stop working
     #[arg(long, value_name = "DURATION", default_value = "8d", value_parser = duration)]
     pub(crate) grace: Duration,
     /// Delete packs in storage that no repo knows, too, if they are older than a day
     #[arg(long)]
     pub(crate) orphans: bool,
-    /// Believe that what replaces a pack is sound when it was read and hashed whole not longer ago than this; 0s reads it now
+    /// Believe that what replaces a pack is sound when it was read and hashed whole not longer ago
+    /// than this; 0s reads it now
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(crate) trust_verified: Duration,
-    /// With --orphans: delete them even where the catalog looks older than they are (a restored backup, a copy without its -wal).
-    /// They may be all that is left of pushes
+    /// With --orphans: delete them even where the catalog looks older than they are (a restored
+    /// backup, a copy without its -wal). They may be all that is left of pushes
     #[arg(long, requires = "orphans", conflicts_with = "later")]
     pub(crate) delete_newer_than_catalog: bool,
     /// Say what would be deleted, delete nothing
@@ -333,7 +371,8 @@ pub(crate) struct Backup {
     /// Where the backup shall be: a folder that is not there yet, or is empty
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
-    /// Bring the backup in DIR up to date: add what is new, remove packs that it does not need any more
+    /// Bring the backup in DIR up to date: add what is new, remove packs that it does not need any
+    /// more
     #[arg(long)]
     pub(crate) update: bool,
 }
@@ -345,7 +384,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Ok(Duration::from_secs(seconds));
     }
     let span: jiff::Span = text.parse().map_err(|_| expected())?;
-    let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| expected())?;
+    let exact =
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| expected())?;
     Duration::try_from(exact).map_err(|_| expected())
 }
 
@@ -399,7 +439,11 @@ pub(crate) struct Completions {
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let words: Vec<OsString> = words.into_iter().collect();
     // Help and usage errors are written before `--color` is read, so it is looked up here.
-    let colour = match words.iter().zip(words.iter().skip(1)).find(|(flag, _)| *flag == "--color").map(|(_, when)| when.to_str())
+    let colour = match words
+        .iter()
+        .zip(words.iter().skip(1))
+        .find(|(flag, _)| *flag == "--color")
+        .map(|(_, when)| when.to_str())
     {
         Some(Some("always")) => clap::ColorChoice::Always,
         Some(Some("never")) => clap::ColorChoice::Never,
@@ -411,7 +455,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, c
     let mut matches = command.try_get_matches_from_mut(words)?;
     let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
     let (remote, here) = (given("remote"), HERE.into_iter().find(|name| given(name)));
-    let mut args = Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+    let mut args =
+        Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
     if let (true, Some(other)) = (remote, here) {
         let words = format!(
             "--remote asks a server, which has its store; --{other} is for a store of this machine's. Leave one of them out"
@@ -443,7 +488,9 @@ mod tests {
 
     #[test]
     fn globals_stand_before_or_behind_the_verb() {
-        for words in ["--json --data d repo list", "repo list --json --data d", "repo --json list --data=d"] {
+        for words in
+            ["--json --data d repo list", "repo list --json --data d", "repo --json list --data=d"]
+        {
             let args = read(words).unwrap();
             assert!(args.globals.json, "{words}");
             assert_eq!(args.globals.data, Some("d".into()), "{words}");
@@ -453,7 +500,9 @@ mod tests {
     #[test]
     fn gc_wants_repos_or_all_and_not_both() {
         assert!(matches!(read("gc --all").unwrap().verb, Verb::Gc(Gc { all: true, .. })));
-        assert!(matches!(read("gc a/b c/d").unwrap().verb, Verb::Gc(Gc { repos, .. }) if repos.len() == 2));
+        assert!(
+            matches!(read("gc a/b c/d").unwrap().verb, Verb::Gc(Gc { repos, .. }) if repos.len() == 2)
+        );
         for words in ["gc", "gc --dry-run", "gc --all a/b"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
@@ -461,10 +510,22 @@ mod tests {
 
     #[test]
     fn fetch_takes_lists_of_ids_and_a_week_at_most() {
-        let Verb::Fetch(fetch) = read("fetch a/b --want 1 2 --have 3 --want 4").unwrap().verb else { panic!("not fetch") };
-        assert_eq!((fetch.want, fetch.have, fetch.ttl), (vec!["1".into(), "2".into(), "4".into()], vec!["3".into()], 3600));
+        let Verb::Fetch(fetch) = read("fetch a/b --want 1 2 --have 3 --want 4").unwrap().verb
+        else {
+            panic!("not fetch")
+        };
+        assert_eq!(
+            (fetch.want, fetch.have, fetch.ttl),
+            (vec!["1".into(), "2".into(), "4".into()], vec!["3".into()], 3600)
+        );
         assert!(read("fetch a/b --ttl 604800").is_ok());
-        for words in ["fetch a/b --ttl 0", "fetch a/b --ttl 604801", "fetch a/b --ttl -1", "fetch a/b --ttl 1h", "fetch"] {
+        for words in [
+            "fetch a/b --ttl 0",
+            "fetch a/b --ttl 604801",
+            "fetch a/b --ttl -1",
+            "fetch a/b --ttl 1h",
+            "fetch",
+        ] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
     }
@@ -478,7 +539,10 @@ mod tests {
 
     #[test]
     fn a_store_is_here_or_elsewhere() {
-        assert_eq!(read("repo list --remote http://h").unwrap().globals.remote.as_deref(), Some("http://h"));
+        assert_eq!(
+            read("repo list --remote http://h").unwrap().globals.remote.as_deref(),
+            Some("http://h")
+        );
         for words in [
             "--remote u repo list --data d",
             "gc --all --remote u --database d",
@@ -496,21 +560,38 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(grace("prune"), 8 * 24 * 3600);
-        for (words, seconds) in [("0", 0), ("0s", 0), ("90", 90), ("36h", 129_600), ("1d12h", 129_600), ("1w", 604_800)] {
+        for (words, seconds) in
+            [("0", 0), ("0s", 0), ("90", 90), ("36h", 129_600), ("1d12h", 129_600), ("1w", 604_800)]
+        {
             assert_eq!(grace(&format!("prune --dry-run --grace {words}")), seconds, "{words}");
         }
         for words in ["-1s", "soon", "1mo", ""] {
-            assert_eq!(read(&format!("prune --grace={words}")).unwrap_err().exit_code(), 2, "{words}");
+            assert_eq!(
+                read(&format!("prune --grace={words}")).unwrap_err().exit_code(),
+                2,
+                "{words}"
+            );
         }
     }
 
     #[test]
     fn any_verb_takes_a_component_and_those_that_plan_take_a_tape() {
-        for words in ["push a/b f --record t", "gc a/b --record t", "gc --all --record t", "fetch a/b --record t"] {
+        for words in [
+            "push a/b f --record t",
+            "gc a/b --record t",
+            "gc --all --record t",
+            "fetch a/b --record t",
+        ] {
             assert!(read(words).is_ok(), "{words}");
-            assert_eq!(read(&format!("{words} --component c")).unwrap().globals.component, Some("c".into()), "{words}");
+            assert_eq!(
+                read(&format!("{words} --component c")).unwrap().globals.component,
+                Some("c".into()),
+                "{words}"
+            );
         }
-        assert!(matches!(read("replay t d --component c").unwrap().verb, Verb::Replay(Replay { tapes, .. }) if tapes.len() == 2));
+        assert!(
+            matches!(read("replay t d --component c").unwrap().verb, Verb::Replay(Replay { tapes, .. }) if tapes.len() == 2)
+        );
         for words in ["replay", "verify --record t"] {
             assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
         }
@@ -523,10 +604,23 @@ mod tests {
         else {
             panic!("not token create")
         };
-        assert_eq!((asked.scope, asked.repos.len(), asked.name.as_str()), (packhouse_host::access::Scope::Push, 2, ""));
+        assert_eq!(
+            (asked.scope, asked.repos.len(), asked.name.as_str()),
+            (packhouse_host::access::Scope::Push, 2, "")
+        );
         assert_eq!(asked.expires.map(|expires| expires.as_secs()), Some(172_800));
-        for words in ["--scope read", "--repo a/b", "--scope root --repo a/b", "--scope read --repo a", "--scope read --repo"] {
-            assert_eq!(read(&format!("token create {words}")).unwrap_err().exit_code(), 2, "{words}");
+        for words in [
+            "--scope read",
+            "--repo a/b",
+            "--scope root --repo a/b",
+            "--scope read --repo a",
+            "--scope read --repo",
+        ] {
+            assert_eq!(
+                read(&format!("token create {words}")).unwrap_err().exit_code(),
+                2,
+                "{words}"
+            );
         }
     }
 

@@ -36,10 +36,13 @@ impl Context {
         let environment = Environment::read();
         let terminal = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
         let shown = terminal.1 && !environment.dumb && !globals.quiet && !globals.json;
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let multi = MultiProgress::with_draw_target(target);
-        let styles =
-            (Style::choose(globals.color, terminal.0, environment), Style::choose(globals.color, terminal.1, environment));
+        let styles = (
+            Style::choose(globals.color, terminal.0, environment),
+            Style::choose(globals.color, terminal.1, environment),
+        );
         Context {
             output: Output::new(&globals, styles, multi.clone()),
             bars: Bars::new(multi, shown, styles.1),
@@ -69,7 +72,10 @@ impl Context {
         self.house_of(Store::open).await
     }
 
-    async fn house_of(&self, open: impl AsyncFnOnce(StoreOptions) -> Result<Store>) -> anyhow::Result<House> {
+    async fn house_of(
+        &self,
+        open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
+    ) -> anyhow::Result<House> {
         match self.remote()? {
             Some(remote) => Ok(House::There(remote)),
             None => Ok(House::Here(self.open_here(open).await?)),
@@ -93,12 +99,14 @@ impl Context {
     /// Refuses what makes sense only where the store is.
     pub(crate) fn only_here(&self, verb: &str) -> anyhow::Result<()> {
         let Some(url) = &self.globals.remote else { return Ok(()) };
-        let words =
-            format!("`packhouse {verb}` works where the store is, and not from afar; run it there, without --remote {url}");
+        let words = format!(
+            "`packhouse {verb}` works where the store is, and not from afar; run it there, without --remote {url}"
+        );
         Err(Error::Usage(words).into())
     }
 
-    /// The store of this machine that the globals name, for a verb that works on it for long. It must be there.
+    /// The store of this machine that the globals name, for a verb that works on it for long. It
+    /// must be there.
     pub(crate) async fn open(&self, verb: &str) -> anyhow::Result<Store> {
         self.open_for_long(verb, Store::open_existing).await
     }
@@ -108,19 +116,27 @@ impl Context {
         self.open_for_long(verb, Store::open).await
     }
 
-    async fn open_for_long(&self, verb: &str, open: impl AsyncFnOnce(StoreOptions) -> Result<Store>) -> anyhow::Result<Store> {
+    async fn open_for_long(
+        &self,
+        verb: &str,
+        open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
+    ) -> anyhow::Result<Store> {
         self.only_here(verb)?;
         let store = self.open_here(open).await?;
         tokio::spawn(store.clone().checkpoint_when_idle());
         Ok(store)
     }
 
-    /// The store of this machine that the globals name, for a verb that needs no more than one look at it. It must be there.
+    /// The store of this machine that the globals name, for a verb that needs no more than one look
+    /// at it. It must be there.
     pub(crate) async fn open_once(&self) -> anyhow::Result<Store> {
         self.open_here(Store::open_existing).await
     }
 
-    async fn open_here(&self, open: impl AsyncFnOnce(StoreOptions) -> Result<Store>) -> anyhow::Result<Store> {
+    async fn open_here(
+        &self,
+        open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
+    ) -> anyhow::Result<Store> {
         let options = place::options(&self.globals)?;
         tracing::debug!(catalog = %options.catalog, packs = ?options.packs, "opening the store");
         let store = open(options).await?;
@@ -128,7 +144,8 @@ impl Context {
         Ok(store)
     }
 
-    /// The error, with the repo that may have been meant where there is none of the name: whoever has the store may see all.
+    /// The error, with the repo that may have been meant where there is none of the name: whoever
+    /// has the store may see all.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
         let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
@@ -139,9 +156,11 @@ impl Context {
         }
     }
 
-    /// What is left to do when the verb has ended, however it did: a copy of the catalog's one file shall lack nothing.
+    /// What is left to do when the verb has ended, however it did: a copy of the catalog's one file
+    /// shall lack nothing.
     pub(crate) async fn leave(&self) {
-        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        let opened =
+            std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for store in opened {
             match tokio::time::timeout(LEAVING, store.checkpoint()).await {
                 Ok(Ok(_)) => {}

@@ -88,8 +88,11 @@ mod tests {
             read_only: false,
             full: false,
         };
-        let missing =
-            Error::MissingPack { key: packhouse_host::MpackKey::new([0; 32]), repo: "a/b".parse().unwrap(), place: "p".into() };
+        let missing = Error::MissingPack {
+            key: packhouse_host::MpackKey::new([0; 32]),
+            repo: "a/b".parse().unwrap(),
+            place: "p".into(),
+        };
         for (error, code) in [
             (Error::Unsupported("no".into()), 1),
             (Error::Cancelled, 1),
@@ -116,14 +119,22 @@ mod tests {
 
     #[test]
     fn damage_is_graver_than_conflict_is_graver_than_refusal() {
-        assert_eq!([Exit::Refused, Exit::Damage, Exit::Conflict, Exit::Done].into_iter().max(), Some(Exit::Damage));
-        assert_eq!([Exit::Refused, Exit::Conflict, Exit::Done].into_iter().max(), Some(Exit::Conflict));
+        assert_eq!(
+            [Exit::Refused, Exit::Damage, Exit::Conflict, Exit::Done].into_iter().max(),
+            Some(Exit::Damage)
+        );
+        assert_eq!(
+            [Exit::Refused, Exit::Conflict, Exit::Done].into_iter().max(),
+            Some(Exit::Conflict)
+        );
         assert_eq!([Exit::Refused, Exit::Done].into_iter().max(), Some(Exit::Refused));
     }
 
     #[test]
     fn help_is_no_error_and_a_wrong_word_is() {
-        let told = |words: &[&str]| crate::args::parse(words.iter().map(std::ffi::OsString::from)).unwrap_err();
+        let told = |words: &[&str]| {
+            crate::args::parse(words.iter().map(std::ffi::OsString::from)).unwrap_err()
+        };
         assert!(!told(&["packhouse", "--help"]).use_stderr());
         assert!(told(&["packhouse", "nonsense"]).use_stderr());
         assert!(told(&["packhouse"]).use_stderr());

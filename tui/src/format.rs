@@ -111,7 +111,10 @@ mod tests {
     #[test]
     fn counts_and_plurals() {
         assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!((some(0, "pack"), some(1, "pack"), some(2, "pack")), ("0 packs".into(), "1 pack".into(), "2 packs".into()));
+        assert_eq!(
+            (some(0, "pack"), some(1, "pack"), some(2, "pack")),
+            ("0 packs".into(), "1 pack".into(), "2 packs".into())
+        );
     }
 
     #[test]

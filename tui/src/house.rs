@@ -1,4 +1,5 @@
-//! The store that a call is about: one that this process has opened, or one that a server elsewhere has. Verbs ask either in the same words.
+//! The store that a call is about: one that this process has opened, or one that a server elsewhere
+//! has. Verbs ask either in the same words.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,9 +7,9 @@ use std::time::Duration;
 use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::worker::store_metrics;
 use packhouse_host::{
-    BranchDeleteReport, BranchReport, DeleteReport, FetchReport, FetchRequest, GcReport, JobReport, JobStatus, Policy,
-    PolicyCheck, PolicyReport, Progress, PruneOptions, PruneReport, PushOptions, PushReport, Queued, Remote, RepoName,
-    RepoReport, Result, Store, VerifyReport, Visibility,
+    BranchDeleteReport, BranchReport, DeleteReport, FetchReport, FetchRequest, GcReport, JobReport,
+    JobStatus, Policy, PolicyCheck, PolicyReport, Progress, PruneOptions, PruneReport, PushOptions,
+    PushReport, Queued, Remote, RepoName, RepoReport, Result, Store, VerifyReport, Visibility,
 };
 
 /// The store that a call is about.
@@ -32,7 +33,11 @@ macro_rules! either {
 
 /// As the methods of [`Store`].
 impl House {
-    pub(crate) async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
+    pub(crate) async fn create_repo(
+        &self,
+        repo: &RepoName,
+        visibility: Visibility,
+    ) -> Result<RepoReport> {
         either!(self, store => store.create_repo(repo, visibility).await)
     }
 
@@ -44,7 +49,11 @@ impl House {
         either!(self, store => store.branches(repo).await)
     }
 
-    pub(crate) async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
+    pub(crate) async fn delete_branch(
+        &self,
+        repo: &RepoName,
+        branch: &str,
+    ) -> Result<BranchDeleteReport> {
         either!(self, store => store.delete_branch(repo, branch).await)
     }
 
@@ -81,30 +90,57 @@ impl House {
     }
 
     /// What a consolidation would do.
-    pub(crate) async fn planned(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+    pub(crate) async fn planned(
+        &self,
+        repo: &RepoName,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
         match self {
             House::Here(store) => Ok(store.plan_gc_expiring(repo, age, progress).await?.report),
             House::There(remote) => remote.plan_gc_expiring(repo, age, progress).await,
         }
     }
 
-    pub(crate) async fn gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+    pub(crate) async fn gc_expiring(
+        &self,
+        repo: &RepoName,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
         either!(self, store => store.gc_expiring(repo, age, progress).await)
     }
 
-    pub(crate) async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
+    pub(crate) async fn fetch(
+        &self,
+        repo: &RepoName,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<FetchReport> {
         either!(self, store => store.fetch(repo, request, progress).await)
     }
 
-    pub(crate) async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+    pub(crate) async fn verify(
+        &self,
+        repo: &RepoName,
+        progress: &Progress,
+    ) -> Result<VerifyReport> {
         either!(self, store => store.verify(repo, progress).await)
     }
 
-    pub(crate) async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+    pub(crate) async fn repair(
+        &self,
+        repo: &RepoName,
+        progress: &Progress,
+    ) -> Result<VerifyReport> {
         either!(self, store => store.repair(repo, progress).await)
     }
 
-    pub(crate) async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
+    pub(crate) async fn prune(
+        &self,
+        options: PruneOptions,
+        progress: &Progress,
+    ) -> Result<PruneReport> {
         either!(self, store => store.prune(options, progress).await)
     }
 
@@ -146,11 +182,19 @@ impl House {
         either!(self, store => store.policy(repo).await)
     }
 
-    pub(crate) async fn set_policy(&self, repo: Option<&RepoName>, policy: Option<Policy>) -> Result<PolicyReport> {
+    pub(crate) async fn set_policy(
+        &self,
+        repo: Option<&RepoName>,
+        policy: Option<Policy>,
+    ) -> Result<PolicyReport> {
         either!(self, store => store.set_policy(repo, policy).await)
     }
 
-    pub(crate) async fn check_policies(&self, repo: Option<&RepoName>, queue: bool) -> Result<Vec<PolicyCheck>> {
+    pub(crate) async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>> {
         either!(self, store => store.check_policies(repo, queue).await)
     }
 

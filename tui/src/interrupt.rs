@@ -14,8 +14,9 @@ use crate::output::Output;
 #[error("interrupted; what was under way left at most files that nothing refers to")]
 pub(crate) struct Interrupted;
 
-/// Does what a call asks for. SIGTERM ends it where it stands, as it does to any program; but temporary files go with it, and the
-/// caller can put the catalog in order. Work that `minds_signals` does so itself.
+/// Does what a call asks for. SIGTERM ends it where it stands, as it does to any program; but
+/// temporary files go with it, and the caller can put the catalog in order. Work that
+/// `minds_signals` does so itself.
 pub(crate) async fn until_terminated(
     minds_signals: bool,
     work: impl Future<Output = anyhow::Result<Exit>>,
@@ -30,7 +31,8 @@ pub(crate) async fn until_terminated(
     }
 }
 
-/// Does the work under Ctrl-C's watch. On the second one the work is dropped, so that its temporary folders go with it.
+/// Does the work under Ctrl-C's watch. On the second one the work is dropped, so that its temporary
+/// folders go with it.
 pub(crate) async fn watched<T>(
     output: &Output,
     progress: &Progress,

@@ -1,8 +1,9 @@
-//! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the console. This file only wires: words
-//! of the call, output, log, runtime, verb, exit code.
+//! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the
+//! console. This file only wires: words of the call, output, log, runtime, verb, exit code.
 //!
-//! In reading order: `args` says what can be asked, `place` where the store is, `house` that one or another elsewhere, `verbs` what is done; `output`,
-//! `style`, `format`, `table` and `progress` how it is told; `exit` and `interrupt` how it ends.
+//! In reading order: `args` says what can be asked, `place` where the store is, `house` that one or
+//! another elsewhere, `verbs` what is done; `output`, `style`, `format`, `table` and `progress` how
+//! it is told; `exit` and `interrupt` how it ends.
 
 mod args;
 mod console;
@@ -41,18 +42,22 @@ pub fn main() -> ExitCode {
         Verb::Console(_) => Ok(()),
         _ => logging::start(&context),
     };
-    let exit = logging.and_then(|()| run(args.verb, &context)).unwrap_or_else(|error| context.output.failure(&error));
+    let exit = logging
+        .and_then(|()| run(args.verb, &context))
+        .unwrap_or_else(|error| context.output.failure(&error));
     context.output.end(exit).into()
 }
 
 fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let ended = interrupt::until_terminated(verb.minds_signals(), verbs::run(verb, context)).await;
+        let ended =
+            interrupt::until_terminated(verb.minds_signals(), verbs::run(verb, context)).await;
         context.leave().await;
         ended
     });
-    // After a second Ctrl-C a thread may still be copying a gigabyte: nobody waits for it, what it writes has no name yet.
+    // After a second Ctrl-C a thread may still be copying a gigabyte: nobody waits for it, what it
+    // writes has no name yet.
     runtime.shutdown_background();
     ended
 }

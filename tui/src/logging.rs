@@ -1,4 +1,5 @@
-//! The log: as much of it as `-v` and `PACKHOUSE_LOG` ask for, to stderr. The console, which has the screen, starts its own.
+//! The log: as much of it as `-v` and `PACKHOUSE_LOG` ask for, to stderr. The console, which has
+//! the screen, starts its own.
 
 use std::io::{self, Write};
 
@@ -8,14 +9,19 @@ use tracing_subscriber::EnvFilter;
 
 use crate::context::Context;
 
-/// What is logged. `PACKHOUSE_LOG` takes the directives of `tracing`, such as `packhouse_host=debug`, and is heeded before `-v`.
+/// What is logged. `PACKHOUSE_LOG` takes the directives of `tracing`, such as
+/// `packhouse_host=debug`, and is heeded before `-v`.
 pub(crate) fn filter(context: &Context) -> anyhow::Result<EnvFilter> {
     let directives = match std::env::var("PACKHOUSE_LOG") {
         Ok(directives) if !directives.is_empty() => directives,
         _ => level(context.globals.quiet, context.globals.verbose).to_owned(),
     };
-    EnvFilter::try_new(&directives)
-        .map_err(|error| Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one")).into())
+    EnvFilter::try_new(&directives).map_err(|error| {
+        Error::Usage(format!(
+            "PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one"
+        ))
+        .into()
+    })
 }
 
 /// Starts the log to stderr.

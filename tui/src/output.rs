@@ -1,7 +1,8 @@
 //! What is written where: results to stdout, all else to stderr.
 //!
-//! With `--json`, stdout holds one document per result, one a line, and nothing else. A stdout that can't be written stops no work: nothing
-//! more is written to it, and the call says so at its end ([`Output::end`]). A reader who goes away has read enough: that is said to nobody.
+//! With `--json`, stdout holds one document per result, one a line, and nothing else. A stdout that
+//! can't be written stops no work: nothing more is written to it, and the call says so at its end
+//! ([`Output::end`]). A reader who goes away has read enough: that is said to nobody.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -63,16 +64,28 @@ impl Output {
         self.styles.0.paint(tone, text)
     }
 
-    /// How a call ends that would end like that: one whose output was cut has not told all that it did.
+    /// How a call ends that would end like that: one whose output was cut has not told all that it
+    /// did.
     pub(crate) fn end(&self, exit: Exit) -> Exit {
         let Some(Cut::Failed(error)) = self.cut.get() else { return exit };
-        let work = if exit == Exit::Done { "the work itself was done" } else { "what failed besides is said above" };
-        self.complain(&format!("{} the output could not be written: {error}; {work}", self.styles.1.paint(Tone::Bad, "error:")));
+        let work = if exit == Exit::Done {
+            "the work itself was done"
+        } else {
+            "what failed besides is said above"
+        };
+        self.complain(&format!(
+            "{} the output could not be written: {error}; {work}",
+            self.styles.1.paint(Tone::Bad, "error:")
+        ));
         exit.max(Exit::Refused)
     }
 
     /// A result: its JSON, or what `human` says of it.
-    pub(crate) fn result<T: Serialize>(&self, result: &T, human: impl FnOnce() -> Vec<String>) -> anyhow::Result<()> {
+    pub(crate) fn result<T: Serialize>(
+        &self,
+        result: &T,
+        human: impl FnOnce() -> Vec<String>,
+    ) -> anyhow::Result<()> {
         match self.json {
             true => self.write(&[serde_json::to_string(result)?]),
             false => self.write(&human()),
@@ -112,7 +125,11 @@ impl Output {
     /// Something that is not as it should be, while the work goes on: to stderr, unless `--quiet`.
     pub(crate) fn warning(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            self.complain(&format!("{} {}", self.styles.1.paint(Tone::Warn, "warning:"), shown(text.as_ref())));
+            self.complain(&format!(
+                "{} {}",
+                self.styles.1.paint(Tone::Warn, "warning:"),
+                shown(text.as_ref())
+            ));
         }
     }
 
@@ -154,14 +171,16 @@ impl Output {
             stdout.write_all(bytes).and_then(|()| stdout.flush())
         });
         if let Err(error) = written {
-            let cut = if error.kind() == ErrorKind::BrokenPipe { Cut::Gone } else { Cut::Failed(error) };
+            let cut =
+                if error.kind() == ErrorKind::BrokenPipe { Cut::Gone } else { Cut::Failed(error) };
             // Another thread may have found the same.
             let _ = self.cut.set(cut);
         }
     }
 }
 
-/// The error and its causes in one line. Messages that quote their cause are not followed by it again.
+/// The error and its causes in one line. Messages that quote their cause are not followed by it
+/// again.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -180,9 +199,15 @@ mod tests {
 
     #[test]
     fn causes_are_told_once() {
-        let error = anyhow::Error::from(std::io::Error::other("no such thing")).context("looking").context("setting out");
+        let error = anyhow::Error::from(std::io::Error::other("no such thing"))
+            .context("looking")
+            .context("setting out");
         assert_eq!(chain(&error), "setting out: looking: no such thing");
-        let io = packhouse_host::Error::Io { doing: "reading", path: "f".into(), source: std::io::Error::other("went wrong") };
+        let io = packhouse_host::Error::Io {
+            doing: "reading",
+            path: "f".into(),
+            source: std::io::Error::other("went wrong"),
+        };
         assert_eq!(chain(&io.into()), "reading f failed: went wrong");
     }
 }

@@ -28,12 +28,17 @@ pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
     Ok(options)
 }
 
-/// The token to show to a server: in a file, or in `PACKHOUSE_TOKEN`. There is no flag for it: everybody on a machine sees the words of a call.
+/// The token to show to a server: in a file, or in `PACKHOUSE_TOKEN`. There is no flag for it:
+/// everybody on a machine sees the words of a call.
 pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let token = match file {
         Some(file) => {
             let read = std::fs::read_to_string(file);
-            Some(read.map_err(|source| Error::Io { doing: "reading the token in", path: file.to_owned(), source })?)
+            Some(read.map_err(|source| Error::Io {
+                doing: "reading the token in",
+                path: file.to_owned(),
+                source,
+            })?)
         }
         None => std::env::var("PACKHOUSE_TOKEN").ok(),
     };
@@ -44,9 +49,9 @@ pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
 fn data_folder(globals: &Globals) -> anyhow::Result<PathBuf> {
     match &globals.data {
         Some(data) => Ok(data.clone()),
-        None => BaseDirs::new()
-            .map(|dirs| dirs.data_dir().join("packhouse"))
-            .ok_or_else(|| usage("there is no home folder to keep the store in; say where with --data DIR".into())),
+        None => BaseDirs::new().map(|dirs| dirs.data_dir().join("packhouse")).ok_or_else(|| {
+            usage("there is no home folder to keep the store in; say where with --data DIR".into())
+        }),
     }
 }
 
@@ -56,7 +61,10 @@ fn catalog(url: &str) -> anyhow::Result<CatalogPlace> {
         Some("postgres" | "postgresql") => Ok(CatalogPlace::Postgres(url.to_owned())),
         Some("sqlite") => Ok(CatalogPlace::Sqlite(sqlite_file(url)?)),
         // The URL may hold a password: it is not repeated.
-        _ => Err(usage("--database: sqlite:///FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE is expected".into())),
+        _ => Err(usage(
+            "--database: sqlite:///FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE is expected"
+                .into(),
+        )),
     }
 }
 
@@ -114,8 +122,13 @@ mod tests {
     #[test]
     fn sqlite_urls_are_files() {
         assert_eq!(sqlite_file("sqlite:///srv/a%20b.db").unwrap(), Path::new("/srv/a b.db"));
-        assert_eq!(sqlite_file("sqlite://sub/c.db").unwrap(), std::env::current_dir().unwrap().join("sub/c.db"));
-        assert!(catalog("mysql://h/secret").is_err_and(|error| !error.to_string().contains("secret")));
+        assert_eq!(
+            sqlite_file("sqlite://sub/c.db").unwrap(),
+            std::env::current_dir().unwrap().join("sub/c.db")
+        );
+        assert!(
+            catalog("mysql://h/secret").is_err_and(|error| !error.to_string().contains("secret"))
+        );
         for bad in [
             "sqlite://",
             "sqlite:x.db",
@@ -133,7 +146,9 @@ mod tests {
     #[test]
     fn storage_urls_are_folders() {
         assert_eq!(file_folder("file:///srv/packs/").unwrap(), Path::new("/srv/packs/"));
-        for bad in ["file://host/packs", "file:packs", "/srv/packs", "file:///", "file:///p?x", "gs://b/p"] {
+        for bad in
+            ["file://host/packs", "file:packs", "/srv/packs", "file:///", "file:///p?x", "gs://b/p"]
+        {
             assert!(refused_as_usage(file_folder(bad)), "{bad}");
         }
     }
@@ -143,18 +158,27 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let sqlite = |file: &str| CatalogPlace::Sqlite(file.into());
         let named = |data: Option<&str>, database, storage| {
-            let globals = Globals { data: data.map(PathBuf::from), database, storage, ..Globals::default() };
+            let globals =
+                Globals { data: data.map(PathBuf::from), database, storage, ..Globals::default() };
             options(&globals).unwrap()
         };
         let all = named(Some("/d"), text("sqlite:///c/x.db"), text("file:///p"));
         let folder = |options: &StoreOptions| options.packs.folder().to_owned();
-        assert_eq!((folder(&all), all.catalog, all.cache), ("/p".into(), sqlite("/c/x.db"), Some("/d/cache".into())));
+        assert_eq!(
+            (folder(&all), all.catalog, all.cache),
+            ("/p".into(), sqlite("/c/x.db"), Some("/d/cache".into()))
+        );
         let both = named(None, text("sqlite:///c/x.db"), text("file:///p"));
-        assert_eq!((folder(&both), both.catalog, both.cache), ("/p".into(), sqlite("/c/x.db"), Some("/p/cache".into())));
+        assert_eq!(
+            (folder(&both), both.catalog, both.cache),
+            ("/p".into(), sqlite("/c/x.db"), Some("/p/cache".into()))
+        );
         let data = named(Some("/d"), None, None);
         assert_eq!((folder(&data), data.catalog), ("/d".into(), sqlite("/d/catalog.db")));
         let bucket = named(Some("/d"), None, text("s3://bucket/prefix"));
-        assert!(matches!(&bucket.packs, Storage::S3(options) if options.url == "s3://bucket/prefix"));
+        assert!(
+            matches!(&bucket.packs, Storage::S3(options) if options.url == "s3://bucket/prefix")
+        );
         assert_eq!((folder(&bucket), bucket.catalog), ("/d/spool".into(), sqlite("/d/catalog.db")));
     }
 }

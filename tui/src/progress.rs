@@ -41,7 +41,12 @@ impl Bars {
     /// Watches some work; its bar appears once it has lasted over `patience`.
     pub(crate) fn watch(&self, patience: Duration) -> Watch {
         if !self.shown {
-            return Watch { progress: Progress::silent(), bar: ProgressBar::hidden(), seen: Arc::default(), reveal: None };
+            return Watch {
+                progress: Progress::silent(),
+                bar: ProgressBar::hidden(),
+                seen: Arc::default(),
+                reveal: None,
+            };
         }
         let seen = Arc::new(Mutex::new(Seen::default()));
         let bar = ProgressBar::hidden().with_style(look(self.style, &seen));
@@ -82,9 +87,11 @@ impl Watch {
         self.bar.unset_length();
     }
 
-    /// Shows steps in place of the host's events, which are too small to follow; until [`Watch::about`] is called.
+    /// Shows steps in place of the host's events, which are too small to follow; until
+    /// [`Watch::about`] is called.
     pub(crate) fn step(&self, repo: &RepoName, label: &'static str, step: u64, steps: u64) {
-        *locked(&self.seen) = Seen { repo: repo.to_string(), label, done: step, total: steps, stepwise: true };
+        *locked(&self.seen) =
+            Seen { repo: repo.to_string(), label, done: step, total: steps, stepwise: true };
         self.bar.update(|state| {
             state.set_len(steps);
             state.set_pos(step);
@@ -115,7 +122,11 @@ struct Seen {
 impl Seen {
     /// Left of the bar.
     fn what(&self) -> String {
-        if self.repo.is_empty() { self.label.to_owned() } else { format!("{}  {:<10}", self.repo, self.label) }
+        if self.repo.is_empty() {
+            self.label.to_owned()
+        } else {
+            format!("{}  {:<10}", self.repo, self.label)
+        }
     }
 
     /// Right of the bar; `speed` is in bytes a second.
@@ -146,8 +157,12 @@ fn look(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .expect("the templates are constants, and a test reads them")
         .progress_chars("━━─")
-        .with_key("what", move |_: &ProgressState, to: &mut dyn Write| put(to, &locked(&what).what()))
-        .with_key("how_far", move |state: &ProgressState, to: &mut dyn Write| put(to, &locked(&how_far).how_far(state.per_sec())))
+        .with_key("what", move |_: &ProgressState, to: &mut dyn Write| {
+            put(to, &locked(&what).what())
+        })
+        .with_key("how_far", move |state: &ProgressState, to: &mut dyn Write| {
+            put(to, &locked(&how_far).how_far(state.per_sec()))
+        })
 }
 
 /// Into a bar's line: a string, so that writing can't fail.
@@ -217,7 +232,11 @@ mod tests {
 
     #[tokio::test]
     async fn hidden_bars_take_events_all_the_same() {
-        let bars = Bars::new(MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden()), false, Style::PLAIN);
+        let bars = Bars::new(
+            MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden()),
+            false,
+            Style::PLAIN,
+        );
         let watch = bars.watch(Duration::ZERO);
         watch.progress().cancel();
     }

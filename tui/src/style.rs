@@ -81,7 +81,10 @@ impl Environment {
     /// The real one.
     pub(crate) fn read() -> Environment {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        Environment { no_color: set("NO_COLOR").is_some(), dumb: set("TERM").is_some_and(|term| term == "dumb") }
+        Environment {
+            no_color: set("NO_COLOR").is_some(),
+            dumb: set("TERM").is_some_and(|term| term == "dumb"),
+        }
     }
 }
 
@@ -102,7 +105,11 @@ mod tests {
             (When::Always, false, no_color, true),
             (When::Never, true, plain, false),
         ] {
-            assert_eq!(Style::choose(when, terminal, environment).coloured(), coloured, "{when:?} {terminal} {environment:?}");
+            assert_eq!(
+                Style::choose(when, terminal, environment).coloured(),
+                coloured,
+                "{when:?} {terminal} {environment:?}"
+            );
         }
     }
 

@@ -58,7 +58,9 @@ impl Table {
     pub(crate) fn lines(&self, style: Style, indent: usize) -> Vec<String> {
         let heading = self.columns.iter().map(|(name, _)| Cell::new(Tone::Dim, name)).collect();
         let all: Vec<&Vec<Cell>> = std::iter::once(&heading).chain(&self.rows).collect();
-        let width = |column: usize| all.iter().map(|row| row[column].text.chars().count()).max().unwrap_or(0);
+        let width = |column: usize| {
+            all.iter().map(|row| row[column].text.chars().count()).max().unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let line = |row: &Vec<Cell>| {
             let mut line = " ".repeat(indent);
@@ -87,13 +89,19 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_lines_end_where_their_text_does() {
-        let mut table = Table::new(&[("REPO", Side::Left), ("PACKS", Side::Right), ("NOTE", Side::Left)]);
+        let mut table =
+            Table::new(&[("REPO", Side::Left), ("PACKS", Side::Right), ("NOTE", Side::Left)]);
         table.row(["a/b".into(), "12".into(), "".into()]);
         table.row(["longer/name".into(), "1,234".into(), "→ x".into()]);
         table.row(["c/d".into(), "".into(), "y".into()]);
         assert_eq!(
             table.lines(Style::PLAIN, 2),
-            ["  REPO         PACKS  NOTE", "  a/b             12", "  longer/name  1,234  → x", "  c/d                 y",]
+            [
+                "  REPO         PACKS  NOTE",
+                "  a/b             12",
+                "  longer/name  1,234  → x",
+                "  c/d                 y",
+            ]
         );
     }
 

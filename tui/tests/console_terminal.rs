@@ -1,7 +1,10 @@
-//! The console of the real binary in a real pseudo-terminal: it starts, stops and goes on, and however it ends the terminal
-//! is given back.
+//! The console of the real binary in a real pseudo-terminal: it starts, stops and goes on, and
+//! however it ends the terminal is given back.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "in tests, a failure should panic; clippy sees no tests in their helpers")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in tests, a failure should panic; clippy sees no tests in their helpers"
+)]
 
 mod pty;
 
@@ -26,8 +29,15 @@ fn q_leaves_and_gives_the_terminal_back() {
 fn a_repo_is_deleted_when_its_name_is_typed() {
     let data = tempfile::tempdir().unwrap();
     make_repo(data.path());
-    let listed =
-        || Command::new(PACKHOUSE).arg("--data").arg(data.path()).args(["--json", "repo", "list"]).output().unwrap().stdout;
+    let listed = || {
+        Command::new(PACKHOUSE)
+            .arg("--data")
+            .arg(data.path())
+            .args(["--json", "repo", "list"])
+            .output()
+            .unwrap()
+            .stdout
+    };
     let asked = |typed: &str, answer: &str| {
         let mut terminal = Terminal::verb(data.path(), &["repo", "delete", "gabriel/notes"]);
         terminal.until_seen("Type its name");
@@ -45,19 +55,31 @@ fn a_repo_is_deleted_when_its_name_is_typed() {
     assert!(listed().is_empty());
 }
 
-/// The server is killed in the middle of a consolidation, and started again: the console says so, goes on, and the work is done.
+/// The server is killed in the middle of a consolidation, and started again: the console says so,
+/// goes on, and the work is done.
 #[test]
 fn a_console_elsewhere_outlives_its_server() {
     let data = tempfile::tempdir().unwrap();
     let store = data.path().join("store");
     let packhouse = |words: &[&str]| {
-        let ended = Command::new(PACKHOUSE).arg("--data").arg(&store).arg("--json").args(words).output().unwrap();
+        let ended = Command::new(PACKHOUSE)
+            .arg("--data")
+            .arg(&store)
+            .arg("--json")
+            .args(words)
+            .output()
+            .unwrap();
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
         String::from_utf8(ended.stdout).unwrap()
     };
     packhouse(&["repo", "create", "gabriel/notes"]);
     // Enough that a consolidation takes its time.
-    let options = HistoryOptions { pushes: 6, object_bytes: 1_500_000..2_000_000, overlap: false, ..HistoryOptions::default() };
+    let options = HistoryOptions {
+        pushes: 6,
+        object_bytes: 1_500_000..2_000_000,
+        overlap: false,
+        ..HistoryOptions::default()
+    };
     let files = write_history(data.path(), &options).unwrap();
     let mut words = vec!["push", "gabriel/notes"];
     words.extend(files.iter().map(|file| file.to_str().unwrap()));
@@ -77,7 +99,8 @@ fn a_console_elsewhere_outlives_its_server() {
     while !packhouse(&["repo", "show", "gabriel/notes"]).contains("\"packs\":1,") {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    // Ctrl-C leaves at once where the work was seen to end; else it asks, and the answer is to wait.
+    // Ctrl-C leaves at once where the work was seen to end; else it asks, and the answer is to
+    // wait.
     terminal.type_keys("\x03w");
     assert_eq!(terminal.ended().exit_code(), 0);
     assert!(packhouse(&["verify", "gabriel/notes"]).contains("\"ok\":true"));
@@ -88,7 +111,10 @@ fn a_console_makes_no_store() {
     for options in [&[][..], &["--read-only"]] {
         let data = tempfile::tempdir().unwrap();
         let (code, told) = Terminal::call(data.path(), options, &[]).refused();
-        assert!(code == 1 && told.contains("there is no store") && told.contains("console --demo"), "{code}: {told}");
+        assert!(
+            code == 1 && told.contains("there is no store") && told.contains("console --demo"),
+            "{code}: {told}"
+        );
         assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "something was made");
     }
 }
@@ -139,7 +165,8 @@ fn another_size_is_drawn_anew() {
     assert_eq!(terminal.ended().exit_code(), 0);
 }
 
-/// The console of a job is stopped; the shell and the terminal are as before; then it goes on as if nothing had been.
+/// The console of a job is stopped; the shell and the terminal are as before; then it goes on as if
+/// nothing had been.
 fn stops_and_goes_on(stop: impl FnOnce(&mut Terminal)) {
     let data = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::job(data.path());
@@ -202,12 +229,14 @@ fn a_terminal_that_hangs_up_ends_it() {
 #[test]
 fn a_terminal_that_goes_without_a_signal_ends_it_too() {
     let data = tempfile::tempdir().unwrap();
-    let PtyPair { master, slave } = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
+    let PtyPair { master, slave } =
+        native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
     let tty = File::options().read(true).write(true).open(master.tty_name().unwrap()).unwrap();
     // Not the leader of a session: no SIGHUP.
     let mut command = Command::new(PACKHOUSE);
     command.args(["console", "--demo", "--log"]).arg(data.path().join("log")).env("TERM", "xterm");
-    let mut child = command.stdin(tty.try_clone().unwrap()).stdout(tty).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command.stdin(tty.try_clone().unwrap()).stdout(tty).stderr(Stdio::null()).spawn().unwrap();
     // Should it end too soon, so does the reading.
     drop((command, slave));
     let mut reader = master.try_clone_reader().unwrap();
@@ -246,7 +275,8 @@ fn a_name_is_copied_by_osc_52() {
 fn a_demo_makes_no_store() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
-    let mut terminal = Terminal::call(&data, &["--demo"], &[("HOME", home.path().to_str().unwrap())]);
+    let mut terminal =
+        Terminal::call(&data, &["--demo"], &[("HOME", home.path().to_str().unwrap())]);
     terminal.until_seen(ENTER_SCREEN);
     terminal.until_seen("demo");
     terminal.type_keys("q");
@@ -279,7 +309,9 @@ fn the_log_has_a_usual_place() {
 fn a_config_that_is_off_is_a_usage_error_that_says_where() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("c.toml");
-    let call = |variables: &[(&str, &str)], options: &[&str]| Terminal::call(data.path(), options, variables).refused();
+    let call = |variables: &[(&str, &str)], options: &[&str]| {
+        Terminal::call(data.path(), options, variables).refused()
+    };
     let named = ["--demo", "--config", config.to_str().unwrap()];
     let (code, told) = call(&[], &named);
     assert!(code == 2 && told.contains("c.toml"), "{code}: {told}");
@@ -292,13 +324,17 @@ fn a_config_that_is_off_is_a_usage_error_that_says_where() {
 fn a_dumb_terminal_is_refused_with_the_way_out() {
     let data = tempfile::tempdir().unwrap();
     let (code, told) = Terminal::call(data.path(), &["--demo"], &[("TERM", "dumb")]).refused();
-    assert!(code == 1 && told.contains("TERM=dumb") && told.contains("packhouse repo list"), "{code}: {told}");
+    assert!(
+        code == 1 && told.contains("TERM=dumb") && told.contains("packhouse repo list"),
+        "{code}: {told}"
+    );
 }
 
 #[test]
 fn without_a_terminal_it_says_so() {
     let data = tempfile::tempdir().unwrap();
-    let ended = Command::new(PACKHOUSE).arg("--data").arg(data.path()).arg("console").output().unwrap();
+    let ended =
+        Command::new(PACKHOUSE).arg("--data").arg(data.path()).arg("console").output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(told.contains("terminal") && told.contains("packhouse repo list"), "{told}");

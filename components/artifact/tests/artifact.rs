@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_component_build::{ARTIFACTS, Provenance, component_digest, extract_wit, source_digest, workspace};
+use packhouse_component_build::{
+    ARTIFACTS, Provenance, component_digest, extract_wit, source_digest, workspace,
+};
 
 fn provenance() -> Provenance {
     toml::from_str(packhouse_artifact::PROVENANCE).expect("provenance.toml reads")
@@ -11,7 +13,8 @@ fn provenance() -> Provenance {
 #[test]
 fn each_artifact_was_built_from_these_sources() {
     for artifact in &ARTIFACTS {
-        let read = |file| std::fs::read(workspace().join(file)).expect("what is checked in can be read");
+        let read =
+            |file| std::fs::read(workspace().join(file)).expect("what is checked in can be read");
         let recorded = String::from_utf8(read(artifact.provenance)).expect("TOML is text");
         let recorded: Provenance = toml::from_str(&recorded).expect("the provenance reads");
         let sources = source_digest(&workspace(), artifact).expect("sources can be read");
@@ -29,7 +32,8 @@ fn each_artifact_was_built_from_these_sources() {
 #[test]
 fn the_component_says_who_it_is() {
     let wasm_metadata::Payload::Component { metadata, .. } =
-        wasm_metadata::Payload::from_binary(packhouse_artifact::COMPONENT).expect("it has metadata")
+        wasm_metadata::Payload::from_binary(packhouse_artifact::COMPONENT)
+            .expect("it has metadata")
     else {
         panic!("it is no component");
     };
@@ -53,7 +57,8 @@ fn the_artifact_is_the_recorded_one() {
 /// Law 1: no clock, no randomness, no files, no environment.
 #[test]
 fn law_1_the_component_imports_only_our_interfaces() {
-    let decoded = wit_component::decode(packhouse_artifact::COMPONENT).expect("the artifact is a component");
+    let decoded =
+        wit_component::decode(packhouse_artifact::COMPONENT).expect("the artifact is a component");
     let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
         panic!("the artifact is a WIT package, not a component");
     };
@@ -61,16 +66,26 @@ fn law_1_the_component_imports_only_our_interfaces() {
         items.keys().map(|key| resolve.name_world_key(key)).collect::<Vec<_>>()
     };
     let ours = |name: &str| format!("packhouse:engine/{name}@0.1.0");
-    assert_eq!(names(&resolve.worlds[world].imports), [ours("types"), ours("storage"), ours("database")]);
-    assert_eq!(names(&resolve.worlds[world].exports), [ours("consolidation"), ours("assembly"), ours("indexing")]);
+    assert_eq!(
+        names(&resolve.worlds[world].imports),
+        [ours("types"), ours("storage"), ours("database")]
+    );
+    assert_eq!(
+        names(&resolve.worlds[world].exports),
+        [ours("consolidation"), ours("assembly"), ours("indexing")]
+    );
 }
 
-/// The interfaces of a WIT text without comments and gates, each with its items in one order: which one is
-/// declared first means nothing, and an encoding does not keep it.
+/// The interfaces of a WIT text without comments and gates, each with its items in one order: which
+/// one is declared first means nothing, and an encoding does not keep it.
 fn interfaces(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let (mut name, mut item, mut depth) = (String::new(), String::new(), 0);
-    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//") && !l.starts_with('@')) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with("//") && !l.starts_with('@'))
+    {
         if depth == 0 {
             name = line.trim_end_matches('{').trim().to_owned();
         } else if !(depth == 1 && line == "}") {
@@ -99,13 +114,15 @@ fn the_wit_of_the_component_is_the_wit_of_the_sources() {
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_dir(workspace().join("wit")).expect("wit/ parses");
     let world = resolve.select_world(&[package], Some("engine")).expect("the world is there");
-    // Through the same encoding as the component, so that both sides lose the same: comments and gates.
+    // Through the same encoding as the component, so that both sides lose the same: comments and
+    // gates.
     let encoded = wit_component::encode(&resolve, package, false).expect("the package encodes");
     let decoded = wit_component::decode(&encoded).expect("the package decodes");
     let mut printer = wit_component::WitPrinter::default();
     printer.print(decoded.resolve(), decoded.package(), &[]).expect("the package prints");
     let sources = interfaces(&printer.output.to_string());
-    let artifact = interfaces(&extract_wit(packhouse_artifact::COMPONENT).expect("the artifact's WIT"));
+    let artifact =
+        interfaces(&extract_wit(packhouse_artifact::COMPONENT).expect("the artifact's WIT"));
     assert_eq!(sources.len(), 6, "types, storage, database and three exports");
     assert_eq!(artifact, sources);
     assert_eq!(resolve.worlds[world].exports.len(), 3);

@@ -1,13 +1,14 @@
 //! `componentize FOLDER RUSTC [--check]`: the last step of `components/rebuild.sh`.
 //!
-//! Makes the components of the core modules in a folder. Without `--check` they become the checked-in artifacts; with it, the
-//! artifacts are compared and left alone.
+//! Makes the components of the core modules in a folder. Without `--check` they become the
+//! checked-in artifacts; with it, the artifacts are compared and left alone.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use packhouse_component_build::{
-    ARTIFACTS, Artifact, Provenance, REFERENCE, component_digest, componentize, source_digest, workspace,
+    ARTIFACTS, Artifact, Provenance, REFERENCE, component_digest, componentize, source_digest,
+    workspace,
 };
 
 /// How a comparison ends where the compiler is another one than the recorded.
@@ -24,7 +25,8 @@ fn main() -> Result<()> {
     let mut same_compiler = true;
     for artifact in &ARTIFACTS {
         let module = Path::new(folder).join(artifact.module);
-        let module = std::fs::read(&module).with_context(|| format!("reading {}", module.display()))?;
+        let module =
+            std::fs::read(&module).with_context(|| format!("reading {}", module.display()))?;
         let component = componentize(&module, &workspace, artifact)?;
         let built = Provenance {
             digest: component_digest(&component),
@@ -48,26 +50,48 @@ fn main() -> Result<()> {
 fn keep(workspace: &Path, artifact: &Artifact, component: &[u8], built: &Provenance) -> Result<()> {
     std::fs::write(workspace.join(artifact.file), component)?;
     let heading = "# What components/rebuild.sh built. Don't edit: run it.\n";
-    std::fs::write(workspace.join(artifact.provenance), format!("{heading}{}", toml::to_string(built)?))?;
-    println!("{}: built {} ({} bytes) with {}", artifact.name, built.digest, built.bytes, built.rustc);
+    std::fs::write(
+        workspace.join(artifact.provenance),
+        format!("{heading}{}", toml::to_string(built)?),
+    )?;
+    println!(
+        "{}: built {} ({} bytes) with {}",
+        artifact.name, built.digest, built.bytes, built.rustc
+    );
     Ok(())
 }
 
-/// Compares what was built with the artifact; false when another compiler made it, whose bytes can be others.
-fn compare(workspace: &Path, artifact: &Artifact, component: &[u8], built: &Provenance) -> Result<bool> {
+/// Compares what was built with the artifact; false when another compiler made it, whose bytes can
+/// be others.
+fn compare(
+    workspace: &Path,
+    artifact: &Artifact,
+    component: &[u8],
+    built: &Provenance,
+) -> Result<bool> {
     let name = artifact.name;
-    let recorded: Provenance = toml::from_str(&std::fs::read_to_string(workspace.join(artifact.provenance))?)?;
+    let recorded: Provenance =
+        toml::from_str(&std::fs::read_to_string(workspace.join(artifact.provenance))?)?;
     if recorded.sources != built.sources {
-        bail!("{name}: the artifact was built from other sources; run components/rebuild.sh and commit what it makes");
+        bail!(
+            "{name}: the artifact was built from other sources; run components/rebuild.sh and commit what it makes"
+        );
     }
     if recorded.digest == built.digest {
         println!("{name}: the artifact is what its sources build: {}", built.digest);
         return Ok(true);
     }
     if recorded.rustc == built.rustc {
-        bail!("{name}: the same compiler built {} where the artifact is {}", built.digest, recorded.digest);
+        bail!(
+            "{name}: the same compiler built {} where the artifact is {}",
+            built.digest,
+            recorded.digest
+        );
     }
-    println!("{name}: built with {} where the artifact was built with {}: comparing behaviour", built.rustc, recorded.rustc);
+    println!(
+        "{name}: built with {} where the artifact was built with {}: comparing behaviour",
+        built.rustc, recorded.rustc
+    );
     if artifact.name == REFERENCE.name {
         // Then behaviour is compared. The path of the new component is for the tests that do so.
         let other = workspace.join("target/component/other.wasm");

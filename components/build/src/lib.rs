@@ -91,15 +91,16 @@ pub const HOSTILE: Artifact = Artifact {
 pub const ARTIFACTS: [Artifact; 2] = [REFERENCE, HOSTILE];
 
 /// Crates whose locked versions go into the component's bytes.
-const CRATES: [&str; 5] = ["rmp", "num-traits", "thiserror", "wit-bindgen", "wit-bindgen-rust-macro"];
+const CRATES: [&str; 5] =
+    ["rmp", "num-traits", "thiserror", "wit-bindgen", "wit-bindgen-rust-macro"];
 
 /// The workspace's folder.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One digest over an artifact's sources, the locked versions of what they depend on, and the profile
-/// they are built with: paths and contents, by path.
+/// One digest over an artifact's sources, the locked versions of what they depend on, and the
+/// profile they are built with: paths and contents, by path.
 ///
 /// # Errors
 /// When a source can't be read.
@@ -121,10 +122,15 @@ pub fn source_digest(workspace: &Path, artifact: &Artifact) -> Result<String> {
         add(&name, &std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?);
     }
     let manifest: toml::Table = toml::from_str(&read_text(&workspace.join("Cargo.toml"))?)?;
-    let profile = manifest.get("profile").and_then(|p| p.get("guest")).context("Cargo.toml has no [profile.guest]")?;
+    let profile = manifest
+        .get("profile")
+        .and_then(|p| p.get("guest"))
+        .context("Cargo.toml has no [profile.guest]")?;
     add("profile.guest", toml::to_string(profile)?.as_bytes());
     let lock: toml::Table = toml::from_str(&read_text(&workspace.join("Cargo.lock"))?)?;
-    for package in lock.get("package").and_then(|p| p.as_array()).context("Cargo.lock lists no packages")? {
+    for package in
+        lock.get("package").and_then(|p| p.as_array()).context("Cargo.lock lists no packages")?
+    {
         let field = |name: &str| package.get(name).and_then(|v| v.as_str()).unwrap_or_default();
         if CRATES.contains(&field("name")) {
             add(field("name"), format!("{} {}", field("version"), field("checksum")).as_bytes());
@@ -139,7 +145,9 @@ fn read_text(path: &Path) -> Result<String> {
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if path.is_dir() {
-        for entry in std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
+        for entry in
+            std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?
+        {
             collect(&entry?.path(), files)?;
         }
     } else {
@@ -164,9 +172,14 @@ pub fn component_digest(component: &[u8]) -> String {
 pub fn extract_wit(component: &[u8]) -> Result<String> {
     let decoded = wit_component::decode(component)?;
     let resolve = decoded.resolve();
-    // What a component decodes to is a nameless root, and the packages that its world takes interfaces from.
+    // What a component decodes to is a nameless root, and the packages that its world takes
+    // interfaces from.
     let ours = |p: &wit_parser::Package| p.name.namespace == "packhouse" && p.name.name == "engine";
-    let (package, _) = resolve.packages.iter().find(|(_, p)| ours(p)).context("it speaks no WIT of packhouse:engine")?;
+    let (package, _) = resolve
+        .packages
+        .iter()
+        .find(|(_, p)| ours(p))
+        .context("it speaks no WIT of packhouse:engine")?;
     let mut printer = wit_component::WitPrinter::default();
     printer.print(resolve, package, &[])?;
     Ok(printer.output.to_string())
@@ -184,7 +197,10 @@ mod tests {
             assert!(digest.starts_with("sha256:"));
             assert_eq!(digest, source_digest(&here, artifact).unwrap());
             for source in artifact.sources {
-                assert!(here.join(source).exists(), "{source} is gone: the digest would no longer cover it");
+                assert!(
+                    here.join(source).exists(),
+                    "{source} is gone: the digest would no longer cover it"
+                );
             }
         }
     }

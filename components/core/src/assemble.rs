@@ -12,7 +12,11 @@ use crate::table::{Number, Table};
 
 /// What a client asks for, and what it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub struct Request {
     /// Commits that must be known.
     pub want: Vec<EntityId>,
@@ -36,9 +40,12 @@ pub struct Answer {
 /// Plans the answer to a fetch.
 ///
 /// # Errors
-/// [`Fault::UnknownWant`] for a `want` that the repo lacks; [`Fault::Lost`] when something that the index
-/// knows is in no pack: an answer never leaves out silently what should be there.
-pub fn assemble<H: Storage + Database + ?Sized>(host: &mut H, request: &Request) -> Result<Answer, Fault> {
+/// [`Fault::UnknownWant`] for a `want` that the repo lacks; [`Fault::Lost`] when something that the
+/// index knows is in no pack: an answer never leaves out silently what should be there.
+pub fn assemble<H: Storage + Database + ?Sized>(
+    host: &mut H,
+    request: &Request,
+) -> Result<Answer, Fault> {
     let table = Table::read(host)?;
     let heads = all_heads(host)?;
 
@@ -47,8 +54,12 @@ pub fn assemble<H: Storage + Database + ?Sized>(host: &mut H, request: &Request)
     let mut wants = request.want.clone();
     wants.extend(&request.want_if_known);
     let reached = Reached::walk(host, &wants, Some(&had))?;
-    let unknown: Vec<EntityId> =
-        request.want.iter().filter(|id| !reached.edges.contains_key(id) && !had.edges.contains_key(id)).copied().collect();
+    let unknown: Vec<EntityId> = request
+        .want
+        .iter()
+        .filter(|id| !reached.edges.contains_key(id) && !had.edges.contains_key(id))
+        .copied()
+        .collect();
     if !unknown.is_empty() {
         return Err(Fault::UnknownWant(unknown));
     }
@@ -58,7 +69,8 @@ pub fn assemble<H: Storage + Database + ?Sized>(host: &mut H, request: &Request)
     let mut chosen = Vec::with_capacity(reached.edges.len());
     let mut missing = reached.unknown;
     for (id, edges) in &reached.edges {
-        let number = table.find(Kind::Commit, *id).ok_or_else(|| lost(Kind::Commit, *id, "the request"))?;
+        let number =
+            table.find(Kind::Commit, *id).ok_or_else(|| lost(Kind::Commit, *id, "the request"))?;
         let snapshot = edges.snapshot.and_then(|snapshot| {
             let found = table.find(Kind::Snapshot, snapshot);
             if found.is_none() {
@@ -95,7 +107,11 @@ pub fn assemble<H: Storage + Database + ?Sized>(host: &mut H, request: &Request)
     refuse_lost(host, &missing)?;
 
     let sent: BTreeSet<EntityId> = commits.iter().map(|c| table.entry(*c).row.id).collect();
-    let tags = read_tags(host, &table)?.into_iter().filter(|(_, _, commit)| sent.contains(commit)).map(|(_, n, _)| n).collect();
+    let tags = read_tags(host, &table)?
+        .into_iter()
+        .filter(|(_, _, commit)| sent.contains(commit))
+        .map(|(_, n, _)| n)
+        .collect();
 
     let sequence = Sequence { commits, snapshots: walk.snapshots, objects: walk.objects, tags };
     let reuse = find_reuse(host, &table, &sequence)?;
@@ -110,9 +126,14 @@ struct Reached {
 }
 
 impl Reached {
-    /// Walks the index from `roots`, not into what `beyond` has reached. Unknown roots are noted when there is something to be
-    /// beyond of: they are wanted then; without it they are had, and ignored.
-    fn walk<H: Database + ?Sized>(host: &mut H, roots: &[EntityId], beyond: Option<&Reached>) -> Result<Reached, AccessError> {
+    /// Walks the index from `roots`, not into what `beyond` has reached. Unknown roots are noted
+    /// when there is something to be beyond of: they are wanted then; without it they are had, and
+    /// ignored.
+    fn walk<H: Database + ?Sized>(
+        host: &mut H,
+        roots: &[EntityId],
+        beyond: Option<&Reached>,
+    ) -> Result<Reached, AccessError> {
         let note_roots = beyond.is_some();
         let beyond = |id: &EntityId| beyond.is_some_and(|b| b.edges.contains_key(id));
         let mut reached = Reached::default();
@@ -120,12 +141,17 @@ impl Reached {
         let mut ahead: BTreeMap<EntityId, Edges> = BTreeMap::new();
         let mut frontier: Vec<(EntityId, EntityId)> = roots.iter().map(|id| (*id, *id)).collect();
         while !frontier.is_empty() {
-            // Of several that refer to an id, one that is not the id itself: a root refers to itself.
+            // Of several that refer to an id, one that is not the id itself: a root refers to
+            // itself.
             frontier.sort_unstable_by_key(|(id, by)| (*id, id == by, *by));
             frontier.dedup_by_key(|(id, _)| *id);
             frontier.retain(|(id, _)| !reached.edges.contains_key(id) && !beyond(id));
-            let ask: Vec<EntityId> =
-                frontier.iter().map(|(id, _)| *id).filter(|id| !ahead.contains_key(id)).take(MAX_ITEMS as usize).collect();
+            let ask: Vec<EntityId> = frontier
+                .iter()
+                .map(|(id, _)| *id)
+                .filter(|id| !ahead.contains_key(id))
+                .take(MAX_ITEMS as usize)
+                .collect();
             let known_here = frontier.iter().any(|(id, _)| ahead.contains_key(id));
             if !ask.is_empty() && !known_here {
                 for edges in host.history(&ask, MAX_ITEMS)? {
@@ -157,10 +183,16 @@ fn lost(kind: Kind, id: EntityId, by: &str) -> Fault {
 }
 
 /// Law 12: what no pack gives must be unknown to the index as well.
-fn refuse_lost<H: Database + ?Sized>(host: &mut H, missing: &BTreeMap<(Kind, EntityId), EntityId>) -> Result<(), Fault> {
+fn refuse_lost<H: Database + ?Sized>(
+    host: &mut H,
+    missing: &BTreeMap<(Kind, EntityId), EntityId>,
+) -> Result<(), Fault> {
     for kind in [Kind::Commit, Kind::Snapshot, Kind::Object] {
-        let ids: Vec<(EntityId, EntityId)> =
-            missing.iter().filter(|((k, _), _)| *k == kind).map(|((_, id), by)| (*id, *by)).collect();
+        let ids: Vec<(EntityId, EntityId)> = missing
+            .iter()
+            .filter(|((k, _), _)| *k == kind)
+            .map(|((_, id), by)| (*id, *by))
+            .collect();
         for page in ids.chunks(MAX_ITEMS as usize) {
             let known = host.known(kind, &page.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
             if let Some(((id, by), _)) = page.iter().zip(known).find(|(_, known)| *known) {
@@ -172,9 +204,14 @@ fn refuse_lost<H: Database + ?Sized>(host: &mut H, missing: &BTreeMap<(Kind, Ent
 }
 
 /// A pack whose rows are exactly the records of the answer, in the encodings that the answer has.
-fn find_reuse<H: Storage + ?Sized>(host: &mut H, table: &Table, sequence: &Sequence) -> Result<Option<u32>, AccessError> {
+fn find_reuse<H: Storage + ?Sized>(
+    host: &mut H,
+    table: &Table,
+    sequence: &Sequence,
+) -> Result<Option<u32>, AccessError> {
     let total = sequence.counts().total();
-    let candidates: Vec<u32> = (0..table.packs.len() as u32).filter(|p| table.packs[*p as usize].rows == total).collect();
+    let candidates: Vec<u32> =
+        (0..table.packs.len() as u32).filter(|p| table.packs[*p as usize].rows == total).collect();
     if total == 0 || candidates.is_empty() {
         return Ok(None);
     }
@@ -195,7 +232,8 @@ fn find_reuse<H: Storage + ?Sized>(host: &mut H, table: &Table, sequence: &Seque
                 let same = Row::decode(bytes).is_some_and(|row| {
                     table.find(row.kind, row.id).is_some_and(|number| {
                         let best = &table.entry(number).row;
-                        std::mem::take(&mut left[number as usize]) && (best.length, best.print) == (row.length, row.print)
+                        std::mem::take(&mut left[number as usize])
+                            && (best.length, best.print) == (row.length, row.print)
                     })
                 });
                 if !same {

@@ -19,7 +19,8 @@ pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan,
     let commits = order_commits(&links, &table.of_kind(Kind::Commit).collect::<Vec<Number>>());
 
     let mut walk = SnapshotWalk::new(&table);
-    let mut roots: Vec<Number> = commits.iter().filter_map(|c| links[*c as usize].snapshot).collect();
+    let mut roots: Vec<Number> =
+        commits.iter().filter_map(|c| links[*c as usize].snapshot).collect();
     drop(links);
     roots.extend(table.of_kind(Kind::Snapshot));
     walk.place(host, &roots)?;

@@ -4,7 +4,11 @@ use std::fmt;
 
 /// What a record of a pack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[repr(u8)]
 pub enum Kind {
     /// A point in history: parents, and the snapshot it stands for.
@@ -92,7 +96,9 @@ pub struct EntityId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Not 64 digits after the optional prefix.
-    #[error("it has {0} characters where 64 hexadecimal digits, with or without `sha256:`, are expected")]
+    #[error(
+        "it has {0} characters where 64 hexadecimal digits, with or without `sha256:`, are expected"
+    )]
     Length(usize),
     /// A digit in upper case.
     #[error("it has upper-case digits; ids are lower-case hexadecimal")]
@@ -222,9 +228,11 @@ mod tests {
 
     #[test]
     fn ids_order_like_their_strings() {
-        let mut texts = vec![HEX.to_string(), format!("sha256:{HEX}"), "f".repeat(64), "0".repeat(64)];
+        let mut texts =
+            vec![HEX.to_string(), format!("sha256:{HEX}"), "f".repeat(64), "0".repeat(64)];
         texts.push(format!("sha256:{}", "0".repeat(64)));
-        let mut ids: Vec<EntityId> = texts.iter().map(|t| EntityId::parse(t.as_bytes()).unwrap()).collect();
+        let mut ids: Vec<EntityId> =
+            texts.iter().map(|t| EntityId::parse(t.as_bytes()).unwrap()).collect();
         texts.sort();
         ids.sort();
         assert_eq!(ids.iter().map(EntityId::to_string).collect::<Vec<_>>(), texts);

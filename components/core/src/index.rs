@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fault::{BranchConflict, Fault};
 use crate::id::{EntityId, Kind};
 use crate::order::{malformed_at, misnamed};
-use crate::ports::{AccessError, Database, Edges, Head, MAX_ITEMS, MAX_ROWS, Span, Storage, all_heads, for_each_record};
+use crate::ports::{
+    AccessError, Database, Edges, Head, MAX_ITEMS, MAX_ROWS, Span, Storage, all_heads,
+    for_each_record,
+};
 use crate::record::{Commit, Snapshot, Tag, commits_disagree, snapshots_disagree, tags_disagree};
 use crate::row::{ROW_BYTES, Row};
 use crate::table::longer_then_greater;
@@ -26,9 +29,13 @@ pub struct Index {
 /// Reads what is pushed: packs 0 to `pushed` - 1 of the run.
 ///
 /// # Errors
-/// [`Fault::Malformed`] for a record that is not what the format asks for, [`Fault::Disagrees`] for two encodings of one
-/// entity that reach different things, [`Fault::HeadConflict`] unless `force`.
-pub fn index<H: Storage + Database + ?Sized>(host: &mut H, pushed: u32, force: bool) -> Result<Index, Fault> {
+/// [`Fault::Malformed`] for a record that is not what the format asks for, [`Fault::Disagrees`] for
+/// two encodings of one entity that reach different things, [`Fault::HeadConflict`] unless `force`.
+pub fn index<H: Storage + Database + ?Sized>(
+    host: &mut H,
+    pushed: u32,
+    force: bool,
+) -> Result<Index, Fault> {
     let mut edges: BTreeMap<EntityId, Edges> = BTreeMap::new();
     let mut read = Read { first: BTreeMap::new() };
     for pack in 0..pushed {
@@ -46,14 +53,20 @@ struct Read {
 }
 
 impl Read {
-    fn pack<H: Storage + ?Sized>(&mut self, host: &mut H, pack: u32, edges: &mut BTreeMap<EntityId, Edges>) -> Result<(), Fault> {
+    fn pack<H: Storage + ?Sized>(
+        &mut self,
+        host: &mut H,
+        pack: u32,
+        edges: &mut BTreeMap<EntityId, Edges>,
+    ) -> Result<(), Fault> {
         let mut first = 0;
         loop {
             let page = host.directory_rows(pack, first, MAX_ROWS)?;
             if page.is_empty() {
                 return Ok(());
             }
-            let unreadable = AccessError::OutOfRange(Span { pack, offset: first, length: page.len() as u64 });
+            let unreadable =
+                AccessError::OutOfRange(Span { pack, offset: first, length: page.len() as u64 });
             let mut fresh = Vec::new();
             let mut again = Vec::new();
             for bytes in page.chunks_exact(ROW_BYTES) {
@@ -66,7 +79,9 @@ impl Read {
                         self.first.insert((row.kind, row.id), (row, pack));
                         fresh.push(row);
                     }
-                    Some((met, at)) if (met.length, met.print) != (row.length, row.print) => again.push((met.span(*at), row)),
+                    Some((met, at)) if (met.length, met.print) != (row.length, row.print) => {
+                        again.push((met.span(*at), row))
+                    }
                     Some(_) => {}
                 }
             }
@@ -89,12 +104,20 @@ fn one<H: Storage + ?Sized>(host: &mut H, span: Span) -> Result<Vec<u8>, AccessE
 }
 
 /// Reads a record whole; notes what a commit reaches.
-fn check(row: &Row, at: Span, bytes: &[u8], edges: &mut BTreeMap<EntityId, Edges>) -> Result<(), Fault> {
+fn check(
+    row: &Row,
+    at: Span,
+    bytes: &[u8],
+    edges: &mut BTreeMap<EntityId, Edges>,
+) -> Result<(), Fault> {
     let place = |e: WireError| malformed_at(row.kind, row.id, at, e);
     let id = match row.kind {
         Kind::Commit => {
             let commit = Commit::parse(bytes).map_err(place)?;
-            edges.insert(commit.id, Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot });
+            edges.insert(
+                commit.id,
+                Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot },
+            );
             commit.id
         }
         Kind::Snapshot => Snapshot::parse(bytes).map_err(place)?.id,
@@ -121,7 +144,10 @@ fn agree(a: &[u8], b: &[u8], kind: Kind, first: Span, second: Span) -> Result<()
         Kind::Tag => {
             let read_a = Tag::parse(a).map_err(|e| unreadable(kind, first, e))?;
             let read_b = Tag::parse(b).map_err(|e| unreadable(kind, second, e))?;
-            (nameless(), tags_disagree(&read_a, &read_b).map(|d| format!("tag `{}`: {d}", read_a.text)))
+            (
+                nameless(),
+                tags_disagree(&read_a, &read_b).map(|d| format!("tag `{}`: {d}", read_a.text)),
+            )
         }
         Kind::Object => return Ok(()),
     };
@@ -199,10 +225,18 @@ fn decide_heads<H: Storage + Database + ?Sized>(
     let mut heads = Vec::with_capacity(branches.len());
     let mut conflicts = Vec::new();
     for (branch, candidates) in branches {
-        let decided = history.leading(host, &candidates)?.or(if force { candidates.given.last().copied() } else { None });
+        let decided = history.leading(host, &candidates)?.or(if force {
+            candidates.given.last().copied()
+        } else {
+            None
+        });
         match decided {
             Some(commit) => heads.push(Head { branch, commit }),
-            None => conflicts.push(BranchConflict { branch, stored: candidates.stored, given: candidates.given }),
+            None => conflicts.push(BranchConflict {
+                branch,
+                stored: candidates.stored,
+                given: candidates.given,
+            }),
         }
     }
     if conflicts.is_empty() { Ok(heads) } else { Err(Fault::HeadConflict(conflicts)) }
@@ -217,13 +251,18 @@ struct History<'e> {
 
 impl History<'_> {
     /// The head that all the others are equal to or ancestors of, if there is one.
-    fn leading<H: Database + ?Sized>(&mut self, host: &mut H, candidates: &Candidates) -> Result<Option<EntityId>, Fault> {
-        // Heads of pushed commits first: they usually lead to the stored one within a few steps; then the stored one, which leads to
-        // those that a client has not moved for a while.
+    fn leading<H: Database + ?Sized>(
+        &mut self,
+        host: &mut H,
+        candidates: &Candidates,
+    ) -> Result<Option<EntityId>, Fault> {
+        // Heads of pushed commits first: they usually lead to the stored one within a few steps;
+        // then the stored one, which leads to those that a client has not moved for a while.
         let mut heads: Vec<EntityId> = Vec::new();
         let stored = candidates.stored.into_iter();
-        let (new, old): (Vec<EntityId>, Vec<EntityId>) =
-            stored.chain(candidates.given.iter().copied()).partition(|id| self.pushed.contains_key(id));
+        let (new, old): (Vec<EntityId>, Vec<EntityId>) = stored
+            .chain(candidates.given.iter().copied())
+            .partition(|id| self.pushed.contains_key(id));
         for head in new.into_iter().chain(old) {
             if !heads.contains(&head) {
                 heads.push(head);
@@ -265,7 +304,8 @@ impl History<'_> {
         }
     }
 
-    /// Visits a commit and its ancestors, also those known only as somebody's parent, until `visit` says no.
+    /// Visits a commit and its ancestors, also those known only as somebody's parent, until `visit`
+    /// says no.
     fn ancestors<H: Database + ?Sized>(
         &mut self,
         host: &mut H,
@@ -295,7 +335,12 @@ impl History<'_> {
     }
 
     /// What a commit reaches; reads ahead for the whole `frontier` when it has to ask.
-    fn edges<H: Database + ?Sized>(&mut self, host: &mut H, id: EntityId, frontier: &[EntityId]) -> Result<Option<Edges>, Fault> {
+    fn edges<H: Database + ?Sized>(
+        &mut self,
+        host: &mut H,
+        id: EntityId,
+        frontier: &[EntityId],
+    ) -> Result<Option<Edges>, Fault> {
         if let Some(edges) = self.pushed.get(&id) {
             return Ok(Some(*edges));
         }
@@ -304,7 +349,9 @@ impl History<'_> {
             ask.extend(
                 frontier
                     .iter()
-                    .filter(|f| **f != id && !self.pushed.contains_key(f) && !self.stored.contains_key(f))
+                    .filter(|f| {
+                        **f != id && !self.pushed.contains_key(f) && !self.stored.contains_key(f)
+                    })
                     .take(MAX_ITEMS as usize - 1),
             );
             for edges in host.history(&ask, MAX_ITEMS)? {

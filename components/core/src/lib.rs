@@ -1,9 +1,9 @@
 //! The planning core of packhouse.
 //!
-//! Everything that decides *what a pack holds and in which order* lives here, and nothing else does:
-//! no file, no database, no clock, no hash, no WebAssembly type. The core asks a host two things,
-//! through [`Storage`] and [`Database`], and answers with a [`Plan`]. The same answers always give
-//! the same plan.
+//! Everything that decides *what a pack holds and in which order* lives here, and nothing else
+//! does: no file, no database, no clock, no hash, no WebAssembly type. The core asks a host two
+//! things, through [`Storage`] and [`Database`], and answers with a [`Plan`]. The same answers
+//! always give the same plan.
 //!
 //! In reading order:
 //!
@@ -13,7 +13,8 @@
 //! 4. [`table`]: the union of the directories of a run, each entity once.
 //! 5. [`order`]: the canonical order of commits, snapshots and objects.
 //! 6. [`plan`]: steps, and how adjacent records become one span.
-//! 7. [`consolidate`](mod@consolidate), [`assemble`](mod@assemble), [`index`](mod@index): the three questions a component answers.
+//! 7. [`consolidate`](mod@consolidate), [`assemble`](mod@assemble), [`index`](mod@index): the three
+//!    questions a component answers.
 
 pub mod assemble;
 pub mod consolidate;

@@ -1,6 +1,7 @@
 //! Canonical order: history first, oldest first, so that what one commit added lies together.
 //!
-//! The rules are those of law 7. Everything here works on numbers of a [`Table`], which order by id.
+//! The rules are those of law 7. Everything here works on numbers of a [`Table`], which order by
+//! id.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -32,11 +33,17 @@ pub(crate) fn malformed_at(kind: Kind, id: EntityId, at: Span, error: WireError)
 
 /// The fault of a record that calls itself by another id than its directory row.
 pub(crate) fn misnamed(found: EntityId) -> WireError {
-    WireError { offset: 0, reason: format!("its directory row stands for another record: this one is {found}") }
+    WireError {
+        offset: 0,
+        reason: format!("its directory row stands for another record: this one is {found}"),
+    }
 }
 
 /// Numbers in the order in which their records lie in the packs, with their spans.
-pub(crate) fn by_place(table: &Table, numbers: impl Iterator<Item = Number>) -> (Vec<Number>, Vec<Span>) {
+pub(crate) fn by_place(
+    table: &Table,
+    numbers: impl Iterator<Item = Number>,
+) -> (Vec<Number>, Vec<Span>) {
     let mut numbers: Vec<Number> = numbers.collect();
     numbers.sort_unstable_by_key(|n| table.entry(*n).span());
     let spans = numbers.iter().map(|n| table.entry(*n).span()).collect();
@@ -44,7 +51,10 @@ pub(crate) fn by_place(table: &Table, numbers: impl Iterator<Item = Number>) -> 
 }
 
 /// Reads all commits. The answer is indexed by number: commits are the first kind.
-pub(crate) fn read_links<H: Storage + ?Sized>(host: &mut H, table: &Table) -> Result<Vec<Links>, Fault> {
+pub(crate) fn read_links<H: Storage + ?Sized>(
+    host: &mut H,
+    table: &Table,
+) -> Result<Vec<Links>, Fault> {
     let mut links = vec![Links::default(); table.of_kind(Kind::Commit).len()];
     let (numbers, spans) = by_place(table, table.of_kind(Kind::Commit));
     for_each_record(host, &spans, |_, i, bytes| {
@@ -72,8 +82,14 @@ pub(crate) fn order_commits(links: &[Links], chosen: &[Number]) -> Vec<Number> {
     }
     // Children of each commit, laid out in one vector: `children[starts[p]..starts[p + 1]]`.
     let mut starts = vec![0u32; links.len() + 1];
-    let edges = || chosen.iter().flat_map(|c| links[*c as usize].parents.into_iter().flatten().map(move |parent| (parent, *c)));
-    for (parent, child) in edges().filter(|(p, _)| waiting[*p as usize] != OUTSIDE).collect::<Vec<_>>() {
+    let edges = || {
+        chosen.iter().flat_map(|c| {
+            links[*c as usize].parents.into_iter().flatten().map(move |parent| (parent, *c))
+        })
+    };
+    for (parent, child) in
+        edges().filter(|(p, _)| waiting[*p as usize] != OUTSIDE).collect::<Vec<_>>()
+    {
         starts[parent as usize + 1] += 1;
         waiting[child as usize] += 1;
     }
@@ -95,7 +111,9 @@ pub(crate) fn order_commits(links: &[Links], chosen: &[Number]) -> Vec<Number> {
     let mut ordered = Vec::with_capacity(chosen.len());
     while let Some(Reverse(commit)) = ready.pop() {
         ordered.push(commit);
-        for child in &children[starts[commit as usize] as usize..starts[commit as usize + 1] as usize] {
+        for child in
+            &children[starts[commit as usize] as usize..starts[commit as usize + 1] as usize]
+        {
             let left = &mut waiting[*child as usize];
             *left -= 1;
             if *left == 0 {
@@ -200,7 +218,11 @@ impl<'t> SnapshotWalk<'t> {
     }
 
     /// Places snapshots in the order given, a delta's parent before it, each once.
-    pub(crate) fn place<H: Storage + ?Sized>(&mut self, host: &mut H, roots: &[Number]) -> Result<(), Fault> {
+    pub(crate) fn place<H: Storage + ?Sized>(
+        &mut self,
+        host: &mut H,
+        roots: &[Number],
+    ) -> Result<(), Fault> {
         // Read ahead of the walk, a batch at a time.
         let mut ahead: Vec<Number> = Vec::new();
         for root in roots {
@@ -217,9 +239,15 @@ impl<'t> SnapshotWalk<'t> {
         while start < ahead.len() {
             let end = batch_end(&spans, start);
             // A parent of an earlier batch may have been placed already: don't read it again.
-            let wanted: Vec<Number> = ahead[start..end].iter().copied().filter(|n| *self.state(*n) == State::Open).collect();
-            let wanted_spans: Vec<Span> = wanted.iter().map(|n| self.table.entry(*n).span()).collect();
-            let records = if wanted.is_empty() { Vec::new() } else { host.read_records(&wanted_spans)? };
+            let wanted: Vec<Number> = ahead[start..end]
+                .iter()
+                .copied()
+                .filter(|n| *self.state(*n) == State::Open)
+                .collect();
+            let wanted_spans: Vec<Span> =
+                wanted.iter().map(|n| self.table.entry(*n).span()).collect();
+            let records =
+                if wanted.is_empty() { Vec::new() } else { host.read_records(&wanted_spans)? };
             let held: BTreeMap<Number, Vec<u8>> = wanted.iter().copied().zip(records).collect();
             for root in wanted {
                 self.place_one(host, root, &held)?;
@@ -266,7 +294,10 @@ impl<'t> SnapshotWalk<'t> {
             for (_, id) in &snapshot.entries {
                 match table.find(Kind::Object, *id) {
                     Some(object) => {
-                        if !std::mem::replace(&mut self.met[(object - self.first_object) as usize], true) {
+                        if !std::mem::replace(
+                            &mut self.met[(object - self.first_object) as usize],
+                            true,
+                        ) {
                             self.objects.push(object);
                         }
                     }
@@ -294,7 +325,10 @@ impl<'t> SnapshotWalk<'t> {
 }
 
 /// Reads all tags: number, text and the commit each names, by text.
-pub(crate) fn read_tags<H: Storage + ?Sized>(host: &mut H, table: &Table) -> Result<Vec<(String, Number, EntityId)>, Fault> {
+pub(crate) fn read_tags<H: Storage + ?Sized>(
+    host: &mut H,
+    table: &Table,
+) -> Result<Vec<(String, Number, EntityId)>, Fault> {
     let (numbers, spans) = by_place(table, table.of_kind(Kind::Tag));
     let mut tags = Vec::with_capacity(numbers.len());
     for_each_record(host, &spans, |_, i, bytes| {
@@ -321,7 +355,12 @@ mod tests {
     #[test]
     fn parents_come_first_and_ties_go_by_id() {
         // 3 is the root, 0 and 2 follow it, 1 merges them.
-        let links = [commit([Some(3), None]), commit([Some(0), Some(2)]), commit([Some(3), None]), commit([None, None])];
+        let links = [
+            commit([Some(3), None]),
+            commit([Some(0), Some(2)]),
+            commit([Some(3), None]),
+            commit([None, None]),
+        ];
         assert_eq!(order(&links), [3, 0, 2, 1]);
     }
 
@@ -335,7 +374,12 @@ mod tests {
 
     #[test]
     fn a_cycle_follows_by_id() {
-        let links = [commit([Some(1), None]), commit([Some(0), None]), commit([None, None]), commit([Some(3), Some(2)])];
+        let links = [
+            commit([Some(1), None]),
+            commit([Some(0), None]),
+            commit([None, None]),
+            commit([Some(3), Some(2)]),
+        ];
         assert_eq!(order(&links), [2, 0, 1, 3]);
     }
 

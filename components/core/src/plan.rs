@@ -23,7 +23,10 @@ impl Counts {
     /// All of them.
     pub const fn total(&self) -> u64 {
         // Counts that a component claims can be any numbers.
-        self.commits.saturating_add(self.snapshots).saturating_add(self.objects).saturating_add(self.tags)
+        self.commits
+            .saturating_add(self.snapshots)
+            .saturating_add(self.objects)
+            .saturating_add(self.tags)
     }
 
     /// The count of a kind, to change.
@@ -39,7 +42,11 @@ impl Counts {
 
 /// One step in writing a pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Step {
     /// Write these bytes.
     Literal(#[cfg_attr(feature = "serde", serde(with = "hex"))] Vec<u8>),

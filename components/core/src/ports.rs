@@ -78,7 +78,11 @@ pub struct Rival {
 
 /// Why a host did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum AccessError {
     /// No pack of this run has that number.
     #[error("no pack of this run has number {0}")]
@@ -97,13 +101,18 @@ pub enum AccessError {
 /// The packs of a run. See `wit/storage.wit` for order and limits.
 pub trait Storage {
     /// Rows of a directory, encoded, from number `first`, in the order of offsets.
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError>;
+    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32)
+    -> Result<Vec<u8>, AccessError>;
     /// Bytes of commits, snapshots and tags, in the order asked for.
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError>;
     /// How pairs of records compare, as strings of bytes.
-    fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<std::cmp::Ordering>, AccessError>;
+    fn compare_records(
+        &mut self,
+        pairs: &[(Span, Span)],
+    ) -> Result<Vec<std::cmp::Ordering>, AccessError>;
     /// The branch heads of a pushed pack, by name, from number `first`.
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError>;
+    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32)
+    -> Result<Vec<Head>, AccessError>;
 }
 
 /// The index of a repo. See `wit/database.wit` for order and limits.

@@ -51,7 +51,8 @@ impl Commit {
     /// Reads a commit.
     ///
     /// # Errors
-    /// [`WireError`], with the offset in `bytes`, when a field it needs is absent, given twice or of the wrong type.
+    /// [`WireError`], with the offset in `bytes`, when a field it needs is absent, given twice or
+    /// of the wrong type.
     pub fn parse(bytes: &[u8]) -> Result<Commit, WireError> {
         let (mut id, mut first, mut second, mut snapshot) = Default::default();
         fields(bytes, Kind::Commit, |name, cursor, seen| {
@@ -82,7 +83,9 @@ impl<'a> Snapshot<'a> {
         fields(bytes, Kind::Snapshot, |name, cursor, seen| {
             match name {
                 b"snapshot_id" => id = Some(seen.id(cursor, 0, "snapshot_id")?),
-                b"parent_snapshot_id" => parent = seen.id_or_nil(cursor, 1, "parent_snapshot_id")?,
+                b"parent_snapshot_id" => {
+                    parent = seen.id_or_nil(cursor, 1, "parent_snapshot_id")?
+                }
                 b"manifest" => {
                     seen.once(cursor, 2, "manifest")?;
                     manifest = paths(cursor, "manifest")?;
@@ -108,11 +111,22 @@ impl<'a> Snapshot<'a> {
         match (manifest, upsert) {
             (Some(_), Some(_)) => Err(WireError {
                 offset: 0,
-                reason: "it has both `manifest` and `delta_upsert`, so it is ambiguous what it holds".into(),
+                reason:
+                    "it has both `manifest` and `delta_upsert`, so it is ambiguous what it holds"
+                        .into(),
             }),
-            // A whole tree needs no parent; if one is noted, it is a field that we carry and don't follow.
-            (Some(entries), None) => Ok(Snapshot { id, whole: true, parent: None, entries, removed: Vec::new() }),
-            (None, upsert) => Ok(Snapshot { id, whole: false, parent, entries: upsert.unwrap_or_default(), removed }),
+            // A whole tree needs no parent; if one is noted, it is a field that we carry and don't
+            // follow.
+            (Some(entries), None) => {
+                Ok(Snapshot { id, whole: true, parent: None, entries, removed: Vec::new() })
+            }
+            (None, upsert) => Ok(Snapshot {
+                id,
+                whole: false,
+                parent,
+                entries: upsert.unwrap_or_default(),
+                removed,
+            }),
         }
     }
 }
@@ -121,7 +135,8 @@ impl<'a> Tag<'a> {
     /// Reads a tag.
     ///
     /// # Errors
-    /// As [`Commit::parse`]; besides, when the id is no text of 1 to 256 bytes without control characters.
+    /// As [`Commit::parse`]; besides, when the id is no text of 1 to 256 bytes without control
+    /// characters.
     pub fn parse(bytes: &'a [u8]) -> Result<Tag<'a>, WireError> {
         let mut text = None;
         let mut commit = None;
@@ -130,14 +145,18 @@ impl<'a> Tag<'a> {
                 b"tag_id" => {
                     seen.once(cursor, 0, "tag_id")?;
                     let at = cursor.position();
-                    text = Some(tag_id(cursor.text("tag_id")?).map_err(|reason| WireError { offset: at, reason })?);
+                    text = Some(
+                        tag_id(cursor.text("tag_id")?)
+                            .map_err(|reason| WireError { offset: at, reason })?,
+                    );
                 }
                 b"commit_id" => commit = Some(seen.id(cursor, 1, "commit_id")?),
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
-        let commit = commit.ok_or_else(|| WireError { offset: 0, reason: "it has no `commit_id`".into() })?;
+        let commit = commit
+            .ok_or_else(|| WireError { offset: 0, reason: "it has no `commit_id`".into() })?;
         Ok(Tag { text: need(text, Kind::Tag)?, commit })
     }
 }
@@ -148,10 +167,15 @@ impl<'a> Tag<'a> {
 /// What is wrong with it, in words.
 pub fn tag_id(text: &[u8]) -> Result<&str, String> {
     if text.is_empty() || text.len() > MAX_TAG_ID {
-        return Err(format!("`tag_id` has {} bytes where 1 to {MAX_TAG_ID} are expected", text.len()));
+        return Err(format!(
+            "`tag_id` has {} bytes where 1 to {MAX_TAG_ID} are expected",
+            text.len()
+        ));
     }
     match std::str::from_utf8(text) {
-        Ok(text) if text.chars().any(char::is_control) => Err("`tag_id` has control characters".into()),
+        Ok(text) if text.chars().any(char::is_control) => {
+            Err("`tag_id` has control characters".into())
+        }
         Ok(text) => Ok(text),
         Err(_) => Err("`tag_id` is not UTF-8".into()),
     }
@@ -160,7 +184,9 @@ pub fn tag_id(text: &[u8]) -> Result<&str, String> {
 /// How two encodings of one commit differ in reach, if they do.
 pub fn commits_disagree(a: &Commit, b: &Commit) -> Option<String> {
     let say = |id: Option<EntityId>| id.map_or_else(|| "none".to_string(), |id| id.to_string());
-    let differ = |field: &str, a, b| (a != b).then(|| format!("`{field}` is {} in one and {} in the other", say(a), say(b)));
+    let differ = |field: &str, a, b| {
+        (a != b).then(|| format!("`{field}` is {} in one and {} in the other", say(a), say(b)))
+    };
     differ("parent_commit_id", a.parents[0], b.parents[0])
         .or_else(|| differ("parent2_commit_id", a.parents[1], b.parents[1]))
         .or_else(|| differ("snapshot_id", a.snapshot, b.snapshot))
@@ -175,19 +201,27 @@ pub fn snapshots_disagree(a: &Snapshot<'_>, b: &Snapshot<'_>) -> Option<String> 
         return Some("`parent_snapshot_id` differs".into());
     }
     if a.entries != b.entries {
-        let path = first_difference(&a.entries, &b.entries).map(|(path, _)| *path).unwrap_or_default();
-        return Some(format!("they hold different objects, first at path `{}`", String::from_utf8_lossy(path)));
+        let path =
+            first_difference(&a.entries, &b.entries).map(|(path, _)| *path).unwrap_or_default();
+        return Some(format!(
+            "they hold different objects, first at path `{}`",
+            String::from_utf8_lossy(path)
+        ));
     }
     if a.removed != b.removed {
         let path = first_difference(&a.removed, &b.removed).copied().unwrap_or_default();
-        return Some(format!("`delta_remove` differs, first at path `{}`", String::from_utf8_lossy(path)));
+        return Some(format!(
+            "`delta_remove` differs, first at path `{}`",
+            String::from_utf8_lossy(path)
+        ));
     }
     None
 }
 
 /// How two encodings of one tag differ in reach, if they do.
 pub fn tags_disagree(a: &Tag<'_>, b: &Tag<'_>) -> Option<String> {
-    (a.commit != b.commit).then(|| format!("`commit_id` is {} in one and {} in the other", a.commit, b.commit))
+    (a.commit != b.commit)
+        .then(|| format!("`commit_id` is {} in one and {} in the other", a.commit, b.commit))
 }
 
 fn first_difference<'x, T: PartialEq>(a: &'x [T], b: &'x [T]) -> Option<&'x T> {
@@ -217,7 +251,12 @@ impl Seen {
         id(cursor, name)
     }
 
-    fn id_or_nil(&mut self, cursor: &mut Cursor<'_>, bit: u8, name: &str) -> Result<Option<EntityId>, WireError> {
+    fn id_or_nil(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        bit: u8,
+        name: &str,
+    ) -> Result<Option<EntityId>, WireError> {
         self.once(cursor, bit, name)?;
         if cursor.nil()? { Ok(None) } else { id(cursor, name).map(Some) }
     }
@@ -231,7 +270,8 @@ fn id(cursor: &mut Cursor<'_>, name: &str) -> Result<EntityId, WireError> {
 
 /// The message for an id that is none, with as much of it as fits a line.
 pub fn bad_id(name: &str, text: &[u8], why: crate::id::IdError) -> String {
-    let shown: String = String::from_utf8_lossy(text).chars().take(80).flat_map(char::escape_debug).collect();
+    let shown: String =
+        String::from_utf8_lossy(text).chars().take(80).flat_map(char::escape_debug).collect();
     format!("`{name}` is no id: {why}: `{shown}`")
 }
 
@@ -271,7 +311,10 @@ fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Entries<'a>>,
         let at = cursor.position();
         let path = cursor.text("a path")?;
         if std::str::from_utf8(path).is_err() {
-            return Err(WireError { offset: at, reason: format!("a path of `{name}` is not UTF-8") });
+            return Err(WireError {
+                offset: at,
+                reason: format!("a path of `{name}` is not UTF-8"),
+            });
         }
         sorted &= entries.last().is_none_or(|(last, _)| *last < path);
         entries.push((path, id(cursor, name)?));
@@ -279,7 +322,10 @@ fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Entries<'a>>,
     if !sorted {
         entries.sort_unstable_by_key(|(path, _)| *path);
         if let Some(twice) = entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return cursor.error(format!("`{name}` gives path `{}` twice", String::from_utf8_lossy(twice[0].0)));
+            return cursor.error(format!(
+                "`{name}` gives path `{}` twice",
+                String::from_utf8_lossy(twice[0].0)
+            ));
         }
     }
     Ok(Some(entries))
@@ -347,7 +393,10 @@ mod tests {
         let whole = map(&[("snapshot_id", &text(hex(9))), ("manifest", &entries)]);
         let whole = Snapshot::parse(&whole).unwrap();
         assert!(whole.whole);
-        assert_eq!(whole.entries.iter().map(|(p, _)| *p).collect::<Vec<_>>(), [&b"a"[..], b"a/z", b"b"]);
+        assert_eq!(
+            whole.entries.iter().map(|(p, _)| *p).collect::<Vec<_>>(),
+            [&b"a"[..], b"a/z", b"b"]
+        );
         let delta = map(&[
             ("snapshot_id", &text(hex(9))),
             ("parent_snapshot_id", &text(hex(8))),
@@ -355,7 +404,10 @@ mod tests {
             ("delta_remove", &removed),
         ]);
         let delta = Snapshot::parse(&delta).unwrap();
-        assert_eq!((delta.parent.unwrap().to_string(), delta.entries.len(), delta.removed.len()), (hex(8), 3, 1));
+        assert_eq!(
+            (delta.parent.unwrap().to_string(), delta.entries.len(), delta.removed.len()),
+            (hex(8), 3, 1)
+        );
         assert!(snapshots_disagree(&whole, &delta).is_some());
     }
 
@@ -370,7 +422,14 @@ mod tests {
             }
         };
         let cases: [(Vec<u8>, &str); 5] = [
-            (map(&[("snapshot_id", &text(hex(1))), ("manifest", &empty), ("delta_upsert", &empty)]), "both"),
+            (
+                map(&[
+                    ("snapshot_id", &text(hex(1))),
+                    ("manifest", &empty),
+                    ("delta_upsert", &empty),
+                ]),
+                "both",
+            ),
             (map(&[("snapshot_id", &text(hex(1))), ("manifest", &twice_path)]), "twice"),
             (map(&[("snapshot_id", &text(hex(1))), ("snapshot_id", &text(hex(1)))]), "twice"),
             (map(&[("manifest", &empty)]), "no `snapshot_id`"),
@@ -380,7 +439,10 @@ mod tests {
             let error = Snapshot::parse(&bytes).unwrap_err();
             assert!(error.reason.contains(word), "{} lacks {word}", error.reason);
         }
-        assert!(Tag::parse(&map(&[("tag_id", &text("a\nb".into())), ("commit_id", &text(hex(1)))])).is_err());
+        assert!(
+            Tag::parse(&map(&[("tag_id", &text("a\nb".into())), ("commit_id", &text(hex(1)))]))
+                .is_err()
+        );
         assert!(Tag::parse(&map(&[("tag_id", &text("v1".into()))])).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Directory rows: what is known of a record without reading it.
 //!
-//! The layout is part of the WIT (`storage.directory-rows`) and of the directory files on disk: rows
-//! cross the wall as they lie there.
+//! The layout is part of the WIT (`storage.directory-rows`) and of the directory files on disk:
+//! rows cross the wall as they lie there.
 
 use crate::id::{EntityId, Kind};
 use crate::ports::Span;
@@ -9,9 +9,9 @@ use crate::ports::Span;
 /// Width of a row in bytes.
 pub const ROW_BYTES: usize = 72;
 
-/// The first 16 bytes of a SHA-256 over a record's encoding: two rows of one entity with the same length and print
-/// are the same bytes. Of an object only what surrounds the content is hashed, with the content's
-/// place, as its content is named by its id.
+/// The first 16 bytes of a SHA-256 over a record's encoding: two rows of one entity with the same
+/// length and print are the same bytes. Of an object only what surrounds the content is hashed,
+/// with the content's place, as its content is named by its id.
 pub type Print = [u8; 16];
 
 /// One record of a pack.
@@ -86,8 +86,14 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_row_are_refused() {
-        let mut bytes =
-            Row { kind: Kind::Tag, id: EntityId::new(Form::Text, [0; 32]), offset: 0, length: 0, print: [0; 16] }.encode();
+        let mut bytes = Row {
+            kind: Kind::Tag,
+            id: EntityId::new(Form::Text, [0; 32]),
+            offset: 0,
+            length: 0,
+            print: [0; 16],
+        }
+        .encode();
         assert!(Row::decode(&bytes).is_some());
         bytes[0] = 4;
         assert_eq!(Row::decode(&bytes), None);

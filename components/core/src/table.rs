@@ -1,14 +1,16 @@
 //! The union of the directories of a run: every entity once, in its preferred encoding.
 //!
-//! A sorted vector with a bucket index over the leading bits of the digests. There is no hashing, so
-//! no input can make it slow, and walking it goes by id, which is what canonical order asks
-//! for. About 80 bytes an entity, and never more than twice that while it is being built (law 9).
+//! A sorted vector with a bucket index over the leading bits of the digests. There is no hashing,
+//! so no input can make it slow, and walking it goes by id, which is what canonical order asks for.
+//! About 80 bytes an entity, and never more than twice that while it is being built (law 9).
 
 use std::cmp::Ordering;
 
 use crate::id::{EntityId, Kind};
 use crate::plan::Counts;
-use crate::ports::{AccessError, Database, MAX_ITEMS, MAX_ROWS, PackInfo, Span, Storage, all_packs};
+use crate::ports::{
+    AccessError, Database, MAX_ITEMS, MAX_ROWS, PackInfo, Span, Storage, all_packs,
+};
 use crate::row::{ROW_BYTES, Row};
 
 /// Number of an entity in a [`Table`]. Numbers order by kind, then by id.
@@ -70,10 +72,14 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::read`].
-    pub fn of<H: Storage + ?Sized>(host: &mut H, packs: Vec<PackInfo>) -> Result<Table, AccessError> {
+    pub fn of<H: Storage + ?Sized>(
+        host: &mut H,
+        packs: Vec<PackInfo>,
+    ) -> Result<Table, AccessError> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut rows = 0u64;
-        // Entities known after the last merge: duplicates are dropped whenever they could be half of all.
+        // Entities known after the last merge: duplicates are dropped whenever they could be half
+        // of all.
         let mut merged = 0;
         for (pack, info) in packs.iter().enumerate() {
             let pack = pack as u32;
@@ -81,7 +87,11 @@ impl Table {
             entries.reserve_exact(usize::try_from(info.rows).unwrap_or(0).min(1 << 20));
             while first < info.rows {
                 let page = host.directory_rows(pack, first, MAX_ROWS)?;
-                let unreadable = AccessError::OutOfRange(Span { pack, offset: first, length: page.len() as u64 });
+                let unreadable = AccessError::OutOfRange(Span {
+                    pack,
+                    offset: first,
+                    length: page.len() as u64,
+                });
                 if page.is_empty() || page.len() % ROW_BYTES != 0 {
                     return Err(unreadable);
                 }
@@ -137,7 +147,9 @@ impl Table {
     /// The number of an entity, if some pack gives it.
     pub fn find(&self, kind: Kind, id: EntityId) -> Option<Number> {
         let range = self.kinds[kind as usize].range(&id);
-        let found = self.entries[range.start as usize..range.end as usize].binary_search_by(|e| e.row.id.cmp(&id)).ok()?;
+        let found = self.entries[range.start as usize..range.end as usize]
+            .binary_search_by(|e| e.row.id.cmp(&id))
+            .ok()?;
         Some(range.start + found as Number)
     }
 }
@@ -174,9 +186,11 @@ impl Buckets {
 
 /// Sorts by kind and id, and keeps the preferred encoding of each entity.
 ///
-/// What is sorted is not the entries but their leading bits with their place: a sixth of the bytes to move.
+/// What is sorted is not the entries but their leading bits with their place: a sixth of the bytes
+/// to move.
 fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<(), AccessError> {
-    let mut order: Vec<(u64, u32)> = entries.iter().enumerate().map(|(at, e)| (leading_bits(e), at as u32)).collect();
+    let mut order: Vec<(u64, u32)> =
+        entries.iter().enumerate().map(|(at, e)| (leading_bits(e), at as u32)).collect();
     order.sort_unstable();
     let entry = |(_, at): (u64, u32)| entries[at as usize];
     let mut merged: Vec<Entry> = Vec::with_capacity(entries.len());
@@ -193,21 +207,26 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
             let next = entry(*place);
             let number = merged.len().wrapping_sub(1);
             match merged.last_mut() {
-                Some(best) if best.key() == next.key() => match next.row.length.cmp(&best.row.length) {
-                    Ordering::Greater => {
-                        *best = next;
-                        while rivals.pop_if(|(of, _)| *of == number).is_some() {}
-                    }
-                    // Between equal encodings the earlier pack is kept.
-                    Ordering::Equal if next.row.print != best.row.print => {
-                        let met =
-                            rivals.iter().rev().take_while(|(of, _)| *of == number).any(|(_, r)| r.row.print == next.row.print);
-                        if !met {
-                            rivals.push((number, next));
+                Some(best) if best.key() == next.key() => {
+                    match next.row.length.cmp(&best.row.length) {
+                        Ordering::Greater => {
+                            *best = next;
+                            while rivals.pop_if(|(of, _)| *of == number).is_some() {}
                         }
+                        // Between equal encodings the earlier pack is kept.
+                        Ordering::Equal if next.row.print != best.row.print => {
+                            let met = rivals
+                                .iter()
+                                .rev()
+                                .take_while(|(of, _)| *of == number)
+                                .any(|(_, r)| r.row.print == next.row.print);
+                            if !met {
+                                rivals.push((number, next));
+                            }
+                        }
+                        _ => {}
                     }
-                    _ => {}
-                },
+                }
                 _ => merged.push(next),
             }
         }
@@ -218,9 +237,13 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
     Ok(())
 }
 
-/// Law 7: of two encodings that are equally long, the greater by bytes. The host compares, many pairs a call; an entity with
-/// more than two takes several rounds.
-fn settle<H: Storage + ?Sized>(host: &mut H, merged: &mut [Entry], mut rivals: Vec<(usize, Entry)>) -> Result<(), AccessError> {
+/// Law 7: of two encodings that are equally long, the greater by bytes. The host compares, many
+/// pairs a call; an entity with more than two takes several rounds.
+fn settle<H: Storage + ?Sized>(
+    host: &mut H,
+    merged: &mut [Entry],
+    mut rivals: Vec<(usize, Entry)>,
+) -> Result<(), AccessError> {
     while !rivals.is_empty() {
         let mut round: Vec<(usize, Entry)> = Vec::new();
         let mut later = Vec::new();
@@ -229,7 +252,8 @@ fn settle<H: Storage + ?Sized>(host: &mut H, merged: &mut [Entry], mut rivals: V
             if taken { later.push(rival) } else { round.push(rival) }
         }
         for batch in round.chunks(MAX_ITEMS as usize) {
-            let pairs: Vec<(Span, Span)> = batch.iter().map(|(of, rival)| (rival.span(), merged[*of].span())).collect();
+            let pairs: Vec<(Span, Span)> =
+                batch.iter().map(|(of, rival)| (rival.span(), merged[*of].span())).collect();
             for ((of, rival), order) in batch.iter().zip(host.compare_records(&pairs)?) {
                 if order == Ordering::Greater {
                     merged[*of] = *rival;
@@ -249,8 +273,13 @@ fn leading_bits(entry: &Entry) -> u64 {
 }
 
 /// Law 7: of two encodings of one record the longer one, then the greater by bytes. A host's answer
-/// is needed for equal lengths only, which differ in prints; that is rare, so pairs are asked for one by one.
-pub(crate) fn longer_then_greater<H: Storage + ?Sized>(host: &mut H, a: Span, b: Span) -> Result<bool, AccessError> {
+/// is needed for equal lengths only, which differ in prints; that is rare, so pairs are asked for
+/// one by one.
+pub(crate) fn longer_then_greater<H: Storage + ?Sized>(
+    host: &mut H,
+    a: Span,
+    b: Span,
+) -> Result<bool, AccessError> {
     match a.length.cmp(&b.length) {
         Ordering::Equal => {
             let compared = host.compare_records(&[(a, b)])?;

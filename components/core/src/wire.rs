@@ -79,7 +79,9 @@ pub fn header(bytes: &[u8]) -> Result<(Header, usize), HeaderError> {
         let bytes = rest.get(..width).ok_or(HeaderError::Short)?;
         Ok(bytes.iter().fold(0, |n, b| (n << 8) | u32::from(*b)))
     };
-    let scalar = |width: usize| if rest.len() < width { Err(HeaderError::Short) } else { Ok((Header::Scalar, 1 + width)) };
+    let scalar = |width: usize| {
+        if rest.len() < width { Err(HeaderError::Short) } else { Ok((Header::Scalar, 1 + width)) }
+    };
     Ok(match Marker::from_u8(first) {
         Marker::Null => (Header::Nil, 1),
         Marker::True | Marker::False | Marker::FixPos(_) | Marker::FixNeg(_) => (Header::Scalar, 1),
@@ -260,7 +262,8 @@ impl<'a> Cursor<'a> {
             }
             let body = header.body();
             if body > (self.bytes.len() - self.at) as u64 {
-                return self.error(format!("a value claims {body} bytes and the record ends before"));
+                return self
+                    .error(format!("a value claims {body} bytes and the record ends before"));
             }
             self.at += body as usize;
         }
@@ -294,7 +297,10 @@ mod tests {
     #[test]
     fn a_value_is_stepped_over_whole() {
         // {"a": [1, nil, {"b": bin(3)}], "c": ext}
-        let mut bytes = vec![0x82, 0xa1, b'a', 0x93, 0x01, 0xc0, 0x81, 0xa1, b'b', 0xc4, 3, 1, 2, 3, 0xa1, b'c', 0xd4, 5, 9];
+        let mut bytes = vec![
+            0x82, 0xa1, b'a', 0x93, 0x01, 0xc0, 0x81, 0xa1, b'b', 0xc4, 3, 1, 2, 3, 0xa1, b'c',
+            0xd4, 5, 9,
+        ];
         let whole = bytes.len();
         bytes.push(0x07);
         let mut cursor = Cursor::new(&bytes);

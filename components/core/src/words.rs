@@ -1,4 +1,5 @@
-//! Values as text, for hosts that write them down: ids as clients write them, and everything else by the names of the WIT.
+//! Values as text, for hosts that write them down: ids as clients write them, and everything else
+//! by the names of the WIT.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,17 +29,25 @@ impl<'de> Deserialize<'de> for EntityId {
 pub(crate) mod parents {
     use super::*;
 
-    pub(crate) fn serialize<S: Serializer>(parents: &[Option<EntityId>; 2], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        parents: &[Option<EntityId>; 2],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(parents.iter().flatten())
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[Option<EntityId>; 2], D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[Option<EntityId>; 2], D::Error> {
         let list = Vec::<EntityId>::deserialize(deserializer)?;
         match list[..] {
             [] => Ok([None, None]),
             [one] => Ok([Some(one), None]),
             [one, other] => Ok([Some(one), Some(other)]),
-            _ => Err(D::Error::custom(format!("a commit has {} parents where two are the most", list.len()))),
+            _ => Err(D::Error::custom(format!(
+                "a commit has {} parents where two are the most",
+                list.len()
+            ))),
         }
     }
 }

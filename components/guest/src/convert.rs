@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use packhouse_core as core;
-use packhouse_core::{AccessError, Edges, EntityId, Fault, Head, Kind, PackInfo, Rival, Span, Step};
+use packhouse_core::{
+    AccessError, Edges, EntityId, Fault, Head, Kind, PackInfo, Rival, Span, Step,
+};
 
 use crate::packhouse::engine::{database, storage, types};
 
@@ -93,7 +95,12 @@ impl From<database::Rival> for Rival {
 
 impl From<core::Counts> for types::Counts {
     fn from(c: core::Counts) -> Self {
-        types::Counts { commits: c.commits, snapshots: c.snapshots, objects: c.objects, tags: c.tags }
+        types::Counts {
+            commits: c.commits,
+            snapshots: c.snapshots,
+            objects: c.objects,
+            tags: c.tags,
+        }
     }
 }
 
@@ -133,7 +140,11 @@ impl TryFrom<types::CommitEdges> for Edges {
         for (slot, parent) in parents.iter_mut().zip(&edges.parents) {
             *slot = Some(id(parent)?);
         }
-        Ok(Edges { commit: id(&edges.commit)?, parents, snapshot: edges.snapshot.as_deref().map(id).transpose()? })
+        Ok(Edges {
+            commit: id(&edges.commit)?,
+            parents,
+            snapshot: edges.snapshot.as_deref().map(id).transpose()?,
+        })
     }
 }
 
@@ -154,29 +165,41 @@ fn id(text: &str) -> Result<EntityId, AccessError> {
 
 /// Ids that were asked for.
 pub(crate) fn ids(texts: &[String]) -> Result<Vec<EntityId>, types::Fault> {
-    texts.iter().map(|text| EntityId::parse(text.as_bytes()).map_err(|_| types::Fault::UnknownWant(vec![text.clone()]))).collect()
+    texts
+        .iter()
+        .map(|text| {
+            EntityId::parse(text.as_bytes())
+                .map_err(|_| types::Fault::UnknownWant(vec![text.clone()]))
+        })
+        .collect()
 }
 
 impl From<Fault> for types::Fault {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Malformed { kind, id, at, offset, reason } => types::Fault::Malformed(types::MalformedRecord {
-                kind: kind.into(),
-                id: id.to_string(),
-                at: at.into(),
-                offset,
-                reason,
-            }),
-            Fault::Disagrees { kind, id, first, second, detail } => types::Fault::Disagrees(types::Disagreement {
-                kind: kind.into(),
-                id: id.to_string(),
-                first: first.into(),
-                second: second.into(),
-                detail,
-            }),
-            Fault::Lost { kind, id, wanted_by } => {
-                types::Fault::Lost(types::LostEntity { kind: kind.into(), id: id.to_string(), wanted_by })
+            Fault::Malformed { kind, id, at, offset, reason } => {
+                types::Fault::Malformed(types::MalformedRecord {
+                    kind: kind.into(),
+                    id: id.to_string(),
+                    at: at.into(),
+                    offset,
+                    reason,
+                })
             }
+            Fault::Disagrees { kind, id, first, second, detail } => {
+                types::Fault::Disagrees(types::Disagreement {
+                    kind: kind.into(),
+                    id: id.to_string(),
+                    first: first.into(),
+                    second: second.into(),
+                    detail,
+                })
+            }
+            Fault::Lost { kind, id, wanted_by } => types::Fault::Lost(types::LostEntity {
+                kind: kind.into(),
+                id: id.to_string(),
+                wanted_by,
+            }),
             Fault::UnknownWant(ids) => types::Fault::UnknownWant(from_ids(&ids)),
             Fault::HeadConflict(conflicts) => types::Fault::HeadConflict(
                 conflicts

@@ -12,7 +12,12 @@ use crate::packhouse::engine::{database, storage, types};
 pub(crate) struct Imports;
 
 impl core::Storage for Imports {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         Ok(storage::directory_rows(pack, first, limit)?)
     }
 
@@ -22,11 +27,17 @@ impl core::Storage for Imports {
     }
 
     fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
-        let pairs: Vec<(types::Span, types::Span)> = pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
+        let pairs: Vec<(types::Span, types::Span)> =
+            pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
         Ok(storage::compare_records(&pairs)?.into_iter().map(Into::into).collect())
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
         convert::heads(storage::branch_heads(pack, first, limit)?)
     }
 }

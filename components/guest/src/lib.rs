@@ -60,7 +60,9 @@ fn page<T>(all: &[T], first: u64, limit: u32, most: usize) -> &[T] {
 }
 
 fn steps(first: u64, limit: u32) -> Vec<types::Step> {
-    RUN.with_borrow(|run| page(&run.plan.steps, first, limit, PAGE).iter().map(Into::into).collect())
+    RUN.with_borrow(|run| {
+        page(&run.plan.steps, first, limit, PAGE).iter().map(Into::into).collect()
+    })
 }
 
 struct Engine;
@@ -81,10 +83,18 @@ impl assembly::Guest for Engine {
         let request = core::Request {
             want: ids(&request.want)?,
             want_if_known: ids(&request.want_if_known)?,
-            have: request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect(),
+            have: request
+                .have
+                .iter()
+                .filter_map(|id| EntityId::parse(id.as_bytes()).ok())
+                .collect(),
         };
         let answer = core::assemble(&mut Imports, &request)?;
-        Ok(assembly::Answer { plan: keep(answer.plan), missing: answer.missing, reuse: answer.reuse })
+        Ok(assembly::Answer {
+            plan: keep(answer.plan),
+            missing: answer.missing,
+            reuse: answer.reuse,
+        })
     }
 
     fn steps(first: u64, limit: u32) -> Vec<types::Step> {
@@ -105,7 +115,12 @@ impl indexing::Guest for Engine {
     }
 
     fn edges(first: u64, limit: u32) -> Vec<types::CommitEdges> {
-        RUN.with_borrow(|run| page(&run.edges, first, limit, core::ports::MAX_ITEMS as usize).iter().map(Into::into).collect())
+        RUN.with_borrow(|run| {
+            page(&run.edges, first, limit, core::ports::MAX_ITEMS as usize)
+                .iter()
+                .map(Into::into)
+                .collect()
+        })
     }
 }
 

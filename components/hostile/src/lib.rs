@@ -1,8 +1,9 @@
-//! A component that does what a component must not. Hosts are tested with it: each misdeed must end in an error that names the
-//! component, within the limits, and with the store as it was.
+//! A component that does what a component must not. Hosts are tested with it: each misdeed must end
+//! in an error that names the component, within the limits, and with the store as it was.
 //!
-//! It is the honest component but for one misdeed, and which one the repo says: a branch called `hostile-MISDEED`
-//! (they stand in `misdeed.rs`). Without such a branch it plans like the reference artifact.
+//! It is the honest component but for one misdeed, and which one the repo says: a branch called
+//! `hostile-MISDEED` (they stand in `misdeed.rs`). Without such a branch it plans like the
+//! reference artifact.
 
 // The bindings are generated: they call across the wall, which Rust calls unsafe, and document
 // themselves in the WIT.
@@ -76,7 +77,8 @@ fn steps(first: u64, limit: u32) -> Vec<types::Step> {
         if let Some(page) = run.misdeed.and_then(|misdeed| spoil::page(misdeed, &run.plan.steps)) {
             return page;
         }
-        let steps: Vec<&Step> = run.plan.steps.iter().skip(first as usize).take(limit as usize).collect();
+        let steps: Vec<&Step> =
+            run.plan.steps.iter().skip(first as usize).take(limit as usize).collect();
         steps.into_iter().map(Into::into).collect()
     })
 }
@@ -89,7 +91,8 @@ impl consolidation::Guest for Hostile {
         if let Some(misdeed) = misdeed {
             misdeed::before_planning(misdeed)?;
         }
-        let mut host = spoil::Hiding { hides: misdeed == Some(Misdeed::DropsAnObject), hidden: None };
+        let mut host =
+            spoil::Hiding { hides: misdeed == Some(Misdeed::DropsAnObject), hidden: None };
         let mut plan = core::consolidate(&mut host)?;
         if let Some(misdeed) = misdeed {
             spoil::plan(misdeed, &mut plan);
@@ -108,7 +111,11 @@ impl assembly::Guest for Hostile {
         let mut request = core::Request {
             want: ids(&request.want)?,
             want_if_known: ids(&request.want_if_known)?,
-            have: request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect(),
+            have: request
+                .have
+                .iter()
+                .filter_map(|id| EntityId::parse(id.as_bytes()).ok())
+                .collect(),
         };
         if misdeed == Some(Misdeed::AnswersNothing) {
             request = core::Request::default();
@@ -140,7 +147,9 @@ impl indexing::Guest for Hostile {
     }
 
     fn edges(first: u64, limit: u32) -> Vec<types::CommitEdges> {
-        RUN.with_borrow(|run| run.edges.iter().skip(first as usize).take(limit as usize).map(Into::into).collect())
+        RUN.with_borrow(|run| {
+            run.edges.iter().skip(first as usize).take(limit as usize).map(Into::into).collect()
+        })
     }
 }
 

@@ -114,16 +114,23 @@ pub(crate) fn before_planning(misdeed: Misdeed) -> Result<(), Fault> {
         },
         Misdeed::AsksForContent => {
             let object = first_object()?;
-            // Whatever comes of it: a host that gives it has failed the test, and the plan says so by trapping.
+            // Whatever comes of it: a host that gives it has failed the test, and the plan says so
+            // by trapping.
             match Imports.read_records(&[object]) {
-                Err(AccessError::NotARecord(_)) => return Err(AccessError::NotARecord(object).into()),
+                Err(AccessError::NotARecord(_)) => {
+                    return Err(AccessError::NotARecord(object).into());
+                }
                 _ => panic!("the host gave an object's content"),
             }
         }
         Misdeed::AsksForNonsense => nonsense(),
         Misdeed::FakesDamage => {
             let id = EntityId::new(Form::Bare, [0xee; 32]);
-            let fault = packhouse_core::Fault::Lost { kind: Kind::Object, id, wanted_by: "somebody".repeat(1 << 17) };
+            let fault = packhouse_core::Fault::Lost {
+                kind: Kind::Object,
+                id,
+                wanted_by: "somebody".repeat(1 << 17),
+            };
             return Err(fault.into());
         }
         _ => {}
@@ -146,7 +153,10 @@ fn deeper(depth: u64) -> u64 {
 
 fn first_object() -> Result<Span, Fault> {
     let rows = Imports.directory_rows(0, 0, MAX_ROWS)?;
-    let object = rows.chunks_exact(packhouse_core::ROW_BYTES).filter_map(Row::decode).find(|row| row.kind == Kind::Object);
+    let object = rows
+        .chunks_exact(packhouse_core::ROW_BYTES)
+        .filter_map(Row::decode)
+        .find(|row| row.kind == Kind::Object);
     Ok(object.expect("the tests give it a pack with an object").span(0))
 }
 

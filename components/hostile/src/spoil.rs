@@ -1,21 +1,28 @@
 //! Misdeeds that spoil an honest plan.
 
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Form, Head, Index, Kind, PackInfo, Plan, ROW_BYTES, Rival, Row, Span, Step, Storage,
+    AccessError, Database, Edges, EntityId, Form, Head, Index, Kind, PackInfo, Plan, ROW_BYTES,
+    Rival, Row, Span, Step, Storage,
 };
 
 use crate::imports::Imports;
 use crate::misdeed::{Misdeed, for_ever};
 use crate::packhouse::engine::types;
 
-/// The host, but for one object that is in no directory any more: what the honest planner makes of that is a well formed pack.
+/// The host, but for one object that is in no directory any more: what the honest planner makes of
+/// that is a well formed pack.
 pub(crate) struct Hiding {
     pub(crate) hides: bool,
     pub(crate) hidden: Option<EntityId>,
 }
 
 impl Storage for Hiding {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         let rows = Imports.directory_rows(pack, first, limit)?;
         if !self.hides {
             return Ok(rows);
@@ -23,7 +30,8 @@ impl Storage for Hiding {
         let mut kept = Vec::new();
         for row in rows.chunks_exact(ROW_BYTES) {
             let decoded = Row::decode(row).expect("the host gives rows");
-            if decoded.kind == Kind::Object && *self.hidden.get_or_insert(decoded.id) == decoded.id {
+            if decoded.kind == Kind::Object && *self.hidden.get_or_insert(decoded.id) == decoded.id
+            {
                 continue;
             }
             kept.extend_from_slice(row);
@@ -35,11 +43,19 @@ impl Storage for Hiding {
         Imports.read_records(spans)
     }
 
-    fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<std::cmp::Ordering>, AccessError> {
+    fn compare_records(
+        &mut self,
+        pairs: &[(Span, Span)],
+    ) -> Result<Vec<std::cmp::Ordering>, AccessError> {
         Imports.compare_records(pairs)
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
         Imports.branch_heads(pack, first, limit)
     }
 }
@@ -68,7 +84,11 @@ impl Database for Hiding {
 
 /// Spoils the steps, and keeps the plan's own words about them true.
 pub(crate) fn plan(misdeed: Misdeed, plan: &mut Plan) {
-    let last = plan.steps.iter().rposition(|step| matches!(step, Step::Copy(_))).expect("the tests give it records");
+    let last = plan
+        .steps
+        .iter()
+        .rposition(|step| matches!(step, Step::Copy(_)))
+        .expect("the tests give it records");
     let Step::Copy(span) = plan.steps[last] else { unreachable!("it was looked for above") };
     let mut bytes = plan.bytes;
     match misdeed {
@@ -79,9 +99,13 @@ pub(crate) fn plan(misdeed: Misdeed, plan: &mut Plan) {
             bytes += object.length;
             one_more_object(&mut plan.steps);
         }
-        Misdeed::OutsideAPack => plan.steps[last] = Step::Copy(Span { offset: u64::MAX - span.length, ..span }),
+        Misdeed::OutsideAPack => {
+            plan.steps[last] = Step::Copy(Span { offset: u64::MAX - span.length, ..span })
+        }
         Misdeed::AnotherReposPack => plan.steps[last] = Step::Copy(Span { pack: u32::MAX, ..span }),
-        Misdeed::HalfARecord => plan.steps[last] = Step::Copy(Span { length: span.length - 1, ..span }),
+        Misdeed::HalfARecord => {
+            plan.steps[last] = Step::Copy(Span { length: span.length - 1, ..span })
+        }
         Misdeed::Invents => {
             // The last tag comes as a literal: nothing says that its bytes were ever anybody's.
             let tag = rows_of(span).pop().expect("a span is whole records").span(span.pack);
@@ -107,7 +131,10 @@ pub(crate) fn plan(misdeed: Misdeed, plan: &mut Plan) {
 /// The last object that is copied, and the step that copies it.
 fn last_object(steps: &[Step]) -> (usize, Span) {
     let object = |(at, step): (usize, &Step)| match step {
-        Step::Copy(span) => rows_of(*span).pop().filter(|row| row.kind == Kind::Object).map(|row| (at, row.span(span.pack))),
+        Step::Copy(span) => rows_of(*span)
+            .pop()
+            .filter(|row| row.kind == Kind::Object)
+            .map(|row| (at, row.span(span.pack))),
         Step::Literal(_) => None,
     };
     steps.iter().enumerate().rev().find_map(object).expect("the tests give it objects")
@@ -115,16 +142,22 @@ fn last_object(steps: &[Step]) -> (usize, Span) {
 
 /// The rows of the records in a span.
 fn rows_of(span: Span) -> Vec<Row> {
-    let rows = Imports.directory_rows(span.pack, 0, packhouse_core::ports::MAX_ROWS).unwrap_or_default();
-    let within = |row: &Row| row.offset >= span.offset && row.offset + row.length <= span.offset + span.length;
+    let rows =
+        Imports.directory_rows(span.pack, 0, packhouse_core::ports::MAX_ROWS).unwrap_or_default();
+    let within = |row: &Row| {
+        row.offset >= span.offset && row.offset + row.length <= span.offset + span.length
+    };
     rows.chunks_exact(ROW_BYTES).filter_map(Row::decode).filter(within).collect()
 }
 
-/// Raises the number in the header of the objects, which is written in one byte for the tests' few objects.
+/// Raises the number in the header of the objects, which is written in one byte for the tests' few
+/// objects.
 fn one_more_object(steps: &mut [Step]) {
     for step in steps {
         let Step::Literal(bytes) = step else { continue };
-        let Some(at) = bytes.windows(8).position(|window| window == b"\xa7objects") else { continue };
+        let Some(at) = bytes.windows(8).position(|window| window == b"\xa7objects") else {
+            continue;
+        };
         match bytes[at + 8] {
             count @ 0x90..0x9f => bytes[at + 8] = count + 1,
             0xdc => bytes[at + 10] += 1,
@@ -147,7 +180,9 @@ pub(crate) fn summary(misdeed: Misdeed, summary: &mut types::PlanSummary) {
 pub(crate) fn page(misdeed: Misdeed, steps: &[Step]) -> Option<Vec<types::Step>> {
     match misdeed {
         Misdeed::GivesNoSteps => Some(Vec::new()),
-        Misdeed::GivesTooManySteps => Some(steps.iter().cycle().take(steps.len() * 2 + 1).map(Into::into).collect()),
+        Misdeed::GivesTooManySteps => {
+            Some(steps.iter().cycle().take(steps.len() * 2 + 1).map(Into::into).collect())
+        }
         Misdeed::HandsOverTooMuch => Some(vec![types::Step::Literal(vec![0; 300 << 20])]),
         Misdeed::LoopsInPages => for_ever(),
         Misdeed::TrapsInPages => panic!("as it was told"),

@@ -1,10 +1,13 @@
 //! The part of the catalog port that keeps who may do what: access tokens, and what is signed with.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A token is kept as it was made, and its id is given once. Nobody forgets tokens: one that was revoked or has expired is listed still.
+//! - A token is kept as it was made, and its id is given once. Nobody forgets tokens: one that was
+//!   revoked or has expired is listed still.
 //! - A token is revoked once: the first time counts, whoever revokes it again.
-//! - When a method returns, all processes see what it did: a token that was revoked is revoked for everybody.
-//! - Of a name there is one secret, the first that was kept. All who ask for it get the same, be it at once.
+//! - When a method returns, all processes see what it did: a token that was revoked is revoked for
+//!   everybody.
+//! - Of a name there is one secret, the first that was kept. All who ask for it get the same, be it
+//!   at once.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! The part of the catalog port that knows the packs that were assembled to answer fetches: until when each is good, and what it takes of
-//! the disk for whom.
+//! The part of the catalog port that knows the packs that were assembled to answer fetches: until
+//! when each is good, and what it takes of the disk for whom.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - Room is taken before an answer is made, atomically: however many ask at once, in whatever processes, what is given stays within the
-//!   budget.
+//! - Room is taken before an answer is made, atomically: however many ask at once, in whatever
+//!   processes, what is given stays within the budget.
 //! - An answer is good until the latest time that was noted of it.
 //! - What has expired holds its room until it is forgotten: its file may still be there.
 
@@ -56,7 +56,8 @@ pub enum UsedUp {
 }
 
 impl AnswerBudget {
-    /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody, by strangers, by the caller.
+    /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody,
+    /// by strangers, by the caller.
     pub fn lacks(&self, kept: Kept, bytes: u64, caller: &str) -> Option<UsedUp> {
         let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
         // One answer there may be, whatever its size: else a large repo could not be cloned at all.
@@ -86,18 +87,28 @@ pub struct Kept {
 /// Answers to fetches.
 #[async_trait]
 pub trait Answers: Send + Sync + std::fmt::Debug {
-    /// Takes room for an answer that is to be made, under a name that nothing else has, until [`NewAnswer::expires_at`]. Where the budget does
-    /// not allow it, nothing is taken.
-    async fn take_room(&self, name: &MpackKey, answer: &NewAnswer, budget: Option<AnswerBudget>) -> Result<Option<UsedUp>>;
+    /// Takes room for an answer that is to be made, under a name that nothing else has, until
+    /// [`NewAnswer::expires_at`]. Where the budget does not allow it, nothing is taken.
+    async fn take_room(
+        &self,
+        name: &MpackKey,
+        answer: &NewAnswer,
+        budget: Option<AnswerBudget>,
+    ) -> Result<Option<UsedUp>>;
 
     /// Gives that back.
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()>;
 
     /// The answer that is kept under a plan; its time is moved to `expires_at`, if that is later.
-    async fn answer_of(&self, repo: i64, plan: &str, expires_at: Timestamp) -> Result<Option<MpackKey>>;
+    async fn answer_of(
+        &self,
+        repo: i64,
+        plan: &str,
+        expires_at: Timestamp,
+    ) -> Result<Option<MpackKey>>;
 
-    /// Remembers that an answer is good until a time, and gives the room back that was taken under `name`. Where the answer is kept already,
-    /// the later time wins.
+    /// Remembers that an answer is good until a time, and gives the room back that was taken under
+    /// `name`. Where the answer is kept already, the later time wins.
     async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()>;
 
     /// The answers of a repo that have expired. They are forgotten when they are gone.

@@ -1,15 +1,16 @@
-//! The part of the catalog port that keeps work for later: jobs, and the policies that ask for them.
+//! The part of the catalog port that keeps work for later: jobs, and the policies that ask for
+//! them.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A job that is due is given to one worker at a time. Whoever takes it gets a token that is greater than all before; with an older one,
-//!   nothing can be published, renewed or ended.
-//! - Of one repo, one consolidation runs at a time and one waits; of the store, one deletion waits. Where another one would come to wait,
-//!   be it for another attempt, the one that waits will do.
-//! - Pushes of one repo are indexed in the order in which they were asked for: a head follows from the one before it. One that waits, be it
-//!   for another attempt, holds up those behind it.
+//! - A job that is due is given to one worker at a time. Whoever takes it gets a token that is
+//!   greater than all before; with an older one, nothing can be published, renewed or ended.
+//! - Of one repo, one consolidation runs at a time and one waits; of the store, one deletion waits.
+//!   Where another one would come to wait, be it for another attempt, the one that waits will do.
+//! - Pushes of one repo are indexed in the order in which they were asked for: a head follows from
+//!   the one before it. One that waits, be it for another attempt, holds up those behind it.
 //! - The packs of a job that has not ended are known, and never forgotten.
-//! - When jobs are due and leases run out is kept to the millisecond. Jobs are numbered in the order in which they are asked for, perhaps
-//!   with gaps.
+//! - When jobs are due and leases run out is kept to the millisecond. Jobs are numbered in the
+//!   order in which they are asked for, perhaps with gaps.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -48,7 +49,8 @@ pub struct JobQuery {
 pub enum JobEnd {
     /// It did what it should; with what the verb answered.
     Done(serde_json::Value),
-    /// It will be tried again. Where one of its kind waits that is enough, it is cancelled instead, and its reason says which.
+    /// It will be tried again. Where one of its kind waits that is enough, it is cancelled instead,
+    /// and its reason says which.
     Again {
         /// Not before.
         at: Timestamp,
@@ -75,8 +77,8 @@ pub struct Pressure {
 /// Jobs and policies.
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
-    /// Asks for a job; gives the one that waits already, where one is enough. Whoever stores packs for it holds
-    /// [`super::Hold::Publishing`] until then.
+    /// Asks for a job; gives the one that waits already, where one is enough. Whoever stores packs
+    /// for it holds [`super::Hold::Publishing`] until then.
     async fn add_job(&self, job: &NewJob) -> Result<JobReport>;
 
     /// Jobs, newest first.
@@ -88,20 +90,32 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// How many jobs there are, by type and status.
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>>;
 
-    /// Gives the job that has been due for longest to a worker, if there is one: one that waits, or one whose lease has run out.
-    async fn take_job(&self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<(JobReport, Fence)>>;
+    /// Gives the job that has been due for longest to a worker, if there is one: one that waits, or
+    /// one whose lease has run out.
+    async fn take_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<(JobReport, Fence)>>;
 
     /// Keeps a job for longer. False: another worker has it, or somebody took it back.
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool>;
 
     /// Ends an attempt. None: another worker has the job, or somebody took it back.
-    async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>>;
+    async fn end_job(
+        &self,
+        fence: Fence,
+        end: &JobEnd,
+        now: Timestamp,
+    ) -> Result<Option<JobReport>>;
 
-    /// Lets a job that has failed or was cancelled begin anew, or gives the one that waits already, where one is enough. None where there
-    /// is none such.
+    /// Lets a job that has failed or was cancelled begin anew, or gives the one that waits already,
+    /// where one is enough. None where there is none such.
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
-    /// Takes back a job that waits or runs: it publishes nothing more. None where there is none such.
+    /// Takes back a job that waits or runs: it publishes nothing more. None where there is none
+    /// such.
     async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
     /// Whether jobs that have not ended wait with any of these packs.
@@ -113,6 +127,7 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// Sets a policy, or with none takes it back. 0: for all that have none of their own.
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()>;
 
-    /// What speaks for consolidating repos with more than one pack that the index maps something to; of one repo or of all, by number.
+    /// What speaks for consolidating repos with more than one pack that the index maps something
+    /// to; of one repo or of all, by number.
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>>;
 }

@@ -51,7 +51,8 @@ impl CatalogPlace {
     pub async fn open(&self) -> Result<Arc<dyn Catalog>> {
         match self {
             CatalogPlace::Sqlite(file) => {
-                if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty())
+                {
                     std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
                 }
                 Ok(Arc::new(SqliteCatalog::open(file).await?))
@@ -60,7 +61,8 @@ impl CatalogPlace {
         }
     }
 
-    /// Whether there is a catalog; where there is none, what is in its place, in words, and which it would be. Makes nothing.
+    /// Whether there is a catalog; where there is none, what is in its place, in words, and which
+    /// it would be. Makes nothing.
     ///
     /// # Errors
     /// When a server can't be asked.

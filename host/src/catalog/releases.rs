@@ -1,9 +1,11 @@
 //! The part of the catalog port that keeps releases: commits under a tag, as clients describe them.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A release is kept with the bytes that the client sent. In a repo, a tag and a release id are given once.
-//! - Its commit is in the repo's index when it is published, and a consolidation that was planned before drops nothing: it finds that the
-//!   repo has changed. [`super::Snapshot::released`] names the commits that releases pin.
+//! - A release is kept with the bytes that the client sent. In a repo, a tag and a release id are
+//!   given once.
+//! - Its commit is in the repo's index when it is published, and a consolidation that was planned
+//!   before drops nothing: it finds that the repo has changed. [`super::Snapshot::released`] names
+//!   the commits that releases pin.
 //! - A deleted repo has none.
 
 use async_trait::async_trait;

@@ -47,7 +47,8 @@ pub struct RepoRow {
     pub revision: i64,
     /// Counts the consolidations that dropped something.
     pub drops: i64,
-    /// Counts the times at which clients were told that it has something; see [`super::Catalog::freshen`].
+    /// Counts the times at which clients were told that it has something; see
+    /// [`super::Catalog::freshen`].
     pub freshenings: i64,
     /// Its shelves, added up.
     pub sums: Sums,
@@ -62,7 +63,8 @@ pub struct Sums {
     pub mapped: Counts,
     /// Size of `packs`, in bytes.
     pub bytes: u64,
-    /// Size of the records that the index maps, in bytes; none where nobody counted those of a shelf.
+    /// Size of the records that the index maps, in bytes; none where nobody counted those of a
+    /// shelf.
     pub needed_bytes: Option<u64>,
     /// Size of the packs on shelves and of those that only wait for deletion, in bytes.
     pub stored_bytes: u64,
@@ -72,7 +74,8 @@ impl Sums {
     /// Adds up.
     pub fn of(shelves: &[Shelf], retired: &[Retired]) -> Sums {
         // Each pack once, with whether something is mapped to it.
-        let mut packs: BTreeMap<i64, (u64, bool)> = retired.iter().map(|r| (r.pack.id, (r.pack.bytes, false))).collect();
+        let mut packs: BTreeMap<i64, (u64, bool)> =
+            retired.iter().map(|r| (r.pack.id, (r.pack.bytes, false))).collect();
         let mut mapped = Counts::default();
         for shelf in shelves {
             let pack = packs.entry(shelf.pack.id).or_insert((shelf.pack.bytes, false));
@@ -140,8 +143,8 @@ pub struct Findings {
     pub sound: Vec<MpackKey>,
     /// What is damaged, in packs.
     pub damaged: Vec<Damage>,
-    /// A repo of which all was compared with its packs, or which was found to have lost something: with what does not agree, if
-    /// something does not.
+    /// A repo of which all was compared with its packs, or which was found to have lost something:
+    /// with what does not agree, if something does not.
     pub repo: Option<(i64, Option<Damage>)>,
 }
 
@@ -170,9 +173,12 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Size in bytes of the records that the index maps to it: where nobody counted, its share of the pack by records.
+    /// Size in bytes of the records that the index maps to it: where nobody counted, its share of
+    /// the pack by records.
     pub fn needed_bytes(&self) -> u64 {
-        let by_records = || self.pack.bytes as f64 * self.mapped.total() as f64 / self.pack.records.max(1) as f64;
+        let by_records = || {
+            self.pack.bytes as f64 * self.mapped.total() as f64 / self.pack.records.max(1) as f64
+        };
         self.mapped_bytes.unwrap_or_else(|| by_records() as u64)
     }
 }
@@ -232,13 +238,15 @@ pub struct Push {
     pub repo: RepoRow,
     /// Its packs, each on a shelf of its own.
     pub packs: Vec<PushedPack>,
-    /// Entities that it brings and that the repo had, in order, each once: they are recent from now on, as if they were new.
+    /// Entities that it brings and that the repo had, in order, each once: they are recent from now
+    /// on, as if they were new.
     pub known: Vec<EntityKey>,
     /// What its commits reach.
     pub edges: Vec<Edges>,
     /// Where branches stand afterwards.
     pub heads: Vec<Head>,
-    /// Shelves whose packs are missing or damaged. Those to which nothing is mapped afterwards are taken away, and their packs retired.
+    /// Shelves whose packs are missing or damaged. Those to which nothing is mapped afterwards are
+    /// taken away, and their packs retired.
     pub broken: Vec<ShelfId>,
     /// Whether branches may have been moved away from what they led to.
     pub forced: bool,
@@ -248,7 +256,8 @@ pub struct Push {
     pub now: Timestamp,
 }
 
-/// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is kept.
+/// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is
+/// kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropped {
     /// The entity.
@@ -323,8 +332,9 @@ pub struct Consolidation {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
-    /// Entities that the repo forgets. If there are any, nothing may have been pushed since the plan was made (it may reach them), and
-    /// no client may have been told since that the repo has one of them.
+    /// Entities that the repo forgets. If there are any, nothing may have been pushed since the
+    /// plan was made (it may reach them), and no client may have been told since that the repo has
+    /// one of them.
     pub dropped: Vec<Dropped>,
     /// The job that it is done for.
     pub fence: Option<Fence>,
@@ -372,7 +382,8 @@ impl Hold {
     }
 }
 
-/// What a worker has of a job that it took: the right to publish for it, until another worker takes the job.
+/// What a worker has of a job that it took: the right to publish for it, until another worker takes
+/// the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     /// The job.
@@ -428,7 +439,8 @@ pub enum Published {
     },
     /// What it was prepared on has changed. Nothing was done.
     Changed,
-    /// Another worker has taken the job that it was done for, or it has ended. Nothing was done. Told before [`Published::Changed`].
+    /// Another worker has taken the job that it was done for, or it has ended. Nothing was done.
+    /// Told before [`Published::Changed`].
     LeaseLost,
 }
 

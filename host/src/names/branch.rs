@@ -1,7 +1,8 @@
 //! The names of branches.
 //!
-//! Clients keep branches as files whose paths are their names. So a name must be no path that leads elsewhere, no option, no expression;
-//! it must read as what it is; and it must be a possible file beside the other branches of its repo.
+//! Clients keep branches as files whose paths are their names. So a name must be no path that leads
+//! elsewhere, no option, no expression; it must read as what it is; and it must be a possible file
+//! beside the other branches of its repo.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,12 +17,14 @@ const MAX_BYTES: usize = 255;
 
 /// The name of a branch, as clients may give it.
 ///
-/// 1 to 255 bytes, in parts between slashes: the rules of `git check-ref-format`, and stricter. No part is empty, begins with `.` or
-/// `-`, ends with `.` or `.lock`, or is a device of Windows. There is no `..` and no `@{`, and none of `~^:?*[\<>|"`. Every character can be
-/// seen: no control characters, no spaces, nothing that changes the direction of text or has no width. And `HEAD` and `@` are taken.
+/// 1 to 255 bytes, in parts between slashes: the rules of `git check-ref-format`, and stricter. No
+/// part is empty, begins with `.` or `-`, ends with `.` or `.lock`, or is a device of Windows.
+/// There is no `..` and no `@{`, and none of `~^:?*[\<>|"`. Every character can be seen: no control
+/// characters, no spaces, nothing that changes the direction of text or has no width. And `HEAD`
+/// and `@` are taken.
 ///
-/// Names that differ only in the case of their letters are different names, as in git: whether a clone can keep both depends on its
-/// file system.
+/// Names that differ only in the case of their letters are different names, as in git: whether a
+/// clone can keep both depends on its file system.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BranchName(String);
 
@@ -43,7 +46,10 @@ impl BranchName {
             return Some("this name means something else to clients".into());
         }
         if let Some(c) = text.chars().find(|c| is_invisible(*c) || is_variation_selector(*c)) {
-            return Some(format!("it has a character that can't be seen, `{}`", c.escape_unicode()));
+            return Some(format!(
+                "it has a character that can't be seen, `{}`",
+                c.escape_unicode()
+            ));
         }
         if let Some(c) = text.chars().find(|c| "~^:?*[\\<>|\"".contains(*c)) {
             return Some(format!("it has `{c}`"));
@@ -68,8 +74,11 @@ fn fault_of_part(part: &str) -> Option<String> {
         return Some(format!("`{part}` ends with `{end}`"));
     }
     let stem = lower.split('.').next().unwrap_or_default();
-    let numbered = |device: &str| stem.strip_prefix(device).is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']));
-    let is_device = matches!(stem, "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt");
+    let numbered = |device: &str| {
+        stem.strip_prefix(device).is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']))
+    };
+    let is_device =
+        matches!(stem, "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt");
     is_device.then(|| format!("`{part}` is a device on Windows"))
 }
 
@@ -79,7 +88,10 @@ impl FromStr for BranchName {
     fn from_str(text: &str) -> Result<Self> {
         match BranchName::fault(text) {
             None => Ok(BranchName(text.to_owned())),
-            Some(fault) => Err(Error::Usage(format!("`{}` can't be the name of a branch: {fault}", escaped(text)))),
+            Some(fault) => Err(Error::Usage(format!(
+                "`{}` can't be the name of a branch: {fault}",
+                escaped(text)
+            ))),
         }
     }
 }
@@ -90,7 +102,8 @@ impl fmt::Display for BranchName {
     }
 }
 
-/// The branch beside which one of that name can't be a file: its own name is a folder of the other, or the other way round.
+/// The branch beside which one of that name can't be a file: its own name is a folder of the other,
+/// or the other way round.
 pub(crate) fn in_the_way<'a>(name: &str, others: &BTreeSet<&'a str>) -> Option<&'a str> {
     let above = name.match_indices('/').find_map(|(at, _)| others.get(&name[..at]));
     let inside = format!("{name}/");
@@ -99,9 +112,13 @@ pub(crate) fn in_the_way<'a>(name: &str, others: &BTreeSet<&'a str>) -> Option<&
     above.or(below).copied()
 }
 
-/// Those of a repo's branches that no client may be given, each with the reason: stored before names had this grammar. Of two that can't
-/// be files beside each other, the default branch is given, else the shorter.
-pub(crate) fn unusable<'a>(names: impl Iterator<Item = &'a str>, default: Option<&str>) -> BTreeMap<&'a str, String> {
+/// Those of a repo's branches that no client may be given, each with the reason: stored before
+/// names had this grammar. Of two that can't be files beside each other, the default branch is
+/// given, else the shorter.
+pub(crate) fn unusable<'a>(
+    names: impl Iterator<Item = &'a str>,
+    default: Option<&str>,
+) -> BTreeMap<&'a str, String> {
     let mut unusable = BTreeMap::new();
     let mut good: Vec<&str> = Vec::new();
     for name in names {
@@ -116,7 +133,9 @@ pub(crate) fn unusable<'a>(names: impl Iterator<Item = &'a str>, default: Option
     for name in good {
         match in_the_way(name, &kept) {
             None => drop(kept.insert(name)),
-            Some(other) => drop(unusable.insert(name, format!("it can't be a file beside branch `{other}`"))),
+            Some(other) => {
+                drop(unusable.insert(name, format!("it can't be a file beside branch `{other}`")))
+            }
         }
     }
     unusable
@@ -128,9 +147,20 @@ mod tests {
 
     #[test]
     fn branches_have_a_grammar() {
-        for good in
-            ["main", "feature/x-1", "v1.0", "größe", "東京", "a_b", "a@b", "head", "a/HEAD", "com", "console", &"x".repeat(255)]
-        {
+        for good in [
+            "main",
+            "feature/x-1",
+            "v1.0",
+            "größe",
+            "東京",
+            "a_b",
+            "a@b",
+            "head",
+            "a/HEAD",
+            "com",
+            "console",
+            &"x".repeat(255),
+        ] {
             assert_eq!(good.parse::<BranchName>().unwrap().to_string(), good);
         }
         let bad = [
@@ -197,7 +227,9 @@ mod tests {
             '\u{3164}',
         ];
         let hidden = hidden.map(|c| format!("a{c}b"));
-        for bad in bad.into_iter().chain(hidden.iter().map(String::as_str)).chain([&*"x".repeat(256)]) {
+        for bad in
+            bad.into_iter().chain(hidden.iter().map(String::as_str)).chain([&*"x".repeat(256)])
+        {
             let refused = bad.parse::<BranchName>().unwrap_err().to_string();
             assert!(!refused.chars().any(|c| c != ' ' && is_invisible(c)), "{refused:?}");
         }

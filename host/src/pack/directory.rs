@@ -9,8 +9,8 @@
 //! .   32  SHA-256 of all before
 //! ```
 //!
-//! It is a cache: written without waiting for the disk, checked when it is read, and rebuilt from the pack when it
-//! is missing or is not what it should be.
+//! It is a cache: written without waiting for the disk, checked when it is read, and rebuilt from
+//! the pack when it is missing or is not what it should be.
 
 use packhouse_core::{ROW_BYTES, Row};
 use ring::digest::{SHA256, digest};
@@ -117,7 +117,8 @@ impl Directory {
         (word(at), word(at + 8))
     }
 
-    /// The numbers of the rows that bytes of the pack consist of: whole records that lie together, one at least.
+    /// The numbers of the rows that bytes of the pack consist of: whole records that lie together,
+    /// one at least.
     pub fn whole_rows(&self, offset: u64, length: u64) -> Option<std::ops::Range<u64>> {
         let first = self.at(offset)?;
         let mut last = first;
@@ -159,15 +160,25 @@ mod tests {
     #[test]
     fn a_directory_reads_back_and_a_flipped_byte_shows() {
         let key = MpackKey::new([5; 32]);
-        let row = |offset| Row { kind: Kind::Tag, id: EntityId::new(Form::Text, [1; 32]), offset, length: 10, print: [2; 16] };
+        let row = |offset| Row {
+            kind: Kind::Tag,
+            id: EntityId::new(Form::Text, [1; 32]),
+            offset,
+            length: 10,
+            print: [2; 16],
+        };
         let rows = [row(3), row(13), row(40)];
         let directory = Directory::new(key, 50, &rows);
         assert_eq!(Directory::read(key, directory.as_bytes().to_vec()), Some(directory.clone()));
         assert_eq!(directory.rows().collect::<Vec<_>>(), rows);
-        assert_eq!((directory.at(13), directory.at(14), directory.at(40)), (Some(1), None, Some(2)));
+        assert_eq!(
+            (directory.at(13), directory.at(14), directory.at(40)),
+            (Some(1), None, Some(2))
+        );
         assert_eq!(directory.whole_rows(3, 20), Some(0..2));
         assert_eq!(directory.whole_rows(40, 10), Some(2..3));
-        for (offset, length) in [(3, 0), (3, 9), (3, 21), (3, 37), (4, 9), (40, 11), (13, u64::MAX)] {
+        for (offset, length) in [(3, 0), (3, 9), (3, 21), (3, 37), (4, 9), (40, 11), (13, u64::MAX)]
+        {
             assert_eq!(directory.whole_rows(offset, length), None, "{offset}+{length}");
         }
         for at in 0..directory.as_bytes().len() {
@@ -176,9 +187,12 @@ mod tests {
             assert_eq!(Directory::read(key, bytes), None, "flipped at {at}");
         }
         assert_eq!(Directory::read(MpackKey::new([6; 32]), directory.as_bytes().to_vec()), None);
-        for (rows, pack_bytes) in
-            [(vec![row(13), row(3)], 50), (vec![row(3), row(12)], 50), (vec![row(45)], 50), (vec![row(u64::MAX)], 50)]
-        {
+        for (rows, pack_bytes) in [
+            (vec![row(13), row(3)], 50),
+            (vec![row(3), row(12)], 50),
+            (vec![row(45)], 50),
+            (vec![row(u64::MAX)], 50),
+        ] {
             let senseless = Directory::new(key, pack_bytes, &rows);
             assert_eq!(Directory::read(key, senseless.as_bytes().to_vec()), None, "{rows:?}");
         }

@@ -2,7 +2,8 @@
 //!
 //! - [`scan`]: one pass over a pack that finds its records, hashes every object and trusts nothing.
 //! - [`directory`]: the rows that a scan found, kept beside the pack.
-//! - [`pipeline`]: write, hash and read back at once; a push and a consolidation go through the same one.
+//! - [`pipeline`]: write, hash and read back at once; a push and a consolidation go through the
+//!   same one.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
 
 pub mod directory;

@@ -7,9 +7,9 @@
 //!                     read back: scan records, hash every object
 //! ```
 //!
-//! What was read back is what lies in the file, not what was meant to: the rows it gives are the proof's
-//! evidence. Memory is a few chunks, whatever the size. A crash here leaves a staging file, which the
-//! next start removes.
+//! What was read back is what lies in the file, not what was meant to: the rows it gives are the
+//! proof's evidence. Memory is a few chunks, whatever the size. A crash here leaves a staging file,
+//! which the next start removes.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -81,8 +81,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until more than `from` bytes are there, or no more will come. Gives the bytes there, and
-    /// whether the work was stopped.
+    /// Waits until more than `from` bytes are there, or no more will come. Gives the bytes there,
+    /// and whether the work was stopped.
     fn wait_beyond(&self, from: u64) -> (u64, bool) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self
@@ -109,7 +109,8 @@ impl Source for ReadBack<'_> {
     }
 }
 
-/// Writes what `source` produces to `file` (empty, open for reading and writing), durably, and reads it back.
+/// Writes what `source` produces to `file` (empty, open for reading and writing), durably, and
+/// reads it back.
 ///
 /// `tick` is told the bytes that were read back; its error ends the work.
 ///
@@ -164,12 +165,18 @@ pub fn write_and_read_back(
         }
         (Err(error), _) => Err(WriteError::Failed(error)),
         (_, Err(ScanError::Bad(bad))) => Err(WriteError::Bad(bad)),
-        (_, Err(ScanError::Io(error))) => Err(WriteError::Failed(Error::io("reading back", path)(error))),
+        (_, Err(ScanError::Io(error))) => {
+            Err(WriteError::Failed(Error::io("reading back", path)(error)))
+        }
         (Ok(None), Ok(_)) => Err(WriteError::Failed(Error::Cancelled)),
     }
 }
 
-fn produce(source: &mut dyn Produce, empty: &Receiver<Vec<u8>>, full: &SyncSender<Vec<u8>>) -> Result<()> {
+fn produce(
+    source: &mut dyn Produce,
+    empty: &Receiver<Vec<u8>>,
+    full: &SyncSender<Vec<u8>>,
+) -> Result<()> {
     while let Ok(mut chunk) = empty.recv() {
         chunk.clear();
         source.produce(&mut chunk)?;
@@ -218,7 +225,8 @@ impl Shared {
     }
 }
 
-/// Asks the disk to begin while the rest is still being made, so that the last fsync finds little to do.
+/// Asks the disk to begin while the rest is still being made, so that the last fsync finds little
+/// to do.
 fn flush(file: &File, path: &Path, shared: &Shared) -> Result<()> {
     let mut flushed = 0;
     loop {

@@ -30,7 +30,8 @@ pub struct Scanned {
     pub rows: Vec<Row>,
     /// `branch_heads`, by branch name.
     pub heads: Vec<Head>,
-    /// The first of those names that no push may bring. Packs that were stored before names had a grammar may have one.
+    /// The first of those names that no push may bring. Packs that were stored before names had a
+    /// grammar may have one.
     pub bad_branch: Option<BadPack>,
     /// The texts of tags' ids, which rows hold as digests only.
     pub tag_ids: Vec<(EntityId, String)>,
@@ -81,7 +82,8 @@ type Result<T> = std::result::Result<T, ScanError>;
 
 /// Scans a whole pack. `tick` is told the bytes done, about once a window.
 pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<Scanned> {
-    let mut scan = Scan { bytes: Bytes::new(source, tick), found: Scanned::default(), record: None };
+    let mut scan =
+        Scan { bytes: Bytes::new(source, tick), found: Scanned::default(), record: None };
     scan.pack()?;
     Ok(scan.found)
 }
@@ -130,8 +132,12 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 }
                 _ => self.bad_at(at, format!("{what} claims {n} bytes and the file ends before")),
             },
-            (Header::Str(n), _) => self.bad_at(at, format!("{what} has {n} bytes; {most} are the limit")),
-            (other, _) => self.bad_at(at, format!("{what} is {} where a string is expected", other.name())),
+            (Header::Str(n), _) => {
+                self.bad_at(at, format!("{what} has {n} bytes; {most} are the limit"))
+            }
+            (other, _) => {
+                self.bad_at(at, format!("{what} is {} where a string is expected", other.name()))
+            }
         }
     }
 
@@ -144,19 +150,28 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         }
         let sections = match self.header()? {
             (Header::Map(n), _) => n,
-            (other, _) => return self.bad_at(0, format!("it is {} where a pack is a MessagePack map", other.name())),
+            (other, _) => {
+                return self
+                    .bad_at(0, format!("it is {} where a pack is a MessagePack map", other.name()));
+            }
         };
         let mut met: BTreeSet<Vec<u8>> = BTreeSet::new();
         for _ in 0..sections {
             let at = self.bytes.position();
             if self.bytes.peek(1)?.is_empty() {
-                return self.bad(format!("the file ends here: its map claims {sections} sections and has {}", met.len()));
+                return self.bad(format!(
+                    "the file ends here: its map claims {sections} sections and has {}",
+                    met.len()
+                ));
             }
             let name = self.text("a section's name", 64)?;
             let shown = escaped(&String::from_utf8_lossy(&name));
             let kind = Kind::ALL.into_iter().find(|kind| kind.section().as_bytes() == name);
             if kind.is_none() && name != b"branch_heads" {
-                return self.bad_at(at, format!("`{shown}` is no section of a pack, and merging packs would lose it"));
+                return self.bad_at(
+                    at,
+                    format!("`{shown}` is no section of a pack, and merging packs would lose it"),
+                );
             }
             if !met.insert(name) {
                 return self.bad_at(at, format!("`{shown}` is given twice"));
@@ -179,13 +194,21 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let records = match self.header()? {
             (Header::Nil, _) => 0,
             (Header::Array(n), _) => n,
-            (other, _) => return self.bad_at(at, format!("`{}` is {} where an array is expected", kind.section(), other.name())),
+            (other, _) => {
+                return self.bad_at(
+                    at,
+                    format!("`{}` is {} where an array is expected", kind.section(), other.name()),
+                );
+            }
         };
         for number in 0..records {
             self.record = Some((kind, number, None));
             if self.bytes.peek(1)?.is_empty() {
                 self.record = None;
-                return self.bad(format!("the file ends here: `{}` claims {records} records and has {number}", kind.section()));
+                return self.bad(format!(
+                    "the file ends here: `{}` claims {records} records and has {number}",
+                    kind.section()
+                ));
             }
             let row = if kind == Kind::Object { self.object()? } else { self.small(kind)? };
             self.found.rows.push(row);
@@ -199,23 +222,36 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let branches = match self.header()? {
             (Header::Nil, _) => 0,
             (Header::Map(n), _) => n,
-            (other, _) => return self.bad_at(at, format!("`branch_heads` is {} where a map is expected", other.name())),
+            (other, _) => {
+                return self.bad_at(
+                    at,
+                    format!("`branch_heads` is {} where a map is expected", other.name()),
+                );
+            }
         };
         if branches > MAX_BRANCHES {
-            return self.bad_at(at, format!("`branch_heads` claims {branches} branches; {MAX_BRANCHES} are the limit"));
+            return self.bad_at(
+                at,
+                format!("`branch_heads` claims {branches} branches; {MAX_BRANCHES} are the limit"),
+            );
         }
         let mut places: BTreeMap<String, u64> = BTreeMap::new();
         for _ in 0..branches {
             let at = self.bytes.position();
             let name = self.text("a branch name", MAX_BRANCH)?;
-            let Ok(branch) = String::from_utf8(name) else { return self.bad_at(at, "a branch name is not UTF-8") };
+            let Ok(branch) = String::from_utf8(name) else {
+                return self.bad_at(at, "a branch name is not UTF-8");
+            };
             let commit = self.id(&format!("the head of branch `{}`", escaped(&branch)))?;
             places.insert(branch.clone(), at);
             self.found.heads.push(Head { branch, commit });
         }
         self.found.heads.sort();
-        if let Some(pair) = self.found.heads.windows(2).find(|pair| pair[0].branch == pair[1].branch) {
-            return self.bad_at(at, format!("branch `{}` is given twice", escaped(&pair[0].branch)));
+        if let Some(pair) =
+            self.found.heads.windows(2).find(|pair| pair[0].branch == pair[1].branch)
+        {
+            return self
+                .bad_at(at, format!("branch `{}` is given twice", escaped(&pair[0].branch)));
         }
         let unusable = names::unusable(places.keys().map(String::as_str), None);
         let bad = unusable.into_iter().map(|(name, fault)| (places[name], name, fault)).min();
@@ -247,20 +283,31 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 if id.is_some() {
                     return self.bad(format!("`{}` is given twice", kind.id_field()));
                 }
-                id = Some(if kind == Kind::Tag { self.tag_id()? } else { self.id(kind.id_field())? });
+                id = Some(if kind == Kind::Tag {
+                    self.tag_id()?
+                } else {
+                    self.id(kind.id_field())?
+                });
                 self.record = self.record.map(|(kind, number, _)| (kind, number, id));
             } else {
                 self.skip()?;
             }
             if self.bytes.position() - offset > MAX_RECORD {
-                return self.bad_at(offset, format!("the record is larger than {MAX_RECORD} bytes"));
+                return self
+                    .bad_at(offset, format!("the record is larger than {MAX_RECORD} bytes"));
             }
         }
         let print = self.bytes.untap();
         let Some(id) = id else {
             return self.bad_at(offset, format!("it has no `{}`", kind.id_field()));
         };
-        Ok(Row { kind, id, offset, length: self.bytes.position() - offset, print: leading(print.finish().as_ref()) })
+        Ok(Row {
+            kind,
+            id,
+            offset,
+            length: self.bytes.position() - offset,
+            print: leading(print.finish().as_ref()),
+        })
     }
 
     fn tag_id(&mut self) -> Result<EntityId> {
@@ -281,7 +328,9 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let at = self.bytes.position();
         match self.header()? {
             (Header::Map(n), _) => Ok(n),
-            (other, _) => self.bad_at(at, format!("a {kind} is {} where a map is expected", other.name())),
+            (other, _) => {
+                self.bad_at(at, format!("a {kind} is {} where a map is expected", other.name()))
+            }
         }
     }
 
@@ -325,7 +374,13 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         while left > 0 {
             let bytes = self.bytes.some()?;
             if bytes.is_empty() {
-                return self.bad_at(at, format!("a value claims {} bytes and the file ends {left} bytes before", header.body()));
+                return self.bad_at(
+                    at,
+                    format!(
+                        "a value claims {} bytes and the file ends {left} bytes before",
+                        header.body()
+                    ),
+                );
             }
             let n = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             take(&bytes[..n]);
@@ -349,13 +404,19 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         const CONTENT: &[u8] = b"\xa7content";
         let offset = self.bytes.position();
         let head = self.bytes.peek(NAME.len() + 1 + 71 + CONTENT.len() + 5)?;
-        let Some((&width, rest)) = head.strip_prefix(NAME).and_then(<[u8]>::split_first) else { return Ok(None) };
+        let Some((&width, rest)) = head.strip_prefix(NAME).and_then(<[u8]>::split_first) else {
+            return Ok(None);
+        };
         if width != 64 && width != 71 {
             return Ok(None);
         }
         let Some((text, rest)) = rest.split_at_checked(width as usize) else { return Ok(None) };
-        let (Ok(id), Some(rest)) = (EntityId::parse(text), rest.strip_prefix(CONTENT)) else { return Ok(None) };
-        let Ok((header @ Header::Bin(n), header_width)) = wire::header(rest) else { return Ok(None) };
+        let (Ok(id), Some(rest)) = (EntityId::parse(text), rest.strip_prefix(CONTENT)) else {
+            return Ok(None);
+        };
+        let Ok((header @ Header::Bin(n), header_width)) = wire::header(rest) else {
+            return Ok(None);
+        };
         let shortest = match n {
             0..=0xff => 2,
             0x100..=0xffff => 3,
@@ -379,7 +440,13 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             context.finish()
         };
         self.content_is(offset, id, sum.as_ref())?;
-        Ok(Some(Row { kind: Kind::Object, id, offset, length: before as u64 + u64::from(n), print: Print::default() }))
+        Ok(Some(Row {
+            kind: Kind::Object,
+            id,
+            offset,
+            length: before as u64 + u64::from(n),
+            print: Print::default(),
+        }))
     }
 
     fn content_is(&mut self, offset: u64, id: EntityId, sum: &[u8]) -> Result<()> {
@@ -387,7 +454,10 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             self.found.objects_hashed += 1;
             return Ok(());
         }
-        self.bad_at(offset, format!("its content is not its id: the content's SHA-256 is {}", hex::encode(sum)))
+        self.bad_at(
+            offset,
+            format!("its content is not its id: the content's SHA-256 is {}", hex::encode(sum)),
+        )
     }
 
     fn unusual_object(&mut self) -> Result<Row> {
@@ -411,7 +481,10 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     return self.bad_at(at, "`content` is given twice");
                 }
                 if !matches!(header, Header::Bin(_)) {
-                    return self.bad_at(at, format!("`content` is {} where bytes are expected", header.name()));
+                    return self.bad_at(
+                        at,
+                        format!("`content` is {} where bytes are expected", header.name()),
+                    );
                 }
                 let begin = self.bytes.position() - offset;
                 let mut sum = Context::new(&SHA256);
@@ -419,14 +492,17 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 self.bytes.hold_tap(true);
                 self.body(at, &header, |bytes| sum.update(bytes))?;
                 self.bytes.hold_tap(false);
-                content = Some((begin, self.bytes.position() - offset, sum.finish().as_ref().to_vec()));
+                content =
+                    Some((begin, self.bytes.position() - offset, sum.finish().as_ref().to_vec()));
             } else {
                 self.skip()?;
             }
         }
         let around = self.bytes.untap();
         let Some(id) = id else { return self.bad_at(offset, "it has no `object_id`") };
-        let Some((begin, end, sum)) = content else { return self.bad_at(offset, "it has no `content`") };
+        let Some((begin, end, sum)) = content else {
+            return self.bad_at(offset, "it has no `content`");
+        };
         self.content_is(offset, id, &sum)?;
         let mut print = Context::new(&SHA256);
         print.update(&begin.to_le_bytes());

@@ -1,7 +1,8 @@
 //! The bytes of a plan, gathered from source packs.
 //!
-//! A chunk of the output is laid out first; what it copies is then read in the order in which it lies in the
-//! sources, near neighbours in one read. So a plan that jumps about in a pack still reads it in long runs.
+//! A chunk of the output is laid out first; what it copies is then read in the order in which it
+//! lies in the sources, near neighbours in one read. So a plan that jumps about in a pack still
+//! reads it in long runs.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -70,7 +71,8 @@ impl<'a, S: Sources> Splice<'a, S> {
                     chunk.extend_from_slice(&bytes[from..from + part as usize]);
                 }
                 Step::Copy(span) => {
-                    let span = Span { pack: span.pack, offset: span.offset + self.within, length: part };
+                    let span =
+                        Span { pack: span.pack, offset: span.offset + self.within, length: part };
                     self.runs.push(Piece { span, to: length });
                 }
             }
@@ -98,14 +100,17 @@ impl<'a, S: Sources> Splice<'a, S> {
         };
         match read {
             Ok(()) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Err(self.sources.truncated(pack, end)),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(self.sources.truncated(pack, end));
+            }
             Err(e) => return Err(Error::io("reading", path)(e)),
         }
         if pieces.len() > 1 {
             for piece in pieces {
                 let from = (piece.span.offset - begin) as usize;
                 let length = piece.span.length as usize;
-                chunk[piece.to..piece.to + length].copy_from_slice(&self.scratch[from..from + length]);
+                chunk[piece.to..piece.to + length]
+                    .copy_from_slice(&self.scratch[from..from + length]);
             }
         }
         Ok(())

@@ -36,7 +36,17 @@ struct Tap {
 impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
     pub(super) fn new(source: S, tick: T) -> Self {
         let window = vec![0; WINDOW].into_boxed_slice();
-        Bytes { source, tick, window, start: 0, end: 0, read: 0, ended: false, tapped: None, told: 0 }
+        Bytes {
+            source,
+            tick,
+            window,
+            start: 0,
+            end: 0,
+            read: 0,
+            ended: false,
+            tapped: None,
+            told: 0,
+        }
     }
 
     /// Bytes moved over so far.
@@ -44,7 +54,8 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         self.read - (self.end - self.start) as u64
     }
 
-    /// At least `n` bytes from here, without moving; fewer only at the end. `n` is at most half a window.
+    /// At least `n` bytes from here, without moving; fewer only at the end. `n` is at most half a
+    /// window.
     pub(super) fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
         debug_assert!(n <= WINDOW / 2);
         while self.end - self.start < n && !self.ended {

@@ -19,7 +19,8 @@ use crate::world::World;
 /// How long a server may take to be there at all.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long one that is there may take to answer what it answers at once, or after the 20 seconds of a long poll.
+/// How long one that is there may take to answer what it answers at once, or after the 20 seconds
+/// of a long poll.
 const ANSWER: Duration = Duration::from_secs(120);
 
 /// Asks a server.
@@ -72,8 +73,11 @@ impl Caller {
         // Whoever else was first has the same need: one for the process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = token.map(|token| {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| Error::Usage("the token has characters that none has; look at PACKHOUSE_TOKEN".into()))?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+                Error::Usage(
+                    "the token has characters that none has; look at PACKHOUSE_TOKEN".into(),
+                )
+            })?;
             value.set_sensitive(true);
             Ok::<_, Error>(value)
         });
@@ -83,7 +87,9 @@ impl Caller {
             .tcp_keepalive(Duration::from_secs(30))
             .redirect(redirect::Policy::none())
             .build()
-            .map_err(|error| Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error))))?;
+            .map_err(|error| {
+                Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error)))
+            })?;
         let base = base.as_str().trim_end_matches('/').to_owned();
         Ok(Caller { client, base, token: token.transpose()?, line: Lineman::new(), world })
     }
@@ -116,11 +122,19 @@ impl Caller {
         self.client.get(url)
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Answer<T> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Answer<T> {
         self.json(self.admin(Method::GET, path).query(query).timeout(ANSWER)).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Answer<T> {
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Answer<T> {
         self.json(self.admin(Method::POST, path).json(body)).await
     }
 
@@ -133,7 +147,11 @@ impl Caller {
         self.json(self.admin(Method::PUT, path).query(query).json(body).timeout(ANSWER)).await
     }
 
-    pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Answer<T> {
+    pub(super) async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Answer<T> {
         self.json(self.admin(Method::DELETE, path).query(query).timeout(ANSWER)).await
     }
 
@@ -177,7 +195,9 @@ impl Caller {
         // Where it says nothing in our words, something stands before it, or it is none of ours.
         let body = response.bytes().await.unwrap_or_default();
         let error = match serde_json::from_slice::<Problem>(&body) {
-            Ok(Problem { detail, class }) => Error::Remote { class: Class::named(&class), message: detail },
+            Ok(Problem { detail, class }) => {
+                Error::Remote { class: Class::named(&class), message: detail }
+            }
             // A proxy that does not reach it.
             Err(_) if matches!(status.as_u16(), 502..=504) => {
                 return Err(self.silent(&format!("what stands before it answers {status}")));
@@ -209,7 +229,10 @@ impl Caller {
     /// The server has been silent for too long.
     pub(super) fn silent(&self, reason: &str) -> Failed {
         self.line.lost(self.world.now(), reason);
-        Failed::Broken { unheard: false, error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() } }
+        Failed::Broken {
+            unheard: false,
+            error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },
+        }
     }
 }
 

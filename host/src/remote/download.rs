@@ -35,7 +35,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes the pack beside `output`, checks it, and puts it there. Goes on where it broke off, for as long as the server is there now and then.
+/// Writes the pack beside `output`, checks it, and puts it there. Goes on where it broke off, for
+/// as long as the server is there now and then.
 pub(super) async fn download(
     remote: &Remote,
     repo: &RepoName,
@@ -49,12 +50,16 @@ pub(super) async fn download(
     let file = std::fs::File::create_new(&path).map_err(failing)?;
     crate::files::for_user(&file);
     let mut temporary = Temporary(Some(path.clone()));
-    let mut getting = Getting { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
+    let mut getting =
+        Getting { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
     getting.whole().await?;
     getting.file.sync_all().await.map_err(failing)?;
     // What came is what was promised: whoever sent it proves nothing, the bytes do.
     let readable = std::fs::File::open(&path).map_err(failing)?;
-    let key = crate::store::blocking(move || key_of(&readable).map_err(|e| Error::io("reading", path)(e))).await?;
+    let key = crate::store::blocking(move || {
+        key_of(&readable).map_err(|e| Error::io("reading", path)(e))
+    })
+    .await?;
     if key != report.mpack_key {
         let message = format!(
             "what came is no pack {}: its SHA-256 is {key}; nothing was written to {}",
@@ -111,20 +116,34 @@ impl Getting<'_> {
         let mut response = self.ask().await.map_err(Ended::Broke)?;
         let from = self.done;
         // Only what begins where this ends goes on; anything else is the whole once more.
-        if from > 0 && !(response.status() == StatusCode::PARTIAL_CONTENT && begins_at(&response, from)) {
-            self.begin_anew().await.map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+        if from > 0
+            && !(response.status() == StatusCode::PARTIAL_CONTENT && begins_at(&response, from))
+        {
+            self.begin_anew()
+                .await
+                .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
         }
         loop {
             let piece = match tokio::time::timeout(SILENCE, response.chunk()).await {
                 Ok(piece) => piece.map_err(|error| Ended::Broke(caller.broken(&error)))?,
-                Err(_) => return Err(Ended::Broke(caller.silent("it fell silent in the middle of a pack"))),
+                Err(_) => {
+                    return Err(Ended::Broke(
+                        caller.silent("it fell silent in the middle of a pack"),
+                    ));
+                }
             };
             let Some(piece) = piece else { break };
-            self.file.write_all(&piece).await.map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+            self.file
+                .write_all(&piece)
+                .await
+                .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
             self.done += piece.len() as u64;
             self.tell().map_err(Ended::Stopped)?;
         }
-        self.file.flush().await.map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+        self.file
+            .flush()
+            .await
+            .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
         match self.done < self.report.bytes {
             true => Err(Ended::Broke(caller.silent("a pack broke off"))),
             false => Ok(()),
@@ -163,5 +182,7 @@ enum Ended {
 
 fn begins_at(response: &Response, from: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
-    range.and_then(|range| range.strip_prefix("bytes ")).is_some_and(|range| range.starts_with(&format!("{from}-")))
+    range
+        .and_then(|range| range.strip_prefix("bytes "))
+        .is_some_and(|range| range.starts_with(&format!("{from}-")))
 }

@@ -5,8 +5,9 @@
 //!         run:  PUT /runs/ID, then its events; comes back when the line breaks, under the same id
 //! ```
 //!
-//! What changes something under way is begun under an id that this draws, so that nothing is done twice when an answer is lost. A token is
-//! sent to the server that was named and to nobody else: redirects are refused, and so is a line that others can read.
+//! What changes something under way is begun under an id that this draws, so that nothing is done
+//! twice when an answer is lost. A token is sent to the server that was named and to nobody else:
+//! redirects are refused, and so is a line that others can read.
 
 mod call;
 mod download;
@@ -53,7 +54,12 @@ pub struct RemoteOptions {
 impl RemoteOptions {
     /// Asks a server without a token, and gives it up when it has been away for a minute.
     pub fn of(url: impl Into<String>) -> RemoteOptions {
-        RemoteOptions { url: url.into(), token: None, patience: Some(Duration::from_secs(60)), world: Arc::new(SystemWorld) }
+        RemoteOptions {
+            url: url.into(),
+            token: None,
+            patience: Some(Duration::from_secs(60)),
+            world: Arc::new(SystemWorld),
+        }
     }
 }
 
@@ -61,7 +67,10 @@ impl RemoteOptions {
 impl fmt::Debug for RemoteOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.as_ref().map(|_| "…");
-        f.debug_struct("RemoteOptions").field("url", &self.url).field("token", &token).finish_non_exhaustive()
+        f.debug_struct("RemoteOptions")
+            .field("url", &self.url)
+            .field("token", &token)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,11 +86,20 @@ impl Remote {
     /// A server that is asked nothing yet.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a URL that is none, and for one that would show a token to whoever listens on the line.
+    /// [`Error::Usage`] for a URL that is none, and for one that would show a token to whoever
+    /// listens on the line.
     pub fn new(options: RemoteOptions) -> Result<Remote> {
-        let url = Url::parse(&options.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let url = url.ok_or_else(|| Error::Usage("--remote: http://HOST:PORT or https://HOST is expected".into()))?;
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        let url = Url::parse(&options.url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.ok_or_else(|| {
+            Error::Usage("--remote: http://HOST:PORT or https://HOST is expected".into())
+        })?;
+        if url.query().is_some()
+            || url.fragment().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
             return Err(Error::Usage(
                 "--remote: a URL without user, `?` and `#` is expected; a token goes in PACKHOUSE_TOKEN".into(),
             ));
@@ -134,7 +152,8 @@ impl Remote {
         self.caller.text("metrics").await
     }
 
-    /// The store's stamp: at once without `since`; else when it is another one, or after some 20 seconds.
+    /// The store's stamp: at once without `since`; else when it is another one, or after some 20
+    /// seconds.
     ///
     /// # Errors
     /// When the server can't be asked, or refuses.
@@ -174,8 +193,8 @@ impl Remote {
     }
 }
 
-/// Goes through the pages of a list, of at most `most` each, until there are no more or `limit` were listed. `page` is asked from where
-/// the last one ended, and tells where the next begins.
+/// Goes through the pages of a list, of at most `most` each, until there are no more or `limit`
+/// were listed. `page` is asked from where the last one ended, and tells where the next begins.
 async fn pages<'a, T, C>(
     limit: u32,
     most: u32,
@@ -217,21 +236,32 @@ mod tests {
 
     #[test]
     fn a_token_goes_where_nobody_listens() {
-        for url in ["http://localhost:7070", "http://127.0.0.1:1/", "http://[::1]:1", "https://packs.example"] {
+        for url in [
+            "http://localhost:7070",
+            "http://127.0.0.1:1/",
+            "http://[::1]:1",
+            "https://packs.example",
+        ] {
             assert!(made(url, Some("secret")).is_ok(), "{url}");
         }
         assert!(made("http://packs.example", None).is_ok());
         for url in ["http://packs.example", "http://10.0.0.1", "http://localhost.example"] {
-            assert!(matches!(made(url, Some("secret")), Err(Error::Usage(words)) if !words.contains("secret")), "{url}");
+            assert!(
+                matches!(made(url, Some("secret")), Err(Error::Usage(words)) if !words.contains("secret")),
+                "{url}"
+            );
         }
     }
 
     #[test]
     fn a_url_is_that_of_a_server_and_the_token_is_not_shown() {
-        for url in ["", "packs.example", "ftp://h", "http://", "http://u:p@h", "http://h?x", "http://h#x"] {
+        for url in
+            ["", "packs.example", "ftp://h", "http://", "http://u:p@h", "http://h?x", "http://h#x"]
+        {
             assert!(matches!(made(url, None), Err(Error::Usage(_))), "{url}");
         }
-        let options = RemoteOptions { token: Some("secret".into()), ..RemoteOptions::of("http://localhost") };
+        let options =
+            RemoteOptions { token: Some("secret".into()), ..RemoteOptions::of("http://localhost") };
         assert!(!format!("{options:?} {:?}", Remote::new(options.clone())).contains("secret"));
     }
 }

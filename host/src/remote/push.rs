@@ -48,12 +48,14 @@ pub(super) async fn push(
             progress.at(&repo, Phase::Receive, done, total).map_err(std::io::Error::other)?;
             Ok::<_, std::io::Error>(piece)
         });
-        let part = Part::stream_with_length(Body::wrap_stream(pieces), bytes).file_name(path.display().to_string());
+        let part = Part::stream_with_length(Body::wrap_stream(pieces), bytes)
+            .file_name(path.display().to_string());
         form = form.part("pack", part);
     }
     let query = [("force", options.force), ("async", later)];
     let caller = &remote.caller;
-    let request = caller.admin(Method::POST, &format!("repos/{repo}/packs")).query(&query).multipart(form);
+    let request =
+        caller.admin(Method::POST, &format!("repos/{repo}/packs")).query(&query).multipart(form);
     let answer: Result<Vec<PushReport>> = caller.json(request).await.map_err(Error::from);
     // A body that was stopped here looks like a line that broke.
     if answer.is_err() && progress.is_cancelled() {

@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::{
-    BranchDeleteReport, BranchReport, DeleteReport, Detail, FetchAsked, FetchReport, NewRepo, PushReport, RepoPage, RepoReport,
-    RepoSummary,
+    BranchDeleteReport, BranchReport, DeleteReport, Detail, FetchAsked, FetchReport, NewRepo,
+    PushReport, RepoPage, RepoReport, RepoSummary,
 };
 use crate::store::{FetchRequest, PushOptions};
 
@@ -48,7 +48,10 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
-        Ok(self.caller.delete(&format!("repos/{repo}/branches"), &[("name", branch.to_owned())]).await?)
+        Ok(self
+            .caller
+            .delete(&format!("repos/{repo}/branches"), &[("name", branch.to_owned())])
+            .await?)
     }
 
     /// As [`crate::Store::restore_repo`].
@@ -64,7 +67,8 @@ impl Remote {
     /// # Errors
     /// When the server can't be asked, or refuses.
     pub async fn repos(&self) -> Result<Vec<RepoReport>> {
-        pages(u32::MAX, REPORTS, None, |after, limit| self.page("report", after, limit).boxed()).await
+        pages(u32::MAX, REPORTS, None, |after, limit| self.page("report", after, limit).boxed())
+            .await
     }
 
     async fn page<T: DeserializeOwned>(
@@ -91,8 +95,15 @@ impl Remote {
     ///
     /// # Errors
     /// When the server can't be asked, or refuses.
-    pub async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
-        pages(limit, PAGE, after.map(ToString::to_string), |after, limit| self.page("summary", after, limit).boxed()).await
+    pub async fn summaries(
+        &self,
+        after: Option<&RepoName>,
+        limit: u32,
+    ) -> Result<Vec<RepoSummary>> {
+        pages(limit, PAGE, after.map(ToString::to_string), |after, limit| {
+            self.page("summary", after, limit).boxed()
+        })
+        .await
     }
 
     /// As [`crate::Store::summary`].
@@ -114,7 +125,8 @@ impl Remote {
     /// As [`crate::Store::push`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked. When the answer is lost the push may have been done: pushing again is safe.
+    /// As that; when the server can't be asked. When the answer is lost the push may have been
+    /// done: pushing again is safe.
     pub async fn push(
         &self,
         repo: &RepoName,
@@ -143,11 +155,20 @@ impl Remote {
     ///
     /// # Errors
     /// As that; when the server can't be asked, or what it sends is not the pack.
-    pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
+    pub async fn fetch(
+        &self,
+        repo: &RepoName,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<FetchReport> {
         if let Some(output) = &request.output {
             crate::files::replaceable(output)?;
         }
-        let asked = FetchAsked { want: request.want.clone(), have: request.have.clone(), ttl_seconds: request.ttl.as_secs() };
+        let asked = FetchAsked {
+            want: request.want.clone(),
+            have: request.have.clone(),
+            ttl_seconds: request.ttl.as_secs(),
+        };
         let report: FetchReport = self.caller.post(&format!("repos/{repo}/fetch"), &asked).await?;
         if let Some(output) = &request.output {
             download::download(self, repo, &report, output, progress).await?;

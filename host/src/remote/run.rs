@@ -1,4 +1,5 @@
-//! Runs: begun under an id of ours, listened to until they end, through breaks of the line and restarts of the server.
+//! Runs: begun under an id of ours, listened to until they end, through breaks of the line and
+//! restarts of the server.
 
 use std::time::Duration;
 
@@ -58,9 +59,22 @@ struct Run<'a> {
 }
 
 /// Does it there, and tells of it here.
-pub(super) async fn run<T: DeserializeOwned>(remote: &Remote, asked: &RunAsked, progress: &Progress) -> Result<T> {
+pub(super) async fn run<T: DeserializeOwned>(
+    remote: &Remote,
+    asked: &RunAsked,
+    progress: &Progress,
+) -> Result<T> {
     let id = hex::encode(remote.world.draw());
-    let mut run = Run { remote, id, asked, progress, last: 0, stopping: false, heard_at: Instant::now(), pause: FIRST_PAUSE };
+    let mut run = Run {
+        remote,
+        id,
+        asked,
+        progress,
+        last: 0,
+        stopping: false,
+        heard_at: Instant::now(),
+        pause: FIRST_PAUSE,
+    };
     match run.begin().await {
         Ok(()) => {}
         // Nobody has heard of it: then it is not begun.
@@ -73,7 +87,9 @@ pub(super) async fn run<T: DeserializeOwned>(remote: &Remote, asked: &RunAsked, 
             // The server closes the line when it stops.
             Ok(None) => run.again(remote.caller.silent("the server has closed the line")).await?,
             // It was started again, and knows nothing of it.
-            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => return Err(Error::Cancelled),
+            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
+                return Err(Error::Cancelled);
+            }
             Err(Failed::Refused(StatusCode::NOT_FOUND, _)) => {
                 run.last = 0;
                 if let Err(failed) = run.begin().await {
@@ -93,7 +109,9 @@ impl Run<'_> {
 
     async fn begin(&mut self) -> Answer<()> {
         let caller = &self.remote.caller;
-        let _: RunReport = caller.json(caller.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER)).await?;
+        let _: RunReport = caller
+            .json(caller.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER))
+            .await?;
         self.heard();
         Ok(())
     }
@@ -107,7 +125,8 @@ impl Run<'_> {
     async fn again(&mut self, failed: Failed) -> Result<()> {
         match &failed {
             // It is busy, or something before it finds it away.
-            Failed::Refused(status, _) if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {}
+            Failed::Refused(status, _)
+                if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {}
             Failed::Refused(..) => return Err(failed.into()),
             Failed::Broken { .. } => {}
         }
@@ -129,7 +148,9 @@ impl Run<'_> {
     /// Listens until the run has ended, or the server closes the line.
     async fn listen(&mut self) -> Answer<Option<Event>> {
         let caller = self.remote.caller.clone();
-        let request = caller.admin(Method::GET, &format!("{}/events", self.path())).header("last-event-id", self.last);
+        let request = caller
+            .admin(Method::GET, &format!("{}/events", self.path()))
+            .header("last-event-id", self.last);
         let mut response = match tokio::time::timeout(ANSWER, caller.send(request)).await {
             Ok(response) => response?,
             Err(_) => return Err(caller.silent("it does not answer")),

@@ -1,4 +1,5 @@
-//! Server-sent events, as they come: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+//! Server-sent events, as they come:
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 
 /// An event.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,8 +69,7 @@ mod tests {
 
     #[test]
     fn events_are_read_however_they_were_cut() {
-        let text =
-            ": still here\n\nid: 7\nevent: progress\ndata: {\"a\":\ndata: 1}\n\nevent: done\r\ndata:x\r\n\r\nid: 9\rdata: y\r\r";
+        let text = ": still here\n\nid: 7\nevent: progress\ndata: {\"a\":\ndata: 1}\n\nevent: done\r\ndata:x\r\n\r\nid: 9\rdata: y\r\r";
         let expected = [
             Event { id: Some(7), name: "progress".into(), data: "{\"a\":\n1}".into() },
             Event { id: None, name: "done".into(), data: "x".into() },
@@ -77,7 +77,8 @@ mod tests {
         ];
         for size in [1, 2, 3, 1000] {
             let mut events = Events::default();
-            let read: Vec<Event> = text.as_bytes().chunks(size).flat_map(|piece| events.take(piece)).collect();
+            let read: Vec<Event> =
+                text.as_bytes().chunks(size).flat_map(|piece| events.take(piece)).collect();
             assert_eq!(read, expected, "in pieces of {size}");
         }
     }

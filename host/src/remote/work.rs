@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{
-    GcEntry, GcQuery, GcReport, HistoryPage, JobAsked, JobPage, JobReport, JobStatus, Policy, PolicyAsked, PolicyCheck,
-    PolicyReport, PruneReport, Queued, RunAsked, VerifyReport,
+    GcEntry, GcQuery, GcReport, HistoryPage, JobAsked, JobPage, JobReport, JobStatus, Policy,
+    PolicyAsked, PolicyCheck, PolicyReport, PruneReport, Queued, RunAsked, VerifyReport,
 };
 use crate::store::PruneOptions;
 
@@ -19,7 +19,12 @@ impl Remote {
     ///
     /// # Errors
     /// As that; when the server can't be asked for longer than the patience.
-    pub async fn plan_gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+    pub async fn plan_gc_expiring(
+        &self,
+        repo: &RepoName,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
         let asked = RunAsked::Plan { repo: repo.clone(), expire_unreachable_seconds: seconds(age) };
         run::run(self, &asked, progress).await
     }
@@ -28,19 +33,38 @@ impl Remote {
     ///
     /// # Errors
     /// As that; when the server can't be asked for longer than the patience.
-    pub async fn gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
-        let asked = RunAsked::Gc { repo: repo.clone(), plan_digest: None, expire_unreachable_seconds: seconds(age) };
+    pub async fn gc_expiring(
+        &self,
+        repo: &RepoName,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
+        let asked = RunAsked::Gc {
+            repo: repo.clone(),
+            plan_digest: None,
+            expire_unreachable_seconds: seconds(age),
+        };
         run::run(self, &asked, progress).await
     }
 
     /// Does exactly what a plan has shown, which was made for that age.
     ///
     /// # Errors
-    /// A conflict when the repo has changed since; when the server can't be asked for longer than the patience.
-    pub async fn apply_planned(&self, planned: &GcReport, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+    /// A conflict when the repo has changed since; when the server can't be asked for longer than
+    /// the patience.
+    pub async fn apply_planned(
+        &self,
+        planned: &GcReport,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
         let digest = planned.plan_digest.clone().unwrap_or_else(|| RunAsked::NOTHING.to_owned());
         let repo = planned.repo.clone();
-        let asked = RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds: seconds(age) };
+        let asked = RunAsked::Gc {
+            repo,
+            plan_digest: Some(digest),
+            expire_unreachable_seconds: seconds(age),
+        };
         run::run(self, &asked, progress).await
     }
 
@@ -71,7 +95,12 @@ impl Remote {
             return Err(Error::Usage(words.into()));
         }
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
-        run::run(self, &RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds }, progress).await
+        run::run(
+            self,
+            &RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds },
+            progress,
+        )
+        .await
     }
 
     /// As [`crate::Store::queue_gc`].
@@ -79,7 +108,13 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn queue_gc(&self, repo: &RepoName, age: Option<Duration>) -> Result<Queued> {
-        Ok(self.caller.post("jobs", &JobAsked::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) }).await?)
+        Ok(self
+            .caller
+            .post(
+                "jobs",
+                &JobAsked::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) },
+            )
+            .await?)
     }
 
     /// As [`crate::Store::queue_verify`].
@@ -162,7 +197,11 @@ impl Remote {
     ///
     /// # Errors
     /// As that; when the server can't be asked.
-    pub async fn set_policy(&self, repo: Option<&RepoName>, policy: Option<Policy>) -> Result<PolicyReport> {
+    pub async fn set_policy(
+        &self,
+        repo: Option<&RepoName>,
+        policy: Option<Policy>,
+    ) -> Result<PolicyReport> {
         match policy {
             Some(policy) => Ok(self.caller.put("policy", &of(repo), &policy).await?),
             None => Ok(self.caller.delete("policy", &of(repo)).await?),
@@ -173,7 +212,11 @@ impl Remote {
     ///
     /// # Errors
     /// As that; when the server can't be asked.
-    pub async fn check_policies(&self, repo: Option<&RepoName>, queue: bool) -> Result<Vec<PolicyCheck>> {
+    pub async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>> {
         Ok(self.caller.post("policy/check", &PolicyAsked { repo: repo.cloned(), queue }).await?)
     }
 

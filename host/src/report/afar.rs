@@ -1,4 +1,5 @@
-//! What is said between a server and those who administer it from afar, besides the reports of the verbs.
+//! What is said between a server and those who administer it from afar, besides the reports of the
+//! verbs.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,8 @@ pub struct SweptReport {
 pub struct RepoPage<T> {
     /// The repos.
     pub repos: Vec<T>,
-    /// What to give as `after` for the next page, sorted by name; as `offset`, sorted by anything else. None: there are no more.
+    /// What to give as `after` for the next page, sorted by name; as `offset`, sorted by anything
+    /// else. None: there are no more.
     pub next: Option<String>,
 }
 
@@ -150,7 +152,8 @@ pub enum JobAsked {
         /// Whether packs that no repo knows go as well.
         #[serde(default)]
         orphans: bool,
-        /// How long ago a pack that replaces others may have been read and hashed whole, in seconds. 0: it is read now.
+        /// How long ago a pack that replaces others may have been read and hashed whole, in
+        /// seconds. 0: it is read now.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[schema(maximum = 9007199254740991u64)]
         trust_verified_seconds: u64,
@@ -191,7 +194,8 @@ pub enum RunAsked {
     Gc {
         /// `OWNER/SLUG`.
         repo: RepoName,
-        /// The plan that somebody has looked at: exactly that is done, or nothing. `nothing` is the digest of a plan that has nothing to do.
+        /// The plan that somebody has looked at: exactly that is done, or nothing. `nothing` is the
+        /// digest of a plan that has nothing to do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(pattern = "^(nothing|sha256:[0-9a-f]{64})$")]
         plan_digest: Option<String>,
@@ -220,7 +224,8 @@ pub enum RunAsked {
         /// Only says what would be deleted.
         #[serde(default)]
         dry_run: bool,
-        /// How long ago a pack that replaces others may have been read and hashed whole, in seconds. 0: it is read now.
+        /// How long ago a pack that replaces others may have been read and hashed whole, in
+        /// seconds. 0: it is read now.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[schema(maximum = 9007199254740991u64)]
         trust_verified_seconds: u64,
@@ -244,7 +249,9 @@ impl RunAsked {
     /// The repo that it is about; none: the whole store.
     pub const fn repo(&self) -> Option<&RepoName> {
         match self {
-            RunAsked::Plan { repo, .. } | RunAsked::Gc { repo, .. } | RunAsked::Verify { repo, .. } => Some(repo),
+            RunAsked::Plan { repo, .. }
+            | RunAsked::Gc { repo, .. }
+            | RunAsked::Verify { repo, .. } => Some(repo),
             RunAsked::Prune { .. } => None,
         }
     }

@@ -45,7 +45,8 @@ pub enum Task {
         grace_seconds: u64,
         /// Whether packs that no repo knows go as well.
         orphans: bool,
-        /// How long ago a pack that replaces others may have been read and hashed whole, in seconds. 0: it is read now.
+        /// How long ago a pack that replaces others may have been read and hashed whole, in
+        /// seconds. 0: it is read now.
         #[serde(default, skip_serializing_if = "is_zero")]
         trust_verified_seconds: u64,
     },
@@ -73,7 +74,9 @@ impl Task {
 }
 
 /// How far a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum JobStatus {
     /// It waits for a worker, or for its next attempt.
@@ -90,8 +93,13 @@ pub enum JobStatus {
 
 impl JobStatus {
     /// All of them.
-    pub const ALL: [JobStatus; 5] =
-        [JobStatus::Queued, JobStatus::Running, JobStatus::Done, JobStatus::Failed, JobStatus::Cancelled];
+    pub const ALL: [JobStatus; 5] = [
+        JobStatus::Queued,
+        JobStatus::Running,
+        JobStatus::Done,
+        JobStatus::Failed,
+        JobStatus::Cancelled,
+    ];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -116,7 +124,9 @@ impl FromStr for JobStatus {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = JobStatus::ALL.into_iter().find(|status| status.as_str() == text);
-        known.ok_or_else(|| format!("one of {} is expected", JobStatus::ALL.map(JobStatus::as_str).join(", ")))
+        known.ok_or_else(|| {
+            format!("one of {} is expected", JobStatus::ALL.map(JobStatus::as_str).join(", "))
+        })
     }
 }
 
@@ -158,8 +168,8 @@ pub struct Policy {
     /// With more packs than that.
     #[schema(minimum = 1)]
     pub max_packs: Option<u64>,
-    /// When the bytes that were pushed since exceed so many times those of the consolidated pack. Over a repo's life that writes about
-    /// 1 + 1/growth bytes for each that is pushed.
+    /// When the bytes that were pushed since exceed so many times those of the consolidated pack.
+    /// Over a repo's life that writes about 1 + 1/growth bytes for each that is pushed.
     #[schema(exclusive_minimum = 0)]
     pub growth: Option<f64>,
     /// When a pack has waited for so many seconds.
@@ -172,7 +182,8 @@ impl Policy {
 }
 
 impl Default for Policy {
-    /// At fifty packs, and when as much was pushed as was consolidated: each byte is written about twice.
+    /// At fifty packs, and when as much was pushed as was consolidated: each byte is written about
+    /// twice.
     fn default() -> Self {
         Policy { max_packs: Some(50), growth: Some(1.0), max_age_seconds: None }
     }
@@ -229,8 +240,8 @@ pub struct JobEnded {
     /// The job as it is now.
     #[serde(flatten)]
     pub job: JobReport,
-    /// What became of this attempt: `done`, `retry`, `failed`, `released` (its worker was asked to stop) or `lost` (another worker has the job,
-    /// or somebody took it back).
+    /// What became of this attempt: `done`, `retry`, `failed`, `released` (its worker was asked to
+    /// stop) or `lost` (another worker has the job, or somebody took it back).
     pub outcome: &'static str,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,

@@ -1,5 +1,5 @@
-//! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes bytes,
-//! ids and keys strings, times RFC 3339 UTC.
+//! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes
+//! bytes, ids and keys strings, times RFC 3339 UTC.
 
 mod afar;
 mod backup;
@@ -17,12 +17,14 @@ use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
 pub use afar::{
-    Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage, RunAsked, RunEvent, RunFailed,
-    RunReport, RunState, StatusReport, Step, SweptReport,
+    Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage,
+    RunAsked, RunEvent, RunFailed, RunReport, RunState, StatusReport, Step, SweptReport,
 };
 pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};
-pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task};
+pub use job::{
+    JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task,
+};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 
 /// `repo show`, and a line of `repo list`.
@@ -123,7 +125,12 @@ impl GcRecord {
     }
 
     /// One that failed after `elapsed_ms` milliseconds, and changed nothing.
-    pub fn failed(error: &Error, elapsed_ms: u64, component: &str, finished_at: Timestamp) -> GcRecord {
+    pub fn failed(
+        error: &Error,
+        elapsed_ms: u64,
+        component: &str,
+        finished_at: Timestamp,
+    ) -> GcRecord {
         GcRecord {
             finished_at,
             outcome: "failed".into(),
@@ -216,7 +223,8 @@ pub struct PushReport {
     pub component: String,
 }
 
-/// `gc` of one repo, done or planned. The catalog keeps those that were done: what is added later is optional.
+/// `gc` of one repo, done or planned. The catalog keeps those that were done: what is added later
+/// is optional.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcReport {
     /// `OWNER/SLUG`.
@@ -247,13 +255,14 @@ pub struct GcReport {
     pub elapsed_ms: u64,
     /// Digest of the component that planned it.
     pub component: String,
-    /// Rows of the catalog that publishing inserted or changed: as many as there are packs and shelves, however many
-    /// objects there are.
+    /// Rows of the catalog that publishing inserted or changed: as many as there are packs and
+    /// shelves, however many objects there are.
     pub rows_changed: u64,
     /// Present, and true, for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
-    /// For a dry run that would consolidate: the digest of the plan. The catalog keeps it with a run that did the plan.
+    /// For a dry run that would consolidate: the digest of the plan. The catalog keeps it with a
+    /// run that did the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_digest: Option<String>,
     /// For a plan that would consolidate: what that would cost.
@@ -282,7 +291,8 @@ pub struct GcDropped {
     pub entities: Vec<String>,
 }
 
-/// What the host itself proved before it published a consolidation (law 4): counted while it was proven, never derived.
+/// What the host itself proved before it published a consolidation (law 4): counted while it was
+/// proven, never derived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcProof {
     /// Entities of the index that were found in the new pack, in the encoding that the index maps.
@@ -300,16 +310,20 @@ pub struct GcProof {
 /// What doing as a plan says would cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcCost {
-    /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new pack once more.
+    /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new
+    /// pack once more.
     pub bytes_to_read: u64,
-    /// Of the packs that are merged, bytes to download first: what is not yet on the local disk. 0 where packs are files.
+    /// Of the packs that are merged, bytes to download first: what is not yet on the local disk. 0
+    /// where packs are files.
     #[serde(default)]
     pub bytes_to_download: u64,
     /// Size of the new pack in bytes.
     pub bytes_to_write: u64,
-    /// Bytes of local disk that it takes: the new pack and its directory, until what it replaces is deleted; and what is downloaded.
+    /// Bytes of local disk that it takes: the new pack and its directory, until what it replaces is
+    /// deleted; and what is downloaded.
     pub peak_disk: u64,
-    /// How long it may take, in milliseconds, at the pace of this store's last consolidations. None before the first.
+    /// How long it may take, in milliseconds, at the pace of this store's last consolidations. None
+    /// before the first.
     pub expected_ms: Option<u64>,
 }
 

@@ -26,14 +26,16 @@ pub struct RepoSummary {
     pub bytes: u64,
     /// Size with packs that only wait for deletion, in bytes.
     pub stored_bytes: u64,
-    /// Bytes that a consolidation would not write again: records of `packs` that others of them repeat, and what each has around its
-    /// records. Estimated by records where the catalog did not count bytes. 0 for a repo of at most one pack.
+    /// Bytes that a consolidation would not write again: records of `packs` that others of them
+    /// repeat, and what each has around its records. Estimated by records where the catalog did not
+    /// count bytes. 0 for a repo of at most one pack.
     pub duplicate_bytes: u64,
     /// Bytes of packs that only wait for deletion.
     pub superseded_bytes: u64,
     /// The last consolidation, if there was one.
     pub last_gc: Option<GcRecord>,
-    /// Known damage: its packs that are missing or damaged, and 1 more when the catalog does not agree with them.
+    /// Known damage: its packs that are missing or damaged, and 1 more when the catalog does not
+    /// agree with them.
     #[serde(default)]
     pub damaged: u64,
     /// When the repo was made.
@@ -41,8 +43,8 @@ pub struct RepoSummary {
 }
 
 impl RepoSummary {
-    /// Bytes that a consolidation would save. What only waits for deletion is not among them: merging does not change it, and what is
-    /// merged waits with it.
+    /// Bytes that a consolidation would save. What only waits for deletion is not among them:
+    /// merging does not change it, and what is merged waits with it.
     pub const fn reclaimable(&self) -> u64 {
         self.duplicate_bytes
     }
@@ -120,8 +122,8 @@ pub struct GcEntry {
 pub struct GcQuery {
     /// Of one repo; none: of all.
     pub repo: Option<RepoName>,
-    /// Text that the repo's name, the outcome, the key or the error holds as it stands, whatever the case of its ASCII letters.
-    /// Empty: all.
+    /// Text that the repo's name, the outcome, the key or the error holds as it stands, whatever
+    /// the case of its ASCII letters. Empty: all.
     pub text: String,
     /// Before the one with this number; none: from the newest.
     pub before: Option<i64>,

@@ -31,7 +31,8 @@ pub enum HeadStyle {
     /// Every branch there is, at its place after the push, as the client does.
     #[default]
     Client,
-    /// A branch of its own for each push, so that packs can be pushed in any order without a conflict.
+    /// A branch of its own for each push, so that packs can be pushed in any order without a
+    /// conflict.
     OwnBranch,
     /// None.
     Absent,
@@ -56,8 +57,8 @@ pub struct HistoryOptions {
     pub form: SnapshotForm,
     /// Whether each push tags its last commit.
     pub tags: bool,
-    /// Whether packs repeat records of earlier ones: as many objects as they bring new ones, and the commits, snapshots
-    /// and tags of the push before; some in other encodings.
+    /// Whether packs repeat records of earlier ones: as many objects as they bring new ones, and
+    /// the commits, snapshots and tags of the push before; some in other encodings.
     pub overlap: bool,
     /// Whether ids carry the prefix `sha256:`.
     pub prefixed_ids: bool,
@@ -91,7 +92,8 @@ pub fn history(options: &HistoryOptions) -> Vec<Vec<u8>> {
     History::new(options.clone()).map(PackBuilder::finish).collect()
 }
 
-/// Writes the packs of a history to `dir`, which must be there, and answers the files in push order. Holds one pack at a time.
+/// Writes the packs of a history to `dir`, which must be there, and answers the files in push
+/// order. Holds one pack at a time.
 ///
 /// # Errors
 /// When a file can't be written.
@@ -139,7 +141,8 @@ struct Pushed {
 
 const MAIN: &str = "main";
 const BRIDGE: &str = "bridge";
-/// The real client lists every operation; a sample's commits stay small even where they add thousands of objects.
+/// The real client lists every operation; a sample's commits stay small even where they add
+/// thousands of objects.
 const MAX_OPS: usize = 12;
 
 impl History {
@@ -183,7 +186,10 @@ impl History {
         let branch = if round == 1 { BRIDGE } else { MAIN };
         for nth in 0..self.options.commits_per_push {
             let merging = round == 3 && nth == 0;
-            let large = self.options.large_object.filter(|_| nth == 0 && self.pushes == self.options.pushes / 2);
+            let large = self
+                .options
+                .large_object
+                .filter(|_| nth == 0 && self.pushes == self.options.pushes / 2);
             self.commit(branch, merging, large, &mut pack, &mut pushed);
         }
         if self.options.tags
@@ -215,7 +221,14 @@ impl History {
         pack
     }
 
-    fn commit(&mut self, branch: &'static str, merging: bool, large: Option<usize>, pack: &mut PackBuilder, pushed: &mut Pushed) {
+    fn commit(
+        &mut self,
+        branch: &'static str,
+        merging: bool,
+        large: Option<usize>,
+        pack: &mut PackBuilder,
+        pushed: &mut Pushed,
+    ) {
         let main = self.lines[MAIN].clone();
         let mut line = self.lines.entry(branch).or_insert(main).clone();
         let before = line.tree.clone();
@@ -224,8 +237,12 @@ impl History {
             line.tree.extend(side.tree.clone());
             second = side.tip.clone();
         }
-        let mut upsert: Vec<(String, String)> =
-            line.tree.iter().filter(|(path, id)| before.get(*path) != Some(id)).map(|(p, id)| (p.clone(), id.clone())).collect();
+        let mut upsert: Vec<(String, String)> = line
+            .tree
+            .iter()
+            .filter(|(path, id)| before.get(*path) != Some(id))
+            .map(|(p, id)| (p.clone(), id.clone()))
+            .collect();
 
         let slots = (2 * self.options.objects_per_commit).max(24);
         let first = self.random.below(slots);
@@ -234,10 +251,16 @@ impl History {
             self.objects += 1;
             let slot = (first + i) % slots;
             let ending = ["md", "py", "txt", "wav"][slot % 4];
-            upsert.push((format!("part{}/sheet_{slot:04}.{ending}", slot % 5), pack.object(&content)));
+            upsert.push((
+                format!("part{}/sheet_{slot:04}.{ending}", slot % 5),
+                pack.object(&content),
+            ));
         }
         if let Some(size) = large {
-            upsert.push(("audio/take.wav".into(), pack.object(&self.content(u64::MAX - 1, Some(size)))));
+            upsert.push((
+                "audio/take.wav".into(),
+                pack.object(&self.content(u64::MAX - 1, Some(size))),
+            ));
         }
         line.tree.extend(upsert.iter().cloned());
         let mut remove = Vec::new();
@@ -262,14 +285,20 @@ impl History {
                 SnapshotForm::Mixed => self.commits.is_multiple_of(3),
             };
             let snapshot = if whole {
-                let mut manifest: Vec<(String, String)> = line.tree.iter().map(|(p, id)| (p.clone(), id.clone())).collect();
+                let mut manifest: Vec<(String, String)> =
+                    line.tree.iter().map(|(p, id)| (p.clone(), id.clone())).collect();
                 self.random.shuffle(&mut manifest);
                 SnapshotSpec::Whole { id: id.clone(), manifest, created_at: at.clone() }
             } else {
                 let upsert: BTreeMap<String, String> = upsert.into_iter().collect();
                 let mut upsert: Vec<(String, String)> = upsert.into_iter().collect();
                 self.random.shuffle(&mut upsert);
-                SnapshotSpec::Delta { id: id.clone(), parent: line.snapshot.clone(), upsert, remove }
+                SnapshotSpec::Delta {
+                    id: id.clone(),
+                    parent: line.snapshot.clone(),
+                    upsert,
+                    remove,
+                }
             };
             pack.snapshot(&snapshot);
             pushed.snapshots.push(snapshot);
@@ -282,10 +311,17 @@ impl History {
         };
         let mut commit = CommitSpec::new(self.form, parents, &id, &message, &at);
         commit.branch = branch.into();
-        commit.structured_delta = Value::map([("domain", Value::text("code")), ("ops", Value::Array(ops))]);
+        commit.structured_delta =
+            Value::map([("domain", Value::text("code")), ("ops", Value::Array(ops))]);
         if self.commits % 5 == 2 {
-            let tempo = Value::map([("bpm", Value::Int(60 + (self.commits % 90) as i64)), ("swing", Value::Bool(false))]);
-            commit.metadata = Value::map([("tempo", tempo), ("takes", Value::Array(vec![Value::Int(1), Value::Nil]))]);
+            let tempo = Value::map([
+                ("bpm", Value::Int(60 + (self.commits % 90) as i64)),
+                ("swing", Value::Bool(false)),
+            ]);
+            commit.metadata = Value::map([
+                ("tempo", tempo),
+                ("takes", Value::Array(vec![Value::Int(1), Value::Nil])),
+            ]);
         }
         pack.commit(&commit);
         line.tip = Some(commit.id.clone());
@@ -297,9 +333,20 @@ impl History {
 
     fn tag(&mut self, commit: &str, at: &str) -> TagSpec {
         let (a, b) = (self.random.next(), self.random.next());
-        let id =
-            format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff, b >> 52, b & 0xffff_ffff_ffff);
-        TagSpec { id, commit_id: commit.into(), tag: format!("emotion:take-{}", self.pushes + 1), created_at: at.into() }
+        let id = format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 52,
+            b & 0xffff_ffff_ffff
+        );
+        TagSpec {
+            id,
+            commit_id: commit.into(),
+            tag: format!("emotion:take-{}", self.pushes + 1),
+            created_at: at.into(),
+        }
     }
 
     /// Repeats records of earlier pushes, some in other encodings.
@@ -310,7 +357,9 @@ impl History {
             5 => Encoding::Reversed,
             _ => Encoding::Client,
         };
-        for _ in 0..(self.options.commits_per_push * self.options.objects_per_commit).min(known as usize) {
+        for _ in
+            0..(self.options.commits_per_push * self.options.objects_per_commit).min(known as usize)
+        {
             let number = self.random.below(known as usize) as u64;
             let content = self.content(number, None);
             pack.object_as(&content, encoding(number + self.pushes as u64));
@@ -342,8 +391,14 @@ impl Iterator for History {
 }
 
 /// What changed, as the client notes it in `structured_delta`.
-fn operations(before: &BTreeMap<String, String>, upsert: &[(String, String)], remove: &[String]) -> Vec<Value> {
-    let op = |word: &str, path: &str| vec![("op", Value::text(word)), ("address", Value::text(path)), ("position", Value::Nil)];
+fn operations(
+    before: &BTreeMap<String, String>,
+    upsert: &[(String, String)],
+    remove: &[String],
+) -> Vec<Value> {
+    let op = |word: &str, path: &str| {
+        vec![("op", Value::text(word)), ("address", Value::text(path)), ("position", Value::Nil)]
+    };
     let changed = upsert.iter().map(|(path, id)| {
         let mut fields;
         match before.get(path) {
@@ -390,7 +445,8 @@ mod tests {
         assert_eq!(id, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         let bytes = pack.finish();
         let mut expected = vec![0x84];
-        expected.extend(b"\xa7commits\x90\xa9snapshots\x90\xa7objects\x91\x82\xa9object_id\xd9\x40");
+        expected
+            .extend(b"\xa7commits\x90\xa9snapshots\x90\xa7objects\x91\x82\xa9object_id\xd9\x40");
         expected.extend(id.as_bytes());
         expected.extend(b"\xa7content\xc4\x00\xacbranch_heads\x80");
         assert_eq!(bytes, expected);

@@ -54,7 +54,13 @@ impl Encoding {
 }
 
 fn newer_field() -> (String, Value) {
-    ("origin".into(), Value::map([("client", Value::text("2026.9")), ("hops", Value::Array(vec![Value::Int(1), Value::Nil]))]))
+    (
+        "origin".into(),
+        Value::map([
+            ("client", Value::text("2026.9")),
+            ("hops", Value::Array(vec![Value::Int(1), Value::Nil])),
+        ]),
+    )
 }
 
 /// A commit.
@@ -83,11 +89,19 @@ pub struct CommitSpec {
 }
 
 impl CommitSpec {
-    /// A commit whose id is derived as the client derives it: over parents, snapshot, message and time.
-    pub fn new(form: IdForm, parents: [Option<&str>; 2], snapshot_id: &str, message: &str, committed_at: &str) -> Self {
+    /// A commit whose id is derived as the client derives it: over parents, snapshot, message and
+    /// time.
+    pub fn new(
+        form: IdForm,
+        parents: [Option<&str>; 2],
+        snapshot_id: &str,
+        message: &str,
+        committed_at: &str,
+    ) -> Self {
         let mut sorted: Vec<&str> = parents.into_iter().flatten().collect();
         sorted.sort_unstable();
-        let id = form.id_of([&sorted.join("\0"), snapshot_id, message, committed_at].join("\0").as_bytes());
+        let id = form
+            .id_of([&sorted.join("\0"), snapshot_id, message, committed_at].join("\0").as_bytes());
         CommitSpec {
             id,
             repo_id: "1a0cfd2c-0291-4e2d-9ad8-7a06abc37a0b".into(),
@@ -160,7 +174,8 @@ pub enum SnapshotSpec {
 impl SnapshotSpec {
     /// The id that the client derives for a tree.
     pub fn id_of(form: IdForm, tree: &BTreeMap<String, String>) -> String {
-        let mut parts: Vec<String> = tree.iter().map(|(path, object)| format!("{path}\0{object}")).collect();
+        let mut parts: Vec<String> =
+            tree.iter().map(|(path, object)| format!("{path}\0{object}")).collect();
         parts.sort_unstable();
         form.id_of(parts.join("\0").as_bytes())
     }
@@ -174,7 +189,9 @@ impl SnapshotSpec {
 
     /// The record, with the client's fields in the client's order.
     pub fn value(&self) -> Value {
-        let paths = |entries: &[(String, String)]| Value::map(entries.iter().map(|(path, id)| (path.clone(), Value::text(id))));
+        let paths = |entries: &[(String, String)]| {
+            Value::map(entries.iter().map(|(path, id)| (path.clone(), Value::text(id))))
+        };
         match self {
             SnapshotSpec::Whole { id, manifest, created_at } => Value::map([
                 ("snapshot_id", Value::text(id)),
@@ -244,7 +261,8 @@ pub fn object_record(id: &str, content: &[u8], encoding: Encoding) -> Vec<u8> {
     out
 }
 
-/// Writes one pack. Commits are added oldest first and written newest first; snapshots and objects are written by id.
+/// Writes one pack. Commits are added oldest first and written newest first; snapshots and objects
+/// are written by id.
 #[derive(Clone, Debug, Default)]
 pub struct PackBuilder {
     form: IdForm,
@@ -314,12 +332,17 @@ impl PackBuilder {
     }
 
     /// Names a branch head.
-    pub fn branch_head(&mut self, branch: impl Into<String>, commit: impl Into<String>) -> &mut Self {
+    pub fn branch_head(
+        &mut self,
+        branch: impl Into<String>,
+        commit: impl Into<String>,
+    ) -> &mut Self {
         self.heads.insert(branch.into(), commit.into());
         self
     }
 
-    /// Adds a record as it is, behind the others of its kind. It can be anything: that is the point.
+    /// Adds a record as it is, behind the others of its kind. It can be anything: that is the
+    /// point.
     pub fn raw(&mut self, kind: Kind, record: impl Into<Vec<u8>>) -> &mut Self {
         self.raw.entry(kind as u8).or_default().push(record.into());
         self
@@ -370,7 +393,8 @@ impl PackBuilder {
         }
         if with_heads {
             encode::write_str(out, "branch_heads")?;
-            let heads = Value::map(heads.into_iter().map(|(branch, commit)| (branch, Value::Text(commit))));
+            let heads =
+                Value::map(heads.into_iter().map(|(branch, commit)| (branch, Value::Text(commit))));
             out.write_all(&heads.encode())?;
         }
         Ok(())

@@ -2,15 +2,19 @@
 
 use std::cmp::Ordering;
 
-use packhouse_core::{AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage};
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+};
 
 use super::Host;
 use crate::run::page;
 
-/// Packs that are taken for one push to an empty repo: nothing of it is known, and it has no history.
+/// Packs that are taken for one push to an empty repo: nothing of it is known, and it has no
+/// history.
 ///
-/// First ask [`super::Sandbox::index`] for the heads, with the packs in any order; then, with the heads, [`super::Sandbox::consolidate`].
-/// For a consolidation the packs are in the order that `wit/database.wit` asks for: more rows first, equal ones by key.
+/// First ask [`super::Sandbox::index`] for the heads, with the packs in any order; then, with the
+/// heads, [`super::Sandbox::consolidate`]. For a consolidation the packs are in the order that
+/// `wit/database.wit` asks for: more rows first, equal ones by key.
 #[derive(Clone, Debug)]
 pub struct Bare<S> {
     /// The bytes of the packs.
@@ -22,7 +26,12 @@ pub struct Bare<S> {
 }
 
 impl<S: Storage> Storage for Bare<S> {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         self.storage.directory_rows(pack, first, limit)
     }
 
@@ -34,7 +43,12 @@ impl<S: Storage> Storage for Bare<S> {
         self.storage.compare_records(pairs)
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
         self.storage.branch_heads(pack, first, limit)
     }
 }
@@ -45,7 +59,8 @@ impl<S> Database for Bare<S> {
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
-        let first = after.map_or(0, |after| self.heads.partition_point(|head| head.branch.as_str() <= after));
+        let first = after
+            .map_or(0, |after| self.heads.partition_point(|head| head.branch.as_str() <= after));
         Ok(page(&self.heads, first as u64, limit))
     }
 

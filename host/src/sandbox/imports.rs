@@ -1,12 +1,14 @@
 //! The imports, and the way between the types of the WIT and those of the core.
 //!
-//! Refusals that the WIT names are answers; a fault of the host ends the run with a trap, and stays with the
-//! run, where its caller finds it.
+//! Refusals that the WIT names are answers; a fault of the host ends the run with a trap, and stays
+//! with the run, where its caller finds it.
 
 use std::cmp::Ordering;
 
 use packhouse_core as core;
-use packhouse_core::{AccessError, BranchConflict, Counts, Edges, EntityId, Fault, Form, Head, Kind, Span, Step};
+use packhouse_core::{
+    AccessError, BranchConflict, Counts, Edges, EntityId, Fault, Form, Head, Kind, Span, Step,
+};
 
 use super::bindings::packhouse::engine::{database, storage, types};
 use super::{Host, State};
@@ -46,35 +48,51 @@ impl storage::Host for State {
         answer(self, records)
     }
 
-    fn compare_records(&mut self, pairs: Vec<(types::Span, types::Span)>) -> Answer<Vec<storage::Ordering>> {
-        let pairs: Vec<(Span, Span)> = pairs.into_iter().map(|(a, b)| (a.into(), b.into())).collect();
-        let orders = self.host()?.compare_records(&pairs).map(|orders| orders.into_iter().map(ordering).collect());
+    fn compare_records(
+        &mut self,
+        pairs: Vec<(types::Span, types::Span)>,
+    ) -> Answer<Vec<storage::Ordering>> {
+        let pairs: Vec<(Span, Span)> =
+            pairs.into_iter().map(|(a, b)| (a.into(), b.into())).collect();
+        let orders = self
+            .host()?
+            .compare_records(&pairs)
+            .map(|orders| orders.into_iter().map(ordering).collect());
         answer(self, orders)
     }
 
     fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Answer<Vec<types::Head>> {
-        let heads = self.host()?.branch_heads(pack, first, limit).map(|heads| heads.iter().map(Into::into).collect());
+        let heads = self
+            .host()?
+            .branch_heads(pack, first, limit)
+            .map(|heads| heads.iter().map(Into::into).collect());
         answer(self, heads)
     }
 }
 
 impl database::Host for State {
     fn packs(&mut self, first: u32, limit: u32) -> Answer<Vec<database::PackInfo>> {
-        let packs = self
-            .host()?
-            .packs(first, limit)
-            .map(|packs| packs.into_iter().map(|p| database::PackInfo { key: p.key, bytes: p.bytes, rows: p.rows }).collect());
+        let packs = self.host()?.packs(first, limit).map(|packs| {
+            packs
+                .into_iter()
+                .map(|p| database::PackInfo { key: p.key, bytes: p.bytes, rows: p.rows })
+                .collect()
+        });
         answer(self, packs)
     }
 
     fn heads(&mut self, after: Option<String>, limit: u32) -> Answer<Vec<types::Head>> {
-        let heads = self.host()?.heads(after.as_deref(), limit).map(|heads| heads.iter().map(Into::into).collect());
+        let heads = self
+            .host()?
+            .heads(after.as_deref(), limit)
+            .map(|heads| heads.iter().map(Into::into).collect());
         answer(self, heads)
     }
 
     fn history(&mut self, commits: Vec<String>, limit: u32) -> Answer<Vec<types::CommitEdges>> {
         let ids: Vec<EntityId> = commits.iter().filter_map(|text| parsed(text)).collect();
-        let edges = self.host()?.history(&ids, limit).map(|edges| edges.iter().map(Into::into).collect());
+        let edges =
+            self.host()?.history(&ids, limit).map(|edges| edges.iter().map(Into::into).collect());
         answer(self, edges)
     }
 
@@ -90,8 +108,11 @@ impl database::Host for State {
 
     fn rivals(&mut self, first: u64, limit: u32) -> Answer<Vec<database::Rival>> {
         let rivals = self.host()?.rivals(first, limit).map(|rivals| {
-            let rival =
-                |r: core::Rival| database::Rival { kind: r.kind.into(), pushed: r.pushed.into(), stored: r.stored.into() };
+            let rival = |r: core::Rival| database::Rival {
+                kind: r.kind.into(),
+                pushed: r.pushed.into(),
+                stored: r.stored.into(),
+            };
             rivals.into_iter().map(rival).collect()
         });
         answer(self, rivals)
@@ -173,7 +194,8 @@ impl From<&Edges> for types::CommitEdges {
 }
 
 fn id(text: &str) -> wasmtime::Result<EntityId> {
-    EntityId::parse(text.as_bytes()).map_err(|_| wasmtime::format_err!("it gave `{}` for an id", escaped(text)))
+    EntityId::parse(text.as_bytes())
+        .map_err(|_| wasmtime::format_err!("it gave `{}` for an id", escaped(text)))
 }
 
 pub(super) fn head(head: &types::Head) -> wasmtime::Result<Head> {
@@ -186,11 +208,20 @@ pub(super) fn edges(edges: &types::CommitEdges) -> wasmtime::Result<Edges> {
     for (slot, parent) in parents.iter_mut().zip(&edges.parents) {
         *slot = Some(id(parent)?);
     }
-    Ok(Edges { commit: id(&edges.commit)?, parents, snapshot: edges.snapshot.as_deref().map(id).transpose()? })
+    Ok(Edges {
+        commit: id(&edges.commit)?,
+        parents,
+        snapshot: edges.snapshot.as_deref().map(id).transpose()?,
+    })
 }
 
 pub(super) fn counts(counts: &types::Counts) -> Counts {
-    Counts { commits: counts.commits, snapshots: counts.snapshots, objects: counts.objects, tags: counts.tags }
+    Counts {
+        commits: counts.commits,
+        snapshots: counts.snapshots,
+        objects: counts.objects,
+        tags: counts.tags,
+    }
 }
 
 pub(super) fn step(step: types::Step) -> Step {
@@ -225,9 +256,13 @@ fn cut(text: String) -> String {
 /// What a component says of why there is no plan.
 pub(super) fn fault(fault: types::Fault) -> Fault {
     match fault {
-        types::Fault::Malformed(m) => {
-            Fault::Malformed { kind: m.kind.into(), id: named(&m.id), at: m.at.into(), offset: m.offset, reason: cut(m.reason) }
-        }
+        types::Fault::Malformed(m) => Fault::Malformed {
+            kind: m.kind.into(),
+            id: named(&m.id),
+            at: m.at.into(),
+            offset: m.offset,
+            reason: cut(m.reason),
+        },
         types::Fault::Disagrees(d) => Fault::Disagrees {
             kind: d.kind.into(),
             id: named(&d.id),
@@ -235,8 +270,12 @@ pub(super) fn fault(fault: types::Fault) -> Fault {
             second: d.second.into(),
             detail: cut(d.detail),
         },
-        types::Fault::Lost(l) => Fault::Lost { kind: l.kind.into(), id: named(&l.id), wanted_by: cut(l.wanted_by) },
-        types::Fault::UnknownWant(ids) => Fault::UnknownWant(ids.iter().map(|id| named(id)).collect()),
+        types::Fault::Lost(l) => {
+            Fault::Lost { kind: l.kind.into(), id: named(&l.id), wanted_by: cut(l.wanted_by) }
+        }
+        types::Fault::UnknownWant(ids) => {
+            Fault::UnknownWant(ids.iter().map(|id| named(id)).collect())
+        }
         types::Fault::HeadConflict(conflicts) => Fault::HeadConflict(
             conflicts
                 .into_iter()

@@ -18,7 +18,8 @@ pub struct Limits {
     pub handed_over: usize,
     /// Calls of imports whatever the repo's size.
     pub calls: u64,
-    /// Calls of imports a record of the run. Calls are batched: a planner that keeps to that needs one for a thousand records.
+    /// Calls of imports a record of the run. Calls are batched: a planner that keeps to that needs
+    /// one for a thousand records.
     pub calls_per_record: u64,
 }
 
@@ -35,14 +36,17 @@ impl Default for Limits {
     }
 }
 
-/// Handles of resources that a component may hold. Our interfaces have none; one could have some of its own.
+/// Handles of resources that a component may hold. Our interfaces have none; one could have some of
+/// its own.
 pub(super) const HANDLES: usize = 1000;
 
 impl Limits {
     /// Bytes of memory for a run over so many records.
     pub fn memory_for(&self, records: u64) -> usize {
         let records = usize::try_from(records).unwrap_or(usize::MAX);
-        self.memory.saturating_add(self.memory_per_record.saturating_mul(records)).min(u32::MAX as usize)
+        self.memory
+            .saturating_add(self.memory_per_record.saturating_mul(records))
+            .min(u32::MAX as usize)
     }
 
     /// Calls of imports for a run over so many records.
@@ -63,15 +67,17 @@ impl Limits {
 
     /// The time in ticks.
     pub(super) fn ticks(&self) -> u64 {
-        u64::try_from(self.time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX >> 1).clamp(1, u64::MAX >> 1)
+        u64::try_from(self.time.as_millis() / TICK.as_millis())
+            .unwrap_or(u64::MAX >> 1)
+            .clamp(1, u64::MAX >> 1)
     }
 }
 
 /// How often time is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread for all runs of
-/// an engine: time passes at one speed.
+/// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread
+/// for all runs of an engine: time passes at one speed.
 #[derive(Debug)]
 pub(super) struct Ticker {
     shared: Arc<(Mutex<Ticking>, Condvar)>,

@@ -1,8 +1,8 @@
 //! Where components run. Only this folder names wasmtime.
 //!
-//! Nothing that a component does is trusted (law 4): it has no authority but the imports, a fresh store a
-//! run, and limits on memory, time and what it hands over. What it plans is proven elsewhere, before
-//! anything is published.
+//! Nothing that a component does is trusted (law 4): it has no authority but the imports, a fresh
+//! store a run, and limits on memory, time and what it hands over. What it plans is proven
+//! elsewhere, before anything is published.
 
 mod bare;
 mod bindings;
@@ -49,7 +49,10 @@ pub struct Sandbox {
 
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sandbox").field("digest", &self.digest).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("digest", &self.digest)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,10 +99,14 @@ fn engine(cache: Option<&Path>) -> Result<Engine> {
         match Cache::new(files) {
             Ok(cache) => drop(config.cache(Some(cache))),
             // A cache saves time and nothing else: without it the component is compiled each time.
-            Err(error) => tracing::warn!("no cache for compiled components in {}: {error:#}", folder.display()),
+            Err(error) => tracing::warn!(
+                "no cache for compiled components in {}: {error:#}",
+                folder.display()
+            ),
         }
     }
-    Engine::new(&config).map_err(|e| Error::Unsupported(format!("WebAssembly can't run here: {e:#}")))
+    Engine::new(&config)
+        .map_err(|e| Error::Unsupported(format!("WebAssembly can't run here: {e:#}")))
 }
 
 impl Sandbox {
@@ -126,7 +133,10 @@ impl Sandbox {
             Error::Component { reason, .. } => {
                 // Where the bytes are wrong stands in lines of its own.
                 let reason = reason.lines().next().unwrap_or_default().to_owned();
-                Error::Unsupported(format!("{} is no component that packhouse can run: {reason}", file.display()))
+                Error::Unsupported(format!(
+                    "{} is no component that packhouse can run: {reason}",
+                    file.display()
+                ))
             }
             error => error,
         })
@@ -146,12 +156,20 @@ impl Sandbox {
         let component = Component::new(&engine, bytes).map_err(refused("being compiled"))?;
         speaks_our_wit(&component, &engine).map_err(refused("being linked"))?;
         let mut linker = Linker::new(&engine);
-        bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(refused("being linked"))?;
+        bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
+            .map_err(refused("being linked"))?;
         // All imports and exports are there, of the types that they should have.
         let linked = linker.instantiate_pre(&component).and_then(bindings::EnginePre::new);
         linked.map_err(refused("being linked"))?;
         let ticker = Arc::new(Ticker::new(&engine));
-        Ok(Sandbox { engine, component, linker: Arc::new(linker), ticker, digest: digest.into(), limits })
+        Ok(Sandbox {
+            engine,
+            component,
+            linker: Arc::new(linker),
+            ticker,
+            digest: digest.into(),
+            limits,
+        })
     }
 
     /// The same component under other limits.
@@ -169,7 +187,8 @@ impl Sandbox {
         &self.digest
     }
 
-    /// Plans a consolidation of the packs that `host` shows, whose directories have `records` rows. Nothing of the plan is proven yet.
+    /// Plans a consolidation of the packs that `host` shows, whose directories have `records` rows.
+    /// Nothing of the plan is proven yet.
     ///
     /// # Errors
     /// A fault of the host, of the records, or [`Error::Component`].
@@ -180,7 +199,9 @@ impl Sandbox {
                 Ok(summary) => summary,
                 Err(fault) => return Ok(Err(fault)),
             };
-            let plan = read_plan(&summary, records, |first, limit| consolidation.call_steps(&mut *store, first, limit))?;
+            let plan = read_plan(&summary, records, |first, limit| {
+                consolidation.call_steps(&mut *store, first, limit)
+            })?;
             Ok(Ok(plan))
         })
     }
@@ -189,7 +210,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// As [`Sandbox::consolidate`].
-    pub fn assemble(&self, host: Box<dyn Host>, records: u64, request: &Request) -> Result<Answer, RunError> {
+    pub fn assemble(
+        &self,
+        host: Box<dyn Host>,
+        records: u64,
+        request: &Request,
+    ) -> Result<Answer, RunError> {
         let words = |ids: &[EntityId]| ids.iter().map(EntityId::to_string).collect();
         let request = assembly::Request {
             want: words(&request.want),
@@ -202,7 +228,9 @@ impl Sandbox {
                 Ok(answer) => answer,
                 Err(fault) => return Ok(Err(fault)),
             };
-            let plan = read_plan(&answer.plan, records, |first, limit| assembly.call_steps(&mut *store, first, limit))?;
+            let plan = read_plan(&answer.plan, records, |first, limit| {
+                assembly.call_steps(&mut *store, first, limit)
+            })?;
             Ok(Ok(Answer { plan, missing: answer.missing, reuse: answer.reuse }))
         })
     }
@@ -211,7 +239,13 @@ impl Sandbox {
     ///
     /// # Errors
     /// As [`Sandbox::consolidate`].
-    pub fn index(&self, host: Box<dyn Host>, records: u64, pushed: u32, force: bool) -> Result<Indexed, RunError> {
+    pub fn index(
+        &self,
+        host: Box<dyn Host>,
+        records: u64,
+        pushed: u32,
+        force: bool,
+    ) -> Result<Indexed, RunError> {
         self.run("indexing a push", host, records, |instance, store| {
             let indexing = instance.packhouse_engine_indexing();
             let summary = match indexing.call_index(&mut *store, pushed, force)? {
@@ -225,8 +259,17 @@ impl Sandbox {
             );
             let mut edges = Vec::new();
             while (edges.len() as u64) < summary.commits {
-                let page = indexing.call_edges(&mut *store, edges.len() as u64, packhouse_core::ports::MAX_ITEMS)?;
-                wasmtime::ensure!(!page.is_empty(), "it claims {} commits and gives {}", summary.commits, edges.len());
+                let page = indexing.call_edges(
+                    &mut *store,
+                    edges.len() as u64,
+                    packhouse_core::ports::MAX_ITEMS,
+                )?;
+                wasmtime::ensure!(
+                    !page.is_empty(),
+                    "it claims {} commits and gives {}",
+                    summary.commits,
+                    edges.len()
+                );
                 for commit in page {
                     edges.push(imports::edges(&commit)?);
                 }
@@ -242,7 +285,10 @@ impl Sandbox {
         doing: &'static str,
         host: Box<dyn Host>,
         records: u64,
-        call: impl FnOnce(&bindings::Engine, &mut Store<State>) -> wasmtime::Result<Result<T, types::Fault>>,
+        call: impl FnOnce(
+            &bindings::Engine,
+            &mut Store<State>,
+        ) -> wasmtime::Result<Result<T, types::Fault>>,
     ) -> Result<T, RunError> {
         let calls = self.limits.calls_for(records);
         let limits = self.limits.store_limits(records);
@@ -253,7 +299,8 @@ impl Sandbox {
         store.set_epoch_deadline(self.limits.ticks());
 
         let outcome = self.ticker.during(|| {
-            let instance = bindings::Engine::instantiate(&mut store, &self.component, &self.linker)?;
+            let instance =
+                bindings::Engine::instantiate(&mut store, &self.component, &self.linker)?;
             call(&instance, &mut store)
         });
         if let Some(fault) = store.data_mut().host.take_fault() {
@@ -277,13 +324,21 @@ fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()
     let of_type = component.component_type();
     let imports = of_type.imports(engine).map(|(name, _)| name.to_owned());
     let exports = of_type.exports(engine).map(|(name, _)| name.to_owned());
-    let mut spoken = imports.chain(exports).filter(|name| name.starts_with("packhouse:engine/")).peekable();
-    wasmtime::ensure!(spoken.peek().is_some(), "it is no component of packhouse: nothing of it is of packhouse:engine");
+    let mut spoken =
+        imports.chain(exports).filter(|name| name.starts_with("packhouse:engine/")).peekable();
+    wasmtime::ensure!(
+        spoken.peek().is_some(),
+        "it is no component of packhouse: nothing of it is of packhouse:engine"
+    );
     for name in spoken {
         let theirs = version_of(&name);
         // Before 1.0 the second number is the one that tells of breaks.
         let compatible = theirs[0] == ours[0] && (ours[0] != "0" || theirs[1] == ours[1]);
-        wasmtime::ensure!(compatible, "it speaks {name}, and this packhouse speaks {}", packhouse_artifact::WORLD);
+        wasmtime::ensure!(
+            compatible,
+            "it speaks {name}, and this packhouse speaks {}",
+            packhouse_artifact::WORLD
+        );
     }
     Ok(())
 }
@@ -308,7 +363,9 @@ pub enum RunError {
 /// What a trap means, in words.
 fn reason(error: &wasmtime::Error, limits: &Limits, records: u64) -> String {
     match error.downcast_ref::<wasmtime::Trap>() {
-        Some(wasmtime::Trap::Interrupt) => format!("it took longer than {} s", limits.time.as_secs_f32()),
+        Some(wasmtime::Trap::Interrupt) => {
+            format!("it took longer than {} s", limits.time.as_secs_f32())
+        }
         Some(wasmtime::Trap::StackOverflow) => "it called itself too deeply".into(),
         Some(trap) => format!("it trapped ({trap})"),
         None => {
@@ -331,7 +388,11 @@ fn read_plan(
 ) -> wasmtime::Result<Plan> {
     // A record is copied at most once, and a plan has a literal a section.
     let most = records.saturating_add(8);
-    wasmtime::ensure!(summary.steps <= most, "its plan claims {} steps where there are {records} records", summary.steps);
+    wasmtime::ensure!(
+        summary.steps <= most,
+        "its plan claims {} steps where there are {records} records",
+        summary.steps
+    );
     let mut plan = Plan {
         records: imports::counts(&summary.records),
         bytes: summary.bytes,
@@ -342,15 +403,26 @@ fn read_plan(
     let mut literal = 0;
     while (plan.steps.len() as u64) < summary.steps {
         let steps = page(plan.steps.len() as u64, packhouse_core::ports::MAX_ROWS)?;
-        wasmtime::ensure!(!steps.is_empty(), "its plan claims {} steps and gives {}", summary.steps, plan.steps.len());
+        wasmtime::ensure!(
+            !steps.is_empty(),
+            "its plan claims {} steps and gives {}",
+            summary.steps,
+            plan.steps.len()
+        );
         for step in steps.into_iter().map(imports::step) {
             if let packhouse_core::Step::Literal(bytes) = &step {
                 literal += bytes.len();
             }
             plan.steps.push(step);
         }
-        wasmtime::ensure!(literal <= LITERALS, "its plan writes more than {LITERALS} bytes of its own");
-        wasmtime::ensure!(plan.steps.len() as u64 <= summary.steps, "its plan gives more steps than it claims");
+        wasmtime::ensure!(
+            literal <= LITERALS,
+            "its plan writes more than {LITERALS} bytes of its own"
+        );
+        wasmtime::ensure!(
+            plan.steps.len() as u64 <= summary.steps,
+            "its plan gives more steps than it claims"
+        );
     }
     Ok(plan)
 }

@@ -4,8 +4,8 @@
 //! socket ─▶ feed: how much, how silent ─▶ a few chunks ─▶ BodySource, on a thread ─▶ write, hash, read back
 //! ```
 //!
-//! Whoever reads more slowly than the client writes holds the client up. A client that goes away ends the work: what was received of a pack
-//! by then is a file in staging, removed at once.
+//! Whoever reads more slowly than the client writes holds the client up. A client that goes away
+//! ends the work: what was received of a pack by then is a file in staging, removed at once.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,7 +30,8 @@ use crate::progress::Progress;
 use crate::store::{Received, Share, blocking, joined};
 use crate::vault::Staged;
 
-/// Pieces of a body that wait to be written. They are as large as the network makes them: some kilobytes.
+/// Pieces of a body that wait to be written. They are as large as the network makes them: some
+/// kilobytes.
 const WAITING: usize = 16;
 
 /// A piece of a body.
@@ -87,13 +88,19 @@ impl Allowance {
     fn take(&mut self, bytes: usize) -> Answer<()> {
         match self.left.checked_sub(bytes as u64) {
             Some(left) => self.left = left,
-            None => return Err(Problem::too_much(format!("this server takes {} bytes at once at most", self.limit))),
+            None => {
+                return Err(Problem::too_much(format!(
+                    "this server takes {} bytes at once at most",
+                    self.limit
+                )));
+            }
         }
         Ok(())
     }
 }
 
-/// Takes a body that is a pack into staging and reads it back. `name` is what the pack is called in reports and errors.
+/// Takes a body that is a pack into staging and reads it back. `name` is what the pack is called in
+/// reports and errors.
 pub(super) async fn receive<E: std::fmt::Display>(
     house: &House,
     repo: &RepoName,
@@ -105,8 +112,10 @@ pub(super) async fn receive<E: std::fmt::Display>(
     let making = house.making().await?;
     let (sender, source) = BodySource::new();
     let feeding = feed(body, sender, allowance, &house.limits);
-    let (store, repo, name, progress) = (house.store.clone(), repo.clone(), name.into(), progress.clone());
-    // A client that goes away ends the feeding, and with it the work; its place is free when it has ended.
+    let (store, repo, name, progress) =
+        (house.store.clone(), repo.clone(), name.into(), progress.clone());
+    // A client that goes away ends the feeding, and with it the work; its place is free when it has
+    // ended.
     let receiving = tokio::spawn(async move {
         let _making = making;
         store.receive_from(&repo, name, Box::new(source), Share::default(), &progress).await
@@ -117,8 +126,8 @@ pub(super) async fn receive<E: std::fmt::Display>(
     Ok(received??)
 }
 
-/// Takes a body that is to become a pack into a file of its own, to be looked through. `length` is what the client says of it, in bytes, or 0.
-/// Gives its length.
+/// Takes a body that is to become a pack into a file of its own, to be looked through. `length` is
+/// what the client says of it, in bytes, or 0. Gives its length.
 pub(super) async fn spool<E: std::fmt::Display>(
     house: &House,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
@@ -162,7 +171,12 @@ async fn feed<E: std::fmt::Display>(
         };
         let piece = match next {
             Err(_) => return Err(silent(limits)),
-            Ok(Some(Err(error))) => return Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))),
+            Ok(Some(Err(error))) => {
+                return Err(Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("the body broke off: {error}"),
+                ));
+            }
             Ok(Some(Ok(bytes))) => {
                 allowance.take(bytes.len())?;
                 received += bytes.len() as u64;
@@ -181,7 +195,8 @@ async fn feed<E: std::fmt::Display>(
     }
 }
 
-/// Memory that small bodies, and what is read from them, may take: that of short ones, and that of longer ones.
+/// Memory that small bodies, and what is read from them, may take: that of short ones, and that of
+/// longer ones.
 #[derive(Debug)]
 pub(super) struct Memory {
     short: Arc<Semaphore>,
@@ -190,7 +205,10 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new() -> Memory {
-        Memory { short: Arc::new(Semaphore::new(HELD_SHORT >> 10)), long: Arc::new(Semaphore::new(HELD >> 10)) }
+        Memory {
+            short: Arc::new(Semaphore::new(HELD_SHORT >> 10)),
+            long: Arc::new(Semaphore::new(HELD >> 10)),
+        }
     }
 }
 
@@ -202,8 +220,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is short it takes more as it grows, in steps of a
-    /// kilobyte. Beyond that it takes all at once: if each took a part and waited for the rest, none would go on.
+    /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is
+    /// short it takes more as it grows, in steps of a kilobyte. Beyond that it takes all at once:
+    /// if each took a part and waited for the rest, none would go on.
     async fn grow(&mut self, memory: &Memory, to: usize, most: usize) -> Answer<()> {
         if to > SHORT {
             if self.long.is_none() {
@@ -226,15 +245,26 @@ impl Held {
 
 /// Waits for some bytes of memory, in whole kilobytes.
 async fn taken(from: &Arc<Semaphore>, bytes: usize) -> Answer<OwnedSemaphorePermit> {
-    let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others ask for too much at the moment; try again");
+    let busy = || {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "others ask for too much at the moment; try again",
+        )
+    };
     let permits = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-    let taken = tokio::time::timeout(HELD_WITHIN, from.clone().acquire_many_owned(permits)).await.map_err(|_| busy())?;
+    let taken = tokio::time::timeout(HELD_WITHIN, from.clone().acquire_many_owned(permits))
+        .await
+        .map_err(|_| busy())?;
     taken.map_err(|_| busy())
 }
 
-/// Reads a small body whole, and makes of it what `read` says, where that holds nobody up. How many bytes of such bodies are in memory at
-/// once is bounded: what comes with the answer is to be kept for as long as what was read.
-#[expect(clippy::disallowed_methods, reason = "the one place where small bodies are read; those who call this ask again")]
+/// Reads a small body whole, and makes of it what `read` says, where that holds nobody up. How many
+/// bytes of such bodies are in memory at once is bounded: what comes with the answer is to be kept
+/// for as long as what was read.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where small bodies are read; those who call this ask again"
+)]
 pub(super) async fn whole<T: Send + 'static>(
     house: &House,
     request: Request,
@@ -242,12 +272,17 @@ pub(super) async fn whole<T: Send + 'static>(
     read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
 ) -> Answer<(T, Held)> {
     let (mut bytes, mut held) = (Vec::new(), Held::default());
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
     let length = length.map_or(most, |length: usize| length.min(most));
     let mut body = request.into_body().into_data_stream();
     let coming = async {
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))?;
+            let piece = piece.map_err(|error| {
+                Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))
+            })?;
             if bytes.len() + piece.len() > most {
                 return Err(Problem::too_much(format!("the body is longer than {most} bytes")));
             }
@@ -259,7 +294,10 @@ pub(super) async fn whole<T: Send + 'static>(
     match tokio::time::timeout(BODY_WITHIN, coming).await {
         Ok(come) => come?,
         Err(_) => {
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come whole within half a minute"));
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come whole within half a minute",
+            ));
         }
     }
     // The place in memory goes with the work: a client that goes away does not free it before.
@@ -268,12 +306,16 @@ pub(super) async fn whole<T: Send + 'static>(
 }
 
 fn slow() -> Problem {
-    let detail = format!("the body comes with less than {SLOWEST} bytes a second; nothing was stored");
+    let detail =
+        format!("the body comes with less than {SLOWEST} bytes a second; nothing was stored");
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
 pub(super) fn silent(limits: &Limits) -> Problem {
-    let detail = format!("nothing came for {} s in the middle of a body; nothing was stored", limits.silence.as_secs());
+    let detail = format!(
+        "nothing came for {} s in the middle of a body; nothing was stored",
+        limits.silence.as_secs()
+    );
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
@@ -288,7 +330,10 @@ mod tests {
     }
 
     /// What comes out of a body, and how feeding it ended.
-    async fn through(body: impl Stream<Item = Result<Bytes, String>> + Unpin, limits: &Limits) -> (Result<Vec<u8>>, Answer<()>) {
+    async fn through(
+        body: impl Stream<Item = Result<Bytes, String>> + Unpin,
+        limits: &Limits,
+    ) -> (Result<Vec<u8>>, Answer<()>) {
         let (sender, mut source) = BodySource::new();
         let mut allowance = Allowance::new(limits);
         let reading = tokio::task::spawn_blocking(move || {
@@ -347,14 +392,19 @@ mod tests {
                 Answer::Ok(held)
             }
         };
-        let many = futures::future::join_all((0..12).map(|_| async { coming(HELD / 4).await.map(drop) })).await;
+        let many =
+            futures::future::join_all((0..12).map(|_| async { coming(HELD / 4).await.map(drop) }))
+                .await;
         assert!(many.iter().all(Result::is_ok), "{many:?}");
         let long = futures::future::try_join_all((0..4).map(|_| coming(HELD / 4))).await.unwrap();
         let waits = tokio::time::timeout(Duration::from_millis(50), coming(HELD / 4)).await;
         assert!(waits.is_err(), "there is no room for it");
         coming(SHORT).await.unwrap();
         drop(long);
-        assert_eq!((memory.short.available_permits() << 10, memory.long.available_permits() << 10), (HELD_SHORT, HELD));
+        assert_eq!(
+            (memory.short.available_permits() << 10, memory.long.available_permits() << 10),
+            (HELD_SHORT, HELD)
+        );
     }
 
     #[tokio::test]

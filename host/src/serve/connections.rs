@@ -6,8 +6,9 @@
 //!             └ all are at work: a place of the reserve, where health is answered and all else with 503
 //! ```
 //!
-//! One task looks at all of them each second. It asks those that have been idle for too long to end, and ends those that don't, and those
-//! whose clients read too slowly: an answer holds memory, an open file and a place for as long as its reader takes.
+//! One task looks at all of them each second. It asks those that have been idle for too long to
+//! end, and ends those that don't, and those whose clients read too slowly: an answer holds memory,
+//! an open file and a place for as long as its reader takes.
 
 use std::collections::HashMap;
 use std::io;
@@ -104,8 +105,11 @@ impl Connections {
         let mut open = self.open();
         let regular = |connection: &&Arc<Connection>| !connection.reserved;
         let mut reserved = false;
-        let of_one = |connection: &&Arc<Connection>| connection.from == from && !connection.reserved;
-        if !self.proxies.trusts(peer.ip()) && open.values().filter(of_one).count() >= self.most_of_one {
+        let of_one =
+            |connection: &&Arc<Connection>| connection.from == from && !connection.reserved;
+        if !self.proxies.trusts(peer.ip())
+            && open.values().filter(of_one).count() >= self.most_of_one
+        {
             reserved = !shed(&mut open, of_one);
         }
         if !reserved && open.values().filter(regular).count() >= self.most {
@@ -113,14 +117,30 @@ impl Connections {
         }
         // Who comes last has the best prospects of being answered at once.
         if reserved && open.values().filter(|connection| connection.reserved).count() >= RESERVED {
-            let first = open.values().filter(|connection| connection.reserved).min_by_key(|connection| connection.number);
+            let first = open
+                .values()
+                .filter(|connection| connection.reserved)
+                .min_by_key(|connection| connection.number);
             let first = first.map(|connection| connection.number);
-            first.and_then(|number| open.remove(&number)).inspect(|connection| connection.end.cancel());
+            first
+                .and_then(|number| open.remove(&number))
+                .inspect(|connection| connection.end.cancel());
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let state =
-            Activity { under_way: 0, idle_since: Instant::now(), shutdown: None, asked_to_end: false, waiting: HashMap::new() };
-        let connection = Arc::new(Connection { number, from, reserved, end: CancellationToken::new(), state: Mutex::new(state) });
+        let state = Activity {
+            under_way: 0,
+            idle_since: Instant::now(),
+            shutdown: None,
+            asked_to_end: false,
+            waiting: HashMap::new(),
+        };
+        let connection = Arc::new(Connection {
+            number,
+            from,
+            reserved,
+            end: CancellationToken::new(),
+            state: Mutex::new(state),
+        });
         open.insert(number, connection.clone());
         connection
     }
@@ -145,7 +165,10 @@ impl Connections {
 
 /// Ends the connection that has been idle for longest, of some; whether there was one.
 fn shed(open: &mut HashMap<u64, Arc<Connection>>, of: impl Fn(&&Arc<Connection>) -> bool) -> bool {
-    let idle = open.values().filter(of).filter_map(|connection| Some((connection.idle_since()?, connection.number)));
+    let idle = open
+        .values()
+        .filter(of)
+        .filter_map(|connection| Some((connection.idle_since()?, connection.number)));
     match idle.min() {
         None => false,
         Some((_, number)) => {
@@ -227,7 +250,8 @@ impl<S> Accept<TcpStream, S> for Doorman {
         std::future::ready(stream.peer_addr().map(|peer| {
             let connection = self.0.admit(peer);
             let end = Box::pin(connection.end.clone().cancelled_owned());
-            let watched = Watched { stream, end, open: Arc::downgrade(&self.0), number: connection.number };
+            let watched =
+                Watched { stream, end, open: Arc::downgrade(&self.0), number: connection.number };
             (watched, Counted { service, connection })
         }))
     }
@@ -261,19 +285,31 @@ impl Watched {
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.go_on(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.go_on(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         self.go_on(cx)?;
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
@@ -319,8 +355,14 @@ where
 }
 
 /// Notes what goes on on a connection, for as long as its client takes to read the answer.
-pub(super) async fn count(State(connections): State<Arc<Connections>>, request: Request, next: Next) -> Response {
-    let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else { return next.run(request).await };
+pub(super) async fn count(
+    State(connections): State<Arc<Connections>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
+        return next.run(request).await;
+    };
     let under_way = connection.begin(request.extensions().get::<ConnectionShutdown>());
     if connection.reserved && !is_health(request.uri().path()) {
         let mut response = too_many().into_response();
@@ -332,7 +374,14 @@ pub(super) async fn count(State(connections): State<Arc<Connections>>, request: 
     let mut response = answer.map(|body| {
         let number = connections.next.fetch_add(1, Ordering::Relaxed);
         let credit = STALL;
-        Body::new(Sending { body, under_way, number, credit, slowest: connections.slowest, handed_over: None })
+        Body::new(Sending {
+            body,
+            under_way,
+            number,
+            credit,
+            slowest: connections.slowest,
+            handed_over: None,
+        })
     });
     if reserved {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -341,11 +390,15 @@ pub(super) async fn count(State(connections): State<Arc<Connections>>, request: 
 }
 
 fn too_many() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are open, here or from your address; try again")
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many connections are open, here or from your address; try again",
+    )
 }
 
-/// An answer on its way. Time that its source takes is the server's; time that passes between a piece and the next one being asked for is
-/// the client's: it has [`STALL`] of it, and earns more by reading.
+/// An answer on its way. Time that its source takes is the server's; time that passes between a
+/// piece and the next one being asked for is the client's: it has [`STALL`] of it, and earns more
+/// by reading.
 struct Sending {
     body: Body,
     under_way: UnderWay,
@@ -376,7 +429,10 @@ impl HttpBody for Sending {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.asked_for_more();
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
@@ -408,7 +464,12 @@ mod tests {
     use super::*;
 
     fn connections(most: usize, of_one: usize) -> Arc<Connections> {
-        let limits = Limits { connections: most, connections_of_one: of_one, slowest: 1000, ..Limits::default() };
+        let limits = Limits {
+            connections: most,
+            connections_of_one: of_one,
+            slowest: 1000,
+            ..Limits::default()
+        };
         Connections::new(&limits, Proxies::default())
     }
 
@@ -424,11 +485,19 @@ mod tests {
     fn sending(connections: &Connections, connection: &Arc<Connection>, source: Body) -> Sending {
         let number = connections.next.fetch_add(1, Ordering::Relaxed);
         let under_way = connection.begin(None);
-        Sending { body: source, under_way, number, credit: STALL, slowest: connections.slowest, handed_over: None }
+        Sending {
+            body: source,
+            under_way,
+            number,
+            credit: STALL,
+            slowest: connections.slowest,
+            handed_over: None,
+        }
     }
 
     fn pieces(sizes: &[usize]) -> Body {
-        let pieces: Vec<_> = sizes.iter().map(|size| Ok::<_, io::Error>(Bytes::from(vec![7; *size]))).collect();
+        let pieces: Vec<_> =
+            sizes.iter().map(|size| Ok::<_, io::Error>(Bytes::from(vec![7; *size]))).collect();
         Body::from_stream(stream::iter(pieces))
     }
 
@@ -439,13 +508,18 @@ mod tests {
     #[tokio::test]
     async fn the_one_that_has_been_idle_for_longest_makes_room() {
         let connections = connections(3, 3);
-        let (first, second, third) = (connections.admit(from(1)), connections.admit(from(2)), connections.admit(from(3)));
+        let (first, second, third) =
+            (connections.admit(from(1)), connections.admit(from(2)), connections.admit(from(3)));
         let at_work = first.begin(None);
         let fourth = connections.admit(from(4));
         assert_eq!(ended(&[&first, &second, &third, &fourth]), [false, true, false, false]);
         drop(at_work);
         let fifth = connections.admit(from(5));
-        assert_eq!(ended(&[&first, &third, &fourth, &fifth]), [false, true, false, false], "the first was at work until now");
+        assert_eq!(
+            ended(&[&first, &third, &fourth, &fifth]),
+            [false, true, false, false],
+            "the first was at work until now"
+        );
     }
 
     #[tokio::test]
@@ -456,13 +530,17 @@ mod tests {
         let reserved: Vec<_> = (2..12).map(|n| connections.admit(from(n))).collect();
         assert!(reserved.iter().all(|connection| connection.reserved));
         let gone = reserved.iter().filter(|connection| connection.end.is_cancelled()).count();
-        assert_eq!((gone, ended(&[&all[0], &all[1], &reserved[0], &reserved[9]])), (2, vec![false, false, true, false]));
+        assert_eq!(
+            (gone, ended(&[&all[0], &all[1], &reserved[0], &reserved[9]])),
+            (2, vec![false, false, true, false])
+        );
     }
 
     #[tokio::test]
     async fn one_address_makes_room_for_itself_only() {
         let connections = connections(10, 2);
-        let (other, first, second) = (connections.admit(from(1)), connections.admit(from(2)), connections.admit(from(2)));
+        let (other, first, second) =
+            (connections.admit(from(1)), connections.admit(from(2)), connections.admit(from(2)));
         let third = connections.admit(from(2));
         assert_eq!(ended(&[&other, &first, &second, &third]), [false, true, false, false]);
         let _at_work = [second.begin(None), third.begin(None)];
@@ -474,7 +552,11 @@ mod tests {
         let connections = connections(10, 10);
         let (slow, waiting) = (connections.admit(from(1)), connections.admit(from(2)));
         let mut sent = sending(&connections, &slow, pieces(&[10_000, 10_000]));
-        let mut told = sending(&connections, &waiting, Body::from_stream(stream::pending::<io::Result<Bytes>>()));
+        let mut told = sending(
+            &connections,
+            &waiting,
+            Body::from_stream(stream::pending::<io::Result<Bytes>>()),
+        );
         assert!(next(&mut sent).await);
         assert!(poll_fn(|cx| Pin::new(&mut told).poll_frame(cx)).now_or_never().is_none());
         let begun = Instant::now();

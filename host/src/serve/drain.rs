@@ -1,12 +1,14 @@
-//! The rest of a refused body: read and dropped, within a limit, so that the client gets the reason.
+//! The rest of a refused body: read and dropped, within a limit, so that the client gets the
+//! reason.
 //!
 //! ```text
 //! refused ─▶ read on, until the body ends        ─▶ answer                       the connection stays open
 //!              or FIRST bytes or seconds are over ─▶ answer ─▶ read on to LONGEST ─▶ the connection closes
 //! ```
 //!
-//! A Muse client writes its whole body before it reads the answer. When the server closes the connection meanwhile, the client sees
-//! "Broken pipe", and never the answer. With `Expect: 100-continue` the client waits, and is answered at once.
+//! A Muse client writes its whole body before it reads the answer. When the server closes the
+//! connection meanwhile, the client sees "Broken pipe", and never the answer. With `Expect:
+//! 100-continue` the client waits, and is answered at once.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +54,11 @@ impl Draining {
 }
 
 /// Answers a request; after an error, takes the rest of its body from the connection.
-pub(super) async fn drain(State(draining): State<Draining>, request: Request, next: Next) -> Response {
+pub(super) async fn drain(
+    State(draining): State<Draining>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return next.run(Request::from_parts(parts, body)).await;
@@ -123,7 +129,12 @@ struct Remaining {
 
 impl SharedBody {
     fn new(body: Body) -> SharedBody {
-        let remaining = Remaining { body: body.into_data_stream(), was_read: false, read_bytes: 0, has_ended: false };
+        let remaining = Remaining {
+            body: body.into_data_stream(),
+            was_read: false,
+            read_bytes: 0,
+            has_ended: false,
+        };
         SharedBody(Arc::new(Mutex::new(remaining)))
     }
 

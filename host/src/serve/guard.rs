@@ -25,7 +25,8 @@ use crate::names::{RepoId, RepoName, Visibility};
 use crate::store::{Guest, Store};
 use crate::text::escaped;
 
-/// Tokens that turn out to be none, a minute and address: guessing is hopeless, and should be dear besides.
+/// Tokens that turn out to be none, a minute and address: guessing is hopeless, and should be dear
+/// besides.
 const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// How many tokens an address may have that all ask as often as they may.
@@ -52,7 +53,10 @@ impl Rates {
         let rate = NonZeroU32::new(limits.rate);
         let burst = |rate| NonZeroU32::new(limits.burst).unwrap_or(rate);
         let quota = |times: NonZeroU32| {
-            rate.map(|rate| Quota::per_second(rate.saturating_mul(times)).allow_burst(burst(rate).saturating_mul(times)))
+            rate.map(|rate| {
+                Quota::per_second(rate.saturating_mul(times))
+                    .allow_burst(burst(rate).saturating_mul(times))
+            })
         };
         Rates {
             requests: quota(NonZeroU32::MIN).map(RateLimiter::keyed),
@@ -62,11 +66,15 @@ impl Rates {
     }
 
     fn count(&self, who: &Counted) -> Answer<()> {
-        self.requests.as_ref().map_or(Ok(()), |requests| counted(requests, who, "too many requests"))
+        self.requests
+            .as_ref()
+            .map_or(Ok(()), |requests| counted(requests, who, "too many requests"))
     }
 
     fn count_lookup(&self, address: IpAddr) -> Answer<()> {
-        self.lookups.as_ref().map_or(Ok(()), |lookups| counted(lookups, &address, "too many requests"))
+        self.lookups
+            .as_ref()
+            .map_or(Ok(()), |lookups| counted(lookups, &address, "too many requests"))
     }
 
     fn count_wrong(&self, address: IpAddr) -> Answer<()> {
@@ -77,12 +85,18 @@ impl Rates {
 /// Callers that are remembered before those who have been silent are forgotten.
 const KEPT: usize = 10_000;
 
-fn counted<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimiter<K>, who: &K, what: &str) -> Answer<()> {
+fn counted<K: Clone + Eq + Hash>(
+    limiter: &DefaultKeyedRateLimiter<K>,
+    who: &K,
+    what: &str,
+) -> Answer<()> {
     if limiter.len() > KEPT {
         // Those who have been silent for long enough need no memory.
         limiter.retain_recent();
     }
-    limiter.check_key(who).map_err(|_| Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("{what}; wait a moment")))
+    limiter
+        .check_key(who)
+        .map_err(|_| Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("{what}; wait a moment")))
 }
 
 /// Lets a request pass with its [`Caller`], or answers it.
@@ -110,7 +124,9 @@ pub(super) async fn guard(
             let response = next.run(request).await;
             match response.extensions().get::<Problem>().cloned() {
                 // What fails in here is the operator's business.
-                Some(problem) if !tells_all && problem.status.is_server_error() => problem.for_strangers().into_response(),
+                Some(problem) if !tells_all && problem.status.is_server_error() => {
+                    problem.for_strangers().into_response()
+                }
                 _ => response,
             }
         }
@@ -122,13 +138,17 @@ pub(super) async fn guard(
     response
 }
 
-/// The address that a request comes from; of version 6 its network. Behind a trusted proxy: the client's.
+/// The address that a request comes from; of version 6 its network. Behind a trusted proxy: the
+/// client's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientAddress(pub(super) IpAddr);
 
 /// HTTP/2 says elsewhere which host is meant. From here on it is where HTTP/1 has it.
 fn name_host(request: &mut Request) {
-    let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    let named = request
+        .uri()
+        .authority()
+        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let Some(named) = named {
         request.headers_mut().entry(header::HOST).or_insert(named);
     }
@@ -144,7 +164,8 @@ async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Ca
     };
     // Before anything is looked up: guessing costs the catalog no more than asking.
     house.rates.count_lookup(from)?;
-    let token = given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());
+    let token =
+        given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());
     let caller = match &token {
         Some(token) => house.store.caller(token).await?,
         None => None,
@@ -156,7 +177,9 @@ async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Ca
         }
         _ => {
             house.rates.count_wrong(from)?;
-            Err(Problem::unauthorized("this token is none, or it has expired or was revoked; `packhouse token list` tells"))
+            Err(Problem::unauthorized(
+                "this token is none, or it has expired or was revoked; `packhouse token list` tells",
+            ))
         }
     }
 }
@@ -177,10 +200,13 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Everybody on this machine is trusted; a page in a browser on it is not: it may have come from anywhere.
+/// Everybody on this machine is trusted; a page in a browser on it is not: it may have come from
+/// anywhere.
 fn only_from_here(headers: &HeaderMap) -> Answer<()> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
-    if headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|site| site != "none") {
+    if headers.contains_key(header::ORIGIN)
+        || headers.get("sec-fetch-site").is_some_and(|site| site != "none")
+    {
         return refused(
             "pages of other origins may not use a server that trusts everybody; make a token, and serve without --insecure-loopback",
         );
@@ -192,12 +218,18 @@ fn only_from_here(headers: &HeaderMap) -> Answer<()> {
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let here = host.is_some_and(|host| {
-        let name =
-            host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name);
+        let name = host
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+            .map_or(host, |(name, _)| name);
         let name = name.trim_start_matches('[').trim_end_matches(']');
         name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     });
-    if here { Ok(()) } else { refused("this server answers to localhost only: it trusts everybody (--insecure-loopback)") }
+    if here {
+        Ok(())
+    } else {
+        refused("this server answers to localhost only: it trusts everybody (--insecure-loopback)")
+    }
 }
 
 /// What keeps browsers from making something else of an answer.
@@ -231,15 +263,23 @@ pub(super) async fn repo_for(
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     let Some((id, visibility)) = house.store.named(&repo).await? else {
         // Who could make it is told how.
-        return Err(if caller.may(Scope::Admin, &repo) { Error::UnknownRepo(repo).into() } else { Problem::no_repo(&name) });
+        return Err(if caller.may(Scope::Admin, &repo) {
+            Error::UnknownRepo(repo).into()
+        } else {
+            Problem::no_repo(&name)
+        });
     };
     if caller.may(scope, &repo) || (scope == Scope::Read && visibility == Visibility::Public) {
         return Ok((repo, id));
     }
     match visibility {
         Visibility::Private if !caller.may(Scope::Read, &repo) => Err(Problem::no_repo(&name)),
-        _ if *caller == Caller::Anyone => Err(Problem::unauthorized(format!("to {} here, a token is needed", word(scope)))),
-        _ => Err(Problem::unauthorized(format!("this token does not allow to {} here", word(scope)))),
+        _ if *caller == Caller::Anyone => {
+            Err(Problem::unauthorized(format!("to {} here, a token is needed", word(scope))))
+        }
+        _ => {
+            Err(Problem::unauthorized(format!("this token does not allow to {} here", word(scope))))
+        }
     }
 }
 
@@ -251,7 +291,8 @@ const fn word(scope: Scope) -> &'static str {
     }
 }
 
-/// Whether a caller is still who they were when their request began: a token may have been revoked or have expired since.
+/// Whether a caller is still who they were when their request began: a token may have been revoked
+/// or have expired since.
 pub(super) async fn still_good(house: &House, caller: &Caller) -> Answer<()> {
     match caller {
         Caller::Bearer { token, .. } if !house.store.is_token_good(token).await? => {
@@ -269,7 +310,10 @@ pub(super) async fn no_longer_good(house: Shared, caller: Caller) {
     loop {
         tokio::time::sleep(ASKED_EVERY).await;
         // A catalog that does not answer for a moment says nothing about a token.
-        if still_good(&house, &caller).await.is_err_and(|problem| problem.status == StatusCode::UNAUTHORIZED) {
+        if still_good(&house, &caller)
+            .await
+            .is_err_and(|problem| problem.status == StatusCode::UNAUTHORIZED)
+        {
             return;
         }
     }
@@ -287,7 +331,13 @@ pub(super) struct Admitted {
 
 impl Admitted {
     /// Lets a caller do that much with the repo of a path, if they may.
-    pub(super) async fn of(house: &House, caller: Caller, owner: &str, slug: &str, scope: Scope) -> Answer<Admitted> {
+    pub(super) async fn of(
+        house: &House,
+        caller: Caller,
+        owner: &str,
+        slug: &str,
+        scope: Scope,
+    ) -> Answer<Admitted> {
         let (repo, repo_id) = repo_for(house, &caller, owner, slug, scope).await?;
         Ok(Admitted { repo, repo_id, caller, scope, from: None })
     }
@@ -297,11 +347,12 @@ impl Admitted {
         Admitted { from: from.map(|from| from.0), ..self }
     }
 
-    /// Whether all of that still holds. A body takes its time: meanwhile the token may have been revoked, and the repo may be another one of
-    /// that name.
+    /// Whether all of that still holds. A body takes its time: meanwhile the token may have been
+    /// revoked, and the repo may be another one of that name.
     pub(super) async fn still(&self, house: &House) -> Answer<()> {
         still_good(house, &self.caller).await?;
-        let (repo, id) = repo_for(house, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
+        let (repo, id) =
+            repo_for(house, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
         if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
     }
 
@@ -318,18 +369,26 @@ impl Admitted {
         }
     }
 
-    /// The store, in which the repo's name stands for the repo that this is about, and for no other that may have taken it since.
+    /// The store, in which the repo's name stands for the repo that this is about, and for no other
+    /// that may have taken it since.
     pub(super) fn store(&self, house: &House) -> Store {
         let store = house.store.pinned(&self.repo, &self.repo_id);
         let answers = &house.answers;
         let guest = |caller, of_caller| {
-            let budget = AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };
+            let budget =
+                AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };
             Guest { caller, budget, keep_free: answers.keep_free }
         };
         match (&self.caller, self.from) {
-            (Caller::Bearer { token, .. }, _) => store.answering(guest(format!("token:{token}"), answers.of_token)),
-            (Caller::Anyone, Some(from)) => store.answering(guest(format!("{STRANGERS}{from}"), answers.of_address)),
-            (Caller::Anyone, None) => store.answering(guest(format!("{STRANGERS}?"), answers.of_address)),
+            (Caller::Bearer { token, .. }, _) => {
+                store.answering(guest(format!("token:{token}"), answers.of_token))
+            }
+            (Caller::Anyone, Some(from)) => {
+                store.answering(guest(format!("{STRANGERS}{from}"), answers.of_address))
+            }
+            (Caller::Anyone, None) => {
+                store.answering(guest(format!("{STRANGERS}?"), answers.of_address))
+            }
             (Caller::Trusted, _) => store,
         }
     }

@@ -43,10 +43,14 @@ struct Health {
 
 /// What is answered on the address for measurements alone: whoever reaches it may read them.
 pub(super) fn measured(house: Shared) -> Router {
-    Router::new().route("/healthz", get(alive)).route("/metrics", get(all_metrics)).with_state(house)
+    Router::new()
+        .route("/healthz", get(alive))
+        .route("/metrics", get(all_metrics))
+        .with_state(house)
 }
 
-/// Whether a path tells how the server is: whoever looks after it must hear of it however busy it is.
+/// Whether a path tells how the server is: whoever looks after it must hear of it however busy it
+/// is.
 pub(super) fn is_health(path: &str) -> bool {
     matches!(path, "/health" | "/healthz" | "/readyz")
 }
@@ -58,8 +62,12 @@ async fn alive() -> &'static str {
 
 /// A row of the catalog can be written and deleted, and there is room for packs.
 async fn ready(State(house): State<Shared>) -> Answer<&'static str> {
-    let unready =
-        || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing can be written to the store; the server's log says more");
+    let unready = || {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "nothing can be written to the store; the server's log says more",
+        )
+    };
     if !house.trial.succeeds(house.store.probe_writing()).await {
         return Err(unready());
     }
@@ -73,7 +81,8 @@ async fn ready(State(house): State<Shared>) -> Answer<&'static str> {
     }
 }
 
-/// Trial writes, one at a time: anybody may ask whether the server is ready, and each of them waits for the disk.
+/// Trial writes, one at a time: anybody may ask whether the server is ready, and each of them waits
+/// for the disk.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
     /// How many have asked.
@@ -83,7 +92,8 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Whether a trial that begins from now on succeeds. All who have asked before it begins share it.
+    /// Whether a trial that begins from now on succeeds. All who have asked before it begins share
+    /// it.
     async fn succeeds(&self, trial: impl Future<Output = Result<()>>) -> bool {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut last = self.last.lock().await;
@@ -100,10 +110,14 @@ impl Trial {
 }
 
 /// For those who administer the store: sums tell of each push, private ones included.
-async fn metrics(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Response> {
+async fn metrics(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Response> {
     if !caller.may_everywhere(Scope::Admin) {
         let words = "measurements tell of private repos; give a token with scope admin for all repos (*), or serve them on an address of their own: --metrics-listen";
-        let status = if caller == Caller::Anyone { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+        let status =
+            if caller == Caller::Anyone { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         return Err(Problem::new(status, words));
     }
     all_metrics(State(house)).await
@@ -115,7 +129,8 @@ async fn all_metrics(State(house): State<Shared>) -> Answer<Response> {
     // Each ends with `# EOF`, which may stand at the end only.
     let texts = [house.metrics.jobs.text(), house.metrics.text(), now];
     let body: String = texts.iter().map(|text| text.trim_end().trim_end_matches("# EOF")).collect();
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, kind)], body + "# EOF\n").into_response())
 }
 
@@ -152,7 +167,8 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// The route as it is written: no path, which may hold names, and no query, which may hold a signature.
+    /// The route as it is written: no path, which may hold names, and no query, which may hold a
+    /// signature.
     pub(super) fn route(&self) -> &str {
         &self.route.route
     }
@@ -170,8 +186,13 @@ impl ServerMetrics {
         let answered = Family::default();
         let seconds: Family<Route, Histogram> =
             Family::new_with_constructor(|| Histogram::new((0..10).map(|n| 0.001 * 4_f64.powi(n))));
-        let (under_way, received, sent) = (Gauge::default(), Counter::default(), Counter::default());
-        registry.register("requests", "Requests that were answered, by method, route and status", answered.clone());
+        let (under_way, received, sent) =
+            (Gauge::default(), Counter::default(), Counter::default());
+        registry.register(
+            "requests",
+            "Requests that were answered, by method, route and status",
+            answered.clone(),
+        );
         registry.register_with_unit(
             "request_duration",
             "How long answers took until their first byte",
@@ -179,16 +200,39 @@ impl ServerMetrics {
             seconds.clone(),
         );
         registry.register("under_way", "Requests that are being answered", under_way.clone());
-        registry.register_with_unit("received", "Size of the bodies of uploads", Unit::Bytes, received.clone());
-        registry.register_with_unit("sent", "Size of the packs that were answered", Unit::Bytes, sent.clone());
-        ServerMetrics { jobs: Metrics::new(component), registry, answered, seconds, under_way, received, sent }
+        registry.register_with_unit(
+            "received",
+            "Size of the bodies of uploads",
+            Unit::Bytes,
+            received.clone(),
+        );
+        registry.register_with_unit(
+            "sent",
+            "Size of the packs that were answered",
+            Unit::Bytes,
+            sent.clone(),
+        );
+        ServerMetrics {
+            jobs: Metrics::new(component),
+            registry,
+            answered,
+            seconds,
+            under_way,
+            received,
+            sent,
+        }
     }
 
     /// A request has come.
     pub(super) fn begin(&self, request: &Request) -> Begun {
         self.under_way.inc();
-        // The route as it is written, not the path: names of repos are nobody's business, and there are too many.
-        let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+        // The route as it is written, not the path: names of repos are nobody's business, and there
+        // are too many.
+        let route = request
+            .extensions()
+            .get::<MatchedPath>()
+            .map_or("none", MatchedPath::as_str)
+            .to_owned();
         // Anybody may invent methods, and each would be remembered.
         let method = match request.method().as_str() {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS") => known,
@@ -202,7 +246,9 @@ impl ServerMetrics {
     pub(super) fn end(&self, begun: Begun, response: &Response) {
         self.seconds.get_or_create(&begun.route).observe(begun.at.elapsed().as_secs_f64());
         let Route { method, route } = begun.route.clone();
-        self.answered.get_or_create(&Answered { method, route, status: response.status().as_u16() }).inc();
+        self.answered
+            .get_or_create(&Answered { method, route, status: response.status().as_u16() })
+            .inc();
     }
 
     fn text(&self) -> String {
@@ -221,7 +267,8 @@ mod tests {
 
     #[tokio::test]
     async fn many_who_ask_at_once_share_a_trial_that_began_after_they_asked() {
-        let (trial, ran, may) = (Arc::new(Trial::default()), Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(0)));
+        let (trial, ran, may) =
+            (Arc::new(Trial::default()), Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(0)));
         let ask = |full| {
             let (trial, ran, may) = (trial.clone(), ran.clone(), may.clone());
             tokio::spawn(async move {
@@ -237,7 +284,8 @@ mod tests {
         while ran.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
-        // The disk fills up while the first trial runs: nobody who asks from now on is told that it succeeded.
+        // The disk fills up while the first trial runs: nobody who asks from now on is told that it
+        // succeeded.
         let later: Vec<_> = (0..50).map(|_| ask(true)).collect();
         while trial.asked.load(Ordering::SeqCst) < 51 {
             tokio::task::yield_now().await;
@@ -247,6 +295,10 @@ mod tests {
         for one in later {
             assert!(!one.await.unwrap());
         }
-        assert_eq!(ran.load(Ordering::SeqCst), 2, "one trial for the first, one for all who came while it ran");
+        assert_eq!(
+            ran.load(Ordering::SeqCst),
+            2,
+            "one trial for the first, one for all who came while it ran"
+        );
     }
 }

@@ -82,8 +82,8 @@ impl House {
         })
     }
 
-    /// Waits for its turn to change the index of a repo. Pushes of one repo that were prepared at once would only find that the other was
-    /// faster, and begin anew.
+    /// Waits for its turn to change the index of a repo. Pushes of one repo that were prepared at
+    /// once would only find that the other was faster, and begin anew.
     pub(super) async fn turn(&self, repo: &RepoName) -> OwnedMutexGuard<()> {
         shared(&self.turns, repo, Arc::default).lock_owned().await
     }
@@ -97,17 +97,24 @@ impl House {
                 Some(own) => Some(own.acquire_owned().await?),
                 None => None,
             };
-            Ok::<_, AcquireError>(Room { _own: own, _all: self.uploads.clone().acquire_owned().await? })
+            Ok::<_, AcquireError>(Room {
+                _own: own,
+                _all: self.uploads.clone().acquire_owned().await?,
+            })
         };
         match tokio::time::timeout(TURN_WITHIN, waiting).await {
             // They are never closed.
             Ok(room) => room.map_err(|_| Error::Cancelled.into()),
-            Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "others upload too much at the moment; try again")),
+            Err(_) => Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "others upload too much at the moment; try again",
+            )),
         }
     }
 
-    /// Waits for its turn to assemble an answer, and does it. When whoever asked goes away before, nothing is begun; afterwards, the work
-    /// is asked to stop, and its place is free when it has: its threads and its memory are bounded by that, not by who waits for them.
+    /// Waits for its turn to assemble an answer, and does it. When whoever asked goes away before,
+    /// nothing is begun; afterwards, the work is asked to stop, and its place is free when it has:
+    /// its threads and its memory are bounded by that, not by who waits for them.
     pub(super) async fn assembling<T, W>(
         self: &Arc<Self>,
         admitted: &Admitted,
@@ -137,7 +144,8 @@ impl House {
         Ok(self.making.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?)
     }
 
-    /// Does work to its end, whether or not whoever asked for it waits for the answer. The server waits for it before it ends.
+    /// Does work to its end, whether or not whoever asked for it waits for the answer. The server
+    /// waits for it before it ends.
     pub(super) async fn to_its_end<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = Answer<T>> + Send + 'static,
@@ -146,7 +154,10 @@ impl House {
     }
 
     /// Work that the server waits for before it ends, from now on.
-    pub(super) fn counted<W: Future>(self: &Arc<Self>, work: W) -> impl Future<Output = W::Output> + use<W> {
+    pub(super) fn counted<W: Future>(
+        self: &Arc<Self>,
+        work: W,
+    ) -> impl Future<Output = W::Output> + use<W> {
         let counted = UnderWay::begin(self.clone());
         async move {
             let _counted = counted;
@@ -173,7 +184,9 @@ impl House {
         // The sender lives as long as this.
         let ended = under_way.wait_for(|count| *count == 0);
         if tokio::time::timeout(Duration::from_secs(30), ended).await.is_err() {
-            tracing::warn!("work that should stop did not within half a minute; what it makes is not published");
+            tracing::warn!(
+                "work that should stop did not within half a minute; what it makes is not published"
+            );
         }
     }
 }
@@ -211,7 +224,11 @@ pub(super) struct Room {
 }
 
 /// What all have who ask for the same key, for as long as one of them has it.
-fn shared<K: Clone + Eq + Hash, T>(all: &Mutex<HashMap<K, Weak<T>>>, key: &K, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+fn shared<K: Clone + Eq + Hash, T>(
+    all: &Mutex<HashMap<K, Weak<T>>>,
+    key: &K,
+    make: impl FnOnce() -> Arc<T>,
+) -> Arc<T> {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     all.retain(|_, one| one.strong_count() > 0);
     if let Some(one) = all.get(key).and_then(Weak::upgrade) {

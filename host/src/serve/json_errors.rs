@@ -1,4 +1,5 @@
-//! Every error answer is JSON, `{"detail": …}`, whatever `Accept` says and whatever made it: a route, an extractor of axum, a panic.
+//! Every error answer is JSON, `{"detail": …}`, whatever `Accept` says and whatever made it: a
+//! route, an extractor of axum, a panic.
 //!
 //! Muse clients print the body of an error answer as it is.
 
@@ -23,7 +24,8 @@ pub(super) async fn json_errors(request: Request, next: Next) -> Response {
         Ok(response) => in_json(response).await,
         Err(panic) => {
             tracing::error!("a request panicked: {}", words(panic.as_ref()));
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says how").into_response()
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says how")
+                .into_response()
         }
     }
 }
@@ -36,18 +38,28 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 async fn in_json(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !is_error || json {
         return response;
     }
     let (parts, body) = response.into_parts();
-    let text = to_bytes(body, TEXT).await.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
+    let text = to_bytes(body, TEXT)
+        .await
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes.to_vec()).ok())
+        .unwrap_or_default();
     let reason = status.canonical_reason().unwrap_or("refused").to_lowercase();
     let detail = if text.trim().is_empty() { reason } else { text };
     let mut said = Problem::new(status, detail).into_response();
     for (name, value) in &parts.headers {
         // Of the old body's headers none holds; others, such as `Allow`, do.
-        if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH | header::TRANSFER_ENCODING) {
+        if !matches!(
+            *name,
+            header::CONTENT_TYPE | header::CONTENT_LENGTH | header::TRANSFER_ENCODING
+        ) {
             said.headers_mut().append(name, value.clone());
         }
     }
@@ -84,7 +96,9 @@ mod tests {
     async fn panics_and_the_errors_of_axum_are_json() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (url, client) = (serve().await, reqwest::Client::new());
-        let json = |body: &'static str| client.post(format!("{url}/json")).header("content-type", "application/json").body(body);
+        let json = |body: &'static str| {
+            client.post(format!("{url}/json")).header("content-type", "application/json").body(body)
+        };
         let asked = [
             (client.get(format!("{url}/panic")), 500, "the server failed"),
             (client.get(format!("{url}/number/300")), 400, "300"),
@@ -96,11 +110,19 @@ mod tests {
             (client.get(format!("{url}/none")), 404, "not found"),
         ];
         for (request, status, word) in asked {
-            let answer = request.header("accept", "application/x-msgpack, application/json").send().await.unwrap();
+            let answer = request
+                .header("accept", "application/x-msgpack, application/json")
+                .send()
+                .await
+                .unwrap();
             let (told, kind) = (answer.status(), answer.headers()["content-type"].clone());
             assert_eq!(told == 405, answer.headers().contains_key("allow"), "{told}");
             let body: serde_json::Value = answer.json().await.unwrap();
-            assert_eq!((told.as_u16(), kind.as_bytes()), (status, &b"application/json"[..]), "{body}");
+            assert_eq!(
+                (told.as_u16(), kind.as_bytes()),
+                (status, &b"application/json"[..]),
+                "{body}"
+            );
             assert!(body["detail"].as_str().unwrap().contains(word), "{status}: {body}");
         }
     }

@@ -11,7 +11,8 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Uploads that are taken at once; others wait. Each has a thread, and a few megabytes.
     pub uploads: usize,
-    /// Packs that are made of uploads at once; others wait. Each has some threads, and some dozen megabytes.
+    /// Packs that are made of uploads at once; others wait. Each has some threads, and some dozen
+    /// megabytes.
     pub making: usize,
     /// How long a client may be silent in the middle of a body.
     pub silence: Duration,
@@ -21,13 +22,15 @@ pub struct Limits {
     pub burst: u32,
     /// Connections that may be open at once.
     pub connections: usize,
-    /// Of those, how many one address may have; a network where it is of version 6. Trusted proxies may have all.
+    /// Of those, how many one address may have; a network where it is of version 6. Trusted proxies
+    /// may have all.
     pub connections_of_one: usize,
     /// How long a connection may stay open on which nothing is asked for.
     pub idle: Duration,
     /// Bytes a second with which a client must read an answer.
     pub slowest: u64,
-    /// Bytes of assembled answers that are kept, of all servers of a store; none: a quarter of the disk, at most 64 GiB.
+    /// Bytes of assembled answers that are kept, of all servers of a store; none: a quarter of the
+    /// disk, at most 64 GiB.
     pub answers: Option<u64>,
     /// Bytes of those of one token; none: a quarter of all.
     pub answers_of_one: Option<u64>,
@@ -91,7 +94,8 @@ pub(super) const SHORT: usize = 64 << 10;
 /// Bytes of short bodies that are in memory at once; others wait.
 pub(super) const HELD_SHORT: usize = 8 << 20;
 
-/// Bytes of longer ones that are no uploads; others wait. What is read from them, and answered, takes as much again, each.
+/// Bytes of longer ones that are no uploads; others wait. What is read from them, and answered,
+/// takes as much again, each.
 pub(super) const HELD: usize = 32 << 20;
 
 /// How long one waits for its place there.
@@ -109,7 +113,8 @@ pub(super) const STALL: Duration = Duration::from_secs(30);
 /// Requests of one HTTP/2 connection at once.
 pub(super) const STREAMS: u32 = 128;
 
-/// Requests that an HTTP/2 client may take back before they were dealt with; one that goes on is cut off.
+/// Requests that an HTTP/2 client may take back before they were dealt with; one that goes on is
+/// cut off.
 pub(super) const RESETS: usize = 20;
 
 /// Largest head of a request, in bytes.
@@ -121,7 +126,8 @@ pub(super) const PING: (Duration, Duration) = (Duration::from_secs(20), Duration
 /// How long a client may take for the handshake of TLS.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Bytes a second that an upload must come with, over all of it; with a minute more for whoever stumbles.
+/// Bytes a second that an upload must come with, over all of it; with a minute more for whoever
+/// stumbles.
 pub(super) const SLOWEST: u64 = 16 << 10;
 
 /// Uploads of one token at once: clients send four.
@@ -145,5 +151,6 @@ pub(super) const RECORDS: u32 = 10_000;
 pub(super) const BRANCHES: usize = 65_536;
 /// Ids on either side in `/negotiate`: the protocol names 256, and clients send more.
 pub(super) const NEGOTIATED: usize = FETCHED;
-/// Ids on either side in `/fetch`: the protocol names 1 000. Clients send all the commits that they have, and want every head at once.
+/// Ids on either side in `/fetch`: the protocol names 1 000. Clients send all the commits that they
+/// have, and want every head at once.
 pub(super) const FETCHED: usize = FetchRequest::MOST_IDS;

@@ -7,8 +7,9 @@
 //! /health /healthz /readyz /metrics                              health
 //! ```
 //!
-//! Every request passes `guard` first: who asks, how often, and whether they may. Every error is JSON (`json_errors`), and the rest of
-//! a refused body is read (`drain`), so that clients get the reason. Only this folder names axum.
+//! Every request passes `guard` first: who asks, how often, and whether they may. Every error is
+//! JSON (`json_errors`), and the rest of a refused body is read (`drain`), so that clients get the
+//! reason. Only this folder names axum.
 
 mod admin;
 mod body;
@@ -58,9 +59,11 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// Certificate and key; none: plain HTTP, for a proxy or for this machine.
     pub tls: Option<TlsFiles>,
-    /// The URL that clients reach the server by, where it is not the one that they name: behind a proxy.
+    /// The URL that clients reach the server by, where it is not the one that they name: behind a
+    /// proxy.
     pub public_url: Option<Url>,
-    /// Whether everybody on this machine may do everything. Only where nobody else can reach the server.
+    /// Whether everybody on this machine may do everything. Only where nobody else can reach the
+    /// server.
     pub insecure_loopback: bool,
     /// Workers that do jobs in this process; 0: none.
     pub workers: usize,
@@ -72,7 +75,8 @@ pub struct ServeOptions {
     pub patience: Duration,
     /// Proxies that are believed when they say whom they speak for.
     pub trusted_proxies: Vec<Network>,
-    /// Where measurements are answered to whoever reaches it; none: at `/metrics`, to those who administer the store.
+    /// Where measurements are answered to whoever reaches it; none: at `/metrics`, to those who
+    /// administer the store.
     pub metrics_listen: Option<SocketAddr>,
 }
 
@@ -117,7 +121,8 @@ impl Server {
     /// Begins to listen.
     ///
     /// # Errors
-    /// When the address is taken; when the certificate can't be used; [`Error::Usage`] for options that contradict each other.
+    /// When the address is taken; when the certificate can't be used; [`Error::Usage`] for options
+    /// that contradict each other.
     pub async fn bind(store: Store, mut options: ServeOptions) -> Result<Server> {
         let listen = options.listen;
         if options.insecure_loopback && !listen.ip().is_loopback() {
@@ -134,7 +139,8 @@ impl Server {
             None => None,
             Some(files) => Some(tls(files).await?),
         };
-        let failed = |source| Error::Io { doing: "listening on", path: listen.to_string().into(), source };
+        let failed =
+            |source| Error::Io { doing: "listening on", path: listen.to_string().into(), source };
         let listener = TcpListener::bind(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let metrics = options.metrics_listen.map(|listen| {
@@ -147,7 +153,9 @@ impl Server {
         let metrics = metrics.transpose()?;
         let most = OpenFiles::raised().connections();
         if options.limits.connections > most {
-            tracing::warn!("at most {most} connections: the system lets this process open no more files (ulimit -n)");
+            tracing::warn!(
+                "at most {most} connections: the system lets this process open no more files (ulimit -n)"
+            );
             options.limits.connections = most;
         }
         let house = House::new(store, &options).await?;
@@ -175,16 +183,21 @@ impl Server {
         format!("{scheme}://{host}:{}", self.address.port())
     }
 
-    /// Answers until it is asked to stop; then takes no more requests, lets those under way end, and gives jobs back. `told` hears of
-    /// every attempt at a job that ends here.
+    /// Answers until it is asked to stop; then takes no more requests, lets those under way end,
+    /// and gives jobs back. `told` hears of every attempt at a job that ends here.
     ///
     /// # Errors
     /// When it can't listen any more, or its workers can't ask the catalog for jobs.
-    pub async fn run(self, stop: Stop, told: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
+    pub async fn run(
+        self,
+        stop: Stop,
+        told: impl Fn(&JobEnded) + Send + Sync + 'static,
+    ) -> Result<()> {
         let Server { house, options, listener, address, metrics, tls } = self;
         let (handle, measuring) = (Handle::new(), Handle::new());
         let stopping = {
-            let (house, handle, stop, patience) = (house.clone(), handle.clone(), stop.clone(), options.patience);
+            let (house, handle, stop, patience) =
+                (house.clone(), handle.clone(), stop.clone(), options.patience);
             let measuring = measuring.clone();
             tokio::spawn(async move {
                 stop.when_asked().await;
@@ -196,7 +209,11 @@ impl Server {
         };
         let working = {
             let (house, stop, workers) = (house.clone(), stop.clone(), options.workers);
-            let options = WorkerOptions { concurrency: workers.max(1), patience: options.patience, ..options.worker };
+            let options = WorkerOptions {
+                concurrency: workers.max(1),
+                patience: options.patience,
+                ..options.worker
+            };
             async move {
                 if workers == 0 {
                     // Nor does it end before the server does.
@@ -208,13 +225,15 @@ impl Server {
                     counted.metrics.jobs.count(ended);
                     told(ended);
                 };
-                let worked = Worker::new(house.store.clone(), options, stop.clone()).run(told).await;
+                let worked =
+                    Worker::new(house.store.clone(), options, stop.clone()).run(told).await;
                 // A server whose jobs nobody does is half a server.
                 stop.ask();
                 worked
             }
         };
-        let failed = |source| Error::Io { doing: "serving on", path: address.to_string().into(), source };
+        let failed =
+            |source| Error::Io { doing: "serving on", path: address.to_string().into(), source };
         let connections = Connections::new(&options.limits, house.proxies.clone());
         let watching = tokio::spawn(connections.clone().watch());
         let expiring = tokio::spawn(expire_answers(house.store.clone()));
@@ -226,13 +245,25 @@ impl Server {
         let measured = match metrics {
             None => None,
             Some(listener) => {
-                let few = Limits { connections: MEASURERS, connections_of_one: MEASURERS, ..options.limits.clone() };
+                let few = Limits {
+                    connections: MEASURERS,
+                    connections_of_one: MEASURERS,
+                    ..options.limits.clone()
+                };
                 let connections = Connections::new(&few, house.proxies.clone());
                 let app = health::measured(house.clone())
-                    .layer(axum::middleware::from_fn_with_state(connections.clone(), connections::count))
+                    .layer(axum::middleware::from_fn_with_state(
+                        connections.clone(),
+                        connections::count,
+                    ))
                     .into_make_service_with_connect_info::<SocketAddr>();
-                let server = listening(listener, measuring).map_err(failed)?.acceptor(Doorman(connections.clone()));
-                Some((tokio::spawn(async move { server.serve(app).await }), tokio::spawn(connections.watch())))
+                let server = listening(listener, measuring)
+                    .map_err(failed)?
+                    .acceptor(Doorman(connections.clone()));
+                Some((
+                    tokio::spawn(async move { server.serve(app).await }),
+                    tokio::spawn(connections.watch()),
+                ))
             }
         };
         let serving = async move {
@@ -279,8 +310,12 @@ async fn expire_answers(store: Store) {
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What listens, with limits on what one connection may ask for.
-fn listening(listener: TcpListener, handle: Handle<SocketAddr>) -> std::io::Result<axum_server::Server<SocketAddr>> {
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADERS_WITHIN);
+fn listening(
+    listener: TcpListener,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<axum_server::Server<SocketAddr>> {
+    let mut server =
+        axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADERS_WITHIN);
     let http = server.http_builder();
     http.http1().header_read_timeout(HEADERS_WITHIN).max_headers(100).max_buf_size(256 << 10);
     http.http2()
@@ -294,7 +329,11 @@ fn listening(listener: TcpListener, handle: Handle<SocketAddr>) -> std::io::Resu
 }
 
 /// Awaits both; when one ends, the other is asked to.
-async fn together<A, B>(serving: impl Future<Output = A>, working: impl Future<Output = B>, stop: &Stop) -> (A, B) {
+async fn together<A, B>(
+    serving: impl Future<Output = A>,
+    working: impl Future<Output = B>,
+    stop: &Stop,
+) -> (A, B) {
     let serving = async {
         let served = serving.await;
         stop.ask();

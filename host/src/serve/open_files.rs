@@ -1,8 +1,10 @@
-//! How many files and sockets this process may open: with fewer than it needs, a server can't even be asked how it is.
+//! How many files and sockets this process may open: with fewer than it needs, a server can't even
+//! be asked how it is.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that a server opens besides those of its connections: the catalog, packs that are read and made, uploads.
+/// Files that a server opens besides those of its connections: the catalog, packs that are read and
+/// made, uploads.
 const BESIDES: u64 = 64;
 
 /// What the system allows this process to open at once.
@@ -29,7 +31,10 @@ impl OpenFiles {
         let to = before.hard.min(1 << 20).max(before.soft);
         let maximum = getrlimit(Resource::Nofile).maximum;
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(to), maximum }) {
-            tracing::warn!("this process may open {} files at once, and no more: {error}", before.soft);
+            tracing::warn!(
+                "this process may open {} files at once, and no more: {error}",
+                before.soft
+            );
         }
         OpenFiles::now()
     }
@@ -47,7 +52,10 @@ mod tests {
     #[test]
     fn what_may_be_opened_is_raised_and_shared_out() {
         let (before, after) = (OpenFiles::now(), OpenFiles::raised());
-        assert!(after.soft >= before.soft && after.soft >= after.hard.min(1 << 20), "{before:?} {after:?}");
+        assert!(
+            after.soft >= before.soft && after.soft >= after.hard.min(1 << 20),
+            "{before:?} {after:?}"
+        );
         let of = |soft| OpenFiles { soft, hard: soft }.connections();
         assert_eq!((of(128), of(1024), of(0)), (32, 480, 8));
     }

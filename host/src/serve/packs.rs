@@ -79,8 +79,14 @@ async fn pack(
     signed: Result<Query<Signed>, QueryRejection>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not any more.
-    let refused = || Problem::new(StatusCode::NOT_FOUND, "this URL leads to nothing, or it has expired; fetch again for another");
+    // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not
+    // any more.
+    let refused = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "this URL leads to nothing, or it has expired; fetch again for another",
+        )
+    };
     let Query(signed) = signed.map_err(|_| refused())?;
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let key: MpackKey = key.parse().map_err(|_| refused())?;
@@ -88,11 +94,25 @@ async fn pack(
     // Where there is no such repo, it is compared all the same: how long this takes tells nothing.
     let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
     let Signed { assembled, token, expires, signature } = &signed;
-    let right = Right { repo: &repo, repo_id: &repo_id, key: &key, assembled: *assembled, token, expires: *expires };
-    if !house.signer.allows(right, signature, house.store.now()) || !authorised(&house, token, visibility).await? {
+    let right = Right {
+        repo: &repo,
+        repo_id: &repo_id,
+        key: &key,
+        assembled: *assembled,
+        token,
+        expires: *expires,
+    };
+    if !house.signer.allows(right, signature, house.store.now())
+        || !authorised(&house, token, visibility).await?
+    {
         return Err(refused());
     }
-    let stored = house.store.pinned(&repo, &repo_id).fetched(&repo, &key, *assembled).await?.ok_or_else(refused)?;
+    let stored = house
+        .store
+        .pinned(&repo, &repo_id)
+        .fetched(&repo, &key, *assembled)
+        .await?
+        .ok_or_else(refused)?;
     ranged(stored, &key, &headers)
 }
 
@@ -117,14 +137,20 @@ fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> Answer<Res
         Some(range) => match one_range(range, total) {
             Ok(part) => part,
             Err(()) => {
-                let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the pack has {total} bytes"));
+                let problem = Problem::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    format!("the pack has {total} bytes"),
+                );
                 let mut response = problem.into_response();
-                response.headers_mut().insert(header::CONTENT_RANGE, value(&format!("bytes */{total}")));
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_RANGE, value(&format!("bytes */{total}")));
                 return Ok(response);
             }
         },
     };
-    let (first, length) = part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
+    let (first, length) =
+        part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
     let mut response = Response::new(stream(stored.file, first, length)?);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::wire::MSGPACK));
@@ -133,7 +159,10 @@ fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> Answer<Res
     headers.insert(header::ETAG, value(&tag));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
     if let Some(part) = part {
-        headers.insert(header::CONTENT_RANGE, value(&format!("bytes {}-{}/{total}", part.start(), part.end())));
+        headers.insert(
+            header::CONTENT_RANGE,
+            value(&format!("bytes {}-{}/{total}", part.start(), part.end())),
+        );
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
@@ -144,7 +173,8 @@ fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// The part that a `Range` names; none where it names several, or none in bytes: then all is answered. An error where there is no such part.
+/// The part that a `Range` names; none where it names several, or none in bytes: then all is
+/// answered. An error where there is no such part.
 fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()> {
     let Ok(parsed) = http_range_header::parse_range_header(header) else { return Ok(None) };
     let parts = parsed.validate(total).map_err(|_| ())?;

@@ -15,7 +15,8 @@ pub(super) type Answer<T> = Result<T, Problem>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
-    /// What went wrong, where, and the way out. Holds no secret, and of a failure of the server nothing but that.
+    /// What went wrong, where, and the way out. Holds no secret, and of a failure of the server
+    /// nothing but that.
     pub(super) detail: String,
     pub(super) class: Class,
     /// Whether its words are of the store's insides: strangers are told others.
@@ -34,8 +35,12 @@ pub(crate) struct ProblemBody {
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         let class = match status {
-            StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Class::Conflict,
-            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => Class::Usage,
+            StatusCode::CONFLICT
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_MANY_REQUESTS => Class::Conflict,
+            StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::BAD_REQUEST
+            | StatusCode::METHOD_NOT_ALLOWED => Class::Usage,
             _ => Class::Refused,
         };
         Problem { status, detail: detail.into(), class, inside: false }
@@ -82,32 +87,47 @@ impl From<Error> for Problem {
             | Error::BadPack { .. }
             | Error::Disagreement { .. }
             | Error::Incomplete { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-            Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            Error::AnswersFull { used_up: UsedUp::Caller | UsedUp::Strangers, .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::AnswersFull { used_up: UsedUp::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Cancelled | Error::Busy { .. } | Error::LeaseLost { .. } | Error::Catalog { busy: true, .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                StatusCode::INSUFFICIENT_STORAGE
             }
+            Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Error::AnswersFull { used_up: UsedUp::Caller | UsedUp::Strangers, .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Error::AnswersFull { used_up: UsedUp::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Cancelled
+            | Error::Busy { .. }
+            | Error::LeaseLost { .. }
+            | Error::Catalog { busy: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status.is_server_error() {
             tracing::error!(status = status.as_u16(), "{error}");
         }
-        Problem { status, detail: error.to_string(), class, inside: !matches!(error, Error::AnswersFull { .. }) }
+        Problem {
+            status,
+            detail: error.to_string(),
+            class,
+            inside: !matches!(error, Error::AnswersFull { .. }),
+        }
     }
 }
 
 impl Problem {
-    /// For somebody who administers nothing: of what fails here, they learn that it does. The log says the rest.
+    /// For somebody who administers nothing: of what fails here, they learn that it does. The log
+    /// says the rest.
     pub(super) fn for_strangers(self) -> Problem {
         if !self.inside {
             return self;
         }
         let detail = match self.status {
             StatusCode::INTERNAL_SERVER_ERROR => "the server failed; its log says how",
-            StatusCode::INSUFFICIENT_STORAGE => "the server has no room for this; its operator has to make some",
-            StatusCode::SERVICE_UNAVAILABLE => "the server is busy or stopping; nothing was changed, try again",
+            StatusCode::INSUFFICIENT_STORAGE => {
+                "the server has no room for this; its operator has to make some"
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "the server is busy or stopping; nothing was changed, try again"
+            }
             _ => return self,
         };
         Problem { detail: detail.to_owned(), ..self }
@@ -122,7 +142,10 @@ impl Problem {
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"packhouse\""));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"packhouse\""),
+                );
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

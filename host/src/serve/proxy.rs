@@ -1,7 +1,8 @@
 //! Proxies before the server: whom they speak for.
 //!
-//! What a proxy says of its client counts where the operator has named its address (`--trusted-proxy`), and nowhere else: anybody may send
-//! such headers. Of a chain of addresses that one counts which is the last that no trusted proxy has: those before it are the client's
+//! What a proxy says of its client counts where the operator has named its address
+//! (`--trusted-proxy`), and nowhere else: anybody may send such headers. Of a chain of addresses
+//! that one counts which is the last that no trusted proxy has: those before it are the client's
 //! own words.
 
 use std::net::{IpAddr, SocketAddr};
@@ -43,10 +44,12 @@ impl FromStr for Network {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Network> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
             let most = if address.is_ipv4() { 32 } else { 128 };
-            let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
+            let bits =
+                bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
             Some(Network { address, bits })
         });
         parsed.ok_or_else(|| {
@@ -72,8 +75,9 @@ impl Proxies {
         self.0.iter().any(|network| network.has(address))
     }
 
-    /// Whom a request comes from. What a proxy says of it is taken over: the host that was asked for stands in `Host` afterwards. What
-    /// others say is removed: from here on, `X-Forwarded-Proto` is true where it stands.
+    /// Whom a request comes from. What a proxy says of it is taken over: the host that was asked
+    /// for stands in `Host` afterwards. What others say is removed: from here on,
+    /// `X-Forwarded-Proto` is true where it stands.
     pub(super) fn origin(&self, peer: IpAddr, headers: &mut HeaderMap) -> IpAddr {
         let mut origin = peer;
         let (mut proto, mut host) = (None, None);
@@ -89,8 +93,12 @@ impl Proxies {
                 }
             }
             // Of several, the last was added by the proxy that is next to us.
-            proto = listed(headers, &PROTO).pop().filter(|proto| matches!(proto.as_str(), "http" | "https"));
-            host = listed(headers, &HOST).pop().filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
+            proto = listed(headers, &PROTO)
+                .pop()
+                .filter(|proto| matches!(proto.as_str(), "http" | "https"));
+            host = listed(headers, &HOST)
+                .pop()
+                .filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
         }
         for name in [FOR, PROTO, HOST] {
             headers.remove(name);
@@ -127,11 +135,22 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
 }
 
-/// Whether a header is one that only proxies add. Who trusts everybody that reaches the server lets in everybody that reaches a proxy before it.
+/// Whether a header is one that only proxies add. Who trusts everybody that reaches the server lets
+/// in everybody that reaches a proxy before it.
 pub(super) fn only_from_proxies(name: &HeaderName) -> bool {
     let name = name.as_str();
-    let starts =
-        ["x-forwarded", "x-original", "x-envoy-", "cf-", "cdn-", "fastly-", "fly-", "x-azure-", "x-appengine-", "x-amzn-"];
+    let starts = [
+        "x-forwarded",
+        "x-original",
+        "x-envoy-",
+        "cf-",
+        "cdn-",
+        "fastly-",
+        "fly-",
+        "x-azure-",
+        "x-appengine-",
+        "x-amzn-",
+    ];
     let known = [
         "forwarded",
         "via",
@@ -154,7 +173,11 @@ pub(super) fn only_from_proxies(name: &HeaderName) -> bool {
 mod tests {
     use super::*;
 
-    fn origin(trusted: &[&str], peer: &str, sent: &[(&'static str, &str)]) -> (String, Option<String>, Option<&'static str>) {
+    fn origin(
+        trusted: &[&str],
+        peer: &str,
+        sent: &[(&'static str, &str)],
+    ) -> (String, Option<String>, Option<&'static str>) {
         let networks: Vec<Network> = trusted.iter().map(|text| text.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_static("inside:7070"));
@@ -168,12 +191,19 @@ mod tests {
 
     #[test]
     fn only_those_who_are_trusted_are_believed() {
-        let sent = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "packs.example.org")];
+        let sent = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "packs.example.org"),
+        ];
         let inside = Some("inside:7070".to_owned());
         assert_eq!(origin(&[], "10.0.0.1", &sent), ("10.0.0.1".into(), inside.clone(), None));
         assert_eq!(origin(&["10.0.0.2"], "10.0.0.1", &sent), ("10.0.0.1".into(), inside, None));
         let outside = Some("packs.example.org".to_owned());
-        assert_eq!(origin(&["10.0.0.0/8"], "10.0.0.1", &sent), ("1.2.3.4".into(), outside, Some("https")));
+        assert_eq!(
+            origin(&["10.0.0.0/8"], "10.0.0.1", &sent),
+            ("1.2.3.4".into(), outside, Some("https"))
+        );
     }
 
     #[test]
@@ -197,8 +227,11 @@ mod tests {
 
     #[test]
     fn what_is_no_host_or_no_scheme_is_not_taken_over() {
-        for (name, value) in [("x-forwarded-host", "a b"), ("x-forwarded-host", "http://x/"), ("x-forwarded-proto", "javascript")]
-        {
+        for (name, value) in [
+            ("x-forwarded-host", "a b"),
+            ("x-forwarded-host", "http://x/"),
+            ("x-forwarded-proto", "javascript"),
+        ] {
             let told = origin(&["10.0.0.1"], "10.0.0.1", &[(name, value)]);
             assert_eq!((told.1.as_deref(), told.2), (Some("inside:7070"), None), "{value}");
         }
@@ -215,7 +248,10 @@ mod tests {
             ("::/0", "::1", "1.2.3.4"),
         ] {
             let network: Network = text.parse().unwrap();
-            assert!(network.has(has.parse().unwrap()) && !network.has(not.parse().unwrap()), "{text}");
+            assert!(
+                network.has(has.parse().unwrap()) && !network.has(not.parse().unwrap()),
+                "{text}"
+            );
         }
         for bad in ["", "10.0.0.0/33", "10.0.0/8", "x", "10.0.0.0/-1", "::/129", "10.0.0.0/"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");

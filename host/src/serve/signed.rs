@@ -7,8 +7,8 @@ use url::Url;
 
 use crate::names::{MpackKey, RepoId, RepoName};
 
-/// Signs URLs, and tells those that it has signed. Whoever knows the store's secret makes the same: several servers of a store, and one that was
-/// started again.
+/// Signs URLs, and tells those that it has signed. Whoever knows the store's secret makes the same:
+/// several servers of a store, and one that was started again.
 pub(super) struct Signer(hmac::Key);
 
 impl std::fmt::Debug for Signer {
@@ -59,7 +59,9 @@ impl Signer {
         let base = base.as_str().trim_end_matches('/');
         let Right { repo, repo_id: _, key, assembled, token, expires } = right;
         let signature = hex::encode(tag.as_ref());
-        format!("{base}/{repo}/packs/{key}?assembled={assembled}&token={token}&expires={expires}&signature={signature}")
+        format!(
+            "{base}/{repo}/packs/{key}?assembled={assembled}&token={token}&expires={expires}&signature={signature}"
+        )
     }
 
     /// Whether that was signed here, and is still good. Compares in constant time.
@@ -72,7 +74,8 @@ impl Signer {
 impl Right<'_> {
     fn words(&self) -> Vec<u8> {
         let Right { repo, repo_id, key, assembled, token, expires } = self;
-        format!("pack 2\n{repo}\n{}\n{key}\n{assembled}\n{token}\n{expires}", repo_id.0).into_bytes()
+        format!("pack 2\n{repo}\n{}\n{key}\n{assembled}\n{token}\n{expires}", repo_id.0)
+            .into_bytes()
     }
 }
 
@@ -85,10 +88,18 @@ mod tests {
         let signer = Signer::new(&[7; 32]);
         let (repo, key) = ("a/b".parse().unwrap(), MpackKey::new([1; 32]));
         let (repo_id, another) = (RepoId("1".into()), RepoId("2".into()));
-        let right = Right { repo: &repo, repo_id: &repo_id, key: &key, assembled: false, token: NO_TOKEN, expires: 1000 };
+        let right = Right {
+            repo: &repo,
+            repo_id: &repo_id,
+            key: &key,
+            assembled: false,
+            token: NO_TOKEN,
+            expires: 1000,
+        };
         let url = Url::parse(&signer.url(&"http://h:1/".parse().unwrap(), right)).unwrap();
         assert_eq!(url.path(), format!("/a/b/packs/{key}"));
-        let signature = url.query_pairs().find(|(name, _)| name == "signature").unwrap().1.into_owned();
+        let signature =
+            url.query_pairs().find(|(name, _)| name == "signature").unwrap().1.into_owned();
         let at = |second| Timestamp::from_second(second).unwrap();
         assert!(signer.allows(right, &signature, at(999)));
         assert!(!signer.allows(right, &signature, at(1000)), "it has expired");

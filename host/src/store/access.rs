@@ -18,13 +18,14 @@ impl Store {
     /// Makes a token. Its text is in the answer, and nowhere else: nobody can be told it again.
     ///
     /// # Errors
-    /// [`Error::Usage`] for one that reaches nothing, lives for no second or beyond the end of time, or has no proper name;
-    /// [`Error::UnknownRepo`] for a repo that is named and not there.
+    /// [`Error::Usage`] for one that reaches nothing, lives for no second or beyond the end of
+    /// time, or has no proper name; [`Error::UnknownRepo`] for a repo that is named and not there.
     pub async fn create_token(&self, asked: NewToken) -> Result<TokenReport> {
         check_name(&asked.name)?;
         let repos = self.reached(asked.repos).await?;
         let now = self.time().await?;
-        let expires_at = asked.expires_in_seconds.map(|seconds| expiry(now, seconds)).transpose()?;
+        let expires_at =
+            asked.expires_in_seconds.map(|seconds| expiry(now, seconds)).transpose()?;
         let text = TokenText::of([self.world.draw(), self.world.draw(), self.world.draw()]);
         let row = TokenRow {
             id: text.id().to_owned(),
@@ -54,8 +55,8 @@ impl Store {
         Ok(self.catalog.tokens().await?.into_iter().map(report).collect())
     }
 
-    /// Revokes a token, for all processes and from now on. It goes by its id, or by all of its text: that is what people have who find one
-    /// where it does not belong.
+    /// Revokes a token, for all processes and from now on. It goes by its id, or by all of its
+    /// text: that is what people have who find one where it does not belong.
     ///
     /// # Errors
     /// [`Error::UnknownToken`].
@@ -68,8 +69,9 @@ impl Store {
         Ok(report(row))
     }
 
-    /// Whom a token speaks for. None: nobody has made it, or it is no good any more; which of these is told to nobody, and how long the
-    /// answer takes does not tell whether there is a token of that id.
+    /// Whom a token speaks for. None: nobody has made it, or it is no good any more; which of these
+    /// is told to nobody, and how long the answer takes does not tell whether there is a token of
+    /// that id.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -89,8 +91,8 @@ impl Store {
         Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, now)))
     }
 
-    /// What URLs are signed with that a server gives out: drawn when it is first asked for, and then the same for all processes that share
-    /// the catalog.
+    /// What URLs are signed with that a server gives out: drawn when it is first asked for, and
+    /// then the same for all processes that share the catalog.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -102,12 +104,16 @@ impl Store {
         self.catalog.secret(URLS, fresh).await
     }
 
-    /// What a token is to reach, each once. A repo that is named must be there: a slip of the pen would reach one that somebody else makes later.
+    /// What a token is to reach, each once. A repo that is named must be there: a slip of the pen
+    /// would reach one that somebody else makes later.
     async fn reached(&self, mut repos: Vec<Reach>) -> Result<Vec<Reach>> {
         repos.sort();
         repos.dedup();
         if repos.is_empty() {
-            return Err(Error::Usage("a token reaches something: OWNER/SLUG, OWNER/* or * is expected, once or more".into()));
+            return Err(Error::Usage(
+                "a token reaches something: OWNER/SLUG, OWNER/* or * is expected, once or more"
+                    .into(),
+            ));
         }
         for reach in &repos {
             if let Reach::Repo(repo) = reach {
@@ -135,9 +141,14 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn expiry(now: Timestamp, seconds: u64) -> Result<Timestamp> {
-    let end = i64::try_from(seconds).ok().and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
-    end.filter(|end| *end > now)
-        .ok_or_else(|| Error::Usage(format!("no token lives for {seconds} seconds; a time like 90d or 12h is expected, or none")))
+    let end = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
+    end.filter(|end| *end > now).ok_or_else(|| {
+        Error::Usage(format!(
+            "no token lives for {seconds} seconds; a time like 90d or 12h is expected, or none"
+        ))
+    })
 }
 
 fn report(row: TokenRow) -> TokenReport {

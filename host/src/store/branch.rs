@@ -19,7 +19,8 @@ impl Store {
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let heads = snapshot.heads().await?;
         let default = snapshot.repo().default_branch.clone();
-        let mut faults = unusable(heads.iter().map(|head| head.branch.as_str()), default.as_deref());
+        let mut faults =
+            unusable(heads.iter().map(|head| head.branch.as_str()), default.as_deref());
         let report = |head: &Head| BranchReport {
             repo: row.name.clone(),
             name: head.branch.clone(),
@@ -30,12 +31,14 @@ impl Store {
         Ok(heads.iter().map(report).collect())
     }
 
-    /// Deletes a branch: its name as it is, or as it is shown with escapes. What it alone led to stays until `gc` drops what has been unreachable for
-    /// an age, and that age begins now. Where it was the default branch, `main` becomes the default, else the first by name that clients can
-    /// keep.
+    /// Deletes a branch: its name as it is, or as it is shown with escapes. What it alone led to
+    /// stays until `gc` drops what has been unreachable for an age, and that age begins now. Where
+    /// it was the default branch, `main` becomes the default, else the first by name that clients
+    /// can keep.
     ///
     /// # Errors
-    /// [`Error::UnknownRepo`], [`Error::UnknownBranch`]; [`Error::Busy`] when others kept pushing to the repo.
+    /// [`Error::UnknownRepo`], [`Error::UnknownBranch`]; [`Error::Busy`] when others kept pushing
+    /// to the repo.
     pub async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
         for _ in 0..TRIES {
             let row = self.known_repo(repo).await?;
@@ -43,7 +46,10 @@ impl Store {
             let (row, heads) = (snapshot.repo().clone(), snapshot.heads().await?);
             drop(snapshot);
             let gone = named(&heads, branch)
-                .ok_or_else(|| Error::UnknownBranch { repo: repo.clone(), branch: branch.to_owned() })?
+                .ok_or_else(|| Error::UnknownBranch {
+                    repo: repo.clone(),
+                    branch: branch.to_owned(),
+                })?
                 .clone();
             let default = match row.default_branch.clone() {
                 Some(default) if default == gone.branch => next_default(&heads, &gone.branch),

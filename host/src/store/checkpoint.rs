@@ -1,4 +1,5 @@
-//! What was committed comes into the catalog's one file: people copy `catalog.db` and leave its `-wal` behind.
+//! What was committed comes into the catalog's one file: people copy `catalog.db` and leave its
+//! `-wal` behind.
 
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use crate::error::Result;
 const LOOK: Duration = Duration::from_secs(15);
 
 impl Store {
-    /// Moves the catalog's log into its file, so that a copy of that file lacks nothing. Every process that has written does so when it
-    /// ends. False when another process was in the way: it does so when it ends.
+    /// Moves the catalog's log into its file, so that a copy of that file lacks nothing. Every
+    /// process that has written does so when it ends. False when another process was in the way: it
+    /// does so when it ends.
     ///
     /// # Errors
     /// When the file can't be written.
@@ -18,7 +20,8 @@ impl Store {
         self.catalog.checkpoint().await
     }
 
-    /// The same now and then, when nothing has been committed for a while: for processes that live long. Never ends.
+    /// The same now and then, when nothing has been committed for a while: for processes that live
+    /// long. Never ends.
     pub async fn checkpoint_when_idle(self) {
         let mut last = None;
         loop {

@@ -1,5 +1,5 @@
-//! What Muse clients ask for besides push and fetch: where branches stand, which objects are missing, what is common; and what their pushes must
-//! keep to.
+//! What Muse clients ask for besides push and fetch: where branches stand, which objects are
+//! missing, what is common; and what their pushes must keep to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::unix::fs::FileExt;
@@ -23,9 +23,14 @@ const NAMED: usize = 10;
 pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>> {
     let heads = snapshot.heads().await?;
     let row = snapshot.repo();
-    let left_out = unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
+    let left_out =
+        unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
     for (branch, fault) in &left_out {
-        tracing::warn!("repo {}: clients are not given branch `{}`: {fault}", row.name, escaped(branch));
+        tracing::warn!(
+            "repo {}: clients are not given branch `{}`: {fault}",
+            row.name,
+            escaped(branch)
+        );
     }
     let left_out: BTreeSet<String> = left_out.into_keys().map(str::to_owned).collect();
     Ok(heads.into_iter().filter(|head| !left_out.contains(&head.branch)).collect())
@@ -52,20 +57,29 @@ impl Store {
         let row = snapshot.repo();
         let stands = |branch: &&str| heads.iter().any(|head| head.branch == **branch);
         // Of an empty repo, the one that is the default by then.
-        let default = row.default_branch.as_deref().filter(|branch| heads.is_empty() || stands(branch));
-        let other = ["main"].into_iter().find(stands).or(heads.first().map(|head| head.branch.as_str()));
+        let default =
+            row.default_branch.as_deref().filter(|branch| heads.is_empty() || stands(branch));
+        let other =
+            ["main"].into_iter().find(stands).or(heads.first().map(|head| head.branch.as_str()));
         let default_branch = default.or(other).unwrap_or("main").to_owned();
         Ok(Refs { repo_id: row.repo_id.clone(), default_branch, branch_heads: named(&heads) })
     }
 
-    /// Those of some objects that a repo does not hold, or holds in packs that are known to be damaged only: sent again, they heal. A text
-    /// that is no id is held nowhere. When the client may push, it won't send the others: they are recent from now on.
-    pub(crate) async fn missing_objects(&self, repo: &RepoName, objects: Vec<String>, may_push: bool) -> Result<Vec<String>> {
+    /// Those of some objects that a repo does not hold, or holds in packs that are known to be
+    /// damaged only: sent again, they heal. A text that is no id is held nowhere. When the client
+    /// may push, it won't send the others: they are recent from now on.
+    pub(crate) async fn missing_objects(
+        &self,
+        repo: &RepoName,
+        objects: Vec<String>,
+        may_push: bool,
+    ) -> Result<Vec<String>> {
         let known = self.known(repo, Kind::Object, &objects, may_push).await?;
         Ok(objects.into_iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| id).collect())
     }
 
-    /// Those commits of `have` that a repo knows; and of them the one that `want` leads to in the fewest steps, if there is one.
+    /// Those commits of `have` that a repo knows; and of them the one that `want` leads to in the
+    /// fewest steps, if there is one.
     pub(crate) async fn common(
         &self,
         repo: &RepoName,
@@ -74,54 +88,94 @@ impl Store {
         may_push: bool,
     ) -> Result<(Vec<String>, Option<String>)> {
         let known = self.known(repo, Kind::Commit, &have, may_push).await?;
-        let ack: Vec<String> = have.into_iter().zip(known).filter(|(_, known)| *known).map(|(id, _)| id).collect();
+        let ack: Vec<String> =
+            have.into_iter().zip(known).filter(|(_, known)| *known).map(|(id, _)| id).collect();
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let ids =
-            |texts: &[String]| -> Vec<EntityId> { texts.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect() };
+        let ids = |texts: &[String]| -> Vec<EntityId> {
+            texts.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect()
+        };
         let targets: HashSet<EntityId> = ids(&ack).into_iter().collect();
         let base = nearest(snapshot.as_mut(), &ids(want), &targets).await?;
         Ok((ack, base.map(|id| id.to_string())))
     }
 
-    /// Which ids a repo knows. Before a client that may push is told so, they are made recent: it will count on them. One that only reads
-    /// changes nothing.
-    async fn known(&self, repo: &RepoName, kind: Kind, ids: &[String], may_push: bool) -> Result<Vec<bool>> {
-        let parsed: Vec<Option<EntityId>> = ids.iter().map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
-        let keys: Vec<EntityKey> = parsed.iter().flatten().map(|id| entity_key(kind, *id)).collect();
+    /// Which ids a repo knows. Before a client that may push is told so, they are made recent: it
+    /// will count on them. One that only reads changes nothing.
+    async fn known(
+        &self,
+        repo: &RepoName,
+        kind: Kind,
+        ids: &[String],
+        may_push: bool,
+    ) -> Result<Vec<bool>> {
+        let parsed: Vec<Option<EntityId>> =
+            ids.iter().map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
+        let keys: Vec<EntityKey> =
+            parsed.iter().flatten().map(|id| entity_key(kind, *id)).collect();
         for _ in 0..TRIES {
             let row = self.known_repo(repo).await?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
             let looked_up = snapshot.repo().clone();
             let mut found = snapshot.lookup(&keys).await?;
-            let damaged: BTreeSet<MpackKey> =
-                snapshot.damage().await?.into_iter().filter_map(|damage| damage.mpack_key).collect();
+            let damaged: BTreeSet<MpackKey> = snapshot
+                .damage()
+                .await?
+                .into_iter()
+                .filter_map(|damage| damage.mpack_key)
+                .collect();
             if kind == Kind::Object && !damaged.is_empty() {
-                let shelves: BTreeSet<ShelfId> = found.iter().flatten().map(|(shelf, _)| *shelf).collect();
+                let shelves: BTreeSet<ShelfId> =
+                    found.iter().flatten().map(|(shelf, _)| *shelf).collect();
                 let packs = snapshot.packs_on(&shelves.into_iter().collect::<Vec<_>>()).await?;
-                let is_damaged = |shelf: &ShelfId| packs.get(shelf).is_none_or(|pack| damaged.contains(&pack.key));
-                found.iter_mut().for_each(|place| *place = place.filter(|(shelf, _)| !is_damaged(shelf)));
+                let is_damaged = |shelf: &ShelfId| {
+                    packs.get(shelf).is_none_or(|pack| damaged.contains(&pack.key))
+                };
+                found
+                    .iter_mut()
+                    .for_each(|place| *place = place.filter(|(shelf, _)| !is_damaged(shelf)));
             }
             drop(snapshot);
-            let told: BTreeSet<EntityKey> =
-                keys.iter().zip(&found).filter(|(_, found)| found.is_some()).map(|(key, _)| *key).collect();
+            let told: BTreeSet<EntityKey> = keys
+                .iter()
+                .zip(&found)
+                .filter(|(_, found)| found.is_some())
+                .map(|(key, _)| *key)
+                .collect();
             let told: Vec<EntityKey> = told.into_iter().collect();
-            if !may_push || told.is_empty() || self.catalog.freshen(&looked_up, &told, self.time().await?).await? {
+            if !may_push
+                || told.is_empty()
+                || self.catalog.freshen(&looked_up, &told, self.time().await?).await?
+            {
                 let mut found = found.into_iter();
-                return Ok(parsed.iter().map(|id| id.is_some() && found.next().flatten().is_some()).collect());
+                return Ok(parsed
+                    .iter()
+                    .map(|id| id.is_some() && found.next().flatten().is_some())
+                    .collect());
             }
         }
         Err(Error::Busy { repo: repo.clone(), what: "it was asked what it has" })
     }
 
-    /// Fails when the branch, or anything that the push brings, would reach what is neither in the push nor in the repo. What the repo knows was
-    /// checked when it came.
-    pub(super) async fn is_whole(&self, snapshot: &mut dyn Snapshot, received: &[Received], terms: &Terms) -> Result<()> {
+    /// Fails when the branch, or anything that the push brings, would reach what is neither in the
+    /// push nor in the repo. What the repo knows was checked when it came.
+    pub(super) async fn is_whole(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        received: &[Received],
+        terms: &Terms,
+    ) -> Result<()> {
         let mut open = BTreeMap::new();
         let mut start = vec![(Kind::Commit, terms.head, format!("branch {}", terms.branch))];
         for one in received {
-            // All that the push brings, be it beside the head: it is known from now on, and nobody asks again.
-            let brought = one.written.scanned.rows.iter().filter(|row| matches!(row.kind, Kind::Commit | Kind::Snapshot));
+            // All that the push brings, be it beside the head: it is known from now on, and nobody
+            // asks again.
+            let brought = one
+                .written
+                .scanned
+                .rows
+                .iter()
+                .filter(|row| matches!(row.kind, Kind::Commit | Kind::Snapshot));
             start.extend(brought.map(|row| (row.kind, row.id, "the push".to_owned())));
             let file = one.bytes.try_clone().map_err(Error::io("opening", &one.file))?;
             let (rows, path) = (one.written.scanned.rows.clone(), one.file.clone());
@@ -170,13 +224,15 @@ impl Terms {
     }
 }
 
-/// What some records reach through those of a pack and that is not in it, each with what reaches it.
+/// What some records reach through those of a pack and that is not in it, each with what reaches
+/// it.
 fn reached_outside(
     rows: &[Row],
     from: Vec<(Kind, EntityId, String)>,
     read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
 ) -> std::io::Result<BTreeMap<(Kind, EntityId), String>> {
-    let held: HashMap<(Kind, EntityId), &Row> = rows.iter().map(|row| ((row.kind, row.id), row)).collect();
+    let held: HashMap<(Kind, EntityId), &Row> =
+        rows.iter().map(|row| ((row.kind, row.id), row)).collect();
     let mut next: VecDeque<(Kind, EntityId, String)> = from.into();
     let (mut seen, mut open) = (BTreeSet::new(), BTreeMap::new());
     while let Some((kind, id, by)) = next.pop_front() {
@@ -192,7 +248,9 @@ fn reached_outside(
         match kind {
             Kind::Commit => {
                 let Ok(commit) = Commit::parse(&read(row)?) else { continue };
-                next.extend(commit.parents.into_iter().flatten().map(|id| (Kind::Commit, id, by.clone())));
+                next.extend(
+                    commit.parents.into_iter().flatten().map(|id| (Kind::Commit, id, by.clone())),
+                );
                 next.extend(commit.snapshot.map(|id| (Kind::Snapshot, id, by)));
             }
             Kind::Snapshot => {

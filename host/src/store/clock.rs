@@ -1,8 +1,9 @@
 //! What time it is, where this machine's clock may be wrong.
 //!
-//! Times that are published decide later what is dropped or deleted, perhaps by another machine. So this machine's clock is compared with
-//! that of the catalog: the database's, or that of the file system which the catalog is a file of. Where they are far apart, the
-//! catalog's counts for all that is published, promised or expires; and nothing is deleted.
+//! Times that are published decide later what is dropped or deleted, perhaps by another machine. So
+//! this machine's clock is compared with that of the catalog: the database's, or that of the file
+//! system which the catalog is a file of. Where they are far apart, the catalog's counts for all
+//! that is published, promised or expires; and nothing is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -12,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Store;
 use crate::error::{Error, Result};
 
-/// How far two clocks may be apart. Signed requests of S3 allow a quarter of an hour; grace and tokens count in days.
+/// How far two clocks may be apart. Signed requests of S3 allow a quarter of an hour; grace and
+/// tokens count in days.
 const APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// After so long the clocks are compared again.
@@ -31,7 +33,11 @@ pub(super) struct Clock {
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock { compared_at: AtomicI64::new(i64::MIN), offset: AtomicI64::new(0), warned: AtomicBool::new(false) }
+        Clock {
+            compared_at: AtomicI64::new(i64::MIN),
+            offset: AtomicI64::new(0),
+            warned: AtomicBool::new(false),
+        }
     }
 }
 
@@ -74,7 +80,8 @@ impl Store {
     async fn compare(&self, here: Timestamp) -> Result<()> {
         let there = self.catalog.clock().await?.map(|there| self.world.other(there));
         let ahead = there.map_or(SignedDuration::ZERO, |there| there.duration_since(here));
-        let offset = if ahead.abs() <= APART { 0 } else { i64::try_from(ahead.as_millis()).unwrap_or(0) };
+        let offset =
+            if ahead.abs() <= APART { 0 } else { i64::try_from(ahead.as_millis()).unwrap_or(0) };
         self.clock.offset.store(offset, Ordering::Relaxed);
         self.clock.compared_at.store(here.as_millisecond(), Ordering::Relaxed);
         if offset != 0 && !self.clock.warned.swap(true, Ordering::Relaxed) {
@@ -87,7 +94,10 @@ impl Store {
         let by = SignedDuration::from_millis(offset).abs();
         let by = SignedDuration::from_secs(by.as_secs());
         let way = if offset < 0 { "ahead of" } else { "behind" };
-        format!("the clock of this machine is {by:#} {way} that of the catalog {}", self.catalog.place())
+        format!(
+            "the clock of this machine is {by:#} {way} that of the catalog {}",
+            self.catalog.place()
+        )
     }
 
     fn corrected(&self, here: Timestamp) -> Timestamp {

@@ -11,22 +11,30 @@ use crate::run::RunPack;
 /// Consolidations that tell the store's pace.
 const PACES: u32 = 20;
 
-/// Bytes of disk that a plan takes until what it replaces is deleted: the new pack and its directory.
+/// Bytes of disk that a plan takes until what it replaces is deleted: the new pack and its
+/// directory.
 pub(super) fn peak_disk(plan: &Plan) -> u64 {
     plan.bytes.saturating_add(Directory::size(plan.records.total()))
 }
 
-/// Bytes that doing as a plan says reads: the spans that it copies, the packs that are hashed whole, and the new pack once more.
+/// Bytes that doing as a plan says reads: the spans that it copies, the packs that are hashed
+/// whole, and the new pack once more.
 fn bytes_to_read(plan: &Plan, packs: &[RunPack]) -> u64 {
-    let copied: u64 = plan.steps.iter().filter(|step| matches!(step, Step::Copy(_))).map(Step::bytes).sum();
-    let hashed: u64 = prove::partly_copied(plan, packs).iter().map(|n| packs[*n as usize].directory.pack_bytes).sum();
+    let copied: u64 =
+        plan.steps.iter().filter(|step| matches!(step, Step::Copy(_))).map(Step::bytes).sum();
+    let hashed: u64 = prove::partly_copied(plan, packs)
+        .iter()
+        .map(|n| packs[*n as usize].directory.pack_bytes)
+        .sum();
     copied + hashed + plan.bytes
 }
 
-/// How long it takes to make so many bytes, in milliseconds, at the median pace of runs that made bytes in milliseconds each.
+/// How long it takes to make so many bytes, in milliseconds, at the median pace of runs that made
+/// bytes in milliseconds each.
 fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
     // Bytes a millisecond; a clock that saw no time pass says no more than "fast".
-    let mut paces: Vec<f64> = runs.iter().map(|(bytes, millis)| *bytes as f64 / (*millis).max(1) as f64).collect();
+    let mut paces: Vec<f64> =
+        runs.iter().map(|(bytes, millis)| *bytes as f64 / (*millis).max(1) as f64).collect();
     paces.sort_by(f64::total_cmp);
     let middle = paces.len().checked_sub(1)? / 2;
     let median = (paces[middle] + paces[paces.len() / 2]) / 2.0;
@@ -34,8 +42,14 @@ fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
 }
 
 impl Store {
-    /// What doing as a plan says would cost. The plan has been admitted; so many bytes were not on the local disk before.
-    pub(super) async fn cost(&self, plan: &Plan, packs: &[RunPack], to_download: u64) -> Result<GcCost> {
+    /// What doing as a plan says would cost. The plan has been admitted; so many bytes were not on
+    /// the local disk before.
+    pub(super) async fn cost(
+        &self,
+        plan: &Plan,
+        packs: &[RunPack],
+        to_download: u64,
+    ) -> Result<GcCost> {
         let runs = self.catalog.gc_paces(PACES).await?;
         Ok(GcCost {
             bytes_to_read: bytes_to_read(plan, packs),
@@ -56,8 +70,16 @@ mod tests {
         assert_eq!(expected_ms(1000, &[]), None, "nothing was measured");
         assert_eq!(expected_ms(1000, &[(500, 5)]), Some(10));
         assert_eq!(expected_ms(1000, &[(500, 5), (300, 1)]), Some(5), "the mean of the middle two");
-        assert_eq!(expected_ms(1000, &[(1, 1000), (500, 5), (1_000_000, 1)]), Some(10), "one outlier on either side");
-        assert_eq!(expected_ms(1001, &[(100, 0)]), Some(11), "no time is a millisecond, and a part of one is one");
+        assert_eq!(
+            expected_ms(1000, &[(1, 1000), (500, 5), (1_000_000, 1)]),
+            Some(10),
+            "one outlier on either side"
+        );
+        assert_eq!(
+            expected_ms(1001, &[(100, 0)]),
+            Some(11),
+            "no time is a millisecond, and a part of one is one"
+        );
         assert_eq!(expected_ms(1000, &[(0, 7)]), None);
     }
 }

@@ -1,7 +1,8 @@
 //! Damage: what is remembered of it, and what a push can mend.
 //!
-//! What a verb finds missing or damaged is written down in the catalog, with when and by which verb, and shown until something finds it
-//! sound: a verification, a prune that reads it, or whoever stores those bytes again. The copy of a pack that is damaged is no damage.
+//! What a verb finds missing or damaged is written down in the catalog, with when and by which
+//! verb, and shown until something finds it sound: a verification, a prune that reads it, or
+//! whoever stores those bytes again. The copy of a pack that is damaged is no damage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +21,12 @@ const LOOKS: usize = 16;
 
 /// What a push brings, beside what the repo has.
 pub(super) struct Standing {
-    /// The numbers of the files that become packs on shelves of their own: those whose bytes the repo does not have, and those that hold what
-    /// the index maps to a pack which is missing or damaged.
+    /// The numbers of the files that become packs on shelves of their own: those whose bytes the
+    /// repo does not have, and those that hold what the index maps to a pack which is missing or
+    /// damaged.
     pub(super) fresh: Vec<usize>,
-    /// The numbers of the files that are packs of the repo which are missing or damaged: they are stored again.
+    /// The numbers of the files that are packs of the repo which are missing or damaged: they are
+    /// stored again.
     pub(super) lost: Vec<usize>,
     /// Shelves whose packs are missing or damaged, and not among those.
     pub(super) broken: BTreeSet<ShelfId>,
@@ -49,13 +52,27 @@ impl Known {
 
 impl Store {
     /// Hands on what came of a verb. Damage that it has met is remembered.
-    pub(super) async fn remembering<T>(&self, repo: i64, found_by: &str, done: Result<T>) -> Result<T> {
+    pub(super) async fn remembering<T>(
+        &self,
+        repo: i64,
+        found_by: &str,
+        done: Result<T>,
+    ) -> Result<T> {
         let Err(error) = &done else { return done };
-        let damage = |mpack_key, detail| Damage { mpack_key, since: self.now(), found_by: found_by.to_owned(), detail };
+        let damage = |mpack_key, detail| Damage {
+            mpack_key,
+            since: self.now(),
+            found_by: found_by.to_owned(),
+            detail,
+        };
         let found = match error {
-            Error::MissingPack { key, place, .. } => damage(Some(*key), format!("{place} is missing")),
+            Error::MissingPack { key, place, .. } => {
+                damage(Some(*key), format!("{place} is missing"))
+            }
             Error::DamagedPack { key, detail, .. } => damage(Some(*key), detail.clone()),
-            Error::Lost { kind, id, wanted_by, .. } => damage(None, format!("{kind} {id} is lost (wanted by {wanted_by})")),
+            Error::Lost { kind, id, wanted_by, .. } => {
+                damage(None, format!("{kind} {id} is lost (wanted by {wanted_by})"))
+            }
             _ => return done,
         };
         let mut findings = Findings::at(found.since);
@@ -67,7 +84,8 @@ impl Store {
         done
     }
 
-    /// Remembers what reading packs has shown, if the catalog can be written: nothing depends on it.
+    /// Remembers what reading packs has shown, if the catalog can be written: nothing depends on
+    /// it.
     pub(super) async fn note_found(&self, findings: &Findings) {
         let Findings { sound, damaged, repo, .. } = findings;
         if sound.is_empty() && damaged.is_empty() && repo.is_none() {
@@ -78,18 +96,26 @@ impl Store {
         }
     }
 
-    /// What is wrong with a stored pack, as far as can be told without reading it; none: it is there, and of the right size.
+    /// What is wrong with a stored pack, as far as can be told without reading it; none: it is
+    /// there, and of the right size.
     pub(super) async fn looks_wrong(&self, pack: &PackRow) -> Result<Option<String>> {
         let place = self.vault.place_of(&pack.key);
         Ok(match self.vault.size_of(&pack.key).await? {
             Some(bytes) if bytes == pack.bytes => None,
-            Some(bytes) => Some(format!("{place} has {bytes} bytes where {} were stored", pack.bytes)),
+            Some(bytes) => {
+                Some(format!("{place} has {bytes} bytes where {} were stored", pack.bytes))
+            }
             None => Some(format!("{place} is missing")),
         })
     }
 
     /// Fails for a pack that is missing, is of the wrong size, or is remembered as damaged.
-    pub(super) async fn must_be_there(&self, repo: &RepoName, pack: &PackRow, known: &[Damage]) -> Result<()> {
+    pub(super) async fn must_be_there(
+        &self,
+        repo: &RepoName,
+        pack: &PackRow,
+        known: &[Damage],
+    ) -> Result<()> {
         let key = &pack.key;
         match self.vault.size_of(key).await? {
             None => return Err(self.missing(repo, key)),
@@ -101,13 +127,16 @@ impl Store {
         }
         match known.iter().find(|damage| damage.mpack_key == Some(*key)) {
             None => Ok(()),
-            Some(Damage { since, found_by, detail, .. }) => {
-                Err(self.damaged(repo, key, format!("{detail} (found by {found_by} at {since}, and not verified since)")))
-            }
+            Some(Damage { since, found_by, detail, .. }) => Err(self.damaged(
+                repo,
+                key,
+                format!("{detail} (found by {found_by} at {since}, and not verified since)"),
+            )),
         }
     }
 
-    /// Compares what a push brings with what the repo has, and looks whether that is really there. No pack is read.
+    /// Compares what a push brings with what the repo has, and looks whether that is really there.
+    /// No pack is read.
     pub(super) async fn standing_of(
         &self,
         row: &RepoRow,
@@ -133,21 +162,37 @@ impl Store {
         let keys: Vec<MpackKey> = held.keys().copied().collect();
         let shelved = snapshot.shelved(&keys).await?;
         let known = snapshot.damage().await?;
-        let packs = index.shelves.values().chain(shelved.iter().flatten()).map(|pack| (pack.key, pack)).collect();
+        let packs = index
+            .shelves
+            .values()
+            .chain(shelved.iter().flatten())
+            .map(|pack| (pack.key, pack))
+            .collect();
         let wrong = self.wrong_of(packs, &known).await?;
 
-        let lost = shelved.iter().flatten().filter(|pack| wrong.contains(&pack.key)).map(|pack| held[&pack.key]);
+        let lost = shelved
+            .iter()
+            .flatten()
+            .filter(|pack| wrong.contains(&pack.key))
+            .map(|pack| held[&pack.key]);
         let lost: Vec<usize> = lost.collect();
-        let stored_again: BTreeSet<MpackKey> = lost.iter().map(|number| received[*number].written.key).collect();
-        let is_broken = |pack: &PackRow| wrong.contains(&pack.key) && !stored_again.contains(&pack.key);
-        let broken: BTreeSet<ShelfId> =
-            index.shelves.iter().filter(|(_, pack)| is_broken(pack)).map(|(shelf, _)| *shelf).collect();
+        let stored_again: BTreeSet<MpackKey> =
+            lost.iter().map(|number| received[*number].written.key).collect();
+        let is_broken =
+            |pack: &PackRow| wrong.contains(&pack.key) && !stored_again.contains(&pack.key);
+        let broken: BTreeSet<ShelfId> = index
+            .shelves
+            .iter()
+            .filter(|(_, pack)| is_broken(pack))
+            .map(|(shelf, _)| *shelf)
+            .collect();
         if !broken.is_empty() {
             tracing::warn!(repo = %row.name, "packs that the index maps pushed records to are missing or damaged");
             let heals = |number: &usize| {
                 received[*number].written.scanned.rows.iter().any(|row| {
                     let place = index.place(&entity_key(row.kind, row.id));
-                    place.is_some_and(|(shelf, print)| print == row.print && broken.contains(&shelf))
+                    place
+                        .is_some_and(|(shelf, print)| print == row.print && broken.contains(&shelf))
                 })
             };
             fresh.extend(held.into_values().filter(heals));
@@ -157,16 +202,26 @@ impl Store {
     }
 
     /// Those of some packs that are missing, of the wrong size, or remembered as damaged.
-    async fn wrong_of(&self, packs: BTreeMap<MpackKey, &PackRow>, known: &[Damage]) -> Result<BTreeSet<MpackKey>> {
-        let remembered: BTreeSet<MpackKey> = known.iter().filter_map(|damage| damage.mpack_key).collect();
+    async fn wrong_of(
+        &self,
+        packs: BTreeMap<MpackKey, &PackRow>,
+        known: &[Damage],
+    ) -> Result<BTreeSet<MpackKey>> {
+        let remembered: BTreeSet<MpackKey> =
+            known.iter().filter_map(|damage| damage.mpack_key).collect();
         let looks: Vec<_> = packs
             .into_values()
             .map(|pack| {
                 let known = remembered.contains(&pack.key);
-                async move { Ok::<_, Error>((known || self.looks_wrong(pack).await?.is_some()).then_some(pack.key)) }
+                async move {
+                    Ok::<_, Error>(
+                        (known || self.looks_wrong(pack).await?.is_some()).then_some(pack.key),
+                    )
+                }
             })
             .collect();
-        let found: Vec<Option<MpackKey>> = stream::iter(looks).buffered(LOOKS).try_collect().await?;
+        let found: Vec<Option<MpackKey>> =
+            stream::iter(looks).buffered(LOOKS).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 }

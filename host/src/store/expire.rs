@@ -1,9 +1,12 @@
-//! What no branch, tag or release has reached for a while, and what of it a consolidation may leave out.
+//! What no branch, tag or release has reached for a while, and what of it a consolidation may leave
+//! out.
 //!
-//! Kept is what these reach: the heads; the heads that branches left no longer ago than the age; every tag; every release; and whatever was pushed
-//! no longer ago than the age, reached or not. What a client was told that the repo has counts as pushed then
-//! ([`crate::catalog::Catalog::freshen`]). The host finds that itself, on the records; the component then plans a pack of what is kept,
-//! from directories that name nothing else, so that its form is the canonical one of what is kept.
+//! Kept is what these reach: the heads; the heads that branches left no longer ago than the age;
+//! every tag; every release; and whatever was pushed no longer ago than the age, reached or not.
+//! What a client was told that the repo has counts as pushed then
+//! ([`crate::catalog::Catalog::freshen`]). The host finds that itself, on the records; the
+//! component then plans a pack of what is kept, from directories that name nothing else, so that
+//! its form is the canonical one of what is kept.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +19,9 @@ use packhouse_core::{EntityId, Head, Kind, Span};
 
 use super::near::Reads;
 use super::{Store, blocking};
-use crate::catalog::{Dropped, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
+use crate::catalog::{
+    Dropped, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
+};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, ShelfId};
 use crate::pack::Directory;
@@ -38,7 +43,8 @@ impl Store {
     /// Looks for what has been unreachable for an age.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a repo without branches, tags and releases: nothing of it would be left.
+    /// [`Error::Unsupported`] for a repo without branches, tags and releases: nothing of it would
+    /// be left.
     pub(super) async fn unexpired(
         &self,
         row: &RepoRow,
@@ -49,18 +55,30 @@ impl Store {
         progress: &Progress,
     ) -> Result<Kept> {
         let since = before(self.agreed_time().await?, age)?;
-        let young: HashSet<ShelfId> = shelves.iter().filter(|shelf| made_at(shelf) > since).map(|shelf| shelf.id).collect();
-        // A time that is kept may be too early by so much. With an age of nothing, nothing is recent.
+        let young: HashSet<ShelfId> =
+            shelves.iter().filter(|shelf| made_at(shelf) > since).map(|shelf| shelf.id).collect();
+        // A time that is kept may be too early by so much. With an age of nothing, nothing is
+        // recent.
         let early = if age.is_zero() { SignedDuration::ZERO } else { FRESH_FOR };
         let told = snapshot.freshened(since.checked_sub(early).unwrap_or(Timestamp::MIN)).await?;
         let is_recent = |shelf: &ShelfId| told.everything || young.contains(shelf);
-        let mut recent: Vec<(Kind, EntityId)> =
-            index.iter().filter(|(_, shelf)| is_recent(shelf)).filter_map(|(row, _)| entity_of(&row.entity)).collect();
+        let mut recent: Vec<(Kind, EntityId)> = index
+            .iter()
+            .filter(|(_, shelf)| is_recent(shelf))
+            .filter_map(|(row, _)| entity_of(&row.entity))
+            .collect();
         recent.extend(told.entities.iter().filter_map(entity_of));
-        let mut roots: Vec<(Kind, EntityId)> = heads.iter().map(|head| (Kind::Commit, head.commit)).collect();
-        roots.extend(snapshot.left_heads(since).await?.into_iter().map(|head| (Kind::Commit, head)));
+        let mut roots: Vec<(Kind, EntityId)> =
+            heads.iter().map(|head| (Kind::Commit, head.commit)).collect();
+        roots
+            .extend(snapshot.left_heads(since).await?.into_iter().map(|head| (Kind::Commit, head)));
         roots.extend(snapshot.released().await?.into_iter().map(|commit| (Kind::Commit, commit)));
-        roots.extend(index.iter().filter_map(|(row, _)| entity_of(&row.entity)).filter(|(kind, _)| *kind == Kind::Tag));
+        roots.extend(
+            index
+                .iter()
+                .filter_map(|(row, _)| entity_of(&row.entity))
+                .filter(|(kind, _)| *kind == Kind::Tag),
+        );
         if roots.is_empty() {
             let name = &row.name;
             return Err(Error::Unsupported(format!(
@@ -80,7 +98,8 @@ impl Store {
 
 /// The time that was an age ago.
 fn before(now: Timestamp, age: Duration) -> Result<Timestamp> {
-    let age = SignedDuration::try_from(age).map_err(|_| Error::Usage("the age is too long".into()))?;
+    let age =
+        SignedDuration::try_from(age).map_err(|_| Error::Usage("the age is too long".into()))?;
     Ok(now.checked_sub(age).unwrap_or(Timestamp::MIN))
 }
 
@@ -89,7 +108,8 @@ fn made_at(shelf: &Shelf) -> Timestamp {
     shelf.made_at.unwrap_or(shelf.pack.stored_at)
 }
 
-/// Where commits, snapshots and tags stand. Any encoding will do: they agree on what they reach (law 7).
+/// Where commits, snapshots and tags stand. Any encoding will do: they agree on what they reach
+/// (law 7).
 fn places(packs: &[RunPack]) -> Places {
     let mut places = Places::new();
     for (number, pack) in (0..).zip(packs) {
@@ -101,7 +121,11 @@ fn places(packs: &[RunPack]) -> Places {
 }
 
 /// Everything that roots reach, they included. What a repo never had leads nowhere.
-fn reach(reader: &mut Packs, places: &Places, roots: Vec<(Kind, EntityId)>) -> Result<HashSet<(Kind, EntityId)>> {
+fn reach(
+    reader: &mut Packs,
+    places: &Places,
+    roots: Vec<(Kind, EntityId)>,
+) -> Result<HashSet<(Kind, EntityId)>> {
     let mut reached = HashSet::new();
     let mut next = roots;
     while let Some((kind, id)) = next.pop() {
@@ -110,11 +134,14 @@ fn reach(reader: &mut Packs, places: &Places, roots: Vec<(Kind, EntityId)>) -> R
         }
         let Some(span) = places.get(&(kind, id)) else { continue };
         let bytes = reader.read(*span)?;
-        let unreadable = |error: WireError| reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason));
+        let unreadable =
+            |error: WireError| reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason));
         match kind {
             Kind::Commit => {
                 let commit = Commit::parse(&bytes).map_err(unreadable)?;
-                next.extend(commit.parents.into_iter().flatten().map(|parent| (Kind::Commit, parent)));
+                next.extend(
+                    commit.parents.into_iter().flatten().map(|parent| (Kind::Commit, parent)),
+                );
                 next.extend(commit.snapshot.map(|snapshot| (Kind::Snapshot, snapshot)));
             }
             Kind::Snapshot => {
@@ -130,17 +157,26 @@ fn reach(reader: &mut Packs, places: &Places, roots: Vec<(Kind, EntityId)>) -> R
 }
 
 /// Parts what is reached from what is dropped.
-fn split(shelves: &[Shelf], packs: Vec<RunPack>, index: Vec<(IndexRow, ShelfId)>, reached: &HashSet<(Kind, EntityId)>) -> Kept {
+fn split(
+    shelves: &[Shelf],
+    packs: Vec<RunPack>,
+    index: Vec<(IndexRow, ShelfId)>,
+    reached: &HashSet<(Kind, EntityId)>,
+) -> Kept {
     let is_kept = |kind: Kind, id: EntityId| reached.contains(&(kind, id));
-    let (kept, gone): (Vec<_>, Vec<_>) =
-        index.into_iter().partition(|(row, _)| entity_of(&row.entity).is_none_or(|(kind, id)| is_kept(kind, id)));
-    // The length of a dropped record is that of the encoding which the index maps, in the pack of its shelf.
-    let pack_of: HashMap<ShelfId, _> = shelves.iter().map(|shelf| (shelf.id, shelf.pack.key)).collect();
+    let (kept, gone): (Vec<_>, Vec<_>) = index
+        .into_iter()
+        .partition(|(row, _)| entity_of(&row.entity).is_none_or(|(kind, id)| is_kept(kind, id)));
+    // The length of a dropped record is that of the encoding which the index maps, in the pack of
+    // its shelf.
+    let pack_of: HashMap<ShelfId, _> =
+        shelves.iter().map(|shelf| (shelf.id, shelf.pack.key)).collect();
     let mut lengths: BTreeMap<(IndexRow, MpackKey), u64> = BTreeMap::new();
     let mut filtered = Vec::with_capacity(packs.len());
     for pack in packs {
         let directory = &pack.directory;
-        let (rows, others): (Vec<_>, Vec<_>) = directory.rows().partition(|row| is_kept(row.kind, row.id));
+        let (rows, others): (Vec<_>, Vec<_>) =
+            directory.rows().partition(|row| is_kept(row.kind, row.id));
         for row in &others {
             // A pack may hold several encodings of one entity.
             let mapped = IndexRow { entity: entity_key(row.kind, row.id), print: row.print };
@@ -158,7 +194,11 @@ fn split(shelves: &[Shelf], packs: Vec<RunPack>, index: Vec<(IndexRow, ShelfId)>
         let length = pack_of.get(&shelf).and_then(|pack| lengths.get(&(row, *pack)));
         Dropped { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
     });
-    Kept { packs: filtered, dropped: dropped.collect(), index: kept.into_iter().map(|(row, _)| row).collect() }
+    Kept {
+        packs: filtered,
+        dropped: dropped.collect(),
+        index: kept.into_iter().map(|(row, _)| row).collect(),
+    }
 }
 
 /// What is dropped, as it is told.

@@ -1,7 +1,8 @@
 //! `fetch`: the pack that holds what `want` reaches and `have` does not.
 //!
-//! A stored pack that is exactly that is answered as it is; else one is assembled, and kept until it expires. Either
-//! is read whole before it is answered: a fetch never hands out bytes that are not what their key says.
+//! A stored pack that is exactly that is answered as it is; else one is assembled, and kept until
+//! it expires. Either is read whole before it is answered: a fetch never hands out bytes that are
+//! not what their key says.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -52,7 +53,9 @@ impl FetchRequest {
         for (what, ids) in [("wants", &self.want), ("haves", &self.have)] {
             if ids.len() > Self::MOST_IDS {
                 let (given, most) = (ids.len(), Self::MOST_IDS);
-                return Err(Error::Usage(format!("a fetch has at most {most} {what}, and {given} are given; fetch in parts")));
+                return Err(Error::Usage(format!(
+                    "a fetch has at most {most} {what}, and {given} are given; fetch in parts"
+                )));
             }
         }
         Ok(())
@@ -62,7 +65,12 @@ impl FetchRequest {
 impl Default for FetchRequest {
     /// Everything that branches reach, good for an hour.
     fn default() -> Self {
-        FetchRequest { want: Vec::new(), have: Vec::new(), ttl: Duration::from_secs(3600), output: None }
+        FetchRequest {
+            want: Vec::new(),
+            have: Vec::new(),
+            ttl: Duration::from_secs(3600),
+            output: None,
+        }
     }
 }
 
@@ -93,8 +101,14 @@ impl Store {
     /// Answers a fetch.
     ///
     /// # Errors
-    /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in the answer can't be read.
-    pub async fn fetch(&self, repo: &RepoName, request: &FetchRequest, progress: &Progress) -> Result<FetchReport> {
+    /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in
+    /// the answer can't be read.
+    pub async fn fetch(
+        &self,
+        repo: &RepoName,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<FetchReport> {
         let row = self.known_repo(repo).await?;
         let (report, found) = self.fetch_current(&row, request, progress).await?;
         if let Some(output) = &request.output {
@@ -103,8 +117,14 @@ impl Store {
         Ok(report)
     }
 
-    async fn fetch_current(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<(FetchReport, Found)> {
-        let done = self.until_current(row.id, || Box::pin(self.fetch_once(row, request, progress))).await;
+    async fn fetch_current(
+        &self,
+        row: &RepoRow,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<(FetchReport, Found)> {
+        let done =
+            self.until_current(row.id, || Box::pin(self.fetch_once(row, request, progress))).await;
         self.remembering(row.id, "fetch", done).await
     }
 
@@ -121,14 +141,23 @@ impl Store {
         Ok((report, pack))
     }
 
-    /// What a fetch of a repo has answered, if it is still there and still a pack of that repo (law 10).
-    pub(crate) async fn fetched(&self, repo: &RepoName, key: &MpackKey, assembled: bool) -> Result<Option<StoredPack>> {
-        let Some(row) = self.catalog.repo(repo).await?.filter(|row| self.means(row)) else { return Ok(None) };
+    /// What a fetch of a repo has answered, if it is still there and still a pack of that repo (law
+    /// 10).
+    pub(crate) async fn fetched(
+        &self,
+        repo: &RepoName,
+        key: &MpackKey,
+        assembled: bool,
+    ) -> Result<Option<StoredPack>> {
+        let Some(row) = self.catalog.repo(repo).await?.filter(|row| self.means(row)) else {
+            return Ok(None);
+        };
         if assembled {
             return self.vault.open_answer(&row.repo_id, key).await;
         }
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        // A consolidation may have replaced it since, and dropped some of what it holds: it stays readable until it is deleted.
+        // A consolidation may have replaced it since, and dropped some of what it holds: it stays
+        // readable until it is deleted.
         let is_its_own = snapshot.holds(&[*key]).await?.contains(&true)
             || snapshot.retired().await?.iter().any(|retired| retired.pack.key == *key);
         drop(snapshot);
@@ -146,12 +175,19 @@ impl Store {
         Ok(found)
     }
 
-    async fn fetch_once(&self, row: &RepoRow, request: &FetchRequest, progress: &Progress) -> Result<(FetchReport, Found)> {
+    async fn fetch_once(
+        &self,
+        row: &RepoRow,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<(FetchReport, Found)> {
         request.check()?;
         let repo = &row.name;
         let now = self.time().await?;
-        let ttl = SignedDuration::try_from(request.ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
-        let expires_at = now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
+        let ttl = SignedDuration::try_from(request.ttl)
+            .map_err(|_| Error::Usage("the ttl is too long".into()))?;
+        let expires_at =
+            now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         if let Some(longest) = self.vault.longest_url().filter(|longest| request.ttl > *longest) {
             return Err(Error::Usage(format!(
                 "a URL of {} is good for at most {} seconds (7 days); ask for a ttl that is no longer",
@@ -170,14 +206,22 @@ impl Store {
         let shelves = snapshot.shelves().await?;
         let mut ask = Request { want: ids(repo, &request.want)?, ..Request::default() };
         if request.want.is_empty() {
-            // Of branches that clients can't keep the names are left out, and nothing that they reach.
+            // Of branches that clients can't keep the names are left out, and nothing that they
+            // reach.
             ask.want_if_known = stored_heads.iter().map(|h| h.commit).collect();
         }
-        // A have that the repo does not know says nothing of what the client has. Without it, more can be proven of the answer.
-        let had: Vec<EntityId> = request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
+        // A have that the repo does not know says nothing of what the client has. Without it, more
+        // can be proven of the answer.
+        let had: Vec<EntityId> =
+            request.have.iter().filter_map(|id| EntityId::parse(id.as_bytes()).ok()).collect();
         let keys: Vec<_> = had.iter().map(|id| entity_key(Kind::Commit, *id)).collect();
         let known = snapshot.lookup(&keys).await?;
-        ask.have = had.into_iter().zip(known).filter(|(_, known)| known.is_some()).map(|(id, _)| id).collect();
+        ask.have = had
+            .into_iter()
+            .zip(known)
+            .filter(|(_, known)| known.is_some())
+            .map(|(id, _)| id)
+            .collect();
 
         let packs = Arc::new(self.directories(repo, &distinct_packs(&shelves)).await?);
         let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
@@ -187,8 +231,11 @@ impl Store {
         let run = Run::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
         let question = Question::Assembly { request: ask.clone() };
-        let planned =
-            self.ask("fetch", repo, question, &packs, run, move |sandbox, host| sandbox.assemble(host, records, &asked)).await?;
+        let planned = self
+            .ask("fetch", repo, question, &packs, run, move |sandbox, host| {
+                sandbox.assemble(host, records, &asked)
+            })
+            .await?;
         let answer = match planned {
             Ok(answer) => answer,
             Err(error) => return Err(self.run_error(repo, &packs, error).await),
@@ -196,16 +243,23 @@ impl Store {
 
         let counts = answer.plan.records;
         let missing = answer.missing;
-        // A clone takes the branches from the pack: one that names others, or stands elsewhere, is no answer to it.
+        // A clone takes the branches from the pack: one that names others, or stands elsewhere, is
+        // no answer to it.
         let branches = request.want.is_empty().then_some(&heads[..]);
         let closed = Closed { ask, planned_from };
         let reused = match answer.reuse {
-            Some(pack) => self.reuse(row, &packs, pack, counts, branches, &closed, request.ttl, progress).await?,
+            Some(pack) => {
+                self.reuse(row, &packs, pack, counts, branches, &closed, request.ttl, progress)
+                    .await?
+            }
             None => None,
         };
         let found = match reused {
             Some(found) => found,
-            None => self.assemble(row, &packs, answer, &closed, &heads, (request, expires_at), progress).await?,
+            None => {
+                self.assemble(row, &packs, answer, &closed, &heads, (request, expires_at), progress)
+                    .await?
+            }
         };
         let report = FetchReport {
             mpack_key: found.key,
@@ -223,7 +277,8 @@ impl Store {
         Ok((report, found))
     }
 
-    /// Checks a stored pack and answers it as it is; `None` when it names other `branches` than it should.
+    /// Checks a stored pack and answers it as it is; `None` when it names other `branches` than it
+    /// should.
     #[expect(clippy::too_many_arguments, reason = "they are the state of one fetch, used once")]
     async fn reuse(
         &self,
@@ -244,7 +299,11 @@ impl Store {
         };
         let directory = match packs.get(pack as usize) {
             Some(pack) if pack.directory.len() == counts.total() => &pack.directory,
-            _ => return Err(unproven("it would answer with a pack that does not hold what it counts")),
+            _ => {
+                return Err(unproven(
+                    "it would answer with a pack that does not hold what it counts",
+                ));
+            }
         };
         let key = directory.key;
         let stored = self.open_pack(repo, &key).await?;
@@ -256,7 +315,8 @@ impl Store {
         .await?;
         let bytes = examined.bytes;
         let scanned = examined.sound(&key).map_err(|detail| self.damaged(repo, &key, detail))?;
-        let right_branches = scanned.bad_branch.is_none() && branches.is_none_or(|branches| branches == scanned.heads);
+        let right_branches = scanned.bad_branch.is_none()
+            && branches.is_none_or(|branches| branches == scanned.heads);
         self.leaves_nothing_out(row, packs, closed, scanned, stored.file, &stored.path).await?;
         if !right_branches {
             return Ok(None);
@@ -290,7 +350,9 @@ impl Store {
             Ok(None) | Err(_) => {}
         }
         let (staged, kept) = match (self.stage().await, &request.output) {
-            (Err(error), Some(output)) if error.is_read_only() => (stage_beside(output, &hex::encode(self.world.draw()))?, false),
+            (Err(error), Some(output)) if error.is_read_only() => {
+                (stage_beside(output, &hex::encode(self.world.draw()))?, false)
+            }
             (staged, _) => {
                 self.need_space(plan.bytes)?;
                 (staged?, true)
@@ -305,20 +367,39 @@ impl Store {
             },
         };
         let made = async {
-            let (staged, written) = self.splice(staged, &row.name, &plan, packs, Reads::Copied(&plan), progress).await?;
+            let (staged, written) = self
+                .splice(staged, &row.name, &plan, packs, Reads::Copied(&plan), progress)
+                .await?;
             if let Err(failed) = prove::same_records(&plan, packs, &written.scanned, heads) {
                 return Err(self.unproven(&row.name, packs, failed).await);
             }
             let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-            self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path()).await?;
+            self.leaves_nothing_out(row, packs, closed, written.scanned, file, staged.path())
+                .await?;
             match (&room, &request.output) {
                 (Some(room), _) => {
-                    self.keep_answer(row, staged, &written.key, written.bytes, room, (request.ttl, expires_at)).await
+                    self.keep_answer(
+                        row,
+                        staged,
+                        &written.key,
+                        written.bytes,
+                        room,
+                        (request.ttl, expires_at),
+                    )
+                    .await
                 }
                 (None, output) => {
                     let output = output.as_deref().unwrap_or(Path::new("."));
-                    let url = file_url(&std::path::absolute(output).map_err(Error::io("finding", output))?);
-                    Ok(Found { key: written.key, url, bytes: written.bytes, reused: false, aside: Some(staged) })
+                    let url = file_url(
+                        &std::path::absolute(output).map_err(Error::io("finding", output))?,
+                    );
+                    Ok(Found {
+                        key: written.key,
+                        url,
+                        bytes: written.bytes,
+                        reused: false,
+                        aside: Some(staged),
+                    })
                 }
             }
         };
@@ -329,8 +410,11 @@ impl Store {
         }
         let found = made?;
         if let Some(TakenRoom { name, answer }) = room {
-            // From now on the answer takes the room. Should that fail, the room stays taken until it expires: the file is there.
-            self.catalog.note_answer(&name, &found.key, &NewAnswer { expires_at, ..answer }).await?;
+            // From now on the answer takes the room. Should that fail, the room stays taken until
+            // it expires: the file is there.
+            self.catalog
+                .note_answer(&name, &found.key, &NewAnswer { expires_at, ..answer })
+                .await?;
         }
         Ok(found)
     }
@@ -345,7 +429,8 @@ impl Store {
         room: &TakenRoom,
         (ttl, expires_at): (Duration, Timestamp),
     ) -> Result<Found> {
-        // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in between.
+        // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in
+        // between.
         let holding = self.catalog.hold(Hold::Publishing).await?;
         self.note_without_room(key, &room.answer, expires_at).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, key, ttl).await?;
@@ -353,28 +438,52 @@ impl Store {
         Ok(Found { key: *key, url, bytes, reused: false, aside: None })
     }
 
-    /// Notes an answer whose file is not there, so that it takes no room: neither while it is stored, nor when that fails.
-    async fn note_without_room(&self, key: &MpackKey, answer: &NewAnswer, expires_at: Timestamp) -> Result<()> {
+    /// Notes an answer whose file is not there, so that it takes no room: neither while it is
+    /// stored, nor when that fails.
+    async fn note_without_room(
+        &self,
+        key: &MpackKey,
+        answer: &NewAnswer,
+        expires_at: Timestamp,
+    ) -> Result<()> {
         // Under its own key no room was taken: none is given back.
-        self.catalog.note_answer(key, key, &NewAnswer { bytes: 0, expires_at, ..answer.clone() }).await
+        self.catalog
+            .note_answer(key, key, &NewAnswer { bytes: 0, expires_at, ..answer.clone() })
+            .await
     }
 
-    /// The answer that the same plan has made before, if it is still there and whole. Its time is moved, and it takes no more room.
-    async fn assembled_before(&self, row: &RepoRow, digest: &str, ttl: Duration, expires_at: Timestamp) -> Result<Option<Found>> {
+    /// The answer that the same plan has made before, if it is still there and whole. Its time is
+    /// moved, and it takes no more room.
+    async fn assembled_before(
+        &self,
+        row: &RepoRow,
+        digest: &str,
+        ttl: Duration,
+        expires_at: Timestamp,
+    ) -> Result<Option<Found>> {
         let holding = self.catalog.hold(Hold::Publishing).await?;
-        let Some(key) = self.catalog.answer_of(row.id, digest, expires_at).await? else { return Ok(None) };
+        let Some(key) = self.catalog.answer_of(row.id, digest, expires_at).await? else {
+            return Ok(None);
+        };
         let stored = self.vault.open_answer(&row.repo_id, &key).await?;
         drop(holding);
         let bytes = match stored {
             None => None,
             Some(stored) => {
-                let (bytes, examined) = blocking(move || Ok((stored.bytes, examine(&stored, |_| Ok(()))?))).await?;
+                let (bytes, examined) =
+                    blocking(move || Ok((stored.bytes, examine(&stored, |_| Ok(()))?))).await?;
                 examined.sound(&key).is_ok().then_some(bytes)
             }
         };
         let Some(bytes) = bytes else {
             // It is made anew and takes the place of this one, whose room it must not lack.
-            let answer = NewAnswer { repo: row.id, plan: digest.to_owned(), bytes: 0, caller: String::new(), expires_at };
+            let answer = NewAnswer {
+                repo: row.id,
+                plan: digest.to_owned(),
+                bytes: 0,
+                caller: String::new(),
+                expires_at,
+            };
             self.note_without_room(&key, &answer, expires_at).await?;
             return Ok(None);
         };
@@ -392,7 +501,8 @@ impl Store {
         }
         let caller = guest.map_or_else(String::new, |guest| guest.caller.clone());
         // Should this process die, it is given back after an hour.
-        let soon = self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
+        let soon =
+            self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
         let answer = NewAnswer { repo: row.id, plan, bytes, caller, expires_at: soon };
         let (first, second) = (self.world.draw(), self.world.draw());
         let mut name = [0; 32];
@@ -405,7 +515,8 @@ impl Store {
         }
     }
 
-    /// Proves that what an answer leaves out is nothing that the repo knew when it was planned (law 12).
+    /// Proves that what an answer leaves out is nothing that the repo knew when it was planned (law
+    /// 12).
     async fn leaves_nothing_out(
         &self,
         row: &RepoRow,
@@ -421,24 +532,35 @@ impl Store {
             file.read_exact_at(&mut bytes, row.offset).map(|()| bytes)
         };
         let path = path.to_owned();
-        let ends = blocking(move || prove::open_ends(&scanned, &ask, read).map_err(Error::io("reading", path))).await?;
+        let ends = blocking(move || {
+            prove::open_ends(&scanned, &ask, read).map_err(Error::io("reading", path))
+        })
+        .await?;
         if ends.is_empty() {
             return Ok(());
         }
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         // What was wanted and is had already need not be sent.
         let open = ends.iter().map(|end| end.id).collect();
-        let open = if closed.ask.have.is_empty() { open } else { unreached(snapshot.as_mut(), &closed.ask.have, open).await? };
+        let open = if closed.ask.have.is_empty() {
+            open
+        } else {
+            unreached(snapshot.as_mut(), &closed.ask.have, open).await?
+        };
         let ends: Vec<_> = ends.into_iter().filter(|end| open.contains(&end.id)).collect();
         let keys: Vec<_> = ends.iter().map(|end| entity_key(end.kind, end.id)).collect();
         let known = snapshot.lookup(&keys).await?;
         // What stands on another shelf was pushed after the answer was planned.
-        let left_out =
-            ends.iter().zip(known).find(|(_, known)| known.is_some_and(|(shelf, _)| closed.planned_from.contains(&shelf)));
+        let left_out = ends.iter().zip(known).find(|(_, known)| {
+            known.is_some_and(|(shelf, _)| closed.planned_from.contains(&shelf))
+        });
         match left_out {
             None => Ok(()),
             Some((end, _)) => {
-                let reason = format!("its answer leaves out {} {}, wanted by {}", end.kind, end.id, end.wanted_by);
+                let reason = format!(
+                    "its answer leaves out {} {}, wanted by {}",
+                    end.kind, end.id, end.wanted_by
+                );
                 Err(self.unproven(&row.name, packs, Failed::Component(reason)).await)
             }
         }
@@ -448,7 +570,11 @@ impl Store {
         if found.reused {
             return self.open_pack(&row.name, &found.key).await;
         }
-        let missing = || Error::MissingPack { key: found.key, repo: row.name.clone(), place: self.vault.place() };
+        let missing = || Error::MissingPack {
+            key: found.key,
+            repo: row.name.clone(),
+            place: self.vault.place(),
+        };
         self.vault.open_answer(&row.repo_id, &found.key).await?.ok_or_else(missing)
     }
 
@@ -469,7 +595,12 @@ impl Store {
 /// A file to assemble an answer in, where the store has no place for one.
 fn stage_beside(output: &Path, name: &str) -> Result<Staged> {
     let path = beside(output, name);
-    let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::io("making", &path))?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .map_err(Error::io("making", &path))?;
     Ok(Staged::new(file, path))
 }
 
@@ -477,10 +608,18 @@ fn stage_beside(output: &Path, name: &str) -> Result<Staged> {
 fn put_whole(staged: Staged, bytes: u64, output: &Path, name: &str) -> Result<()> {
     if staged.path().parent() != beside(output, name).parent() {
         let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-        return copy_whole(&StoredPack { file, path: staged.path().to_owned(), bytes }, output, name);
+        return copy_whole(
+            &StoredPack { file, path: staged.path().to_owned(), bytes },
+            output,
+            name,
+        );
     }
     replaceable(output)?;
-    staged.file.sync_all().and_then(|()| std::fs::rename(staged.path(), output)).map_err(Error::io("writing", output))?;
+    staged
+        .file
+        .sync_all()
+        .and_then(|()| std::fs::rename(staged.path(), output))
+        .map_err(Error::io("writing", output))?;
     staged.keep();
     Ok(())
 }
@@ -505,10 +644,15 @@ fn copy_whole(pack: &StoredPack, output: &Path, name: &str) -> Result<()> {
 
 /// Wants, as ids. A text that is no id is a commit that the repo can't have.
 fn ids(repo: &RepoName, texts: &[String]) -> Result<Vec<EntityId>> {
-    let (good, bad): (Vec<_>, Vec<_>) =
-        texts.iter().map(|t| EntityId::parse(t.as_bytes()).map_err(|_| t.clone())).partition(Result::is_ok);
+    let (good, bad): (Vec<_>, Vec<_>) = texts
+        .iter()
+        .map(|t| EntityId::parse(t.as_bytes()).map_err(|_| t.clone()))
+        .partition(Result::is_ok);
     if bad.is_empty() {
         return Ok(good.into_iter().flatten().collect());
     }
-    Err(Error::UnknownWant { repo: repo.clone(), ids: bad.into_iter().filter_map(Result::err).collect() })
+    Err(Error::UnknownWant {
+        repo: repo.clone(),
+        ids: bad.into_iter().filter_map(Result::err).collect(),
+    })
 }

@@ -6,9 +6,9 @@
 //! splice to staging, hash, read back ─▶ prove ─▶ store the pack ─▶ store its directory ─▶ publish
 //! ```
 //!
-//! A crash before *store* leaves a staged file; after it, a pack that no shelf holds; the repo is as before in both, and
-//! the next run makes the same pack again. Publishing is one transaction. Replaced packs stay, as
-//! retired, until somebody prunes them.
+//! A crash before *store* leaves a staged file; after it, a pack that no shelf holds; the repo is
+//! as before in both, and the next run makes the same pack again. Publishing is one transaction.
+//! Replaced packs stay, as retired, until somebody prunes them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,10 @@ use super::near::Reads;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
-use crate::catalog::{Consolidation, Dropped, Hold, IndexRow, PackRow, Published, RepoRow, Shelf, Snapshot, Sums, entity_key};
+use crate::catalog::{
+    Consolidation, Dropped, Hold, IndexRow, PackRow, Published, RepoRow, Shelf, Snapshot, Sums,
+    entity_key,
+};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
@@ -40,7 +43,8 @@ const PAGE: u32 = 8192;
 /// A consolidation that can be shown, and applied exactly as it is.
 #[derive(Debug)]
 pub struct GcPlan {
-    /// What applying it would report, as a dry run: the key is known only when the pack has been made.
+    /// What applying it would report, as a dry run: the key is known only when the pack has been
+    /// made.
     pub report: GcReport,
     /// None: there is nothing to do.
     pub(super) work: Option<Work>,
@@ -68,7 +72,8 @@ impl Store {
     /// Merges a repo's packs into one. When the repo changes meanwhile, plans anew.
     ///
     /// # Errors
-    /// [`Error::Busy`] when it keeps changing; damage, where a source is not what it was. The repo is then as it was before.
+    /// [`Error::Busy`] when it keeps changing; damage, where a source is not what it was. The repo
+    /// is then as it was before.
     pub async fn gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcReport> {
         self.gc_expiring(repo, None, progress).await
     }
@@ -76,8 +81,14 @@ impl Store {
     /// The same, and drops what no branch, tag or release has reached for an age, if one is given.
     ///
     /// # Errors
-    /// As [`Store::gc`]; [`Error::Unsupported`] for a repo without branches and tags: nothing of it would be left.
-    pub async fn gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+    /// As [`Store::gc`]; [`Error::Unsupported`] for a repo without branches and tags: nothing of it
+    /// would be left.
+    pub async fn gc_expiring(
+        &self,
+        repo: &RepoName,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
         let row = self.known_repo(repo).await?;
         if age.is_some() {
             // What a clock that was ahead has dated counts from now on.
@@ -87,7 +98,12 @@ impl Store {
         self.remembering(row.id, "gc", done).await
     }
 
-    async fn gc_current(&self, row: &RepoRow, age: Option<Duration>, progress: &Progress) -> Result<GcReport> {
+    async fn gc_current(
+        &self,
+        row: &RepoRow,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcReport> {
         for tries in 1.. {
             let started = self.world.now();
             let plan = match self.plan(row, age, started, true, progress).await {
@@ -118,13 +134,23 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::plan_gc`].
-    pub async fn plan_gc_expiring(&self, repo: &RepoName, age: Option<Duration>, progress: &Progress) -> Result<GcPlan> {
+    pub async fn plan_gc_expiring(
+        &self,
+        repo: &RepoName,
+        age: Option<Duration>,
+        progress: &Progress,
+    ) -> Result<GcPlan> {
         let row = self.known_repo(repo).await?;
-        let plan = self.until_current(row.id, || Box::pin(self.plan(&row, age, self.world.now(), false, progress))).await;
+        let plan = self
+            .until_current(row.id, || {
+                Box::pin(self.plan(&row, age, self.world.now(), false, progress))
+            })
+            .await;
         self.remembering(row.id, "gc", plan).await
     }
 
-    /// Plans. When that will be applied at once, the packs are brought near whole; else only what planning reads.
+    /// Plans. When that will be applied at once, the packs are brought near whole; else only what
+    /// planning reads.
     async fn plan(
         &self,
         row: &RepoRow,
@@ -167,7 +193,8 @@ impl Store {
             self.must_be_there(&row.name, only, &snapshot.damage().await?).await?;
         }
         let planned = standing(&shelves);
-        let nothing = |report| Ok(GcPlan { report, work: None, planned: planned.clone(), repo: row.clone() });
+        let nothing =
+            |report| Ok(GcPlan { report, work: None, planned: planned.clone(), repo: row.clone() });
         if mapped.len() <= 1 && (age.is_none() || mapped.is_empty()) {
             report.elapsed_ms = self.millis_since(started);
             return nothing(report);
@@ -183,7 +210,16 @@ impl Store {
         let mut unexpired = None;
         if let Some(age) = age {
             let index = read_index(snapshot.as_mut()).await?;
-            let kept = self.unexpired(&row, snapshot.as_mut(), (&shelves, &heads), (packs, index), age, progress).await?;
+            let kept = self
+                .unexpired(
+                    &row,
+                    snapshot.as_mut(),
+                    (&shelves, &heads),
+                    (packs, index),
+                    age,
+                    progress,
+                )
+                .await?;
             report.dropped = Some(expire::told(&kept.dropped));
             if kept.dropped.is_empty() && mapped.len() <= 1 {
                 report.elapsed_ms = self.millis_since(started);
@@ -199,12 +235,17 @@ impl Store {
         self.bring_near(&mut reader, &packs, reads, progress).await?;
         let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
-        let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| sandbox.consolidate(host, records));
+        let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| {
+            sandbox.consolidate(host, records)
+        });
         // The component plans on one core while the index is read on the other.
         let reading = async {
             match unexpired {
                 Some(read) => Ok(read),
-                None => Ok((read_index(snapshot.as_mut()).await?.into_iter().map(|(row, _)| row).collect(), Vec::new())),
+                None => Ok((
+                    read_index(snapshot.as_mut()).await?.into_iter().map(|(row, _)| row).collect(),
+                    Vec::new(),
+                )),
             }
         };
         let (answer, read): (_, Result<_>) = tokio::join!(planning, reading);
@@ -226,18 +267,21 @@ impl Store {
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
         report.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work = Work { packs, plan: Arc::new(plan), sources, near: applied, index, heads, dropped };
+        let work =
+            Work { packs, plan: Arc::new(plan), sources, near: applied, index, heads, dropped };
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
-    /// Whether a repo is still what a plan was made from: no push and no consolidation has come since. Without asking, [`Store::apply_gc`]
-    /// minds consolidations only: a pack that was pushed meanwhile stays beside the new one.
+    /// Whether a repo is still what a plan was made from: no push and no consolidation has come
+    /// since. Without asking, [`Store::apply_gc`] minds consolidations only: a pack that was pushed
+    /// meanwhile stays beside the new one.
     ///
     /// # Errors
     /// When the catalog can't be read.
     pub async fn is_current(&self, plan: &GcPlan) -> Result<bool> {
         let mut snapshot = self.catalog.snapshot(plan.repo.id).await?;
-        Ok(snapshot.repo().revision == plan.repo.revision && standing(&snapshot.shelves().await?) == plan.planned)
+        Ok(snapshot.repo().revision == plan.repo.revision
+            && standing(&snapshot.shelves().await?) == plan.planned)
     }
 
     /// Does exactly what a plan says.
@@ -269,7 +313,12 @@ impl Store {
         applied
     }
 
-    async fn apply(&self, plan: GcPlan, started: Timestamp, progress: &Progress) -> Result<GcReport> {
+    async fn apply(
+        &self,
+        plan: GcPlan,
+        started: Timestamp,
+        progress: &Progress,
+    ) -> Result<GcReport> {
         let GcPlan { mut report, work, planned, repo } = plan;
         report.dry_run = None;
         report.cost = None;
@@ -278,9 +327,11 @@ impl Store {
         let to_download = self.to_download(&repo.name, &work.sources)?;
         self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
         let reads = if work.near { Reads::Near } else { Reads::Whole };
-        // What is replaced was sound: records that are copied are checked on the way, packs with others beside it.
+        // What is replaced was sound: records that are copied are checked on the way, packs with
+        // others beside it.
         let checked = self.check_sources(&repo.name, &work);
-        let spliced = self.splice(self.stage().await?, &repo.name, &work.plan, &work.packs, reads, progress);
+        let spliced =
+            self.splice(self.stage().await?, &repo.name, &work.plan, &work.packs, reads, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
         let sources_hashed = checked?;
@@ -288,8 +339,10 @@ impl Store {
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
         let Work { packs, plan, index, heads, dropped, .. } = work;
         let proving = packs.clone();
-        let (proven, written) =
-            blocking(move || Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))).await?;
+        let (proven, written) = blocking(move || {
+            Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))
+        })
+        .await?;
         let proven = match proven {
             Ok(proven) => proven,
             Err(failed) => return Err(self.unproven(&repo.name, &packs, failed).await),
@@ -317,19 +370,23 @@ impl Store {
         drop(holding);
         match published {
             Published::Done { rows } => report.rows_changed = rows,
-            Published::Changed => return Err(Error::Busy { repo: repo.name, what: "it was consolidated" }),
+            Published::Changed => {
+                return Err(Error::Busy { repo: repo.name, what: "it was consolidated" });
+            }
             Published::LeaseLost => return Err(self.lease_lost()),
         }
         report.consolidated_key = Some(written.key);
         report.bytes_after = written.bytes;
         report.proven = Some(proven);
-        // On top of the time that planning took; how long somebody looked at the plan in between is not ours to count.
+        // On top of the time that planning took; how long somebody looked at the plan in between is
+        // not ours to count.
         report.elapsed_ms += self.millis_since(started);
         Ok(report)
     }
 
-    /// A pack that will replace others is read back from where it was sent to: a server may have taken other bytes than it was sent, and
-    /// have said nothing. Files were read back before they were renamed.
+    /// A pack that will replace others is read back from where it was sent to: a server may have
+    /// taken other bytes than it was sent, and have said nothing. Files were read back before they
+    /// were renamed.
     async fn must_read_back(&self, key: &MpackKey) -> Result<()> {
         if !self.vault.is_far() || self.vault.hash_anew(key).await? == Some(*key) {
             return Ok(());
@@ -340,14 +397,16 @@ impl Store {
         )))
     }
 
-    /// Hashes the packs that have duplicates which the plan leaves out: a byte that has flipped there is found before
-    /// the pack is retired, and not when somebody needs it. Gives how many it has hashed.
+    /// Hashes the packs that have duplicates which the plan leaves out: a byte that has flipped
+    /// there is found before the pack is retired, and not when somebody needs it. Gives how many it
+    /// has hashed.
     async fn check_sources(&self, repo: &RepoName, work: &Work) -> Result<u64> {
         let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
             let key = work.packs[pack as usize].directory.key;
             let stored = self.open_near(repo, &key).await?;
-            let (stored, found) = blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
+            let (stored, found) =
+                blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
             if found == key {
                 hashed += 1;
                 continue;
@@ -384,13 +443,20 @@ impl Store {
         match written {
             Ok(written) => Ok((staged, written)),
             Err(WriteError::Failed(error)) => Err(error),
-            Err(WriteError::Bad(bad)) => Err(self.unproven(repo, packs, prove::blame(plan, &bad)).await),
+            Err(WriteError::Bad(bad)) => {
+                Err(self.unproven(repo, packs, prove::blame(plan, &bad)).await)
+            }
         }
     }
 
-    /// The error for a proof that failed. A source is blamed only when its bytes are not what its key names: else
-    /// it was the component that put a record where it does not belong.
-    pub(super) async fn unproven(&self, repo: &RepoName, packs: &[RunPack], failed: Failed) -> Error {
+    /// The error for a proof that failed. A source is blamed only when its bytes are not what its
+    /// key names: else it was the component that put a record where it does not belong.
+    pub(super) async fn unproven(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        failed: Failed,
+    ) -> Error {
         let reason = match failed {
             Failed::Component(reason) => reason,
             Failed::Source { pack, detail } => match self.blame(repo, packs, pack, detail).await {
@@ -402,7 +468,13 @@ impl Store {
     }
 
     /// The error for a pack that is damaged, or the detail back for one that is sound.
-    async fn blame(&self, repo: &RepoName, packs: &[RunPack], pack: u32, detail: String) -> Result<String> {
+    async fn blame(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        pack: u32,
+        detail: String,
+    ) -> Result<String> {
         let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
         let key = pack.directory.key;
         let stored = self.open_near(repo, &key).await?;
@@ -413,16 +485,32 @@ impl Store {
     }
 
     /// Whether an entity is one that the index knows and no pack of a run gives.
-    async fn is_lost(&self, repo: &RepoName, packs: &[RunPack], kind: Kind, id: EntityId) -> Result<bool> {
+    async fn is_lost(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        kind: Kind,
+        id: EntityId,
+    ) -> Result<bool> {
         let row = self.known_repo(repo).await?;
         let known = self.catalog.snapshot(row.id).await?.lookup(&[entity_key(kind, id)]).await?;
-        let given = || packs.iter().flat_map(|pack| pack.directory.rows()).any(|row| (row.kind, row.id) == (kind, id));
+        let given = || {
+            packs
+                .iter()
+                .flat_map(|pack| pack.directory.rows())
+                .any(|row| (row.kind, row.id) == (kind, id))
+        };
         Ok(known.iter().any(Option::is_some) && !given())
     }
 
-    /// A fault that a component found in stored records is damage if the pack is damaged: they were sound when they
-    /// were pushed.
-    pub(super) async fn run_error(&self, repo: &RepoName, packs: &[RunPack], error: RunError) -> Error {
+    /// A fault that a component found in stored records is damage if the pack is damaged: they were
+    /// sound when they were pushed.
+    pub(super) async fn run_error(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        error: RunError,
+    ) -> Error {
         use packhouse_core::Fault;
         match error {
             RunError::Host(error) => error,
@@ -430,21 +518,26 @@ impl Store {
                 let detail = format!("{kind} {id}: {reason}, at byte {offset}");
                 self.unproven(repo, packs, Failed::Source { pack: at.pack, detail }).await
             }
-            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => match self.is_lost(repo, packs, kind, id).await {
-                Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
-                Ok(false) => {
-                    let reason = format!("it says that {kind} {id} is lost, and it is not");
-                    self.unproven(repo, packs, Failed::Component(reason)).await
+            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => {
+                match self.is_lost(repo, packs, kind, id).await {
+                    Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
+                    Ok(false) => {
+                        let reason = format!("it says that {kind} {id} is lost, and it is not");
+                        self.unproven(repo, packs, Failed::Component(reason)).await
+                    }
+                    Err(error) => error,
                 }
-                Err(error) => error,
+            }
+            RunError::Fault(Fault::UnknownWant(ids)) => Error::UnknownWant {
+                repo: repo.clone(),
+                ids: ids.iter().map(ToString::to_string).collect(),
             },
-            RunError::Fault(Fault::UnknownWant(ids)) => {
-                Error::UnknownWant { repo: repo.clone(), ids: ids.iter().map(ToString::to_string).collect() }
-            }
             RunError::Fault(Fault::HeadConflict(conflicts)) => Error::HeadConflict(conflicts),
-            RunError::Fault(fault) => {
-                Error::Component { digest: self.sandbox.digest().to_owned(), doing: "planning", reason: fault.to_string() }
-            }
+            RunError::Fault(fault) => Error::Component {
+                digest: self.sandbox.digest().to_owned(),
+                doing: "planning",
+                reason: fault.to_string(),
+            },
         }
     }
 }

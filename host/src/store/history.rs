@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, GcRecord, GcReport};
 
-/// Consolidations of a repo among which that of a plan is looked for: whoever asks again does so soon.
+/// Consolidations of a repo among which that of a plan is looked for: whoever asks again does so
+/// soon.
 const LOOKED_THROUGH: u32 = 20;
 
 impl Store {
@@ -21,14 +22,22 @@ impl Store {
         self.catalog.gc_history(row.id, limit).await
     }
 
-    /// The last consolidations of all repos or one, newest first. A text that few of them hold may read them all.
+    /// The last consolidations of all repos or one, newest first. A text that few of them hold may
+    /// read them all.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`] for a query about one.
     pub async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         let repo = self.number_of(query.repo.as_ref()).await?;
-        let mut entries =
-            self.catalog.gc_runs(RunsQuery { repo, text: &query.text, before: query.before, limit: query.limit }).await?;
+        let mut entries = self
+            .catalog
+            .gc_runs(RunsQuery {
+                repo,
+                text: &query.text,
+                before: query.before,
+                limit: query.limit,
+            })
+            .await?;
         for report in entries.iter_mut().filter_map(|entry| entry.report.as_mut()) {
             // As it was answered.
             report.plan_digest = None;
@@ -40,10 +49,15 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
-    pub(crate) async fn done_as_planned(&self, repo: &RepoName, digest: &str) -> Result<Option<GcReport>> {
+    pub(crate) async fn done_as_planned(
+        &self,
+        repo: &RepoName,
+        digest: &str,
+    ) -> Result<Option<GcReport>> {
         let row = self.known_repo(repo).await?;
         let last = RunsQuery { repo: Some(row.id), text: "", before: None, limit: LOOKED_THROUGH };
-        let mut reports = self.catalog.gc_runs(last).await?.into_iter().filter_map(|entry| entry.report);
+        let mut reports =
+            self.catalog.gc_runs(last).await?.into_iter().filter_map(|entry| entry.report);
         let done = reports.find(|report| report.plan_digest.as_deref() == Some(digest));
         Ok(done.map(|report| GcReport { plan_digest: None, ..report }))
     }
@@ -65,11 +79,13 @@ impl Store {
         if matches!(error, Error::Busy { .. } | Error::Cancelled | Error::LeaseLost { .. }) {
             return;
         }
-        let record = GcRecord::failed(error, self.millis_since(started), self.sandbox.digest(), self.now());
+        let record =
+            GcRecord::failed(error, self.millis_since(started), self.sandbox.digest(), self.now());
         self.note(repo, &record, None).await;
     }
 
-    /// What happened matters more than remembering it: a consolidation that was published did not fail.
+    /// What happened matters more than remembering it: a consolidation that was published did not
+    /// fail.
     async fn note(&self, repo: &RepoRow, record: &GcRecord, report: Option<&GcReport>) {
         if let Err(error) = self.catalog.record_gc(repo.id, record, report).await {
             tracing::warn!("the outcome could not be remembered: {error}");

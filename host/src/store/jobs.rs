@@ -15,8 +15,9 @@ use crate::progress::{Phase, Progress};
 use crate::report::{JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task};
 
 impl Store {
-    /// Stores files and leaves the rest of the push to a job: reading them against the repo, deciding heads, indexing. A file that is no sound
-    /// pack is refused at once; heads that don't lead to each other make the job fail.
+    /// Stores files and leaves the rest of the push to a job: reading them against the repo,
+    /// deciding heads, indexing. A file that is no sound pack is refused at once; heads that don't
+    /// lead to each other make the job fail.
     ///
     /// # Errors
     /// [`Error::BadPack`]. Nothing is stored then.
@@ -53,10 +54,17 @@ impl Store {
             for number in &needed {
                 self.store_received(repo, &mut received[*number], progress).await?;
             }
-            let packs =
-                received.iter().map(|one| QueuedPack { mpack_key: one.written.key, file: one.file.display().to_string() });
+            let packs = received.iter().map(|one| QueuedPack {
+                mpack_key: one.written.key,
+                file: one.file.display().to_string(),
+            });
             let task = Task::Index { packs: packs.collect(), force: options.force };
-            job = Some(self.catalog.add_job(&NewJob { repo: Some(row.id), task, now: self.time().await? }).await?.id);
+            job = Some(
+                self.catalog
+                    .add_job(&NewJob { repo: Some(row.id), task, now: self.time().await? })
+                    .await?
+                    .id,
+            );
             drop(holding);
         }
         let report = |(number, one): (usize, &Received)| {
@@ -69,8 +77,9 @@ impl Store {
         Ok(received.iter().enumerate().map(report).collect())
     }
 
-    /// The numbers of the files that a job has to index: new ones, and those that are packs of the repo and are not really there. And where
-    /// branches stand. The content of the others is recent from now on.
+    /// The numbers of the files that a job has to index: new ones, and those that are packs of the
+    /// repo and are not really there. And where branches stand. The content of the others is recent
+    /// from now on.
     async fn needed_and_heads(
         &self,
         row: &RepoRow,
@@ -85,9 +94,14 @@ impl Store {
             drop(snapshot);
             let mut needed = standing.fresh;
             needed.extend(standing.lost);
-            let unchanged = received.iter().enumerate().filter(|(number, _)| !options.force && !needed.contains(number));
+            let unchanged = received
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| !options.force && !needed.contains(number));
             let told = entities_of(unchanged.map(|(_, one)| one));
-            if told.is_empty() || self.catalog.freshen(&looked_up, &told, self.time().await?).await? {
+            if told.is_empty()
+                || self.catalog.freshen(&looked_up, &told, self.time().await?).await?
+            {
                 return Ok((needed, heads));
             }
         }
@@ -112,16 +126,25 @@ impl Store {
     }
 
     /// Reads a stored pack as if it were pushed: since then it may have been damaged.
-    async fn receive_stored(&self, row: &RepoRow, pack: &QueuedPack, progress: &Progress) -> Result<Received> {
+    async fn receive_stored(
+        &self,
+        row: &RepoRow,
+        pack: &QueuedPack,
+        progress: &Progress,
+    ) -> Result<Received> {
         let stored = self.open_pack(&row.name, &pack.mpack_key).await?;
         let (progress, name, total) = (progress.clone(), row.name.to_string(), stored.bytes);
         let (stored, examined) = blocking(move || {
-            let examined = super::load::examine(&stored, |done| progress.at(&name, Phase::Receive, done, total))?;
+            let examined = super::load::examine(&stored, |done| {
+                progress.at(&name, Phase::Receive, done, total)
+            })?;
             Ok((stored, examined))
         })
         .await?;
         let (key, bytes) = (examined.key, examined.bytes);
-        let scanned = examined.sound(&pack.mpack_key).map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
+        let scanned = examined
+            .sound(&pack.mpack_key)
+            .map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
         let written = Written { key, bytes, scanned };
         Ok(Received { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
@@ -130,7 +153,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
-    pub async fn queue_gc(&self, repo: &RepoName, expire_unreachable: Option<std::time::Duration>) -> Result<Queued> {
+    pub async fn queue_gc(
+        &self,
+        repo: &RepoName,
+        expire_unreachable: Option<std::time::Duration>,
+    ) -> Result<Queued> {
         let expire_unreachable_seconds = expire_unreachable.map(|age| age.as_secs());
         self.queue(Some(repo), Task::Gc { expire_unreachable_seconds }).await
     }
@@ -155,7 +182,10 @@ impl Store {
 
     async fn queue(&self, repo: Option<&RepoName>, task: Task) -> Result<Queued> {
         let row = self.number_of(repo).await?;
-        let job = self.catalog.add_job(&NewJob { repo: row, task: task.clone(), now: self.time().await? }).await?;
+        let job = self
+            .catalog
+            .add_job(&NewJob { repo: row, task: task.clone(), now: self.time().await? })
+            .await?;
         if !serves(&job.task, &task) {
             let id = job.id;
             return Err(Error::Unsupported(format!(
@@ -199,7 +229,8 @@ impl Store {
     /// Lets a job that failed or was cancelled begin anew.
     ///
     /// # Errors
-    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs are gone.
+    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs
+    /// are gone.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
         if job.repo.is_none() && !matches!(job.task, Task::Prune { .. }) {
@@ -231,7 +262,12 @@ impl Store {
     /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has ended.
     pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
-        let ended = || Error::Unsupported(format!("job {id} is {} already; there is nothing to take back", job.status));
+        let ended = || {
+            Error::Unsupported(format!(
+                "job {id} is {} already; there is nothing to take back",
+                job.status
+            ))
+        };
         self.catalog.cancel_job(id, self.time().await?).await?.ok_or_else(ended)
     }
 }
@@ -243,7 +279,12 @@ impl Store {
         self.world.draw()
     }
 
-    pub(crate) async fn take_job(&self, worker: &str, now: Timestamp, until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+    pub(crate) async fn take_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(JobReport, Fence)>> {
         self.catalog.take_job(worker, now, until).await
     }
 
@@ -259,10 +300,13 @@ impl Store {
 /// Whether what waits does all that was asked for.
 fn serves(waiting: &Task, asked: &Task) -> bool {
     // One that drops something consolidates as well.
-    matches!((waiting, asked), (Task::Gc { .. }, Task::Gc { expire_unreachable_seconds: None })) || waiting == asked
+    matches!((waiting, asked), (Task::Gc { .. }, Task::Gc { expire_unreachable_seconds: None }))
+        || waiting == asked
 }
 
 fn not_ended(job: &JobReport) -> Error {
     let (id, status) = (job.id, job.status);
-    Error::Unsupported(format!("job {id} is {status}; only one that failed or was cancelled can be tried again"))
+    Error::Unsupported(format!(
+        "job {id} is {status}; only one that failed or was cancelled can be tried again"
+    ))
 }

@@ -24,7 +24,8 @@ const DIRECTORIES: usize = 16;
 
 /// The packs that shelves hold, each once: those with more records first, equal ones by key.
 ///
-/// Where a record stands in several packs it is copied from the first: from the large one, in long runs.
+/// Where a record stands in several packs it is copied from the first: from the large one, in long
+/// runs.
 pub(super) fn distinct_packs(shelves: &[Shelf]) -> Vec<PackRow> {
     let by_id: BTreeMap<i64, &PackRow> = shelves.iter().map(|s| (s.pack.id, &s.pack)).collect();
     let mut packs: Vec<PackRow> = by_id.into_values().cloned().collect();
@@ -44,7 +45,8 @@ pub(super) struct Examined {
 }
 
 impl Examined {
-    /// The records of a pack whose bytes are what `key` names and which is well formed; else what is wrong with it, in words.
+    /// The records of a pack whose bytes are what `key` names and which is well formed; else what
+    /// is wrong with it, in words.
     pub(super) fn sound(self, key: &MpackKey) -> Result<Scanned, String> {
         match self.scanned {
             Ok(scanned) if self.key == *key => Ok(scanned),
@@ -76,7 +78,10 @@ pub(super) fn hash(pack: &StoredPack) -> Result<MpackKey> {
 }
 
 /// Reads a stored pack whole.
-pub(super) fn examine(pack: &StoredPack, mut tick: impl FnMut(u64) -> Result<()>) -> Result<Examined> {
+pub(super) fn examine(
+    pack: &StoredPack,
+    mut tick: impl FnMut(u64) -> Result<()>,
+) -> Result<Examined> {
     let mut source = Hashing { source: &pack.file, sum: Context::new(&SHA256), bytes: 0 };
     let mut stopped = None;
     let scanned = scan(&mut source, |bytes| {
@@ -121,8 +126,9 @@ impl Store {
         Error::MissingPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key) }
     }
 
-    /// Whether a pack that was missed has gone because nobody needs it any more: then whoever missed it has an old plan, and
-    /// begins anew. So does whoever found a pack damaged and had read a copy of it: the pack itself may be sound.
+    /// Whether a pack that was missed has gone because nobody needs it any more: then whoever
+    /// missed it has an old plan, and begins anew. So does whoever found a pack damaged and had
+    /// read a copy of it: the pack itself may be sound.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
         if let Error::DamagedPack { key, .. } = error {
             let copied = self.vault.forget_damaged_copy(key).await?;
@@ -152,39 +158,63 @@ impl Store {
     }
 
     pub(super) fn damaged(&self, repo: &RepoName, key: &MpackKey, detail: String) -> Error {
-        Error::DamagedPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key), detail }
+        Error::DamagedPack {
+            key: *key,
+            repo: repo.clone(),
+            place: self.vault.place_of(key),
+            detail,
+        }
     }
 
-    /// The directories of packs, in their order. Those that are missing or unsound are made anew from the
-    /// packs, whose bytes must then be what their keys name.
-    pub(super) async fn directories(&self, repo: &RepoName, packs: &[PackRow]) -> Result<Vec<RunPack>> {
+    /// The directories of packs, in their order. Those that are missing or unsound are made anew
+    /// from the packs, whose bytes must then be what their keys name.
+    pub(super) async fn directories(
+        &self,
+        repo: &RepoName,
+        packs: &[PackRow],
+    ) -> Result<Vec<RunPack>> {
         let found: Vec<_> = packs.iter().map(|pack| self.directory(repo, pack)).collect();
         stream::iter(found).buffered(DIRECTORIES).map_ok(RunPack::stored).try_collect().await
     }
 
     async fn directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
-        let kept = self.vault.directory(&pack.key).await?.and_then(|bytes| Directory::read(pack.key, bytes));
+        let kept = self
+            .vault
+            .directory(&pack.key)
+            .await?
+            .and_then(|bytes| Directory::read(pack.key, bytes));
         match kept {
-            // The catalog counted the records when they were proven: a directory with others is not this pack's.
-            Some(directory) if directory.len() == pack.records && directory.pack_bytes == pack.bytes => Ok(directory),
+            // The catalog counted the records when they were proven: a directory with others is not
+            // this pack's.
+            Some(directory)
+                if directory.len() == pack.records && directory.pack_bytes == pack.bytes =>
+            {
+                Ok(directory)
+            }
             _ => self.rebuild_directory(repo, pack).await,
         }
     }
 
     /// Keeps a directory beside its pack. It is a cache: without it the next run makes it anew.
     pub(super) async fn keep_directory(&self, directory: &Directory) {
-        let kept = self.vault.put_directory(&directory.key, directory.as_bytes(), self.world.draw()).await;
+        let kept =
+            self.vault.put_directory(&directory.key, directory.as_bytes(), self.world.draw()).await;
         if let Err(error) = kept {
             tracing::warn!("the directory of pack {} could not be kept: {error}", directory.key);
         }
     }
 
-    pub(super) async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
+    pub(super) async fn rebuild_directory(
+        &self,
+        repo: &RepoName,
+        pack: &PackRow,
+    ) -> Result<Directory> {
         tracing::info!("making the directory of pack {} anew", pack.key);
         let stored = self.open_pack(repo, &pack.key).await?;
         let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;
         let bytes = examined.bytes;
-        let scanned = examined.sound(&pack.key).map_err(|detail| self.damaged(repo, &pack.key, detail))?;
+        let scanned =
+            examined.sound(&pack.key).map_err(|detail| self.damaged(repo, &pack.key, detail))?;
         let directory = Directory::new(pack.key, bytes, &scanned.rows);
         self.keep_directory(&directory).await;
         Ok(directory)

@@ -91,12 +91,15 @@ impl StoreOptions {
         }
     }
 
-    /// The error that says that there is no store, where there is none: [`Store::open`] would make one. Makes nothing.
+    /// The error that says that there is no store, where there is none: [`Store::open`] would make
+    /// one. Makes nothing.
     ///
     /// # Errors
     /// [`Error::LostCatalog`] where there are packs and no catalog; when a server can't be asked.
     pub async fn absent(&self) -> Result<Option<Error>> {
-        let Some(Absent { identity, instead }) = self.catalog.absent().await? else { return Ok(None) };
+        let Some(Absent { identity, instead }) = self.catalog.absent().await? else {
+            return Ok(None);
+        };
         let remains = self.packs.remains(&identity).await?;
         let catalog = self.catalog.to_string();
         if remains.are_its_own() {
@@ -150,7 +153,8 @@ impl Store {
     /// Opens a store, making it where there is none.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] where there are packs and no catalog. When a folder or the catalog can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
+    /// [`Error::LostCatalog`] where there are packs and no catalog. When a folder or the catalog
+    /// can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
     pub async fn open(options: StoreOptions) -> Result<Store> {
         options.absent().await?;
         Store::open_checked(options).await
@@ -194,7 +198,18 @@ impl Store {
         world: Arc<dyn World>,
     ) -> Result<Store> {
         let (begun, clock) = (Arc::default(), SharedClock::default());
-        let store = Store { catalog, vault, sandbox, world, clock, begun, deck: None, fence: None, pinned: None, guest: None };
+        let store = Store {
+            catalog,
+            vault,
+            sandbox,
+            world,
+            clock,
+            begun,
+            deck: None,
+            fence: None,
+            pinned: None,
+            guest: None,
+        };
         store.check_storage().await?;
         Ok(store)
     }
@@ -227,13 +242,14 @@ impl Store {
         self.vault.free_bytes()
     }
 
-    /// What was found in staging before this store first wrote; nothing as long as it has only read.
+    /// What was found in staging before this store first wrote; nothing as long as it has only
+    /// read.
     pub fn swept(&self) -> Swept {
         self.begun.get().copied().unwrap_or_default()
     }
 
-    /// What comes before the first write, once: removes what crashes left in staging, and notes in catalog and vault that they belong together.
-    /// What only reads changes nothing.
+    /// What comes before the first write, once: removes what crashes left in staging, and notes in
+    /// catalog and vault that they belong together. What only reads changes nothing.
     ///
     /// # Errors
     /// [`Error::WrongStorage`]; when the vault can't be written.
@@ -242,12 +258,17 @@ impl Store {
             match self.remember_storage().await {
                 Err(wrong @ Error::WrongStorage { .. }) => return Err(wrong),
                 // On a full disk, to prune must still work: the next who writes remembers it.
-                Err(error) => tracing::warn!("which storage this is could not be remembered: {error}"),
+                Err(error) => {
+                    tracing::warn!("which storage this is could not be remembered: {error}")
+                }
                 Ok(()) => {}
             }
             let swept = self.vault.sweep().await?;
             if swept.removed > 0 {
-                tracing::info!("removed {} files from staging that an earlier run left behind", swept.removed);
+                tracing::info!(
+                    "removed {} files from staging that an earlier run left behind",
+                    swept.removed
+                );
             }
             self.vault.register(&self.catalog.identity()).await?;
             Ok(swept)
@@ -266,7 +287,8 @@ impl Store {
         Store { fence: Some(fence), ..self.clone() }
     }
 
-    /// A handle on the same store in which a name stands for one repo: when another repo takes that name, it is unknown here.
+    /// A handle on the same store in which a name stands for one repo: when another repo takes that
+    /// name, it is unknown here.
     pub(crate) fn pinned(&self, repo: &RepoName, id: &RepoId) -> Store {
         Store { pinned: Some(Arc::new((repo.clone(), id.clone()))), ..self.clone() }
     }
@@ -290,8 +312,9 @@ impl Store {
     /// When it does not tell.
     pub fn disk_bytes(&self) -> Result<u64> {
         let folder = self.vault.folder();
-        let found = rustix::fs::statvfs(crate::files::nearest(&folder))
-            .map_err(|error| Error::io("asking for the size of the disk of", &folder)(error.into()))?;
+        let found = rustix::fs::statvfs(crate::files::nearest(&folder)).map_err(|error| {
+            Error::io("asking for the size of the disk of", &folder)(error.into())
+        })?;
         Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }
 
@@ -337,7 +360,9 @@ impl Store {
 }
 
 /// Runs work that computes or waits for files where it blocks nobody.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     joined(tokio::task::spawn_blocking(work)).await?
 }
 

@@ -1,4 +1,5 @@
-//! Packs that are far: what a run reads of them is brought near before it begins, many packs at once.
+//! Packs that are far: what a run reads of them is brought near before it begins, many packs at
+//! once.
 //!
 //! Where packs are files nothing here does anything.
 
@@ -49,14 +50,19 @@ fn holding(spans: impl Iterator<Item = Span>, packs: usize) -> Parts {
 
 /// The commits, snapshots and tags of packs.
 fn words(packs: &[RunPack]) -> impl Iterator<Item = Span> {
-    (0..)
-        .zip(packs)
-        .flat_map(|(number, pack)| pack.directory.rows().filter(|row| row.kind != Kind::Object).map(move |row| row.span(number)))
+    (0..).zip(packs).flat_map(|(number, pack)| {
+        pack.directory
+            .rows()
+            .filter(|row| row.kind != Kind::Object)
+            .map(move |row| row.span(number))
+    })
 }
 
 /// What a plan copies.
 fn copied(plan: &Plan) -> impl Iterator<Item = Span> {
-    plan.steps.iter().filter_map(|step| if let Step::Copy(span) = step { Some(*span) } else { None })
+    plan.steps
+        .iter()
+        .filter_map(|step| if let Step::Copy(span) = step { Some(*span) } else { None })
 }
 
 /// Ranges in order, those in one that touch.
@@ -87,10 +93,14 @@ impl Store {
             Reads::Whole => None,
             Reads::Words => Some(holding(words(packs), packs.len())),
             Reads::Copied(plan) => Some(holding(copied(plan), packs.len())),
-            Reads::Rivals(rivals) => Some(holding(rivals.iter().map(|rival| rival.stored), packs.len())),
+            Reads::Rivals(rivals) => {
+                Some(holding(rivals.iter().map(|rival| rival.stored), packs.len()))
+            }
         };
         // A pack that is being pushed is in staging; of one without parts nothing is read.
-        let read = |n: &usize| packs[*n].is_stored() && parts.as_ref().is_none_or(|parts| !parts[*n].is_empty());
+        let read = |n: &usize| {
+            packs[*n].is_stored() && parts.as_ref().is_none_or(|parts| !parts[*n].is_empty())
+        };
         let numbers: Vec<usize> = (0..packs.len()).filter(read).collect();
         let wanted: Vec<Wanted> = numbers
             .iter()
@@ -103,21 +113,29 @@ impl Store {
         let total = wanted.iter().map(Wanted::to_read).sum();
         let repo = reader.repo().to_string();
         let fetching = self.vault.prefetch(&wanted);
-        for (at, stored) in self.told(&repo, Phase::Plan, total, |traffic| traffic.bytes_down, progress, fetching).await? {
+        for (at, stored) in self
+            .told(&repo, Phase::Plan, total, |traffic| traffic.bytes_down, progress, fetching)
+            .await?
+        {
             let parts = wanted[at].parts.clone().unwrap_or_default();
             reader.hold_parts(numbers[at] as u32, stored, parts);
         }
         Ok(())
     }
 
-    /// Bytes to download before packs can be read whole. Fails when the local disk can't hold them all at once, and before anything is
-    /// downloaded.
+    /// Bytes to download before packs can be read whole. Fails when the local disk can't hold them
+    /// all at once, and before anything is downloaded.
     pub(super) fn to_download(&self, repo: &RepoName, packs: &[PackRow]) -> Result<u64> {
         let sizes: Vec<_> = packs.iter().map(|pack| (pack.key, pack.bytes)).collect();
         let near = self.vault.near(&sizes)?;
         let needed = sizes.iter().map(|(_, bytes)| bytes).sum();
         if needed > near.budget {
-            return Err(Error::SpoolTooSmall { repo: repo.clone(), needed, budget: near.budget, spool: self.vault.folder() });
+            return Err(Error::SpoolTooSmall {
+                repo: repo.clone(),
+                needed,
+                budget: near.budget,
+                spool: self.vault.folder(),
+            });
         }
         Ok(near.to_download)
     }
@@ -131,11 +149,20 @@ impl Store {
         bytes: u64,
         progress: &Progress,
     ) -> Result<()> {
-        self.told(repo, Phase::Publish, bytes, |traffic| traffic.bytes_up, progress, self.vault.store(staged, key)).await
+        self.told(
+            repo,
+            Phase::Publish,
+            bytes,
+            |traffic| traffic.bytes_up,
+            progress,
+            self.vault.store(staged, key),
+        )
+        .await
     }
 
-    /// Tells how far something is that moves so many bytes to a place that is far, and stops it when the caller asks. What is moved meanwhile for
-    /// others counts as well: it is a picture, not an account.
+    /// Tells how far something is that moves so many bytes to a place that is far, and stops it
+    /// when the caller asks. What is moved meanwhile for others counts as well: it is a picture,
+    /// not an account.
     async fn told<T>(
         &self,
         repo: &str,

@@ -8,7 +8,8 @@ use crate::names::RepoName;
 const PAGE: u32 = 1000;
 
 impl Store {
-    /// The repo whose name is nearest to one that there is not; none when no name is like it. For those only who may see every repo.
+    /// The repo whose name is nearest to one that there is not; none when no name is like it. For
+    /// those only who may see every repo.
     ///
     /// # Errors
     /// When the catalog can't be read.
@@ -30,7 +31,8 @@ impl Store {
     }
 }
 
-/// How far a name is from another, in letters; none when it is another name: more than a third of its letters differ, and its slug does.
+/// How far a name is from another, in letters; none when it is another name: more than a third of
+/// its letters differ, and its slug does.
 fn likeness(name: &RepoName, other: &RepoName) -> Option<usize> {
     let (text, others) = (name.to_string().to_lowercase(), other.to_string().to_lowercase());
     let distance = distance(&text, &others);
@@ -38,10 +40,12 @@ fn likeness(name: &RepoName, other: &RepoName) -> Option<usize> {
     (alike || name.slug().eq_ignore_ascii_case(other.slug())).then_some(distance)
 }
 
-/// How many letters must be put in, left out, replaced or swapped with their neighbour to get from one text to another.
+/// How many letters must be put in, left out, replaced or swapped with their neighbour to get from
+/// one text to another.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // Rows of the table of distances between beginnings: the last but one, the last, and the one that is made.
+    // Rows of the table of distances between beginnings: the last but one, the last, and the one
+    // that is made.
     let (mut older, mut old): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=other.len()).collect());
     for i in 1..=one.len() {
         let mut row = vec![i; other.len() + 1];
@@ -71,13 +75,19 @@ mod tests {
             ("note", "notes", 1),
             ("kitten", "sitting", 3),
         ] {
-            assert_eq!((distance(one, other), distance(other, one)), (expected, expected), "{one} {other}");
+            assert_eq!(
+                (distance(one, other), distance(other, one)),
+                (expected, expected),
+                "{one} {other}"
+            );
         }
     }
 
     #[test]
     fn only_names_that_are_alike_are_near() {
-        let near = |one: &str, other: &str| likeness(&one.parse().unwrap(), &other.parse().unwrap()).is_some();
+        let near = |one: &str, other: &str| {
+            likeness(&one.parse().unwrap(), &other.parse().unwrap()).is_some()
+        };
         assert!(near("gabriel/ntoes", "gabriel/notes"));
         assert!(near("Gabriel/Notes", "gabriel/notes"));
         assert!(near("alice/notes", "gabriel/notes"), "somebody else's repo of that slug");

@@ -1,8 +1,8 @@
 //! A catalog that is older than its packs: restored from a backup, or copied without its log.
 //!
-//! To such a catalog the packs of the last pushes are packs that no repo knows, *orphans*. So are those of a push that was cut off
-//! between storing a pack and publishing it; the two can't be told apart, and what may be all that is left of a push is not deleted
-//! on a guess.
+//! To such a catalog the packs of the last pushes are packs that no repo knows, *orphans*. So are
+//! those of a push that was cut off between storing a pack and publishing it; the two can't be told
+//! apart, and what may be all that is left of a push is not deleted on a guess.
 
 use std::time::Duration;
 
@@ -40,7 +40,11 @@ pub struct NewerPacks {
 
 impl std::fmt::Display for NewerPacks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (packs, are) = if self.packs == 1 { ("1 pack".to_owned(), "is") } else { (format!("{} packs", self.packs), "are") };
+        let (packs, are) = if self.packs == 1 {
+            ("1 pack".to_owned(), "is")
+        } else {
+            (format!("{} packs", self.packs), "are")
+        };
         let Self { bytes, place, catalog, .. } = self;
         write!(
             f,
@@ -57,8 +61,9 @@ impl std::fmt::Display for NewerPacks {
 pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup or copied without its -wal, put the right one back, or push again what was pushed since. If a push was cut off, push it again";
 
 impl Store {
-    /// Looks whether packs lie in storage that no repo, no retired row and no job knows and that are newer than what the catalog knew last: then
-    /// the catalog may be an old copy. Changes nothing.
+    /// Looks whether packs lie in storage that no repo, no retired row and no job knows and that
+    /// are newer than what the catalog knew last: then the catalog may be an old copy. Changes
+    /// nothing.
     ///
     /// # Errors
     /// When the packs can't be listed, or the catalog can't be read.
@@ -69,15 +74,19 @@ impl Store {
         if unknown.is_empty() {
             return Ok(None);
         }
-        // While nobody is between storing and publishing, what is unknown is no push that is under way.
-        if let Ok(Ok(holding)) = tokio::time::timeout(PUSHES, self.catalog.hold(Hold::Deleting)).await {
+        // While nobody is between storing and publishing, what is unknown is no push that is under
+        // way.
+        if let Ok(Ok(holding)) =
+            tokio::time::timeout(PUSHES, self.catalog.hold(Hold::Deleting)).await
+        {
             unknown = self.unknown_of(&unknown).await?;
             drop(holding);
         }
         let is_unknown = |pack: &ListedPack| unknown.iter().any(|other| other.key == pack.key);
         let known = listed.iter().filter(|pack| !is_unknown(pack)).map(|pack| pack.modified).max();
         let last_known = self.catalog.last_stored().await?;
-        // By the clock of the storage and by that of the catalog: files that were copied have other times.
+        // By the clock of the storage and by that of the catalog: files that were copied have other
+        // times.
         let since = [known, last_known].into_iter().flatten().min();
         unknown.retain(|pack| since.is_none_or(|since| pack.modified >= since));
         let Some(newest) = unknown.iter().map(|pack| pack.modified).max() else { return Ok(None) };
@@ -108,7 +117,8 @@ impl Store {
         for batch in packs.chunks(BATCH) {
             let keys: Vec<_> = batch.iter().map(|pack| pack.key).collect();
             let known = self.catalog.knows_packs(&keys).await?;
-            unknown.extend(batch.iter().zip(known).filter(|(_, known)| !known).map(|(pack, _)| *pack));
+            unknown
+                .extend(batch.iter().zip(known).filter(|(_, known)| !known).map(|(pack, _)| *pack));
         }
         Ok(unknown)
     }

@@ -1,4 +1,5 @@
-//! What an operator looks at: repos in a line each, a repo's packs, what became of it, and whether anything has changed.
+//! What an operator looks at: repos in a line each, a repo's packs, what became of it, and whether
+//! anything has changed.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +10,16 @@ use crate::names::RepoName;
 use crate::report::{Detail, Moment, PackReport, RepoSummary};
 
 impl Store {
-    /// Repos in a line each, by name (owner, then slug), after one, at most `limit`. Reads no pack, and costs
-    /// a few microseconds a repo.
+    /// Repos in a line each, by name (owner, then slug), after one, at most `limit`. Reads no pack,
+    /// and costs a few microseconds a repo.
     ///
     /// # Errors
     /// When the catalog can't be read.
-    pub async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
+    pub async fn summaries(
+        &self,
+        after: Option<&RepoName>,
+        limit: u32,
+    ) -> Result<Vec<RepoSummary>> {
         self.catalog.summaries(after, limit).await
     }
 
@@ -42,8 +47,8 @@ impl Store {
         self.catalog.summary(repo).await?.ok_or_else(|| Error::UnknownRepo(repo.clone()))
     }
 
-    /// The packs of a repo: those on its shelves, oldest first, then those that only wait for deletion, in the order in which they were
-    /// replaced.
+    /// The packs of a repo: those on its shelves, oldest first, then those that only wait for
+    /// deletion, in the order in which they were replaced.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -68,21 +73,23 @@ impl Store {
         held.sort_by_key(|(.., pack)| (pack.stored_at, pack.id));
         let held = held.into_iter().map(|(records, bytes, pack)| (records, bytes, None, pack));
         let retired = retired.iter().map(|retired| (0, 0, Some(retired.at), &retired.pack));
-        let report = |(needed_records, needed_bytes, retired_at, pack): (_, _, _, &PackRow)| PackReport {
-            key: pack.key,
-            bytes: pack.bytes,
-            records: pack.records,
-            stored_at: pack.stored_at,
-            consolidated: pack.consolidated,
-            needed_records,
-            needed_bytes,
-            retired_at,
-        };
+        let report =
+            |(needed_records, needed_bytes, retired_at, pack): (_, _, _, &PackRow)| PackReport {
+                key: pack.key,
+                bytes: pack.bytes,
+                records: pack.records,
+                stored_at: pack.stored_at,
+                consolidated: pack.consolidated,
+                needed_records,
+                needed_bytes,
+                retired_at,
+            };
         Ok(held.chain(retired).map(report).collect())
     }
 
-    /// What became of a repo, oldest first: its packs after each of the last `limit` pushes and consolidations. The last moment is the
-    /// present. Begins where the catalog began to count changes.
+    /// What became of a repo, oldest first: its packs after each of the last `limit` pushes and
+    /// consolidations. The last moment is the present. Begins where the catalog began to count
+    /// changes.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -95,7 +102,8 @@ impl Store {
         Ok(moments(sums.packs, sums.bytes, &changes))
     }
 
-    /// All that there is to tell of a repo: the last so many moments of its timeline, and its last so many consolidations.
+    /// All that there is to tell of a repo: the last so many moments of its timeline, and its last
+    /// so many consolidations.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -109,8 +117,9 @@ impl Store {
         })
     }
 
-    /// A number that is another one when anything of the store may have changed since it was last asked for, by this process or another.
-    /// Costs microseconds, and reading changes nothing. Numbers of two opened stores don't compare.
+    /// A number that is another one when anything of the store may have changed since it was last
+    /// asked for, by this process or another. Costs microseconds, and reading changes nothing.
+    /// Numbers of two opened stores don't compare.
     ///
     /// # Errors
     /// When the catalog can't be read.

@@ -1,9 +1,9 @@
-//! Which encoding of an entity counts among those that a push brings, and which pack the index maps it to: decided here, and compared with what
-//! the component says of it (law 4).
+//! Which encoding of an entity counts among those that a push brings, and which pack the index maps
+//! it to: decided here, and compared with what the component says of it (law 4).
 //!
-//! Which pack the index maps an entity to does not depend on the order of pushes: the one with the preferred encoding;
-//! of equal ones the smaller pack, then the smaller key; but what a consolidated pack holds stays there
-//! (`docs/decisions/0003-placement.md`).
+//! Which pack the index maps an entity to does not depend on the order of pushes: the one with the
+//! preferred encoding; of equal ones the smaller pack, then the smaller key; but what a
+//! consolidated pack holds stays there (`docs/decisions/0003-placement.md`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,9 @@ use packhouse_core::record::Commit;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Kind, Rival, Row};
 
-use crate::catalog::{EntityKey, Fresh, IndexRow, Moved, PackRow, PushedPack, entity_key, entity_of};
+use crate::catalog::{
+    EntityKey, Fresh, IndexRow, Moved, PackRow, PushedPack, entity_key, entity_of,
+};
 use crate::error::Result;
 use crate::names::ShelfId;
 use crate::pack::Written;
@@ -31,15 +33,23 @@ impl PushedPack {
         }
     }
 
-    /// Takes an entity if it is new, if its encoding here has `won` over one of that length, or if the encodings are the same and this is
-    /// the smaller of two packs that packhouse did not make, or the stored one is `broken`.
-    pub(super) fn take(&mut self, c: &Chosen, stored: Option<(ShelfId, Print, &PackRow)>, won: Option<u64>, broken: bool) {
+    /// Takes an entity if it is new, if its encoding here has `won` over one of that length, or if
+    /// the encodings are the same and this is the smaller of two packs that packhouse did not make,
+    /// or the stored one is `broken`.
+    pub(super) fn take(
+        &mut self,
+        c: &Chosen,
+        stored: Option<(ShelfId, Print, &PackRow)>,
+        won: Option<u64>,
+        broken: bool,
+    ) {
         let row = IndexRow { entity: c.entity, print: c.row.print };
         let bytes = c.row.length;
         match stored {
             None => self.fresh.push(Fresh { row, bytes }),
             Some((from, print, stored)) => {
-                let smaller = !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);
+                let smaller =
+                    !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);
                 // One encoding has one length.
                 let same = (print == c.row.print && (smaller || broken)).then_some(bytes);
                 if let Some(bytes_there) = won.or(same) {
@@ -52,8 +62,8 @@ impl PushedPack {
 
 /// Law 4: what a component says of a push is compared with what the push says.
 ///
-/// The graph is walked by every fetch, so an edge that is left out would be an omission for ever; a wrong preference would map
-/// an encoding that no consolidation takes.
+/// The graph is walked by every fetch, so an edge that is left out would be an omission for ever; a
+/// wrong preference would map an encoding that no consolidation takes.
 pub(super) fn check_index(
     reader: &mut Packs,
     pushed: &[RunPack],
@@ -65,17 +75,24 @@ pub(super) fn check_index(
         for row in pack.directory.rows().filter(|row| row.kind == Kind::Commit) {
             let bytes = reader.read(row.span(number as u32))?;
             if let Ok(commit) = Commit::parse(&bytes) {
-                let edges = Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot };
+                let edges =
+                    Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot };
                 expected.insert(commit.id, edges);
             }
         }
     }
-    let same = |a: &Edges, b: &Edges| a.commit == b.commit && a.snapshot == b.snapshot && a.parents().eq(b.parents());
+    let same = |a: &Edges, b: &Edges| {
+        a.commit == b.commit && a.snapshot == b.snapshot && a.parents().eq(b.parents())
+    };
     if let Some((commit, _)) = expected.iter().zip(&indexed.edges).find(|((_, a), b)| !same(a, b)) {
         return Ok(Err(format!("it gave other edges for commit {} than the commit has", commit.0)));
     }
     if expected.len() != indexed.edges.len() {
-        return Ok(Err(format!("it gave edges for {} commits where {} are pushed", indexed.edges.len(), expected.len())));
+        return Ok(Err(format!(
+            "it gave edges for {} commits where {} are pushed",
+            indexed.edges.len(),
+            expected.len()
+        )));
     }
     let preferred: BTreeSet<u64> = indexed.preferred.iter().copied().collect();
     for (number, rival) in (0u64..).zip(rivals) {
@@ -94,14 +111,24 @@ pub(super) struct Chosen {
     pub(super) pack: u32,
 }
 
-/// The entities of the packs that are `counted`, in order, each in its preferred encoding; of equal ones in the smaller pack.
-pub(super) fn choose(reader: &mut Packs, packs: &[RunPack], counted: Vec<bool>) -> Result<Vec<Chosen>> {
+/// The entities of the packs that are `counted`, in order, each in its preferred encoding; of equal
+/// ones in the smaller pack.
+pub(super) fn choose(
+    reader: &mut Packs,
+    packs: &[RunPack],
+    counted: Vec<bool>,
+) -> Result<Vec<Chosen>> {
     let mut all: Vec<Chosen> = Vec::new();
     for (number, pack) in packs.iter().enumerate().filter(|(number, _)| counted[*number]) {
-        all.extend(pack.directory.rows().map(|row| Chosen { entity: entity_key(row.kind, row.id), row, pack: number as u32 }));
+        all.extend(pack.directory.rows().map(|row| Chosen {
+            entity: entity_key(row.kind, row.id),
+            row,
+            pack: number as u32,
+        }));
     }
     all.sort_by_key(|c| c.entity);
-    let size = |c: &Chosen| (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key);
+    let size =
+        |c: &Chosen| (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key);
     let mut chosen: Vec<Chosen> = Vec::with_capacity(all.len());
     for c in all {
         match chosen.last_mut() {

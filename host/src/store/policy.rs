@@ -29,7 +29,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownRepo`]; [`Error::Usage`] for one that would never rest.
-    pub async fn set_policy(&self, repo: Option<&RepoName>, policy: Option<Policy>) -> Result<PolicyReport> {
+    pub async fn set_policy(
+        &self,
+        repo: Option<&RepoName>,
+        policy: Option<Policy>,
+    ) -> Result<PolicyReport> {
         if let Some(policy) = &policy {
             check(policy)?;
         }
@@ -42,19 +46,29 @@ impl Store {
         Ok(self.number_of(repo).await?.unwrap_or(0))
     }
 
-    /// What policies say of a repo, or of all with more than one pack. With `queue`, asks for the consolidations that are due.
+    /// What policies say of a repo, or of all with more than one pack. With `queue`, asks for the
+    /// consolidations that are due.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
-    pub async fn check_policies(&self, repo: Option<&RepoName>, queue: bool) -> Result<Vec<PolicyCheck>> {
+    pub async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>> {
         let policies: BTreeMap<i64, Policy> = self.catalog.policies().await?.into_iter().collect();
         let rows = match repo {
             Some(repo) => vec![self.known_repo(repo).await?],
             None => self.all_rows().await?,
         };
         let only = repo.and(rows.first()).map(|row| row.id);
-        let pressures: BTreeMap<i64, Pressure> =
-            self.catalog.pressures(only).await?.into_iter().map(|pressure| (pressure.repo, pressure)).collect();
+        let pressures: BTreeMap<i64, Pressure> = self
+            .catalog
+            .pressures(only)
+            .await?
+            .into_iter()
+            .map(|pressure| (pressure.repo, pressure))
+            .collect();
         let now = self.time().await?;
         let mut checks = Vec::new();
         for row in rows {
@@ -90,7 +104,9 @@ fn chosen(policies: &BTreeMap<i64, Policy>, repo: i64) -> Policy {
 
 fn check(policy: &Policy) -> Result<()> {
     if policy.max_packs == Some(0) {
-        return Err(Error::Usage("with at most 0 packs a repo would always be due; 1 is the least".into()));
+        return Err(Error::Usage(
+            "with at most 0 packs a repo would always be due; 1 is the least".into(),
+        ));
     }
     match policy.growth {
         Some(growth) if !(growth.is_finite() && growth > 0.0) => Err(Error::Usage(format!(
@@ -101,7 +117,12 @@ fn check(policy: &Policy) -> Result<()> {
 }
 
 /// Whether a repo is due, and why.
-fn judge(row: &RepoRow, pressure: Option<&Pressure>, policy: &Policy, now: Timestamp) -> PolicyCheck {
+fn judge(
+    row: &RepoRow,
+    pressure: Option<&Pressure>,
+    policy: &Policy,
+    now: Timestamp,
+) -> PolicyCheck {
     let (packs, bytes) = (row.sums.packs, row.sums.bytes);
     let consolidated_bytes = pressure.map_or(0, |pressure| pressure.consolidated_bytes);
     let oldest_unconsolidated = pressure.and_then(|pressure| pressure.oldest_unconsolidated);
@@ -112,17 +133,21 @@ fn judge(row: &RepoRow, pressure: Option<&Pressure>, policy: &Policy, now: Times
         }
         let pushed = bytes.saturating_sub(consolidated_bytes);
         // Before the first consolidation there is nothing to grow from: the number of packs speaks.
-        if let Some(growth) =
-            policy.growth.filter(|growth| consolidated_bytes > 0 && pushed as f64 > growth * consolidated_bytes as f64)
-        {
+        if let Some(growth) = policy.growth.filter(|growth| {
+            consolidated_bytes > 0 && pushed as f64 > growth * consolidated_bytes as f64
+        }) {
             reasons.push(format!(
                 "{pushed} bytes were pushed since {consolidated_bytes} were consolidated: more than {growth} times as many"
             ));
         }
         let age = |max: u64| {
-            oldest_unconsolidated.is_some_and(|oldest| now.duration_since(oldest) > SignedDuration::from_secs(max as i64))
+            oldest_unconsolidated.is_some_and(|oldest| {
+                now.duration_since(oldest) > SignedDuration::from_secs(max as i64)
+            })
         };
-        if let (Some(max), Some(oldest)) = (policy.max_age_seconds.filter(|max| age(*max)), oldest_unconsolidated) {
+        if let (Some(max), Some(oldest)) =
+            (policy.max_age_seconds.filter(|max| age(*max)), oldest_unconsolidated)
+        {
             reasons.push(format!("a pack waits since {oldest}: more than {max} seconds"));
         }
     }
@@ -151,7 +176,13 @@ mod tests {
     }
 
     fn reasons(packs: u64, bytes: u64, consolidated_bytes: u64, policy: Policy) -> usize {
-        let sums = Sums { packs, mapped: Counts::default(), bytes, needed_bytes: None, stored_bytes: bytes };
+        let sums = Sums {
+            packs,
+            mapped: Counts::default(),
+            bytes,
+            needed_bytes: None,
+            stored_bytes: bytes,
+        };
         let row = RepoRow {
             id: 1,
             repo_id: RepoId("r".into()),
@@ -164,7 +195,11 @@ mod tests {
             freshenings: 0,
             sums,
         };
-        let pressure = Pressure { repo: 1, consolidated_bytes, oldest_unconsolidated: Some(at("2026-01-01T00:00:00Z")) };
+        let pressure = Pressure {
+            repo: 1,
+            consolidated_bytes,
+            oldest_unconsolidated: Some(at("2026-01-01T00:00:00Z")),
+        };
         let check = judge(&row, Some(&pressure), &policy, at("2026-01-02T00:00:00Z"));
         assert_eq!(check.due, !check.reasons.is_empty());
         check.reasons.len()

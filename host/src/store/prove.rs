@@ -1,9 +1,10 @@
 //! Law 4: what a component planned is believed only when it has been proven on what was read back.
 //!
 //! - Every span is whole records of a pack of the run ([`admit`], before anything is written).
-//! - What was read back is record for record what the plan copied ([`same_records`]): nothing came from a literal, and
-//!   no source gave other bytes than its directory promises.
-//! - Every entity of the index is there, in the encoding that the index maps, and nothing else ([`covers`]).
+//! - What was read back is record for record what the plan copied ([`same_records`]): nothing came
+//!   from a literal, and no source gave other bytes than its directory promises.
+//! - Every entity of the index is there, in the encoding that the index maps, and nothing else
+//!   ([`covers`]).
 //! - An answer to a client that has nothing leaves out nothing that the repo knows ([`open_ends`]).
 
 use std::collections::{BTreeMap, HashSet};
@@ -35,7 +36,8 @@ fn wrong<T>(reason: impl Into<String>) -> Result<T, Failed> {
     Err(Failed::Component(reason.into()))
 }
 
-/// The packs that have a record which the plan does not copy: a duplicate, whose bytes no splice reads.
+/// The packs that have a record which the plan does not copy: a duplicate, whose bytes no splice
+/// reads.
 pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
     let mut copied = vec![0u64; packs.len()];
     for step in &plan.steps {
@@ -47,8 +49,8 @@ pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
     (0..packs.len()).filter(|n| copied[*n] != records(&packs[*n])).map(|n| n as u32).collect()
 }
 
-/// Checks a plan before anything is written: its spans, its size, and that it copies no more than there is and says
-/// no more around it than headers and the repo's heads take.
+/// Checks a plan before anything is written: its spans, its size, and that it copies no more than
+/// there is and says no more around it than headers and the repo's heads take.
 pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), Failed> {
     let most_records: u64 = packs.iter().map(|p| p.directory.len()).sum();
     let most_around: u64 = 256 + heads.iter().map(|h| h.branch.len() as u64 + 96).sum::<u64>();
@@ -65,7 +67,11 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
         }
         if let Step::Copy(span) = step {
             let Some(pack) = packs.get(span.pack as usize) else {
-                return wrong(format!("it copies from pack number {}, and there are {}", span.pack, packs.len()));
+                return wrong(format!(
+                    "it copies from pack number {}, and there are {}",
+                    span.pack,
+                    packs.len()
+                ));
             };
             let Some(rows) = pack.directory.whole_rows(span.offset, span.length) else {
                 return wrong(format!(
@@ -83,13 +89,22 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
         return wrong(format!("it claims {} bytes and its steps write {bytes}", plan.bytes));
     }
     if records != plan.records.total() {
-        return wrong(format!("it claims {} records and its steps copy {records}", plan.records.total()));
+        return wrong(format!(
+            "it claims {} records and its steps copy {records}",
+            plan.records.total()
+        ));
     }
     Ok(())
 }
 
-/// Compares what was read back with what the plan copied, record for record. Gives how many it has compared.
-pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, heads: &[Head]) -> Result<u64, Failed> {
+/// Compares what was read back with what the plan copied, record for record. Gives how many it has
+/// compared.
+pub(super) fn same_records(
+    plan: &Plan,
+    packs: &[RunPack],
+    scanned: &Scanned,
+    heads: &[Head],
+) -> Result<u64, Failed> {
     let mut found = scanned.rows.iter();
     let mut compared = 0;
     let mut at = 0;
@@ -101,11 +116,14 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
             for row in rows.filter_map(|number| pack.directory.row(number)) {
                 match found.next() {
                     Some(copy)
-                        if (copy.kind, copy.id, copy.length, copy.offset) == (row.kind, row.id, row.length, offset)
+                        if (copy.kind, copy.id, copy.length, copy.offset)
+                            == (row.kind, row.id, row.length, offset)
                             && copy.print == row.print => {}
                     _ => {
-                        let detail =
-                            format!("{} {} at byte {} is not what it was when it was stored", row.kind, row.id, row.offset);
+                        let detail = format!(
+                            "{} {} at byte {} is not what it was when it was stored",
+                            row.kind, row.id, row.offset
+                        );
                         return Err(Failed::Source { pack: span.pack, detail });
                     }
                 }
@@ -122,20 +140,26 @@ pub(super) fn same_records(plan: &Plan, packs: &[RunPack], scanned: &Scanned, he
         return wrong("its branch heads are not the repo's");
     }
     if scanned.rows.len() as u64 != plan.records.total() {
-        return wrong(format!("it claims {} records and gives {}", plan.records.total(), scanned.rows.len()));
+        return wrong(format!(
+            "it claims {} records and gives {}",
+            plan.records.total(),
+            scanned.rows.len()
+        ));
     }
     Ok(compared)
 }
 
-/// What an answer leaves open: what was asked for and it does not hold; and, of an answer to a client that has nothing, what a record of it
-/// reaches and it does not hold. Nothing of that may be something that the repo knows, except what was wanted and is had. Of other answers the
-/// rest can't be told without walking all that the client has.
+/// What an answer leaves open: what was asked for and it does not hold; and, of an answer to a
+/// client that has nothing, what a record of it reaches and it does not hold. Nothing of that may
+/// be something that the repo knows, except what was wanted and is had. Of other answers the rest
+/// can't be told without walking all that the client has.
 pub(super) fn open_ends(
     scanned: &Scanned,
     ask: &Request,
     read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
 ) -> std::io::Result<Vec<OpenEnd>> {
-    let sent: HashSet<(Kind, EntityId)> = scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
+    let sent: HashSet<(Kind, EntityId)> =
+        scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
     let mut ends = BTreeMap::new();
     let mut reaches = |kind, id, by: &dyn Fn() -> String| {
         if !sent.contains(&(kind, id)) {
@@ -152,8 +176,15 @@ pub(super) fn open_ends(
         match row.kind {
             Kind::Commit => {
                 let Ok(commit) = Commit::parse(&read(row)?) else { continue };
-                commit.parents.into_iter().flatten().for_each(|parent| reaches(Kind::Commit, parent, &by));
-                commit.snapshot.into_iter().for_each(|snapshot| reaches(Kind::Snapshot, snapshot, &by));
+                commit
+                    .parents
+                    .into_iter()
+                    .flatten()
+                    .for_each(|parent| reaches(Kind::Commit, parent, &by));
+                commit
+                    .snapshot
+                    .into_iter()
+                    .for_each(|snapshot| reaches(Kind::Snapshot, snapshot, &by));
             }
             Kind::Snapshot => {
                 let bytes = read(row)?;
@@ -176,11 +207,14 @@ pub(super) struct OpenEnd {
     pub(super) wanted_by: String,
 }
 
-/// Compares what was read back with the index: every entity, once, in the encoding that is mapped, and no other.
-/// `index` is in order. Gives how many entities of it were found.
+/// Compares what was read back with the index: every entity, once, in the encoding that is mapped,
+/// and no other. `index` is in order. Gives how many entities of it were found.
 pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Failed> {
-    let mut rows: Vec<IndexRow> =
-        scanned.rows.iter().map(|row| IndexRow { entity: entity_key(row.kind, row.id), print: row.print }).collect();
+    let mut rows: Vec<IndexRow> = scanned
+        .rows
+        .iter()
+        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), print: row.print })
+        .collect();
     rows.sort_unstable();
     let name = |row: &IndexRow| match entity_of(&row.entity) {
         Some((kind, id)) => format!("{kind} {id}"),
@@ -192,22 +226,30 @@ pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Faile
         match made.next() {
             Some(found) if found == row => covered += 1,
             Some(found) if found.entity == row.entity => {
-                return wrong(format!("{} is there in another encoding than the index maps", name(row)));
+                return wrong(format!(
+                    "{} is there in another encoding than the index maps",
+                    name(row)
+                ));
             }
             Some(found) if found.entity < row.entity => {
-                return wrong(format!("{} is there twice, or the index does not know it", name(found)));
+                return wrong(format!(
+                    "{} is there twice, or the index does not know it",
+                    name(found)
+                ));
             }
             _ => return wrong(format!("{} is not there", name(row))),
         }
     }
     match made.next() {
-        Some(extra) => wrong(format!("{} is there twice, or the index does not know it", name(extra))),
+        Some(extra) => {
+            wrong(format!("{} is there twice, or the index does not know it", name(extra)))
+        }
         None => Ok(covered),
     }
 }
 
-/// The whole proof of what was read back, against the plan and the index; `index` is in order. `sources_hashed` is what was proven of
-/// the sources meanwhile.
+/// The whole proof of what was read back, against the plan and the index; `index` is in order.
+/// `sources_hashed` is what was proven of the sources meanwhile.
 pub(super) fn prove(
     plan: &Plan,
     packs: &[RunPack],
@@ -220,13 +262,22 @@ pub(super) fn prove(
     let records = same_records(plan, packs, scanned, heads)?;
     let entities = covers(scanned, index)?;
     if scanned.bytes != written.bytes {
-        return wrong(format!("{} bytes of it were read back where {} were hashed", scanned.bytes, written.bytes));
+        return wrong(format!(
+            "{} bytes of it were read back where {} were hashed",
+            scanned.bytes, written.bytes
+        ));
     }
-    Ok(GcProof { entities, records, objects_hashed: scanned.objects_hashed, bytes_read_back: scanned.bytes, sources_hashed })
+    Ok(GcProof {
+        entities,
+        records,
+        objects_hashed: scanned.objects_hashed,
+        bytes_read_back: scanned.bytes,
+        sources_hashed,
+    })
 }
 
-/// Whose fault it is when what was read back is no sound pack: the source that the bad byte was copied from, or
-/// the component that wrote it.
+/// Whose fault it is when what was read back is no sound pack: the source that the bad byte was
+/// copied from, or the component that wrote it.
 pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
     let mut at = 0;
     for step in &plan.steps {
@@ -235,9 +286,15 @@ pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
         {
             let place = span.offset + (bad.offset - at);
             let record = bad.record.as_deref().unwrap_or("a record");
-            return Failed::Source { pack: span.pack, detail: format!("{record}: {}, at byte {place}", bad.reason) };
+            return Failed::Source {
+                pack: span.pack,
+                detail: format!("{record}: {}, at byte {place}", bad.reason),
+            };
         }
         at += step.bytes();
     }
-    Failed::Component(format!("what it makes is no sound pack: {}, at byte {}", bad.reason, bad.offset))
+    Failed::Component(format!(
+        "what it makes is no sound pack: {}, at byte {}",
+        bad.reason, bad.offset
+    ))
 }

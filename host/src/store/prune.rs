@@ -1,10 +1,12 @@
 //! `prune`: deletes what nobody needs any more, long after it was replaced.
 //!
-//! A pack may go when no shelf of any repo holds it and the last repo that retired it did so a *grace* ago: longer than any URL
-//! that was given out for it is good; and when what replaces it is there and sound ([`super::replaced`]). Under [`Hold::Deleting`]
-//! nobody is between storing a pack and publishing it, so what no shelf holds then, no shelf is about to hold. The file goes before the
-//! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that waits for deletion, and the next
-//! prune finishes it. On a disk that is full, space is free before the catalog is written.
+//! A pack may go when no shelf of any repo holds it and the last repo that retired it did so a
+//! *grace* ago: longer than any URL that was given out for it is good; and when what replaces it is
+//! there and sound ([`super::replaced`]). Under [`Hold::Deleting`] nobody is between storing a pack
+//! and publishing it, so what no shelf holds then, no shelf is about to hold. The file goes before
+//! the catalog forgets the pack: what a crash or a failed request leaves between the two is a pack
+//! that waits for deletion, and the next prune finishes it. On a disk that is full, space is free
+//! before the catalog is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,11 +38,13 @@ pub struct PruneOptions {
     pub grace: Duration,
     /// Whether packs that no repo knows are deleted as well, when they are older than a day.
     pub orphans: bool,
-    /// Whether they are deleted even where the catalog looks older than they are, and they may be all that is left of pushes.
+    /// Whether they are deleted even where the catalog looks older than they are, and they may be
+    /// all that is left of pushes.
     pub newer: bool,
     /// Only say what would be deleted.
     pub dry_run: bool,
-    /// How long ago a pack that replaces others may have been read and hashed whole, for that to be believed. Zero: it is read now.
+    /// How long ago a pack that replaces others may have been read and hashed whole, for that to be
+    /// believed. Zero: it is read now.
     pub trust_verified: Duration,
 }
 
@@ -58,12 +62,14 @@ impl Default for PruneOptions {
 }
 
 impl Store {
-    /// Deletes packs that have been replaced for as long as the grace, and answers that have expired; where asked for, old packs that
-    /// no repo knows. What may be the last good copy of something is kept, and told of.
+    /// Deletes packs that have been replaced for as long as the grace, and answers that have
+    /// expired; where asked for, old packs that no repo knows. What may be the last good copy of
+    /// something is kept, and told of.
     ///
     /// # Errors
-    /// When packs of another catalog lie in the vault, too; when something can't be listed or removed; when orphans are to go and the catalog knows
-    /// no pack of the vault, or looks older than the packs. What was deleted until then stays deleted, and the rest is found again.
+    /// When packs of another catalog lie in the vault, too; when something can't be listed or
+    /// removed; when orphans are to go and the catalog knows no pack of the vault, or looks older
+    /// than the packs. What was deleted until then stays deleted, and the rest is found again.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         if !options.dry_run {
             self.begin_writing().await?;
@@ -83,15 +89,17 @@ impl Store {
         }
         let now = self.agreed_time().await?;
         if !options.dry_run {
-            // What a clock that was ahead has dated counts from now on. On a full disk it waits: a time in the future
-            // is taken for the present one below.
+            // What a clock that was ahead has dated counts from now on. On a full disk it waits: a
+            // time in the future is taken for the present one below.
             unless_full(self.catalog.settle_times(now, None).await.map(drop))?;
         }
         let too_long = || Error::Usage("the grace is too long".into());
         let grace = SignedDuration::try_from(options.grace).map_err(|_| too_long())?;
         let unneeded = self.catalog.unneeded_packs().await?;
-        let trust = SignedDuration::try_from(options.trust_verified).map_err(|_| Error::Usage("the age is too long".into()))?;
-        let due_at = |retired: &Unneeded| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
+        let trust = SignedDuration::try_from(options.trust_verified)
+            .map_err(|_| Error::Usage("the age is too long".into()))?;
+        let due_at =
+            |retired: &Unneeded| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
         let (mut due, mut next_due, mut waiting, mut waiting_bytes) = (Vec::new(), None, 0, 0);
         for retired in unneeded {
             let at = due_at(&retired)?;
@@ -120,22 +128,26 @@ impl Store {
         let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
         let mut forgotten = true;
         if !options.dry_run {
-            // Before their packs: what can be restored is whole. On a full disk there is room for it only when other packs
-            // have gone.
+            // Before their packs: what can be restored is whole. On a full disk there is room for
+            // it only when other packs have gone.
             forgotten = unless_full(self.forget_deleted(until, now).await)?;
         }
         let mut checked = Checked::new(now, trust);
-        let mut done = self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
+        let mut done =
+            self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
         if !forgotten && done.is_ok() {
-            done = self.prune_deleted(options, (now, grace), &mut checked, &mut report, progress).await;
+            done = self
+                .prune_deleted(options, (now, grace), &mut checked, &mut report, progress)
+                .await;
         }
-        // However it ended: what was read was read. On a disk that is full, only now there may be room to say so; and answers and orphans are
-        // kept for what is known.
+        // However it ended: what was read was read. On a disk that is full, only now there may be
+        // room to say so; and answers and orphans are kept for what is known.
         self.note_found(&checked.findings()).await;
         done?;
         report.answers_deleted = self.expire_answers_of_all(now, options.dry_run).await?;
         self.prune_orphans(now, options, &mut report).await?;
-        report.packs_kept = report.kept.iter().map(|kept| kept.pack).collect::<BTreeSet<_>>().len() as u64;
+        report.packs_kept =
+            report.kept.iter().map(|kept| kept.pack).collect::<BTreeSet<_>>().len() as u64;
         Ok(report)
     }
 
@@ -174,7 +186,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes packs, except those that somebody needs again, that a repo has retired later than `until`, or whose replacement is not sound.
+    /// Deletes packs, except those that somebody needs again, that a repo has retired later than
+    /// `until`, or whose replacement is not sound.
     async fn delete(
         &self,
         packs: &[Unneeded],
@@ -191,7 +204,8 @@ impl Store {
             if dry_run || good.is_empty() {
                 keep(report, kept);
                 report.packs_deleted += good.len() as u64;
-                report.bytes_deleted += good.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
+                report.bytes_deleted +=
+                    good.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
                 return Ok(());
             }
             let holding = self.catalog.hold(Hold::Deleting).await?;
@@ -202,7 +216,8 @@ impl Store {
                 continue;
             }
             keep(report, kept);
-            let by_key: BTreeMap<MpackKey, &Unneeded> = gone.iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
+            let by_key: BTreeMap<MpackKey, &Unneeded> =
+                gone.iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
             let (mut removed, mut failed) = (Vec::new(), None);
             for key in by_key.keys() {
                 // One that can't be removed does not keep the others; it goes on waiting.
@@ -213,7 +228,11 @@ impl Store {
             }
             for key in self.catalog.forget_packs(&removed, until, &holding).await? {
                 let Some(unneeded) = by_key.get(&key) else { continue };
-                tracing::info!("deleted pack {key}, {} bytes, which was replaced at {}", unneeded.pack.bytes, unneeded.at);
+                tracing::info!(
+                    "deleted pack {key}, {} bytes, which was replaced at {}",
+                    unneeded.pack.bytes,
+                    unneeded.at
+                );
                 report.packs_deleted += 1;
                 report.bytes_deleted += unneeded.pack.bytes;
             }
@@ -226,9 +245,16 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a repo's answers that have expired; gives how many there were. The file goes first: an answer that nobody knows of would
-    /// stay for ever. Nobody makes the same answer meanwhile. Those of a repo that is damaged stay: what is lost may stand in one.
-    pub(super) async fn expire_answers(&self, repo: i64, id: &RepoId, now: Timestamp, dry_run: bool) -> Result<u64> {
+    /// Removes a repo's answers that have expired; gives how many there were. The file goes first:
+    /// an answer that nobody knows of would stay for ever. Nobody makes the same answer meanwhile.
+    /// Those of a repo that is damaged stay: what is lost may stand in one.
+    pub(super) async fn expire_answers(
+        &self,
+        repo: i64,
+        id: &RepoId,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<u64> {
         // Most repos have none, and need not wait for anybody.
         let expired = self.catalog.expired_answers(repo, now).await?;
         if expired.is_empty() {
@@ -245,7 +271,12 @@ impl Store {
     }
 
     /// The same for a repo that is deleted, damaged or not.
-    pub(super) async fn remove_answers(&self, repo: i64, id: &RepoId, now: Timestamp) -> Result<u64> {
+    pub(super) async fn remove_answers(
+        &self,
+        repo: i64,
+        id: &RepoId,
+        now: Timestamp,
+    ) -> Result<u64> {
         if self.catalog.expired_answers(repo, now).await?.is_empty() {
             return Ok(0);
         }
@@ -259,7 +290,8 @@ impl Store {
         Ok(expired.len() as u64)
     }
 
-    /// Removes the answers of all repos that have expired, those of deleted repos included; gives how many there were.
+    /// Removes the answers of all repos that have expired, those of deleted repos included; gives
+    /// how many there were.
     ///
     /// # Errors
     /// When the catalog can't be read, or a file can't be removed.
@@ -276,14 +308,21 @@ impl Store {
     }
 
     /// Finds packs that no repo knows; deletes the old ones.
-    async fn prune_orphans(&self, now: Timestamp, options: PruneOptions, report: &mut PruneReport) -> Result<()> {
+    async fn prune_orphans(
+        &self,
+        now: Timestamp,
+        options: PruneOptions,
+        report: &mut PruneReport,
+    ) -> Result<()> {
         let listed = self.vault.list().await?;
         let mut old = Vec::new();
         for batch in listed.chunks(BATCH) {
             let orphans = self.unknown(batch).await?;
             report.orphans += orphans.len() as u64;
             report.orphan_bytes += orphans.iter().map(|pack| pack.bytes).sum::<u64>();
-            old.extend(orphans.into_iter().filter(|pack| now.duration_since(pack.modified) >= ORPHAN_AGE));
+            old.extend(
+                orphans.into_iter().filter(|pack| now.duration_since(pack.modified) >= ORPHAN_AGE),
+            );
         }
         if !options.orphans || old.is_empty() {
             return Ok(());
@@ -297,13 +336,17 @@ impl Store {
                 self.vault.place()
             )));
         }
-        // What is lost may stand in an orphan; and a catalog that lacks packs is an older one, from a backup maybe: what it takes for an
-        // orphan may be all that is left.
+        // What is lost may stand in an orphan; and a catalog that lacks packs is an older one, from
+        // a backup maybe: what it takes for an orphan may be all that is left.
         if let Some((repo, detail)) = self.first_lack(&listed).await? {
             let detail = format!(
                 "{detail}; as long as something is missing or damaged no orphan is deleted. Run: packhouse verify {repo}"
             );
-            let kept = |pack: &ListedPack| KeptPack { repo: repo.clone(), pack: pack.key, detail: detail.clone() };
+            let kept = |pack: &ListedPack| KeptPack {
+                repo: repo.clone(),
+                pack: pack.key,
+                detail: detail.clone(),
+            };
             keep(report, old.iter().map(kept).collect());
             return Ok(());
         }
@@ -324,10 +367,11 @@ impl Store {
         Ok(())
     }
 
-    /// A repo that needs a pack which is missing, of the wrong size, or known to be damaged; and what is wrong with it. What is not listed is
-    /// looked for: it may have been pushed since.
+    /// A repo that needs a pack which is missing, of the wrong size, or known to be damaged; and
+    /// what is wrong with it. What is not listed is looked for: it may have been pushed since.
     async fn first_lack(&self, listed: &[ListedPack]) -> Result<Option<(RepoName, String)>> {
-        let there: BTreeMap<MpackKey, u64> = listed.iter().map(|pack| (pack.key, pack.bytes)).collect();
+        let there: BTreeMap<MpackKey, u64> =
+            listed.iter().map(|pack| (pack.key, pack.bytes)).collect();
         let mut after = None;
         loop {
             let repos = self.catalog.repos(after.as_ref(), PAGE).await?;
@@ -338,14 +382,20 @@ impl Store {
                 if let Some(damage) = needs.damage.first() {
                     return Ok(Some((repo.name, format!("a repo is damaged: {}", damage.detail))));
                 }
-                for pack in needs.packs.iter().filter(|pack| there.get(&pack.key) != Some(&pack.bytes)) {
+                for pack in
+                    needs.packs.iter().filter(|pack| there.get(&pack.key) != Some(&pack.bytes))
+                {
                     let Some(wrong) = self.looks_wrong(pack).await? else { continue };
                     // It may have been replaced and deleted since.
                     let still = self.needs_of(repo.id).await?;
-                    if still.is_some_and(|needs| needs.packs.iter().any(|still| still.key == pack.key)) {
+                    if still
+                        .is_some_and(|needs| needs.packs.iter().any(|still| still.key == pack.key))
+                    {
                         let place = self.vault.place();
-                        let detail =
-                            format!("pack {}, which a repo needs, is not in {place} as it was stored: {wrong}", pack.key);
+                        let detail = format!(
+                            "pack {}, which a repo needs, is not in {place} as it was stored: {wrong}",
+                            pack.key
+                        );
                         return Ok(Some((repo.name, detail)));
                     }
                 }

@@ -22,7 +22,9 @@ use super::placing::{Chosen, check_index, choose};
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{EntityKey, Findings, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key};
+use crate::catalog::{
+    EntityKey, Findings, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
+};
 use crate::error::{Error, Result};
 use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
@@ -41,7 +43,8 @@ pub struct PushOptions {
     pub force: bool,
 }
 
-/// What a client's push of one branch must keep to besides: the branch follows from where it was, and nothing that it reaches is missing.
+/// What a client's push of one branch must keep to besides: the branch follows from where it was,
+/// and nothing that it reaches is missing.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     /// The branch: the one that the push names.
@@ -68,7 +71,8 @@ struct Prepared {
     heads: Vec<Head>,
 }
 
-/// How much of a push has come before a file of it, and how much there is in all (0 where nobody knows), in bytes: for the telling.
+/// How much of a push has come before a file of it, and how much there is in all (0 where nobody
+/// knows), in bytes: for the telling.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Share {
     pub(crate) before: u64,
@@ -104,8 +108,8 @@ impl Store {
     /// Stores files as packs of a repo: all of them or none.
     ///
     /// # Errors
-    /// [`Error::BadPack`], [`Error::Disagreement`] and [`Error::HeadConflict`] refuse the push; [`Error::Busy`] when other pushes kept coming
-    /// first. Nothing is stored then.
+    /// [`Error::BadPack`], [`Error::Disagreement`] and [`Error::HeadConflict`] refuse the push;
+    /// [`Error::Busy`] when other pushes kept coming first. Nothing is stored then.
     pub async fn push(
         &self,
         repo: &RepoName,
@@ -119,7 +123,8 @@ impl Store {
         self.push_received(repo, received, options, None, progress).await
     }
 
-    /// The rest of a push whose packs were received: they become packs of the repo, all of them or none.
+    /// The rest of a push whose packs were received: they become packs of the repo, all of them or
+    /// none.
     ///
     /// # Errors
     /// As [`Store::push`].
@@ -136,11 +141,17 @@ impl Store {
     }
 
     /// Takes files into staging and reads them back.
-    pub(super) async fn receive_all(&self, repo: &RepoName, files: &[PathBuf], progress: &Progress) -> Result<Vec<Received>> {
+    pub(super) async fn receive_all(
+        &self,
+        repo: &RepoName,
+        files: &[PathBuf],
+        progress: &Progress,
+    ) -> Result<Vec<Received>> {
         if files.is_empty() {
             return Err(Error::Usage("a push needs at least one file".into()));
         }
-        let total: u64 = files.iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
+        let total: u64 =
+            files.iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
         // How long the directories will be is known when the records are: a guess.
         self.need_space(total.saturating_add(total / 16))?;
         let mut received = Vec::with_capacity(files.len());
@@ -148,14 +159,23 @@ impl Store {
         for file in files {
             let path = file.clone();
             let source = blocking(move || FileSource::open(path)).await?;
-            let one = self.receive_from(repo, file.clone(), Box::new(source), Share { before: done, total }, progress).await?;
+            let one = self
+                .receive_from(
+                    repo,
+                    file.clone(),
+                    Box::new(source),
+                    Share { before: done, total },
+                    progress,
+                )
+                .await?;
             done += one.written.bytes;
             received.push(one);
         }
         Ok(received)
     }
 
-    /// Puts files on shelves of a repo: all of them or none. When the repo changes meanwhile, begins anew.
+    /// Puts files on shelves of a repo: all of them or none. When the repo changes meanwhile,
+    /// begins anew.
     pub(crate) async fn index(
         &self,
         row: &RepoRow,
@@ -178,7 +198,8 @@ impl Store {
     ) -> Result<Vec<PushReport>> {
         let repo = &row.name;
         let total = received.iter().map(|one| one.written.bytes).sum();
-        // From the first pack that is stored until all are on shelves, through all tries: nobody deletes one in between.
+        // From the first pack that is stored until all are on shelves, through all tries: nobody
+        // deletes one in between.
         let mut holding = None;
         // Files that are packs of the repo and were not really there.
         let mut restored = BTreeSet::new();
@@ -188,7 +209,8 @@ impl Store {
             let standing = self.standing_of(row, snapshot.as_mut(), &received).await?;
             if !standing.lost.is_empty() {
                 if holding.is_none() {
-                    // Looked at again when nobody deletes: what the repo gives up meanwhile is not stored for nothing.
+                    // Looked at again when nobody deletes: what the repo gives up meanwhile is not
+                    // stored for nothing.
                     holding = Some(self.catalog.hold(Hold::Publishing).await?);
                     continue;
                 }
@@ -201,7 +223,11 @@ impl Store {
                 if terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
                     let looked_up = snapshot.repo().clone();
                     drop(snapshot);
-                    if !self.catalog.freshen(&looked_up, &entities_of(&received), self.time().await?).await? {
+                    if !self
+                        .catalog
+                        .freshen(&looked_up, &entities_of(&received), self.time().await?)
+                        .await?
+                    {
                         // Some of it was dropped meanwhile: it is not unchanged any more.
                         continue;
                     }
@@ -213,7 +239,10 @@ impl Store {
                 // Asked of the state that is published on: should it change, all begins anew.
                 self.is_whole(snapshot.as_mut(), &received, terms).await?;
             }
-            let prepared = match self.prepare(snapshot, &received, &standing, options, terms, progress).await {
+            let prepared = match self
+                .prepare(snapshot, &received, &standing, options, terms, progress)
+                .await
+            {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
@@ -230,7 +259,13 @@ impl Store {
             }
             match self.catalog.publish_push(&prepared.push, &held).await? {
                 Published::Done { .. } => {
-                    return Ok(self.push_reports(repo, &received, Some(&prepared), &restored, &prepared.heads));
+                    return Ok(self.push_reports(
+                        repo,
+                        &received,
+                        Some(&prepared),
+                        &restored,
+                        &prepared.heads,
+                    ));
                 }
                 Published::Changed => {}
                 Published::LeaseLost => return Err(self.lease_lost()),
@@ -241,7 +276,13 @@ impl Store {
     }
 
     /// Stores files again that are packs of the repo: what is stored there is missing or damaged.
-    async fn restore(&self, repo: &RepoName, received: &mut [Received], lost: &[usize], progress: &Progress) -> Result<()> {
+    async fn restore(
+        &self,
+        repo: &RepoName,
+        received: &mut [Received],
+        lost: &[usize],
+        progress: &Progress,
+    ) -> Result<()> {
         let mut findings = Findings::at(self.now());
         for number in lost {
             let one = &mut received[*number];
@@ -252,11 +293,25 @@ impl Store {
         self.catalog.note_findings(&findings).await
     }
 
-    /// Stores a received file as a pack, if it is not yet stored: a second try finds it stored by the first.
-    pub(super) async fn store_received(&self, repo: &RepoName, one: &mut Received, progress: &Progress) -> Result<()> {
+    /// Stores a received file as a pack, if it is not yet stored: a second try finds it stored by
+    /// the first.
+    pub(super) async fn store_received(
+        &self,
+        repo: &RepoName,
+        one: &mut Received,
+        progress: &Progress,
+    ) -> Result<()> {
         if let Some(staged) = one.staged.take() {
-            self.store_told(&repo.to_string(), staged, &one.written.key, one.written.bytes, progress).await?;
-            let directory = Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
+            self.store_told(
+                &repo.to_string(),
+                staged,
+                &one.written.key,
+                one.written.bytes,
+                progress,
+            )
+            .await?;
+            let directory =
+                Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
             self.keep_directory(&directory).await;
         }
         Ok(())
@@ -270,17 +325,22 @@ impl Store {
         restored: &BTreeSet<usize>,
         heads: &[Head],
     ) -> Vec<PushReport> {
-        let stored = |i: usize| prepared.and_then(|p| p.files.iter().position(|f| *f == i).map(|at| &p.push.packs[at]));
+        let stored = |i: usize| {
+            prepared.and_then(|p| p.files.iter().position(|f| *f == i).map(|at| &p.push.packs[at]))
+        };
         received
             .iter()
             .enumerate()
             .map(|(i, one)| {
                 let unchanged = self.unchanged(repo, one, heads);
                 let Some(pack) = stored(i) else {
-                    let status = if restored.contains(&i) { PushStatus::Stored } else { unchanged.status };
+                    let status =
+                        if restored.contains(&i) { PushStatus::Stored } else { unchanged.status };
                     return PushReport { status, ..unchanged };
                 };
-                let new = |kind: Kind| pack.fresh.iter().filter(|f| f.row.entity[0] == kind as u8).count() as u64;
+                let new = |kind: Kind| {
+                    pack.fresh.iter().filter(|f| f.row.entity[0] == kind as u8).count() as u64
+                };
                 let (new_objects, new_tags) = (new(Kind::Object), new(Kind::Tag));
                 PushReport { status: PushStatus::Stored, new_objects, new_tags, ..unchanged }
             })
@@ -308,7 +368,8 @@ impl Store {
         }
     }
 
-    /// Takes a pack into staging and reads it back, wherever its bytes come from. `name` is what it is called in reports and errors.
+    /// Takes a pack into staging and reads it back, wherever its bytes come from. `name` is what it
+    /// is called in reports and errors.
     ///
     /// # Errors
     /// [`Error::BadPack`]; whatever the source fails with.
@@ -323,8 +384,10 @@ impl Store {
         let staged = self.stage().await?;
         let (repo, progress) = (repo.to_string(), progress.clone());
         let (staged, written) = blocking(move || {
-            let mut tick = |done| progress.at(&repo, Phase::Receive, share.before + done, share.total);
-            let written = write_and_read_back(&staged.file, staged.path(), source.as_mut(), &mut tick);
+            let mut tick =
+                |done| progress.at(&repo, Phase::Receive, share.before + done, share.total);
+            let written =
+                write_and_read_back(&staged.file, staged.path(), source.as_mut(), &mut tick);
             Ok((staged, written))
         })
         .await?;
@@ -354,7 +417,8 @@ impl Store {
         let heads = snapshot.heads().await?;
         let Standing { fresh, broken, index, .. } = standing;
 
-        // All files speak for the heads; those that are new besides become packs. Each is a pack of the run once.
+        // All files speak for the heads; those that are new besides become packs. Each is a pack of
+        // the run once.
         let mut numbers: Vec<usize> = Vec::new();
         for (i, one) in received.iter().enumerate() {
             if !numbers.iter().any(|n| received[*n].written.key == one.written.key) {
@@ -364,14 +428,23 @@ impl Store {
         let mut packs = Vec::with_capacity(numbers.len());
         for i in &numbers {
             let one = &received[*i];
-            let directory = Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
+            let directory =
+                Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
             let file = one.bytes.try_clone().map_err(Error::io("opening", &one.file))?;
-            packs.push(RunPack::staged(directory, file, one.file.clone(), one.written.scanned.heads.clone()));
+            packs.push(RunPack::staged(
+                directory,
+                file,
+                one.file.clone(),
+                one.written.scanned.heads.clone(),
+            ));
         }
         let pushed = packs.len() as u32;
-        // Of the repo's branches those that the push names: it costs as much beside many others as beside few.
-        let given: BTreeSet<&str> = packs.iter().flat_map(RunPack::heads).map(|head| head.branch.as_str()).collect();
-        let stood: Vec<Head> = heads.iter().filter(|head| given.contains(head.branch.as_str())).cloned().collect();
+        // Of the repo's branches those that the push names: it costs as much beside many others as
+        // beside few.
+        let given: BTreeSet<&str> =
+            packs.iter().flat_map(RunPack::heads).map(|head| head.branch.as_str()).collect();
+        let stood: Vec<Head> =
+            heads.iter().filter(|head| given.contains(head.branch.as_str())).cloned().collect();
 
         // The preferred encoding of each entity among the new packs.
         let staged = Arc::new(packs);
@@ -385,13 +458,15 @@ impl Store {
         let known: Vec<_> = chosen.iter().map(|c| index.place(&c.entity)).collect();
         let shelves = &index.shelves;
 
-        // Those that the repo has in another encoding, and the stored packs that they stand in. What can't be read is not compared, and stays
-        // mapped as it is until its own encoding comes again.
+        // Those that the repo has in another encoding, and the stored packs that they stand in.
+        // What can't be read is not compared, and stays mapped as it is until its own encoding
+        // comes again.
         let different: Vec<(Chosen, ShelfId, Print)> = chosen
             .iter()
             .zip(&known)
             .filter_map(|(c, k)| {
-                let differs = k.filter(|(shelf, print)| *print != c.row.print && !broken.contains(shelf));
+                let differs =
+                    k.filter(|(shelf, print)| *print != c.row.print && !broken.contains(shelf));
                 differs.map(|(shelf, print)| (*c, shelf, print))
             })
             .collect();
@@ -406,27 +481,37 @@ impl Store {
         let force = options.force;
         let question = Question::Indexing { pushed, force };
         let indexed = self
-            .ask("push", &row.name, question, &packs, run, move |sandbox, host| sandbox.index(host, records, pushed, force))
+            .ask("push", &row.name, question, &packs, run, move |sandbox, host| {
+                sandbox.index(host, records, pushed, force)
+            })
             .await?;
         let mut indexed = match indexed {
             Ok(indexed) => indexed,
-            Err(error) => return Err(self.refusal(&row.name, received, &numbers, &packs, error).await),
+            Err(error) => {
+                return Err(self.refusal(&row.name, received, &numbers, &packs, error).await);
+            }
         };
         if let (true, Some(terms)) = (force, terms) {
             // By force a branch goes where it shall, be it back to where it came from.
-            indexed.heads.iter_mut().filter(|head| head.branch == terms.branch).for_each(|head| head.commit = terms.head);
+            indexed
+                .heads
+                .iter_mut()
+                .filter(|head| head.branch == terms.branch)
+                .for_each(|head| head.commit = terms.head);
         }
         let mut reader = self.run_packs(&row.name, packs.clone());
         let (checking, judged) = (packs.clone(), rivals.clone());
         let (mut checked, indexed) = blocking(move || {
-            let checked = check_index(&mut reader, &checking[..pushed as usize], &judged, &indexed)?;
+            let checked =
+                check_index(&mut reader, &checking[..pushed as usize], &judged, &indexed)?;
             Ok((checked, indexed))
         })
         .await?;
         if checked.is_ok() {
             let mut now = self.catalog.snapshot(row.id).await?;
             let (packs, decided) = (&packs[..pushed as usize], &indexed.heads);
-            checked = check_heads(now.as_mut(), packs, &stood, &indexed.edges, decided, force).await?;
+            checked =
+                check_heads(now.as_mut(), packs, &stood, &indexed.edges, decided, force).await?;
         }
         checked.map_err(|reason| Error::Component {
             digest: self.sandbox.digest().to_owned(),
@@ -441,17 +526,24 @@ impl Store {
             .filter_map(|n| usize::try_from(*n).ok())
             .filter_map(|n| Some((different.get(n)?.0.entity, rivals.get(n)?.stored.length)))
             .collect();
-        let mut pushed_packs: Vec<PushedPack> = fresh.iter().map(|i| PushedPack::of(&received[*i].written)).collect();
+        let mut pushed_packs: Vec<PushedPack> =
+            fresh.iter().map(|i| PushedPack::of(&received[*i].written)).collect();
         // Where each pack of the run is among those: one that the repo has already is not.
-        let places: Vec<Option<usize>> = numbers.iter().map(|n| fresh.iter().position(|i| i == n)).collect();
+        let places: Vec<Option<usize>> =
+            numbers.iter().map(|n| fresh.iter().position(|i| i == n)).collect();
         for (c, known) in chosen.iter().zip(known) {
-            let Some(pack) = places[c.pack as usize].and_then(|at| pushed_packs.get_mut(at)) else { continue };
-            let stored = known.and_then(|(shelf, print)| shelves.get(&shelf).map(|stored| (shelf, print, stored)));
+            let Some(pack) = places[c.pack as usize].and_then(|at| pushed_packs.get_mut(at)) else {
+                continue;
+            };
+            let stored = known.and_then(|(shelf, print)| {
+                shelves.get(&shelf).map(|stored| (shelf, print, stored))
+            });
             let is_broken = known.is_some_and(|(shelf, _)| broken.contains(&shelf));
             pack.take(c, stored, won.get(&c.entity).copied(), is_broken);
         }
         room_for(&row.name, &heads, &indexed.heads)?;
-        let mut all: BTreeMap<String, Head> = heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
+        let mut all: BTreeMap<String, Head> =
+            heads.into_iter().map(|h| (h.branch.clone(), h)).collect();
         all.extend(indexed.heads.iter().map(|h| (h.branch.clone(), h.clone())));
         let known = known_entities(received, &pushed_packs);
         let push = Push {
@@ -479,19 +571,24 @@ impl Store {
         if different.is_empty() {
             return Ok(Vec::new());
         }
-        let needed: BTreeMap<i64, &PackRow> =
-            different.iter().filter_map(|(_, shelf, _)| shelves.get(shelf)).map(|pack| (pack.id, pack)).collect();
+        let needed: BTreeMap<i64, &PackRow> = different
+            .iter()
+            .filter_map(|(_, shelf, _)| shelves.get(shelf))
+            .map(|pack| (pack.id, pack))
+            .collect();
         let first = packs.len();
         let needed: Vec<PackRow> = needed.into_values().cloned().collect();
         packs.extend(self.directories(repo, &needed).await?);
         // Where each of the entities stands in the pack that the index maps it to.
-        let wanted: BTreeMap<EntityKey, Print> = different.iter().map(|(c, _, print)| (c.entity, *print)).collect();
+        let wanted: BTreeMap<EntityKey, Print> =
+            different.iter().map(|(c, _, print)| (c.entity, *print)).collect();
         let mut places: BTreeMap<(i64, EntityKey), (u32, Row)> = BTreeMap::new();
         for (i, pack) in needed.iter().enumerate() {
             let number = (first + i) as u32;
             for row in packs[first + i].directory.rows() {
                 let entity = entity_key(row.kind, row.id);
-                // A pack may repeat an entity: it is the encoding that the index maps which has to be beaten.
+                // A pack may repeat an entity: it is the encoding that the index maps which has to
+                // be beaten.
                 if wanted.get(&entity) == Some(&row.print) {
                     places.insert((pack.id, entity), (number, row));
                 }
@@ -502,9 +599,18 @@ impl Store {
             let place = shelves.get(shelf).and_then(|pack| places.get(&(pack.id, c.entity)));
             let Some((pack, row)) = place else {
                 let (kind, id) = (c.row.kind, c.row.id);
-                return Err(Error::Lost { repo: repo.clone(), kind, id, wanted_by: "the push".into() });
+                return Err(Error::Lost {
+                    repo: repo.clone(),
+                    kind,
+                    id,
+                    wanted_by: "the push".into(),
+                });
             };
-            rivals.push(Rival { kind: c.row.kind, pushed: c.row.span(c.pack), stored: row.span(*pack) });
+            rivals.push(Rival {
+                kind: c.row.kind,
+                pushed: c.row.span(c.pack),
+                stored: row.span(*pack),
+            });
         }
         Ok(rivals)
     }
@@ -521,17 +627,24 @@ impl Store {
         let file = |pack: u32| numbers.get(pack as usize).map(|n| &received[*n]);
         let place = |pack: u32| match file(pack) {
             Some(one) => one.file.display().to_string(),
-            None => packs.get(pack as usize).map_or_else(String::new, |p| format!("pack {}", p.directory.key)),
+            None => packs
+                .get(pack as usize)
+                .map_or_else(String::new, |p| format!("pack {}", p.directory.key)),
         };
         match error {
-            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) if file(at.pack).is_some() => {
+            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason })
+                if file(at.pack).is_some() =>
+            {
                 let path = file(at.pack).map(|one| one.file.clone()).unwrap_or_default();
                 Error::BadPack { file: path, offset, record: Some(format!("{kind} {id}")), reason }
             }
             RunError::Fault(Fault::Disagrees { kind, id, first, second, detail }) => {
-                let at = |span: packhouse_core::Span| format!("{} (byte {})", place(span.pack), span.offset);
+                let at = |span: packhouse_core::Span| {
+                    format!("{} (byte {})", place(span.pack), span.offset)
+                };
                 // A tag's text is in the detail: here there is only its digest.
-                let entity = if kind == Kind::Tag { "a tag".into() } else { format!("{kind} {id}") };
+                let entity =
+                    if kind == Kind::Tag { "a tag".into() } else { format!("{kind} {id}") };
                 Error::Disagreement { entity, first: at(first), second: at(second), detail }
             }
             other => self.run_error(repo, packs, other).await,
@@ -539,27 +652,40 @@ impl Store {
     }
 }
 
-/// Refuses a push that would do something and names a branch as none may be named. What a repo has under such a name stays.
+/// Refuses a push that would do something and names a branch as none may be named. What a repo has
+/// under such a name stays.
 pub(super) fn refuse_bad_branches(received: &[Received]) -> Result<()> {
-    let bad = received.iter().find_map(|one| Some((&one.file, one.written.scanned.bad_branch.clone()?)));
+    let bad =
+        received.iter().find_map(|one| Some((&one.file, one.written.scanned.bad_branch.clone()?)));
     match bad {
         None => Ok(()),
-        Some((file, BadPack { offset, record, reason })) => Err(Error::BadPack { file: file.clone(), offset, record, reason }),
+        Some((file, BadPack { offset, record, reason })) => {
+            Err(Error::BadPack { file: file.clone(), offset, record, reason })
+        }
     }
 }
 
 /// Refuses new branches beside which another can't be: one name would be a folder of the other.
 fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
     let there: BTreeSet<&str> = stored.iter().map(|head| head.branch.as_str()).collect();
-    let new: Vec<&str> = decided.iter().map(|head| head.branch.as_str()).filter(|branch| !there.contains(branch)).collect();
+    let new: Vec<&str> = decided
+        .iter()
+        .map(|head| head.branch.as_str())
+        .filter(|branch| !there.contains(branch))
+        .collect();
     if new.is_empty() {
         return Ok(());
     }
     let usable = there.iter().copied().filter(|branch| BranchName::fault(branch).is_none());
-    let all: BTreeSet<&str> = usable.chain(decided.iter().map(|head| head.branch.as_str())).collect();
+    let all: BTreeSet<&str> =
+        usable.chain(decided.iter().map(|head| head.branch.as_str())).collect();
     let mut met = new.into_iter().filter_map(|branch| Some((branch, in_the_way(branch, &all)?)));
     met.next().map_or(Ok(()), |(branch, other)| {
-        Err(Error::BranchInTheWay { repo: repo.clone(), branch: branch.to_owned(), other: other.to_owned() })
+        Err(Error::BranchInTheWay {
+            repo: repo.clone(),
+            branch: branch.to_owned(),
+            other: other.to_owned(),
+        })
     })
 }
 
@@ -586,7 +712,10 @@ fn known_entities(received: &[Received], packs: &[PushedPack]) -> Vec<EntityKey>
 }
 
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.
-pub(super) async fn fresh_files(snapshot: &mut dyn Snapshot, received: &[Received]) -> Result<Vec<usize>> {
+pub(super) async fn fresh_files(
+    snapshot: &mut dyn Snapshot,
+    received: &[Received],
+) -> Result<Vec<usize>> {
     let keys: Vec<MpackKey> = received.iter().map(|one| one.written.key).collect();
     let held = snapshot.holds(&keys).await?;
     let mut met = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! Walks over the commit graph that the host makes itself, to check what a component says of it (law 4).
+//! Walks over the commit graph that the host makes itself, to check what a component says of it
+//! (law 4).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -10,7 +11,8 @@ use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::run::RunPack;
 
-/// Those of `targets` that are neither among `from` nor among their ancestors. An id that is known only as somebody's parent counts.
+/// Those of `targets` that are neither among `from` nor among their ancestors. An id that is known
+/// only as somebody's parent counts.
 pub(super) async fn unreached(
     snapshot: &mut dyn Snapshot,
     from: &[EntityId],
@@ -28,11 +30,13 @@ pub(super) async fn nearest(
     if targets.is_empty() {
         return Ok(None);
     }
-    let visit = |id| if targets.contains(&id) { ControlFlow::Break(id) } else { ControlFlow::Continue(()) };
+    let visit =
+        |id| if targets.contains(&id) { ControlFlow::Break(id) } else { ControlFlow::Continue(()) };
     Walks::new(snapshot, &[]).walk(from, visit).await
 }
 
-/// Commits that a walk asks for first, beyond those that it must know: most walks end after a few steps.
+/// Commits that a walk asks for first, beyond those that it must know: most walks end after a few
+/// steps.
 const FIRST_PAGE: u32 = 16;
 
 /// Walks over one state of a repo. What one has read of the graph, the next need not ask for.
@@ -48,7 +52,11 @@ impl<'s> Walks<'s> {
         Walks { snapshot, edges: pushed.iter().map(|edges| (edges.commit, Some(*edges))).collect() }
     }
 
-    async fn unreached(&mut self, from: &[EntityId], mut targets: BTreeSet<EntityId>) -> Result<BTreeSet<EntityId>> {
+    async fn unreached(
+        &mut self,
+        from: &[EntityId],
+        mut targets: BTreeSet<EntityId>,
+    ) -> Result<BTreeSet<EntityId>> {
         if !targets.is_empty() {
             let visit = |id| {
                 targets.remove(&id);
@@ -59,11 +67,16 @@ impl<'s> Walks<'s> {
         Ok(targets)
     }
 
-    /// Visits commits and their ancestors, each once, breadth first, until it is told that this is enough.
+    /// Visits commits and their ancestors, each once, breadth first, until it is told that this is
+    /// enough.
     ///
-    /// A level at a time: what is not known of it is asked for together. Whatever the number of commits to begin with, the number of
-    /// rows read is about that of the commits visited.
-    async fn walk<T>(&mut self, from: &[EntityId], mut visit: impl FnMut(EntityId) -> ControlFlow<T>) -> Result<Option<T>> {
+    /// A level at a time: what is not known of it is asked for together. Whatever the number of
+    /// commits to begin with, the number of rows read is about that of the commits visited.
+    async fn walk<T>(
+        &mut self,
+        from: &[EntityId],
+        mut visit: impl FnMut(EntityId) -> ControlFlow<T>,
+    ) -> Result<Option<T>> {
         let mut seen = HashSet::new();
         let mut level: Vec<EntityId> = from.iter().copied().filter(|id| seen.insert(*id)).collect();
         let mut ahead = FIRST_PAGE;
@@ -73,9 +86,11 @@ impl<'s> Walks<'s> {
                     return Ok(Some(found));
                 }
             }
-            let unknown: Vec<EntityId> = level.iter().copied().filter(|id| !self.edges.contains_key(id)).collect();
+            let unknown: Vec<EntityId> =
+                level.iter().copied().filter(|id| !self.edges.contains_key(id)).collect();
             for page in unknown.chunks(MAX_ITEMS as usize) {
-                // Ancestors as well: they will be asked for next. The further a walk has come, the more.
+                // Ancestors as well: they will be asked for next. The further a walk has come, the
+                // more.
                 let limit = (page.len() as u32).saturating_add(ahead).min(MAX_ITEMS);
                 let found = self.snapshot.history(page, limit).await?;
                 self.edges.extend(found.into_iter().map(|edges| (edges.commit, Some(edges))));
@@ -84,15 +99,19 @@ impl<'s> Walks<'s> {
                 }
                 ahead = ahead.saturating_mul(2);
             }
-            let parents = level.iter().filter_map(|id| self.edges.get(id).copied().flatten()).flat_map(|edges| edges.parents);
+            let parents = level
+                .iter()
+                .filter_map(|id| self.edges.get(id).copied().flatten())
+                .flat_map(|edges| edges.parents);
             level = parents.flatten().filter(|id| seen.insert(*id)).collect();
         }
         Ok(None)
     }
 }
 
-/// Checks where a component puts branches: each that the push names has one head, which somebody gave or which it had, and all others
-/// lead to it. Under `force` it may also be the one that the last pack gave. The error is what is wrong, in words.
+/// Checks where a component puts branches: each that the push names has one head, which somebody
+/// gave or which it had, and all others lead to it. Under `force` it may also be the one that the
+/// last pack gave. The error is what is wrong, in words.
 pub(super) async fn check_heads(
     snapshot: &mut dyn Snapshot,
     pushed: &[RunPack],
@@ -109,19 +128,26 @@ pub(super) async fn check_heads(
         let named: Vec<&str> = given.into_keys().collect();
         return Ok(Err(format!("the push names the branches {named:?}, and it decides on others")));
     }
-    let stored: HashMap<&str, EntityId> = stored.iter().map(|head| (head.branch.as_str(), head.commit)).collect();
+    let stored: HashMap<&str, EntityId> =
+        stored.iter().map(|head| (head.branch.as_str(), head.commit)).collect();
     let mut walks = Walks::new(snapshot, edges);
     for (head, (branch, given)) in decided.iter().zip(&given) {
         let had = stored.get(branch).copied();
         let mut others: BTreeSet<EntityId> = given.iter().copied().chain(had).collect();
         if !others.remove(&head.commit) {
-            return Ok(Err(format!("it put branch `{branch}` at {}, which nobody gave", head.commit)));
+            return Ok(Err(format!(
+                "it put branch `{branch}` at {}, which nobody gave",
+                head.commit
+            )));
         }
         if force && given.last() == Some(&head.commit) {
             continue;
         }
         if let Some(other) = walks.unreached(&[head.commit], others).await?.first() {
-            return Ok(Err(format!("it put branch `{branch}` at {}, to which {other} does not lead", head.commit)));
+            return Ok(Err(format!(
+                "it put branch `{branch}` at {}, to which {other} does not lead",
+                head.commit
+            )));
         }
     }
     Ok(Ok(()))

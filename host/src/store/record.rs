@@ -20,14 +20,20 @@ pub(super) struct Deck {
 }
 
 impl Store {
-    /// The same store, with its runs recorded: each is a tape at `path`, in the place of the one before.
+    /// The same store, with its runs recorded: each is a tape at `path`, in the place of the one
+    /// before.
     ///
-    /// A run is recorded whatever comes of it. When the tape can't be written the verb fails, and nothing is changed.
+    /// A run is recorded whatever comes of it. When the tape can't be written the verb fails, and
+    /// nothing is changed.
     pub fn recording(&self, path: &Path) -> Store {
-        Store { deck: Some(Arc::new(Deck { path: path.to_owned(), last: Mutex::new(None) })), ..self.clone() }
+        Store {
+            deck: Some(Arc::new(Deck { path: path.to_owned(), last: Mutex::new(None) })),
+            ..self.clone()
+        }
     }
 
-    /// The tape that the last run of this store made. `None` when no component ran, or nothing is recorded.
+    /// The tape that the last run of this store made. `None` when no component ran, or nothing is
+    /// recorded.
     pub fn recorded(&self) -> Option<Recorded> {
         let deck = self.deck.as_ref()?;
         deck.last.lock().unwrap_or_else(PoisonError::into_inner).clone()

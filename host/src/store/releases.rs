@@ -1,16 +1,23 @@
-//! Releases: what clients publish of a repo under a tag. Each pins its commit: `gc --expire-unreachable` keeps what it reaches.
+//! Releases: what clients publish of a repo under a tag. Each pins its commit: `gc
+//! --expire-unreachable` keeps what it reaches.
 
 use super::{Store, blocking};
 use crate::catalog::{PutRelease, ReleaseRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 
-/// How long the releases of a repo may be together, in bytes: clients read at most 64 MiB of an answer, and they are listed in one.
+/// How long the releases of a repo may be together, in bytes: clients read at most 64 MiB of an
+/// answer, and they are listed in one.
 pub(crate) const MOST_RELEASES: u64 = 48 << 20;
 
 impl Store {
-    /// Publishes a release. The same again changes nothing, and is fine; another one under its tag or its id is not.
-    pub(crate) async fn put_release(&self, repo: &RepoName, release: &ReleaseRow) -> Result<PutRelease> {
+    /// Publishes a release. The same again changes nothing, and is fine; another one under its tag
+    /// or its id is not.
+    pub(crate) async fn put_release(
+        &self,
+        repo: &RepoName,
+        release: &ReleaseRow,
+    ) -> Result<PutRelease> {
         let row = self.known_repo(repo).await?;
         let put = self.catalog.put_release(row.id, release, MOST_RELEASES).await?;
         match put {
@@ -44,6 +51,7 @@ impl Store {
 
 /// Whether two releases say the same, however their JSON is written.
 fn is_same(a: &ReleaseRow, b: &ReleaseRow) -> bool {
-    let value = |release: &ReleaseRow| serde_json::from_str::<serde_json::Value>(&release.body).ok();
+    let value =
+        |release: &ReleaseRow| serde_json::from_str::<serde_json::Value>(&release.body).ok();
     a.body == b.body || (value(a).is_some() && value(a) == value(b))
 }

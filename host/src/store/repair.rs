@@ -16,7 +16,9 @@ use jiff::Timestamp;
 use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
-use crate::catalog::{Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key};
+use crate::catalog::{
+    Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
+};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::scan::Scanned;
@@ -40,7 +42,8 @@ struct Candidate {
 }
 
 impl Store {
-    /// Checks everything of a repo and mends what it can; what the report then calls a problem is what is left.
+    /// Checks everything of a repo and mends what it can; what the report then calls a problem is
+    /// what is left.
     ///
     /// # Errors
     /// As [`Store::verify`]; [`Error::Busy`] when the repo keeps changing.
@@ -49,11 +52,14 @@ impl Store {
         let mut repaired: Vec<Repaired> = Vec::new();
         for _ in 0..TRIES {
             let seen = self.verified(&row, progress).await?;
-            let mended = if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
+            let mended =
+                if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
             match mended {
                 // It changed meanwhile.
                 None => {}
-                Some(mended) if mended.is_empty() => return Ok(VerifyReport { repaired: Some(repaired), ..seen.report }),
+                Some(mended) if mended.is_empty() => {
+                    return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
+                }
                 Some(mended) => repaired.extend(mended),
             }
         }
@@ -64,17 +70,29 @@ impl Store {
     async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
         let (row, repo) = (&seen.row, &seen.row.name);
         let mut done = Vec::new();
-        let of_kind = |wanted: ProblemKind| seen.report.problems.iter().filter(move |found| found.kind == wanted);
+        let of_kind = |wanted: ProblemKind| {
+            seen.report.problems.iter().filter(move |found| found.kind == wanted)
+        };
         let packs = seen.packs();
         for problem in of_kind(ProblemKind::DamagedDirectory) {
-            let Some(pack) = packs.iter().find(|pack| Some(pack.key) == problem.pack) else { continue };
+            let Some(pack) = packs.iter().find(|pack| Some(pack.key) == problem.pack) else {
+                continue;
+            };
             self.rebuild_directory(repo, pack).await?;
-            done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail: "its directory was made anew".into() });
+            done.push(Repaired {
+                pack: pack.key,
+                entities: 0,
+                from: Vec::new(),
+                detail: "its directory was made anew".into(),
+            });
         }
         // Whatever is found is kept until it is on a shelf.
         let holding = self.catalog.hold(Hold::Publishing).await?;
-        let mut bad: BTreeMap<i64, &PackRow> =
-            packs.iter().filter(|pack| !seen.contents.contains_key(&pack.id)).map(|pack| (pack.id, pack)).collect();
+        let mut bad: BTreeMap<i64, &PackRow> = packs
+            .iter()
+            .filter(|pack| !seen.contents.contains_key(&pack.id))
+            .map(|pack| (pack.id, pack))
+            .collect();
         let mut restored = Vec::new();
         for pack in bad.values() {
             if self.restore_from_copy(row, pack).await? {
@@ -90,15 +108,25 @@ impl Store {
         }
 
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let standing = |shelves: &[crate::catalog::Shelf]| shelves.iter().map(|s| (s.id, s.generation)).collect::<Vec<_>>();
-        if snapshot.repo().revision != row.revision || standing(&snapshot.shelves().await?) != standing(&seen.shelves) {
+        let standing = |shelves: &[crate::catalog::Shelf]| {
+            shelves.iter().map(|s| (s.id, s.generation)).collect::<Vec<_>>()
+        };
+        if snapshot.repo().revision != row.revision
+            || standing(&snapshot.shelves().await?) != standing(&seen.shelves)
+        {
             return Ok(None);
         }
-        let broken: Vec<ShelfId> = seen.shelves.iter().filter(|s| bad.contains_key(&s.pack.id)).map(|s| s.id).collect();
+        let broken: Vec<ShelfId> =
+            seen.shelves.iter().filter(|s| bad.contains_key(&s.pack.id)).map(|s| s.id).collect();
         let mut lost = lost_of(seen, snapshot.as_mut()).await?;
         let from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
         drop(snapshot);
-        if from.is_empty() && seen.shelves.iter().all(|shelf| !broken.contains(&shelf.id) || shelf.mapped.total() > 0) {
+        if from.is_empty()
+            && seen
+                .shelves
+                .iter()
+                .all(|shelf| !broken.contains(&shelf.id) || shelf.mapped.total() > 0)
+        {
             return Ok(Some(done));
         }
         let told = told(seen, &bad, &from);
@@ -134,7 +162,10 @@ impl Store {
         for pack in distinct_packs(&seen.shelves) {
             let Some(contents) = seen.contents.get(&pack.id) else { continue };
             let (key, bytes, records) = (pack.key, pack.bytes, pack.records);
-            found.extend(take(lost, &Candidate { key, bytes, records, entities: contents.entities.clone() }));
+            found.extend(take(
+                lost,
+                &Candidate { key, bytes, records, entities: contents.entities.clone() },
+            ));
         }
         for retired in snapshot.retired().await? {
             if lost.is_empty() {
@@ -150,7 +181,9 @@ impl Store {
         // What was assembled for a fetch of this repo becomes a pack of it.
         if !lost.is_empty() {
             for key in self.catalog.expired_answers(seen.row.id, Timestamp::MAX).await? {
-                let Some(stored) = self.vault.open_answer(&seen.row.repo_id, &key).await? else { continue };
+                let Some(stored) = self.vault.open_answer(&seen.row.repo_id, &key).await? else {
+                    continue;
+                };
                 let Some((candidate, stored)) = read(stored, key).await? else { continue };
                 if let Some(taken) = take(lost, &candidate) {
                     self.store_copy(stored, &key).await?;
@@ -168,7 +201,8 @@ impl Store {
         }
         let Some(stored) = self.vault.open_near(&pack.key).await? else { return Ok(false) };
         let key = pack.key;
-        let (stored, found) = blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
+        let (stored, found) =
+            blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
         if found != key {
             return Ok(false);
         }
@@ -191,22 +225,24 @@ impl Store {
                 }
             }
             // What was written is what is hashed.
-            let written = crate::files::key_of(&staged.file).map_err(Error::io("reading", &path))?;
+            let written =
+                crate::files::key_of(&staged.file).map_err(Error::io("reading", &path))?;
             Ok((written, staged))
         })
         .await?;
         match staged {
             (written, staged) if written == *key => self.vault.store(staged, key).await,
-            (written, _) => {
-                Err(Error::Unsupported(format!("pack {key} was copied, and the copy is {written}; is the disk failing?")))
-            }
+            (written, _) => Err(Error::Unsupported(format!(
+                "pack {key} was copied, and the copy is {written}; is the disk failing?"
+            ))),
         }
     }
 }
 
 /// Reads a file whole; none when it is not a sound pack of its key.
 async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, StoredPack)>> {
-    let (examined, stored) = blocking(move || examine(&stored, |_| Ok(())).map(|examined| (examined, stored))).await?;
+    let (examined, stored) =
+        blocking(move || examine(&stored, |_| Ok(())).map(|examined| (examined, stored))).await?;
     let bytes = examined.bytes;
     let Ok(scanned) = examined.sound(&key) else { return Ok(None) };
     let (records, entities) = (scanned.rows.len() as u64, entities(&scanned));
@@ -214,7 +250,9 @@ async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, St
 }
 
 fn entities(scanned: &Scanned) -> Vec<(IndexRow, u64)> {
-    let row = |row: &packhouse_core::Row| (IndexRow { entity: entity_key(row.kind, row.id), print: row.print }, row.length);
+    let row = |row: &packhouse_core::Row| {
+        (IndexRow { entity: entity_key(row.kind, row.id), print: row.print }, row.length)
+    };
     let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
     entities.sort_unstable();
     entities
@@ -222,17 +260,20 @@ fn entities(scanned: &Scanned) -> Vec<(IndexRow, u64)> {
 
 /// What the index maps to packs that do not give it.
 async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
-    let shelves: BTreeMap<ShelfId, i64> = seen.shelves.iter().map(|shelf| (shelf.id, shelf.pack.id)).collect();
+    let shelves: BTreeMap<ShelfId, i64> =
+        seen.shelves.iter().map(|shelf| (shelf.id, shelf.pack.id)).collect();
     let (mut lost, mut last) = (Lost::new(), None);
     loop {
         let page = snapshot.index_page(last.as_ref(), PAGE).await?;
         let Some((row, _)) = page.last() else { return Ok(lost) };
         last = Some(row.entity);
         for (row, shelf) in page {
-            // What is mapped to a shelf that is not there is damage of the catalog, and not ours to guess about.
+            // What is mapped to a shelf that is not there is damage of the catalog, and not ours to
+            // guess about.
             let Some(pack) = shelves.get(&shelf) else { continue };
-            let given =
-                seen.contents.get(pack).is_some_and(|found| found.entities.binary_search_by_key(&row, |(row, _)| *row).is_ok());
+            let given = seen.contents.get(pack).is_some_and(|found| {
+                found.entities.binary_search_by_key(&row, |(row, _)| *row).is_ok()
+            });
             if !given {
                 lost.insert(row, shelf);
             }
@@ -253,13 +294,21 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
         lost.remove(row);
     });
     let Candidate { key, bytes, records, .. } = candidate;
-    let pack = PushedPack { key: *key, bytes: *bytes, records: *records, fresh: Vec::new(), moved, tag_ids: Vec::new() };
+    let pack = PushedPack {
+        key: *key,
+        bytes: *bytes,
+        records: *records,
+        fresh: Vec::new(),
+        moved,
+        tag_ids: Vec::new(),
+    };
     (!pack.moved.is_empty()).then_some(pack)
 }
 
 /// What was done, a line for each pack that something was taken from.
 fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
-    let pack_of: BTreeMap<ShelfId, &PackRow> = seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
+    let pack_of: BTreeMap<ShelfId, &PackRow> =
+        seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
     let mut all: BTreeMap<MpackKey, (u64, BTreeSet<MpackKey>)> =
         bad.values().map(|pack| (pack.key, Default::default())).collect();
     for pack in from {
@@ -270,17 +319,22 @@ fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<
             keys.insert(pack.key);
         }
     }
-    let mapped: BTreeMap<MpackKey, u64> = seen.shelves.iter().fold(BTreeMap::new(), |mut sums, shelf| {
-        *sums.entry(shelf.pack.key).or_default() += shelf.mapped.total();
-        sums
-    });
+    let mapped: BTreeMap<MpackKey, u64> =
+        seen.shelves.iter().fold(BTreeMap::new(), |mut sums, shelf| {
+            *sums.entry(shelf.pack.key).or_default() += shelf.mapped.total();
+            sums
+        });
     let told = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
         let of = mapped.get(&pack).copied().unwrap_or(0);
         let detail = match (entities, of) {
             (0, 0) => "the index mapped nothing to it; it was taken from its shelf".to_owned(),
             (0, _) => return None,
-            _ if entities >= of => format!("all {entities} entities that the index mapped to it stand in other packs now"),
-            _ => format!("{entities} of {of} entities that the index mapped to it stand in other packs now"),
+            _ if entities >= of => format!(
+                "all {entities} entities that the index mapped to it stand in other packs now"
+            ),
+            _ => format!(
+                "{entities} of {of} entities that the index mapped to it stand in other packs now"
+            ),
         };
         Some(Repaired { pack, entities, from: from.into_iter().collect(), detail })
     };

@@ -1,8 +1,9 @@
 //! What takes the place of packs that are to go: whether it is there, and sound.
 //!
-//! A repo that has retired a pack needs what is on its shelves instead. All of that is read and hashed, past any copy, unless somebody says
-//! how old such a look may be. Each pack is read once a prune, and nobody waits meanwhile: that the shelves are still those which
-//! were looked at is compared when nobody can publish.
+//! A repo that has retired a pack needs what is on its shelves instead. All of that is read and
+//! hashed, past any copy, unless somebody says how old such a look may be. Each pack is read once a
+//! prune, and nobody waits meanwhile: that the shelves are still those which were looked at is
+//! compared when nobody can publish.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +63,8 @@ impl Checked {
         self.packs.get(key).is_some_and(Option::is_none)
     }
 
-    /// Whether it was read not longer ago than is believed. What comes from a clock that is ahead is not.
+    /// Whether it was read not longer ago than is believed. What comes from a clock that is ahead
+    /// is not.
     fn trusts(&self, pack: &PackRow) -> bool {
         let age = pack.verified_at.map(|at| self.now.duration_since(at));
         !self.trust.is_zero() && age.is_some_and(|age| !age.is_negative() && age <= self.trust)
@@ -78,7 +80,11 @@ impl Store {
             Err(error) => return Err(error),
         };
         let name = snapshot.repo().name.clone();
-        Ok(Some(Needs { name, packs: distinct_packs(&snapshot.shelves().await?), damage: snapshot.damage().await? }))
+        Ok(Some(Needs {
+            name,
+            packs: distinct_packs(&snapshot.shelves().await?),
+            damage: snapshot.damage().await?,
+        }))
     }
 
     /// Parts packs whose replacements are sound from those that are kept.
@@ -88,7 +94,8 @@ impl Store {
         checked: &mut Checked,
         progress: &Progress,
     ) -> Result<(Vec<Unneeded>, Vec<KeptPack>)> {
-        let repos: BTreeSet<i64> = packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
+        let repos: BTreeSet<i64> =
+            packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
         let mut lacking: BTreeMap<i64, (RepoName, String)> = BTreeMap::new();
         for repo in repos {
             if let Some(lack) = self.lack_of(repo, checked, progress).await? {
@@ -97,24 +104,41 @@ impl Store {
         }
         let (mut good, mut kept) = (Vec::new(), Vec::new());
         for unneeded in packs {
-            let lacks: Vec<_> = unneeded.repos.iter().filter_map(|repo| lacking.get(repo)).collect();
+            let lacks: Vec<_> =
+                unneeded.repos.iter().filter_map(|repo| lacking.get(repo)).collect();
             if lacks.is_empty() {
                 good.push(unneeded.clone());
             }
             let pack = unneeded.pack.key;
-            kept.extend(lacks.into_iter().map(|(repo, detail)| KeptPack { repo: repo.clone(), pack, detail: detail.clone() }));
+            kept.extend(lacks.into_iter().map(|(repo, detail)| KeptPack {
+                repo: repo.clone(),
+                pack,
+                detail: detail.clone(),
+            }));
         }
         Ok((good, kept))
     }
 
     /// What of a repo is missing or damaged, if something is.
-    async fn lack_of(&self, repo: i64, checked: &mut Checked, progress: &Progress) -> Result<Option<(RepoName, String)>> {
-        let Some(Needs { name, packs, damage: known }) = self.needs_of(repo).await? else { return Ok(None) };
-        let way_out = format!("Run: packhouse verify --repair {name}; or push what is lost again, or restore it from a backup");
+    async fn lack_of(
+        &self,
+        repo: i64,
+        checked: &mut Checked,
+        progress: &Progress,
+    ) -> Result<Option<(RepoName, String)>> {
+        let Some(Needs { name, packs, damage: known }) = self.needs_of(repo).await? else {
+            return Ok(None);
+        };
+        let way_out = format!(
+            "Run: packhouse verify --repair {name}; or push what is lost again, or restore it from a backup"
+        );
         if let Some(damage) = known.iter().find(|damage| damage.mpack_key.is_none()) {
             return Ok(Some((
                 name,
-                format!("the index of the repo does not agree with its packs: {}. {way_out}", damage.detail),
+                format!(
+                    "the index of the repo does not agree with its packs: {}. {way_out}",
+                    damage.detail
+                ),
             )));
         }
         let total = packs.iter().map(|pack| pack.bytes).sum();
@@ -123,7 +147,10 @@ impl Store {
             progress.at(&name.to_string(), Phase::Verify, done, total)?;
             let damaged = known.iter().any(|damage| damage.mpack_key == Some(pack.key));
             if let Some(wrong) = self.check_pack(pack, damaged, checked).await? {
-                let detail = format!("pack {}, which replaces it, can't be read: {wrong}. {way_out}", pack.key);
+                let detail = format!(
+                    "pack {}, which replaces it, can't be read: {wrong}. {way_out}",
+                    pack.key
+                );
                 lack.get_or_insert(detail);
             }
             done += pack.bytes;
@@ -131,7 +158,9 @@ impl Store {
         match lack {
             None => Ok(None),
             // It may have been replaced and deleted while it was looked for.
-            Some(_) if !self.still_needs(repo, checked).await? => Box::pin(self.lack_of(repo, checked, progress)).await,
+            Some(_) if !self.still_needs(repo, checked).await? => {
+                Box::pin(self.lack_of(repo, checked, progress)).await
+            }
             Some(lack) => Ok(Some((name, lack))),
         }
     }
@@ -144,7 +173,12 @@ impl Store {
     }
 
     /// What is wrong with a pack, which is read for that.
-    async fn check_pack(&self, pack: &PackRow, damaged: bool, checked: &mut Checked) -> Result<Option<String>> {
+    async fn check_pack(
+        &self,
+        pack: &PackRow,
+        damaged: bool,
+        checked: &mut Checked,
+    ) -> Result<Option<String>> {
         if let Some(found) = checked.packs.get(&pack.key) {
             return Ok(found.clone());
         }
@@ -164,9 +198,15 @@ impl Store {
         Ok(wrong)
     }
 
-    /// Whether the repos that have retired packs need nothing by now but what was looked at and is sound.
-    pub(super) async fn still_replaced(&self, packs: &[Unneeded], checked: &Checked) -> Result<bool> {
-        let repos: BTreeSet<i64> = packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
+    /// Whether the repos that have retired packs need nothing by now but what was looked at and is
+    /// sound.
+    pub(super) async fn still_replaced(
+        &self,
+        packs: &[Unneeded],
+        checked: &Checked,
+    ) -> Result<bool> {
+        let repos: BTreeSet<i64> =
+            packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
         for repo in repos {
             let Some(needs) = self.needs_of(repo).await? else { continue };
             if !needs.packs.iter().all(|pack| checked.is_sound(&pack.key)) {

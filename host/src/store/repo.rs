@@ -19,7 +19,8 @@ impl Store {
     /// Makes a repo.
     ///
     /// # Errors
-    /// [`Error::RepoExists`] when the name is taken; [`Error::Usage`] for one that no new repo may have.
+    /// [`Error::RepoExists`] when the name is taken; [`Error::Usage`] for one that no new repo may
+    /// have.
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
         repo.check_new()?;
         self.begin_writing().await?;
@@ -30,8 +31,9 @@ impl Store {
         }
     }
 
-    /// Deletes a repo. Its packs only wait for deletion then, as those that a consolidation has replaced; URLs that fetches gave out for
-    /// assembled answers stop working at once. Until prune has removed it, [`Store::restore_repo`] brings it back.
+    /// Deletes a repo. Its packs only wait for deletion then, as those that a consolidation has
+    /// replaced; URLs that fetches gave out for assembled answers stop working at once. Until prune
+    /// has removed it, [`Store::restore_repo`] brings it back.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -52,8 +54,8 @@ impl Store {
         })
     }
 
-    /// Restores the repo of a name that was deleted last, as it was: packs, branches, tags, history, policy. Jobs that were cancelled with it
-    /// stay cancelled.
+    /// Restores the repo of a name that was deleted last, as it was: packs, branches, tags,
+    /// history, policy. Jobs that were cancelled with it stay cancelled.
     ///
     /// # Errors
     /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::Pruned`].
@@ -119,7 +121,8 @@ impl Store {
         let damaged = snapshot.damage().await?;
         drop(snapshot);
 
-        // Not the sums that the catalog keeps: what is told of one repo is what its shelves say, and `verify` compares the two.
+        // Not the sums that the catalog keeps: what is told of one repo is what its shelves say,
+        // and `verify` compares the two.
         let sums = Sums::of(&shelves, &retired);
         let mut pack_keys: Vec<_> = mapped_packs(&shelves).iter().map(|p| p.key).collect();
         pack_keys.sort_unstable();

@@ -1,8 +1,8 @@
 //! Whether packs go where the catalog's packs are.
 //!
-//! A vault has an identity, drawn by the first who writes to it; the catalog remembers that of its own. One that is opened with another storage,
-//! by a slip in `--storage`, would begin a second history there. A folder or a bucket that is moved or copied as a whole takes its identity
-//! along.
+//! A vault has an identity, drawn by the first who writes to it; the catalog remembers that of its
+//! own. One that is opened with another storage, by a slip in `--storage`, would begin a second
+//! history there. A folder or a bucket that is moved or copied as a whole takes its identity along.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 /// The name under which the catalog keeps it.
 const STORAGE: &str = "storage";
 
-/// Refuses a folder that is not there, where the catalog has packs: it is elsewhere, or its disk is not mounted. Makes nothing.
+/// Refuses a folder that is not there, where the catalog has packs: it is elsewhere, or its disk is
+/// not mounted. Makes nothing.
 pub(super) async fn check_folder(catalog: &dyn Catalog, folder: &Path) -> Result<()> {
     if folder.exists() || catalog.held_packs().await?.is_empty() {
         return Ok(());
@@ -43,7 +44,8 @@ impl Store {
         let mut fresh = [0; 32];
         fresh[..16].copy_from_slice(&self.world.draw());
         fresh[16..].copy_from_slice(&self.world.draw());
-        // A catalog without packs may choose another storage: one that is new gets an identity of its own, or two would have one.
+        // A catalog without packs may choose another storage: one that is new gets an identity of
+        // its own, or two would have one.
         let known = if self.catalog.held_packs().await?.is_empty() { None } else { known };
         let identity = self.vault.identify(found.or(known).unwrap_or(fresh)).await?;
         self.catalog.keep(STORAGE, identity).await
@@ -60,9 +62,14 @@ impl Store {
         }
         let (catalog, place) = (self.catalog.place(), self.vault.place());
         if known.is_some() && found.is_some() {
-            return Err(Error::WrongStorage { catalog, place, instead: "those of another store are" });
+            return Err(Error::WrongStorage {
+                catalog,
+                place,
+                instead: "those of another store are",
+            });
         }
-        // One of the two is older than this check, or was copied without its note: then the packs themselves say it.
+        // One of the two is older than this check, or was copied without its note: then the packs
+        // themselves say it.
         let there: HashSet<_> = self.vault.list().await?.into_iter().map(|pack| pack.key).collect();
         match held.iter().any(|key| there.contains(key)) {
             true => Ok(()),

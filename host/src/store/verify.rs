@@ -1,5 +1,6 @@
-//! `verify`: reads every pack on the repo's shelves, hashes every object, and compares what is there with the
-//! directories, the index and the graph. Changes nothing but what is remembered of damage; [`super::repair`] mends what it can.
+//! `verify`: reads every pack on the repo's shelves, hashes every object, and compares what is
+//! there with the directories, the index and the graph. Changes nothing but what is remembered of
+//! damage; [`super::repair`] mends what it can.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -11,7 +12,9 @@ use packhouse_core::{Counts, Edges, Kind, Row};
 
 use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
-use crate::catalog::{Findings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of};
+use crate::catalog::{
+    Findings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of,
+};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId, unusable};
 use crate::pack::Directory;
@@ -20,7 +23,8 @@ use crate::report::{Damage, Problem, ProblemKind, VerifyReport};
 use crate::text::escaped;
 
 /// What to do about a pack that is not what it was.
-const WAY_OUT: &str = "verify it with --repair, push the same bytes again, or restore it from a backup";
+const WAY_OUT: &str =
+    "verify it with --repair, push the same bytes again, or restore it from a backup";
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
@@ -60,25 +64,39 @@ impl Seen {
         distinct_packs(&self.shelves)
     }
 
-    /// What is to be remembered. That a directory is damaged is not: it is made anew when it is needed.
+    /// What is to be remembered. That a directory is damaged is not: it is made anew when it is
+    /// needed.
     fn findings(&self, at: Timestamp) -> Findings {
-        let damage =
-            |mpack_key, detail: &str| Damage { mpack_key, since: at, found_by: "verify".into(), detail: detail.to_owned() };
+        let damage = |mpack_key, detail: &str| Damage {
+            mpack_key,
+            since: at,
+            found_by: "verify".into(),
+            detail: detail.to_owned(),
+        };
         let mut findings = Findings::at(at);
         let mut other = None;
         for problem in &self.report.problems {
             match problem.kind {
                 ProblemKind::MissingPack | ProblemKind::DamagedPack => {
-                    findings.damaged.extend(problem.pack.map(|key| damage(Some(key), &problem.detail)));
+                    findings
+                        .damaged
+                        .extend(problem.pack.map(|key| damage(Some(key), &problem.detail)));
                 }
                 // Nothing of the packs is damaged.
                 ProblemKind::DamagedDirectory | ProblemKind::BadBranchName => {}
-                ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
+                ProblemKind::LostEntity
+                | ProblemKind::UnindexedEntity
+                | ProblemKind::DamagedCatalog => {
                     other.get_or_insert_with(|| damage(None, &problem.detail));
                 }
             }
         }
-        findings.sound = self.packs().iter().filter(|pack| self.contents.contains_key(&pack.id)).map(|pack| pack.key).collect();
+        findings.sound = self
+            .packs()
+            .iter()
+            .filter(|pack| self.contents.contains_key(&pack.id))
+            .map(|pack| pack.key)
+            .collect();
         findings.repo = Some((self.row.id, other));
         findings
     }
@@ -88,7 +106,8 @@ impl Store {
     /// Checks everything of a repo.
     ///
     /// # Errors
-    /// When the catalog can't be read, or the work is stopped. Damage is no error here but a finding.
+    /// When the catalog can't be read, or the work is stopped. Damage is no error here but a
+    /// finding.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
         Ok(self.verified(&row, progress).await?.report)
@@ -124,14 +143,20 @@ impl Store {
             }
         }
 
-        let by_shelf: BTreeMap<ShelfId, &PackRow> = shelves.iter().map(|s| (s.id, &s.pack)).collect();
+        let by_shelf: BTreeMap<ShelfId, &PackRow> =
+            shelves.iter().map(|s| (s.id, &s.pack)).collect();
         let mapped = verify_index(snapshot.as_mut(), &by_shelf, &contents, &mut report).await?;
         for shelf in &shelves {
             verify_shelf(shelf, &mapped.get(&shelf.id).copied().unwrap_or_default(), &mut report);
         }
         if row.sums != Sums::of(&shelves, &snapshot.retired().await?) {
             let detail = "the catalog's sums of the repo are not those of its shelves; restore the catalog from a backup".into();
-            report.problems.push(Problem { kind: ProblemKind::DamagedCatalog, entity: None, pack: None, detail });
+            report.problems.push(Problem {
+                kind: ProblemKind::DamagedCatalog,
+                entity: None,
+                pack: None,
+                detail,
+            });
         }
         for found in contents.values() {
             verify_edges(snapshot.as_mut(), &found.edges, &mut report).await?;
@@ -164,7 +189,8 @@ impl Store {
         };
         let (progress, name, before) = (progress.clone(), repo.to_string(), report.bytes_checked);
         let (examined, stored) = blocking(move || {
-            let examined = examine(&stored, |done| progress.at(&name, Phase::Verify, before + done, total))?;
+            let examined =
+                examine(&stored, |done| progress.at(&name, Phase::Verify, before + done, total))?;
             Ok((examined, stored))
         })
         .await?;
@@ -188,24 +214,38 @@ impl Store {
             let detail = "its directory is not what the pack holds; --repair makes it anew, as does removing the .dir file beside the pack";
             problem(ProblemKind::DamagedDirectory, detail.into());
         }
-        report.objects_checked += scanned.rows.iter().filter(|r| r.kind == Kind::Object).count() as u64;
+        report.objects_checked +=
+            scanned.rows.iter().filter(|r| r.kind == Kind::Object).count() as u64;
 
         let mut edges = Vec::new();
         for row in scanned.rows.iter().filter(|r| r.kind == Kind::Commit) {
             let mut bytes = vec![0; row.length as usize];
-            stored.file.read_exact_at(&mut bytes, row.offset).map_err(crate::error::Error::io("reading", &stored.path))?;
+            stored
+                .file
+                .read_exact_at(&mut bytes, row.offset)
+                .map_err(crate::error::Error::io("reading", &stored.path))?;
             if let Ok(commit) = Commit::parse(&bytes) {
-                edges.push(Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot });
+                edges.push(Edges {
+                    commit: commit.id,
+                    parents: commit.parents,
+                    snapshot: commit.snapshot,
+                });
             }
         }
         let row = |r: &Row| IndexRow { entity: entity_key(r.kind, r.id), print: r.print };
-        let mut entities: Vec<(IndexRow, u64)> = scanned.rows.iter().map(|r| (row(r), r.length)).collect();
+        let mut entities: Vec<(IndexRow, u64)> =
+            scanned.rows.iter().map(|r| (row(r), r.length)).collect();
         entities.sort_unstable();
         Ok(Some(Contents { entities, edges }))
     }
 }
 
-fn finding(kind: ProblemKind, row: &IndexRow, pack: Option<MpackKey>, detail: impl Into<String>) -> Problem {
+fn finding(
+    kind: ProblemKind,
+    row: &IndexRow,
+    pack: Option<MpackKey>,
+    detail: impl Into<String>,
+) -> Problem {
     let entity = entity_of(&row.entity).map(|(kind, id)| format!("{kind} {id}"));
     Problem { kind, entity, pack, detail: detail.into() }
 }
@@ -234,8 +274,8 @@ fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
     }
 }
 
-/// Every row of the index stands in the pack that it is mapped to, and every record of a pack is in the index.
-/// Gives what each shelf is mapped.
+/// Every row of the index stands in the pack that it is mapped to, and every record of a pack is in
+/// the index. Gives what each shelf is mapped.
 async fn verify_index(
     snapshot: &mut dyn Snapshot,
     shelves: &BTreeMap<ShelfId, &PackRow>,
@@ -255,8 +295,10 @@ async fn verify_index(
                 *mapped.entry(shelf).or_default().entities.of(kind) += 1;
             }
             let Some(pack) = shelves.get(&shelf) else {
-                let detail =
-                    format!("the index maps it to shelf {}, which is not there; restore the catalog from a backup", shelf.0);
+                let detail = format!(
+                    "the index maps it to shelf {}, which is not there; restore the catalog from a backup",
+                    shelf.0
+                );
                 report.problems.push(finding(ProblemKind::DamagedCatalog, &row, None, detail));
                 continue;
             };
@@ -268,15 +310,27 @@ async fn verify_index(
                 mapped.measured += 1;
             } else {
                 let detail = "the index maps it to this pack, which does not hold it so; restore the catalog from a backup";
-                report.problems.push(finding(ProblemKind::LostEntity, &row, Some(pack.key), detail));
+                report.problems.push(finding(
+                    ProblemKind::LostEntity,
+                    &row,
+                    Some(pack.key),
+                    detail,
+                ));
             }
         }
     }
     let packs: BTreeMap<i64, MpackKey> = shelves.values().map(|p| (p.id, p.key)).collect();
     for (pack, found) in contents {
-        for (row, _) in found.entities.iter().filter(|(row, _)| known.binary_search(&row.entity).is_err()) {
+        for (row, _) in
+            found.entities.iter().filter(|(row, _)| known.binary_search(&row.entity).is_err())
+        {
             let detail = "this pack holds it and the index does not know it; restore the catalog from a backup";
-            report.problems.push(finding(ProblemKind::UnindexedEntity, row, packs.get(pack).copied(), detail));
+            report.problems.push(finding(
+                ProblemKind::UnindexedEntity,
+                row,
+                packs.get(pack).copied(),
+                detail,
+            ));
         }
     }
     Ok(mapped)
@@ -286,7 +340,8 @@ async fn verify_index(
 async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<()> {
     let heads = snapshot.heads().await?;
     let row = snapshot.repo();
-    let unusable = unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
+    let unusable =
+        unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
     report.problems.extend(unusable.into_iter().map(|(branch, fault)| Problem {
         kind: ProblemKind::BadBranchName,
         entity: Some(format!("branch {branch}")),
@@ -301,14 +356,19 @@ async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
 }
 
 /// The graph that the catalog walks is the one that the records say.
-async fn verify_edges(snapshot: &mut dyn Snapshot, edges: &[Edges], report: &mut VerifyReport) -> Result<()> {
+async fn verify_edges(
+    snapshot: &mut dyn Snapshot,
+    edges: &[Edges],
+    report: &mut VerifyReport,
+) -> Result<()> {
     for chunk in edges.chunks(MAX_ITEMS as usize) {
         let ids: Vec<_> = chunk.iter().map(|e| e.commit).collect();
-        let known: BTreeMap<_, _> = snapshot.history(&ids, MAX_ITEMS).await?.into_iter().map(|e| (e.commit, e)).collect();
+        let known: BTreeMap<_, _> =
+            snapshot.history(&ids, MAX_ITEMS).await?.into_iter().map(|e| (e.commit, e)).collect();
         for expected in chunk {
-            let same = known
-                .get(&expected.commit)
-                .is_some_and(|found| found.snapshot == expected.snapshot && found.parents().eq(expected.parents()));
+            let same = known.get(&expected.commit).is_some_and(|found| {
+                found.snapshot == expected.snapshot && found.parents().eq(expected.parents())
+            });
             if !same {
                 report.problems.push(Problem {
                     kind: ProblemKind::DamagedCatalog,

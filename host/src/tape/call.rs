@@ -1,5 +1,5 @@
-//! The calls of the wall as values: what each is named, what it is asked with, and what it answers. Serialised, they
-//! have the names of the WIT.
+//! The calls of the wall as values: what each is named, what it is asked with, and what it answers.
+//! Serialised, they have the names of the WIT.
 
 use packhouse_core::{AccessError, Edges, EntityId, Head, Kind, PackInfo, Rival, Span};
 use serde::de::DeserializeOwned;

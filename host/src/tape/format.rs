@@ -55,10 +55,13 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
-    /// The limits under which a run on tape runs again: those that it had, as far as this host would give them.
+    /// The limits under which a run on tape runs again: those that it had, as far as this host
+    /// would give them.
     pub(super) fn limits(&self, records: u64) -> Limits {
         let ours = Limits::default();
-        let bytes = |theirs: u64, ours: usize| usize::try_from(theirs).map_or(ours, |theirs| theirs.min(ours));
+        let bytes = |theirs: u64, ours: usize| {
+            usize::try_from(theirs).map_or(ours, |theirs| theirs.min(ours))
+        };
         Limits {
             memory: bytes(self.memory, ours.memory_for(records)),
             memory_per_record: 0,
@@ -97,7 +100,8 @@ pub struct Header {
     pub records: u64,
 }
 
-/// A line with a call, as it stands: arguments and answer are read when it is known what they should be.
+/// A line with a call, as it stands: arguments and answer are read when it is known what they
+/// should be.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallLine<'a> {
@@ -155,11 +159,21 @@ struct Summary {
 
 impl Summary {
     fn of(plan: &Plan) -> Summary {
-        Summary { records: plan.records, bytes: plan.bytes, steps: plan.steps.len() as u64, duplicates: plan.duplicates }
+        Summary {
+            records: plan.records,
+            bytes: plan.bytes,
+            steps: plan.steps.len() as u64,
+            duplicates: plan.duplicates,
+        }
     }
 
     fn plan(&self) -> Plan {
-        Plan { records: self.records, bytes: self.bytes, duplicates: self.duplicates, steps: Vec::new() }
+        Plan {
+            records: self.records,
+            bytes: self.bytes,
+            duplicates: self.duplicates,
+            steps: Vec::new(),
+        }
     }
 }
 
@@ -204,13 +218,23 @@ impl Outcome {
         calls: u64,
         mut line: impl FnMut(String) -> Result<(), E>,
     ) -> Result<(), E> {
-        let text = |tail: &Tail| serde_json::to_string(tail).expect("numbers, texts and lists always have a JSON form");
+        let text = |tail: &Tail| {
+            serde_json::to_string(tail).expect("numbers, texts and lists always have a JSON form")
+        };
         let word = match self {
             Outcome::Plan(plan) => ResultWord::Plan(Summary::of(plan)),
-            Outcome::Answer(a) => ResultWord::Answer { plan: Summary::of(&a.plan), missing: a.missing, reuse: a.reuse },
+            Outcome::Answer(a) => ResultWord::Answer {
+                plan: Summary::of(&a.plan),
+                missing: a.missing,
+                reuse: a.reuse,
+            },
             Outcome::Index(i) => {
                 let commits = i.edges.len() as u64;
-                ResultWord::Index { heads: i.heads.clone(), preferred: i.preferred.clone(), commits }
+                ResultWord::Index {
+                    heads: i.heads.clone(),
+                    preferred: i.preferred.clone(),
+                    commits,
+                }
             }
             Outcome::Fault(fault) => ResultWord::Fault(fault.clone()),
             Outcome::Stopped(why) => ResultWord::Stopped(why.clone()),
@@ -234,14 +258,21 @@ impl Outcome {
         let Tail::Result(word) = tails.next()?? else { return None };
         let mut outcome = match word {
             ResultWord::Plan(summary) => Outcome::Plan(summary.plan()),
-            ResultWord::Answer { plan, missing, reuse } => Outcome::Answer(Answer { plan: plan.plan(), missing, reuse }),
-            ResultWord::Index { heads, preferred, .. } => Outcome::Index(Indexed { heads, preferred, edges: Vec::new() }),
+            ResultWord::Answer { plan, missing, reuse } => {
+                Outcome::Answer(Answer { plan: plan.plan(), missing, reuse })
+            }
+            ResultWord::Index { heads, preferred, .. } => {
+                Outcome::Index(Indexed { heads, preferred, edges: Vec::new() })
+            }
             ResultWord::Fault(fault) => Outcome::Fault(fault),
             ResultWord::Stopped(why) => Outcome::Stopped(why),
         };
         for tail in tails {
             match (tail?, &mut outcome) {
-                (Tail::Steps(steps), Outcome::Plan(plan) | Outcome::Answer(Answer { plan, .. })) => plan.steps.extend(steps),
+                (
+                    Tail::Steps(steps),
+                    Outcome::Plan(plan) | Outcome::Answer(Answer { plan, .. }),
+                ) => plan.steps.extend(steps),
                 (Tail::Edges(edges), Outcome::Index(indexed)) => indexed.edges.extend(edges),
                 (Tail::End { .. }, _) => return Some(outcome),
                 _ => return None,

@@ -1,13 +1,17 @@
 //! What a tape knows: the answers of a run, put together to answer calls that the run did not make.
 //!
-//! A component that pages otherwise, or reads in another order, still asks for the same directories, records, edges and
-//! heads. What the tape does not know ends the replay: nothing is made up.
+//! A component that pages otherwise, or reads in another order, still asks for the same
+//! directories, records, edges and heads. What the tape does not know ends the replay: nothing is
+//! made up.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS};
-use packhouse_core::{AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, ROW_BYTES, Rival, Row, Span, Storage};
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, ROW_BYTES, Rival, Row, Span,
+    Storage,
+};
 use serde::de::DeserializeOwned;
 
 use super::call::{self, Call};
@@ -78,7 +82,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Learns a call and its answer. `None`: they can't be read. Refusals and traps say nothing of the packs.
+    /// Learns a call and its answer. `None`: they can't be read. Refusals and traps say nothing of
+    /// the packs.
     pub(super) fn learn(&mut self, line: &CallLine<'_>) -> Option<()> {
         fn read<C: Call>(line: &CallLine<'_>) -> Option<(C, C::Answer)> {
             let args = serde_json::from_str(line.args.get()).ok()?;
@@ -94,8 +99,16 @@ impl Memory {
         match line.call.as_str() {
             call::DirectoryRows::NAME => {
                 let (call, rows) = read::<call::DirectoryRows>(line)?;
-                let rows = rows.0.chunks_exact(ROW_BYTES).map(|row| row.try_into().expect("chunks have that size")).collect();
-                self.rows.entry(call.pack).or_default().note(call.first, u64::from(call.limit.min(MAX_ROWS)), rows);
+                let rows = rows
+                    .0
+                    .chunks_exact(ROW_BYTES)
+                    .map(|row| row.try_into().expect("chunks have that size"))
+                    .collect();
+                self.rows.entry(call.pack).or_default().note(
+                    call.first,
+                    u64::from(call.limit.min(MAX_ROWS)),
+                    rows,
+                );
             }
             call::ReadRecords::NAME => {
                 let (call, records) = read::<call::ReadRecords>(line)?;
@@ -111,7 +124,11 @@ impl Memory {
             }
             call::BranchHeads::NAME => {
                 let (call, heads) = read::<call::BranchHeads>(line)?;
-                self.given.entry(call.pack).or_default().note(u64::from(call.first), items(call.limit), heads);
+                self.given.entry(call.pack).or_default().note(
+                    u64::from(call.first),
+                    items(call.limit),
+                    heads,
+                );
             }
             call::ListPacks::NAME => {
                 let (call, packs) = read::<call::ListPacks>(line)?;
@@ -149,20 +166,36 @@ impl Memory {
 
     /// The rows of a pack, by offset, as far as they were seen.
     pub(super) fn rows_of(&self, pack: u32) -> impl Iterator<Item = Row> + '_ {
-        self.rows.get(&pack).into_iter().flat_map(|rows| rows.items.values()).filter_map(|row| Row::decode(row))
+        self.rows
+            .get(&pack)
+            .into_iter()
+            .flat_map(|rows| rows.items.values())
+            .filter_map(|row| Row::decode(row))
     }
 
-    fn told<T>(&mut self, found: Option<T>, what: impl FnOnce() -> String) -> Result<T, AccessError> {
+    fn told<T>(
+        &mut self,
+        found: Option<T>,
+        what: impl FnOnce() -> String,
+    ) -> Result<T, AccessError> {
         found.ok_or_else(|| {
-            self.fault.get_or_insert_with(|| Error::Diverged(format!("it asks for {}, which the tape does not know", what())));
+            self.fault.get_or_insert_with(|| {
+                Error::Diverged(format!("it asks for {}, which the tape does not know", what()))
+            });
             AccessError::TooMuch(0)
         })
     }
 }
 
 impl Storage for Memory {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
-        let page = self.rows.get(&pack).and_then(|rows| rows.page(first, u64::from(limit.min(MAX_ROWS))));
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
+        let page =
+            self.rows.get(&pack).and_then(|rows| rows.page(first, u64::from(limit.min(MAX_ROWS))));
         self.told(page.map(|rows| rows.concat()), || format!("rows of pack {pack} from {first}"))
     }
 
@@ -181,8 +214,16 @@ impl Storage for Memory {
         self.told(orders, || "how records compare".to_owned())
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
-        let heads = self.given.get(&pack).and_then(|heads| heads.page(u64::from(first), u64::from(limit.min(MAX_ITEMS))));
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
+        let heads = self
+            .given
+            .get(&pack)
+            .and_then(|heads| heads.page(u64::from(first), u64::from(limit.min(MAX_ITEMS))));
         self.told(heads, || format!("the heads of pack {pack}"))
     }
 }
@@ -194,8 +235,12 @@ impl Database for Memory {
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
-        let all: Vec<Head> =
-            self.heads.values().filter(|h| after.is_none_or(|after| h.branch.as_str() > after)).cloned().collect();
+        let all: Vec<Head> = self
+            .heads
+            .values()
+            .filter(|h| after.is_none_or(|after| h.branch.as_str() > after))
+            .cloned()
+            .collect();
         let heads = self.heads_end.then(|| page(&all, 0, limit));
         self.told(heads, || "the repo's heads".to_owned())
     }

@@ -1,5 +1,5 @@
-//! Tapes: a run of a component, written down and run again. `docs/replay.md` tells what a tape is for, and its format
-//! line by line.
+//! Tapes: a run of a component, written down and run again. `docs/replay.md` tells what a tape is
+//! for, and its format line by line.
 //!
 //! In reading order:
 //!

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use packhouse_core::{AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage};
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+};
 use serde_json::Value;
 
 use super::call::{self, Call};
@@ -40,7 +42,9 @@ impl Position {
     /// Answers a call from the tape.
     fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Answer, AccessError>> {
         let asked = serde_json::to_string(call).expect("a call always has a JSON form");
-        let Some(line) = self.next()? else { return Err(self.reader.damaged("the tape ends without its end")) };
+        let Some(line) = self.next()? else {
+            return Err(self.reader.damaged("the tape ends without its end"));
+        };
         if !is_call(&line) {
             let words = format!(
                 "call {}: the component calls {}({}), and the tape has no more calls",
@@ -70,7 +74,9 @@ impl Position {
         match (recorded.ok, recorded.err, recorded.trap) {
             (Some(answer), None, None) => match serde_json::from_str(answer.get()) {
                 Ok(answer) => Ok(Ok(answer)),
-                Err(error) => Err(self.reader.damaged(format!("the answer of {} is none: {error}", C::NAME))),
+                Err(error) => {
+                    Err(self.reader.damaged(format!("the answer of {} is none: {error}", C::NAME)))
+                }
             },
             (None, Some(refusal), None) => Ok(Err(refusal)),
             // The host failed then, and does now.
@@ -82,10 +88,13 @@ impl Position {
 
 /// Whether a line is a call: its text says so before it is read.
 pub(super) fn is_call(line: &str) -> bool {
-    line.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with("\"call\""))
+    line.trim_start()
+        .strip_prefix('{')
+        .is_some_and(|rest| rest.trim_start().starts_with("\"call\""))
 }
 
-/// Whether arguments on tape are those of a call. They are the same to the letter when packhouse wrote them.
+/// Whether arguments on tape are those of a call. They are the same to the letter when packhouse
+/// wrote them.
 fn is_same_call<C: Call>(recorded: &str, asked: &str, call: &C) -> bool {
     recorded == asked || serde_json::from_str::<C>(recorded).is_ok_and(|recorded| recorded == *call)
 }
@@ -139,7 +148,12 @@ pub(super) fn locked(position: &Mutex<Position>) -> MutexGuard<'_, Position> {
 }
 
 impl Storage for Player {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         self.play(call::DirectoryRows { pack, first, limit }).map(|rows| rows.0)
     }
 
@@ -153,7 +167,12 @@ impl Storage for Player {
         Ok(orders.into_iter().map(Into::into).collect())
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
         self.play(call::BranchHeads { pack, first, limit })
     }
 }

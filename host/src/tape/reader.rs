@@ -1,4 +1,5 @@
-//! A tape, line by line. It may come from anywhere: lines are bounded, and what is no tape is told by line and reason.
+//! A tape, line by line. It may come from anywhere: lines are bounded, and what is no tape is told
+//! by line and reason.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +10,8 @@ use flate2::bufread::MultiGzDecoder;
 use super::format::{Header, VERSION};
 use crate::error::{Error, Result};
 
-/// No line is longer. Records cross 4 MiB at a time unless one alone is larger, and in hexadecimal digits.
+/// No line is longer. Records cross 4 MiB at a time unless one alone is larger, and in hexadecimal
+/// digits.
 const LONGEST: u64 = 1 << 30;
 
 /// A tape that is being read.
@@ -47,7 +49,9 @@ impl Reader {
             Ok(read) if bytes.last() != Some(&b'\n') && read as u64 == LONGEST => {
                 return Err(self.damaged(format!("the line has more than {LONGEST} bytes")));
             }
-            Ok(_) if bytes.last() != Some(&b'\n') => return Err(self.damaged("the line has no end")),
+            Ok(_) if bytes.last() != Some(&b'\n') => {
+                return Err(self.damaged("the line has no end"));
+            }
             Ok(_) => bytes.truncate(bytes.len() - 1),
         }
         self.line = String::from_utf8(bytes).map_err(|_| self.damaged("it is not UTF-8"))?;
@@ -73,6 +77,7 @@ impl Reader {
                 version.tape
             )));
         }
-        serde_json::from_str(&line).map_err(|error| self.damaged(format!("the header is not one: {error}")))
+        serde_json::from_str(&line)
+            .map_err(|error| self.damaged(format!("the header is not one: {error}")))
     }
 }

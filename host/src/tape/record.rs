@@ -1,7 +1,7 @@
 //! Recording: a recorder stands between a component and its host, and notes what goes by.
 //!
-//! A tape is written to a file beside its place and moved there when it has its end, so that under its name there is
-//! a whole tape, or the one that was there before.
+//! A tape is written to a file beside its place and moved there when it has its end, so that under
+//! its name there is a whole tape, or the one that was there before.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use packhouse_core::{AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage};
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+};
 
 use super::call::{self, Answered, Bytes, Call};
 use super::format::{Header, Outcome};
@@ -50,7 +52,8 @@ impl Writer {
         crate::files::for_user(&file);
         let to = Some(GzEncoder::new(BufWriter::new(file), Compression::default()));
         let mut writer = Writer { path: path.to_owned(), temporary, to, header, calls: 0 };
-        let header = serde_json::to_string(&writer.header).expect("a header always has a JSON form");
+        let header =
+            serde_json::to_string(&writer.header).expect("a header always has a JSON form");
         writer.line(&header)?;
         Ok(writer)
     }
@@ -74,7 +77,9 @@ impl Writer {
     fn finish(&mut self, outcome: &Outcome) -> Result<Recorded> {
         let packs = self.header.packs.clone();
         outcome.lines(&packs, self.calls, |line| self.line(&line))?;
-        let Some(to) = self.to.take() else { return Err(Error::Unsupported("the tape has its end already".into())) };
+        let Some(to) = self.to.take() else {
+            return Err(Error::Unsupported("the tape has its end already".into()));
+        };
         let written = to.finish().and_then(|mut file| {
             file.flush()?;
             file.get_ref().sync_all()?;
@@ -145,22 +150,36 @@ impl<H: Host> Recorder<H> {
 }
 
 impl<H: Host> Storage for Recorder<H> {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Result<Vec<u8>, AccessError> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
         let rows = self.host.directory_rows(pack, first, limit);
         self.note(call::DirectoryRows { pack, first, limit }, rows, |rows| Bytes(rows.clone()))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
         let records = self.host.read_records(spans);
-        self.note(call::ReadRecords { spans: spans.to_vec() }, records, |records| records.iter().cloned().map(Bytes).collect())
+        self.note(call::ReadRecords { spans: spans.to_vec() }, records, |records| {
+            records.iter().cloned().map(Bytes).collect()
+        })
     }
 
     fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
         let orders = self.host.compare_records(pairs);
-        self.note(call::CompareRecords { pairs: pairs.to_vec() }, orders, |orders| orders.iter().map(|o| (*o).into()).collect())
+        self.note(call::CompareRecords { pairs: pairs.to_vec() }, orders, |orders| {
+            orders.iter().map(|o| (*o).into()).collect()
+        })
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
         let heads = self.host.branch_heads(pack, first, limit);
         self.note(call::BranchHeads { pack, first, limit }, heads, Vec::clone)
     }

@@ -59,8 +59,8 @@ pub struct Replay {
 /// Runs what is on a tape again, in `sandbox`, under the limits on the tape.
 ///
 /// # Errors
-/// [`Error::DamagedTape`], or [`Error::Unsupported`] for a tape of another version. A component that does something else is
-/// no error: it is what the answer tells.
+/// [`Error::DamagedTape`], or [`Error::Unsupported`] for a tape of another version. A component
+/// that does something else is no error: it is what the answer tells.
 pub fn replay(tape: &Path, sandbox: &Sandbox) -> Result<Replay> {
     let mut reader = Reader::open(tape)?;
     let header = reader.header()?;
@@ -124,8 +124,12 @@ fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
     let host: Box<dyn Host> = Box::new(host);
     let answer = match &header.question {
         Question::Consolidation {} => sandbox.consolidate(host, header.records).map(Outcome::from),
-        Question::Assembly { request } => sandbox.assemble(host, header.records, request).map(Outcome::from),
-        Question::Indexing { pushed, force } => sandbox.index(host, header.records, *pushed, *force).map(Outcome::from),
+        Question::Assembly { request } => {
+            sandbox.assemble(host, header.records, request).map(Outcome::from)
+        }
+        Question::Indexing { pushed, force } => {
+            sandbox.index(host, header.records, *pushed, *force).map(Outcome::from)
+        }
     };
     match answer {
         Ok(outcome) => Ok(Ran::Ended(outcome)),
@@ -136,11 +140,17 @@ fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
 }
 
 /// Compares what is left of a tape with a result. Says where they differ first.
-fn rest_differs(header: &Header, outcome: &Outcome, position: &mut Position) -> Result<Option<String>> {
+fn rest_differs(
+    header: &Header,
+    outcome: &Outcome,
+    position: &mut Position,
+) -> Result<Option<String>> {
     let mut differs = None;
     let calls = position.calls;
     let outcome = outcome.lines(&header.packs, calls, |line| {
-        let Some(recorded) = position.next()? else { return Err(position.reader.damaged("the tape ends without its end")) };
+        let Some(recorded) = position.next()? else {
+            return Err(position.reader.damaged("the tape ends without its end"));
+        };
         if same(&recorded, &line) {
             return Ok(());
         }
@@ -160,7 +170,9 @@ fn rest_differs(header: &Header, outcome: &Outcome, position: &mut Position) -> 
         Err(Error::Diverged(String::new()))
     });
     match outcome {
-        Ok(()) if position.next()?.is_some() => Err(position.reader.damaged("something follows the end of the tape")),
+        Ok(()) if position.next()?.is_some() => {
+            Err(position.reader.damaged("something follows the end of the tape"))
+        }
         Ok(()) => Ok(None),
         Err(Error::Diverged(_)) => Ok(differs),
         Err(error) => Err(error),
@@ -173,10 +185,18 @@ fn first_difference(recorded: &str, now: &str) -> String {
     if let (Some(recorded), Some(now)) = (read(recorded), read(now)) {
         for list in ["steps", "edges"] {
             if let (Some(recorded), Some(now)) = (recorded[list].as_array(), now[list].as_array()) {
-                let at = recorded.iter().zip(now).position(|(a, b)| a != b).unwrap_or(recorded.len().min(now.len()));
-                let shown = |items: &[Value]| items.get(at).map_or("nothing".to_owned(), |item| cut(&item.to_string()));
+                let at = recorded
+                    .iter()
+                    .zip(now)
+                    .position(|(a, b)| a != b)
+                    .unwrap_or(recorded.len().min(now.len()));
+                let shown = |items: &[Value]| {
+                    items.get(at).map_or("nothing".to_owned(), |item| cut(&item.to_string()))
+                };
                 let (item, recorded, now) = (&list[..list.len() - 1], shown(recorded), shown(now));
-                return format!("result, {item} {at} of a page: the tape has {recorded}, and the component answers {now}");
+                return format!(
+                    "result, {item} {at} of a page: the tape has {recorded}, and the component answers {now}"
+                );
             }
         }
         let (path, recorded, now) = first_field(&recorded, &now);
@@ -191,7 +211,9 @@ fn first_field<'v>(recorded: &'v Value, now: &'v Value) -> (String, &'v Value, &
     let (mut path, mut sides) = (Vec::new(), (recorded, now));
     while let (Some(one), Some(other)) = (sides.0.as_object(), sides.1.as_object()) {
         // Where a name is on one side only, all of both is shown.
-        let differs = one.iter().find_map(|(name, value)| Some((name, value, other.get(name)?)).filter(|(_, a, b)| a != b));
+        let differs = one.iter().find_map(|(name, value)| {
+            Some((name, value, other.get(name)?)).filter(|(_, a, b)| a != b)
+        });
         let Some((name, one, other)) = differs else { break };
         path.push(name.as_str());
         sides = (one, other);
@@ -203,7 +225,8 @@ fn first_field<'v>(recorded: &'v Value, now: &'v Value) -> (String, &'v Value, &
 /// Bytes behind the calls that are kept to be compared: a plan of millions of steps.
 const TAIL: usize = 512 << 20;
 
-/// Tells whether a component that diverged makes the same pack all the same: it is asked again, with what the tape knows for a host.
+/// Tells whether a component that diverged makes the same pack all the same: it is asked again,
+/// with what the tape knows for a host.
 fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
     let mut reader = Reader::open(tape)?;
     let header = reader.header()?;
@@ -217,13 +240,17 @@ fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
         } else {
             kept += line.len();
             if kept > TAIL {
-                return Err(reader.damaged(format!("what stands behind the calls has more than {TAIL} bytes")));
+                return Err(reader
+                    .damaged(format!("what stands behind the calls has more than {TAIL} bytes")));
             }
             tail.push(line.to_owned());
         }
     }
-    let Some(recorded) = Outcome::read(&tail) else { return Err(reader.damaged("the result on the tape is none")) };
-    let rows: Vec<Vec<Row>> = (0..header.packs.len() as u32).map(|pack| memory.rows_of(pack).collect()).collect();
+    let Some(recorded) = Outcome::read(&tail) else {
+        return Err(reader.damaged("the result on the tape is none"));
+    };
+    let rows: Vec<Vec<Row>> =
+        (0..header.packs.len() as u32).map(|pack| memory.rows_of(pack).collect()).collect();
     Ok(match run(&header, sandbox, memory)? {
         Ran::Ended(outcome) if same_pack(&recorded, &outcome, &rows) => Verdict::SameKey,
         Ran::Ended(_) | Ran::Diverged(_) => Verdict::Different,
@@ -234,9 +261,12 @@ fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
 fn same_pack(one: &Outcome, other: &Outcome, rows: &[Vec<Row>]) -> bool {
     let same_steps = |a: &[Step], b: &[Step]| matches!((written(a, rows), written(b, rows)), (Some(a), Some(b)) if a == b);
     match (one, other) {
-        (Outcome::Plan(a), Outcome::Plan(b)) => (a.records, a.bytes) == (b.records, b.bytes) && same_steps(&a.steps, &b.steps),
+        (Outcome::Plan(a), Outcome::Plan(b)) => {
+            (a.records, a.bytes) == (b.records, b.bytes) && same_steps(&a.steps, &b.steps)
+        }
         (Outcome::Answer(a), Outcome::Answer(b)) => {
-            (a.missing, a.reuse, a.plan.records, a.plan.bytes) == (b.missing, b.reuse, b.plan.records, b.plan.bytes)
+            (a.missing, a.reuse, a.plan.records, a.plan.bytes)
+                == (b.missing, b.reuse, b.plan.records, b.plan.bytes)
                 && same_steps(&a.plan.steps, &b.plan.steps)
         }
         (a, b) => a == b,

@@ -19,7 +19,9 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetResultPayload, ObjectStoreExt};
 
-use super::objects::{IDENTITY, answer_key, identity_of, is_note, is_pack_folder, note_key, pack_key, pack_of};
+use super::objects::{
+    IDENTITY, answer_key, identity_of, is_note, is_pack_folder, note_key, pack_key, pack_of,
+};
 use super::staging::{Staging, free_bytes};
 use super::{ListedPack, Remains, Staged, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
@@ -41,7 +43,8 @@ impl LocalVault {
     /// When there is no such folder.
     pub fn open(root: &Path) -> Result<LocalVault> {
         let root = root.canonicalize().map_err(Error::io("finding", root))?;
-        let store = LocalFileSystem::new_with_prefix(&root).map_err(|e| failed("opening", &root, e))?;
+        let store =
+            LocalFileSystem::new_with_prefix(&root).map_err(|e| failed("opening", &root, e))?;
         let staging = Staging::of(&root);
         // A rename is durable when its folder has been synced.
         Ok(LocalVault { root, store: store.with_fsync(true), staging })
@@ -51,15 +54,23 @@ impl LocalVault {
     pub(super) fn remains(root: &Path, catalog: &str) -> Result<Remains> {
         let place = root.display().to_string();
         let Ok(root) = root.canonicalize() else {
-            return Ok(Remains { place, has_packs: false, notes: Vec::new(), note: catalog.to_owned() });
+            return Ok(Remains {
+                place,
+                has_packs: false,
+                notes: Vec::new(),
+                note: catalog.to_owned(),
+            });
         };
         let note = note_of(&root, catalog);
         let mut has_packs = false;
-        for (folder, path) in known_in(&root.join("packs"), |name| is_pack_folder(name).then(|| name.to_owned()))? {
+        for (folder, path) in
+            known_in(&root.join("packs"), |name| is_pack_folder(name).then(|| name.to_owned()))?
+        {
             has_packs = has_packs || !known_in(&path, |name| pack_of(&folder, name))?.is_empty();
         }
         let notes = known_in(&root.join("catalogs"), |name| is_note(name).then_some(()))?;
-        let notes = notes.iter().filter_map(|((), note)| std::fs::read_to_string(note).ok()).collect();
+        let notes =
+            notes.iter().filter_map(|((), note)| std::fs::read_to_string(note).ok()).collect();
         Ok(Remains { place, has_packs, notes, note })
     }
 
@@ -78,8 +89,12 @@ impl LocalVault {
     async fn get(&self, key: &Key) -> Result<Option<StoredPack>> {
         match self.store.get(key).await {
             Ok(found) => match (found.meta.size, found.payload) {
-                (bytes, GetResultPayload::File(file, path)) => Ok(Some(StoredPack { file, path, bytes })),
-                (_, GetResultPayload::Stream(_)) => Err(Error::Unsupported("a local vault answers with files".into())),
+                (bytes, GetResultPayload::File(file, path)) => {
+                    Ok(Some(StoredPack { file, path, bytes }))
+                }
+                (_, GetResultPayload::Stream(_)) => {
+                    Err(Error::Unsupported("a local vault answers with files".into()))
+                }
             },
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(e) => Err(failed("opening", &self.path(key), e)),
@@ -98,9 +113,10 @@ fn failed(doing: &'static str, path: &Path, error: object_store::Error) -> Error
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(at) = cause {
         if let Some(io) = at.downcast_ref::<std::io::Error>() {
-            let source = io
-                .raw_os_error()
-                .map_or_else(|| std::io::Error::new(io.kind(), io.to_string()), std::io::Error::from_raw_os_error);
+            let source = io.raw_os_error().map_or_else(
+                || std::io::Error::new(io.kind(), io.to_string()),
+                std::io::Error::from_raw_os_error,
+            );
             return Error::Io { doing, path: path.to_owned(), source };
         }
         cause = at.source();
@@ -152,7 +168,8 @@ impl Vault for LocalVault {
     }
 
     async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()> {
-        // Through a temporary file as well, yet without waiting for the disk: it is checked when it is read.
+        // Through a temporary file as well, yet without waiting for the disk: it is checked when it
+        // is read.
         let path = self.path(&pack_key(key, "dir"));
         let mut staged = self.stage(name)?;
         staged.file.write_all(bytes).map_err(Error::io("writing", &path))?;
@@ -170,7 +187,13 @@ impl Vault for LocalVault {
         }
     }
 
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
+    async fn store_answer(
+        &self,
+        staged: Staged,
+        repo: &RepoId,
+        key: &MpackKey,
+        _ttl: Duration,
+    ) -> Result<String> {
         let to = answer_key(repo, key);
         self.publish(staged, &to).await?;
         Ok(file_url(&self.path(&to)))
@@ -208,13 +231,20 @@ impl Vault for LocalVault {
         let root = self.root.join("packs");
         let listing = tokio::task::spawn_blocking(move || {
             let mut packs = Vec::new();
-            for (folder, path) in known_in(&root, |name| is_pack_folder(name).then(|| name.to_owned()))? {
+            for (folder, path) in
+                known_in(&root, |name| is_pack_folder(name).then(|| name.to_owned()))?
+            {
                 for (key, path) in known_in(&path, |name| pack_of(&folder, name))? {
                     // Another process may have removed it since.
                     let Ok(found) = path.metadata() else { continue };
                     if found.is_file() {
-                        let modified = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
-                        packs.push(ListedPack { key, bytes: found.len(), modified: modified.unwrap_or(Timestamp::MAX) });
+                        let modified =
+                            found.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
+                        packs.push(ListedPack {
+                            key,
+                            bytes: found.len(),
+                            modified: modified.unwrap_or(Timestamp::MAX),
+                        });
                     }
                 }
             }
@@ -237,7 +267,8 @@ impl Vault for LocalVault {
     async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
         let mine = note_of(&self.root, catalog);
         let mut places = vec![mine.clone()];
-        for ((), path) in known_in(&self.root.join("catalogs"), |name| is_note(name).then_some(()))? {
+        for ((), path) in known_in(&self.root.join("catalogs"), |name| is_note(name).then_some(()))?
+        {
             if is_plain(&path) {
                 let text = std::fs::read(&path).map_err(Error::io("reading", &path))?;
                 places.push(String::from_utf8_lossy(&text).into_owned());
@@ -265,12 +296,16 @@ impl Vault for LocalVault {
         }
         let path = self.root.join(IDENTITY);
         let mut staged = self.staging.make_any()?;
-        staged.file.write_all(hex::encode(fresh).as_bytes()).map_err(Error::io("writing", &path))?;
+        staged
+            .file
+            .write_all(hex::encode(fresh).as_bytes())
+            .map_err(Error::io("writing", &path))?;
         staged.file.sync_all().map_err(Error::io("writing", &path))?;
         // A link, and no rename: of two who are the first, the second finds that of the first.
         match std::fs::hard_link(staged.path(), &path) {
             Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
-                // Not every file system has links. Then who is last wins, and the next look says who that is.
+                // Not every file system has links. Then who is last wins, and the next look says
+                // who that is.
                 std::fs::rename(staged.path(), &path).map_err(Error::io("writing", &path))?;
                 staged.keep();
             }

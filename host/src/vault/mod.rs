@@ -1,12 +1,15 @@
 //! The vault port: packs as bytes, under their keys.
 //!
 //! **Laws**, which every adapter keeps:
-//! - A pack is visible under its key whole, proven and durable, or not at all. What is being made lies in staging,
-//!   where nobody reads; a crash leaves at most a staged file, which [`Vault::sweep`] removes.
-//! - Packs never change. Storing one that is there puts the new, proven bytes in the place of the old.
+//! - A pack is visible under its key whole, proven and durable, or not at all. What is being made
+//!   lies in staging, where nobody reads; a crash leaves at most a staged file, which
+//!   [`Vault::sweep`] removes.
+//! - Packs never change. Storing one that is there puts the new, proven bytes in the place of the
+//!   old.
 //! - A directory is a cache: it may be missing at any time.
-//! - A vault whose packs are elsewhere keeps copies near, on the local disk, and may lose them at any time. [`Vault::open`]
-//!   never gives a copy of a pack that is gone; [`Vault::open_anew`] never gives a copy.
+//! - A vault whose packs are elsewhere keeps copies near, on the local disk, and may lose them at
+//!   any time. [`Vault::open`] never gives a copy of a pack that is gone; [`Vault::open_anew`]
+//!   never gives a copy.
 //!
 //! Only this folder names object_store.
 
@@ -36,7 +39,8 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// The folder on the local disk that is written to: the packs', or where copies of them are kept.
+    /// The folder on the local disk that is written to: the packs', or where copies of them are
+    /// kept.
     pub fn folder(&self) -> &Path {
         match self {
             Storage::Folder(folder) => folder,
@@ -46,7 +50,8 @@ impl Storage {
 }
 
 impl Storage {
-    /// What lies where packs are kept, for a catalog of that identity that is gone or was never there. Makes nothing.
+    /// What lies where packs are kept, for a catalog of that identity that is gone or was never
+    /// there. Makes nothing.
     pub(crate) async fn remains(&self, catalog: &str) -> Result<Remains> {
         match self {
             Storage::Folder(folder) => local::LocalVault::remains(folder, catalog),
@@ -69,7 +74,8 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    /// Whether the packs there may be those of that catalog: its note is among them, or there is none.
+    /// Whether the packs there may be those of that catalog: its note is among them, or there is
+    /// none.
     pub(crate) fn are_its_own(&self) -> bool {
         self.has_packs && (self.notes.is_empty() || self.notes.contains(&self.note))
     }
@@ -162,7 +168,9 @@ pub struct Wanted {
 impl Wanted {
     /// Bytes of it that will be read.
     pub fn to_read(&self) -> u64 {
-        self.parts.as_ref().map_or(self.bytes, |parts| parts.iter().map(|part| part.end - part.start).sum())
+        self.parts
+            .as_ref()
+            .map_or(self.bytes, |parts| parts.iter().map(|part| part.end - part.start).sum())
     }
 }
 
@@ -208,13 +216,14 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// The folder on the local disk that is written to.
     fn folder(&self) -> PathBuf;
 
-    /// Whether packs must be brought near before they are read: then it pays to say beforehand which, and which parts of them.
+    /// Whether packs must be brought near before they are read: then it pays to say beforehand
+    /// which, and which parts of them.
     fn is_far(&self) -> bool {
         false
     }
 
-    /// Where a pack is, or would be, as a file of the local disk that may be linked elsewhere: packs never change. None where packs are
-    /// not such files.
+    /// Where a pack is, or would be, as a file of the local disk that may be linked elsewhere:
+    /// packs never change. None where packs are not such files.
     fn file_of(&self, _key: &MpackKey) -> Option<PathBuf> {
         None
     }
@@ -236,18 +245,24 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
         self.open(key).await
     }
 
-    /// The size in bytes of what is really stored under a key, past any copy; `None` when it is not there. Cheap: no byte of it is read.
+    /// The size in bytes of what is really stored under a key, past any copy; `None` when it is not
+    /// there. Cheap: no byte of it is read.
     async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
         Ok(self.open_anew(key).await?.map(|stored| stored.bytes))
     }
 
-    /// The hash of what is really stored under a key, past any copy: all of it is read now, and nothing of it is kept. `None` when it is
-    /// not there.
+    /// The hash of what is really stored under a key, past any copy: all of it is read now, and
+    /// nothing of it is kept. `None` when it is not there.
     async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
         let Some(stored) = self.open_anew(key).await? else { return Ok(None) };
         let place = stored.path.clone();
-        let hashed = tokio::task::spawn_blocking(move || crate::files::key_of(&stored.file)).await.map_err(std::io::Error::other);
-        hashed.and_then(|hashed| hashed).map(Some).map_err(crate::error::Error::io("reading", place))
+        let hashed = tokio::task::spawn_blocking(move || crate::files::key_of(&stored.file))
+            .await
+            .map_err(std::io::Error::other);
+        hashed
+            .and_then(|hashed| hashed)
+            .map(Some)
+            .map_err(crate::error::Error::io("reading", place))
     }
 
     /// Opens a pack for a run: a copy will do, whether the pack itself is still there or not.
@@ -260,13 +275,15 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
         Ok(false)
     }
 
-    /// Drops the copies of a pack that are not what its key names; whether there was one. A sound copy stays: it may be the last.
+    /// Drops the copies of a pack that are not what its key names; whether there was one. A sound
+    /// copy stays: it may be the last.
     async fn forget_damaged_copy(&self, _key: &MpackKey) -> Result<bool> {
         Ok(false)
     }
 
-    /// Gets packs near before a run reads them, many at once. Gives those, by their place in `wanted`, of which it got only the parts: elsewhere
-    /// their bytes may be anything. What is not there is left out: whoever opens it will see.
+    /// Gets packs near before a run reads them, many at once. Gives those, by their place in
+    /// `wanted`, of which it got only the parts: elsewhere their bytes may be anything. What is not
+    /// there is left out: whoever opens it will see.
     async fn prefetch(&self, _wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
         Ok(Vec::new())
     }
@@ -287,8 +304,15 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// A pack's directory, unchecked; `None` when there is none.
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>>;
 
-    /// Makes a staged file the answer to a fetch of a repo; gives where it can be got, for at least as long as `ttl`.
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String>;
+    /// Makes a staged file the answer to a fetch of a repo; gives where it can be got, for at least
+    /// as long as `ttl`.
+    async fn store_answer(
+        &self,
+        staged: Staged,
+        repo: &RepoId,
+        key: &MpackKey,
+        ttl: Duration,
+    ) -> Result<String>;
 
     /// Where an answer that is there can be got, for at least as long as `ttl`.
     async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String>;
@@ -299,7 +323,8 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Removes an answer, if it is there.
     async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()>;
 
-    /// Removes a pack and its directory, if they are there. Whoever reads it at the moment goes on reading.
+    /// Removes a pack and its directory, if they are there. Whoever reads it at the moment goes on
+    /// reading.
     async fn remove(&self, key: &MpackKey) -> Result<()>;
 
     /// All packs that there are, in no order.
@@ -308,7 +333,8 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Notes that a catalog has packs here, by its identity. Gives all that have, this one first.
     async fn register(&self, catalog: &str) -> Result<Vec<String>>;
 
-    /// All catalogs that have packs here, and before them this one, whether that has been noted or not. Changes nothing.
+    /// All catalogs that have packs here, and before them this one, whether that has been noted or
+    /// not. Changes nothing.
     async fn catalogs(&self, catalog: &str) -> Result<Vec<String>>;
 
     /// Which vault it is: what [`Vault::identify`] gave it, wherever it has been moved to since.

@@ -33,11 +33,13 @@ pub(super) fn note_key(place: &str) -> Key {
     Key::from_iter(["catalogs", &hex::encode(&digest(&SHA256, place.as_bytes()).as_ref()[..8])])
 }
 
-/// An object under `packs/` as a pack; none for directories, and for what has another name: that is not ours.
+/// An object under `packs/` as a pack; none for directories, and for what has another name: that is
+/// not ours.
 pub(super) fn listed(object: &ObjectMeta) -> Option<ListedPack> {
     let folder = object.location.parts().rev().nth(1)?;
     let key = pack_of(folder.as_ref(), object.location.filename()?)?;
-    let modified = Timestamp::from_millisecond(object.last_modified.timestamp_millis()).unwrap_or(Timestamp::MAX);
+    let modified = Timestamp::from_millisecond(object.last_modified.timestamp_millis())
+        .unwrap_or(Timestamp::MAX);
     Some(ListedPack { key, bytes: object.size, modified })
 }
 

@@ -1,4 +1,5 @@
-//! Files that are being made, on the local disk. Each is locked by its maker: what is there without a lock was left by a crash.
+//! Files that are being made, on the local disk. Each is locked by its maker: what is there without
+//! a lock was left by a crash.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -46,7 +47,8 @@ impl Staging {
     pub(super) fn make_any(&self) -> Result<Staged> {
         self.make_folder()?;
         for number in 0_u64.. {
-            // Not the process id alone: processes in containers that share a folder may all have the same.
+            // Not the process id alone: processes in containers that share a folder may all have
+            // the same.
             let path = self.folder.join(format!("{NUMBERED}{}-{number}", std::process::id()));
             match try_make(&path) {
                 Ok(Some(staged)) => return Ok(staged),
@@ -58,14 +60,18 @@ impl Staging {
         unreachable!("there are more numbers than files")
     }
 
-    /// Removes what nobody makes any more: files under the names that are given here, and nothing else that may lie in the folder. No link is
-    /// followed.
+    /// Removes what nobody makes any more: files under the names that are given here, and nothing
+    /// else that may lie in the folder. No link is followed.
     pub(super) fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept::default();
         for ((), path) in known_in(&self.folder, |name| is_ours(name).then_some(()))? {
             // A pipe would be waited for, a link would lead elsewhere.
             let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-            let opened = File::options().read(true).write(true).custom_flags(flags.cast_signed()).open(&path);
+            let opened = File::options()
+                .read(true)
+                .write(true)
+                .custom_flags(flags.cast_signed())
+                .open(&path);
             let Ok(file) = opened else { continue };
             match file.try_lock() {
                 Ok(()) if !lies_at(&file, &path) => {}
@@ -86,18 +92,22 @@ impl Staging {
 fn is_ours(name: &str) -> bool {
     let numbers = name.strip_prefix(NUMBERED).and_then(|numbers| numbers.split_once('-'));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    is_hex(name, 32) || numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
+    is_hex(name, 32)
+        || numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
 /// Whether a plain file is the one that lies at a path now.
 fn lies_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), path.symlink_metadata()) {
-        (Ok(open), Ok(there)) => there.is_file() && (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        (Ok(open), Ok(there)) => {
+            there.is_file() && (open.dev(), open.ino()) == (there.dev(), there.ino())
+        }
         _ => false,
     }
 }
 
-/// `None` when a sweep came between making and locking, and took the file for one that was left behind.
+/// `None` when a sweep came between making and locking, and took the file for one that was left
+/// behind.
 fn try_make(path: &Path) -> std::io::Result<Option<Staged>> {
     let file = File::options().read(true).write(true).create_new(true).open(path)?;
     // The lock says that it is being made; the system drops it with its maker.
@@ -108,6 +118,7 @@ fn try_make(path: &Path) -> std::io::Result<Option<Staged>> {
 /// Bytes that can still be written to the disk of a folder, which may not be there yet.
 pub(super) fn free_bytes(folder: &Path) -> Result<u64> {
     let folder = nearest(folder);
-    let found = rustix::fs::statvfs(folder).map_err(|e| Error::io("measuring", folder)(e.into()))?;
+    let found =
+        rustix::fs::statvfs(folder).map_err(|e| Error::io("measuring", folder)(e.into()))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -34,11 +34,21 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
             Ok(Done { gc: Some(report.clone()), ..done(&report)? })
         }
         Task::Prune { grace_seconds, orphans, trust_verified_seconds } => {
-            let (grace, trust_verified) = (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
-            let options = PruneOptions { grace, orphans: *orphans, newer: false, dry_run: false, trust_verified };
+            let (grace, trust_verified) =
+                (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
+            let options = PruneOptions {
+                grace,
+                orphans: *orphans,
+                newer: false,
+                dry_run: false,
+                trust_verified,
+            };
             let report = store.prune(options, &progress).await?;
             let problem = report.kept.first().map(|first| {
-                format!("{} kept, since something is damaged, the first: {}: {}", report.packs_kept, first.repo, first.detail)
+                format!(
+                    "{} kept, since something is damaged, the first: {}: {}",
+                    report.packs_kept, first.repo, first.detail
+                )
             });
             Ok(Done { problem, ..done(&report)? })
         }
@@ -47,7 +57,11 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
             let problem = report.problems.first().map(|first| {
                 format!(
                     "{} found, the first: {}. All of them: packhouse verify {}",
-                    if report.problems.len() == 1 { "1 problem".into() } else { format!("{} problems", report.problems.len()) },
+                    if report.problems.len() == 1 {
+                        "1 problem".into()
+                    } else {
+                        format!("{} problems", report.problems.len())
+                    },
                     first.detail,
                     report.repo
                 )
@@ -58,10 +72,13 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
 }
 
 fn done(result: &impl Serialize) -> Result<Done> {
-    let result = serde_json::to_value(result).map_err(|e| Error::Unsupported(format!("what it answered is no JSON: {e}")))?;
+    let result = serde_json::to_value(result)
+        .map_err(|e| Error::Unsupported(format!("what it answered is no JSON: {e}")))?;
     Ok(Done { result, gc: None, problem: None })
 }
 
 fn repo(job: &JobReport) -> Result<&RepoName> {
-    job.repo.as_ref().ok_or_else(|| Error::Unsupported("its repo was deleted meanwhile; there is nothing left to do".into()))
+    job.repo.as_ref().ok_or_else(|| {
+        Error::Unsupported("its repo was deleted meanwhile; there is nothing left to do".into())
+    })
 }

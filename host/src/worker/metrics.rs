@@ -52,27 +52,52 @@ impl Metrics {
         let mut registry = Registry::with_prefix("packhouse");
         let ended = Family::default();
         let seconds: Family<OfType, Histogram> = Family::new_with_constructor(durations);
-        let (bytes, packs_before, packs_after) = (Counter::default(), Counter::default(), Counter::default());
-        registry.register("component", "The component that plans", Info::new(vec![("digest", component.to_owned())]));
-        registry.register("job_attempts", "Attempts at jobs that ended, by type and outcome", ended.clone());
-        registry.register_with_unit("job_duration", "How long attempts at jobs took", Unit::Seconds, seconds.clone());
+        let (bytes, packs_before, packs_after) =
+            (Counter::default(), Counter::default(), Counter::default());
+        registry.register(
+            "component",
+            "The component that plans",
+            Info::new(vec![("digest", component.to_owned())]),
+        );
+        registry.register(
+            "job_attempts",
+            "Attempts at jobs that ended, by type and outcome",
+            ended.clone(),
+        );
+        registry.register_with_unit(
+            "job_duration",
+            "How long attempts at jobs took",
+            Unit::Seconds,
+            seconds.clone(),
+        );
         registry.register_with_unit(
             "consolidated",
             "Size of the packs that consolidations have made",
             Unit::Bytes,
             bytes.clone(),
         );
-        registry.register("consolidation_packs_before", "Packs that consolidations have merged", packs_before.clone());
-        registry.register("consolidation_packs_after", "Packs that they have left", packs_after.clone());
+        registry.register(
+            "consolidation_packs_before",
+            "Packs that consolidations have merged",
+            packs_before.clone(),
+        );
+        registry.register(
+            "consolidation_packs_after",
+            "Packs that they have left",
+            packs_after.clone(),
+        );
         Metrics { registry, ended, seconds, bytes, packs_before, packs_after }
     }
 
     /// Counts an attempt.
     pub fn count(&self, ended: &JobEnded) {
         let r#type = ended.job.task.name().to_owned();
-        self.seconds.get_or_create(&OfType { r#type: r#type.clone() }).observe(ended.elapsed_ms as f64 / 1000.0);
+        self.seconds
+            .get_or_create(&OfType { r#type: r#type.clone() })
+            .observe(ended.elapsed_ms as f64 / 1000.0);
         self.ended.get_or_create(&Ended { r#type, outcome: ended.outcome.into() }).inc();
-        if let (Some(before), Some(after), Some(bytes)) = (ended.packs_before, ended.packs_after, ended.bytes_after)
+        if let (Some(before), Some(after), Some(bytes)) =
+            (ended.packs_before, ended.packs_after, ended.bytes_after)
             && before > after
         {
             self.packs_before.inc_by(before);
@@ -126,7 +151,10 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
     let mut registry = Registry::with_prefix("packhouse");
     let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| -> Result<()> {
         let gauge = Gauge::<i64>::default();
-        gauge.set(i64::try_from(value).map_err(|_| Error::Unsupported(format!("{name} is too large to be told")))?);
+        gauge.set(
+            i64::try_from(value)
+                .map_err(|_| Error::Unsupported(format!("{name} is too large to be told")))?,
+        );
         registry.register(name, help, gauge);
         Ok(())
     };
@@ -134,8 +162,18 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
     gauge(&mut registry, "repos", "Repos", totals.repos)?;
     gauge(&mut registry, "packs", "Packs that indexes map something to", totals.packs)?;
     gauge(&mut registry, "pack_bytes", "Their size", totals.bytes)?;
-    gauge(&mut registry, "duplicate_bytes", "What consolidating would save", totals.duplicate_bytes)?;
-    gauge(&mut registry, "superseded_bytes", "What only waits for deletion", totals.superseded_bytes)?;
+    gauge(
+        &mut registry,
+        "duplicate_bytes",
+        "What consolidating would save",
+        totals.duplicate_bytes,
+    )?;
+    gauge(
+        &mut registry,
+        "superseded_bytes",
+        "What only waits for deletion",
+        totals.superseded_bytes,
+    )?;
     let damaged = "Packs that are known to be missing or damaged, and repos whose index is";
     gauge(&mut registry, "damaged_packs", damaged, totals.damaged)?;
     gauge(&mut registry, "objects", "Objects, counted for each repo", totals.objects)?;

@@ -4,9 +4,10 @@
 //! take (a lease, a token) ─▶ do it, renewing the lease meanwhile ─▶ end it
 //! ```
 //!
-//! A worker that dies leaves a lease that runs out; whoever takes the job then gets a greater token, and what is published for a job
-//! compares the token in its transaction: the dead one, should it only have slept, publishes nothing. So time decides who works, and never
-//! what is right.
+//! A worker that dies leaves a lease that runs out; whoever takes the job then gets a greater
+//! token, and what is published for a job compares the token in its transaction: the dead one,
+//! should it only have slept, publishes nothing. So time decides who works, and never what is
+//! right.
 
 mod attempt;
 mod metrics;
@@ -112,11 +113,12 @@ impl Worker {
         Worker { store, options, stop }
     }
 
-    /// Works until it is asked to stop, or with [`WorkerOptions::drain`] until there is nothing to do. `told` hears of every attempt
-    /// that ends.
+    /// Works until it is asked to stop, or with [`WorkerOptions::drain`] until there is nothing to
+    /// do. `told` hears of every attempt that ends.
     ///
     /// # Errors
-    /// When the catalog can't be asked for jobs, and not for want of a moment. Jobs that fail are no errors.
+    /// When the catalog can't be asked for jobs, and not for want of a moment. Jobs that fail are
+    /// no errors.
     pub async fn run(&self, told: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
         let told = Arc::new(told);
         let mut slots = JoinSet::new();
@@ -148,7 +150,8 @@ impl Worker {
         let mut failures = 0;
         while !self.stop.asked() {
             let now = self.store.now();
-            match self.store.take_job(&self.options.name, now, later(now, self.options.lease)).await {
+            match self.store.take_job(&self.options.name, now, later(now, self.options.lease)).await
+            {
                 Ok(Some((job, fence))) => {
                     failures = 0;
                     let ended = self.attempt(job, fence).await;
@@ -159,7 +162,8 @@ impl Worker {
                     failures = 0;
                     self.stop.within(self.options.poll).await;
                 }
-                // A database that is being restarted comes back; one that never did is somebody's mistake.
+                // A database that is being restarted comes back; one that never did is somebody's
+                // mistake.
                 Err(error) if failures < 60 && passes(&error) => {
                     failures += 1;
                     tracing::warn!("looking for jobs again in a moment: {error}");
@@ -171,7 +175,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Holds repos against their policies, again and again. Several workers may: a repo has one consolidation that waits.
+    /// Holds repos against their policies, again and again. Several workers may: a repo has one
+    /// consolidation that waits.
     async fn watch_policies(&self, every: Duration) {
         while !self.stop.asked() {
             match self.store.check_policies(None, true).await {
@@ -180,7 +185,9 @@ impl Worker {
                         tracing::info!(repo = %check.repo, job = check.job, "due: {}", check.reasons.join("; "));
                     }
                 }
-                Err(error) => tracing::warn!("repos could not be held against their policies: {error}"),
+                Err(error) => {
+                    tracing::warn!("repos could not be held against their policies: {error}")
+                }
             }
             if let Err(error) = self.store.expire_all_answers().await {
                 tracing::warn!("answers that have expired could not be removed: {error}");
@@ -189,7 +196,8 @@ impl Worker {
         }
     }
 
-    /// One attempt at a job: does it, keeps it meanwhile, and ends it. None when the catalog could not be told.
+    /// One attempt at a job: does it, keeps it meanwhile, and ends it. None when the catalog could
+    /// not be told.
     async fn attempt(&self, job: JobReport, fence: Fence) -> Option<JobEnded> {
         let started = self.store.now();
         tracing::info!(
@@ -221,7 +229,8 @@ impl Worker {
             // Another worker has it, or somebody took it back.
             Ok(None) => (self.store.job(job.id).await.unwrap_or(job), "lost"),
             Err(error) => {
-                // Its lease will run out, and it will be done again: what was published is found published then.
+                // Its lease will run out, and it will be done again: what was published is found
+                // published then.
                 tracing::warn!(job = job.id, "how it ended could not be written down: {error}");
                 return None;
             }
@@ -231,9 +240,16 @@ impl Worker {
         Some(ended)
     }
 
-    /// Does a job, and renews its lease meanwhile. When that is lost, or the worker's patience is at an end, the job is asked to stop.
-    async fn kept(&self, job: &JobReport, fence: Fence, progress: &Progress) -> Result<attempt::Done> {
-        let mut work = std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
+    /// Does a job, and renews its lease meanwhile. When that is lost, or the worker's patience is
+    /// at an end, the job is asked to stop.
+    async fn kept(
+        &self,
+        job: &JobReport,
+        fence: Fence,
+        progress: &Progress,
+    ) -> Result<attempt::Done> {
+        let mut work =
+            std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
         let mut keeping = std::pin::pin!(self.keep(fence));
         let mut impatient = std::pin::pin!(async {
             self.stop.when_asked().await;
@@ -261,14 +277,20 @@ impl Worker {
             match self.store.renew_lease(fence, later(now, self.options.lease)).await {
                 Ok(true) => good_until = later(now, self.options.lease),
                 Ok(false) => return,
-                Err(error) if now < good_until => tracing::warn!(job = fence.job, "its lease could not be renewed: {error}"),
+                Err(error) if now < good_until => {
+                    tracing::warn!(job = fence.job, "its lease could not be renewed: {error}")
+                }
                 Err(_) => return,
             }
         }
     }
 
     /// What an attempt amounts to. No end: the job is somebody else's.
-    fn verdict(&self, job: &JobReport, done: &Result<attempt::Done>) -> (Option<JobEnd>, &'static str) {
+    fn verdict(
+        &self,
+        job: &JobReport,
+        done: &Result<attempt::Done>,
+    ) -> (Option<JobEnd>, &'static str) {
         let now = self.store.now();
         match done {
             Ok(done) => match &done.problem {
@@ -285,8 +307,13 @@ impl Worker {
                 (Some(JobEnd::Again { at, reason: error.to_string(), counts: true }), "retry")
             }
             Err(error) => {
-                let tried = if job.attempt > 1 { format!(" (tried {} times)", job.attempt) } else { String::new() };
-                let reason = format!("{error}{tried}. When that is mended: packhouse jobs retry {}", job.id);
+                let tried = if job.attempt > 1 {
+                    format!(" (tried {} times)", job.attempt)
+                } else {
+                    String::new()
+                };
+                let reason =
+                    format!("{error}{tried}. When that is mended: packhouse jobs retry {}", job.id);
                 (Some(JobEnd::Failed(reason)), "failed")
             }
         }
@@ -295,11 +322,31 @@ impl Worker {
 
 /// A structured line for each attempt.
 fn tell(ended: &JobEnded) {
-    let JobEnded { job, elapsed_ms, outcome, component, packs_before, packs_after, bytes_after, .. } = ended;
+    let JobEnded {
+        job,
+        elapsed_ms,
+        outcome,
+        component,
+        packs_before,
+        packs_after,
+        bytes_after,
+        ..
+    } = ended;
     let repo = job.repo.as_ref().map(ToString::to_string);
-    let (job, kind, attempt, reason) = (job.id, job.task.name(), job.attempt, job.reason.as_deref());
+    let (job, kind, attempt, reason) =
+        (job.id, job.task.name(), job.attempt, job.reason.as_deref());
     if matches!(*outcome, "failed" | "lost") {
-        tracing::warn!(job, r#type = kind, repo, attempt, outcome, elapsed_ms, component, reason, "ended");
+        tracing::warn!(
+            job,
+            r#type = kind,
+            repo,
+            attempt,
+            outcome,
+            elapsed_ms,
+            component,
+            reason,
+            "ended"
+        );
     } else {
         tracing::info!(
             job,
@@ -323,11 +370,17 @@ fn passes(error: &Error) -> bool {
     matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. })
 }
 
-/// How long after a failed attempt the next one begins: 2 s, 8 s, 32 s, … and a quarter of an hour at most.
+/// How long after a failed attempt the next one begins: 2 s, 8 s, 32 s, … and a quarter of an hour
+/// at most.
 fn backoff(attempt: u32) -> Duration {
-    Duration::from_secs(2_u64.saturating_mul(4_u64.saturating_pow(attempt.saturating_sub(1))).min(900))
+    Duration::from_secs(
+        2_u64.saturating_mul(4_u64.saturating_pow(attempt.saturating_sub(1))).min(900),
+    )
 }
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| now.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
 }

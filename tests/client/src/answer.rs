@@ -113,7 +113,8 @@ pub struct FetchedMpack {
 }
 
 impl FetchedMpack {
-    /// The SHA-256 that the pack must have, in bare hex: from a field `mpack_key`, or from the URL where that names a key.
+    /// The SHA-256 that the pack must have, in bare hex: from a field `mpack_key`, or from the URL
+    /// where that names a key.
     pub fn key(&self) -> Option<Id> {
         let field = self.more.get("mpack_key").and_then(Value::as_str);
         field.and_then(key_in).or_else(|| self.mpack_url.as_deref().and_then(key_in))
@@ -128,7 +129,8 @@ fn key_in(text: &str) -> Option<Id> {
     digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| Id::from(digits.to_ascii_lowercase()))
 }
 
-/// Reads an answer: one MessagePack map, nothing after it. JSON is not looked for, as no client does.
+/// Reads an answer: one MessagePack map, nothing after it. JSON is not looked for, as no client
+/// does.
 pub(crate) fn decode<T: DeserializeOwned>(request: &str, body: &[u8]) -> Result<T> {
     let bad = |why: String| Error::Answer { request: request.to_owned(), why };
     // rmp-serde takes an array for a struct; the protocol has maps.
@@ -143,7 +145,8 @@ pub(crate) fn decode<T: DeserializeOwned>(request: &str, body: &[u8]) -> Result<
     }
 }
 
-/// What a refusal says: JSON, whatever the client accepts. The real client prints the body as it is, so another form is shown as its text.
+/// What a refusal says: JSON, whatever the client accepts. The real client prints the body as it
+/// is, so another form is shown as its text.
 pub(crate) fn detail(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Detail {

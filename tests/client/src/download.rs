@@ -32,31 +32,39 @@ enum Ended {
 }
 
 impl Remote {
-    /// Gets the pack that an answer to [`Remote::fetch_mpack`] points to, and checks its bytes against the key, where that is told.
+    /// Gets the pack that an answer to [`Remote::fetch_mpack`] points to, and checks its bytes
+    /// against the key, where that is told.
     pub async fn download_mpack(&self, answer: &FetchedMpack) -> Result<Pack> {
         let Some(url) = &answer.mpack_url else { return Ok(Pack::default()) };
         let bytes = self.download(url).await?;
         match answer.key() {
-            Some(key) if !key.names(&bytes) => Err(Error::WrongKey { url: url.clone(), found: Id::of(&bytes) }),
+            Some(key) if !key.names(&bytes) => {
+                Err(Error::WrongKey { url: url.clone(), found: Id::of(&bytes) })
+            }
             _ => Pack::decode(&bytes),
         }
     }
 
-    /// Gets what a URL points to, into memory and without a limit. Where the connection breaks it goes on with a range request.
+    /// Gets what a URL points to, into memory and without a limit. Where the connection breaks it
+    /// goes on with a range request.
     pub async fn download(&self, url: &str) -> Result<Bytes> {
-        let mut download = Download { url: self.pointed_to(url)?, got: BytesMut::new(), total: None, etag: None };
+        let mut download =
+            Download { url: self.pointed_to(url)?, got: BytesMut::new(), total: None, etag: None };
         let mut patience = PATIENCE;
         loop {
             let before = download.got.len();
             let error = match download.connect(self).await {
                 Ok(Ended::Whole) => return Ok(download.got.freeze()),
-                Ok(Ended::Broken(error)) => error.map(|source| Error::Http { request: format!("GET {url}"), source }),
+                Ok(Ended::Broken(error)) => {
+                    error.map(|source| Error::Http { request: format!("GET {url}"), source })
+                }
                 Err(error @ Error::Http { .. }) => Some(error),
                 Err(refused) => return Err(refused),
             };
             patience = if download.got.len() > before { PATIENCE } else { patience - 1 };
             if patience == 0 {
-                let why = format!("it breaks off after {} bytes, again and again", download.got.len());
+                let why =
+                    format!("it breaks off after {} bytes, again and again", download.got.len());
                 return Err(error.unwrap_or(Error::Answer { request: format!("GET {url}"), why }));
             }
         }
@@ -98,13 +106,17 @@ impl Download {
         let header = |header| answer.headers().get(header).and_then(|value| value.to_str().ok());
         if answer.status() == StatusCode::PARTIAL_CONTENT {
             let said = header(CONTENT_RANGE).unwrap_or_default();
-            let from =
-                said.strip_prefix("bytes ").and_then(|range| range.split_once('-')).and_then(|(from, _)| from.parse().ok());
+            let from = said
+                .strip_prefix("bytes ")
+                .and_then(|range| range.split_once('-'))
+                .and_then(|(from, _)| from.parse().ok());
             if from != Some(self.got.len()) {
-                let why = format!("bytes from {} on were asked for, {said:?} comes", self.got.len());
+                let why =
+                    format!("bytes from {} on were asked for, {said:?} comes", self.got.len());
                 return Err(Error::Answer { request: name.to_owned(), why });
             }
-            self.total = said.rsplit_once('/').and_then(|(_, total)| total.parse().ok()).or(self.total);
+            self.total =
+                said.rsplit_once('/').and_then(|(_, total)| total.parse().ok()).or(self.total);
         } else {
             self.got.clear();
             self.total = answer.content_length();

@@ -26,7 +26,8 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// Why a call failed. `request` is the path under the remote, or the whole URL of something that a server pointed to.
+/// Why a call failed. `request` is the path under the remote, or the whole URL of something that a
+/// server pointed to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL of a remote, or one that a server gave, is none.
@@ -69,7 +70,8 @@ pub enum Error {
     Redirect {
         /// The request.
         request: String,
-        /// The HTTP status; that of the last answer where a client that was handed in has followed it already.
+        /// The HTTP status; that of the last answer where a client that was handed in has followed
+        /// it already.
         status: u16,
         /// Where to.
         location: String,

@@ -47,10 +47,12 @@ impl Local {
         Ok(local)
     }
 
-    /// Gets what a remote's branches reach and this repository lacks, and moves the branches that go forward.
+    /// Gets what a remote's branches reach and this repository lacks, and moves the branches that
+    /// go forward.
     pub async fn pull(&mut self, remote: &Remote, how: Fetching) -> Result<Pulled> {
         let refs = remote.refs().await?;
-        let lacking = distinct(refs.branch_heads.values().filter(|head| !self.commits.contains_key(*head)));
+        let lacking =
+            distinct(refs.branch_heads.values().filter(|head| !self.commits.contains_key(*head)));
         let mut rounds = 0;
         if !lacking.is_empty() {
             let have = self.negotiate(remote, &lacking, &mut rounds).await?;
@@ -60,8 +62,8 @@ impl Local {
         Ok(Pulled { rounds, ..pulled })
     }
 
-    /// Gets what a remote's branches reach and this repository lacks, as `muse fetch` does: all commits that are here are the haves. Moves
-    /// no branch.
+    /// Gets what a remote's branches reach and this repository lacks, as `muse fetch` does: all
+    /// commits that are here are the haves. Moves no branch.
     pub async fn fetch(&mut self, remote: &Remote) -> Result<()> {
         let refs = remote.refs().await?;
         let have: Vec<Id> = self.commits.keys().cloned().collect();
@@ -70,10 +72,12 @@ impl Local {
         Ok(())
     }
 
-    /// Which of our commits the remote knows, the newest first, as far back as it takes to find common ground.
+    /// Which of our commits the remote knows, the newest first, as far back as it takes to find
+    /// common ground.
     async fn negotiate(&self, remote: &Remote, want: &[Id], rounds: &mut usize) -> Result<Vec<Id>> {
         let ours = self.reach(self.branches.values().chain(self.tracking.values()));
-        let ours: Vec<Id> = self.newest_first(&ours).into_iter().map(|commit| commit.id.clone()).collect();
+        let ours: Vec<Id> =
+            self.newest_first(&ours).into_iter().map(|commit| commit.id.clone()).collect();
         let mut known = Vec::new();
         let no_haves = [&[][..]];
         let parts = ours.chunks(HAVES).chain(no_haves.into_iter().filter(|_| ours.is_empty()));
@@ -84,8 +88,11 @@ impl Local {
                 let why = format!("{id} is acknowledged, which is none of the haves");
                 return Err(Error::Answer { request: "POST /negotiate".to_owned(), why });
             }
-            // The base may be a commit that nobody asked about; only what is here may be left out of the pack.
-            let base = answer.common_base.filter(|id| self.commits.contains_key(id) && !answer.ack.contains(id));
+            // The base may be a commit that nobody asked about; only what is here may be left out
+            // of the pack.
+            let base = answer
+                .common_base
+                .filter(|id| self.commits.contains_key(id) && !answer.ack.contains(id));
             known.extend(base.into_iter().chain(answer.ack));
             if answer.ready {
                 break;
@@ -98,7 +105,11 @@ impl Local {
         let mut pulled = Pulled::default();
         for (name, head) in &refs.branch_heads {
             if !self.commits.contains_key(head) {
-                return Err(Error::missing(Kind::Commit, head, format!("branch {name:?} of the remote")));
+                return Err(Error::missing(
+                    Kind::Commit,
+                    head,
+                    format!("branch {name:?} of the remote"),
+                ));
             }
         }
         for (name, head) in &refs.branch_heads {
@@ -121,7 +132,9 @@ impl Remote {
     pub async fn get_pack(&self, how: Fetching, want: &[Id], have: &[Id]) -> Result<Pack> {
         match how {
             Fetching::Direct => self.fetch(want, have).await,
-            Fetching::Mpack => self.download_mpack(&self.fetch_mpack(want, have, None).await?).await,
+            Fetching::Mpack => {
+                self.download_mpack(&self.fetch_mpack(want, have, None).await?).await
+            }
         }
     }
 }

@@ -34,8 +34,11 @@ impl Local {
             *children.entry(parent).or_default() += 1;
         }
         let key = |commit: &'_ Commit| (commit.committed_at.clone(), commit.id.clone());
-        let mut ready: BinaryHeap<(String, Id)> =
-            chosen.iter().filter(|commit| !children.contains_key(&commit.id)).map(|commit| key(commit)).collect();
+        let mut ready: BinaryHeap<(String, Id)> = chosen
+            .iter()
+            .filter(|commit| !children.contains_key(&commit.id))
+            .map(|commit| key(commit))
+            .collect();
         let mut ordered = Vec::new();
         while let Some(commit) = ready.pop().and_then(|(_, id)| self.commits.get(&id)) {
             ordered.push(commit);
@@ -51,7 +54,10 @@ impl Local {
     }
 
     /// The snapshots of commits, in their order and each once, with those that deltas stand on.
-    pub(crate) fn snapshots_of<'a>(&'a self, commits: impl IntoIterator<Item = &'a Commit>) -> Vec<&'a Snapshot> {
+    pub(crate) fn snapshots_of<'a>(
+        &'a self,
+        commits: impl IntoIterator<Item = &'a Commit>,
+    ) -> Vec<&'a Snapshot> {
         let (mut ordered, mut seen) = (Vec::new(), BTreeSet::new());
         for commit in commits {
             let mut next = Some(&commit.snapshot);
@@ -66,7 +72,8 @@ impl Local {
         ordered
     }
 
-    /// Whether both hold the same history, byte for byte: commits, snapshots, objects, branches and tags. If not, the first differences.
+    /// Whether both hold the same history, byte for byte: commits, snapshots, objects, branches and
+    /// tags. If not, the first differences.
     pub fn same_history(&self, other: &Local) -> Result<(), String> {
         let mut found = Vec::new();
         compare("commit", &self.commits, &other.commits, &mut found);
@@ -86,7 +93,12 @@ impl Local {
     }
 }
 
-fn compare<K: Ord + Debug, V: PartialEq>(what: &str, one: &BTreeMap<K, V>, other: &BTreeMap<K, V>, found: &mut Vec<String>) {
+fn compare<K: Ord + Debug, V: PartialEq>(
+    what: &str,
+    one: &BTreeMap<K, V>,
+    other: &BTreeMap<K, V>,
+    found: &mut Vec<String>,
+) {
     for (key, value) in one {
         match other.get(key) {
             None => found.push(format!("{what} {key:?} is only in the first")),
@@ -94,5 +106,10 @@ fn compare<K: Ord + Debug, V: PartialEq>(what: &str, one: &BTreeMap<K, V>, other
             Some(_) => found.push(format!("{what} {key:?} differs")),
         }
     }
-    found.extend(other.keys().filter(|key| !one.contains_key(key)).map(|key| format!("{what} {key:?} is only in the second")));
+    found.extend(
+        other
+            .keys()
+            .filter(|key| !one.contains_key(key))
+            .map(|key| format!("{what} {key:?} is only in the second")),
+    );
 }

@@ -7,7 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The name of a commit, a snapshot or an object, exactly as it was written: with and without `sha256:` are two ids.
+/// The name of a commit, a snapshot or an object, exactly as it was written: with and without
+/// `sha256:` are two ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Id(String);
@@ -63,15 +64,18 @@ pub fn object_id(content: &[u8]) -> Id {
     Id::of(content)
 }
 
-/// The id of a snapshot: the SHA-256 of the NUL-joined, sorted list of `path NUL object_id` of the whole tree, a delta's too.
+/// The id of a snapshot: the SHA-256 of the NUL-joined, sorted list of `path NUL object_id` of the
+/// whole tree, a delta's too.
 pub fn snapshot_id(tree: &BTreeMap<String, Id>) -> Id {
-    // Sorted as whole entries, as the page has it: a path's order alone is the same, as no path holds a NUL.
+    // Sorted as whole entries, as the page has it: a path's order alone is the same, as no path
+    // holds a NUL.
     let mut entries: Vec<String> = tree.iter().map(|(path, id)| format!("{path}\0{id}")).collect();
     entries.sort_unstable();
     Id::of(entries.join("\0").as_bytes())
 }
 
-/// The id of a commit: the SHA-256 of its NUL-joined, sorted parents, its snapshot, its message and its time, NUL-joined.
+/// The id of a commit: the SHA-256 of its NUL-joined, sorted parents, its snapshot, its message and
+/// its time, NUL-joined.
 pub fn commit_id(parents: &[Id], snapshot: &Id, message: &str, committed_at: &str) -> Id {
     let mut parents: Vec<&str> = parents.iter().map(Id::as_str).collect();
     parents.sort_unstable();

@@ -27,8 +27,9 @@ const EPOCH: i64 = 1_772_323_200;
 
 /// A repository in memory.
 ///
-/// Nothing in it comes from a clock or from chance. The time goes on by a second with every commit, and its fraction is the author's, so
-/// that two people who do the same thing at the same time still make two commits.
+/// Nothing in it comes from a clock or from chance. The time goes on by a second with every commit,
+/// and its fraction is the author's, so that two people who do the same thing at the same time
+/// still make two commits.
 #[derive(Clone, Debug)]
 pub struct Local {
     pub(crate) repo_id: String,
@@ -77,8 +78,8 @@ impl Local {
         self
     }
 
-    /// Writes commits from here on with a field that is longer than it need be. Such a record is valid; a server that re-encodes records
-    /// changes it.
+    /// Writes commits from here on with a field that is longer than it need be. Such a record is
+    /// valid; a server that re-encodes records changes it.
     pub fn writing_oddly(mut self) -> Self {
         self.odd = true;
         self
@@ -95,7 +96,8 @@ impl Local {
         self.record(branch, parents, files, message)
     }
 
-    /// Commits a whole tree on top of two branches. The other may be one of the remote, as `origin/NAME`.
+    /// Commits a whole tree on top of two branches. The other may be one of the remote, as
+    /// `origin/NAME`.
     pub fn merge(&mut self, branch: &str, other: &str, files: Files, message: &str) -> Result<Id> {
         let parents = vec![self.head(branch)?.clone(), self.head(other)?.clone()];
         self.record(branch, parents, files, message)
@@ -127,18 +129,29 @@ impl Local {
 
     /// The files at a commit.
     pub fn files_at(&self, commit: &Id) -> Result<Files> {
-        let found = self.commits.get(commit).ok_or_else(|| Error::missing(Kind::Commit, commit, "a checkout"))?;
+        let found = self
+            .commits
+            .get(commit)
+            .ok_or_else(|| Error::missing(Kind::Commit, commit, "a checkout"))?;
         let content = |(path, id): (String, Id)| match self.objects.get(&id) {
             Some(content) => Ok((path, content.clone())),
-            None => Err(Error::missing(Kind::Object, &id, format!("{path:?} of snapshot {}", found.snapshot))),
+            None => Err(Error::missing(
+                Kind::Object,
+                &id,
+                format!("{path:?} of snapshot {}", found.snapshot),
+            )),
         };
         self.tree(&found.snapshot)?.into_iter().map(content).collect()
     }
 
-    /// The commit that a branch stands at; `origin/NAME` is a branch of the remote when it was last seen.
+    /// The commit that a branch stands at; `origin/NAME` is a branch of the remote when it was last
+    /// seen.
     pub fn head(&self, branch: &str) -> Result<&Id> {
         let remote = || branch.strip_prefix("origin/").and_then(|name| self.tracking.get(name));
-        self.branches.get(branch).or_else(remote).ok_or_else(|| Error::NoBranch { name: branch.to_owned() })
+        self.branches
+            .get(branch)
+            .or_else(remote)
+            .ok_or_else(|| Error::NoBranch { name: branch.to_owned() })
     }
 
     /// Its branches.
@@ -179,7 +192,10 @@ impl Local {
             if !seen.insert(id) {
                 return Err(Error::Cycle { id: id.clone() });
             }
-            let found = self.snapshots.get(id).ok_or_else(|| Error::missing(Kind::Snapshot, id, needed_by))?;
+            let found = self
+                .snapshots
+                .get(id)
+                .ok_or_else(|| Error::missing(Kind::Snapshot, id, needed_by))?;
             match &found.tree {
                 Tree::Full(manifest) => tree = manifest.clone(),
                 Tree::Delta { upsert, remove, .. } => deltas.push((upsert, remove)),
@@ -193,7 +209,13 @@ impl Local {
         Ok(tree)
     }
 
-    fn record(&mut self, branch: &str, parents: Vec<Id>, files: Files, message: &str) -> Result<Id> {
+    fn record(
+        &mut self,
+        branch: &str,
+        parents: Vec<Id>,
+        files: Files,
+        message: &str,
+    ) -> Result<Id> {
         let time = self.next_time();
         let mut tree = BTreeMap::new();
         for (path, content) in files {
@@ -203,7 +225,16 @@ impl Local {
         }
         let snapshot = self.snapshot(tree, parents.first(), &time)?;
         let (repo_id, author) = (&self.repo_id, &self.author);
-        let new = NewCommit { repo_id, branch, parents, snapshot, message, author, committed_at: &time, odd: self.odd };
+        let new = NewCommit {
+            repo_id,
+            branch,
+            parents,
+            snapshot,
+            message,
+            author,
+            committed_at: &time,
+            odd: self.odd,
+        };
         let commit = Commit::make(&new);
         let id = commit.id.clone();
         self.commits.entry(id.clone()).or_insert(commit);
@@ -211,8 +242,14 @@ impl Local {
         Ok(id)
     }
 
-    /// Keeps a tree. One that is known keeps its record: a second one could be a delta against a tree that stands on the first.
-    fn snapshot(&mut self, tree: BTreeMap<String, Id>, parent: Option<&Id>, time: &str) -> Result<Id> {
+    /// Keeps a tree. One that is known keeps its record: a second one could be a delta against a
+    /// tree that stands on the first.
+    fn snapshot(
+        &mut self,
+        tree: BTreeMap<String, Id>,
+        parent: Option<&Id>,
+        time: &str,
+    ) -> Result<Id> {
         let id = snapshot_id(&tree);
         if self.snapshots.contains_key(&id) {
             return Ok(id);
@@ -220,10 +257,15 @@ impl Local {
         let tree = match self.form {
             Form::Full => Tree::Full(tree),
             Form::Delta => {
-                let parent = parent.and_then(|id| self.commits.get(id)).map(|commit| commit.snapshot.clone());
-                let before = parent.as_ref().map(|id| self.tree(id)).transpose()?.unwrap_or_default();
-                let remove = before.keys().filter(|path| !tree.contains_key(*path)).cloned().collect();
-                let upsert = tree.into_iter().filter(|(path, id)| before.get(path) != Some(id)).collect();
+                let parent = parent
+                    .and_then(|id| self.commits.get(id))
+                    .map(|commit| commit.snapshot.clone());
+                let before =
+                    parent.as_ref().map(|id| self.tree(id)).transpose()?.unwrap_or_default();
+                let remove =
+                    before.keys().filter(|path| !tree.contains_key(*path)).cloned().collect();
+                let upsert =
+                    tree.into_iter().filter(|(path, id)| before.get(path) != Some(id)).collect();
                 Tree::Delta { parent, upsert, remove }
             }
         };
@@ -235,9 +277,12 @@ impl Local {
         if let Some(time) = self.time.take() {
             return time;
         }
-        let fraction =
-            Id::of(self.author.as_bytes()).as_str().bytes().fold(0, |sum, digit| (sum * 31 + i64::from(digit)) % 1_000_000);
-        let since = SignedDuration::from_secs(EPOCH + self.commits.len() as i64) + SignedDuration::from_micros(fraction);
+        let fraction = Id::of(self.author.as_bytes())
+            .as_str()
+            .bytes()
+            .fold(0, |sum, digit| (sum * 31 + i64::from(digit)) % 1_000_000);
+        let since = SignedDuration::from_secs(EPOCH + self.commits.len() as i64)
+            + SignedDuration::from_micros(fraction);
         let time = Timestamp::from_duration(since).unwrap_or(Timestamp::MAX);
         time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
     }

@@ -1,4 +1,5 @@
-//! A push, in the order of the protocol: what is asked before what is sent, objects before the commits that need them.
+//! A push, in the order of the protocol: what is asked before what is sent, objects before the
+//! commits that need them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,9 +47,11 @@ pub struct Report {
 }
 
 impl Local {
-    /// Pushes a branch with all that its head reaches and the remote's heads do not, then the tags of its commits.
+    /// Pushes a branch with all that its head reaches and the remote's heads do not, then the tags
+    /// of its commits.
     ///
-    /// Whether that is a fast-forward, and whether it is too much at once, is for the server to say.
+    /// Whether that is a fast-forward, and whether it is too much at once, is for the server to
+    /// say.
     pub async fn push(&self, remote: &Remote, branch: &str, force: bool) -> Result<Report> {
         let head = self.head(branch)?;
         let refs = remote.refs().await?;
@@ -62,10 +65,19 @@ impl Local {
         let stored = send(remote, chunked).await?;
         let answer = remote.push(&bundle, branch, force).await?;
         let tags = self.push_tags(remote, head).await?;
-        Ok(Report { answer, commits: bundle.commits.len(), missing, presigned, chunks, stored, tags })
+        Ok(Report {
+            answer,
+            commits: bundle.commits.len(),
+            missing,
+            presigned,
+            chunks,
+            stored,
+            tags,
+        })
     }
 
-    /// The records of a push, and the objects that its snapshots name. A test may take it apart to push in its own way.
+    /// The records of a push, and the objects that its snapshots name. A test may take it apart to
+    /// push in its own way.
     pub fn bundle<'a>(
         &'a self,
         branch: &str,
@@ -75,8 +87,11 @@ impl Local {
         let known = self.reach(remote_heads);
         let new: BTreeSet<&Id> = self.reach([head]).difference(&known).copied().collect();
         let commits = self.newest_first(&new);
-        let there: BTreeSet<&Id> =
-            self.snapshots_of(known.iter().filter_map(|id| self.commits.get(*id))).iter().map(|snapshot| &snapshot.id).collect();
+        let there: BTreeSet<&Id> = self
+            .snapshots_of(known.iter().filter_map(|id| self.commits.get(*id)))
+            .iter()
+            .map(|snapshot| &snapshot.id)
+            .collect();
         let mut snapshots = self.snapshots_of(commits.iter().copied());
         snapshots.retain(|snapshot| !there.contains(&snapshot.id));
         let uploads = self.uploads(&snapshots)?;
@@ -92,11 +107,14 @@ impl Local {
     /// The objects that snapshots name, by id and each once, with a path of it.
     fn uploads(&self, snapshots: &[&Snapshot]) -> Result<Vec<Upload>> {
         let mut uploads = BTreeMap::new();
-        for (snapshot, (path, id)) in
-            snapshots.iter().flat_map(|snapshot| snapshot.names().iter().map(move |name| (snapshot, name)))
+        for (snapshot, (path, id)) in snapshots
+            .iter()
+            .flat_map(|snapshot| snapshot.names().iter().map(move |name| (snapshot, name)))
         {
             let content = self.objects.get(id);
-            let content = content.ok_or_else(|| Error::missing(Kind::Object, id, format!("snapshot {}", snapshot.id)))?;
+            let content = content.ok_or_else(|| {
+                Error::missing(Kind::Object, id, format!("snapshot {}", snapshot.id))
+            })?;
             let object = Object { id: id.clone(), content: content.clone() };
             uploads.entry(id).or_insert_with(|| Upload { object, path: Some(path.clone()) });
         }
@@ -105,7 +123,8 @@ impl Local {
 
     async fn push_tags(&self, remote: &Remote, head: &Id) -> Result<u64> {
         let reached = self.reach([head]);
-        let tags: Vec<_> = self.tags.values().filter(|tag| reached.contains(&tag.commit)).cloned().collect();
+        let tags: Vec<_> =
+            self.tags.values().filter(|tag| reached.contains(&tag.commit)).cloned().collect();
         if tags.is_empty() {
             return Ok(0);
         }
@@ -123,14 +142,18 @@ async fn lacking(remote: &Remote, uploads: Vec<Upload>) -> Result<Vec<Upload>> {
     Ok(uploads.into_iter().filter(|upload| missing.contains(&upload.object.id)).collect())
 }
 
-/// Sends the large ones to URLs of their own, where the remote gives such, and gives back all the others.
+/// Sends the large ones to URLs of their own, where the remote gives such, and gives back all the
+/// others.
 async fn presigned(remote: &Remote, uploads: Vec<Upload>) -> Result<Vec<Upload>> {
     let large = uploads.iter().filter(|upload| upload.object.content.len() > SMALL);
     let large: Vec<Id> = large.map(|upload| upload.object.id.clone()).collect();
     let mut urls = BTreeMap::new();
     for part in large.chunks(SIGNED_AT_ONCE) {
         let answer = remote.presign(part, Direction::Put, None).await?;
-        if let Some(id) = part.iter().find(|id| !answer.presigned.contains_key(*id) && !answer.inline.contains(id)) {
+        if let Some(id) = part
+            .iter()
+            .find(|id| !answer.presigned.contains_key(*id) && !answer.inline.contains(id))
+        {
             let why = format!("object {id} is neither presigned nor inline");
             return Err(Error::Answer { request: "POST /presign".to_owned(), why });
         }
@@ -166,8 +189,9 @@ pub(crate) fn chunks(uploads: Vec<Upload>) -> Vec<Vec<Upload>> {
 }
 
 async fn send(remote: &Remote, chunks: Vec<Vec<Upload>>) -> Result<Stored> {
-    let sent =
-        stream::iter(chunks).map(|chunk| async move { remote.push_objects(&chunk).await }).buffer_unordered(AT_THE_SAME_TIME);
+    let sent = stream::iter(chunks)
+        .map(|chunk| async move { remote.push_objects(&chunk).await })
+        .buffer_unordered(AT_THE_SAME_TIME);
     let add = |sum: Stored, one: Stored| async move {
         Ok(Stored { stored: sum.stored + one.stored, skipped: sum.skipped + one.skipped })
     };

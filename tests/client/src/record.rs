@@ -1,6 +1,7 @@
 //! The records of a history, each with the bytes it came in.
 //!
-//! A record travels byte for byte, so what is read out of one stands beside its bytes and is never written again.
+//! A record travels byte for byte, so what is read out of one stands beside its bytes and is never
+//! written again.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,8 @@ pub struct NewCommit<'a> {
     pub author: &'a str,
     /// ISO-8601.
     pub committed_at: &'a str,
-    /// Whether a field takes more bytes than it needs. It is as valid, and whoever re-encodes records gives himself away.
+    /// Whether a field takes more bytes than it needs. It is as valid, and whoever re-encodes
+    /// records gives himself away.
     pub odd: bool,
 }
 
@@ -51,24 +53,44 @@ impl Commit {
     /// Reads a record.
     pub fn read(record: Bytes) -> Result<Self> {
         let fields = Fields::of(&record, "commit")?;
-        let parents = [fields.id_or_nil("parent_commit_id")?, fields.id_or_nil("parent2_commit_id")?];
+        let parents =
+            [fields.id_or_nil("parent_commit_id")?, fields.id_or_nil("parent2_commit_id")?];
         let (id, snapshot) = (fields.id("commit_id")?, fields.id("snapshot_id")?);
         let committed_at = fields.text("committed_at")?.to_owned();
-        Ok(Commit { id, parents: parents.into_iter().flatten().collect(), snapshot, committed_at, record })
+        Ok(Commit {
+            id,
+            parents: parents.into_iter().flatten().collect(),
+            snapshot,
+            committed_at,
+            record,
+        })
     }
 
     /// Makes a record with the fields of the March 2026 client, in its order.
     pub fn make(new: &NewCommit<'_>) -> Self {
         let id = commit_id(&new.parents, &new.snapshot, new.message, new.committed_at);
         let mut out = Out::default();
-        out.map(22).text("commit_id").text(id.as_str()).text("repo_id").text(new.repo_id).text("branch").text(new.branch);
+        out.map(22)
+            .text("commit_id")
+            .text(id.as_str())
+            .text("repo_id")
+            .text(new.repo_id)
+            .text("branch")
+            .text(new.branch);
         out.text("snapshot_id").text(new.snapshot.as_str()).text("message").text(new.message);
         out.text("committed_at").text(new.committed_at);
         out.text("parent_commit_id").id_or_nil(new.parents.first());
         out.text("parent2_commit_id").id_or_nil(new.parents.get(1));
-        out.text("author").text(new.author).text("metadata").map(0).text("structured_delta").value(&Value::Nil);
+        out.text("author")
+            .text(new.author)
+            .text("metadata")
+            .map(0)
+            .text("structured_delta")
+            .value(&Value::Nil);
         out.text("sem_ver_bump").text("none").text("breaking_changes").array(0);
-        for empty in ["agent_id", "model_id", "toolchain_id", "prompt_hash", "signature", "signer_key_id"] {
+        for empty in
+            ["agent_id", "model_id", "toolchain_id", "prompt_hash", "signature", "signer_key_id"]
+        {
             out.text(empty).text("");
         }
         out.text("format_version").value(&5.into()).text("reviewed_by").array(0).text("test_runs");
@@ -123,7 +145,11 @@ impl Snapshot {
             Tree::Full(fields.names("manifest")?)
         } else {
             let parent = fields.id_or_nil("parent_snapshot_id")?;
-            Tree::Delta { parent, upsert: fields.names("delta_upsert")?, remove: fields.texts("delta_remove")? }
+            Tree::Delta {
+                parent,
+                upsert: fields.names("delta_upsert")?,
+                remove: fields.texts("delta_remove")?,
+            }
         };
         Ok(Snapshot { id, tree, record })
     }
@@ -137,7 +163,11 @@ impl Snapshot {
                 out.text("created_at").text(created_at);
             }
             Tree::Delta { parent, upsert, remove } => {
-                out.map(4).text("snapshot_id").text(id.as_str()).text("parent_snapshot_id").id_or_nil(parent.as_ref());
+                out.map(4)
+                    .text("snapshot_id")
+                    .text(id.as_str())
+                    .text("parent_snapshot_id")
+                    .id_or_nil(parent.as_ref());
                 out.text("delta_upsert").names(upsert).text("delta_remove").array(remove.len());
                 remove.iter().for_each(|path| _ = out.text(path));
             }
@@ -220,7 +250,13 @@ impl Tag {
     /// Makes a record.
     pub fn make(id: &str, repo_id: &str, commit: &Id, name: &str, created_at: &str) -> Self {
         let mut out = Out::default();
-        out.map(5).text("tag_id").text(id).text("repo_id").text(repo_id).text("commit_id").text(commit.as_str());
+        out.map(5)
+            .text("tag_id")
+            .text(id)
+            .text("repo_id")
+            .text(repo_id)
+            .text("commit_id")
+            .text(commit.as_str());
         out.text("tag").text(name).text("created_at").text(created_at);
         Tag { id: id.to_owned(), commit: commit.clone(), name: name.to_owned(), record: out.take() }
     }

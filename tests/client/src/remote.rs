@@ -41,40 +41,56 @@ impl Remote {
         Remote::with_client(client()?, base_url, token)
     }
 
-    /// A remote that a ready client speaks to, one that trusts a test's certificate for example. It must not follow redirects; if it
-    /// does, that is an error as soon as an answer comes from elsewhere.
+    /// A remote that a ready client speaks to, one that trusts a test's certificate for example. It
+    /// must not follow redirects; if it does, that is an error as soon as an answer comes from
+    /// elsewhere.
     pub fn with_client(client: Client, base_url: &str, token: Option<String>) -> Result<Self> {
         let bad = |why: String| Error::Url { url: base_url.to_owned(), why };
         let base = Url::parse(base_url.trim_end_matches('/')).map_err(|e| bad(e.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some() {
+        if !matches!(base.scheme(), "http" | "https")
+            || base.query().is_some()
+            || base.fragment().is_some()
+        {
             return Err(bad("a remote is http(s)://HOST/{owner}/{slug}".to_owned()));
         }
         if token.is_some() && base.scheme() == "http" && !is_loopback(&base) {
             return Err(Error::TokenInTheClear { url: base_url.to_owned() });
         }
-        let token = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
-        let mut token = token.map_err(|_| bad("the token is nothing that fits in a header".to_owned()))?;
+        let token =
+            token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
+        let mut token =
+            token.map_err(|_| bad("the token is nothing that fits in a header".to_owned()))?;
         token.iter_mut().for_each(|token| token.set_sensitive(true));
         Ok(Remote { client, base, token, hang_up_every: None })
     }
 
-    /// The same remote, but every connection of [`Remote::download`] is closed after that many bytes, as if it had broken. At least 1.
+    /// The same remote, but every connection of [`Remote::download`] is closed after that many
+    /// bytes, as if it had broken. At least 1.
     pub fn hanging_up_every(mut self, bytes: u64) -> Self {
         self.hang_up_every = Some(bytes.max(1));
         self
     }
 
-    /// Sends any body to a path under the remote, and gives the answer's bytes. For what a real client would not send.
+    /// Sends any body to a path under the remote, and gives the answer's bytes. For what a real
+    /// client would not send.
     pub async fn post_bytes(&self, path: &str, body: impl Into<Bytes>) -> Result<Bytes> {
         let request = format!("POST {path}");
-        let sent = self.request(Method::POST, path).header(CONTENT_TYPE, MSGPACK).body(reqwest::Body::from(body.into()));
+        let sent = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, MSGPACK)
+            .body(reqwest::Body::from(body.into()));
         self.answer(&request, sent).await
     }
 
     /// Sends JSON; the answer is MessagePack as any other.
-    pub(crate) async fn post_json<T: DeserializeOwned>(&self, path: &str, body: String) -> Result<T> {
+    pub(crate) async fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: String,
+    ) -> Result<T> {
         let request = format!("POST {path}");
-        let sent = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json").body(body);
+        let sent =
+            self.request(Method::POST, path).header(CONTENT_TYPE, "application/json").body(body);
         answer::decode(&request, &self.answer(&request, sent).await?)
     }
 
@@ -84,7 +100,10 @@ impl Remote {
 
     /// `GET /health` at the host, as `muse hub ping` asks. Gives the answer's text.
     pub async fn ping(&self) -> Result<String> {
-        let url = self.base.join("/health").map_err(|e| Error::Url { url: self.base.to_string(), why: e.to_string() })?;
+        let url = self
+            .base
+            .join("/health")
+            .map_err(|e| Error::Url { url: self.base.to_string(), why: e.to_string() })?;
         let answer = accept("GET /health", self.bare(Method::GET, url)).await?;
         Ok(String::from_utf8_lossy(&read("GET /health", answer, ANSWER_LIMIT).await?).into_owned())
     }
@@ -109,8 +128,10 @@ impl Remote {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request =
-            self.client.request(method, format!("{}{path}", self.base.as_str().trim_end_matches('/'))).header(ACCEPT, ACCEPTED);
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.base.as_str().trim_end_matches('/')))
+            .header(ACCEPT, ACCEPTED);
         match &self.token {
             Some(token) => request.header(AUTHORIZATION, token),
             None => request,
@@ -127,7 +148,11 @@ fn client() -> Result<Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().redirect(redirect::Policy::none()).no_proxy();
     // So that a test of a server that hangs ends.
-    client.connect_timeout(Duration::from_secs(10)).read_timeout(Duration::from_secs(120)).build().map_err(Error::Client)
+    client
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(120))
+        .build()
+        .map_err(Error::Client)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -144,8 +169,16 @@ pub(crate) async fn accept(request: &str, sent: RequestBuilder) -> Result<Respon
     let answer = client.execute(sent).await.map_err(failed)?;
     let status = answer.status();
     if status.is_redirection() && status != StatusCode::NOT_MODIFIED || *answer.url() != asked {
-        let location = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or(answer.url().as_str());
-        return Err(Error::Redirect { request: request.to_owned(), status: status.as_u16(), location: location.to_owned() });
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|to| to.to_str().ok())
+            .unwrap_or(answer.url().as_str());
+        return Err(Error::Redirect {
+            request: request.to_owned(),
+            status: status.as_u16(),
+            location: location.to_owned(),
+        });
     }
     if status.is_success() {
         return Ok(answer);
@@ -161,7 +194,11 @@ pub(crate) async fn read(request: &str, mut answer: Response, limit: u64) -> Res
         return Err(too_large());
     }
     let mut all = BytesMut::new();
-    while let Some(part) = answer.chunk().await.map_err(|source| Error::Http { request: request.to_owned(), source })? {
+    while let Some(part) = answer
+        .chunk()
+        .await
+        .map_err(|source| Error::Http { request: request.to_owned(), source })?
+    {
         if (all.len() + part.len()) as u64 > limit {
             return Err(too_large());
         }

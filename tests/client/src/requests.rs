@@ -1,6 +1,7 @@
 //! Every request of the protocol, alone.
 //!
-//! None of these looks at its limits: a test may want to know what a server says beyond them. [`crate::Local`] keeps them.
+//! None of these looks at its limits: a test may want to know what a server says beyond them.
+//! [`crate::Local`] keeps them.
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -8,7 +9,8 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use crate::answer::{
-    Branches, Direction, FetchedMpack, Missing, Negotiated, Presigned, Pushed, ReleasePushed, ReleasesListed, Stored, TagsStored,
+    Branches, Direction, FetchedMpack, Missing, Negotiated, Presigned, Pushed, ReleasePushed,
+    ReleasesListed, Stored, TagsStored,
 };
 use crate::error::Result;
 use crate::id::Id;
@@ -44,19 +46,31 @@ impl Remote {
     }
 
     /// `POST /presign`, at most 10 000 ids. URLs live `ttl_seconds`, 30 to 3600.
-    pub async fn presign(&self, ids: &[Id], direction: Direction, ttl_seconds: Option<u32>) -> Result<Presigned> {
+    pub async fn presign(
+        &self,
+        ids: &[Id],
+        direction: Direction,
+        ttl_seconds: Option<u32>,
+    ) -> Result<Presigned> {
         let mut out = Out::default();
-        out.map(2 + usize::from(ttl_seconds.is_some())).text("object_ids").ids(ids).text("direction").text(match direction {
-            Direction::Put => "put",
-            Direction::Get => "get",
-        });
+        out.map(2 + usize::from(ttl_seconds.is_some()))
+            .text("object_ids")
+            .ids(ids)
+            .text("direction")
+            .text(match direction {
+                Direction::Put => "put",
+                Direction::Get => "get",
+            });
         with_ttl(&mut out, ttl_seconds);
         self.post("/presign", out.take()).await
     }
 
     /// Sends an object to a presigned URL, without the token.
     pub async fn put_presigned(&self, url: &str, content: Bytes) -> Result<()> {
-        let sent = self.bare(Method::PUT, self.pointed_to(url)?).header(CONTENT_TYPE, "application/octet-stream").body(content);
+        let sent = self
+            .bare(Method::PUT, self.pointed_to(url)?)
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(content);
         let request = format!("PUT {url}");
         read(&request, accept(&request, sent).await?, ANSWER_LIMIT).await.map(drop)
     }
@@ -75,10 +89,17 @@ impl Remote {
         self.post("/push/objects", out.take()).await
     }
 
-    /// `POST /push`, at most 10 000 commits and as many snapshots. The new head is what `bundle.branch_heads` says of `branch`.
+    /// `POST /push`, at most 10 000 commits and as many snapshots. The new head is what
+    /// `bundle.branch_heads` says of `branch`.
     pub async fn push(&self, bundle: &Pack, branch: &str, force: bool) -> Result<Pushed> {
         let mut out = Out::default();
-        out.map(3).text("bundle").verbatim(&bundle.encode()).text("branch").text(branch).text("force").bool(force);
+        out.map(3)
+            .text("bundle")
+            .verbatim(&bundle.encode())
+            .text("branch")
+            .text(branch)
+            .text("force")
+            .bool(force);
         self.post("/push", out.take()).await
     }
 
@@ -98,7 +119,12 @@ impl Remote {
     }
 
     /// `POST /fetch/mpack`: a URL for the same. [`Remote::download`] gets it.
-    pub async fn fetch_mpack(&self, want: &[Id], have: &[Id], ttl_seconds: Option<u32>) -> Result<FetchedMpack> {
+    pub async fn fetch_mpack(
+        &self,
+        want: &[Id],
+        have: &[Id],
+        ttl_seconds: Option<u32>,
+    ) -> Result<FetchedMpack> {
         self.post("/fetch/mpack", want_have(want, have, ttl_seconds)).await
     }
 
@@ -109,12 +135,17 @@ impl Remote {
     }
 
     /// `GET /releases`, of a channel or of all.
-    pub async fn releases(&self, channel: Option<&str>, include_drafts: bool) -> Result<Vec<Value>> {
+    pub async fn releases(
+        &self,
+        channel: Option<&str>,
+        include_drafts: bool,
+    ) -> Result<Vec<Value>> {
         let channel = channel.map(|channel| format!("channel={channel}"));
         let drafts = include_drafts.then(|| "include_drafts=1".to_owned());
         let query: Vec<String> = channel.into_iter().chain(drafts).collect();
         let question = if query.is_empty() { "" } else { "?" };
-        let answer: ReleasesListed = self.get(&format!("/releases{question}{}", query.join("&"))).await?;
+        let answer: ReleasesListed =
+            self.get(&format!("/releases{question}{}", query.join("&"))).await?;
         Ok(answer.releases)
     }
 

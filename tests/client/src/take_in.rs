@@ -1,4 +1,5 @@
-//! Taking in a pack, after which everything that is referred to is there. Or nothing of it is taken.
+//! Taking in a pack, after which everything that is referred to is there. Or nothing of it is
+//! taken.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +17,11 @@ struct Brought<'a> {
 }
 
 impl Local {
-    /// Takes in all records of a pack, but moves no branch. What is here already stays as it is: two encodings of a record may differ.
+    /// Takes in all records of a pack, but moves no branch. What is here already stays as it is:
+    /// two encodings of a record may differ.
     ///
-    /// An error, and nothing taken in, where an object is not what its id says, or where a record refers to what is nowhere.
+    /// An error, and nothing taken in, where an object is not what its id says, or where a record
+    /// refers to what is nowhere.
     pub fn take_in(&mut self, pack: Pack) -> Result<()> {
         pack.objects.iter().try_for_each(|object| object.check())?;
         Brought::new(self, &pack).check(&pack)?;
@@ -52,14 +55,24 @@ impl<'a> Brought<'a> {
         for commit in &pack.commits {
             let needed_by = || format!("commit {}", commit.id);
             self.need(Kind::Snapshot, &commit.snapshot, needed_by)?;
-            commit.parents.iter().try_for_each(|parent| self.need(Kind::Commit, parent, needed_by))?;
+            commit
+                .parents
+                .iter()
+                .try_for_each(|parent| self.need(Kind::Commit, parent, needed_by))?;
         }
         for snapshot in &pack.snapshots {
             let needed_by = || format!("snapshot {}", snapshot.id);
-            snapshot.parent().map_or(Ok(()), |parent| self.need(Kind::Snapshot, parent, needed_by))?;
-            snapshot.names().values().try_for_each(|object| self.need(Kind::Object, object, needed_by))?;
+            snapshot
+                .parent()
+                .map_or(Ok(()), |parent| self.need(Kind::Snapshot, parent, needed_by))?;
+            snapshot
+                .names()
+                .values()
+                .try_for_each(|object| self.need(Kind::Object, object, needed_by))?;
         }
-        pack.tags.iter().try_for_each(|tag| self.need(Kind::Commit, &tag.commit, || format!("tag {:?}", tag.name)))
+        pack.tags.iter().try_for_each(|tag| {
+            self.need(Kind::Commit, &tag.commit, || format!("tag {:?}", tag.name))
+        })
     }
 
     fn need(&self, kind: Kind, id: &Id, needed_by: impl Fn() -> String) -> Result<()> {

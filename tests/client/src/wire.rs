@@ -85,13 +85,15 @@ pub(crate) fn value<'a>(rest: &mut &'a [u8], what: &str) -> Result<ValueRef<'a>>
 
 /// Reads the header of a map off the front.
 pub(crate) fn map_len(rest: &mut &[u8], what: &str) -> Result<usize> {
-    let n = rmp::decode::read_map_len(rest).map_err(|e| Error::malformed(what, format!("not a map: {e}")))?;
+    let n = rmp::decode::read_map_len(rest)
+        .map_err(|e| Error::malformed(what, format!("not a map: {e}")))?;
     Ok(n as usize)
 }
 
 /// Reads the items of an array off the front, each as the very bytes it has in `whole`.
 pub(crate) fn items(whole: &Bytes, rest: &mut &[u8], what: &str) -> Result<Vec<Bytes>> {
-    let n = rmp::decode::read_array_len(rest).map_err(|e| Error::malformed(what, format!("not an array: {e}")))?;
+    let n = rmp::decode::read_array_len(rest)
+        .map_err(|e| Error::malformed(what, format!("not an array: {e}")))?;
     let mut items = Vec::new();
     for _ in 0..n {
         let before = *rest;
@@ -141,8 +143,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>> {
-        let Some(ValueRef::Array(items)) = self.get(name) else { return Err(self.wrong(name, "no array")) };
-        let texts = items.iter().map(|item| text_of(item).map(str::to_owned)).collect::<Option<Vec<_>>>();
+        let Some(ValueRef::Array(items)) = self.get(name) else {
+            return Err(self.wrong(name, "no array"));
+        };
+        let texts =
+            items.iter().map(|item| text_of(item).map(str::to_owned)).collect::<Option<Vec<_>>>();
         texts.ok_or_else(|| self.wrong(name, "not an array of text"))
     }
 
@@ -160,5 +165,8 @@ pub(crate) fn text_of<'a>(value: &'a ValueRef<'_>) -> Option<&'a str> {
 
 pub(crate) fn names_of(value: &ValueRef<'_>) -> Option<BTreeMap<String, Id>> {
     let ValueRef::Map(pairs) = value else { return None };
-    pairs.iter().map(|(name, id)| Some((text_of(name)?.to_owned(), Id::from(text_of(id)?)))).collect()
+    pairs
+        .iter()
+        .map(|(name, id)| Some((text_of(name)?.to_owned(), Id::from(text_of(id)?))))
+        .collect()
 }

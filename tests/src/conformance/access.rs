@@ -38,7 +38,12 @@ pub async fn a_token_is_kept_as_it_was_made(catalog: Arc<dyn Catalog>) {
         expires_at: Some(moment + SignedDuration::from_hours(999_999)),
         ..token("0123456789abcdef", moment)
     };
-    let two = TokenRow { name: String::new(), scope: Scope::Push, revoked_at: Some(at(9)), ..token("00000000000000ff", at(2)) };
+    let two = TokenRow {
+        name: String::new(),
+        scope: Scope::Push,
+        revoked_at: Some(at(9)),
+        ..token("00000000000000ff", at(2))
+    };
     for row in [&one, &two] {
         catalog.add_token(row).await.unwrap();
         assert_eq!(catalog.token(&row.id).await.unwrap().as_ref(), Some(row));
@@ -54,7 +59,11 @@ pub async fn an_id_is_given_once(catalog: Arc<dyn Catalog>) {
     catalog.add_token(&first).await.unwrap();
     let second = TokenRow { hash: [8; 32], scope: Scope::Admin, ..token("aa", at(2)) };
     catalog.add_token(&second).await.expect_err("it is taken");
-    assert_eq!(catalog.tokens().await.unwrap(), std::slice::from_ref(&first), "the first is as it was");
+    assert_eq!(
+        catalog.tokens().await.unwrap(),
+        std::slice::from_ref(&first),
+        "the first is as it was"
+    );
     // Nor is it free when the first is revoked.
     let revoked = catalog.revoke_token("aa", at(3)).await.unwrap().unwrap();
     catalog.add_token(&second).await.expect_err("it is taken");
@@ -66,7 +75,15 @@ pub async fn an_id_is_given_once(catalog: Arc<dyn Catalog>) {
 pub async fn tokens_are_listed_by_when_they_were_made_then_by_id(catalog: Arc<dyn Catalog>) {
     // As texts, `09:00:02.25Z` is before `09:00:02.5Z`, and both are before `09:00:02Z`.
     let half = |millis| at(2) + SignedDuration::from_millis(millis);
-    let made = [("e", half(500)), ("c", half(0)), ("d", half(250)), ("b", half(0)), ("B", half(0)), ("a", at(3)), ("z", at(1))];
+    let made = [
+        ("e", half(500)),
+        ("c", half(0)),
+        ("d", half(250)),
+        ("b", half(0)),
+        ("B", half(0)),
+        ("a", at(3)),
+        ("z", at(1)),
+    ];
     for (id, created_at) in made {
         catalog.add_token(&token(id, created_at)).await.unwrap();
     }
@@ -86,7 +103,11 @@ pub async fn a_token_is_revoked_once_and_the_first_time_counts(catalog: Arc<dyn 
         assert_eq!(catalog.revoke_token("aa", again).await.unwrap(), Some(revoked.clone()));
     }
     assert_eq!(catalog.token("aa").await.unwrap(), Some(revoked.clone()));
-    assert_eq!(catalog.tokens().await.unwrap(), [revoked, other], "it is listed still, and the other is as it was");
+    assert_eq!(
+        catalog.tokens().await.unwrap(),
+        [revoked, other],
+        "it is listed still, and the other is as it was"
+    );
 }
 
 pub async fn of_a_name_there_is_one_secret_the_first_that_was_kept(catalog: Arc<dyn Catalog>) {
@@ -97,7 +118,9 @@ pub async fn of_a_name_there_is_one_secret_the_first_that_was_kept(catalog: Arc<
     assert_eq!(catalog.secret("urls", [3; 32]).await.unwrap(), fresh);
 }
 
-pub async fn what_is_kept_is_the_last_that_was_and_looking_keeps_nothing(catalog: Arc<dyn Catalog>) {
+pub async fn what_is_kept_is_the_last_that_was_and_looking_keeps_nothing(
+    catalog: Arc<dyn Catalog>,
+) {
     assert_eq!(catalog.kept("storage").await.unwrap(), None);
     assert_eq!(catalog.kept("storage").await.unwrap(), None, "looking keeps nothing");
     for value in [[1; 32], [2; 32], [2; 32]] {

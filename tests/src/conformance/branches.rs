@@ -17,20 +17,30 @@ async fn with_branches(catalog: &Arc<dyn Catalog>) -> Desk {
 
 /// The deletion of a branch of the repo as it is now.
 async fn deletion(desk: &Desk, branch: &str, default: Option<&str>) -> BranchDeletion {
-    BranchDeletion { repo: desk.row().await, branch: branch.to_owned(), default_branch: default.map(str::to_owned), now: at(7) }
+    BranchDeletion {
+        repo: desk.row().await,
+        branch: branch.to_owned(),
+        default_branch: default.map(str::to_owned),
+        now: at(7),
+    }
 }
 
 pub async fn a_deleted_branch_is_gone_and_where_it_stood_is_remembered(catalog: Arc<dyn Catalog>) {
     let desk = with_branches(&catalog).await;
     let before = (desk.index().await, desk.row().await);
     let gone = deletion(&desk, "../y\u{202e}", Some("main")).await;
-    assert!(matches!(catalog.delete_branch(&gone).await.unwrap(), Published::Done { rows } if rows > 0));
+    assert!(
+        matches!(catalog.delete_branch(&gone).await.unwrap(), Published::Done { rows } if rows > 0)
+    );
     let mut snapshot = desk.snapshot().await;
     assert_eq!(snapshot.heads().await.unwrap(), [head("main", 1), head("x", 2)]);
     assert_eq!(snapshot.left_heads(at(6)).await.unwrap(), [id(3)], "since then");
     assert_eq!(snapshot.left_heads(at(7)).await.unwrap(), []);
     let row = snapshot.repo().clone();
-    assert_eq!((row.default_branch.as_deref(), row.revision, row.sums), (Some("main"), before.1.revision + 1, before.1.sums));
+    assert_eq!(
+        (row.default_branch.as_deref(), row.revision, row.sums),
+        (Some("main"), before.1.revision + 1, before.1.sums)
+    );
     assert_eq!(desk.index().await, before.0, "and nothing else");
     desk.adds_up().await;
 }
@@ -45,13 +55,20 @@ pub async fn the_default_branch_moves_in_the_same_moment(catalog: Arc<dyn Catalo
     let mut push = desk.prepare(vec![]).await;
     push.heads = vec![head("new", 4)];
     desk.done(&push).await;
-    assert_eq!(desk.row().await.default_branch.as_deref(), Some("new"), "the first that is pushed then");
+    assert_eq!(
+        desk.row().await.default_branch.as_deref(),
+        Some("new"),
+        "the first that is pushed then"
+    );
 }
 
-pub async fn a_deletion_that_was_decided_on_another_state_changes_nothing(catalog: Arc<dyn Catalog>) {
+pub async fn a_deletion_that_was_decided_on_another_state_changes_nothing(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = with_branches(&catalog).await;
     let other = Desk::named(&catalog, "c/d").await;
-    let (old, unknown) = (deletion(&desk, "x", Some("main")).await, deletion(&desk, "y", Some("main")).await);
+    let (old, unknown) =
+        (deletion(&desk, "x", Some("main")).await, deletion(&desk, "y", Some("main")).await);
     let elsewhere = deletion(&other, "x", None).await;
     for refused in [unknown, elsewhere] {
         assert_eq!(catalog.delete_branch(&refused).await.unwrap(), Published::Changed);

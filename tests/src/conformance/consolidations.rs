@@ -11,7 +11,9 @@ use super::desk::{Desk, at, fresh, key, pack, row};
 /// What is done to the shelves of a plan.
 type Spoil = fn(&mut Vec<(ShelfId, i64)>);
 
-pub async fn all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired(catalog: Arc<dyn Catalog>) {
+pub async fn all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     for number in 0..3 {
         desk.push(vec![pack(number, 10 * number..10 * number + 2)]).await;
@@ -25,10 +27,16 @@ pub async fn all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired
     for shelf in &shelves {
         assert_eq!((shelf.generation, shelf.mapped.objects, shelf.made_at), (1, 2, Some(at(1))));
         let made = &shelf.pack;
-        assert_eq!((made.key, made.bytes, made.records, made.consolidated, made.stored_at), (key(9), 1009, 6, true, at(2)));
+        assert_eq!(
+            (made.key, made.bytes, made.records, made.consolidated, made.stored_at),
+            (key(9), 1009, 6, true, at(2))
+        );
     }
     let retired = snapshot.retired().await.unwrap();
-    assert_eq!(retired.iter().map(|r| (r.pack.key, r.at)).collect::<Vec<_>>(), [0, 1, 2].map(|n| (key(n), at(2))));
+    assert_eq!(
+        retired.iter().map(|r| (r.pack.key, r.at)).collect::<Vec<_>>(),
+        [0, 1, 2].map(|n| (key(n), at(2)))
+    );
     let sums = snapshot.repo().sums;
     assert_eq!((sums.packs, sums.bytes, sums.stored_bytes), (1, 1009, 1000 + 1001 + 1002 + 1009));
     let change = Change { at: at(2), cause: Cause::Consolidation, packs: -2, bytes: 1009 - 3003 };
@@ -36,13 +44,19 @@ pub async fn all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired
     assert_eq!(snapshot.repo().revision, 3, "it is no push");
 }
 
-pub async fn law_6_publishing_changes_as_many_rows_however_many_entities_there_are(catalog: Arc<dyn Catalog>) {
+pub async fn law_6_publishing_changes_as_many_rows_however_many_entities_there_are(
+    catalog: Arc<dyn Catalog>,
+) {
     let mut rows = Vec::new();
     for entities in [1, 3000] {
         let desk = Desk::named(&catalog, &format!("law/{entities}")).await;
         for number in 0..4 {
             // Keys of their own: what another repo has stored would be no new row.
-            desk.push(vec![pack(entities * 10 + number, number * entities..(number + 1) * entities)]).await;
+            desk.push(vec![pack(
+                entities * 10 + number,
+                number * entities..(number + 1) * entities,
+            )])
+            .await;
         }
         rows.push(desk.consolidate(entities * 10 + 9).await);
     }
@@ -65,7 +79,10 @@ pub async fn of_two_plans_from_the_same_shelves_one_is_published(catalog: Arc<dy
 /// What shelves hold, and what is retired.
 async fn seen(desk: &Desk) -> (Vec<(ShelfId, i64, MpackKey)>, Vec<MpackKey>) {
     let shelves = desk.shelves().await;
-    (shelves.iter().map(|shelf| (shelf.id, shelf.generation, shelf.pack.key)).collect(), desk.retired().await)
+    (
+        shelves.iter().map(|shelf| (shelf.id, shelf.generation, shelf.pack.key)).collect(),
+        desk.retired().await,
+    )
 }
 
 pub async fn a_plan_that_is_not_from_all_shelves_is_refused(catalog: Arc<dyn Catalog>) {
@@ -85,7 +102,12 @@ pub async fn a_plan_that_is_not_from_all_shelves_is_refused(catalog: Arc<dyn Cat
     for spoil in spoiled {
         let mut plan = desk.plan(9).await;
         spoil(&mut plan.planned);
-        assert_eq!(desk.apply(&plan).await, Published::Changed, "{:?} of {planned:?}", plan.planned);
+        assert_eq!(
+            desk.apply(&plan).await,
+            Published::Changed,
+            "{:?} of {planned:?}",
+            plan.planned
+        );
     }
     assert_eq!(seen(&desk).await, before);
     assert_eq!(catalog.knows_packs(&[key(9)]).await.unwrap(), [false]);
@@ -100,13 +122,21 @@ pub async fn law_6_pushes_that_land_meanwhile_keep_their_shelves(catalog: Arc<dy
     desk.push(vec![pack(1, 0..0)]).await;
     assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
     assert_eq!(desk.on_shelves().await, [key(9), key(2), key(1)]);
-    assert_eq!(desk.shelves().await.iter().map(|shelf| shelf.generation).collect::<Vec<_>>(), [1, 0, 0]);
+    assert_eq!(
+        desk.shelves().await.iter().map(|shelf| shelf.generation).collect::<Vec<_>>(),
+        [1, 0, 0]
+    );
     assert_eq!(desk.retired().await, []);
     desk.consolidate(10).await;
-    assert_eq!((desk.on_shelves().await, desk.retired().await), (vec![key(10); 3], vec![key(1), key(2), key(9)]));
+    assert_eq!(
+        (desk.on_shelves().await, desk.retired().await),
+        (vec![key(10); 3], vec![key(1), key(2), key(9)])
+    );
 }
 
-pub async fn a_push_that_was_prepared_before_a_consolidation_is_published_after_it(catalog: Arc<dyn Catalog>) {
+pub async fn a_push_that_was_prepared_before_a_consolidation_is_published_after_it(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..2)]).await;
     desk.push(vec![pack(2, 2..4)]).await;
@@ -141,13 +171,18 @@ pub async fn what_was_retired_and_comes_again_is_needed_again(catalog: Arc<dyn C
     let plan = Consolidation { now: at(7), ..desk.plan(2).await };
     assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
     let retired = desk.snapshot().await.retired().await.unwrap();
-    assert_eq!(retired.iter().map(|r| (r.pack.key, r.at)).collect::<Vec<_>>(), [(key(1), at(7)), (key(9), at(7))]);
+    assert_eq!(
+        retired.iter().map(|r| (r.pack.key, r.at)).collect::<Vec<_>>(),
+        [(key(1), at(7)), (key(9), at(7))]
+    );
 }
 
 pub async fn entities_of_all_kinds_and_encodings_outlive_it(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     let mut one = pack(1, 0..4);
-    one.fresh = [Kind::Commit, Kind::Snapshot, Kind::Object, Kind::Tag].map(|kind| fresh(kind, 0..4)).concat();
+    one.fresh = [Kind::Commit, Kind::Snapshot, Kind::Object, Kind::Tag]
+        .map(|kind| fresh(kind, 0..4))
+        .concat();
     desk.push(vec![one]).await;
     desk.consolidate(2).await;
     let shelf = desk.shelf(0).await;

@@ -11,7 +11,12 @@ use super::desk::{Desk, at, key, moved, name, pack, row};
 
 /// Damage of a pack, or of a repo's index, that was found then.
 fn damage(number: Option<u64>, seconds: i64) -> Damage {
-    Damage { mpack_key: number.map(key), since: at(seconds), found_by: "verify".into(), detail: format!("at {seconds}") }
+    Damage {
+        mpack_key: number.map(key),
+        since: at(seconds),
+        found_by: "verify".into(),
+        detail: format!("at {seconds}"),
+    }
 }
 
 async fn note(catalog: &Arc<dyn Catalog>, seconds: i64, sound: &[u64], damaged: &[u64]) {
@@ -33,7 +38,9 @@ async fn known(desk: &Desk) -> Vec<Damage> {
     known
 }
 
-pub async fn damage_is_remembered_since_it_was_first_found_until_it_is_found_sound(catalog: Arc<dyn Catalog>) {
+pub async fn damage_is_remembered_since_it_was_first_found_until_it_is_found_sound(
+    catalog: Arc<dyn Catalog>,
+) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     desk.push(vec![pack(1, 0..1), pack(2, 1..2)]).await;
     other.push(vec![pack(2, 1..2)]).await;
@@ -44,7 +51,11 @@ pub async fn damage_is_remembered_since_it_was_first_found_until_it_is_found_sou
     note_index(&desk, 8, Some(damage(None, 8))).await;
     let expected = [damage(None, 7), damage(Some(1), 6), damage(Some(2), 5)];
     assert_eq!(known(&desk).await, expected, "first what concerns all of the repo, then by key");
-    assert_eq!(known(&other).await, [damage(Some(2), 5)], "a pack that both hold is damaged for both");
+    assert_eq!(
+        known(&other).await,
+        [damage(Some(2), 5)],
+        "a pack that both hold is damaged for both"
+    );
     note(&catalog, 9, &[2], &[]).await;
     note_index(&desk, 9, None).await;
     assert_eq!((known(&desk).await, known(&other).await), (vec![damage(Some(1), 6)], vec![]));
@@ -53,7 +64,13 @@ pub async fn damage_is_remembered_since_it_was_first_found_until_it_is_found_sou
 pub async fn packs_tell_when_they_were_last_found_sound(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..1), pack(2, 1..2)]).await;
-    let times = async || desk.shelves().await.iter().map(|shelf| shelf.pack.verified_at).collect::<Vec<Option<Timestamp>>>();
+    let times = async || {
+        desk.shelves()
+            .await
+            .iter()
+            .map(|shelf| shelf.pack.verified_at)
+            .collect::<Vec<Option<Timestamp>>>()
+    };
     assert_eq!(times().await, [Some(at(1)), Some(at(1))], "what is published was read");
     note(&catalog, 5, &[2], &[1]).await;
     assert_eq!(times().await, [Some(at(1)), Some(at(5))]);
@@ -71,7 +88,9 @@ pub async fn what_is_published_is_sound(catalog: Arc<dyn Catalog>) {
     assert!(known(&desk).await.is_empty());
 }
 
-pub async fn what_no_shelf_holds_is_no_damage_of_a_repo_and_is_forgotten_with_its_pack(catalog: Arc<dyn Catalog>) {
+pub async fn what_no_shelf_holds_is_no_damage_of_a_repo_and_is_forgotten_with_its_pack(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..1), pack(2, 1..2)]).await;
     note(&catalog, 5, &[], &[1]).await;
@@ -98,8 +117,10 @@ pub async fn a_repo_says_which_packs_are_on_its_shelves(catalog: Arc<dyn Catalog
     other.push(vec![pack(4, 0..1)]).await;
     desk.consolidate(3).await;
     desk.push(vec![pack(5, 7..8)]).await;
-    let found = desk.snapshot().await.shelved(&[key(5), key(1), key(3), key(4), key(9)]).await.unwrap();
-    let keys: Vec<_> = found.iter().map(|pack| pack.as_ref().map(|pack| (pack.key, pack.bytes))).collect();
+    let found =
+        desk.snapshot().await.shelved(&[key(5), key(1), key(3), key(4), key(9)]).await.unwrap();
+    let keys: Vec<_> =
+        found.iter().map(|pack| pack.as_ref().map(|pack| (pack.key, pack.bytes))).collect();
     assert_eq!(keys, [Some((key(5), 1005)), None, Some((key(3), 1003)), None, None]);
 }
 
@@ -121,8 +142,15 @@ pub async fn a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more(catalog: 
     assert_eq!(desk.on_shelves().await, [key(2), key(3), key(4)]);
     assert_eq!(desk.retired().await, [key(1)]);
     let unneeded = catalog.unneeded_packs().await.unwrap();
-    assert_eq!(unneeded.iter().map(|one| (one.pack.key, one.at)).collect::<Vec<_>>(), [(key(1), at(7))]);
-    assert_eq!(desk.apply(&plan).await, Published::Changed, "a plan that was made from it is no plan any more");
+    assert_eq!(
+        unneeded.iter().map(|one| (one.pack.key, one.at)).collect::<Vec<_>>(),
+        [(key(1), at(7))]
+    );
+    assert_eq!(
+        desk.apply(&plan).await,
+        Published::Changed,
+        "a plan that was made from it is no plan any more"
+    );
     assert!(desk.consolidate(10).await > 0);
     assert_eq!(desk.on_shelves().await, [key(10); 3]);
 }
@@ -135,17 +163,29 @@ pub async fn a_broken_pack_on_many_shelves_is_retired_with_the_last(catalog: Arc
     let mut push = desk.prepare(vec![pack(1, 0..0)]).await;
     (push.packs[0].moved, push.broken) = (moved(0..1, shelves[0]), shelves.to_vec());
     desk.done(&push).await;
-    assert_eq!((desk.on_shelves().await, desk.retired().await), (vec![key(3), key(1)], vec![key(2)]));
+    assert_eq!(
+        (desk.on_shelves().await, desk.retired().await),
+        (vec![key(3), key(1)], vec![key(2)])
+    );
     let mut push = desk.prepare(vec![pack(2, 0..0)]).await;
     (push.packs[0].moved, push.broken) = (moved(1..2, shelves[1]), shelves.to_vec());
     desk.done(&push).await;
-    assert_eq!((desk.on_shelves().await, desk.retired().await), (vec![key(1), key(2)], vec![key(3)]));
+    assert_eq!(
+        (desk.on_shelves().await, desk.retired().await),
+        (vec![key(1), key(2)], vec![key(3)])
+    );
     let entities = [row(Kind::Object, 0).entity, row(Kind::Object, 1).entity];
     assert!(desk.snapshot().await.lookup(&entities).await.unwrap().iter().all(Option::is_some));
 }
 
-pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them(catalog: Arc<dyn Catalog>) {
-    let (one, other, gone) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await, Desk::named(&catalog, "e/f").await);
+pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them(
+    catalog: Arc<dyn Catalog>,
+) {
+    let (one, other, gone) = (
+        Desk::new(&catalog).await,
+        Desk::named(&catalog, "c/d").await,
+        Desk::named(&catalog, "e/f").await,
+    );
     for desk in [&one, &other, &gone] {
         desk.push(vec![pack(1, 0..1), pack(2, 1..2)]).await;
     }
@@ -153,16 +193,34 @@ pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_
     other.consolidate(4).await;
     catalog.delete_repo(gone.repo, at(5)).await.unwrap().unwrap();
     let unneeded = catalog.unneeded_packs().await.unwrap();
-    let told: Vec<_> = unneeded.iter().map(|unneeded| (unneeded.pack.key, unneeded.at, unneeded.repos.clone())).collect();
+    let told: Vec<_> = unneeded
+        .iter()
+        .map(|unneeded| (unneeded.pack.key, unneeded.at, unneeded.repos.clone()))
+        .collect();
     let repos = vec![one.repo, other.repo];
-    assert_eq!(told, [(key(1), at(5), repos.clone()), (key(2), at(5), repos)], "a deleted repo needs nothing");
+    assert_eq!(
+        told,
+        [(key(1), at(5), repos.clone()), (key(2), at(5), repos)],
+        "a deleted repo needs nothing"
+    );
     let holding = catalog.hold(Hold::Deleting).await.unwrap();
     let deletable = catalog.deletable_packs(&[key(2), key(1)], at(5), &holding).await.unwrap();
     assert!(deletable.is_empty(), "the deleted repo can be restored");
     assert!(catalog.forget_repo(gone.repo, at(5), &holding).await.unwrap());
-    assert_eq!(catalog.deletable_packs(&[key(2), key(9), key(3), key(1)], at(5), &holding).await.unwrap().len(), 2);
+    assert_eq!(
+        catalog
+            .deletable_packs(&[key(2), key(9), key(3), key(1)], at(5), &holding)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
     assert_eq!(catalog.deletable_packs(&[key(2)], at(5), &holding).await.unwrap(), unneeded[1..]);
     assert!(catalog.deletable_packs(&[key(1), key(2)], at(4), &holding).await.unwrap().is_empty());
-    assert_eq!(catalog.knows_packs(&[key(1), key(2)]).await.unwrap(), [true, true], "asking forgets nothing");
+    assert_eq!(
+        catalog.knows_packs(&[key(1), key(2)]).await.unwrap(),
+        [true, true],
+        "asking forgets nothing"
+    );
     assert_eq!(catalog.repo(&name("e/f")).await.unwrap().map(|repo| repo.id), None);
 }

@@ -16,29 +16,47 @@ pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<
     desk.push(vec![pack(3, 2..4)]).await;
     let mut open = desk.snapshot().await;
     catalog.set_policy(desk.repo, Some(&Policy::OFF)).await.unwrap();
-    let job = catalog.add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(5) }).await.unwrap();
+    let job = catalog
+        .add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(5) })
+        .await
+        .unwrap();
     let left = catalog.delete_repo(desk.repo, at(6)).await.unwrap();
     assert_eq!(left, Some(Leftovers { packs: 3, bytes: 1001 + 1002 + 1003, jobs: 1 }));
     assert_eq!(open.shelves().await.unwrap().len(), 2, "who reads goes on reading");
     drop(open);
 
     assert!(catalog.snapshot(desk.repo).await.is_err());
-    assert!(catalog.repo(&desk.name).await.unwrap().is_none() && catalog.summary(&desk.name).await.unwrap().is_none());
-    assert!(catalog.repos(None, 9).await.unwrap().is_empty() && catalog.summaries(None, 9).await.unwrap().is_empty());
-    assert!(catalog.policies().await.unwrap().is_empty() && catalog.pressures(None).await.unwrap().is_empty());
+    assert!(
+        catalog.repo(&desk.name).await.unwrap().is_none()
+            && catalog.summary(&desk.name).await.unwrap().is_none()
+    );
+    assert!(
+        catalog.repos(None, 9).await.unwrap().is_empty()
+            && catalog.summaries(None, 9).await.unwrap().is_empty()
+    );
+    assert!(
+        catalog.policies().await.unwrap().is_empty()
+            && catalog.pressures(None).await.unwrap().is_empty()
+    );
     assert!(catalog.held_packs().await.unwrap().is_empty());
     let job = catalog.job(job.id).await.unwrap().unwrap();
     assert_eq!((job.status, job.repo, job.finished_at), (JobStatus::Cancelled, None, Some(at(6))));
     let unneeded = catalog.unneeded_packs().await.unwrap();
     let expected = [(key(1), at(2)), (key(2), at(6)), (key(3), at(6))];
-    assert_eq!(unneeded.iter().map(|retired| (retired.pack.key, retired.at)).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        unneeded.iter().map(|retired| (retired.pack.key, retired.at)).collect::<Vec<_>>(),
+        expected
+    );
     assert_eq!(catalog.knows_packs(&[key(1), key(2), key(3)]).await.unwrap(), [true; 3]);
     assert_eq!(catalog.delete_repo(desk.repo, at(7)).await.unwrap(), None, "it is gone already");
 
     let again = Desk::new(&catalog).await;
     assert_ne!(again.repo, desk.repo);
     let mut snapshot = again.snapshot().await;
-    assert!(snapshot.shelves().await.unwrap().is_empty() && snapshot.retired().await.unwrap().is_empty());
+    assert!(
+        snapshot.shelves().await.unwrap().is_empty()
+            && snapshot.retired().await.unwrap().is_empty()
+    );
     assert_eq!(snapshot.holds(&[key(1), key(3)]).await.unwrap(), [false, false]);
     drop(snapshot);
     again.push(vec![pack(3, 0..4)]).await;
@@ -55,8 +73,14 @@ pub async fn nothing_of_its_index_and_branches_comes_back_with_its_name(catalog:
     let again = Desk::new(&catalog).await;
     let mut snapshot = again.snapshot().await;
     assert_eq!(snapshot.lookup(&[row(Kind::Object, 1).entity]).await.unwrap(), [None]);
-    assert_eq!((snapshot.edge_count().await.unwrap(), snapshot.tag_id(id(1)).await.unwrap()), (0, None));
-    assert!(snapshot.heads().await.unwrap().is_empty() && snapshot.left_heads(at(-9)).await.unwrap().is_empty());
+    assert_eq!(
+        (snapshot.edge_count().await.unwrap(), snapshot.tag_id(id(1)).await.unwrap()),
+        (0, None)
+    );
+    assert!(
+        snapshot.heads().await.unwrap().is_empty()
+            && snapshot.left_heads(at(-9)).await.unwrap().is_empty()
+    );
     assert_eq!((snapshot.repo().default_branch.as_deref(), snapshot.repo().revision), (None, 0));
 }
 
@@ -94,8 +118,10 @@ async fn picture(desk: &Desk) -> Vec<String> {
     let catalog = &desk.catalog;
     let mut snapshot = desk.snapshot().await;
     let repo = snapshot.repo().clone();
-    let mut told =
-        vec![format!("{} {:?} {:?} {} {:?}", repo.repo_id, repo.visibility, repo.default_branch, repo.created_at, repo.sums)];
+    let mut told = vec![format!(
+        "{} {:?} {:?} {} {:?}",
+        repo.repo_id, repo.visibility, repo.default_branch, repo.created_at, repo.sums
+    )];
     told.push(format!("{:?}", snapshot.shelves().await.unwrap()));
     told.push(format!("{:?}", snapshot.retired().await.unwrap()));
     told.push(format!("{:?}", snapshot.heads().await.unwrap()));
@@ -131,7 +157,8 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
     desk.push(vec![pack(1, 0..2)]).await;
     let mut push = desk.prepare(vec![pack(2, 2..4)]).await;
     push.packs[0].tag_ids = vec![(id(1), "a tag".into())];
-    (push.edges, push.heads) = (vec![edges(2, &[]), edges(3, &[2])], vec![head("main", 3), head("x", 2)]);
+    (push.edges, push.heads) =
+        (vec![edges(2, &[]), edges(3, &[2])], vec![head("main", 3), head("x", 2)]);
     desk.done(&push).await;
     let mut push = desk.prepare(vec![]).await;
     (push.heads, push.forced) = (vec![head("x", 3)], true);
@@ -152,26 +179,50 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
     };
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
     catalog.set_policy(desk.repo, Some(&Policy::OFF)).await.unwrap();
-    let answer = NewAnswer { repo: desk.repo, plan: "a plan".into(), bytes: 1, caller: String::new(), expires_at: at(9) };
+    let answer = NewAnswer {
+        repo: desk.repo,
+        plan: "a plan".into(),
+        bytes: 1,
+        caller: String::new(),
+        expires_at: at(9),
+    };
     catalog.note_answer(&key(900), &key(9), &answer).await.unwrap();
-    assert!(catalog.freshen(&desk.row().await, &[row(Kind::Object, 1).entity], at(4)).await.unwrap());
-    catalog.add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(4) }).await.unwrap();
+    assert!(
+        catalog.freshen(&desk.row().await, &[row(Kind::Object, 1).entity], at(4)).await.unwrap()
+    );
+    catalog
+        .add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(4) })
+        .await
+        .unwrap();
     desk
 }
 
 pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
     let desk = full(&catalog).await;
-    let job = catalog.add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(5) }).await.unwrap();
+    let job = catalog
+        .add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(5) })
+        .await
+        .unwrap();
     let (before, revision) = (picture(&desk).await, desk.row().await.revision);
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
     assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 4);
     assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
     assert_eq!(picture(&desk).await, before);
     desk.adds_up().await;
-    assert_eq!((desk.on_shelves().await, desk.retired().await), (vec![key(5), key(5), key(4)], vec![key(1), key(2)]));
-    assert_eq!(catalog.unneeded_packs().await.unwrap().iter().map(|r| r.pack.key).collect::<Vec<_>>(), [key(1), key(2)]);
+    assert_eq!(
+        (desk.on_shelves().await, desk.retired().await),
+        (vec![key(5), key(5), key(4)], vec![key(1), key(2)])
+    );
+    assert_eq!(
+        catalog.unneeded_packs().await.unwrap().iter().map(|r| r.pack.key).collect::<Vec<_>>(),
+        [key(1), key(2)]
+    );
     assert!(desk.row().await.revision > revision, "what was prepared before is prepared again");
-    assert_eq!(catalog.job(job.id).await.unwrap().unwrap().status, JobStatus::Cancelled, "jobs stay cancelled");
+    assert_eq!(
+        catalog.job(job.id).await.unwrap().unwrap().status,
+        JobStatus::Cancelled,
+        "jobs stay cancelled"
+    );
     assert_eq!(catalog.job(job.id).await.unwrap().unwrap().repo, Some(desk.name.clone()));
     // It goes on, and can be deleted and restored again.
     desk.push(vec![pack(6, 20..21)]).await;
@@ -182,7 +233,9 @@ pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
     assert_eq!(picture(&desk).await, before);
 }
 
-pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is_free(catalog: Arc<dyn Catalog>) {
+pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is_free(
+    catalog: Arc<dyn Catalog>,
+) {
     assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Unknown);
     let first = Desk::new(&catalog).await;
     assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Taken);
@@ -190,16 +243,29 @@ pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is
     let second = Desk::new(&catalog).await;
     assert_eq!(restore(&catalog, "a/b", 6).await, Restored::Taken);
     // The clock of whoever deletes the second is behind by fractions.
-    catalog.delete_repo(second.repo, at(5) + jiff::SignedDuration::from_millis(500)).await.unwrap().unwrap();
-    for other in ["a/b~1", "a/bc", "a/B", "A/b", "b/b"].iter().filter_map(|text| text.parse().ok()) {
+    catalog
+        .delete_repo(second.repo, at(5) + jiff::SignedDuration::from_millis(500))
+        .await
+        .unwrap()
+        .unwrap();
+    for other in ["a/b~1", "a/bc", "a/B", "A/b", "b/b"].iter().filter_map(|text| text.parse().ok())
+    {
         let holding = catalog.hold(Hold::Publishing).await.unwrap();
-        assert_eq!(catalog.restore_repo(&other, at(7), &holding).await.unwrap(), Restored::Unknown, "{other}");
+        assert_eq!(
+            catalog.restore_repo(&other, at(7), &holding).await.unwrap(),
+            Restored::Unknown,
+            "{other}"
+        );
     }
     assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
     assert_eq!(catalog.repo(&name("a/b")).await.unwrap().unwrap().id, second.repo);
     catalog.delete_repo(second.repo, at(4)).await.unwrap().unwrap();
     assert_eq!(restore(&catalog, "a/b", 8).await, Restored::Done);
-    assert_eq!(catalog.repo(&name("a/b")).await.unwrap().unwrap().id, first.repo, "by the time of the deletion");
+    assert_eq!(
+        catalog.repo(&name("a/b")).await.unwrap().unwrap().id,
+        first.repo,
+        "by the time of the deletion"
+    );
 }
 
 pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dyn Catalog>) {
@@ -209,17 +275,26 @@ pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dy
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
     assert!(catalog.deleted_repos(at(5)).await.unwrap().is_empty());
     let deleted = catalog.deleted_repos(at(6)).await.unwrap();
-    assert_eq!(deleted.iter().map(|row| (row.id, row.name.clone())).collect::<Vec<_>>(), [(desk.repo, desk.name.clone())]);
+    assert_eq!(
+        deleted.iter().map(|row| (row.id, row.name.clone())).collect::<Vec<_>>(),
+        [(desk.repo, desk.name.clone())]
+    );
     assert!(forget_packs(&catalog, &[key(5), key(4)]).await.is_empty(), "it can be restored");
     assert!(forget(&catalog, desk.repo, 7).await);
     let pruned = Restored::Pruned { at: at(7), pack: Some(key(5)) };
     assert_eq!(restore(&catalog, "a/b", 8).await, pruned, "4 is another repo's as well");
     assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 3);
-    assert_eq!(forget_packs(&catalog, &[key(1), key(2), key(4), key(5)]).await, [key(1), key(2), key(5)]);
+    assert_eq!(
+        forget_packs(&catalog, &[key(1), key(2), key(4), key(5)]).await,
+        [key(1), key(2), key(5)]
+    );
     other.adds_up().await;
     assert_eq!(restore(&catalog, "a/b", 9).await, pruned);
     // What kept its numbers from being given again goes at the next time.
-    catalog.record_gc(other.repo, &catalog.gc_history(desk.repo, 1).await.unwrap().remove(0), None).await.unwrap();
+    catalog
+        .record_gc(other.repo, &catalog.gc_history(desk.repo, 1).await.unwrap().remove(0), None)
+        .await
+        .unwrap();
     assert!(forget(&catalog, desk.repo, 10).await);
     assert!(catalog.deleted_repos(Timestamp::MAX).await.unwrap().is_empty());
     assert!(!forget(&catalog, desk.repo, 11).await, "nothing is left");
@@ -236,7 +311,11 @@ pub async fn an_empty_repo_is_restored_until_it_is_forgotten(catalog: Arc<dyn Ca
     catalog.delete_repo(desk.repo, at(3)).await.unwrap().unwrap();
     assert!(forget(&catalog, desk.repo, 4).await);
     assert_eq!(restore(&catalog, "a/b", 5).await, Restored::Pruned { at: at(4), pack: None });
-    assert_ne!(Desk::new(&catalog).await.repo, desk.repo, "somebody may still prepare something for the first");
+    assert_ne!(
+        Desk::new(&catalog).await.repo,
+        desk.repo,
+        "somebody may still prepare something for the first"
+    );
     assert!(forget(&catalog, desk.repo, 6).await);
     assert!(catalog.deleted_repos(Timestamp::MAX).await.unwrap().is_empty());
 }

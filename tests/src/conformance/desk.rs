@@ -1,4 +1,5 @@
-//! A repo of a catalog, and short ways to publish to it and to look at it. Entities, commits and packs go by numbers.
+//! A repo of a catalog, and short ways to publish to it and to look at it. Entities, commits and
+//! packs go by numbers.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Dropped, EntityKey, Fresh, Hold, Holding, IndexRow, Moved, Published, Push, PushedPack, RepoRow,
-    Shelf, Snapshot, Sums, entity_key,
+    Catalog, Consolidation, Dropped, EntityKey, Fresh, Hold, Holding, IndexRow, Moved, Published,
+    Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 
@@ -58,19 +59,32 @@ pub fn fresh(kind: Kind, numbers: Range<u64>) -> Vec<Fresh> {
 /// Objects that move to another shelf, where they are in another encoding and longer by one.
 pub fn moved(numbers: Range<u64>, from: ShelfId) -> Vec<Moved> {
     let other = |number| IndexRow { print: [7; 16], ..row(Kind::Object, number) };
-    numbers.map(|number| Moved { row: other(number), bytes: LENGTH + 1, from, bytes_there: LENGTH }).collect()
+    numbers
+        .map(|number| Moved { row: other(number), bytes: LENGTH + 1, from, bytes_there: LENGTH })
+        .collect()
 }
 
 /// A pack with some new objects.
 pub fn pack(number: u64, objects: Range<u64>) -> PushedPack {
     let fresh = fresh(Kind::Object, objects);
     let records = fresh.len() as u64;
-    PushedPack { key: key(number), bytes: 1000 + number, records, fresh, moved: Vec::new(), tag_ids: Vec::new() }
+    PushedPack {
+        key: key(number),
+        bytes: 1000 + number,
+        records,
+        fresh,
+        moved: Vec::new(),
+        tag_ids: Vec::new(),
+    }
 }
 
 pub fn edges(commit: u64, parents: &[u64]) -> Edges {
     let parent = |n: usize| parents.get(n).copied().map(id);
-    Edges { commit: id(commit), parents: [parent(0), parent(1)], snapshot: Some(id(commit + 1_000_000)) }
+    Edges {
+        commit: id(commit),
+        parents: [parent(0), parent(1)],
+        snapshot: Some(id(commit + 1_000_000)),
+    }
 }
 
 pub fn head(branch: &str, commit: u64) -> Head {
@@ -93,8 +107,13 @@ impl Desk {
     }
 
     pub async fn named(catalog: &Arc<dyn Catalog>, text: &str) -> Desk {
-        let made = catalog.create_repo(&name(text), unused_id(), Visibility::Public, at(0)).await.unwrap();
-        Desk { catalog: catalog.clone(), name: name(text), repo: made.expect("the name is free").id }
+        let made =
+            catalog.create_repo(&name(text), unused_id(), Visibility::Public, at(0)).await.unwrap();
+        Desk {
+            catalog: catalog.clone(),
+            name: name(text),
+            repo: made.expect("the name is free").id,
+        }
     }
 
     pub async fn snapshot(&self) -> Box<dyn Snapshot> {
@@ -120,7 +139,14 @@ impl Desk {
 
     /// Keys of its retired packs.
     pub async fn retired(&self) -> Vec<MpackKey> {
-        self.snapshot().await.retired().await.unwrap().iter().map(|retired| retired.pack.key).collect()
+        self.snapshot()
+            .await
+            .retired()
+            .await
+            .unwrap()
+            .iter()
+            .map(|retired| retired.pack.key)
+            .collect()
     }
 
     /// All of its index.
@@ -140,7 +166,17 @@ impl Desk {
     pub async fn prepare(&self, packs: Vec<PushedPack>) -> Push {
         let (known, edges, heads) = (Vec::new(), Vec::new(), Vec::new());
         let broken = Vec::new();
-        Push { repo: self.row().await, packs, known, edges, heads, broken, forced: false, fence: None, now: at(1) }
+        Push {
+            repo: self.row().await,
+            packs,
+            known,
+            edges,
+            heads,
+            broken,
+            forced: false,
+            fence: None,
+            now: at(1),
+        }
     }
 
     pub async fn publishing(&self) -> Holding {
@@ -180,7 +216,8 @@ impl Desk {
     }
 
     pub async fn apply(&self, plan: &Consolidation) -> Published {
-        let published = self.catalog.publish_consolidation(plan, &self.publishing().await).await.unwrap();
+        let published =
+            self.catalog.publish_consolidation(plan, &self.publishing().await).await.unwrap();
         self.adds_up().await;
         published
     }
@@ -205,18 +242,25 @@ impl Desk {
         entities.iter().zip(&places).map(dropped).collect()
     }
 
-    /// A repo's sums are those of its shelves; what its index maps to a shelf is what the shelf counts; and what was published to it adds up.
+    /// A repo's sums are those of its shelves; what its index maps to a shelf is what the shelf
+    /// counts; and what was published to it adds up.
     pub async fn adds_up(&self) {
         let mut snapshot = self.snapshot().await;
-        let (shelves, retired) = (snapshot.shelves().await.unwrap(), snapshot.retired().await.unwrap());
+        let (shelves, retired) =
+            (snapshot.shelves().await.unwrap(), snapshot.retired().await.unwrap());
         let sums = snapshot.repo().sums;
         assert_eq!(sums, Sums::of(&shelves, &retired));
         assert!(
-            retired.iter().all(|retired| shelves.iter().all(|shelf| shelf.pack.key != retired.pack.key)),
+            retired
+                .iter()
+                .all(|retired| shelves.iter().all(|shelf| shelf.pack.key != retired.pack.key)),
             "held, and retired"
         );
         let changes = snapshot.changes(u32::MAX).await.unwrap();
-        let added = (changes.iter().map(|c| c.packs).sum::<i64>(), changes.iter().map(|c| c.bytes).sum::<i64>());
+        let added = (
+            changes.iter().map(|c| c.packs).sum::<i64>(),
+            changes.iter().map(|c| c.bytes).sum::<i64>(),
+        );
         assert_eq!(added, (sums.packs as i64, sums.bytes as i64), "{changes:?}");
         let line = self.catalog.repo(&self.name).await.unwrap().unwrap();
         assert_eq!((line.sums, line.revision), (sums, snapshot.repo().revision));

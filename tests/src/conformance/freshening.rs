@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Consolidation, EntityKey, FRESH_FOR, Freshened, Hold, Published, Restored};
+use packhouse_host::catalog::{
+    Catalog, Consolidation, EntityKey, FRESH_FOR, Freshened, Hold, Published, Restored,
+};
 
 use super::desk::{Desk, at, key, pack, row};
 
@@ -12,7 +14,11 @@ pub(super) fn objects(numbers: impl IntoIterator<Item = u64>) -> Vec<EntityKey> 
     numbers.into_iter().map(|number| row(Kind::Object, number).entity).collect()
 }
 
-pub(super) async fn tell(desk: &Desk, numbers: impl IntoIterator<Item = u64>, seconds: i64) -> bool {
+pub(super) async fn tell(
+    desk: &Desk,
+    numbers: impl IntoIterator<Item = u64>,
+    seconds: i64,
+) -> bool {
     desk.catalog.freshen(&desk.row().await, &objects(numbers), at(seconds)).await.unwrap()
 }
 
@@ -30,9 +36,15 @@ pub async fn what_a_client_was_told_is_recent_since_then(catalog: Arc<dyn Catalo
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     desk.push(vec![pack(1, 0..9)]).await;
     other.push(vec![pack(1, 0..9)]).await;
-    assert!(tell(&desk, [], 9).await && tell(&desk, [1, 2], 10).await && tell(&desk, [2, 5], 20).await);
+    assert!(
+        tell(&desk, [], 9).await && tell(&desk, [1, 2], 10).await && tell(&desk, [2, 5], 20).await
+    );
     assert_eq!(since(&desk, 9).await, objects([1, 2, 5]));
-    assert_eq!(since(&desk, 10).await, objects([5]), "later than a time; and what was recent is not written again");
+    assert_eq!(
+        since(&desk, 10).await,
+        objects([5]),
+        "later than a time; and what was recent is not written again"
+    );
     let hour = FRESH_FOR.as_secs();
     assert!(tell(&desk, [1, 2], 11 + hour).await);
     assert_eq!(since(&desk, 20).await, objects([1, 2]), "an hour later it is");
@@ -41,14 +53,19 @@ pub async fn what_a_client_was_told_is_recent_since_then(catalog: Arc<dyn Catalo
     desk.adds_up().await;
 }
 
-pub async fn what_may_have_been_dropped_since_it_was_looked_up_is_looked_up_again(catalog: Arc<dyn Catalog>) {
+pub async fn what_may_have_been_dropped_since_it_was_looked_up_is_looked_up_again(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..9)]).await;
     let (before, plan) = (desk.row().await, drops(&desk, 0..2, 5).await);
     assert!(catalog.freshen(&before, &objects([7]), at(3)).await.unwrap());
     assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
     for told in [3, 7] {
-        assert!(!catalog.freshen(&before, &objects([told]), at(4)).await.unwrap(), "be it recent or not");
+        assert!(
+            !catalog.freshen(&before, &objects([told]), at(4)).await.unwrap(),
+            "be it recent or not"
+        );
     }
     assert_eq!(since(&desk, 0).await, objects([7]));
     desk.push(vec![pack(2, 10..12)]).await;
@@ -58,7 +75,9 @@ pub async fn what_may_have_been_dropped_since_it_was_looked_up_is_looked_up_agai
     assert!(!catalog.freshen(&before, &objects([3]), at(7)).await.unwrap());
 }
 
-pub async fn a_consolidation_drops_nothing_that_a_client_was_told_since_it_was_planned(catalog: Arc<dyn Catalog>) {
+pub async fn a_consolidation_drops_nothing_that_a_client_was_told_since_it_was_planned(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..9)]).await;
     assert!(tell(&desk, [1], 1).await);
@@ -70,7 +89,10 @@ pub async fn a_consolidation_drops_nothing_that_a_client_was_told_since_it_was_p
     assert_eq!(desk.index().await, before);
     assert_eq!(catalog.knows_packs(&[key(5)]).await.unwrap(), [false]);
     // 1 was told before the plan was made: that is for whoever plans to judge.
-    assert!(matches!(desk.apply(&kept).await, Published::Done { .. }), "what was told is kept by the plan");
+    assert!(
+        matches!(desk.apply(&kept).await, Published::Done { .. }),
+        "what was told is kept by the plan"
+    );
     assert_eq!(since(&desk, 0).await, objects([3, 8]), "what is dropped leaves no time behind");
 }
 

@@ -1,7 +1,7 @@
 //! The right to publish and the right to delete.
 //!
-//! That somebody waits can't be seen, only that nothing comes for a while: `A_WHILE` is too short for a law to fail that holds, and long
-//! enough that one which does not hold fails in most runs.
+//! That somebody waits can't be seen, only that nothing comes for a while: `A_WHILE` is too short
+//! for a law to fail that holds, and long enough that one which does not hold fails in most runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,8 @@ pub async fn many_publish_together(catalog: Arc<dyn Catalog>) {
 }
 
 pub async fn who_deletes_is_alone(catalog: Arc<dyn Catalog>) {
-    let publishing = [at_once(&catalog, Hold::Publishing).await, at_once(&catalog, Hold::Publishing).await];
+    let publishing =
+        [at_once(&catalog, Hold::Publishing).await, at_once(&catalog, Hold::Publishing).await];
     let mut deleting = waiting(&catalog, Hold::Deleting);
     assert!(waits(&mut deleting).await);
     let [first, second] = publishing;
@@ -51,7 +52,8 @@ pub async fn who_deletes_is_alone(catalog: Arc<dyn Catalog>) {
     assert!(waits(&mut deleting).await, "one still publishes");
     drop(second);
     let deleting = gets_it(deleting).await;
-    let (mut publisher, mut deleter) = (waiting(&catalog, Hold::Publishing), waiting(&catalog, Hold::Deleting));
+    let (mut publisher, mut deleter) =
+        (waiting(&catalog, Hold::Publishing), waiting(&catalog, Hold::Deleting));
     assert!(waits(&mut publisher).await && waits(&mut deleter).await);
     drop(deleting);
     // In either order: whoever has it gives it back to the other.
@@ -61,7 +63,9 @@ pub async fn who_deletes_is_alone(catalog: Arc<dyn Catalog>) {
     }
 }
 
-pub async fn a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits(catalog: Arc<dyn Catalog>) {
+pub async fn a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits(
+    catalog: Arc<dyn Catalog>,
+) {
     let publishing = at_once(&catalog, Hold::Publishing).await;
     for _ in 0..3 {
         let gave_up = timeout(Duration::from_millis(30), catalog.hold(Hold::Deleting)).await;
@@ -79,7 +83,9 @@ pub async fn a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits(ca
     drop(at_once(&catalog, Hold::Publishing).await);
 }
 
-pub async fn who_waits_to_delete_is_not_starved_by_those_who_keep_publishing(catalog: Arc<dyn Catalog>) {
+pub async fn who_waits_to_delete_is_not_starved_by_those_who_keep_publishing(
+    catalog: Arc<dyn Catalog>,
+) {
     let over = Arc::new(AtomicBool::new(false));
     let publishers: Vec<_> = (0..4)
         .map(|number| {
@@ -98,7 +104,12 @@ pub async fn who_waits_to_delete_is_not_starved_by_those_who_keep_publishing(cat
         .collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
     for _ in 0..3 {
-        drop(timeout(LONG, catalog.hold(Hold::Deleting)).await.expect("it is its turn some time").unwrap());
+        drop(
+            timeout(LONG, catalog.hold(Hold::Deleting))
+                .await
+                .expect("it is its turn some time")
+                .unwrap(),
+        );
     }
     over.store(true, Ordering::SeqCst);
     for publisher in publishers {

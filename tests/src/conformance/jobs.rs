@@ -9,10 +9,16 @@ use serde_json::json;
 use super::desk::{Desk, at, key};
 
 pub const GC: Task = Task::Gc { expire_unreachable_seconds: None };
-pub const PRUNE: Task = Task::Prune { grace_seconds: 60, orphans: false, trust_verified_seconds: 0 };
+pub const PRUNE: Task =
+    Task::Prune { grace_seconds: 60, orphans: false, trust_verified_seconds: 0 };
 const ALL: JobQuery = JobQuery { repo: None, status: None, before: None, limit: 100 };
 
-pub async fn add(catalog: &Arc<dyn Catalog>, repo: Option<i64>, task: Task, seconds: i64) -> JobReport {
+pub async fn add(
+    catalog: &Arc<dyn Catalog>,
+    repo: Option<i64>,
+    task: Task,
+    seconds: i64,
+) -> JobReport {
     catalog.add_job(&NewJob { repo, task, now: at(seconds) }).await.unwrap()
 }
 
@@ -51,7 +57,10 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
             reason: None,
             result: None,
         };
-        assert_eq!((&added, catalog.job(added.id).await.unwrap().as_ref()), (&expected, Some(&expected)));
+        assert_eq!(
+            (&added, catalog.job(added.id).await.unwrap().as_ref()),
+            (&expected, Some(&expected))
+        );
     }
     assert!(catalog.job(999).await.unwrap().is_none());
 }
@@ -80,7 +89,9 @@ pub async fn of_consolidations_and_deletions_one_waits(catalog: Arc<dyn Catalog>
     assert_eq!(add(&catalog, Some(desk.repo), GC, 9).await.id, second.id);
 }
 
-pub async fn jobs_are_listed_newest_first_by_repo_and_status_page_by_page(catalog: Arc<dyn Catalog>) {
+pub async fn jobs_are_listed_newest_first_by_repo_and_status_page_by_page(
+    catalog: Arc<dyn Catalog>,
+) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     let mut ids = Vec::new();
     for seconds in 0..6 {
@@ -98,12 +109,17 @@ pub async fn jobs_are_listed_newest_first_by_repo_and_status_page_by_page(catalo
     assert_eq!(listed(JobQuery { repo: Some(desk.repo), ..ALL }).await, [5, 3, 2, 0]);
     assert_eq!(listed(JobQuery { status: Some(JobStatus::Queued), ..ALL }).await, [6, 5, 4, 3, 2]);
     assert_eq!(listed(JobQuery { status: Some(JobStatus::Running), ..ALL }).await, [1]);
-    assert_eq!(listed(JobQuery { repo: Some(desk.repo), status: Some(JobStatus::Cancelled), ..ALL }).await, [0]);
+    assert_eq!(
+        listed(JobQuery { repo: Some(desk.repo), status: Some(JobStatus::Cancelled), ..ALL }).await,
+        [0]
+    );
     assert_eq!(listed(JobQuery { before: Some(ids[4]), limit: 2, ..ALL }).await, [3, 2]);
-    let by_id: Vec<_> = catalog.jobs(ALL).await.unwrap().iter().map(|job| job.repo.clone()).collect();
+    let by_id: Vec<_> =
+        catalog.jobs(ALL).await.unwrap().iter().map(|job| job.repo.clone()).collect();
     assert_eq!((&by_id[0], &by_id[2]), (&None, &Some(other.name)));
     let counts = catalog.job_counts().await.unwrap();
-    let mut counts: Vec<_> = counts.iter().map(|(task, status, count)| (task.as_str(), *status, *count)).collect();
+    let mut counts: Vec<_> =
+        counts.iter().map(|(task, status, count)| (task.as_str(), *status, *count)).collect();
     counts.sort_unstable();
     let expected = [
         ("mpack.prune", JobStatus::Queued, 1),
@@ -122,8 +138,15 @@ pub async fn the_job_that_has_been_due_for_longest_is_taken_first(catalog: Arc<d
     assert!(take(&catalog, 9).await.is_none(), "none is due");
     for expected in [early.id, same.id] {
         let (job, fence) = take(&catalog, 15).await.unwrap();
-        assert_eq!((job.id, fence.job), (expected, expected), "of those that are due for as long, the one asked for first");
-        assert_eq!((job.status, job.attempt, job.worker.as_deref()), (JobStatus::Running, 1, Some("w")));
+        assert_eq!(
+            (job.id, fence.job),
+            (expected, expected),
+            "of those that are due for as long, the one asked for first"
+        );
+        assert_eq!(
+            (job.status, job.attempt, job.worker.as_deref()),
+            (JobStatus::Running, 1, Some("w"))
+        );
         assert_eq!((job.started_at, job.lease_until), (Some(at(15)), Some(at(75))));
         assert_eq!(catalog.job(job.id).await.unwrap(), Some(job));
     }
@@ -136,7 +159,10 @@ pub async fn a_job_that_is_to_be_tried_again_is_not_due_before(catalog: Arc<dyn 
     let job = add(&catalog, Some(desk.repo), Task::Verify {}, 0).await;
     let (_, fence) = take(&catalog, 1).await.unwrap();
     let waiting = catalog.end_job(fence, &again(30, true), at(2)).await.unwrap().unwrap();
-    assert_eq!((waiting.status, waiting.run_at, waiting.reason.as_deref()), (JobStatus::Queued, at(30), Some("not yet")));
+    assert_eq!(
+        (waiting.status, waiting.run_at, waiting.reason.as_deref()),
+        (JobStatus::Queued, at(30), Some("not yet"))
+    );
     assert_eq!((waiting.attempt, waiting.lease_until, waiting.finished_at), (1, None, None));
     assert!(take(&catalog, 29).await.is_none());
     let (job2, fence2) = take(&catalog, 30).await.unwrap();
@@ -154,12 +180,16 @@ pub async fn a_job_ends_once_with_what_came_of_it(catalog: Arc<dyn Catalog>) {
     let (_, fence) = take(&catalog, 2).await.unwrap();
     let result = json!({ "ok": true, "text": "süß", "list": [1, 2.5, null] });
     let done = catalog.end_job(fence, &JobEnd::Done(result.clone()), at(3)).await.unwrap().unwrap();
-    assert_eq!((done.status, done.finished_at, done.lease_until), (JobStatus::Done, Some(at(3)), None));
+    assert_eq!(
+        (done.status, done.finished_at, done.lease_until),
+        (JobStatus::Done, Some(at(3)), None)
+    );
     assert_eq!((done.result, done.reason, done.worker.as_deref()), (Some(result), None, Some("w")));
     assert!(catalog.end_job(fence, &JobEnd::Failed("late".into()), at(4)).await.unwrap().is_none());
     assert_eq!(catalog.job(fence.job).await.unwrap().unwrap().status, JobStatus::Done);
     let (_, fence) = take(&catalog, 5).await.unwrap();
-    let failed = catalog.end_job(fence, &JobEnd::Failed("broken".into()), at(6)).await.unwrap().unwrap();
+    let failed =
+        catalog.end_job(fence, &JobEnd::Failed("broken".into()), at(6)).await.unwrap().unwrap();
     assert_eq!((failed.status, failed.finished_at), (JobStatus::Failed, Some(at(6))));
     assert_eq!((failed.reason.as_deref(), failed.result), (Some("broken"), None));
     assert!(take(&catalog, 99).await.is_none(), "what has ended is not taken");
@@ -173,7 +203,10 @@ pub async fn a_failed_or_cancelled_job_begins_anew_and_no_other(catalog: Arc<dyn
     assert!(catalog.retry_job(job, at(1)).await.unwrap().is_none(), "it runs");
     catalog.end_job(fence, &JobEnd::Failed("broken".into()), at(2)).await.unwrap();
     let anew = catalog.retry_job(job, at(50)).await.unwrap().unwrap();
-    assert_eq!((anew.id, anew.status, anew.attempt, anew.run_at), (job, JobStatus::Queued, 0, at(50)));
+    assert_eq!(
+        (anew.id, anew.status, anew.attempt, anew.run_at),
+        (job, JobStatus::Queued, 0, at(50))
+    );
     assert_eq!((anew.finished_at, anew.reason), (None, None));
     assert!(take(&catalog, 49).await.is_none());
     catalog.cancel_job(job, at(51)).await.unwrap().unwrap();
@@ -193,12 +226,19 @@ pub async fn where_another_of_its_kind_waits_that_one_will_do(catalog: Arc<dyn C
         let second = add(&catalog, repo, task.clone(), 2).await.id;
         // The one that runs is to be tried again: the other does the same.
         let ended = catalog.end_job(fence, &again(9, true), at(3)).await.unwrap().unwrap();
-        assert_eq!((ended.id, ended.status, ended.finished_at), (first, JobStatus::Cancelled, Some(at(3))));
+        assert_eq!(
+            (ended.id, ended.status, ended.finished_at),
+            (first, JobStatus::Cancelled, Some(at(3)))
+        );
         assert!(ended.reason.unwrap().contains(&format!("{second}")), "it says which");
         assert_eq!(catalog.retry_job(first, at(4)).await.unwrap().unwrap().id, second);
         assert_eq!(catalog.job(first).await.unwrap().unwrap().status, JobStatus::Cancelled);
         catalog.cancel_job(second, at(5)).await.unwrap().unwrap();
-        assert_eq!(catalog.retry_job(first, at(6)).await.unwrap().unwrap().id, first, "none waits any more");
+        assert_eq!(
+            catalog.retry_job(first, at(6)).await.unwrap().unwrap().id,
+            first,
+            "none waits any more"
+        );
         catalog.cancel_job(first, at(7)).await.unwrap().unwrap();
     }
 }
@@ -207,7 +247,10 @@ pub async fn a_job_that_waits_or_runs_can_be_taken_back_and_no_other(catalog: Ar
     let desk = Desk::new(&catalog).await;
     let waiting = add(&catalog, Some(desk.repo), Task::Verify {}, 0).await.id;
     let back = catalog.cancel_job(waiting, at(1)).await.unwrap().unwrap();
-    assert_eq!((back.status, back.finished_at, back.lease_until), (JobStatus::Cancelled, Some(at(1)), None));
+    assert_eq!(
+        (back.status, back.finished_at, back.lease_until),
+        (JobStatus::Cancelled, Some(at(1)), None)
+    );
     assert!(back.reason.is_some() && catalog.cancel_job(waiting, at(2)).await.unwrap().is_none());
     assert!(take(&catalog, 2).await.is_none());
     let running = add(&catalog, Some(desk.repo), Task::Verify {}, 3).await.id;
@@ -222,7 +265,10 @@ pub async fn a_job_that_waits_or_runs_can_be_taken_back_and_no_other(catalog: Ar
 pub async fn the_packs_of_a_job_wait_with_it_until_it_ends(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     let queued = |numbers: &[u64]| Task::Index {
-        packs: numbers.iter().map(|number| QueuedPack { mpack_key: key(*number), file: String::new() }).collect(),
+        packs: numbers
+            .iter()
+            .map(|number| QueuedPack { mpack_key: key(*number), file: String::new() })
+            .collect(),
         force: false,
     };
     let one = add(&catalog, Some(desk.repo), queued(&[1, 2]), 0).await.id;

@@ -55,7 +55,11 @@ pub async fn with_an_old_token_nothing_is_published(catalog: Arc<dyn Catalog>) {
         let plan = Consolidation { fence: Some(fence), ..desk.plan(3).await };
         assert_eq!(desk.apply(&plan).await, Published::LeaseLost);
     }
-    assert_eq!((desk.row().await.revision, desk.on_shelves().await), before, "nothing was done, not even counted");
+    assert_eq!(
+        (desk.row().await.revision, desk.on_shelves().await),
+        before,
+        "nothing was done, not even counted"
+    );
     assert_eq!(catalog.knows_packs(&[key(2), key(3)]).await.unwrap(), [false, false]);
     desk.adds_up().await;
 
@@ -66,7 +70,9 @@ pub async fn with_an_old_token_nothing_is_published(catalog: Arc<dyn Catalog>) {
     assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
 }
 
-pub async fn for_a_job_that_ended_or_was_taken_back_nothing_is_published(catalog: Arc<dyn Catalog>) {
+pub async fn for_a_job_that_ended_or_was_taken_back_nothing_is_published(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..2)]).await;
     for end in [true, false] {
@@ -104,7 +110,9 @@ pub async fn of_one_repo_one_consolidation_runs(catalog: Arc<dyn Catalog>) {
     assert_eq!(take(&catalog, 23).await.unwrap().0.id, second);
 }
 
-pub async fn pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_asked_for(catalog: Arc<dyn Catalog>) {
+pub async fn pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_asked_for(
+    catalog: Arc<dyn Catalog>,
+) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     let index = || Task::Index { packs: vec![], force: false };
     let first = add(&catalog, Some(desk.repo), index(), 0).await.id;
@@ -120,7 +128,11 @@ pub async fn pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_aske
     let (again, fence) = take(&catalog, 51).await.unwrap();
     assert_eq!(again.id, first);
     catalog.end_job(fence, &JobEnd::Failed("for good".into()), at(52)).await.unwrap().unwrap();
-    assert_eq!(take(&catalog, 53).await.unwrap().0.id, second, "one that was given up holds up nobody");
+    assert_eq!(
+        take(&catalog, 53).await.unwrap().0.id,
+        second,
+        "one that was given up holds up nobody"
+    );
 }
 
 pub async fn jobs_of_a_deleted_repo_publish_nothing_more(catalog: Arc<dyn Catalog>) {

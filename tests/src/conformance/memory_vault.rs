@@ -94,7 +94,12 @@ impl Vault for MemoryVault {
     }
     fn stage(&self, name: [u8; 16]) -> Result<Staged> {
         let path = self.folder.path().join(hex::encode(name));
-        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed("making"))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(failed("making"))?;
         file.lock().map_err(failed("locking"))?;
         Ok(Staged::new(file, path))
     }
@@ -106,14 +111,26 @@ impl Vault for MemoryVault {
         opened(get(&self.packs, key))
     }
     async fn put_directory(&self, key: &MpackKey, bytes: &[u8], _name: [u8; 16]) -> Result<()> {
-        self.directories.lock().expect("nobody panics with it").insert(*key, Arc::new(bytes.to_vec()));
+        self.directories
+            .lock()
+            .expect("nobody panics with it")
+            .insert(*key, Arc::new(bytes.to_vec()));
         Ok(())
     }
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
         Ok(get(&self.directories, key).map(|bytes| bytes.to_vec()))
     }
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
-        self.answers.lock().expect("nobody panics with it").insert((repo.0.clone(), *key), read(&staged)?);
+    async fn store_answer(
+        &self,
+        staged: Staged,
+        repo: &RepoId,
+        key: &MpackKey,
+        _ttl: Duration,
+    ) -> Result<String> {
+        self.answers
+            .lock()
+            .expect("nobody panics with it")
+            .insert((repo.0.clone(), *key), read(&staged)?);
         Ok(format!("memory:{}/{key}", repo.0))
     }
     async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
@@ -147,7 +164,9 @@ impl Vault for MemoryVault {
     }
     async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
         let noted = self.catalogs.lock().expect("nobody panics with it").clone();
-        Ok(std::iter::once(catalog.to_owned()).chain(noted.into_iter().filter(|known| known != catalog)).collect())
+        Ok(std::iter::once(catalog.to_owned())
+            .chain(noted.into_iter().filter(|known| known != catalog))
+            .collect())
     }
     async fn identity(&self) -> Result<Option<[u8; 32]>> {
         Ok(*self.identity.lock().expect("nobody panics with it"))

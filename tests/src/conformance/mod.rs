@@ -1,13 +1,21 @@
-//! What every adapter of a port must do: each law or promise of its docs is a function, and every adapter keeps them all.
+//! What every adapter of a port must do: each law or promise of its docs is a function, and every
+//! adapter keeps them all.
 //!
-//! The [`vault`] port's run on local files, on S3, and on [`memory_vault`]. Those of the catalog port run on SQLite, on Postgres, and on
-//! [`crate::memory_catalog`], over a fresh catalog each (`tests/catalog`).
+//! The [`vault`] port's run on local files, on S3, and on [`memory_vault`]. Those of the catalog
+//! port run on SQLite, on Postgres, and on [`crate::memory_catalog`], over a fresh catalog each
+//! (`tests/catalog`).
 //!
-//! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]), told ([`freshening`]) and read ([`reading`], [`large`]);
-//! what is known to be [`damage`]d; [`branches`] that are deleted; [`deleting`] a repo; [`packs`] that nobody needs, and the right to delete them ([`holding`]); what is remembered of [`runs`];
-//! [`jobs`], their [`leases`] and the [`policies`] that ask for them; [`access`]; [`releases`]; [`races`] of all of these.
+//! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
+//! told ([`freshening`]) and read ([`reading`], [`large`]); what is known to be [`damage`]d;
+//! [`branches`] that are deleted; [`deleting`] a repo; [`packs`] that nobody needs, and the right
+//! to delete them ([`holding`]); what is remembered of [`runs`]; [`jobs`], their [`leases`] and the
+//! [`policies`] that ask for them; [`access`]; [`releases`]; [`races`] of all of these.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests, and their names are promises in words")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "these are tests, and their names are promises in words"
+)]
 
 pub mod access;
 pub mod branches;

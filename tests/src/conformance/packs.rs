@@ -4,13 +4,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{AnswerBudget, Catalog, Consolidation, Hold, NewAnswer, NewJob, Published, Totals, UsedUp};
+use packhouse_host::catalog::{
+    AnswerBudget, Catalog, Consolidation, Hold, NewAnswer, NewJob, Published, Totals, UsedUp,
+};
 use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
 
 use super::desk::{Desk, at, head, key, pack, row};
 
 async fn unneeded(catalog: &Arc<dyn Catalog>) -> Vec<(MpackKey, Timestamp)> {
-    catalog.unneeded_packs().await.unwrap().iter().map(|retired| (retired.pack.key, retired.at)).collect()
+    catalog
+        .unneeded_packs()
+        .await
+        .unwrap()
+        .iter()
+        .map(|retired| (retired.pack.key, retired.at))
+        .collect()
 }
 
 async fn forget(catalog: &Arc<dyn Catalog>, numbers: &[u64], until: Timestamp) -> Vec<MpackKey> {
@@ -36,7 +44,9 @@ async fn with_shared(catalog: &Arc<dyn Catalog>) -> (Desk, Desk) {
     (one, other)
 }
 
-pub async fn a_pack_is_unneeded_when_no_repo_holds_it_since_the_last_gave_it_up(catalog: Arc<dyn Catalog>) {
+pub async fn a_pack_is_unneeded_when_no_repo_holds_it_since_the_last_gave_it_up(
+    catalog: Arc<dyn Catalog>,
+) {
     let (one, _) = with_shared(&catalog).await;
     assert_eq!(unneeded(&catalog).await, [(key(1), at(20)), (key(2), at(20))], "by key");
     one.push(vec![pack(2, 0..0)]).await;
@@ -61,10 +71,17 @@ pub async fn the_newest_pack_that_is_known_is_told(catalog: Arc<dyn Catalog>) {
 pub async fn a_pack_that_was_retired_later_than_said_is_kept(catalog: Arc<dyn Catalog>) {
     let (one, other) = with_shared(&catalog).await;
     assert!(forget(&catalog, &[1, 2], at(19)).await.is_empty());
-    assert_eq!(forget(&catalog, &[1, 9, 3], at(20)).await, [key(1)], "what is not known is not forgotten, nor what is held");
+    assert_eq!(
+        forget(&catalog, &[1, 9, 3], at(20)).await,
+        [key(1)],
+        "what is not known is not forgotten, nor what is held"
+    );
     assert_eq!(catalog.knows_packs(&[key(1), key(2), key(3)]).await.unwrap(), [false, true, true]);
     for desk in [&one, &other] {
-        assert_eq!((desk.retired().await, desk.row().await.sums.stored_bytes > 2000), (vec![key(2)], true));
+        assert_eq!(
+            (desk.retired().await, desk.row().await.sums.stored_bytes > 2000),
+            (vec![key(2)], true)
+        );
         assert_eq!(desk.snapshot().await.holds(&[key(1)]).await.unwrap(), [false]);
         desk.adds_up().await;
     }
@@ -96,10 +113,15 @@ pub async fn times_in_the_future_count_from_when_they_are_seen(catalog: Arc<dyn 
     }
     assert_eq!(catalog.settle_times(at(50), None).await.unwrap(), 0);
     assert_eq!(catalog.settle_times(at(20) + half, None).await.unwrap(), 2);
-    let expected = [(key(1), at(20) + half), (key(2), at(20) + half), (key(10), at(7)), (key(11), at(7))];
+    let expected =
+        [(key(1), at(20) + half), (key(2), at(20) + half), (key(10), at(7)), (key(11), at(7))];
     assert_eq!(unneeded(&catalog).await, expected);
     catalog.delete_repo(other.repo, at(60)).await.unwrap().unwrap();
-    assert_eq!(catalog.settle_times(at(40), None).await.unwrap(), 2, "the repo, and the pack on its shelf");
+    assert_eq!(
+        catalog.settle_times(at(40), None).await.unwrap(),
+        2,
+        "the repo, and the pack on its shelf"
+    );
     assert_eq!(catalog.deleted_repos(at(40)).await.unwrap().len(), 1);
     // Of one repo: what says how recent things are.
     let mut push = one.prepare(vec![pack(5, 8..9)]).await;
@@ -108,12 +130,20 @@ pub async fn times_in_the_future_count_from_when_they_are_seen(catalog: Arc<dyn 
     let mut push = one.prepare(vec![]).await;
     (push.heads, push.forced, push.now) = (vec![head("main", 2)], true, at(70));
     one.done(&push).await;
-    assert!(catalog.freshen(&one.row().await, &[row(Kind::Object, 1).entity], at(70)).await.unwrap());
+    assert!(
+        catalog.freshen(&one.row().await, &[row(Kind::Object, 1).entity], at(70)).await.unwrap()
+    );
     assert_eq!(catalog.settle_times(at(45), Some(other.repo)).await.unwrap(), 0);
     assert_eq!(catalog.settle_times(at(45), Some(one.repo)).await.unwrap(), 3);
     assert_eq!(one.shelves().await.last().unwrap().made_at, Some(at(45)));
     let mut snapshot = one.snapshot().await;
-    assert_eq!((snapshot.left_heads(at(44)).await.unwrap().len(), snapshot.left_heads(at(45)).await.unwrap().len()), (1, 0));
+    assert_eq!(
+        (
+            snapshot.left_heads(at(44)).await.unwrap().len(),
+            snapshot.left_heads(at(45)).await.unwrap().len()
+        ),
+        (1, 0)
+    );
     assert_eq!(snapshot.freshened(at(44)).await.unwrap().entities.len(), 1);
     assert!(snapshot.freshened(at(45)).await.unwrap().entities.is_empty());
 }
@@ -131,13 +161,18 @@ pub async fn what_a_shelf_holds_by_now_is_kept(catalog: Arc<dyn Catalog>) {
     assert_eq!(forget(&catalog, &[1, 2], Timestamp::MAX).await, [key(2)]);
 }
 
-pub async fn the_packs_of_a_job_that_has_not_ended_are_known_and_never_forgotten(catalog: Arc<dyn Catalog>) {
+pub async fn the_packs_of_a_job_that_has_not_ended_are_known_and_never_forgotten(
+    catalog: Arc<dyn Catalog>,
+) {
     let (one, _) = with_shared(&catalog).await;
     let queued = |number| QueuedPack { mpack_key: key(number), file: "f".into() };
     let task = Task::Index { packs: vec![queued(1), queued(8), queued(1)], force: false };
     let job = catalog.add_job(&NewJob { repo: Some(one.repo), task, now: at(30) }).await.unwrap();
     assert_eq!(catalog.knows_packs(&[key(7), key(8), key(1)]).await.unwrap(), [false, true, true]);
-    assert_eq!(catalog.waiting_packs(&[key(8), key(2), key(1), key(7)]).await.unwrap(), [true, false, true, false]);
+    assert_eq!(
+        catalog.waiting_packs(&[key(8), key(2), key(1), key(7)]).await.unwrap(),
+        [true, false, true, false]
+    );
     assert_eq!(unneeded(&catalog).await, [(key(2), at(20))]);
     assert_eq!(forget(&catalog, &[1, 2], Timestamp::MAX).await, [key(2)]);
     catalog.take_job("w", at(30), at(40)).await.unwrap().unwrap();
@@ -159,11 +194,20 @@ pub async fn all_packs_on_shelves_are_held_once(catalog: Arc<dyn Catalog>) {
 
 /// An answer of a repo under the plan of its number, for somebody.
 fn answer(desk: &Desk, number: u64, bytes: u64, caller: &str, until: i64) -> NewAnswer {
-    NewAnswer { repo: desk.repo, plan: format!("plan {number}"), bytes, caller: caller.into(), expires_at: at(until) }
+    NewAnswer {
+        repo: desk.repo,
+        plan: format!("plan {number}"),
+        bytes,
+        caller: caller.into(),
+        expires_at: at(until),
+    }
 }
 
 async fn note(desk: &Desk, number: u64, until: i64) {
-    desk.catalog.note_answer(&key(900), &key(number), &answer(desk, number, 10, "", until)).await.unwrap();
+    desk.catalog
+        .note_answer(&key(900), &key(number), &answer(desk, number, 10, "", until))
+        .await
+        .unwrap();
 }
 
 async fn expired(desk: &Desk, now: i64) -> Vec<MpackKey> {
@@ -178,11 +222,16 @@ pub async fn answers_are_good_until_the_latest_time_that_was_noted(catalog: Arc<
         note(&one, number, until).await;
     }
     note(&other, 1, 5).await;
-    assert!(expired(&one, 29).await.is_empty() && expired(&one, 30).await.is_empty(), "good until then");
+    assert!(
+        expired(&one, 29).await.is_empty() && expired(&one, 30).await.is_empty(),
+        "good until then"
+    );
     assert_eq!(expired(&one, 31).await, [key(2), key(3)]);
     assert_eq!(expired(&one, 99).await, [key(1), key(2), key(3)]);
     assert_eq!(expired(&other, 6).await, [key(1)], "each repo has its own");
-    let repos = async |now| catalog.repos_with_expired_answers(at(now)).await.unwrap().into_keys().collect::<Vec<_>>();
+    let repos = async |now| {
+        catalog.repos_with_expired_answers(at(now)).await.unwrap().into_keys().collect::<Vec<_>>()
+    };
     assert_eq!((repos(5).await, repos(6).await), (vec![], vec![other.repo]));
     assert_eq!(repos(31).await, [one.repo, other.repo]);
     catalog.forget_answers(one.repo, at(31)).await.unwrap();
@@ -195,7 +244,9 @@ pub async fn answers_are_good_until_the_latest_time_that_was_noted(catalog: Arc<
 pub async fn the_same_plan_is_the_same_answer_and_its_time_is_moved(catalog: Arc<dyn Catalog>) {
     let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     note(&one, 1, 20).await;
-    let of = async |desk: &Desk, plan: &str, until| catalog.answer_of(desk.repo, plan, at(until)).await.unwrap();
+    let of = async |desk: &Desk, plan: &str, until| {
+        catalog.answer_of(desk.repo, plan, at(until)).await.unwrap()
+    };
     assert_eq!(of(&one, "plan 2", 99).await, None);
     assert_eq!(of(&other, "plan 1", 99).await, None, "each repo has its own");
     assert_eq!(of(&one, "plan 1", 10).await, Some(key(1)));
@@ -212,9 +263,16 @@ pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     let budget = AnswerBudget { all: 100, strangers: 60, caller: 40 };
     let take = async |desk: &Desk, name: u64, bytes, caller: &str| {
-        catalog.take_room(&key(name), &answer(desk, name, bytes, caller, 50), Some(budget)).await.unwrap()
+        catalog
+            .take_room(&key(name), &answer(desk, name, bytes, caller, 50), Some(budget))
+            .await
+            .unwrap()
     };
-    assert_eq!(take(&one, 1, 101, "token:a").await, Some(UsedUp::All), "one that is too large for ever");
+    assert_eq!(
+        take(&one, 1, 101, "token:a").await,
+        Some(UsedUp::All),
+        "one that is too large for ever"
+    );
     assert_eq!(take(&one, 1, 61, "address:1").await, Some(UsedUp::Strangers));
     assert_eq!(take(&one, 1, 55, "token:a").await, None, "one there may be, whatever its size");
     assert_eq!(take(&one, 2, 1, "token:a").await, Some(UsedUp::Caller));
@@ -226,21 +284,34 @@ pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     assert_eq!(take(&one, 5, 1, "address:3").await, Some(UsedUp::Strangers));
     assert_eq!(take(&one, 6, 1, "token:b").await, Some(UsedUp::All));
     catalog.take_room(&key(7), &answer(&one, 7, 1000, "", 50), None).await.unwrap();
-    assert_eq!(take(&one, 6, 1, "token:b").await, Some(UsedUp::All), "the operator's counts for all");
+    assert_eq!(
+        take(&one, 6, 1, "token:b").await,
+        Some(UsedUp::All),
+        "the operator's counts for all"
+    );
     catalog.give_room_back(one.repo, &key(7)).await.unwrap();
     // What is made takes the room that was taken for it, and no more.
     let made = answer(&one, 1, 40, "token:a", 20);
     catalog.note_answer(&key(1), &key(11), &made).await.unwrap();
     assert_eq!(take(&one, 8, 1, "token:a").await, Some(UsedUp::Caller));
     catalog.give_room_back(one.repo, &key(11)).await.unwrap();
-    assert_eq!(take(&one, 8, 1, "token:a").await, Some(UsedUp::Caller), "an answer that is there is no room that was taken");
+    assert_eq!(
+        take(&one, 8, 1, "token:a").await,
+        Some(UsedUp::Caller),
+        "an answer that is there is no room that was taken"
+    );
     assert_eq!(expired(&one, 21).await, [key(11)]);
-    assert_eq!(take(&one, 8, 1, "token:a").await, Some(UsedUp::Caller), "its file may be there still");
+    assert_eq!(
+        take(&one, 8, 1, "token:a").await,
+        Some(UsedUp::Caller),
+        "its file may be there still"
+    );
     catalog.forget_answers(one.repo, at(21)).await.unwrap();
     assert_eq!(take(&one, 8, 40, "token:a").await, None);
     catalog.give_room_back(one.repo, &key(8)).await.unwrap();
     assert_eq!(take(&one, 9, 40, "token:a").await, None);
-    // Noted before its file is there, one takes no room, and gives none back: neither its own nor that of another name.
+    // Noted before its file is there, one takes no room, and gives none back: neither its own nor
+    // that of another name.
     catalog.note_answer(&key(12), &key(12), &answer(&one, 12, 0, "token:a", 50)).await.unwrap();
     assert_eq!(take(&one, 10, 1, "token:a").await, Some(UsedUp::Caller));
     catalog.give_room_back(one.repo, &key(9)).await.unwrap();

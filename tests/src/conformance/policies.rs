@@ -11,11 +11,18 @@ pub async fn a_policy_is_kept_as_it_was_set_until_it_is_taken_back(catalog: Arc<
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     assert!(catalog.policies().await.unwrap().is_empty());
     let one = Policy { max_packs: Some(7), growth: Some(0.1), max_age_seconds: None };
-    let two = Policy { max_packs: None, growth: Some(1e-9), max_age_seconds: Some(u64::from(u32::MAX) * 9) };
+    let two = Policy {
+        max_packs: None,
+        growth: Some(1e-9),
+        max_age_seconds: Some(u64::from(u32::MAX) * 9),
+    };
     catalog.set_policy(desk.repo, Some(&one)).await.unwrap();
     catalog.set_policy(0, Some(&two)).await.unwrap();
     catalog.set_policy(other.repo, Some(&Policy::OFF)).await.unwrap();
-    assert_eq!(catalog.policies().await.unwrap(), [(0, two), (desk.repo, one), (other.repo, Policy::OFF)]);
+    assert_eq!(
+        catalog.policies().await.unwrap(),
+        [(0, two), (desk.repo, one), (other.repo, Policy::OFF)]
+    );
     catalog.set_policy(desk.repo, Some(&two)).await.unwrap();
     catalog.set_policy(0, None).await.unwrap();
     catalog.set_policy(0, None).await.unwrap();
@@ -42,7 +49,10 @@ pub async fn pressure_is_told_of_repos_with_more_than_one_pack(catalog: Arc<dyn 
     };
     push_at(&desk, pack(1, 0..1), 10).await;
     push_at(&other, pack(2, 0..1), 11).await;
-    assert!(catalog.pressures(None).await.unwrap().is_empty() && catalog.pressures(Some(desk.repo)).await.unwrap().is_empty());
+    assert!(
+        catalog.pressures(None).await.unwrap().is_empty()
+            && catalog.pressures(Some(desk.repo)).await.unwrap().is_empty()
+    );
     push_at(&desk, pack(3, 1..2), 20).await;
     let pressure = |repo, consolidated_bytes, oldest: Option<i64>| Pressure {
         repo,
@@ -60,13 +70,17 @@ pub async fn pressure_is_told_of_repos_with_more_than_one_pack(catalog: Arc<dyn 
     // A pack that nothing is mapped to speaks for nothing.
     let from = other.shelf(0).await;
     push_at(&other, PushedPack { moved: moved(0..1, from), ..pack(7, 0..0) }, 40).await;
-    assert_eq!(catalog.pressures(Some(other.repo)).await.unwrap(), [pressure(other.repo, 0, Some(31))]);
+    assert_eq!(
+        catalog.pressures(Some(other.repo)).await.unwrap(),
+        [pressure(other.repo, 0, Some(31))]
+    );
 }
 
 pub async fn the_oldest_is_the_oldest_within_a_second_as_well(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     // As texts, `09:00:02.25Z` is before `09:00:02.5Z`, and both are before `09:00:02Z`.
-    let moments = [500, 0, 250, 750].map(|millis| at(2) + jiff::SignedDuration::from_millis(millis));
+    let moments =
+        [500, 0, 250, 750].map(|millis| at(2) + jiff::SignedDuration::from_millis(millis));
     for (number, moment) in (0..).zip(moments) {
         let mut push = desk.prepare(vec![pack(number, number..number + 1)]).await;
         push.now = moment;

@@ -10,27 +10,40 @@ use super::desk::{Desk, LENGTH, at, edges, fresh, head, id, key, moved, pack, ro
 
 pub async fn a_push_is_all_there_when_it_returns(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let kinds = [(Kind::Commit, 0..2), (Kind::Snapshot, 0..3), (Kind::Object, 0..4), (Kind::Tag, 0..1)];
-    let fresh: Vec<_> = kinds.into_iter().flat_map(|(kind, numbers)| fresh(kind, numbers)).collect();
+    let kinds =
+        [(Kind::Commit, 0..2), (Kind::Snapshot, 0..3), (Kind::Object, 0..4), (Kind::Tag, 0..1)];
+    let fresh: Vec<_> =
+        kinds.into_iter().flat_map(|(kind, numbers)| fresh(kind, numbers)).collect();
     let tag_ids = vec![(id(0), "emotion: süß".to_owned())];
-    let mut push = desk.prepare(vec![PushedPack { fresh, tag_ids, records: 12, ..pack(1, 0..0) }]).await;
-    (push.edges, push.heads) = (vec![edges(0, &[]), edges(1, &[0])], vec![head("main", 1), head("ärger/τ", 0)]);
+    let mut push =
+        desk.prepare(vec![PushedPack { fresh, tag_ids, records: 12, ..pack(1, 0..0) }]).await;
+    (push.edges, push.heads) =
+        (vec![edges(0, &[]), edges(1, &[0])], vec![head("main", 1), head("ärger/τ", 0)]);
     desk.done(&push).await;
 
     let mut snapshot = desk.snapshot().await;
     let repo = snapshot.repo().clone();
     assert_eq!((repo.revision, repo.default_branch.as_deref()), (1, Some("main")));
     let mapped = Counts { commits: 2, snapshots: 3, objects: 4, tags: 1 };
-    assert_eq!(repo.sums, Sums { packs: 1, mapped, bytes: 1001, needed_bytes: Some(10 * LENGTH), stored_bytes: 1001 });
+    assert_eq!(
+        repo.sums,
+        Sums { packs: 1, mapped, bytes: 1001, needed_bytes: Some(10 * LENGTH), stored_bytes: 1001 }
+    );
     let shelves = snapshot.shelves().await.unwrap();
     let [shelf] = shelves.as_slice() else { panic!("{shelves:?}") };
-    assert_eq!((shelf.generation, shelf.mapped, shelf.mapped_bytes), (0, mapped, Some(10 * LENGTH)));
+    assert_eq!(
+        (shelf.generation, shelf.mapped, shelf.mapped_bytes),
+        (0, mapped, Some(10 * LENGTH))
+    );
     assert_eq!(shelf.made_at, Some(at(1)));
     let stored = &shelf.pack;
     assert_eq!((stored.key, stored.bytes, stored.records), (key(1), 1001, 12));
     assert_eq!((stored.consolidated, stored.stored_at), (false, at(1)));
     assert_eq!(snapshot.heads().await.unwrap(), [head("main", 1), head("ärger/τ", 0)]);
-    assert_eq!((snapshot.edge_count().await.unwrap(), snapshot.retired().await.unwrap()), (2, vec![]));
+    assert_eq!(
+        (snapshot.edge_count().await.unwrap(), snapshot.retired().await.unwrap()),
+        (2, vec![])
+    );
     assert_eq!(snapshot.history(&[id(1)], 9).await.unwrap(), [edges(1, &[0]), edges(0, &[])]);
     assert_eq!(snapshot.tag_id(id(0)).await.unwrap().as_deref(), Some("emotion: süß"));
     assert_eq!(snapshot.tag_id(id(1)).await.unwrap(), None);
@@ -53,13 +66,18 @@ pub async fn a_push_on_another_revision_publishes_nothing(catalog: Arc<dyn Catal
     assert_eq!((desk.row().await.revision, desk.index().await), before);
     desk.adds_up().await;
     let mut snapshot = desk.snapshot().await;
-    assert_eq!((snapshot.edge_count().await.unwrap(), snapshot.heads().await.unwrap()), (0, vec![]));
+    assert_eq!(
+        (snapshot.edge_count().await.unwrap(), snapshot.heads().await.unwrap()),
+        (0, vec![])
+    );
     assert_eq!(catalog.knows_packs(&[key(2), key(3)]).await.unwrap(), [true, false]);
     late.repo = snapshot.repo().clone();
     desk.done(&late).await;
 }
 
-pub async fn entities_move_from_shelf_to_shelf_and_all_counts_go_with_them(catalog: Arc<dyn Catalog>) {
+pub async fn entities_move_from_shelf_to_shelf_and_all_counts_go_with_them(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..3)]).await;
     desk.push(vec![pack(2, 3..5)]).await;
@@ -78,7 +96,10 @@ pub async fn entities_move_from_shelf_to_shelf_and_all_counts_go_with_them(catal
     desk.push(vec![PushedPack { moved: moved(4..5, second), ..pack(4, 0..0) }]).await;
     assert_eq!(counts(&desk.shelves().await)[1..], [(0, 0), (3, 3 * LENGTH + 2), (1, LENGTH + 1)]);
     let sums = desk.row().await.sums;
-    assert_eq!((sums.packs, sums.bytes, sums.stored_bytes), (3, 1001 + 1003 + 1004, 1001 + 1002 + 1003 + 1004));
+    assert_eq!(
+        (sums.packs, sums.bytes, sums.stored_bytes),
+        (3, 1001 + 1003 + 1004, 1001 + 1002 + 1003 + 1004)
+    );
     let last = desk.snapshot().await.changes(1).await.unwrap();
     assert_eq!((last[0].packs, last[0].bytes), (0, 1004 - 1002));
     assert_eq!(desk.retired().await, [], "what a shelf holds is not retired");
@@ -101,10 +122,15 @@ pub async fn a_push_may_bring_heads_alone(catalog: Arc<dyn Catalog>) {
     push.heads = vec![head("x", 1)];
     desk.done(&push).await;
     let mut snapshot = desk.snapshot().await;
-    assert_eq!((snapshot.repo().revision, snapshot.heads().await.unwrap()), (1, vec![head("x", 1)]));
+    assert_eq!(
+        (snapshot.repo().revision, snapshot.heads().await.unwrap()),
+        (1, vec![head("x", 1)])
+    );
 }
 
-pub async fn the_first_branch_ever_pushed_is_the_default_and_main_before_others(catalog: Arc<dyn Catalog>) {
+pub async fn the_first_branch_ever_pushed_is_the_default_and_main_before_others(
+    catalog: Arc<dyn Catalog>,
+) {
     let first_of = [(vec!["a", "main", "z"], "main"), (vec!["b", "z"], "b")];
     for (number, (branches, expected)) in first_of.into_iter().enumerate() {
         let desk = Desk::named(&catalog, &format!("a/{number}")).await;
@@ -112,17 +138,24 @@ pub async fn the_first_branch_ever_pushed_is_the_default_and_main_before_others(
             let mut push = desk.prepare(vec![]).await;
             push.heads = branches.iter().map(|branch| head(branch, 1)).collect();
             desk.done(&push).await;
-            assert_eq!(desk.row().await.default_branch.as_deref(), Some(expected), "it stays the default");
+            assert_eq!(
+                desk.row().await.default_branch.as_deref(),
+                Some(expected),
+                "it stays the default"
+            );
         }
     }
 }
 
-pub async fn heads_that_branches_left_by_force_are_remembered_since_when(catalog: Arc<dyn Catalog>) {
+pub async fn heads_that_branches_left_by_force_are_remembered_since_when(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = Desk::new(&catalog).await;
     let moves = [(1, false), (2, false), (3, true), (3, true), (4, true), (3, true)];
     for (second, (commit, forced)) in (0..).zip(moves) {
         let mut push = desk.prepare(vec![]).await;
-        (push.heads, push.forced, push.now) = (vec![head("main", commit), head("other", 9)], forced, at(second));
+        (push.heads, push.forced, push.now) =
+            (vec![head("main", commit), head("other", 9)], forced, at(second));
         desk.done(&push).await;
     }
     let mut snapshot = desk.snapshot().await;
@@ -144,7 +177,8 @@ pub async fn times_with_fractions_are_compared_as_times(catalog: Arc<dyn Catalog
     }
     let mut snapshot = desk.snapshot().await;
     assert_eq!(snapshot.left_heads(at(2)).await.unwrap(), [id(2)]);
-    let moments: Vec<_> = snapshot.changes(9).await.unwrap().iter().map(|change| change.at).collect();
+    let moments: Vec<_> =
+        snapshot.changes(9).await.unwrap().iter().map(|change| change.at).collect();
     assert_eq!(moments, [at(2) + half, at(2), at(1)], "as exact as they were given");
 }
 
@@ -158,7 +192,11 @@ pub async fn a_pack_of_two_repos_is_one_pack(catalog: Arc<dyn Catalog>) {
     assert_eq!(here[0].pack, there[0].pack, "stored when a repo first stored it");
     assert_ne!(here[0].id, there[0].id);
     other.consolidate(2).await;
-    assert_eq!((desk.on_shelves().await, desk.retired().await), (vec![key(1)], vec![]), "what another repo does is its own");
+    assert_eq!(
+        (desk.on_shelves().await, desk.retired().await),
+        (vec![key(1)], vec![]),
+        "what another repo does is its own"
+    );
     assert_eq!((other.on_shelves().await, other.retired().await), (vec![key(2)], vec![key(1)]));
     desk.adds_up().await;
 }

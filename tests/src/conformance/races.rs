@@ -25,14 +25,19 @@ where
 }
 
 fn won(published: &[Published]) -> usize {
-    assert!(published.iter().all(|one| matches!(one, Published::Done { .. } | Published::Changed)), "{published:?}");
+    assert!(
+        published.iter().all(|one| matches!(one, Published::Done { .. } | Published::Changed)),
+        "{published:?}"
+    );
     published.iter().filter(|one| matches!(one, Published::Done { .. })).count()
 }
 
 pub async fn of_those_who_make_one_repo_at_once_one_makes_it(catalog: Arc<dyn Catalog>) {
     let made = together(8, |_| {
         let catalog = catalog.clone();
-        async move { catalog.create_repo(&name("a/b"), unused_id(), Visibility::Public, at(0)).await.unwrap() }
+        async move {
+            catalog.create_repo(&name("a/b"), unused_id(), Visibility::Public, at(0)).await.unwrap()
+        }
     })
     .await;
     assert_eq!(made.iter().flatten().count(), 1);
@@ -79,7 +84,10 @@ pub async fn pushes_that_begin_anew_are_all_published(catalog: Arc<dyn Catalog>)
         }
     })
     .await;
-    assert_eq!((desk.row().await.revision, desk.index().await.len(), desk.row().await.sums.packs), (30, 30, 30));
+    assert_eq!(
+        (desk.row().await.revision, desk.index().await.len(), desk.row().await.sums.packs),
+        (30, 30, 30)
+    );
     desk.adds_up().await;
 }
 
@@ -93,7 +101,8 @@ pub async fn of_consolidations_of_the_same_shelves_one_is_published(catalog: Arc
             let (desk, catalog) = (desk.clone(), catalog.clone());
             async move {
                 let plan = desk.plan(1000 + 10 * round + number).await;
-                let published = catalog.publish_consolidation(&plan, &desk.publishing().await).await.unwrap();
+                let published =
+                    catalog.publish_consolidation(&plan, &desk.publishing().await).await.unwrap();
                 (plan.planned, published)
             }
         })
@@ -102,9 +111,13 @@ pub async fn of_consolidations_of_the_same_shelves_one_is_published(catalog: Arc
         let mut winners = BTreeMap::new();
         for (planned, published) in &published {
             assert_ne!(*published, Published::LeaseLost);
-            *winners.entry(planned.clone()).or_insert(0) += usize::from(matches!(published, Published::Done { .. }));
+            *winners.entry(planned.clone()).or_insert(0) +=
+                usize::from(matches!(published, Published::Done { .. }));
         }
-        assert!(winners.values().all(|winners| *winners <= 1) && winners.values().sum::<usize>() >= 1, "{published:?}");
+        assert!(
+            winners.values().all(|winners| *winners <= 1) && winners.values().sum::<usize>() >= 1,
+            "{published:?}"
+        );
         let held: BTreeSet<MpackKey> = desk.on_shelves().await.into_iter().collect();
         assert!(held.len() == 1 && held.is_disjoint(&planned));
         desk.adds_up().await;
@@ -160,7 +173,9 @@ pub async fn deleting_a_repo_while_others_publish_to_it_leaves_no_half(catalog: 
                 let row = snapshot.repo().clone();
                 drop(snapshot);
                 if number % 5 == 0 {
-                    return usize::from(catalog.delete_repo(desk.repo, at(9)).await.unwrap().is_some());
+                    return usize::from(
+                        catalog.delete_repo(desk.repo, at(9)).await.unwrap().is_some(),
+                    );
                 }
                 let mut push = packhouse_host::catalog::Push {
                     repo: row,
@@ -180,7 +195,10 @@ pub async fn deleting_a_repo_while_others_publish_to_it_leaves_no_half(catalog: 
         })
         .await;
         assert_eq!(done.iter().sum::<usize>(), 1);
-        assert!(catalog.held_packs().await.unwrap().is_empty() && catalog.repo(&desk.name).await.unwrap().is_none());
+        assert!(
+            catalog.held_packs().await.unwrap().is_empty()
+                && catalog.repo(&desk.name).await.unwrap().is_none()
+        );
     }
 }
 
@@ -195,7 +213,8 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
         async move {
             for turn in 0..4 {
                 if number < 4 {
-                    // What was retired comes again; whoever deletes finds it held, or it is stored anew.
+                    // What was retired comes again; whoever deletes finds it held, or it is stored
+                    // anew.
                     let number = (number + turn) % 8;
                     loop {
                         let push = desk.prepare(vec![pack(number, 0..0)]).await;
@@ -206,8 +225,15 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
                     assert!(desk.on_shelves().await.contains(&key(number)));
                 } else {
                     let holding = catalog.hold(Hold::Deleting).await.unwrap();
-                    let unneeded: Vec<_> = catalog.unneeded_packs().await.unwrap().iter().map(|r| r.pack.key).collect();
-                    let forgotten = catalog.forget_packs(&unneeded, at(99), &holding).await.unwrap();
+                    let unneeded: Vec<_> = catalog
+                        .unneeded_packs()
+                        .await
+                        .unwrap()
+                        .iter()
+                        .map(|r| r.pack.key)
+                        .collect();
+                    let forgotten =
+                        catalog.forget_packs(&unneeded, at(99), &holding).await.unwrap();
                     let held = catalog.held_packs().await.unwrap();
                     assert!(forgotten.iter().all(|key| !held.contains(key)));
                     drop(holding);
@@ -230,10 +256,16 @@ pub async fn each_job_is_given_to_one_of_many_workers(catalog: Arc<dyn Catalog>)
         let catalog = catalog.clone();
         async move {
             let mut taken = Vec::new();
-            while let Some((job, fence)) = catalog.take_job(&format!("{number}"), at(1), at(60)).await.unwrap() {
+            while let Some((job, fence)) =
+                catalog.take_job(&format!("{number}"), at(1), at(60)).await.unwrap()
+            {
                 assert_eq!(job.worker, Some(format!("{number}")));
                 if job.id % 2 == 0 {
-                    catalog.end_job(fence, &JobEnd::Done(json!(number)), at(2)).await.unwrap().expect("it is its own");
+                    catalog
+                        .end_job(fence, &JobEnd::Done(json!(number)), at(2))
+                        .await
+                        .unwrap()
+                        .expect("it is its own");
                 }
                 taken.push((job.id, fence.token));
             }
@@ -267,19 +299,26 @@ pub async fn of_workers_who_take_over_a_job_one_gets_it(catalog: Arc<dyn Catalog
     }
 }
 
-pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(catalog: Arc<dyn Catalog>) {
+pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
+    catalog: Arc<dyn Catalog>,
+) {
     let desks = [Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await];
     let running: Arc<Mutex<BTreeSet<Option<String>>>> = Arc::default();
     let ends = together(6, |number| {
-        let (desk, catalog, running) = (desks[number as usize % 2].clone(), catalog.clone(), running.clone());
+        let (desk, catalog, running) =
+            (desks[number as usize % 2].clone(), catalog.clone(), running.clone());
         async move {
             let mut ended = 0;
             for turn in 0..10 {
-                let (repo, task) = if turn % 5 == 4 { (None, PRUNE) } else { (Some(desk.repo), GC) };
+                let (repo, task) =
+                    if turn % 5 == 4 { (None, PRUNE) } else { (Some(desk.repo), GC) };
                 let asked = catalog.add_job(&NewJob { repo, task, now: at(0) }).await.unwrap();
                 assert!(matches!(asked.task, Task::Gc { .. } | Task::Prune { .. }));
-                let Some((job, fence)) = catalog.take_job("w", at(1), at(60)).await.unwrap() else { continue };
-                let gc_of = matches!(job.task, Task::Gc { .. }).then(|| job.repo.as_ref().map(ToString::to_string));
+                let Some((job, fence)) = catalog.take_job("w", at(1), at(60)).await.unwrap() else {
+                    continue;
+                };
+                let gc_of = matches!(job.task, Task::Gc { .. })
+                    .then(|| job.repo.as_ref().map(ToString::to_string));
                 if let Some(repo) = &gc_of {
                     assert!(running.lock().unwrap().insert(repo.clone()), "two run");
                 }
@@ -292,7 +331,8 @@ pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
                     1 => JobEnd::Failed("broken".into()),
                     _ => JobEnd::Done(json!(1)),
                 };
-                let told = catalog.end_job(fence, &end, at(2)).await.unwrap().expect("nobody else has it");
+                let told =
+                    catalog.end_job(fence, &end, at(2)).await.unwrap().expect("nobody else has it");
                 if told.status == JobStatus::Failed {
                     catalog.retry_job(told.id, at(1)).await.unwrap();
                 }
@@ -303,6 +343,11 @@ pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
     })
     .await;
     assert!(ends.iter().sum::<i32>() > 10, "{ends:?}");
-    let query = packhouse_host::catalog::JobQuery { repo: None, status: Some(JobStatus::Queued), before: None, limit: 99 };
+    let query = packhouse_host::catalog::JobQuery {
+        repo: None,
+        status: Some(JobStatus::Queued),
+        before: None,
+        limit: 99,
+    };
     assert!(catalog.jobs(query).await.unwrap().len() <= 3, "one of each repo, and one that prunes");
 }

@@ -61,7 +61,8 @@ pub async fn a_snapshot_sees_one_state_whatever_is_published_meanwhile(catalog: 
 async fn with_tangle(catalog: &Arc<dyn Catalog>) -> Desk {
     let desk = Desk::new(catalog).await;
     let mut push = desk.prepare(vec![]).await;
-    let all: [(u64, &[u64]); 7] = [(1, &[]), (2, &[1]), (3, &[1, 9]), (4, &[2, 3]), (5, &[3]), (6, &[4, 5]), (7, &[6])];
+    let all: [(u64, &[u64]); 7] =
+        [(1, &[]), (2, &[1]), (3, &[1, 9]), (4, &[2, 3]), (5, &[3]), (6, &[4, 5]), (7, &[6])];
     push.edges = all.into_iter().map(|(commit, parents)| edges(commit, parents)).collect();
     desk.done(&push).await;
     desk
@@ -71,17 +72,25 @@ async fn with_tangle(catalog: &Arc<dyn Catalog>) -> Desk {
 async fn walk(desk: &Desk, from: &[u64], limit: u32) -> Vec<u64> {
     let from: Vec<EntityId> = from.iter().copied().map(id).collect();
     let found = desk.snapshot().await.history(&from, limit).await.unwrap();
-    found.iter().map(|edges| u64::from_be_bytes(edges.commit.digest()[..8].try_into().unwrap())).collect()
+    found
+        .iter()
+        .map(|edges| u64::from_be_bytes(edges.commit.digest()[..8].try_into().unwrap()))
+        .collect()
 }
 
 pub async fn a_history_is_breadth_first_and_goes_no_further_than_asked(catalog: Arc<dyn Catalog>) {
     let desk = with_tangle(&catalog).await;
-    let levels: BTreeMap<u64, usize> = [(7, 0), (6, 1), (4, 2), (5, 2), (2, 3), (3, 3), (1, 4)].into();
+    let levels: BTreeMap<u64, usize> =
+        [(7, 0), (6, 1), (4, 2), (5, 2), (2, 3), (3, 3), (1, 4)].into();
     let whole = walk(&desk, &[7], 99).await;
     assert_eq!(whole.len(), 7, "each once: {whole:?}");
     assert!(whole.is_sorted_by_key(|commit| levels[commit]), "{whole:?}");
     for limit in 0..7 {
-        assert_eq!(walk(&desk, &[7], limit).await, whole[..limit as usize], "the same, and no further");
+        assert_eq!(
+            walk(&desk, &[7], limit).await,
+            whole[..limit as usize],
+            "the same, and no further"
+        );
     }
     let all = desk.snapshot().await.history(&[id(4)], 1).await.unwrap();
     assert_eq!(all, [edges(4, &[2, 3])], "with both parents and the snapshot");
@@ -102,7 +111,8 @@ pub async fn a_history_of_many_begins_with_them_in_their_order(catalog: Arc<dyn 
 pub async fn a_long_history_is_walked_to_its_end(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     let mut push = desk.prepare(vec![]).await;
-    push.edges = (1..=3000).map(|n| if n == 1 { edges(n, &[]) } else { edges(n, &[n - 1]) }).collect();
+    push.edges =
+        (1..=3000).map(|n| if n == 1 { edges(n, &[]) } else { edges(n, &[n - 1]) }).collect();
     desk.done(&push).await;
     assert_eq!(walk(&desk, &[3000], u32::MAX).await, (1..=3000).rev().collect::<Vec<_>>());
     assert_eq!(walk(&desk, &[3000, 2000], 7).await, [3000, 2000, 2999, 1999, 2998, 1998, 2997]);
@@ -125,7 +135,13 @@ pub async fn lookups_answer_in_the_order_asked(catalog: Arc<dyn Catalog>) {
     let asked = [4, 0, 99, 4, 1].map(|number| row(Kind::Object, number).entity);
     let found = desk.snapshot().await.lookup(&asked).await.unwrap();
     let print = |number| row(Kind::Object, number).print;
-    let expected = [Some((second, print(4))), Some((first, print(0))), None, Some((second, print(4))), Some((first, print(1)))];
+    let expected = [
+        Some((second, print(4))),
+        Some((first, print(0))),
+        None,
+        Some((second, print(4))),
+        Some((first, print(1))),
+    ];
     assert_eq!(found, expected);
     assert_eq!(
         desk.snapshot().await.lookup(&[row(Kind::Tag, 0).entity]).await.unwrap(),
@@ -142,7 +158,9 @@ pub async fn the_index_is_paged_by_kind_and_id(catalog: Arc<dyn Catalog>) {
     desk.push(vec![one]).await;
     desk.push(vec![pack(2, 2..5)]).await;
     let objects = [2, 3, 4, 5, 6, 7].map(|number| row(Kind::Object, number));
-    let expected = [&[row(Kind::Commit, 3), row(Kind::Commit, 4)], &objects[..], &[row(Kind::Tag, 0)]].concat();
+    let expected =
+        [&[row(Kind::Commit, 3), row(Kind::Commit, 4)], &objects[..], &[row(Kind::Tag, 0)]]
+            .concat();
     for limit in [1, 2, 100] {
         let (mut snapshot, mut rows) = (desk.snapshot().await, Vec::new());
         loop {
@@ -173,18 +191,32 @@ pub async fn a_repo_shows_its_own_and_nothing_of_others(catalog: Arc<dyn Catalog
     assert_eq!(snapshot.holds(&[key(1)]).await.unwrap(), [false]);
     assert_eq!(snapshot.lookup(&[row(Kind::Object, 1).entity]).await.unwrap(), [None]);
     assert_eq!(snapshot.tag_id(id(1)).await.unwrap(), None);
-    assert!(snapshot.history(&[id(2)], 9).await.unwrap().is_empty() && snapshot.heads().await.unwrap().is_empty());
-    assert!(snapshot.index_page(None, 9).await.unwrap().is_empty() && snapshot.changes(9).await.unwrap().is_empty());
+    assert!(
+        snapshot.history(&[id(2)], 9).await.unwrap().is_empty()
+            && snapshot.heads().await.unwrap().is_empty()
+    );
+    assert!(
+        snapshot.index_page(None, 9).await.unwrap().is_empty()
+            && snapshot.changes(9).await.unwrap().is_empty()
+    );
     desk.push(vec![pack(2, 0..3)]).await;
-    assert_eq!((desk.index().await.len(), other.index().await.len()), (3, 3), "entities of one name in two repos are two");
+    assert_eq!(
+        (desk.index().await.len(), other.index().await.len()),
+        (3, 3),
+        "entities of one name in two repos are two"
+    );
 }
 
 pub async fn packs_are_found_by_shelf_and_by_key(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..1), pack(2, 1..2)]).await;
     let shelves: Vec<ShelfId> = desk.shelves().await.iter().map(|shelf| shelf.id).collect();
-    let found = desk.snapshot().await.packs_on(&[shelves[1], ShelfId(1 << 40), shelves[1]]).await.unwrap();
-    assert_eq!(found.iter().map(|(shelf, pack)| (*shelf, pack.key)).collect::<Vec<_>>(), [(shelves[1], key(2))]);
+    let found =
+        desk.snapshot().await.packs_on(&[shelves[1], ShelfId(1 << 40), shelves[1]]).await.unwrap();
+    assert_eq!(
+        found.iter().map(|(shelf, pack)| (*shelf, pack.key)).collect::<Vec<_>>(),
+        [(shelves[1], key(2))]
+    );
     assert!(desk.snapshot().await.packs_on(&[]).await.unwrap().is_empty());
     desk.consolidate(3).await;
     let held = desk.snapshot().await.holds(&[key(3), key(9), key(1), key(3)]).await.unwrap();

@@ -33,7 +33,9 @@ async fn with_commits(catalog: &Arc<dyn Catalog>, name: &str) -> Desk {
     desk
 }
 
-pub async fn a_release_is_kept_as_it_was_sent_and_the_newest_comes_first(catalog: Arc<dyn Catalog>) {
+pub async fn a_release_is_kept_as_it_was_sent_and_the_newest_comes_first(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = with_commits(&catalog, "a/b").await;
     let repo = desk.row().await.id;
     assert!(catalog.releases(repo).await.unwrap().is_empty());
@@ -56,7 +58,11 @@ pub async fn a_release_is_kept_as_it_was_sent_and_the_newest_comes_first(catalog
     assert!(!catalog.delete_release(repo, "v1").await.unwrap());
     assert!(!catalog.delete_release(repo, "V2").await.unwrap());
     assert_eq!(catalog.releases(repo).await.unwrap().len(), 2);
-    assert_eq!(catalog.put_release(repo, &release("v1", 3), MOST).await.unwrap(), PutRelease::Published, "the tag is free again");
+    assert_eq!(
+        catalog.put_release(repo, &release("v1", 3), MOST).await.unwrap(),
+        PutRelease::Published,
+        "the tag is free again"
+    );
 }
 
 pub async fn in_a_repo_a_tag_and_a_release_id_are_given_once(catalog: Arc<dyn Catalog>) {
@@ -72,7 +78,11 @@ pub async fn in_a_repo_a_tag_and_a_release_id_are_given_once(catalog: Arc<dyn Ca
         assert_eq!(answer, PutRelease::Taken(Box::new(first.clone())));
     }
     assert_eq!(desk.row().await.revision, revision);
-    assert_eq!(catalog.put_release(there, &first, MOST).await.unwrap(), PutRelease::Published, "another repo");
+    assert_eq!(
+        catalog.put_release(there, &first, MOST).await.unwrap(),
+        PutRelease::Published,
+        "another repo"
+    );
     assert!(catalog.delete_release(repo, "v1").await.unwrap());
     assert_eq!(catalog.releases(there).await.unwrap(), [first]);
 }
@@ -82,34 +92,53 @@ pub async fn a_release_of_an_unknown_commit_or_beyond_the_limit_is_none(catalog:
     let repo = desk.row().await.id;
     let two = [release("v1", 0), release("v2", 0)];
     let bytes: u64 = two.iter().map(|release| release.body.len() as u64).sum();
-    assert_eq!(catalog.put_release(repo, &release("v1", 9), MOST).await.unwrap(), PutRelease::UnknownCommit);
+    assert_eq!(
+        catalog.put_release(repo, &release("v1", 9), MOST).await.unwrap(),
+        PutRelease::UnknownCommit
+    );
     assert_eq!(catalog.put_release(repo, &two[0], bytes).await.unwrap(), PutRelease::Published);
     assert_eq!(catalog.put_release(repo, &two[1], bytes - 1).await.unwrap(), PutRelease::TooMuch);
     assert_eq!(catalog.put_release(repo, &two[1], bytes).await.unwrap(), PutRelease::Published);
     assert_eq!(catalog.releases(repo).await.unwrap().len(), 2);
 }
 
-pub async fn a_consolidation_that_was_planned_before_a_release_drops_nothing(catalog: Arc<dyn Catalog>) {
+pub async fn a_consolidation_that_was_planned_before_a_release_drops_nothing(
+    catalog: Arc<dyn Catalog>,
+) {
     let desk = with_commits(&catalog, "a/b").await;
     let repo = desk.row().await.id;
-    let plan = Consolidation { dropped: desk.drops(Kind::Commit, 3..4).await, ..desk.plan(9).await };
-    assert_eq!(catalog.put_release(repo, &release("v1", 3), MOST).await.unwrap(), PutRelease::Published);
+    let plan =
+        Consolidation { dropped: desk.drops(Kind::Commit, 3..4).await, ..desk.plan(9).await };
+    assert_eq!(
+        catalog.put_release(repo, &release("v1", 3), MOST).await.unwrap(),
+        PutRelease::Published
+    );
     assert_eq!(desk.apply(&plan).await, Published::Changed);
     // One that drops nothing may go on.
     let plan = Consolidation { dropped: vec![], ..plan };
     assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
     // And one that came first leaves nothing to release.
-    let plan = Consolidation { dropped: desk.drops(Kind::Commit, 2..3).await, ..desk.plan(10).await };
+    let plan =
+        Consolidation { dropped: desk.drops(Kind::Commit, 2..3).await, ..desk.plan(10).await };
     assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
-    assert_eq!(catalog.put_release(repo, &release("v2", 2), MOST).await.unwrap(), PutRelease::UnknownCommit);
+    assert_eq!(
+        catalog.put_release(repo, &release("v2", 2), MOST).await.unwrap(),
+        PutRelease::UnknownCommit
+    );
 }
 
 pub async fn a_deleted_repo_has_no_releases(catalog: Arc<dyn Catalog>) {
     let desk = with_commits(&catalog, "a/b").await;
     let repo = desk.row().await.id;
-    assert_eq!(catalog.put_release(repo, &release("v1", 0), MOST).await.unwrap(), PutRelease::Published);
+    assert_eq!(
+        catalog.put_release(repo, &release("v1", 0), MOST).await.unwrap(),
+        PutRelease::Published
+    );
     catalog.delete_repo(repo, at(9)).await.unwrap().unwrap();
     let again = with_commits(&catalog, "a/b").await.row().await.id;
     assert!(catalog.releases(again).await.unwrap().is_empty());
-    assert_eq!(catalog.put_release(repo, &release("v2", 0), MOST).await.unwrap(), PutRelease::NoRepo);
+    assert_eq!(
+        catalog.put_release(repo, &release("v2", 0), MOST).await.unwrap(),
+        PutRelease::NoRepo
+    );
 }

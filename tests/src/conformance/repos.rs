@@ -9,37 +9,67 @@ use super::desk::{Desk, at, name, pack, unused_id};
 
 pub async fn a_new_repo_is_what_was_asked_for(catalog: Arc<dyn Catalog>) {
     let id = unused_id();
-    let made = catalog.create_repo(&name("a/b"), id.clone(), Visibility::Private, at(3)).await.unwrap().unwrap();
+    let made = catalog
+        .create_repo(&name("a/b"), id.clone(), Visibility::Private, at(3))
+        .await
+        .unwrap()
+        .unwrap();
     let found = catalog.repo(&name("a/b")).await.unwrap().unwrap();
     for row in [&made, &found] {
-        assert_eq!((&row.repo_id, &row.name, row.visibility), (&id, &name("a/b"), Visibility::Private));
+        assert_eq!(
+            (&row.repo_id, &row.name, row.visibility),
+            (&id, &name("a/b"), Visibility::Private)
+        );
         assert_eq!((row.created_at, row.revision, row.default_branch.as_deref()), (at(3), 0, None));
         assert_eq!(row.sums, Sums::of(&[], &[]));
     }
     assert_eq!(made.id, found.id);
     let mut snapshot = catalog.snapshot(made.id).await.unwrap();
     assert_eq!((snapshot.repo().id, snapshot.repo().name.clone()), (made.id, name("a/b")));
-    assert!(snapshot.shelves().await.unwrap().is_empty() && snapshot.heads().await.unwrap().is_empty());
-    assert!(snapshot.retired().await.unwrap().is_empty() && snapshot.changes(9).await.unwrap().is_empty());
-    assert!(snapshot.index_page(None, 9).await.unwrap().is_empty() && snapshot.edge_count().await.unwrap() == 0);
-    assert!(catalog.repo(&name("a/c")).await.unwrap().is_none() && catalog.summary(&name("a/c")).await.unwrap().is_none());
+    assert!(
+        snapshot.shelves().await.unwrap().is_empty() && snapshot.heads().await.unwrap().is_empty()
+    );
+    assert!(
+        snapshot.retired().await.unwrap().is_empty()
+            && snapshot.changes(9).await.unwrap().is_empty()
+    );
+    assert!(
+        snapshot.index_page(None, 9).await.unwrap().is_empty()
+            && snapshot.edge_count().await.unwrap() == 0
+    );
+    assert!(
+        catalog.repo(&name("a/c")).await.unwrap().is_none()
+            && catalog.summary(&name("a/c")).await.unwrap().is_none()
+    );
 }
 
 pub async fn a_name_is_given_once(catalog: Arc<dyn Catalog>) {
     let first = Desk::new(&catalog).await;
-    assert!(catalog.create_repo(&first.name, unused_id(), Visibility::Private, at(1)).await.unwrap().is_none());
+    assert!(
+        catalog
+            .create_repo(&first.name, unused_id(), Visibility::Private, at(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
     let there = catalog.repo(&first.name).await.unwrap().unwrap();
-    assert_eq!((there.id, there.visibility), (first.repo, Visibility::Public), "the first is as it was");
+    assert_eq!(
+        (there.id, there.visibility),
+        (first.repo, Visibility::Public),
+        "the first is as it was"
+    );
     // Another case is another name.
     let other = Desk::named(&catalog, "a/B").await;
     assert!(other.repo != first.repo && other.repo > 0 && first.repo > 0, "0 stands for all");
 }
 
-pub async fn repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page(catalog: Arc<dyn Catalog>) {
+pub async fn repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page(
+    catalog: Arc<dyn Catalog>,
+) {
     // In the order of bytes, which is that of no language; an owner before those that it begins.
     let names = [
-        "0/a", "A/b", "A/z", "Z/a", "a/0", "a/B", "a/a", "a/a-b", "a/a.b", "a/a0", "a/a_b", "a/ab", "a-b/a", "a.b/a", "a0/a",
-        "aB/a", "a_b/a", "ab/a", "b/A",
+        "0/a", "A/b", "A/z", "Z/a", "a/0", "a/B", "a/a", "a/a-b", "a/a.b", "a/a0", "a/a_b", "a/ab",
+        "a-b/a", "a.b/a", "a0/a", "aB/a", "a_b/a", "ab/a", "b/A",
     ]
     .map(name);
     for at in 0..names.len() {
@@ -67,7 +97,10 @@ pub async fn repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page(catalo
 pub async fn a_summary_tells_what_a_snapshot_shows(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     let empty = catalog.summary(&desk.name).await.unwrap().unwrap();
-    assert_eq!((empty.packs, empty.bytes, empty.stored_bytes, empty.duplicate_bytes, empty.last_gc), (0, 0, 0, 0, None));
+    assert_eq!(
+        (empty.packs, empty.bytes, empty.stored_bytes, empty.duplicate_bytes, empty.last_gc),
+        (0, 0, 0, 0, None)
+    );
     desk.push(vec![pack(1, 0..3)]).await;
     desk.push(vec![pack(2, 3..5)]).await;
     let two = told(&desk).await;
@@ -88,7 +121,10 @@ pub async fn a_summary_tells_what_a_snapshot_shows(catalog: Arc<dyn Catalog>) {
     };
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
     let one = told(&desk).await;
-    assert_eq!((one.packs, one.bytes, one.stored_bytes, one.superseded_bytes), (1, 1003, 3006, 2003));
+    assert_eq!(
+        (one.packs, one.bytes, one.stored_bytes, one.superseded_bytes),
+        (1, 1003, 3006, 2003)
+    );
     assert_eq!((one.duplicate_bytes, one.last_gc), (0, Some(record)), "one pack repeats nothing");
 }
 
@@ -97,9 +133,15 @@ async fn told(desk: &Desk) -> RepoSummary {
     let summary = desk.catalog.summary(&desk.name).await.unwrap().unwrap();
     assert_eq!(desk.catalog.summaries(None, 9).await.unwrap(), std::slice::from_ref(&summary));
     let sums = desk.row().await.sums;
-    assert_eq!((summary.packs, summary.bytes, summary.stored_bytes), (sums.packs, sums.bytes, sums.stored_bytes));
+    assert_eq!(
+        (summary.packs, summary.bytes, summary.stored_bytes),
+        (sums.packs, sums.bytes, sums.stored_bytes)
+    );
     let counts = (summary.commits, summary.snapshots, summary.objects, summary.tags);
-    assert_eq!(counts, (sums.mapped.commits, sums.mapped.snapshots, sums.mapped.objects, sums.mapped.tags));
+    assert_eq!(
+        counts,
+        (sums.mapped.commits, sums.mapped.snapshots, sums.mapped.objects, sums.mapped.tags)
+    );
     assert_eq!((&summary.repo, summary.created_at), (&desk.name, at(0)));
     summary
 }

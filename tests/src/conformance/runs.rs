@@ -23,11 +23,20 @@ fn done(seconds: i64) -> GcRecord {
 }
 
 fn failed(seconds: i64, error: &str) -> GcRecord {
-    GcRecord { outcome: "failed".into(), consolidated_key: None, error: Some(error.into()), ..done(seconds) }
+    GcRecord {
+        outcome: "failed".into(),
+        consolidated_key: None,
+        error: Some(error.into()),
+        ..done(seconds)
+    }
 }
 
 fn skipped(seconds: i64, number: Option<u64>) -> GcRecord {
-    GcRecord { outcome: "skipped".into(), consolidated_key: number.map(|number| key(number).to_string()), ..done(seconds) }
+    GcRecord {
+        outcome: "skipped".into(),
+        consolidated_key: number.map(|number| key(number).to_string()),
+        ..done(seconds)
+    }
 }
 
 const ALL: RunsQuery<'static> = RunsQuery { repo: None, text: "", before: None, limit: 100 };
@@ -44,7 +53,10 @@ pub async fn runs_are_remembered_as_they_ended_newest_first(catalog: Arc<dyn Cat
     }
     catalog.record_gc(other.repo, &done(4), None).await.unwrap();
     let [first, second, third] = records;
-    assert_eq!(catalog.gc_history(desk.repo, 9).await.unwrap(), [third.clone(), second.clone(), first.clone()]);
+    assert_eq!(
+        catalog.gc_history(desk.repo, 9).await.unwrap(),
+        [third.clone(), second.clone(), first.clone()]
+    );
     assert_eq!(catalog.gc_history(desk.repo, 1).await.unwrap(), std::slice::from_ref(&third));
     assert_eq!(found(&catalog, ALL).await, [done(4), third.clone(), second, first]);
     assert_eq!(found(&catalog, RunsQuery { repo: Some(other.repo), ..ALL }).await, [done(4)]);
@@ -59,12 +71,18 @@ pub async fn doing_nothing_again_is_no_news(catalog: Arc<dyn Catalog>) {
     }
     // The last time counts; another pack is news.
     let expected = [skipped(5, None), skipped(3, Some(2)), skipped(2, Some(1))];
-    let times = |records: &[GcRecord]| records.iter().map(|r| (r.finished_at, r.consolidated_key.clone())).collect::<Vec<_>>();
+    let times = |records: &[GcRecord]| {
+        records.iter().map(|r| (r.finished_at, r.consolidated_key.clone())).collect::<Vec<_>>()
+    };
     assert_eq!(times(&catalog.gc_history(desk.repo, 9).await.unwrap()), times(&expected));
     assert_eq!(catalog.gc_history(other.repo, 9).await.unwrap().len(), 1);
     catalog.record_gc(desk.repo, &failed(6, "e"), None).await.unwrap();
     catalog.record_gc(desk.repo, &skipped(7, None), None).await.unwrap();
-    assert_eq!(catalog.gc_history(desk.repo, 9).await.unwrap().len(), 5, "after something else it is news again");
+    assert_eq!(
+        catalog.gc_history(desk.repo, 9).await.unwrap().len(),
+        5,
+        "after something else it is news again"
+    );
 }
 
 pub async fn runs_are_found_by_a_text_as_it_stands(catalog: Arc<dyn Catalog>) {
@@ -109,7 +127,14 @@ pub async fn runs_are_found_by_a_text_as_it_stands(catalog: Arc<dyn Catalog>) {
 pub async fn runs_are_listed_page_by_page(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     for seconds in 1..=7 {
-        catalog.record_gc(desk.repo, &failed(seconds, if seconds % 2 == 0 { "even" } else { "odd" }), None).await.unwrap();
+        catalog
+            .record_gc(
+                desk.repo,
+                &failed(seconds, if seconds % 2 == 0 { "even" } else { "odd" }),
+                None,
+            )
+            .await
+            .unwrap();
     }
     for (text, expected) in [("", vec![7, 6, 5, 4, 3, 2, 1]), ("odd", vec![7, 5, 3, 1])] {
         let (mut before, mut listed) = (None, Vec::new());
@@ -150,15 +175,20 @@ pub async fn what_a_run_reported_is_kept_with_it(catalog: Arc<dyn Catalog>) {
     };
     catalog.record_gc(desk.repo, &done(1), Some(&report)).await.unwrap();
     catalog.record_gc(desk.repo, &failed(2, "e"), None).await.unwrap();
-    let reports: Vec<_> = catalog.gc_runs(ALL).await.unwrap().into_iter().map(|entry| entry.report).collect();
+    let reports: Vec<_> =
+        catalog.gc_runs(ALL).await.unwrap().into_iter().map(|entry| entry.report).collect();
     assert_eq!(reports, [None, Some(report)]);
 }
 
 pub async fn paces_are_of_runs_that_made_something(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
-    for (desk, record) in
-        [(&desk, done(1)), (&desk, failed(2, "e")), (&other, done(3)), (&desk, skipped(4, None)), (&desk, done(5))]
-    {
+    for (desk, record) in [
+        (&desk, done(1)),
+        (&desk, failed(2, "e")),
+        (&other, done(3)),
+        (&desk, skipped(4, None)),
+        (&desk, done(5)),
+    ] {
         catalog.record_gc(desk.repo, &record, None).await.unwrap();
     }
     assert_eq!(catalog.gc_paces(9).await.unwrap(), [(105, 5), (103, 3), (101, 1)]);
@@ -171,5 +201,8 @@ pub async fn runs_of_a_deleted_repo_are_not_listed(catalog: Arc<dyn Catalog>) {
     catalog.delete_repo(desk.repo, at(2)).await.unwrap();
     assert!(found(&catalog, ALL).await.is_empty());
     Desk::new(&catalog).await;
-    assert!(found(&catalog, RunsQuery { text: "a/b", ..ALL }).await.is_empty(), "nor under the name of another");
+    assert!(
+        found(&catalog, RunsQuery { text: "a/b", ..ALL }).await.is_empty(),
+        "nor under the name of another"
+    );
 }

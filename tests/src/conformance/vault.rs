@@ -39,7 +39,11 @@ impl Subject {
     where
         F: Future<Output = Option<Vec<u8>>> + 'static,
     {
-        Subject { vault, follow: Box::new(move |url| Box::pin(follow(url))), names: AtomicU64::new(1) }
+        Subject {
+            vault,
+            follow: Box::new(move |url| Box::pin(follow(url))),
+            names: AtomicU64::new(1),
+        }
     }
 
     fn name(&self) -> [u8; 16] {
@@ -109,11 +113,20 @@ pub async fn a_pack_of_any_size_comes_back_as_it_was(on: &Subject) {
     for (n, length) in [(1, 0), (2, 1), (3, (8 << 20) + 1), (4, (17 << 20) + 5)] {
         let bytes = pack(n, length);
         let key = on.stored(&bytes).await;
-        assert!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()) == bytes, "{length} bytes, anew");
+        assert!(
+            read(&on.vault.open_anew(&key).await.unwrap().unwrap()) == bytes,
+            "{length} bytes, anew"
+        );
         assert!(read(&on.vault.open(&key).await.unwrap().unwrap()) == bytes, "{length} bytes");
         on.vault.forget_copy(&key).await.unwrap();
-        assert!(read(&on.vault.open(&key).await.unwrap().unwrap()) == bytes, "{length} bytes, without a copy");
-        assert!(read(&on.vault.open_near(&key).await.unwrap().unwrap()) == bytes, "{length} bytes, near");
+        assert!(
+            read(&on.vault.open(&key).await.unwrap().unwrap()) == bytes,
+            "{length} bytes, without a copy"
+        );
+        assert!(
+            read(&on.vault.open_near(&key).await.unwrap().unwrap()) == bytes,
+            "{length} bytes, near"
+        );
     }
 }
 
@@ -193,8 +206,12 @@ pub async fn a_listing_names_every_pack_with_its_size(on: &Subject) {
     for n in 0..5 {
         expected.push((on.stored(&pack(n, 100 + usize::from(n))).await, 100 + u64::from(n)));
     }
-    on.vault.store_answer(on.staged(b"answer"), &RepoId("r".into()), &key(b"answer"), HOUR).await.unwrap();
-    let mut listed: Vec<_> = on.vault.list().await.unwrap().into_iter().map(|pack| (pack.key, pack.bytes)).collect();
+    on.vault
+        .store_answer(on.staged(b"answer"), &RepoId("r".into()), &key(b"answer"), HOUR)
+        .await
+        .unwrap();
+    let mut listed: Vec<_> =
+        on.vault.list().await.unwrap().into_iter().map(|pack| (pack.key, pack.bytes)).collect();
     listed.sort();
     expected.sort();
     assert_eq!(listed, expected);
@@ -217,7 +234,10 @@ pub async fn asking_which_catalogs_there_are_notes_nothing(on: &Subject) {
         assert_eq!(on.vault.catalogs("postgres://h/two").await.unwrap(), ["postgres://h/two"]);
     }
     on.vault.register("postgres://h/one").await.unwrap();
-    assert_eq!(on.vault.catalogs("postgres://h/two").await.unwrap(), ["postgres://h/two", "postgres://h/one"]);
+    assert_eq!(
+        on.vault.catalogs("postgres://h/two").await.unwrap(),
+        ["postgres://h/two", "postgres://h/one"]
+    );
     assert_eq!(on.vault.catalogs("postgres://h/one").await.unwrap(), ["postgres://h/one"]);
 }
 
@@ -227,8 +247,15 @@ pub async fn a_vault_has_one_identity(on: &Subject) {
     assert_eq!(on.vault.identify([7; 32]).await.unwrap(), [7; 32]);
     assert_eq!(on.vault.identify([8; 32]).await.unwrap(), [7; 32]);
     assert_eq!(on.vault.identity().await.unwrap(), Some([7; 32]));
-    assert_eq!((on.vault.list().await.unwrap(), on.vault.catalogs("c").await.unwrap()), (vec![], vec!["c".to_owned()]));
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept::default(), "and nothing is left of the making");
+    assert_eq!(
+        (on.vault.list().await.unwrap(), on.vault.catalogs("c").await.unwrap()),
+        (vec![], vec!["c".to_owned()])
+    );
+    assert_eq!(
+        on.vault.sweep().await.unwrap(),
+        Swept::default(),
+        "and nothing is left of the making"
+    );
 }
 
 /// And removes what nobody makes any more.
@@ -258,7 +285,10 @@ pub async fn what_is_stored_is_measured_and_hashed(on: &Subject) {
         assert_eq!(on.vault.hash_anew(&key).await.unwrap(), Some(key), "{length} bytes");
     }
     let missing = key(b"nothing");
-    assert_eq!((on.vault.size_of(&missing).await.unwrap(), on.vault.hash_anew(&missing).await.unwrap()), (None, None));
+    assert_eq!(
+        (on.vault.size_of(&missing).await.unwrap(), on.vault.hash_anew(&missing).await.unwrap()),
+        (None, None)
+    );
     // What a name promises is not believed.
     let (bytes, other) = (pack(5, 3000), key(b"another"));
     if on.vault.store(on.staged(&bytes), &other).await.is_ok() {
@@ -266,14 +296,17 @@ pub async fn what_is_stored_is_measured_and_hashed(on: &Subject) {
     }
 }
 
-/// Many at once, whole and in parts; what is given as parts has those parts, and is as long as the pack.
+/// Many at once, whole and in parts; what is given as parts has those parts, and is as long as the
+/// pack.
 pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
-    let packs: Vec<Vec<u8>> = (0..20).map(|n| pack(n, if n == 3 { 6 << 20 } else { 40_000 })).collect();
+    let packs: Vec<Vec<u8>> =
+        (0..20).map(|n| pack(n, if n == 3 { 6 << 20 } else { 40_000 })).collect();
     let mut wanted = Vec::new();
     for bytes in &packs {
         let key = on.stored(bytes).await;
         on.vault.forget_copy(&key).await.unwrap();
-        let parts = (bytes.len() > 1 << 20).then(|| vec![10..500, 600..700, (5 << 20)..(5 << 20) + 9]);
+        let parts =
+            (bytes.len() > 1 << 20).then(|| vec![10..500, 600..700, (5 << 20)..(5 << 20) + 9]);
         wanted.push(Wanted { key, bytes: bytes.len() as u64, parts });
     }
     for (n, stored) in on.vault.prefetch(&wanted).await.unwrap() {
@@ -284,7 +317,8 @@ pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
             assert_eq!(found, packs[n][part.start as usize..part.end as usize]);
         }
     }
-    let sizes: Vec<_> = wanted.iter().filter(|w| w.parts.is_none()).map(|w| (w.key, w.bytes)).collect();
+    let sizes: Vec<_> =
+        wanted.iter().filter(|w| w.parts.is_none()).map(|w| (w.key, w.bytes)).collect();
     assert_eq!(on.vault.near(&sizes).unwrap().to_download, 0, "they are near now");
     for (wanted, bytes) in wanted.iter().zip(&packs) {
         assert!(read(&on.vault.open_near(&wanted.key).await.unwrap().unwrap()) == *bytes);
@@ -309,7 +343,8 @@ pub async fn many_open_one_pack_at_once(on: &Subject) {
     assert!(on.vault.traffic().bytes_down - before <= bytes.len() as u64, "it was downloaded once");
 }
 
-/// Runs every law on the vaults that an expression makes, each on a new one: in a module of that name.
+/// Runs every law on the vaults that an expression makes, each on a new one: in a module of that
+/// name.
 #[macro_export]
 macro_rules! vault_conformance {
     ($name:ident, $make:expr) => {

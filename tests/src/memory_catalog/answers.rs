@@ -13,7 +13,12 @@ use super::state::KeptAnswer;
 
 #[async_trait]
 impl Answers for MemoryCatalog {
-    async fn take_room(&self, name: &MpackKey, answer: &NewAnswer, budget: Option<AnswerBudget>) -> Result<Option<UsedUp>> {
+    async fn take_room(
+        &self,
+        name: &MpackKey,
+        answer: &NewAnswer,
+        budget: Option<AnswerBudget>,
+    ) -> Result<Option<UsedUp>> {
         let mut state = self.write();
         let mut kept = Kept::default();
         for other in state.repos.values().flat_map(|repo| repo.answers.values()) {
@@ -21,11 +26,16 @@ impl Answers for MemoryCatalog {
             kept.strangers += if other.caller.starts_with(STRANGERS) { other.bytes } else { 0 };
             kept.caller += if other.caller == answer.caller { other.bytes } else { 0 };
         }
-        if let Some(used_up) = budget.and_then(|budget| budget.lacks(kept, answer.bytes, &answer.caller)) {
+        if let Some(used_up) =
+            budget.and_then(|budget| budget.lacks(kept, answer.bytes, &answer.caller))
+        {
             return Ok(Some(used_up));
         }
         let NewAnswer { repo, plan: _, bytes, caller, expires_at } = answer.clone();
-        state.of(repo).answers.insert(*name, KeptAnswer { plan: None, bytes, caller, until: expires_at });
+        state
+            .of(repo)
+            .answers
+            .insert(*name, KeptAnswer { plan: None, bytes, caller, until: expires_at });
         Ok(None)
     }
 
@@ -34,9 +44,18 @@ impl Answers for MemoryCatalog {
         Ok(())
     }
 
-    async fn answer_of(&self, repo: i64, plan: &str, expires_at: Timestamp) -> Result<Option<MpackKey>> {
+    async fn answer_of(
+        &self,
+        repo: i64,
+        plan: &str,
+        expires_at: Timestamp,
+    ) -> Result<Option<MpackKey>> {
         let mut state = self.write();
-        let found = state.of(repo).answers.iter_mut().find(|(_, answer)| answer.plan.as_deref() == Some(plan));
+        let found = state
+            .of(repo)
+            .answers
+            .iter_mut()
+            .find(|(_, answer)| answer.plan.as_deref() == Some(plan));
         Ok(found.map(|(key, answer)| {
             answer.until = answer.until.max(expires_at);
             *key
@@ -54,12 +73,20 @@ impl Answers for MemoryCatalog {
     }
 
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
-        Ok(self.read().repos[&repo].answers.iter().filter(|(_, answer)| answer.until < now).map(|(key, _)| *key).collect())
+        Ok(self.read().repos[&repo]
+            .answers
+            .iter()
+            .filter(|(_, answer)| answer.until < now)
+            .map(|(key, _)| *key)
+            .collect())
     }
 
     async fn repos_with_expired_answers(&self, now: Timestamp) -> Result<BTreeMap<i64, RepoId>> {
         let state = self.read();
-        let expired = state.repos.iter().filter(|(_, repo)| repo.answers.values().any(|answer| answer.until < now));
+        let expired = state
+            .repos
+            .iter()
+            .filter(|(_, repo)| repo.answers.values().any(|answer| answer.until < now));
         Ok(expired.map(|(id, repo)| (*id, repo.row.repo_id.clone())).collect())
     }
 

@@ -33,7 +33,8 @@ impl Job {
     pub(super) fn stop(&mut self, status: JobStatus, reason: &str, now: Timestamp) {
         self.token += 1;
         let report = &mut self.report;
-        (report.status, report.reason, report.finished_at, report.lease_until) = (status, Some(reason.into()), Some(now), None);
+        (report.status, report.reason, report.finished_at, report.lease_until) =
+            (status, Some(reason.into()), Some(now), None);
     }
 
     /// When it is due, once it is.
@@ -68,12 +69,15 @@ impl State {
 
     fn told(&self, id: i64) -> Option<JobReport> {
         let job = self.jobs.get(&id)?;
-        let repo = job.repo.and_then(|repo| self.repos.get(&repo)).filter(|repo| !repo.is_deleted());
+        let repo =
+            job.repo.and_then(|repo| self.repos.get(&repo)).filter(|repo| !repo.is_deleted());
         Some(JobReport { repo: repo.map(|repo| repo.row.name.clone()), ..job.report.clone() })
     }
 
     pub(super) fn has_lease(&self, fence: Option<Fence>) -> bool {
-        fence.is_none_or(|fence| self.jobs.get(&fence.job).is_some_and(|job| job.runs() && job.token == fence.token))
+        fence.is_none_or(|fence| {
+            self.jobs.get(&fence.job).is_some_and(|job| job.runs() && job.token == fence.token)
+        })
     }
 
     fn leased(&mut self, fence: Fence) -> Option<&mut Job> {
@@ -97,23 +101,34 @@ impl State {
     /// Whether a consolidation of its repo runs besides, or a push of it comes first.
     fn is_blocked(&self, job: &Job) -> bool {
         let indexes = |job: &Job| matches!(job.report.task, Task::Index { .. });
-        let before = |other: &Job| other.report.id < job.report.id && other.repo == job.repo && other.is_open();
+        let before = |other: &Job| {
+            other.report.id < job.report.id && other.repo == job.repo && other.is_open()
+        };
         if indexes(job) && self.jobs.values().any(|other| indexes(other) && before(other)) {
             return true;
         }
-        let runs_gc = |other: &Job| other.runs() && other.is_like(job.repo, &job.report.task) && job.repo.is_some();
+        let runs_gc = |other: &Job| {
+            other.runs() && other.is_like(job.repo, &job.report.task) && job.repo.is_some()
+        };
         self.jobs.values().any(|other| other.report.id != job.report.id && runs_gc(other))
     }
 
-    fn take(&mut self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Option<(JobReport, Fence)> {
+    fn take(
+        &mut self,
+        worker: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Option<(JobReport, Fence)> {
         let due = self.jobs.values().filter(|job| job.due(whole(now)) && !self.is_blocked(job));
         let id = due.min_by_key(|job| (job.report.run_at, job.report.id))?.report.id;
         let job = self.jobs.get_mut(&id)?;
         job.token += 1;
         let fence = Fence { job: id, token: job.token };
         let report = &mut job.report;
-        (report.status, report.worker, report.attempt) = (JobStatus::Running, Some(worker.into()), report.attempt + 1);
-        (report.lease_until, report.started_at, report.finished_at) = (Some(whole(lease_until)), Some(now), None);
+        (report.status, report.worker, report.attempt) =
+            (JobStatus::Running, Some(worker.into()), report.attempt + 1);
+        (report.lease_until, report.started_at, report.finished_at) =
+            (Some(whole(lease_until)), Some(now), None);
         Some((self.told(id)?, fence))
     }
 
@@ -215,10 +230,18 @@ impl Jobs for MemoryCatalog {
         for JobReport { task, status, .. } in state.jobs.values().map(|job| &job.report) {
             counts.entry((task.name(), status.as_str())).or_insert((*status, 0)).1 += 1;
         }
-        Ok(counts.into_iter().map(|((task, _), (status, count))| (task.to_owned(), status, count)).collect())
+        Ok(counts
+            .into_iter()
+            .map(|((task, _), (status, count))| (task.to_owned(), status, count))
+            .collect())
     }
 
-    async fn take_job(&self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+    async fn take_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<(JobReport, Fence)>> {
         Ok(self.write().take(worker, now, lease_until))
     }
 
@@ -228,7 +251,12 @@ impl Jobs for MemoryCatalog {
         Ok(job.map(|job| job.report.lease_until = Some(whole(lease_until))).is_some())
     }
 
-    async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>> {
+    async fn end_job(
+        &self,
+        fence: Fence,
+        end: &JobEnd,
+        now: Timestamp,
+    ) -> Result<Option<JobReport>> {
         Ok(self.write().end(fence, end, now))
     }
 
@@ -238,7 +266,9 @@ impl Jobs for MemoryCatalog {
 
     async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
         let mut state = self.write();
-        let Some(job) = state.jobs.get_mut(&id).filter(|job| job.is_open()) else { return Ok(None) };
+        let Some(job) = state.jobs.get_mut(&id).filter(|job| job.is_open()) else {
+            return Ok(None);
+        };
         job.stop(JobStatus::Cancelled, "somebody took it back", now);
         Ok(state.told(id))
     }
@@ -250,7 +280,8 @@ impl Jobs for MemoryCatalog {
 
     async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
         let state = self.read();
-        let of_live = state.policies.iter().filter(|(repo, _)| **repo == 0 || !state.is_deleted(**repo));
+        let of_live =
+            state.policies.iter().filter(|(repo, _)| **repo == 0 || !state.is_deleted(**repo));
         Ok(of_live.map(|(repo, policy)| (*repo, *policy)).collect())
     }
 
@@ -265,16 +296,29 @@ impl Jobs for MemoryCatalog {
 
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
         let state = self.read();
-        let asked_for = state.repos.values().filter(|one| !one.is_deleted() && repo.is_none_or(|repo| repo == one.row.id));
+        let asked_for = state
+            .repos
+            .values()
+            .filter(|one| !one.is_deleted() && repo.is_none_or(|repo| repo == one.row.id));
         let mut pressures = Vec::new();
         for one in asked_for {
-            let mapped = one.shelves(&state.packs).into_iter().filter(|shelf| shelf.mapped.total() > 0);
-            let packs: BTreeMap<MpackKey, _> = mapped.map(|shelf| (shelf.pack.key, shelf.pack)).collect();
+            let mapped =
+                one.shelves(&state.packs).into_iter().filter(|shelf| shelf.mapped.total() > 0);
+            let packs: BTreeMap<MpackKey, _> =
+                mapped.map(|shelf| (shelf.pack.key, shelf.pack)).collect();
             if packs.len() > 1 {
                 pressures.push(Pressure {
                     repo: one.row.id,
-                    consolidated_bytes: packs.values().filter(|pack| pack.consolidated).map(|pack| pack.bytes).sum(),
-                    oldest_unconsolidated: packs.values().filter(|pack| !pack.consolidated).map(|pack| pack.stored_at).min(),
+                    consolidated_bytes: packs
+                        .values()
+                        .filter(|pack| pack.consolidated)
+                        .map(|pack| pack.bytes)
+                        .sum(),
+                    oldest_unconsolidated: packs
+                        .values()
+                        .filter(|pack| !pack.consolidated)
+                        .map(|pack| pack.stored_at)
+                        .min(),
                 });
             }
         }

@@ -1,8 +1,9 @@
 //! The catalog port in memory: what its laws mean, as plainly as it goes.
 //!
-//! One mutex around plain maps, so whatever takes it is atomic. A snapshot is a copy. What SQL keeps up to date (counts of shelves, sums of
-//! repos) is counted anew each time it is asked for; nothing here knows how the databases do it. Where a database and this differ,
-//! one of them misreads the port.
+//! One mutex around plain maps, so whatever takes it is atomic. A snapshot is a copy. What SQL
+//! keeps up to date (counts of shelves, sums of repos) is counted anew each time it is asked for;
+//! nothing here knows how the databases do it. Where a database and this differ, one of them
+//! misreads the port.
 
 mod access;
 mod answers;
@@ -18,10 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, Restored,
-    RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers,
+    Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
 };
-use packhouse_host::{Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility};
+use packhouse_host::{
+    Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
+};
 use tokio::sync::RwLock;
 
 use self::state::{Repo, Run, State};
@@ -31,14 +34,19 @@ use self::state::{Repo, Run, State};
 pub struct MemoryCatalog {
     number: u64,
     state: Mutex<State>,
-    /// Those who publish share it; who deletes has it alone. It is fair: who waits comes before those who come later.
+    /// Those who publish share it; who deletes has it alone. It is fair: who waits comes before
+    /// those who come later.
     turns: Arc<RwLock<()>>,
 }
 
 impl Default for MemoryCatalog {
     fn default() -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
-        MemoryCatalog { number: MADE.fetch_add(1, Ordering::SeqCst), state: Mutex::default(), turns: Arc::default() }
+        MemoryCatalog {
+            number: MADE.fetch_add(1, Ordering::SeqCst),
+            state: Mutex::default(),
+            turns: Arc::default(),
+        }
     }
 }
 
@@ -78,7 +86,13 @@ impl Catalog for MemoryCatalog {
         Ok(self.write().settle_times(now, repo))
     }
 
-    async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
+    async fn create_repo(
+        &self,
+        name: &RepoName,
+        id: RepoId,
+        visibility: Visibility,
+        now: Timestamp,
+    ) -> Result<Option<RepoRow>> {
         let mut state = self.write();
         if state.named(name).is_some() {
             return Ok(None);
@@ -99,7 +113,8 @@ impl Catalog for MemoryCatalog {
 
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
         let state = self.read();
-        let deleted = state.repos.values().filter(|repo| repo.deleted_at.is_some_and(|at| at <= until));
+        let deleted =
+            state.repos.values().filter(|repo| repo.deleted_at.is_some_and(|at| at <= until));
         Ok(deleted.map(|repo| state.row(repo.row.id)).collect())
     }
 
@@ -175,11 +190,20 @@ impl Catalog for MemoryCatalog {
         Ok(self.write().delete_branch(deletion))
     }
 
-    async fn publish_consolidation(&self, consolidation: &Consolidation, _: &Holding) -> Result<Published> {
+    async fn publish_consolidation(
+        &self,
+        consolidation: &Consolidation,
+        _: &Holding,
+    ) -> Result<Published> {
         Ok(self.write().publish_consolidation(consolidation))
     }
 
-    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
+    async fn record_gc(
+        &self,
+        repo: i64,
+        record: &GcRecord,
+        report: Option<&GcReport>,
+    ) -> Result<()> {
         let mut state = self.write();
         // Doing nothing again is no news.
         let last = state.runs.iter_mut().rfind(|run| run.repo == repo);
@@ -205,15 +229,24 @@ impl Catalog for MemoryCatalog {
 
     async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
         let state = self.read();
-        let asked_for = |run: &&Run| query.repo.is_none_or(|repo| repo == run.repo) && query.before.is_none_or(|id| run.id < id);
+        let asked_for = |run: &&Run| {
+            query.repo.is_none_or(|repo| repo == run.repo)
+                && query.before.is_none_or(|id| run.id < id)
+        };
         let entries = state.runs.iter().rev().filter(asked_for).filter_map(|run| state.entry(run));
-        Ok(entries.filter(|entry| holds_text(entry, query.text)).take(query.limit as usize).collect())
+        Ok(entries
+            .filter(|entry| holds_text(entry, query.text))
+            .take(query.limit as usize)
+            .collect())
     }
 
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
         let state = self.read();
         let done = state.runs.iter().rev().filter(|run| run.record.outcome == "consolidated");
-        Ok(done.take(limit as usize).map(|run| (run.record.bytes_after, run.record.elapsed_ms)).collect())
+        Ok(done
+            .take(limit as usize)
+            .map(|run| (run.record.bytes_after, run.record.elapsed_ms))
+            .collect())
     }
 
     async fn hold(&self, hold: Hold) -> Result<Holding> {
@@ -227,15 +260,28 @@ impl Catalog for MemoryCatalog {
         Ok(self.read().unneeded_packs())
     }
 
-    async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, _: &Holding) -> Result<Vec<Unneeded>> {
+    async fn deletable_packs(
+        &self,
+        packs: &[MpackKey],
+        until: Timestamp,
+        _: &Holding,
+    ) -> Result<Vec<Unneeded>> {
         let state = self.read();
         let mut unneeded = state.unneeded_packs();
-        unneeded
-            .retain(|unneeded| packs.contains(&unneeded.pack.key) && unneeded.at <= until && !state.is_kept(&unneeded.pack.key));
+        unneeded.retain(|unneeded| {
+            packs.contains(&unneeded.pack.key)
+                && unneeded.at <= until
+                && !state.is_kept(&unneeded.pack.key)
+        });
         Ok(unneeded)
     }
 
-    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, _: &Holding) -> Result<Vec<MpackKey>> {
+    async fn forget_packs(
+        &self,
+        packs: &[MpackKey],
+        until: Timestamp,
+        _: &Holding,
+    ) -> Result<Vec<MpackKey>> {
         let mut state = self.write();
         Ok(packs.iter().filter(|key| state.forget_pack(key, until)).copied().collect())
     }
@@ -247,7 +293,10 @@ impl Catalog for MemoryCatalog {
 
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         let state = self.read();
-        Ok(keys.iter().map(|key| state.packs.contains_key(key) || state.is_waited_for(key)).collect())
+        Ok(keys
+            .iter()
+            .map(|key| state.packs.contains_key(key) || state.is_waited_for(key))
+            .collect())
     }
 
     async fn note_findings(&self, findings: &Findings) -> Result<()> {
@@ -265,5 +314,8 @@ fn holds_text(entry: &GcEntry, text: &str) -> bool {
     let GcRecord { outcome, consolidated_key, error, .. } = &entry.record;
     let name = entry.repo.to_string();
     let texts = [Some(&name), Some(outcome), consolidated_key.as_ref(), error.as_ref()];
-    texts.into_iter().flatten().any(|held| held.to_ascii_lowercase().contains(&text.to_ascii_lowercase()))
+    texts
+        .into_iter()
+        .flatten()
+        .any(|held| held.to_ascii_lowercase().contains(&text.to_ascii_lowercase()))
 }

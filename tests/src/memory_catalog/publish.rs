@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    BranchDeletion, Change, Consolidation, EntityKey, PackRow, Published, Push, PushedPack, Sums, entity_of,
+    BranchDeletion, Change, Consolidation, EntityKey, PackRow, Published, Push, PushedPack, Sums,
+    entity_of,
 };
 use packhouse_host::{Cause, MpackKey, ShelfId};
 
@@ -17,7 +18,11 @@ impl State {
             return Published::LeaseLost;
         }
         let number = push.repo.id;
-        if self.repos.get(&number).is_none_or(|repo| repo.is_deleted() || repo.row.revision != push.repo.revision) {
+        if self
+            .repos
+            .get(&number)
+            .is_none_or(|repo| repo.is_deleted() || repo.row.revision != push.repo.revision)
+        {
             return Published::Changed;
         }
         let before = self.row(number).sums;
@@ -29,7 +34,10 @@ impl State {
             repo.edges.entry(edges.commit).or_insert(*edges);
         }
         for head in &push.heads {
-            let left = repo.heads.insert(head.branch.clone(), head.commit).filter(|left| *left != head.commit);
+            let left = repo
+                .heads
+                .insert(head.branch.clone(), head.commit)
+                .filter(|left| *left != head.commit);
             if push.forced {
                 repo.left_heads.extend(left.map(|left| (left, push.now)));
             }
@@ -68,19 +76,28 @@ impl State {
         repo.shelves.insert(shelf, OneShelf { generation: 0, pack: pack.key, made_at: now });
         for fresh in &pack.fresh {
             let place = Mapped { shelf, print: fresh.row.print, bytes: fresh.bytes };
-            assert!(repo.entities.insert(fresh.row.entity, place).is_none(), "what is fresh was there");
+            assert!(
+                repo.entities.insert(fresh.row.entity, place).is_none(),
+                "what is fresh was there"
+            );
         }
         for moved in &pack.moved {
             let place = Mapped { shelf, print: moved.row.print, bytes: moved.bytes };
-            let left = repo.entities.insert(moved.row.entity, place).expect("what is moved was there");
-            assert_eq!((left.shelf, left.bytes), (moved.from, moved.bytes_there), "what is moved was elsewhere");
+            let left =
+                repo.entities.insert(moved.row.entity, place).expect("what is moved was there");
+            assert_eq!(
+                (left.shelf, left.bytes),
+                (moved.from, moved.bytes_there),
+                "what is moved was elsewhere"
+            );
         }
         for (id, text) in &pack.tag_ids {
             repo.tag_ids.entry(*id).or_insert_with(|| text.clone());
         }
     }
 
-    /// Takes a shelf away that nothing is mapped to; its pack is retired unless another shelf holds it.
+    /// Takes a shelf away that nothing is mapped to; its pack is retired unless another shelf holds
+    /// it.
     fn drop_if_empty(&mut self, number: i64, shelf: ShelfId, now: Timestamp) {
         let repo = self.of(number);
         if repo.entities.values().any(|place| place.shelf == shelf) {
@@ -97,7 +114,15 @@ impl State {
         if !self.packs.contains_key(key) {
             self.stored += 1;
             let (id, consolidated) = (self.stored, false);
-            let row = PackRow { id, key: *key, bytes, records, consolidated, stored_at: now, verified_at: None };
+            let row = PackRow {
+                id,
+                key: *key,
+                bytes,
+                records,
+                consolidated,
+                stored_at: now,
+                verified_at: None,
+            };
             self.packs.insert(*key, row);
         }
         self.packs.entry(*key).and_modify(|pack| pack.verified_at = Some(now));
@@ -116,9 +141,14 @@ impl State {
         // Later shelves are those of pushes that came meanwhile: they stay as they are.
         let found = repo.shelves.range(..=newest).map(|(id, shelf)| (*id, shelf.generation));
         let pushed_since = repo.row.revision != done.repo.revision;
-        let told = |entity: &EntityKey| repo.freshened.get(entity).is_some_and(|(_, number)| *number > done.repo.freshenings);
+        let told = |entity: &EntityKey| {
+            repo.freshened.get(entity).is_some_and(|(_, number)| *number > done.repo.freshenings)
+        };
         let told_since = done.dropped.iter().any(|dropped| told(&dropped.entity));
-        if !found.eq(done.planned.iter().copied()) || (pushed_since && !done.dropped.is_empty()) || told_since {
+        if !found.eq(done.planned.iter().copied())
+            || (pushed_since && !done.dropped.is_empty())
+            || told_since
+        {
             return Published::Changed;
         }
         let before = self.row(number).sums;
@@ -141,7 +171,11 @@ impl State {
         for dropped in &done.dropped {
             let gone = repo.entities.remove(&dropped.entity).expect("what is dropped was there");
             repo.freshened.remove(&dropped.entity);
-            assert_eq!((gone.shelf, gone.bytes), (dropped.shelf, dropped.bytes), "what is dropped was elsewhere");
+            assert_eq!(
+                (gone.shelf, gone.bytes),
+                (dropped.shelf, dropped.bytes),
+                "what is dropped was elsewhere"
+            );
             if let Some((Kind::Commit, id)) = entity_of(&dropped.entity) {
                 repo.edges.remove(&id);
             }
@@ -154,7 +188,12 @@ impl State {
     fn note_change(&mut self, repo: i64, cause: Cause, at: Timestamp, before: Sums) {
         let after = self.row(repo).sums;
         let more = |before: u64, after: u64| after as i64 - before as i64;
-        let change = Change { at, cause, packs: more(before.packs, after.packs), bytes: more(before.bytes, after.bytes) };
+        let change = Change {
+            at,
+            cause,
+            packs: more(before.packs, after.packs),
+            bytes: more(before.bytes, after.bytes),
+        };
         self.of(repo).changes.push(change);
     }
 }

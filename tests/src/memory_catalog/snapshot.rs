@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Head};
-use packhouse_host::catalog::{Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use packhouse_host::catalog::{
+    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot,
+};
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
 use super::state::{Repo, State};
@@ -22,7 +24,12 @@ struct Copy {
 /// A repo as it is now; none when it was deleted.
 pub(super) fn of(state: &State, number: i64) -> Option<Box<dyn Snapshot>> {
     let repo = state.repos.get(&number).filter(|repo| !repo.is_deleted())?;
-    Some(Box::new(Copy { row: state.row(number), repo: repo.clone(), packs: state.packs.clone(), damage: state.damage(number) }))
+    Some(Box::new(Copy {
+        row: state.row(number),
+        repo: repo.clone(),
+        packs: state.packs.clone(),
+        damage: state.damage(number),
+    }))
 }
 
 #[async_trait]
@@ -36,18 +43,24 @@ impl Snapshot for Copy {
     }
 
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
-        let found = shelves.iter().filter_map(|id| Some((*id, self.packs[&self.repo.shelves.get(id)?.pack].clone())));
+        let found = shelves
+            .iter()
+            .filter_map(|id| Some((*id, self.packs[&self.repo.shelves.get(id)?.pack].clone())));
         Ok(found.collect())
     }
 
     async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>> {
-        let on_a_shelf = |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
-        let whole = |key: &MpackKey| self.repo.retired.contains_key(key) && !self.repo.partial.contains(key);
+        let on_a_shelf =
+            |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
+        let whole = |key: &MpackKey| {
+            self.repo.retired.contains_key(key) && !self.repo.partial.contains(key)
+        };
         Ok(keys.iter().map(|key| on_a_shelf(key) || whole(key)).collect())
     }
 
     async fn shelved(&mut self, keys: &[MpackKey]) -> Result<Vec<Option<PackRow>>> {
-        let on_a_shelf = |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
+        let on_a_shelf =
+            |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
         Ok(keys.iter().map(|key| on_a_shelf(key).then(|| self.packs[key].clone())).collect())
     }
 
@@ -64,7 +77,12 @@ impl Snapshot for Copy {
     }
 
     async fn heads(&mut self) -> Result<Vec<Head>> {
-        Ok(self.repo.heads.iter().map(|(branch, commit)| Head { branch: branch.clone(), commit: *commit }).collect())
+        Ok(self
+            .repo
+            .heads
+            .iter()
+            .map(|(branch, commit)| Head { branch: branch.clone(), commit: *commit })
+            .collect())
     }
 
     async fn freshened(&mut self, since: Timestamp) -> Result<Freshened> {
@@ -74,7 +92,13 @@ impl Snapshot for Copy {
     }
 
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>> {
-        Ok(self.repo.left_heads.iter().filter(|(_, at)| *at > since).map(|(head, _)| *head).collect())
+        Ok(self
+            .repo
+            .left_heads
+            .iter()
+            .filter(|(_, at)| *at > since)
+            .map(|(head, _)| *head)
+            .collect())
     }
 
     async fn released(&mut self) -> Result<Vec<EntityId>> {
@@ -82,9 +106,12 @@ impl Snapshot for Copy {
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
-        let (mut queue, mut seen, mut found) = (VecDeque::from(commits.to_vec()), BTreeSet::new(), Vec::new());
+        let (mut queue, mut seen, mut found) =
+            (VecDeque::from(commits.to_vec()), BTreeSet::new(), Vec::new());
         while let Some(commit) = queue.pop_front() {
-            let Some(edges) = self.repo.edges.get(&commit).filter(|_| seen.insert(commit)) else { continue };
+            let Some(edges) = self.repo.edges.get(&commit).filter(|_| seen.insert(commit)) else {
+                continue;
+            };
             queue.extend(edges.parents());
             found.push(*edges);
         }
@@ -93,13 +120,21 @@ impl Snapshot for Copy {
     }
 
     async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
-        Ok(entities.iter().map(|entity| self.repo.entities.get(entity).map(|place| (place.shelf, place.print))).collect())
+        Ok(entities
+            .iter()
+            .map(|entity| self.repo.entities.get(entity).map(|place| (place.shelf, place.print)))
+            .collect())
     }
 
-    async fn index_page(&mut self, after: Option<&EntityKey>, limit: u32) -> Result<Vec<(IndexRow, ShelfId)>> {
+    async fn index_page(
+        &mut self,
+        after: Option<&EntityKey>,
+        limit: u32,
+    ) -> Result<Vec<(IndexRow, ShelfId)>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.repo.entities.range::<EntityKey, _>((from, Bound::Unbounded));
-        let rows = rows.map(|(entity, place)| (IndexRow { entity: *entity, print: place.print }, place.shelf));
+        let rows = rows
+            .map(|(entity, place)| (IndexRow { entity: *entity, print: place.print }, place.shelf));
         Ok(rows.take(limit as usize).collect())
     }
 

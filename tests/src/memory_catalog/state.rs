@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
-    Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored, Retired, Shelf, Sums, TokenRow,
-    Unneeded, entity_of,
+    Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored,
+    Retired, Shelf, Sums, TokenRow, Unneeded, entity_of,
 };
 use packhouse_host::{
-    Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName, RepoSummary, ShelfId, Visibility,
+    Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
+    RepoSummary, ShelfId, Visibility,
 };
 
 use super::jobs::Job;
@@ -24,7 +25,8 @@ pub(super) struct State {
     pub(super) repos: BTreeMap<i64, Repo>,
     /// Repos that were ever made.
     pub(super) made: i64,
-    /// Deleted repos that were forgotten, the last of each name: when, and a pack that no other repo held.
+    /// Deleted repos that were forgotten, the last of each name: when, and a pack that no other
+    /// repo held.
     pub(super) pruned: BTreeMap<RepoName, (Timestamp, Option<MpackKey>)>,
     pub(super) packs: BTreeMap<MpackKey, PackRow>,
     pub(super) damaged_packs: BTreeMap<MpackKey, Damage>,
@@ -106,7 +108,13 @@ pub(super) struct Run {
 }
 
 impl Repo {
-    pub(super) fn new(id: i64, name: RepoName, repo_id: RepoId, visibility: Visibility, created_at: Timestamp) -> Repo {
+    pub(super) fn new(
+        id: i64,
+        name: RepoName,
+        repo_id: RepoId,
+        visibility: Visibility,
+        created_at: Timestamp,
+    ) -> Repo {
         let sums = Sums::of(&[], &[]);
         let row = RepoRow {
             id,
@@ -195,14 +203,18 @@ impl State {
     }
 
     pub(super) fn named(&self, name: &RepoName) -> Option<i64> {
-        self.repos.values().find(|repo| !repo.is_deleted() && repo.row.name == *name).map(|repo| repo.row.id)
+        self.repos
+            .values()
+            .find(|repo| !repo.is_deleted() && repo.row.name == *name)
+            .map(|repo| repo.row.id)
     }
 
     /// The numbers of repos by name, after one, at most `limit`.
     pub(super) fn page(&self, after: Option<&RepoName>, limit: u32) -> Vec<i64> {
         let there = self.repos.values().filter(|repo| !repo.is_deleted());
-        let by_name: BTreeMap<(&str, &str), i64> =
-            there.map(|repo| ((repo.row.name.owner(), repo.row.name.slug()), repo.row.id)).collect();
+        let by_name: BTreeMap<(&str, &str), i64> = there
+            .map(|repo| ((repo.row.name.owner(), repo.row.name.slug()), repo.row.id))
+            .collect();
         let after = after.map(|name| (name.owner(), name.slug()));
         let later = by_name.into_iter().filter(|(name, _)| after.is_none_or(|after| *name > after));
         later.map(|(_, repo)| repo).take(limit as usize).collect()
@@ -210,7 +222,10 @@ impl State {
 
     pub(super) fn row(&self, repo: i64) -> RepoRow {
         let repo = &self.repos[&repo];
-        RepoRow { sums: Sums::of(&repo.shelves(&self.packs), &repo.retired(&self.packs)), ..repo.row.clone() }
+        RepoRow {
+            sums: Sums::of(&repo.shelves(&self.packs), &repo.retired(&self.packs)),
+            ..repo.row.clone()
+        }
     }
 
     pub(super) fn summary(&self, repo: i64) -> RepoSummary {
@@ -235,8 +250,10 @@ impl State {
 
     /// What is damaged of a repo: all of it, then packs on its shelves.
     pub(super) fn damage(&self, repo: i64) -> Vec<Damage> {
-        let on_a_shelf = |key: &MpackKey| self.repos[&repo].shelves.values().any(|shelf| shelf.pack == *key);
-        let packs = self.damaged_packs.iter().filter(|(key, _)| on_a_shelf(key)).map(|(_, damage)| damage);
+        let on_a_shelf =
+            |key: &MpackKey| self.repos[&repo].shelves.values().any(|shelf| shelf.pack == *key);
+        let packs =
+            self.damaged_packs.iter().filter(|(key, _)| on_a_shelf(key)).map(|(_, damage)| damage);
         self.damaged_repos.get(&repo).into_iter().chain(packs).cloned().collect()
     }
 
@@ -265,13 +282,20 @@ impl State {
     /// A run, unless its repo was deleted.
     pub(super) fn entry(&self, run: &Run) -> Option<GcEntry> {
         let repo = self.repos.get(&run.repo)?;
-        let entry = GcEntry { id: run.id, repo: repo.row.name.clone(), record: run.record.clone(), report: run.report.clone() };
+        let entry = GcEntry {
+            id: run.id,
+            repo: repo.row.name.clone(),
+            record: run.record.clone(),
+            report: run.report.clone(),
+        };
         (!repo.is_deleted()).then_some(entry)
     }
 
     /// Whether a pack is on a shelf of a repo that is not deleted.
     pub(super) fn is_held(&self, key: &MpackKey) -> bool {
-        self.repos.values().any(|repo| !repo.is_deleted() && repo.shelves.values().any(|shelf| shelf.pack == *key))
+        self.repos
+            .values()
+            .any(|repo| !repo.is_deleted() && repo.shelves.values().any(|shelf| shelf.pack == *key))
     }
 
     /// Whether a pack is on a shelf of a repo that can be restored.
@@ -281,7 +305,11 @@ impl State {
 
     pub(super) fn unneeded_packs(&self) -> Vec<Unneeded> {
         let mut unneeded: BTreeMap<MpackKey, Unneeded> = BTreeMap::new();
-        for (repo, (key, at)) in self.repos.values().flat_map(|repo| repo.retired.iter().map(move |retired| (repo, retired))) {
+        for (repo, (key, at)) in self
+            .repos
+            .values()
+            .flat_map(|repo| repo.retired.iter().map(move |retired| (repo, retired)))
+        {
             let pack = || Unneeded { pack: self.packs[key].clone(), at: *at, repos: Vec::new() };
             let one = unneeded.entry(*key).or_insert_with(pack);
             one.at = one.at.max(*at);
@@ -293,8 +321,13 @@ impl State {
 
     /// Forgets a pack; false where it is needed, or not known.
     pub(super) fn forget_pack(&mut self, key: &MpackKey, until: Timestamp) -> bool {
-        let retired_later = self.repos.values().any(|repo| repo.retired.get(key).is_some_and(|at| *at > until));
-        if self.is_kept(key) || self.is_waited_for(key) || retired_later || self.packs.remove(key).is_none() {
+        let retired_later =
+            self.repos.values().any(|repo| repo.retired.get(key).is_some_and(|at| *at > until));
+        if self.is_kept(key)
+            || self.is_waited_for(key)
+            || retired_later
+            || self.packs.remove(key).is_none()
+        {
             return false;
         }
         self.damaged_packs.remove(key);
@@ -326,10 +359,12 @@ impl State {
         if self.named(name).is_some() {
             return Restored::Taken;
         }
-        let deleted = self.repos.values_mut().filter(|repo| repo.row.name == *name && !repo.is_pruned);
+        let deleted =
+            self.repos.values_mut().filter(|repo| repo.row.name == *name && !repo.is_pruned);
         let Some(repo) = deleted.max_by_key(|repo| (repo.deleted_at, repo.row.id)) else {
             let pruned = self.pruned.get(name);
-            return pruned.map_or(Restored::Unknown, |(at, pack)| Restored::Pruned { at: *at, pack: *pack });
+            return pruned
+                .map_or(Restored::Unknown, |(at, pack)| Restored::Pruned { at: *at, pack: *pack });
         };
         repo.deleted_at = None;
         repo.row.revision += 1;
@@ -347,7 +382,12 @@ impl State {
             match only {
                 None => times.extend(repo.retired.values_mut().chain(&mut repo.deleted_at)),
                 Some(only) if only == *number => {
-                    times.extend(repo.freshened.values_mut().map(|(at, _)| at).chain(&mut repo.all_freshened));
+                    times.extend(
+                        repo.freshened
+                            .values_mut()
+                            .map(|(at, _)| at)
+                            .chain(&mut repo.all_freshened),
+                    );
                     times.extend(repo.shelves.values_mut().map(|shelf| &mut shelf.made_at));
                     times.extend(repo.left_heads.iter_mut().map(|(_, at)| at));
                 }
@@ -363,7 +403,9 @@ impl State {
     }
 
     pub(super) fn forget_repo(&mut self, number: i64, now: Timestamp) -> bool {
-        let Some(repo) = self.repos.get(&number).filter(|repo| repo.is_deleted()).cloned() else { return false };
+        let Some(repo) = self.repos.get(&number).filter(|repo| repo.is_deleted()).cloned() else {
+            return false;
+        };
         if !repo.is_pruned {
             let packs: BTreeSet<MpackKey> = repo.shelves.values().map(|shelf| shelf.pack).collect();
             let own = packs.into_iter().find(|key| !self.is_held(key));
@@ -376,7 +418,8 @@ impl State {
             self.policies.remove(&number);
             self.damaged_repos.remove(&number);
         }
-        let held: Vec<MpackKey> = self.packs.keys().filter(|key| self.is_held(key)).copied().collect();
+        let held: Vec<MpackKey> =
+            self.packs.keys().filter(|key| self.is_held(key)).copied().collect();
         let repo = self.of(number);
         repo.retired.retain(|key, _| !held.contains(key));
         let newest = self.runs.last().map(|run| run.id);
@@ -385,10 +428,13 @@ impl State {
         true
     }
 
-    /// Numbers are not given twice: the repo that was made last stays, and the run that was remembered last.
+    /// Numbers are not given twice: the repo that was made last stays, and the run that was
+    /// remembered last.
     fn remove_pruned(&mut self) {
         let (newest, runs) = (self.made, &self.runs);
-        let is_left = |repo: &Repo| !repo.retired.is_empty() || runs.iter().any(|run| run.repo == repo.row.id);
+        let is_left = |repo: &Repo| {
+            !repo.retired.is_empty() || runs.iter().any(|run| run.repo == repo.row.id)
+        };
         self.repos.retain(|number, repo| !repo.is_pruned || *number == newest || is_left(repo));
     }
 }

@@ -1,5 +1,5 @@
-//! The conformance suite of the catalog port, on every catalog there is; what only one of them promises; and the verbs on two of them,
-//! which must tell the same.
+//! The conformance suite of the catalog port, on every catalog there is; what only one of them
+//! promises; and the verbs on two of them, which must tell the same.
 
 #![allow(clippy::unwrap_used)]
 
@@ -235,9 +235,17 @@ fn every_law_of_the_suite_is_run() {
         let path = entry.unwrap().path();
         let subject = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let source = std::fs::read_to_string(&path).unwrap();
-        let law = |line: &str| Some(line.strip_prefix("pub async fn ")?.split_once("(catalog: Arc<dyn Catalog>)")?.0.to_owned());
+        let law = |line: &str| {
+            Some(
+                line.strip_prefix("pub async fn ")?
+                    .split_once("(catalog: Arc<dyn Catalog>)")?
+                    .0
+                    .to_owned(),
+            )
+        };
         let written: Vec<String> = source.lines().filter_map(law).collect();
-        let listed = LISTED.iter().find(|(listed, _)| *listed == subject).map_or(&[][..], |(_, laws)| *laws);
+        let listed =
+            LISTED.iter().find(|(listed, _)| *listed == subject).map_or(&[][..], |(_, laws)| *laws);
         assert_eq!(written, listed, "{subject}");
         subjects += usize::from(!written.is_empty());
     }

@@ -14,7 +14,8 @@ use packhouse_host::vault::local::LocalVault;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::world::World;
 use packhouse_host::{
-    CatalogPlace, FetchRequest, GcQuery, Policy, Progress, PruneOptions, PushOptions, RepoName, Result, Store, Visibility,
+    CatalogPlace, FetchRequest, GcQuery, Policy, Progress, PruneOptions, PushOptions, RepoName,
+    Result, Store, Visibility,
 };
 use packhouse_tests::memory_catalog::MemoryCatalog;
 use packhouse_tests::postgres::cluster;
@@ -44,7 +45,8 @@ enum Verb {
     Look,
 }
 
-/// A world in which time stands still until the test moves it: how often a verb looks at the clock is its own affair.
+/// A world in which time stands still until the test moves it: how often a verb looks at the clock
+/// is its own affair.
 #[derive(Debug, Default)]
 struct StillWorld {
     seconds: AtomicI64,
@@ -78,7 +80,11 @@ impl Subject {
         std::fs::create_dir_all(&folder).unwrap();
         let vault = Arc::new(LocalVault::open(&folder).unwrap());
         let world = Arc::new(StillWorld::default());
-        Subject { store: Store::with_parts(catalog, vault, sandbox.clone(), world.clone()).await.unwrap(), folder, world }
+        Subject {
+            store: Store::with_parts(catalog, vault, sandbox.clone(), world.clone()).await.unwrap(),
+            folder,
+            world,
+        }
     }
 
     /// What it tells, without what may differ: where it is, and how many rows publishing took.
@@ -113,14 +119,24 @@ impl Subject {
             }
             Verb::Verify(repo) => self.told(store.verify(&repo, &silent).await),
             Verb::Prune { grace, dry_run } => {
-                let options = PruneOptions { grace: Duration::from_secs(grace), dry_run, ..PruneOptions::default() };
+                let options = PruneOptions {
+                    grace: Duration::from_secs(grace),
+                    dry_run,
+                    ..PruneOptions::default()
+                };
                 self.told(store.prune(options, &silent).await)
             }
-            Verb::PruneLater => self.told(store.queue_prune(PruneOptions { grace: Duration::ZERO, ..Default::default() }).await),
+            Verb::PruneLater => self.told(
+                store
+                    .queue_prune(PruneOptions { grace: Duration::ZERO, ..Default::default() })
+                    .await,
+            ),
             Verb::Work => self.works().await,
             Verb::Retry(job) => self.told(store.retry_job(job).await),
             Verb::Cancel(job) => self.told(store.cancel_job(job).await),
-            Verb::SetPolicy { repo, policy } => self.told(store.set_policy(repo.as_ref(), policy).await),
+            Verb::SetPolicy { repo, policy } => {
+                self.told(store.set_policy(repo.as_ref(), policy).await)
+            }
             Verb::CheckPolicies => self.told(store.check_policies(None, true).await),
             Verb::Look => String::new(),
         }
@@ -128,11 +144,15 @@ impl Subject {
 
     /// Does all jobs that are due.
     async fn works(&self) -> String {
-        let options = WorkerOptions { drain: true, policies: None, attempts: 2, ..WorkerOptions::default() };
+        let options =
+            WorkerOptions { drain: true, policies: None, attempts: 2, ..WorkerOptions::default() };
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
         let heard = told.clone();
         let worker = Worker::new(self.store.clone(), options, Stop::default());
-        worker.run(move |ended| heard.lock().unwrap().push(serde_json::to_value(ended).unwrap())).await.unwrap();
+        worker
+            .run(move |ended| heard.lock().unwrap().push(serde_json::to_value(ended).unwrap()))
+            .await
+            .unwrap();
         let told = told.lock().unwrap().clone();
         self.told(Ok(told))
     }
@@ -143,7 +163,13 @@ impl Subject {
         let mut told = vec![self.told(store.repos().await), self.told(store.every_summary().await)];
         told.push(self.told(store.jobs(None, None, None, 99).await));
         told.push(self.told(store.job_counts().await));
-        told.push(self.told(store.gc_entries(&GcQuery { text: "A-B".into(), limit: 99, ..GcQuery::default() }).await));
+        told.push(
+            self.told(
+                store
+                    .gc_entries(&GcQuery { text: "A-B".into(), limit: 99, ..GcQuery::default() })
+                    .await,
+            ),
+        );
         told.push(self.told(store.gc_entries(&GcQuery { limit: 5, ..GcQuery::default() }).await));
         for repo in REPOS.map(|repo| repo.parse::<RepoName>().unwrap()) {
             told.push(self.told(store.packs(&repo).await));
@@ -201,7 +227,12 @@ fn verb(random: &mut Random, files: &[PathBuf]) -> Verb {
         2..=11 => {
             let first = random.below(files.len());
             let some = files[first..].iter().take(1 + random.below(3)).cloned().collect();
-            Verb::Push { repo, files: some, force: random.below(4) == 0, later: random.below(4) == 0 }
+            Verb::Push {
+                repo,
+                files: some,
+                force: random.below(4) == 0,
+                later: random.below(4) == 0,
+            }
         }
         12..=14 => Verb::Gc { repo, expire: None },
         15 => Verb::Gc { repo, expire: Some(Duration::from_secs(random.below(40) as u64)) },
@@ -214,16 +245,29 @@ fn verb(random: &mut Random, files: &[PathBuf]) -> Verb {
         25..=27 => Verb::Retry(job),
         28..=30 => Verb::Cancel(job),
         31 => {
-            let policy = Policy { max_packs: Some(1 + random.below(4) as u64), growth: Some(0.5), max_age_seconds: Some(30) };
-            Verb::SetPolicy { repo: (random.below(2) == 0).then_some(repo), policy: (random.below(3) > 0).then_some(policy) }
+            let policy = Policy {
+                max_packs: Some(1 + random.below(4) as u64),
+                growth: Some(0.5),
+                max_age_seconds: Some(30),
+            };
+            Verb::SetPolicy {
+                repo: (random.below(2) == 0).then_some(repo),
+                policy: (random.below(3) > 0).then_some(policy),
+            }
         }
         32 => Verb::CheckPolicies,
         _ => Verb::Look,
     }
 }
 
-/// Does the same at random to stores on two catalogs. Gives which verbs were done, and not only refused.
-async fn compare(seed: u64, folder: &Path, catalogs: [Arc<dyn Catalog>; 2], sandbox: &Sandbox) -> BTreeSet<String> {
+/// Does the same at random to stores on two catalogs. Gives which verbs were done, and not only
+/// refused.
+async fn compare(
+    seed: u64,
+    folder: &Path,
+    catalogs: [Arc<dyn Catalog>; 2],
+    sandbox: &Sandbox,
+) -> BTreeSet<String> {
     let files = files(&folder.join("files"), seed);
     let [one, other] = catalogs;
     let one = Subject::new(folder.join("one"), one, sandbox).await;
@@ -240,7 +284,10 @@ async fn compare(seed: u64, folder: &Path, catalogs: [Arc<dyn Catalog>; 2], sand
         }
         let told = [one.does(&verb).await, other.does(&verb).await];
         assert_eq!(told[0], told[1], "seed {seed}, after {}", done.join("\n"));
-        if !["Refused", "Usage", "Conflict", "Damage"].iter().any(|class| told[0].starts_with(class)) {
+        if !["Refused", "Usage", "Conflict", "Damage"]
+            .iter()
+            .any(|class| told[0].starts_with(class))
+        {
             let name = format!("{verb:?}");
             succeeded.insert(name.split([' ', '(']).next().unwrap().to_owned());
         }
@@ -287,7 +334,10 @@ async fn a_store_tells_the_same_on_sqlite_as_on_the_model() {
     for seed in 0..8 {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = CatalogPlace::Sqlite(folder.path().join("catalog.db")).open().await.unwrap();
-        succeeded.extend(compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), sqlite], &sandbox).await);
+        succeeded.extend(
+            compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), sqlite], &sandbox)
+                .await,
+        );
     }
     all_were_done(&succeeded);
     assert!(["Delete", "Cancel"].iter().all(|verb| succeeded.contains(*verb)), "{succeeded:?}");
@@ -300,8 +350,12 @@ async fn a_store_tells_the_same_on_postgres_as_on_the_model() {
     let mut succeeded = BTreeSet::new();
     for seed in 100..104 {
         let folder = tempfile::tempdir().unwrap();
-        let postgres = CatalogPlace::Postgres(cluster.english(&format!("model_{seed}"))).open().await.unwrap();
-        succeeded.extend(compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), postgres], &sandbox).await);
+        let postgres =
+            CatalogPlace::Postgres(cluster.english(&format!("model_{seed}"))).open().await.unwrap();
+        succeeded.extend(
+            compare(seed, folder.path(), [Arc::new(MemoryCatalog::default()), postgres], &sandbox)
+                .await,
+        );
     }
     all_were_done(&succeeded);
 }

@@ -1,4 +1,5 @@
-//! What a catalog on Postgres says does not depend on how the server plans its statements, nor on how its databases order texts.
+//! What a catalog on Postgres says does not depend on how the server plans its statements, nor on
+//! how its databases order texts.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,7 +7,9 @@ use std::sync::Arc;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{Catalog, PushedPack};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
-use packhouse_host::{CatalogPlace, FetchRequest, Progress, PushOptions, PushStatus, Store, StoreOptions, Visibility};
+use packhouse_host::{
+    CatalogPlace, FetchRequest, Progress, PushOptions, PushStatus, Store, StoreOptions, Visibility,
+};
 use packhouse_tests::conformance::desk;
 use packhouse_tests::model;
 use packhouse_tests::postgres::{Cluster, cluster};
@@ -15,7 +18,8 @@ use packhouse_tests::store::options;
 use super::postgres_only::{open, run, scalar};
 
 /// A law of the suite, with its subject and its name.
-pub(crate) type Law = (&'static str, &'static str, fn(Arc<dyn Catalog>) -> Pin<Box<dyn Future<Output = ()>>>);
+pub(crate) type Law =
+    (&'static str, &'static str, fn(Arc<dyn Catalog>) -> Pin<Box<dyn Future<Output = ()>>>);
 
 /// Removes everything from a catalog.
 const EMPTY: &str = "DO $$ DECLARE tables text; BEGIN
@@ -26,31 +30,40 @@ const EMPTY: &str = "DO $$ DECLARE tables text; BEGIN
 
 /// Runs the laws of the suite, one after the other, on a catalog whose sessions have some settings.
 async fn run_laws(url: &str, settings: &[&str]) {
-    let set: String = settings.iter().map(|setting| format!("-c%20{}%20", setting.replace('=', "%3D"))).collect();
+    let set: String =
+        settings.iter().map(|setting| format!("-c%20{}%20", setting.replace('=', "%3D"))).collect();
     let catalog = open(&format!("{url}?options={set}")).await;
     for (subject, law, check) in super::LAWS {
-        // Who waits for whom is not about plans; and what is about many entities takes minutes without an index.
+        // Who waits for whom is not about plans; and what is about many entities takes minutes
+        // without an index.
         if matches!(*subject, "races" | "holding" | "large") {
             continue;
         }
         run(url, EMPTY).await;
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(60), check(catalog.clone())).await;
+        let ended =
+            tokio::time::timeout(std::time::Duration::from_secs(60), check(catalog.clone())).await;
         assert!(ended.is_ok(), "{subject}::{law} does not end with {settings:?}");
     }
 }
 
-/// A database whose texts order and fold by a language; none, said loudly, where this machine does not know it.
+/// A database whose texts order and fold by a language; none, said loudly, where this machine does
+/// not know it.
 fn in_language(cluster: &Cluster, name: &str, language: &str) -> Option<String> {
     let how = match language {
         "C" => "LC_COLLATE 'C' LC_CTYPE 'C'".to_owned(),
         // `tr-TR` is ICU's, `tr_TR.UTF-8` the system's.
-        icu if icu.contains('-') && !icu.contains('.') => format!("LOCALE_PROVIDER icu ICU_LOCALE '{icu}'"),
+        icu if icu.contains('-') && !icu.contains('.') => {
+            format!("LOCALE_PROVIDER icu ICU_LOCALE '{icu}'")
+        }
         system => format!("LC_COLLATE '{system}' LC_CTYPE '{system}'"),
     };
     match cluster.admin(format!("CREATE DATABASE {name} TEMPLATE template0 {how}")) {
         Ok(()) => Some(cluster.url(name)),
         Err(error) => {
-            packhouse_tests::skipped("locales", &format!("this machine has no {language}: {error}"));
+            packhouse_tests::skipped(
+                "locales",
+                &format!("this machine has no {language}: {error}"),
+            );
             None
         }
     }
@@ -78,7 +91,12 @@ async fn every_law_holds_where_rows_are_merged_and_texts_are_english() {
 async fn every_law_holds_where_no_index_is_used_and_texts_are_turkish() {
     let Some(cluster) = cluster() else { return };
     let Some(url) = in_language(cluster, "plans_unindexed", "tr_TR.UTF-8") else { return };
-    let none = ["enable_indexscan=off", "enable_indexonlyscan=off", "enable_bitmapscan=off", "enable_seqscan=on"];
+    let none = [
+        "enable_indexscan=off",
+        "enable_indexonlyscan=off",
+        "enable_bitmapscan=off",
+        "enable_seqscan=on",
+    ];
     run_laws(&url, &none).await;
 }
 
@@ -86,10 +104,12 @@ async fn every_law_holds_where_no_index_is_used_and_texts_are_turkish() {
 async fn every_law_holds_where_indexes_give_bitmaps_and_texts_are_those_of_icu() {
     let Some(cluster) = cluster() else { return };
     let Some(url) = in_language(cluster, "plans_bitmapped", "tr-TR") else { return };
-    run_laws(&url, &["enable_indexscan=off", "enable_indexonlyscan=off", "enable_hashjoin=on"]).await;
+    run_laws(&url, &["enable_indexscan=off", "enable_indexonlyscan=off", "enable_hashjoin=on"])
+        .await;
 }
 
-/// Rows of a table that statements have read so far. Sessions tell when they end: it is waited for that.
+/// Rows of a table that statements have read so far. Sessions tell when they end: it is waited for
+/// that.
 async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
     drop(catalog);
     const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
@@ -105,7 +125,8 @@ async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
     .await
 }
 
-/// Statistics of other repos, and none of the one that is read: what a server has in the minutes after a first push.
+/// Statistics of other repos, and none of the one that is read: what a server has in the minutes
+/// after a first push.
 async fn with_stale_statistics(cluster: &Cluster, name: &str) -> String {
     let url = cluster.database(name);
     fill(&url).await;
@@ -118,8 +139,10 @@ async fn fill(url: &str) {
     run(url, "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE entities SET (autovacuum_enabled = off)").await;
     for number in 0..20 {
         let desk = desk::Desk::named(&catalog, &format!("other/{number}")).await;
-        let mut push = desk.prepare(vec![desk::pack(number, number * 1000..number * 1000 + 200)]).await;
-        push.edges = (1..100).map(|n| desk::edges(number * 1000 + n, &[number * 1000 + n - 1])).collect();
+        let mut push =
+            desk.prepare(vec![desk::pack(number, number * 1000..number * 1000 + 200)]).await;
+        push.edges =
+            (1..100).map(|n| desk::edges(number * 1000 + n, &[number * 1000 + n - 1])).collect();
         desk.done(&push).await;
     }
     run(url, "ANALYZE").await;
@@ -136,13 +159,17 @@ async fn what_is_read_of_a_large_repo_is_what_was_asked_for_even_where_statistic
     let number = |n: u64| (n * 7919) % 10_007;
     let objects = desk::fresh(Kind::Object, 0..COMMITS);
     let mut push = desk.prepare(vec![PushedPack { fresh: objects, ..desk::pack(999, 0..0) }]).await;
-    push.edges =
-        (0..COMMITS).map(|n| desk::edges(number(n), &(n > 0).then(|| number(n - 1)).into_iter().collect::<Vec<_>>())).collect();
+    push.edges = (0..COMMITS)
+        .map(|n| {
+            desk::edges(number(n), &(n > 0).then(|| number(n - 1)).into_iter().collect::<Vec<_>>())
+        })
+        .collect();
     desk.done(&push).await;
     drop((desk, push));
 
     let mut read = rows_read(&url, catalog).await;
-    let reading: [(&str, i64); 3] = [("a history of 300", 2 * 300), ("a lookup of 300", 300), ("300 moved", 3 * 300)];
+    let reading: [(&str, i64); 3] =
+        [("a history of 300", 2 * 300), ("a lookup of 300", 300), ("300 moved", 3 * 300)];
     for (what, most) in reading {
         let catalog = open(&url).await;
         let desk = desk::Desk {
@@ -152,13 +179,21 @@ async fn what_is_read_of_a_large_repo_is_what_was_asked_for_even_where_statistic
         };
         match what {
             "a history of 300" => {
-                let found = desk.snapshot().await.history(&[desk::id(number(COMMITS - 1))], 300).await.unwrap();
+                let found = desk
+                    .snapshot()
+                    .await
+                    .history(&[desk::id(number(COMMITS - 1))], 300)
+                    .await
+                    .unwrap();
                 let expected = (COMMITS - 300..COMMITS).rev().map(|n| desk::id(number(n)));
                 assert!(found.iter().map(|edges| edges.commit).eq(expected));
             }
             "a lookup of 300" => {
-                let asked: Vec<_> = (0..300).rev().map(|n| desk::row(Kind::Object, n).entity).collect();
-                assert!(desk.snapshot().await.lookup(&asked).await.unwrap().iter().all(Option::is_some));
+                let asked: Vec<_> =
+                    (0..300).rev().map(|n| desk::row(Kind::Object, n).entity).collect();
+                assert!(
+                    desk.snapshot().await.lookup(&asked).await.unwrap().iter().all(Option::is_some)
+                );
             }
             _ => {
                 let from = desk.shelf(0).await;
@@ -175,13 +210,15 @@ async fn what_is_read_of_a_large_repo_is_what_was_asked_for_even_where_statistic
     }
 }
 
-/// As it was seen: `fetch` said that something was lost, `verify` that all was, an older head was a conflict, and who had all got most of it.
+/// As it was seen: `fetch` said that something was lost, `verify` that all was, an older head was a
+/// conflict, and who had all got most of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_push_of_1500_commits_is_read_right_before_postgres_knows_of_it() {
     let Some(cluster) = cluster() else { return };
     let url = cluster.database("stale_store");
     let folder = tempfile::tempdir().unwrap();
-    let store = StoreOptions { catalog: CatalogPlace::Postgres(url.clone()), ..options(folder.path()) };
+    let store =
+        StoreOptions { catalog: CatalogPlace::Postgres(url.clone()), ..options(folder.path()) };
     let store = Store::open(store).await.unwrap();
     let (repo, silent) = (desk::name("a/b"), Progress::silent());
     // First: a catalog whose packs are all elsewhere would be refused.
@@ -198,7 +235,10 @@ async fn a_first_push_of_1500_commits_is_read_right_before_postgres_knows_of_it(
     let pack = history(&long).remove(0);
     let file = folder.path().join("pack.mpack");
     std::fs::write(&file, &pack).unwrap();
-    let pushed = store.push(&repo, std::slice::from_ref(&file), PushOptions::default(), &silent).await.unwrap();
+    let pushed = store
+        .push(&repo, std::slice::from_ref(&file), PushOptions::default(), &silent)
+        .await
+        .unwrap();
     assert!(pushed[0].commits >= 1500 && pushed[0].status == PushStatus::Stored);
 
     let all = store.fetch(&repo, &FetchRequest::default(), &silent).await.unwrap();

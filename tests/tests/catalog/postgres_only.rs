@@ -1,5 +1,5 @@
-//! What only a catalog on Postgres promises: errors that say where and what to do and never the password, locks that go with their
-//! connection, and the same order whatever the planner knows.
+//! What only a catalog on Postgres promises: errors that say where and what to do and never the
+//! password, locks that go with their connection, and the same order whatever the planner knows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +23,20 @@ async fn refused(url: &str, words: &[&str]) -> Error {
     let error = place.open().await.expect_err("it can't be opened");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     let asked = place.migrations().await.expect_err("nor looked at");
-    for told in [error.to_string(), format!("{error:?}"), asked.to_string(), place.to_string(), format!("{place:?}")] {
+    for told in [
+        error.to_string(),
+        format!("{error:?}"),
+        asked.to_string(),
+        place.to_string(),
+        format!("{place:?}"),
+    ] {
         assert!(!told.contains(SECRET), "it tells the password");
     }
     for word in words {
-        assert!(error.to_string().contains(word) && asked.to_string().contains(word), "`{error}` and `{asked}` lack `{word}`");
+        assert!(
+            error.to_string().contains(word) && asked.to_string().contains(word),
+            "`{error}` and `{asked}` lack `{word}`"
+        );
     }
     error
 }
@@ -49,7 +58,8 @@ async fn what_is_no_url_is_refused_without_repeating_it() {
         format!("postgres://u:{SECRET}@h:1/d?sslmode=never"),
         SECRET.to_string(),
     ] {
-        let error = refused(&url, &["--database", "postgres://USER:PASSWORD@HOST:PORT/DATABASE"]).await;
+        let error =
+            refused(&url, &["--database", "postgres://USER:PASSWORD@HOST:PORT/DATABASE"]).await;
         assert_eq!(error.class(), Class::Usage, "{error}");
     }
 }
@@ -59,7 +69,11 @@ async fn a_server_that_is_not_there_is_told_at_once_with_its_place() {
     // A port that was just free.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let place = format!("postgres://u@127.0.0.1:{port}/d");
-    let error = refused(&place.replace("u@", &format!("u:{SECRET}@")), &[&place, "Is the server running", "--database"]).await;
+    let error = refused(
+        &place.replace("u@", &format!("u:{SECRET}@")),
+        &[&place, "Is the server running", "--database"],
+    )
+    .await;
     assert_eq!(error.class(), Class::Conflict, "it may be there in a moment: {error}");
 }
 
@@ -73,10 +87,13 @@ async fn a_password_is_asked_for_and_never_told() {
     refused(&place, &[&place]).await;
     refused(&format!("{place}?password={SECRET}-but-wrong"), &[&place, way_out]).await;
     refused(&url.replace("guarded:", "nobody:"), &["nobody@"]).await;
-    // With the right one, a role that owns its database can do everything, and needs to be no superuser.
+    // With the right one, a role that owns its database can do everything, and needs to be no
+    // superuser.
     let catalog = open(&url).await;
     assert!(
-        !catalog.place().contains(SECRET) && !catalog.identity().contains(SECRET) && !format!("{catalog:?}").contains(SECRET)
+        !catalog.place().contains(SECRET)
+            && !catalog.identity().contains(SECRET)
+            && !format!("{catalog:?}").contains(SECRET)
     );
     conformance::pushes::a_push_is_all_there_when_it_returns(catalog.clone()).await;
     conformance::holding::who_deletes_is_alone(catalog).await;
@@ -86,7 +103,9 @@ async fn a_password_is_asked_for_and_never_told() {
 async fn a_missing_database_is_told_with_how_to_make_it() {
     let Some(cluster) = cluster() else { return };
     let url = cluster.url("nowhere");
-    let error = refused(&url.replace("packhouse@", &format!("packhouse:{SECRET}@")), &[&url, "createdb"]).await;
+    let error =
+        refused(&url.replace("packhouse@", &format!("packhouse:{SECRET}@")), &[&url, "createdb"])
+            .await;
     assert_eq!(error.class(), Class::Refused);
 }
 
@@ -118,7 +137,11 @@ async fn a_catalog_from_the_future_is_refused_by_name_and_asking_for_migrations_
     for _ in 0..2 {
         let none = place.migrations().await.unwrap();
         assert!(none.applied.is_empty() && none.pending().count() == none.known.len(), "{none:?}");
-        assert_eq!(scalar(&url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await, 0, "nothing was made");
+        assert_eq!(
+            scalar(&url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await,
+            0,
+            "nothing was made"
+        );
     }
     drop(open(&url).await);
     let all = place.migrations().await.unwrap();
@@ -149,7 +172,10 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
         catalog.publish_consolidation(&plan, &holding).await.expect_err("the right was lost"),
     ] {
         assert_eq!(error.class(), Class::Conflict, "{error}");
-        assert!(error.to_string().contains("nothing was changed") && error.to_string().contains(&url), "{error}");
+        assert!(
+            error.to_string().contains("nothing was changed") && error.to_string().contains(&url),
+            "{error}"
+        );
     }
     assert_eq!((desk.on_shelves().await, desk.row().await.revision), (vec![desk::key(1)], 1));
     assert_eq!(catalog.knows_packs(&[desk::key(2), desk::key(3)]).await.unwrap(), [false, false]);
@@ -158,12 +184,23 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
 
     let deleting = catalog.hold(Hold::Deleting).await.unwrap();
     kill_holders(&url).await;
-    let error = catalog.forget_packs(&[desk::key(1)], desk::at(99), &deleting).await.expect_err("the right was lost");
+    let error = catalog
+        .forget_packs(&[desk::key(1)], desk::at(99), &deleting)
+        .await
+        .expect_err("the right was lost");
     assert_eq!(error.class(), Class::Conflict, "{error}");
     // Whose session ended has nothing any more: others need not wait for who does not know it yet.
-    let next = timeout(Duration::from_secs(20), catalog.hold(Hold::Publishing)).await.expect("nobody is in the way").unwrap();
+    let next = timeout(Duration::from_secs(20), catalog.hold(Hold::Publishing))
+        .await
+        .expect("nobody is in the way")
+        .unwrap();
     drop((next, deleting));
-    drop(timeout(Duration::from_secs(20), catalog.hold(Hold::Deleting)).await.expect("nobody is in the way").unwrap());
+    drop(
+        timeout(Duration::from_secs(20), catalog.hold(Hold::Deleting))
+            .await
+            .expect("nobody is in the way")
+            .unwrap(),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,7 +240,8 @@ async fn a_pooler_in_transaction_mode_is_named_before_anything_goes_wrong() {
     drop(open(&url).await);
     let port = packhouse_tests::pooler::pool(cluster.port()).await;
     let pooled = url.replace(&cluster.port().to_string(), &port.to_string());
-    let error = CatalogPlace::Postgres(pooled).open().await.expect_err("two connections are one session");
+    let error =
+        CatalogPlace::Postgres(pooled).open().await.expect_err("two connections are one session");
     for word in ["PgBouncer", "transaction mode", "pool_mode = session", "--database"] {
         assert!(error.to_string().contains(word), "`{error}` lacks `{word}`");
     }
@@ -212,10 +250,16 @@ async fn a_pooler_in_transaction_mode_is_named_before_anything_goes_wrong() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rights_of_two_databases_of_one_server_are_two() {
     let Some(cluster) = cluster() else { return };
-    let (one, other) = (open(&cluster.database("rights_1")).await, open(&cluster.database("rights_2")).await);
+    let (one, other) =
+        (open(&cluster.database("rights_1")).await, open(&cluster.database("rights_2")).await);
     assert_ne!(one.identity(), other.identity());
     let _deleting = one.hold(Hold::Deleting).await.unwrap();
-    drop(timeout(Duration::from_secs(20), other.hold(Hold::Deleting)).await.expect("nobody is in the way").unwrap());
+    drop(
+        timeout(Duration::from_secs(20), other.hold(Hold::Deleting))
+            .await
+            .expect("nobody is in the way")
+            .unwrap(),
+    );
 }
 
 /// Else the laws that say "in the order of bytes" would hold by the order of the cluster.
@@ -239,8 +283,11 @@ async fn the_order_of_a_history_does_not_depend_on_what_the_planner_knows() {
         let mut push = desk.prepare(vec![]).await;
         push.edges = (0..commits)
             .map(|n| {
-                let parents: Vec<u64> =
-                    (n > 0).then(|| number(n - 1)).into_iter().chain((n % 5 == 0).then_some(50_000 + n)).collect();
+                let parents: Vec<u64> = (n > 0)
+                    .then(|| number(n - 1))
+                    .into_iter()
+                    .chain((n % 5 == 0).then_some(50_000 + n))
+                    .collect();
                 desk::edges(number(n), &parents)
             })
             .collect();
@@ -249,17 +296,32 @@ async fn the_order_of_a_history_does_not_depend_on_what_the_planner_knows() {
         for limit in [2, 30, 5000] {
             let asked = [desk::id(number(commits - 1)), desk::id(99_999), desk::id(number(0))];
             let found = desk.snapshot().await.history(&asked, limit).await.unwrap();
-            let expected = [commits - 1, 0].into_iter().chain((1..commits - 1).rev()).map(|n| desk::id(number(n)));
+            let expected = [commits - 1, 0]
+                .into_iter()
+                .chain((1..commits - 1).rev())
+                .map(|n| desk::id(number(n)));
             let expected: Vec<_> = expected.take(limit as usize).collect();
-            assert_eq!(found.iter().map(|edges| edges.commit).collect::<Vec<_>>(), expected, "of {commits}, at most {limit}");
+            assert_eq!(
+                found.iter().map(|edges| edges.commit).collect::<Vec<_>>(),
+                expected,
+                "of {commits}, at most {limit}"
+            );
         }
         let fresh = desk::fresh(packhouse_core::Kind::Object, 0..commits);
-        desk.push(vec![packhouse_host::catalog::PushedPack { fresh, ..desk::pack(commits, 0..0) }]).await;
+        desk.push(vec![packhouse_host::catalog::PushedPack { fresh, ..desk::pack(commits, 0..0) }])
+            .await;
         run(&url, "ANALYZE").await;
-        let asked: Vec<_> = (0..commits).rev().map(|n| desk::row(packhouse_core::Kind::Object, n).entity).collect();
+        let asked: Vec<_> =
+            (0..commits).rev().map(|n| desk::row(packhouse_core::Kind::Object, n).entity).collect();
         let found = desk.snapshot().await.lookup(&asked).await.unwrap();
         let prints: Vec<_> = found.into_iter().map(|place| place.unwrap().1).collect();
-        assert!(prints.into_iter().eq((0..commits).rev().map(|n| desk::row(packhouse_core::Kind::Object, n).print)));
+        assert!(
+            prints.into_iter().eq((0..commits).rev().map(|n| desk::row(
+                packhouse_core::Kind::Object,
+                n
+            )
+            .print))
+        );
     }
 }
 
@@ -276,7 +338,8 @@ pub(crate) async fn scalar(url: &str, query: &'static str) -> i64 {
     sqlx::query_scalar(query).fetch_one(&mut connect(url).await).await.unwrap()
 }
 
-/// Ends the sessions that hold the right to publish or to delete, and waits until they are gone; gives how many there were.
+/// Ends the sessions that hold the right to publish or to delete, and waits until they are gone;
+/// gives how many there were.
 async fn kill_holders(url: &str) -> i64 {
     const HELD: &str = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
         WHERE d.datname = current_database() AND l.locktype = 'advisory'";

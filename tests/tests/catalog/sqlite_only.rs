@@ -17,7 +17,8 @@ async fn two_first_uses_at_once_both_work() {
     for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let place = CatalogPlace::Sqlite(folder.path().join("new/catalog.db"));
-        let (one, other) = tokio::join!(tokio::spawn(open(place.clone())), tokio::spawn(open(place)));
+        let (one, other) =
+            tokio::join!(tokio::spawn(open(place.clone())), tokio::spawn(open(place)));
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!(one.identity(), other.identity());
         Desk::named(&one, "a/b").await;
@@ -49,17 +50,22 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
         "tag_ids",
     ];
     let filled = of_repo(&file, desk.repo).await;
-    let missing: Vec<&str> = tables.into_iter().filter(|table| !filled.contains(&(*table).to_owned())).collect();
+    let missing: Vec<&str> =
+        tables.into_iter().filter(|table| !filled.contains(&(*table).to_owned())).collect();
     assert!(missing.is_empty(), "the repo has rows of every kind, but none in {missing:?}");
 
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
     // What keeps numbers from being given again is another repo's by then.
     let other = Desk::named(&catalog, "c/d").await;
-    catalog.record_gc(other.repo, &catalog.gc_history(desk.repo, 1).await.unwrap().remove(0), None).await.unwrap();
+    catalog
+        .record_gc(other.repo, &catalog.gc_history(desk.repo, 1).await.unwrap().remove(0), None)
+        .await
+        .unwrap();
     let holding = catalog.hold(Hold::Deleting).await.unwrap();
     assert!(catalog.forget_repo(desk.repo, at(7), &holding).await.unwrap());
     assert_eq!(of_repo(&file, desk.repo).await, ["retired"]);
-    let packs: Vec<_> = catalog.unneeded_packs().await.unwrap().iter().map(|retired| retired.pack.key).collect();
+    let packs: Vec<_> =
+        catalog.unneeded_packs().await.unwrap().iter().map(|retired| retired.pack.key).collect();
     assert_eq!(catalog.forget_packs(&packs, at(9), &holding).await.unwrap(), packs);
     assert!(of_repo(&file, desk.repo).await.is_empty());
     assert!(catalog.deleted_repos(at(99)).await.unwrap().is_empty());
@@ -69,13 +75,15 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
 async fn of_repo(file: &std::path::Path, repo: i64) -> Vec<String> {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
     let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let tables = "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'repo'
+    let tables =
+        "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'repo'
                   WHERE m.type = 'table' ORDER BY m.name";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
     let mut found = Vec::new();
     for table in tables {
         let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE repo = ?1"));
-        let count: i64 = sqlx::query_scalar(count).bind(repo).fetch_one(&mut connection).await.unwrap();
+        let count: i64 =
+            sqlx::query_scalar(count).bind(repo).fetch_one(&mut connection).await.unwrap();
         if count > 0 {
             found.push(table);
         }
@@ -91,7 +99,9 @@ async fn two_processes_that_ask_for_a_secret_at_once_get_the_same() {
     for round in 0..20 {
         let ask = |catalog: &std::sync::Arc<dyn packhouse_host::catalog::Catalog>, fresh| {
             let catalog = catalog.clone();
-            tokio::spawn(async move { catalog.secret(&round.to_string(), [fresh; 32]).await.unwrap() })
+            tokio::spawn(
+                async move { catalog.secret(&round.to_string(), [fresh; 32]).await.unwrap() },
+            )
         };
         let (first, second) = tokio::join!(ask(&one, 1), ask(&other, 2));
         assert_eq!(first.unwrap(), second.unwrap());
@@ -108,7 +118,9 @@ async fn a_catalog_from_the_future_is_refused_by_name_and_asking_for_migrations_
     let file = folder.path().join("catalog.db");
     let place = CatalogPlace::Sqlite(file.clone());
     let none = place.migrations().await.unwrap();
-    assert!(none.applied.is_empty() && none.pending().count() == none.known.len() && !file.exists());
+    assert!(
+        none.applied.is_empty() && none.pending().count() == none.known.len() && !file.exists()
+    );
     drop(place.open().await.unwrap());
     let all = place.migrations().await.unwrap();
     assert_eq!((all.pending().count(), all.unknown()), (0, None));

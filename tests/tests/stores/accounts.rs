@@ -1,8 +1,11 @@
-//! What a consolidation says of itself: what it would cost, what it has proven, and what is remembered of it.
+//! What a consolidation says of itself: what it would cost, what it has proven, and what is
+//! remembered of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_host::sample::{Encoding, HeadStyle, HistoryOptions, IdForm, PackBuilder, history, object_record};
+use packhouse_host::sample::{
+    Encoding, HeadStyle, HistoryOptions, IdForm, PackBuilder, history, object_record,
+};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{Error, GcProof, GcQuery, Progress, PushOptions, Visibility};
 use packhouse_tests::faulty::{self, Fault};
@@ -12,7 +15,12 @@ use packhouse_tests::tangle::tangle;
 
 /// Packs that share nothing, and one more that repeats some of the first.
 fn packs() -> Vec<Vec<u8>> {
-    let options = HistoryOptions { pushes: 3, overlap: false, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() };
+    let options = HistoryOptions {
+        pushes: 3,
+        overlap: false,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    };
     let mut packs = history(&options);
     let mut some = model::union(&packs[..1]);
     while some.len() > 3 {
@@ -33,29 +41,39 @@ async fn law_4_what_is_said_to_be_proven_was_counted_on_the_new_pack() {
         let proven = store.gc().await.unwrap().proven.unwrap();
         let made = store.packs().await.swap_remove(0);
         let records = model::read(&made).records;
-        let entities: BTreeSet<_> = records.iter().map(|record| (record.kind, &record.id)).collect();
+        let entities: BTreeSet<_> =
+            records.iter().map(|record| (record.kind, &record.id)).collect();
         let expected = GcProof {
             entities: entities.len() as u64,
             records: records.len() as u64,
-            objects_hashed: records.iter().filter(|record| record.kind == Kind::Object).count() as u64,
+            objects_hashed: records.iter().filter(|record| record.kind == Kind::Object).count()
+                as u64,
             bytes_read_back: made.len() as u64,
             sources_hashed: partly_copied(&packs, &made).len() as u64,
         };
         assert_eq!(proven, expected, "seed {seed}");
         assert!(seed != 0 || proven.sources_hashed == 1, "one pack repeats another");
         let again = store.gc().await.unwrap();
-        assert!(again.skipped && again.proven.is_none() && again.cost.is_none(), "nothing was published");
+        assert!(
+            again.skipped && again.proven.is_none() && again.cost.is_none(),
+            "nothing was published"
+        );
     }
 }
 
-/// The packs with a record that the new pack does not have from them. A record that stands in several is copied from the one with most
-/// records, of equal ones from that with the smallest key.
+/// The packs with a record that the new pack does not have from them. A record that stands in
+/// several is copied from the one with most records, of equal ones from that with the smallest key.
 fn partly_copied(packs: &[Vec<u8>], made: &[u8]) -> Vec<Vec<u8>> {
-    let distinct: BTreeMap<String, &Vec<u8>> = packs.iter().map(|pack| (model::key(pack), pack)).collect();
-    let mut order: Vec<_> = distinct.into_iter().map(|(key, pack)| (model::read(pack).records, key, pack)).collect();
+    let distinct: BTreeMap<String, &Vec<u8>> =
+        packs.iter().map(|pack| (model::key(pack), pack)).collect();
+    let mut order: Vec<_> =
+        distinct.into_iter().map(|(key, pack)| (model::read(pack).records, key, pack)).collect();
     order.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.1.cmp(&b.1)));
-    let mut left: BTreeSet<Vec<u8>> = model::read(made).records.into_iter().map(|record| record.bytes).collect();
-    order.retain(|(records, _, _)| records.iter().filter(|record| !left.remove(&record.bytes)).count() > 0);
+    let mut left: BTreeSet<Vec<u8>> =
+        model::read(made).records.into_iter().map(|record| record.bytes).collect();
+    order.retain(|(records, _, _)| {
+        records.iter().filter(|record| !left.remove(&record.bytes)).count() > 0
+    });
     order.into_iter().map(|(_, _, pack)| pack.clone()).collect()
 }
 
@@ -74,8 +92,11 @@ async fn a_plan_tells_what_it_costs() {
     assert_eq!(cost.bytes_to_write, report.bytes_after);
     assert_eq!(cost.bytes_to_read, (copied + hashed + made.len()) as u64);
     let hex = report.consolidated_key.unwrap().hex();
-    let file =
-        |end: &str| std::fs::metadata(store.data().join("packs").join(&hex[..2]).join(format!("{hex}.{end}"))).unwrap().len();
+    let file = |end: &str| {
+        std::fs::metadata(store.data().join("packs").join(&hex[..2]).join(format!("{hex}.{end}")))
+            .unwrap()
+            .len()
+    };
     assert_eq!(cost.peak_disk, file("mpack") + file("dir"));
     assert_eq!(cost.expected_ms, None, "nothing was measured yet");
 
@@ -83,10 +104,15 @@ async fn a_plan_tells_what_it_costs() {
     let other = "c/d".parse().unwrap();
     store.store.create_repo(&other, Visibility::Public).await.unwrap();
     for pack in &packs[1..] {
-        store.store.push(&other, &[store.file(pack)], PushOptions::default(), &silent).await.unwrap();
+        store
+            .store
+            .push(&other, &[store.file(pack)], PushOptions::default(), &silent)
+            .await
+            .unwrap();
     }
     let cost = store.store.plan_gc(&other, &silent).await.unwrap().report.cost.unwrap();
-    let expected = (cost.bytes_to_write as f64 * report.elapsed_ms as f64 / report.bytes_after as f64).ceil();
+    let expected =
+        (cost.bytes_to_write as f64 * report.elapsed_ms as f64 / report.bytes_after as f64).ceil();
     assert!((cost.expected_ms.unwrap() as f64 - expected).abs() <= 1.0, "{cost:?}, {report:?}");
 }
 
@@ -95,13 +121,16 @@ async fn a_run_begins_when_what_the_plan_needs_is_free() {
     let filled = TestStore::new().await;
     filled.push_each(&packs()).await;
     let silent = Progress::silent();
-    let need = filled.store.plan_gc(&filled.repo, &silent).await.unwrap().report.cost.unwrap().peak_disk;
+    let need =
+        filled.store.plan_gc(&filled.repo, &silent).await.unwrap().report.cost.unwrap().peak_disk;
     // And a MiB for the catalog's log.
     for (free, enough) in [(need + (1 << 20) - 1, false), (need + (1 << 20), true)] {
         let folder = tempfile::tempdir().unwrap();
         faulty::copy(&filled.data(), folder.path());
         let fault = Fault::never().with_room(free);
-        let store = faulty::open(options(folder.path()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+        let store = faulty::open(options(folder.path()), Sandbox::reference(None).unwrap(), &fault)
+            .await
+            .unwrap();
         let done = store.gc(&filled.repo, &silent).await;
         assert_eq!(done.is_ok(), enough, "{done:?}");
         if let Err(error) = done {
@@ -145,7 +174,16 @@ async fn the_history_is_searched_as_it_stands_and_paged() {
     store.push(&packs[..2]).await.unwrap();
     let report = store.gc().await.unwrap();
     store.gc().await.unwrap();
-    store.store.push(&other, &[store.file(&packs[0]), store.file(&packs[1])], PushOptions::default(), &silent).await.unwrap();
+    store
+        .store
+        .push(
+            &other,
+            &[store.file(&packs[0]), store.file(&packs[1])],
+            PushOptions::default(),
+            &silent,
+        )
+        .await
+        .unwrap();
     for pack in std::fs::read_dir(store.data().join("packs")).unwrap() {
         for file in std::fs::read_dir(pack.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
@@ -180,7 +218,11 @@ async fn the_history_is_searched_as_it_stands_and_paged() {
     let mut paged = Vec::new();
     while let [entry] = &store
         .store
-        .gc_entries(&GcQuery { before: paged.last().map(|e: &packhouse_host::GcEntry| e.id), limit: 1, ..GcQuery::default() })
+        .gc_entries(&GcQuery {
+            before: paged.last().map(|e: &packhouse_host::GcEntry| e.id),
+            limit: 1,
+            ..GcQuery::default()
+        })
         .await
         .unwrap()[..]
     {
@@ -189,12 +231,18 @@ async fn the_history_is_searched_as_it_stands_and_paged() {
     assert_eq!(paged, all);
     let ours = GcQuery { repo: Some(store.repo.clone()), limit: 10, ..GcQuery::default() };
     assert_eq!(store.store.gc_entries(&ours).await.unwrap(), all[1..]);
-    assert_eq!(store.store.gc_entries(&GcQuery { text: "skip".into(), ..ours }).await.unwrap(), all[1..2]);
+    assert_eq!(
+        store.store.gc_entries(&GcQuery { text: "skip".into(), ..ours }).await.unwrap(),
+        all[1..2]
+    );
     let unknown = GcQuery { repo: Some("no/body".parse().unwrap()), ..GcQuery::default() };
     assert!(matches!(store.store.gc_entries(&unknown).await, Err(Error::UnknownRepo(_))));
 
     // What was published is kept with all that it reported; of the rest there is no report.
-    assert_eq!(all.iter().map(|entry| entry.report.as_ref()).collect::<Vec<_>>(), [None, None, Some(&report)]);
+    assert_eq!(
+        all.iter().map(|entry| entry.report.as_ref()).collect::<Vec<_>>(),
+        [None, None, Some(&report)]
+    );
     let records: Vec<_> = all[1..].iter().map(|entry| entry.record.clone()).collect();
     assert_eq!(store.store.gc_history(&store.repo, 10).await.unwrap(), records);
 }
@@ -204,14 +252,23 @@ async fn what_is_dropped_takes_its_own_length_off_whichever_encodings_its_pack_h
     let store = TestStore::new().await;
     let chain = packhouse_tests::seed::chain(2, "kept", None);
     let mut loose = PackBuilder::new();
-    for (content, first, second) in [("one", Encoding::Client, Encoding::Newer), ("two", Encoding::Newer, Encoding::Client)] {
+    for (content, first, second) in
+        [("one", Encoding::Client, Encoding::Newer), ("two", Encoding::Newer, Encoding::Client)]
+    {
         let id = IdForm::Bare.id_of(content.as_bytes());
         for encoding in [first, second] {
-            loose.raw(packhouse_core::Kind::Object, object_record(&id, content.as_bytes(), encoding));
+            loose.raw(
+                packhouse_core::Kind::Object,
+                object_record(&id, content.as_bytes(), encoding),
+            );
         }
     }
     store.push_each(&[chain.pack, loose.finish()]).await;
-    let done = store.store.gc_expiring(&store.repo, Some(std::time::Duration::ZERO), &Progress::silent()).await.unwrap();
+    let done = store
+        .store
+        .gc_expiring(&store.repo, Some(std::time::Duration::ZERO), &Progress::silent())
+        .await
+        .unwrap();
     assert_eq!(done.dropped.map(|dropped| dropped.objects), Some(2));
     // It compares the sums that the catalog keeps with what the records say.
     store.sound().await;

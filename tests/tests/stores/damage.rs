@@ -1,4 +1,5 @@
-//! What is lost or damaged: nothing makes it worse, it is remembered until it is mended, and it heals.
+//! What is lost or damaged: nothing makes it worse, it is remembered until it is mended, and it
+//! heals.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -10,23 +11,33 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions, store_metrics};
 use packhouse_host::world::FixedWorld;
 use packhouse_host::{
-    Class, FetchRequest, JobStatus, MpackKey, Progress, PruneOptions, PruneReport, PushOptions, PushReport, PushStatus, RepoName,
-    Store, StoreOptions, VerifyReport, Visibility,
+    Class, FetchRequest, JobStatus, MpackKey, Progress, PruneOptions, PruneReport, PushOptions,
+    PushReport, PushStatus, RepoName, Store, StoreOptions, VerifyReport, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::store::{PREFIX, TestStore, options};
 use packhouse_tests::{fixtures, model, place};
 
-const NOW: PruneOptions =
-    PruneOptions { grace: Duration::ZERO, orphans: false, newer: false, dry_run: false, trust_verified: Duration::ZERO };
+const NOW: PruneOptions = PruneOptions {
+    grace: Duration::ZERO,
+    orphans: false,
+    newer: false,
+    dry_run: false,
+    trust_verified: Duration::ZERO,
+};
 
 fn silent() -> Progress {
     Progress::silent()
 }
 
 fn packs() -> Vec<Vec<u8>> {
-    history(&HistoryOptions { pushes: 3, heads: HeadStyle::OwnBranch, object_bytes: 10..200, ..HistoryOptions::default() })
+    history(&HistoryOptions {
+        pushes: 3,
+        heads: HeadStyle::OwnBranch,
+        object_bytes: 10..200,
+        ..HistoryOptions::default()
+    })
 }
 
 /// How a file is spoiled.
@@ -76,7 +87,8 @@ async fn repair(on: &TestStore) -> VerifyReport {
     on.store.repair(&on.repo, &silent()).await.unwrap()
 }
 
-/// What the repo is known to have lost, as its own report and its line tell; read by a process that comes later.
+/// What the repo is known to have lost, as its own report and its line tell; read by a process that
+/// comes later.
 async fn known(on: &TestStore) -> Vec<(Option<MpackKey>, String)> {
     let store = Store::open(options(&on.data())).await.unwrap();
     let report = store.repo(&on.repo).await.unwrap();
@@ -99,7 +111,12 @@ async fn prune_keeps_the_sources_of_a_pack_that_is_missing_or_damaged() {
         // Another repo is sound: what it has replaced may go.
         let other: RepoName = "c/d".parse().unwrap();
         on.store.create_repo(&other, Visibility::Public).await.unwrap();
-        let theirs = history(&HistoryOptions { seed: 99, pushes: 2, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() });
+        let theirs = history(&HistoryOptions {
+            seed: 99,
+            pushes: 2,
+            heads: HeadStyle::OwnBranch,
+            ..HistoryOptions::default()
+        });
         let files: Vec<_> = theirs.iter().map(|pack| on.file(pack)).collect();
         on.store.push(&other, &files, PushOptions::default(), &silent()).await.unwrap();
         on.store.gc(&other, &silent()).await.unwrap();
@@ -107,10 +124,18 @@ async fn prune_keeps_the_sources_of_a_pack_that_is_missing_or_damaged() {
         harm.does(&file(&on.data(), &key));
         for dry_run in [true, false] {
             let report = prune(&on.store, PruneOptions { dry_run, ..NOW }).await;
-            assert_eq!((report.packs_deleted, report.packs_kept, report.kept.len()), (2, 3, 3), "{harm:?}: {report:?}");
+            assert_eq!(
+                (report.packs_deleted, report.packs_kept, report.kept.len()),
+                (2, 3, 3),
+                "{harm:?}: {report:?}"
+            );
             for kept in &report.kept {
                 assert_eq!(kept.repo, on.repo);
-                assert!(kept.detail.contains(&key.to_string()) && kept.detail.contains("--repair a/b"), "{}", kept.detail);
+                assert!(
+                    kept.detail.contains(&key.to_string()) && kept.detail.contains("--repair a/b"),
+                    "{}",
+                    kept.detail
+                );
             }
         }
         for pack in packs() {
@@ -121,7 +146,11 @@ async fn prune_keeps_the_sources_of_a_pack_that_is_missing_or_damaged() {
         let report = repair(&on).await;
         assert!(report.ok, "{harm:?}: {:?}", report.problems);
         let report = prune(&on.store, NOW).await;
-        assert_eq!((report.packs_kept, report.packs_deleted), (0, 1), "the damaged one goes: {report:?}");
+        assert_eq!(
+            (report.packs_kept, report.packs_deleted),
+            (0, 1),
+            "the damaged one goes: {report:?}"
+        );
         on.sound().await;
     }
 }
@@ -150,19 +179,35 @@ async fn a_look_is_believed_for_as_long_as_is_said_and_never_against_what_is_kno
     for harm in HARMS {
         let (on, key) = consolidated().await;
         harm.does(&file(&on.data(), &key));
-        let report = prune(&on.store, PruneOptions { dry_run: true, trust_verified: Duration::from_millis(1), ..NOW }).await;
+        let report = prune(
+            &on.store,
+            PruneOptions { dry_run: true, trust_verified: Duration::from_millis(1), ..NOW },
+        )
+        .await;
         assert_eq!(report.packs_kept, 3, "the last look is too old: {report:?}");
     }
     let (on, key) = consolidated().await;
     let pack = file(&on.data(), &key);
     std::fs::rename(&pack, pack.with_extension("aside")).unwrap();
-    assert_eq!(prune(&on.store, PruneOptions { dry_run: true, ..trusting }).await.packs_kept, 3, "that it is gone is seen");
+    assert_eq!(
+        prune(&on.store, PruneOptions { dry_run: true, ..trusting }).await.packs_kept,
+        3,
+        "that it is gone is seen"
+    );
     std::fs::rename(pack.with_extension("aside"), &pack).unwrap();
     assert!(verify(&on).await.ok);
     Harm::Flipped.does(&pack);
-    assert_eq!(prune(&on.store, PruneOptions { dry_run: true, ..trusting }).await.packs_kept, 0, "it was read an hour ago");
+    assert_eq!(
+        prune(&on.store, PruneOptions { dry_run: true, ..trusting }).await.packs_kept,
+        0,
+        "it was read an hour ago"
+    );
     assert!(!verify(&on).await.ok);
-    assert_eq!(prune(&on.store, PruneOptions { dry_run: true, ..trusting }).await.packs_kept, 3, "it is known to be damaged");
+    assert_eq!(
+        prune(&on.store, PruneOptions { dry_run: true, ..trusting }).await.packs_kept,
+        3,
+        "it is known to be damaged"
+    );
 }
 
 #[tokio::test]
@@ -174,7 +219,11 @@ async fn gc_does_not_say_that_there_is_nothing_to_do_beside_a_pack_that_is_not_t
         harm.does(&pack);
         let error = on.gc().await.unwrap_err();
         assert_eq!(error.class(), Class::Damage, "{error}");
-        assert!(error.to_string().contains("--repair a/b") && error.to_string().contains(&key.to_string()), "{error}");
+        assert!(
+            error.to_string().contains("--repair a/b")
+                && error.to_string().contains(&key.to_string()),
+            "{error}"
+        );
         assert_eq!(known(&on).await, [(Some(key), "gc".to_owned())]);
         // Somebody has restored it: that is seen when it is read.
         std::fs::write(&pack, bytes).unwrap();
@@ -212,22 +261,32 @@ async fn pushing_the_same_bytes_restores_a_pack_that_is_missing_or_damaged() {
                 assert!(!verify(&on).await.ok);
             }
             let report = push_in(&on, way, lost).await.remove(0);
-            // What is left to a job is restored when it is taken: the job finds it there, unless it is known to be damaged.
+            // What is left to a job is restored when it is taken: the job finds it there, unless it
+            // is known to be damaged.
             let there = way == "async" && harm != Harm::Flipped;
             let expected = if there { PushStatus::Unchanged } else { PushStatus::Stored };
             assert_eq!((report.status, report.new_objects), (expected, 0), "{way}, {harm:?}");
             assert_eq!(known(&on).await, [], "{way}, {harm:?}");
             on.sound().await;
             if way == "plain" {
-                assert_eq!(push_in(&on, way, lost).await[0].status, PushStatus::Unchanged, "{harm:?}");
+                assert_eq!(
+                    push_in(&on, way, lost).await[0].status,
+                    PushStatus::Unchanged,
+                    "{harm:?}"
+                );
             }
             let expected = model::key(&model::consolidate(&packs(), &model::heads_of(&packs())));
-            assert_eq!(on.gc().await.unwrap().consolidated_key.unwrap().to_string(), expected, "{way}, {harm:?}");
+            assert_eq!(
+                on.gc().await.unwrap().consolidated_key.unwrap().to_string(),
+                expected,
+                "{way}, {harm:?}"
+            );
         }
     }
 }
 
-/// The consolidated pack is lost, and what it was made from was deleted: who has that pushes it again.
+/// The consolidated pack is lost, and what it was made from was deleted: who has that pushes it
+/// again.
 #[tokio::test]
 async fn pushing_what_a_lost_pack_was_made_from_heals_it_piece_by_piece() {
     for (pruned, harm) in [(true, Harm::Missing), (false, Harm::Empty), (true, Harm::Flipped)] {
@@ -245,7 +304,11 @@ async fn pushing_what_a_lost_pack_was_made_from_heals_it_piece_by_piece() {
         }
         on.sound().await;
         assert_eq!(known(&on).await, []);
-        assert_eq!(on.gc().await.unwrap().consolidated_key, Some(key), "the same pack is made again");
+        assert_eq!(
+            on.gc().await.unwrap().consolidated_key,
+            Some(key),
+            "the same pack is made again"
+        );
         assert_eq!(on.fetch(&[], &[]).await.unwrap().1, whole);
         on.sound().await;
         prune(&on.store, NOW).await;
@@ -264,7 +327,11 @@ async fn repair_takes_what_is_lost_from_packs_that_wait_for_deletion() {
         let repaired = report.repaired.unwrap();
         let mut sources: Vec<MpackKey> = packs().iter().map(|pack| key_of(pack)).collect();
         sources.sort();
-        assert_eq!((repaired.len(), repaired[0].pack, &repaired[0].from), (1, key, &sources), "{harm:?}");
+        assert_eq!(
+            (repaired.len(), repaired[0].pack, &repaired[0].from),
+            (1, key, &sources),
+            "{harm:?}"
+        );
         assert_eq!(known(&on).await, []);
         on.sound().await;
         assert_eq!(on.gc().await.unwrap().consolidated_key, Some(key), "{harm:?}");
@@ -325,13 +392,18 @@ async fn law_5_a_repair_that_fails_anywhere_makes_nothing_worse() {
             let folder = tempfile::tempdir().unwrap();
             faulty::copy(&on.data(), folder.path());
             let fault = Fault::at(call, moment);
-            let store = faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
+            let store =
+                faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
             let failed = store.repair(&on.repo, &silent()).await.is_err();
             assert_eq!(failed, fault.struck(), "call {call} {moment:?}");
             drop(store);
             let store = Store::open(options(folder.path())).await.unwrap();
             assert!(store.repair(&on.repo, &silent()).await.unwrap().ok, "call {call} {moment:?}");
-            assert_eq!(store.gc(&on.repo, &silent()).await.unwrap().consolidated_key, Some(key), "call {call} {moment:?}");
+            assert_eq!(
+                store.gc(&on.repo, &silent()).await.unwrap().consolidated_key,
+                Some(key),
+                "call {call} {moment:?}"
+            );
             if !fault.struck() {
                 assert!(call > 5);
                 break;
@@ -385,7 +457,9 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
     let sound = std::fs::read(&pack).unwrap();
     let metric = |store: &Packhouse| {
         let text = store.told(["metrics"]).ok().stdout;
-        text.lines().find_map(|line| line.strip_prefix("packhouse_damaged_packs ").map(str::to_owned)).unwrap()
+        text.lines()
+            .find_map(|line| line.strip_prefix("packhouse_damaged_packs ").map(str::to_owned))
+            .unwrap()
     };
     assert_eq!((metric(&store).as_str(), &store.show()["damaged"]), ("0", &serde_json::json!([])));
     store.run(["doctor"]).ok();
@@ -394,19 +468,34 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
     store.run(["gc", "a/b"]).ok();
     store.run(["verify"]).exits(4);
     let damaged = &store.show()["damaged"][0];
-    assert_eq!((&damaged["mpack_key"], &damaged["found_by"]), (&key.as_str().into(), &"verify".into()));
-    assert!(damaged["since"].as_str().unwrap().ends_with('Z') && !damaged["detail"].as_str().unwrap().is_empty());
+    assert_eq!(
+        (&damaged["mpack_key"], &damaged["found_by"]),
+        (&key.as_str().into(), &"verify".into())
+    );
+    assert!(
+        damaged["since"].as_str().unwrap().ends_with('Z')
+            && !damaged["detail"].as_str().unwrap().is_empty()
+    );
     assert_eq!(store.run(["repo", "list"]).ok().json()["damaged"][0]["mpack_key"], key);
     assert!(store.told(["repo", "list"]).ok().stdout.contains("damaged"));
     assert!(store.told(["repo", "show", "a/b"]).ok().stdout.contains("found by verify"));
     let checks = store.run(["doctor"]).exits(4).documents();
     let check = checks.iter().find(|check| check["check"] == "damage").unwrap();
-    assert_eq!((&check["status"], &check["way_out"]), (&"fail".into(), &"packhouse verify --repair a/b".into()));
+    assert_eq!(
+        (&check["status"], &check["way_out"]),
+        (&"fail".into(), &"packhouse verify --repair a/b".into())
+    );
     assert_eq!(metric(&store), "1");
     store.run(["gc", "a/b"]).exits(4).says(&[&key]);
     let kept = store.run(["prune", "--grace", "0s"]).exits(4).json();
-    assert_eq!((&kept["packs_deleted"], &kept["packs_kept"], kept["kept"].as_array().unwrap().len()), (&0.into(), &7.into(), 7));
-    assert_eq!((&kept["kept"][0]["repo"], kept["kept"][0]["detail"].as_str().unwrap().contains(&key)), (&"a/b".into(), true));
+    assert_eq!(
+        (&kept["packs_deleted"], &kept["packs_kept"], kept["kept"].as_array().unwrap().len()),
+        (&0.into(), &7.into(), 7)
+    );
+    assert_eq!(
+        (&kept["kept"][0]["repo"], kept["kept"][0]["detail"].as_str().unwrap().contains(&key)),
+        (&"a/b".into(), true)
+    );
     assert!(store.told(["prune", "--grace", "0s"]).exits(4).stdout.contains("7 packs kept"));
 
     std::fs::write(&pack, sound).unwrap();
@@ -418,7 +507,10 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
     store.run(["fetch", "a/b"]).exits(4);
     assert_eq!(store.show()["damaged"][0]["found_by"], "fetch");
     let repaired = store.run(["verify", "--repair"]).ok().json();
-    assert_eq!((&repaired["ok"], &repaired["repaired"][0]["pack"]), (&true.into(), &key.as_str().into()));
+    assert_eq!(
+        (&repaired["ok"], &repaired["repaired"][0]["pack"]),
+        (&true.into(), &key.as_str().into())
+    );
     assert_eq!(store.show()["damaged"], serde_json::json!([]));
     assert_eq!(store.gc()["consolidated_key"], fixtures::CONSOLIDATED_KEY);
 }
@@ -440,7 +532,8 @@ async fn what_is_known_of_an_index_is_told_and_keeps_packs() {
 async fn answers_and_orphans_of_a_damaged_repo_are_kept() {
     let (on, key) = consolidated().await;
     let head = on.heads().await.into_values().next().unwrap();
-    let request = FetchRequest { want: vec![head], ttl: Duration::from_secs(1), ..FetchRequest::default() };
+    let request =
+        FetchRequest { want: vec![head], ttl: Duration::from_secs(1), ..FetchRequest::default() };
     let answer = on.store.fetch(&on.repo, &request, &silent()).await.unwrap();
     assert!(!answer.reused);
     let orphan = file(&on.data(), &MpackKey::new([7; 32]));
@@ -449,20 +542,30 @@ async fn answers_and_orphans_of_a_damaged_repo_are_kept() {
     let pack = file(&on.data(), &key);
     let sound = std::fs::read(&pack).unwrap();
     Harm::Empty.does(&pack);
-    let ahead =
-        StoreOptions { world: Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap())), ..options(&on.data()) };
+    let ahead = StoreOptions {
+        world: Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap())),
+        ..options(&on.data())
+    };
     let later = Store::open(ahead).await.unwrap();
     // What a crash has just left is newer than all that the catalog knows.
     let orphans = PruneOptions { orphans: true, newer: true, ..NOW };
     let report = prune(&later, orphans).await;
-    assert_eq!((report.orphans_deleted, report.packs_deleted, report.packs_kept), (0, 0, 4), "{report:?}");
+    assert_eq!(
+        (report.orphans_deleted, report.packs_deleted, report.packs_kept),
+        (0, 0, 4),
+        "{report:?}"
+    );
     assert!(orphan.exists());
     let report = prune(&later, NOW).await;
     assert_eq!((report.answers_deleted, report.packs_kept), (0, 3), "{report:?}");
     std::fs::write(&pack, sound).unwrap();
     on.sound().await;
     let report = prune(&later, orphans).await;
-    assert_eq!((report.orphans_deleted, report.packs_deleted, report.answers_deleted), (1, 3, 1), "{report:?}");
+    assert_eq!(
+        (report.orphans_deleted, report.packs_deleted, report.answers_deleted),
+        (1, 3, 1),
+        "{report:?}"
+    );
     on.sound().await;
 }
 
@@ -475,15 +578,25 @@ async fn gc_of_all_goes_on_past_a_damaged_repo() {
             store.run([std::ffi::OsStr::new("push"), repo.as_ref(), file.as_os_str()]).ok();
         }
     }
-    let only_theirs =
-        history(&HistoryOptions { seed: 99, pushes: 1, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() }).remove(0);
+    let only_theirs = history(&HistoryOptions {
+        seed: 99,
+        pushes: 1,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    })
+    .remove(0);
     let pushed = store.run(["push", "c/d", &store.file("theirs", &only_theirs)]).ok().json();
     Harm::Empty.does(&file(&store.data(), &pushed["mpack_key"].as_str().unwrap().parse().unwrap()));
     let ran = store.run(["gc", "--all"]).exits(4);
-    let repos: Vec<String> = ran.documents().iter().map(|report| report["repo"].as_str().unwrap().to_owned()).collect();
+    let repos: Vec<String> =
+        ran.documents().iter().map(|report| report["repo"].as_str().unwrap().to_owned()).collect();
     assert_eq!(repos, ["a/b", "e/f"], "{ran:?}");
     for line in store.run(["repo", "list"]).ok().documents() {
         let (packs, damaged) = if line["repo"] == "c/d" { (3, 1) } else { (1, 0) };
-        assert_eq!((&line["packs"], line["damaged"].as_array().unwrap().len()), (&packs.into(), damaged), "{line}");
+        assert_eq!(
+            (&line["packs"], line["damaged"].as_array().unwrap().len()),
+            (&packs.into(), damaged),
+            "{line}"
+        );
     }
 }

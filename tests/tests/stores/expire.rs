@@ -1,4 +1,5 @@
-//! What nothing reaches: kept by default, dropped only when asked for, and never what a head or a tag of late reaches.
+//! What nothing reaches: kept by default, dropped only when asked for, and never what a head or a
+//! tag of late reaches.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::world::{FixedWorld, SystemWorld};
-use packhouse_host::{GcReport, Progress, PruneOptions, PushOptions, Store, StoreOptions, Visibility};
+use packhouse_host::{
+    GcReport, Progress, PruneOptions, PushOptions, Store, StoreOptions, Visibility,
+};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::seed::{Chain, chain};
 use packhouse_tests::store::{TestStore, options};
@@ -24,7 +27,10 @@ async fn after(days: i64, data: &Path) -> Store {
 
 async fn force(store: &Store, from: &TestStore, pack: &[u8]) {
     let file = from.file(pack);
-    store.push(&from.repo, &[file], PushOptions { force: true }, &Progress::silent()).await.unwrap();
+    store
+        .push(&from.repo, &[file], PushOptions { force: true }, &Progress::silent())
+        .await
+        .unwrap();
 }
 
 async fn expire(store: &Store, from: &TestStore, days: u32) -> GcReport {
@@ -42,13 +48,19 @@ async fn rewritten() -> (TestStore, Chain, Chain) {
 
 fn objects(report: &GcReport) -> BTreeSet<String> {
     let dropped = report.dropped.as_ref().unwrap();
-    dropped.entities.iter().filter_map(|entity| entity.strip_prefix("object ")).map(str::to_owned).collect()
+    dropped
+        .entities
+        .iter()
+        .filter_map(|entity| entity.strip_prefix("object "))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[tokio::test]
 async fn what_nothing_reaches_is_kept_unless_somebody_asks() {
     let (store, old, new) = rewritten().await;
-    let report = after(400, &store.data()).await.gc(&store.repo, &Progress::silent()).await.unwrap();
+    let report =
+        after(400, &store.data()).await.gc(&store.repo, &Progress::silent()).await.unwrap();
     assert_eq!((report.commits, report.dropped), (5, None));
     let wanted = [old.tip.clone(), new.tip.clone()];
     store.fetch(&wanted, &[]).await.unwrap();
@@ -63,7 +75,11 @@ async fn what_was_left_longer_ago_than_the_age_is_dropped_and_told_by_name() {
     let late = after(30, &store.data()).await;
     let kept = expire(&late, &store, 21).await;
     assert_eq!((kept.commits, kept.dropped.unwrap().entities.len()), (5, 0));
-    let planned = late.plan_gc_expiring(&store.repo, Some(DAY * 19), &Progress::silent()).await.unwrap().report;
+    let planned = late
+        .plan_gc_expiring(&store.repo, Some(DAY * 19), &Progress::silent())
+        .await
+        .unwrap()
+        .report;
     assert!(!planned.skipped, "there is one pack, and something to drop");
     let before = store.show().await;
     let done = expire(&late, &store, 19).await;
@@ -95,7 +111,10 @@ async fn the_consolidated_form_is_that_of_a_repo_which_never_had_the_rest() {
     plain.push_each(&[&more.pack]).await;
     store.push_each(&[&more.pack]).await;
     let late = after(300, &store.data()).await;
-    assert_eq!(expire(&late, &store, 100).await.consolidated_key, plain.gc().await.unwrap().consolidated_key);
+    assert_eq!(
+        expire(&late, &store, 100).await.consolidated_key,
+        plain.gc().await.unwrap().consolidated_key
+    );
 }
 
 #[tokio::test]
@@ -104,11 +123,18 @@ async fn what_was_pushed_of_late_is_kept_whether_anything_reaches_it_or_not() {
     let (old, new) = (chain(2, "old", None), chain(2, "new", None));
     store.push_each(&[&old.pack]).await;
     let late = after(30, &store.data()).await;
-    // On the thirtieth day the branch leads elsewhere, and back again: the other was pushed then, and is left then.
+    // On the thirtieth day the branch leads elsewhere, and back again: the other was pushed then,
+    // and is left then.
     force(&late, &store, &new.pack).await;
     force(&late, &store, &old.pack).await;
-    assert_eq!(expire(&after(31, &store.data()).await, &store, 2).await.dropped.unwrap().entities.len(), 0);
-    assert_eq!(objects(&expire(&after(40, &store.data()).await, &store, 2).await), new.objects.iter().cloned().collect());
+    assert_eq!(
+        expire(&after(31, &store.data()).await, &store, 2).await.dropped.unwrap().entities.len(),
+        0
+    );
+    assert_eq!(
+        objects(&expire(&after(40, &store.data()).await, &store, 2).await),
+        new.objects.iter().cloned().collect()
+    );
     store.sound().await;
 }
 
@@ -139,14 +165,19 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         let theirs = Fault::never();
         // Two that are at work at once must not stage files of one name.
         let theirs_too = StoreOptions { world: Arc::new(SystemWorld), ..options(&store.data()) };
-        let pusher = faulty::open(theirs_too, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
+        let pusher =
+            faulty::open(theirs_too, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
         let (file, repo) = (store.file(&on_top.pack), store.repo.clone());
         let pushed = Arc::new(AtomicBool::new(false));
         let done = pushed.clone();
         let fault = Fault::meanwhile(call, &theirs, move || {
-            let (pusher, file, repo, done) = (pusher.clone(), file.clone(), repo.clone(), done.clone());
+            let (pusher, file, repo, done) =
+                (pusher.clone(), file.clone(), repo.clone(), done.clone());
             async move {
-                pusher.push(&repo, &[file], PushOptions { force: true }, &Progress::silent()).await.unwrap();
+                pusher
+                    .push(&repo, &[file], PushOptions { force: true }, &Progress::silent())
+                    .await
+                    .unwrap();
                 done.store(true, Ordering::SeqCst);
             }
         });
@@ -168,8 +199,10 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         let has_old = shown.commits > 3;
         let dropped = done.dropped.is_some_and(|dropped| dropped.commits > 0);
         assert!(has_old || dropped, "call {call}");
-        // Either the push came first, and then what it reaches is there; or the drop did, and then its base is as unknown as any.
-        let fetched = store.store.fetch(&store.repo, &Default::default(), &Progress::silent()).await.unwrap();
+        // Either the push came first, and then what it reaches is there; or the drop did, and then
+        // its base is as unknown as any.
+        let fetched =
+            store.store.fetch(&store.repo, &Default::default(), &Progress::silent()).await.unwrap();
         assert!(fetched.commit_count == 4 || fetched.missing > 0, "call {call}: {fetched:?}");
         assert_eq!(fetched.missing == 0, has_old, "call {call}: {new:?}");
     }
@@ -199,9 +232,21 @@ async fn a_deleted_repo_frees_its_name_and_its_packs_wait() {
 
     let late = after(30, &store.data()).await;
     let prune = PruneOptions::default();
-    assert_eq!(late.prune(prune, &Progress::silent()).await.unwrap().packs_deleted, 0, "another repo's shelf holds it");
+    assert_eq!(
+        late.prune(prune, &Progress::silent()).await.unwrap().packs_deleted,
+        0,
+        "another repo's shelf holds it"
+    );
     late.delete_repo(&other).await.unwrap();
-    assert_eq!(after(60, &store.data()).await.prune(prune, &Progress::silent()).await.unwrap().packs_deleted, 1);
+    assert_eq!(
+        after(60, &store.data())
+            .await
+            .prune(prune, &Progress::silent())
+            .await
+            .unwrap()
+            .packs_deleted,
+        1
+    );
     store.store.create_repo(&store.repo, Visibility::Private).await.unwrap();
     store.push_each(&[&pushed.pack]).await;
     assert_eq!(store.show().await.commits, 3);
@@ -223,10 +268,16 @@ async fn a_repo_that_is_deleted_meanwhile_stays_deleted() {
                 let (theirs, repo) = (theirs.clone(), repo.clone());
                 async move { drop(theirs.delete_repo(&repo).await) }
             });
-            let faulty = faulty::open(options(&store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+            let faulty =
+                faulty::open(options(&store.data()), Sandbox::reference(None).unwrap(), &fault)
+                    .await
+                    .unwrap();
             let file = store.file(&chain(1, "c", Some(&chain(1, "b", Some(&first.tip)).tip)).pack);
             let done = match verb {
-                "push" => faulty.push(&store.repo, &[file], PushOptions::default(), &Progress::silent()).await.map(drop),
+                "push" => faulty
+                    .push(&store.repo, &[file], PushOptions::default(), &Progress::silent())
+                    .await
+                    .map(drop),
                 _ => faulty.gc(&store.repo, &Progress::silent()).await.map(drop),
             };
             if !fault.struck() {
@@ -236,7 +287,9 @@ async fn a_repo_that_is_deleted_meanwhile_stays_deleted() {
             if let Err(error) = done {
                 let words = error.to_string();
                 assert!(
-                    words.contains("deleted") || words.contains("there is no repo") || words.contains("kept changing"),
+                    words.contains("deleted")
+                        || words.contains("there is no repo")
+                        || words.contains("kept changing"),
                     "{verb} {call}: {words}"
                 );
             }

@@ -8,7 +8,8 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::world::{FixedWorld, SystemWorld};
 use packhouse_host::{
-    JobEnded, JobReport, JobStatus, Progress, PruneOptions, PushOptions, PushStatus, Store, StoreOptions, Visibility,
+    JobEnded, JobReport, JobStatus, Progress, PruneOptions, PushOptions, PushStatus, Store,
+    StoreOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
@@ -21,7 +22,10 @@ const TOMORROW: &str = "2026-03-03T09:00:00Z";
 
 /// A store of a folder at a time: each has a clock of its own.
 fn at(time: &str, data: &Path) -> StoreOptions {
-    StoreOptions { world: Arc::new(FixedWorld::starting_at(time.parse().unwrap())), ..options(data) }
+    StoreOptions {
+        world: Arc::new(FixedWorld::starting_at(time.parse().unwrap())),
+        ..options(data)
+    }
 }
 
 fn a_day_later(data: &Path) -> StoreOptions {
@@ -50,7 +54,11 @@ async fn work(store: &Store, options: WorkerOptions) -> Vec<JobEnded> {
 
 async fn push_async(store: &TestStore, packs: &[&[u8]]) -> Vec<packhouse_host::PushReport> {
     let files: Vec<_> = packs.iter().map(|pack| store.file(pack)).collect();
-    store.store.push_async(&store.repo, &files, PushOptions::default(), &Progress::silent()).await.unwrap()
+    store
+        .store
+        .push_async(&store.repo, &files, PushOptions::default(), &Progress::silent())
+        .await
+        .unwrap()
 }
 
 async fn job(store: &TestStore, id: i64) -> JobReport {
@@ -76,7 +84,11 @@ async fn a_push_that_is_left_to_a_worker_is_the_same_push() {
     );
     later.sound().await;
     assert_eq!(push_async(&later, &[&first.pack]).await[0].status, PushStatus::Unchanged);
-    assert_eq!(later.store.jobs(None, None, None, 10).await.unwrap().len(), 1, "nothing to do asks for nothing");
+    assert_eq!(
+        later.store.jobs(None, None, None, 10).await.unwrap().len(),
+        1,
+        "nothing to do asks for nothing"
+    );
 
     // Two histories of one branch: what a push refuses, a job gives up, and says why.
     let report = push_async(&later, &[&second.pack]).await.remove(0);
@@ -85,7 +97,10 @@ async fn a_push_that_is_left_to_a_worker_is_the_same_push() {
     let job = job(&later, report.job.unwrap()).await;
     assert_eq!((job.status, job.attempt), (JobStatus::Failed, 1), "a conflict is not tried again");
     let reason = job.reason.unwrap();
-    assert!(reason.contains("branch `main`") && reason.contains("packhouse jobs retry"), "{reason}");
+    assert!(
+        reason.contains("branch `main`") && reason.contains("packhouse jobs retry"),
+        "{reason}"
+    );
     assert_eq!(later.show().await.packs, 1);
     later.sound().await;
 }
@@ -97,7 +112,11 @@ async fn a_pack_that_waits_for_its_job_is_nobodys_orphan() {
     let (kept, left) = (chain(1, "kept", None), chain(2, "left", None));
     let other = "c/d".parse().unwrap();
     store.store.create_repo(&other, Visibility::Public).await.unwrap();
-    store.store.push(&other, &[store.file(&kept.pack)], PushOptions::default(), &Progress::silent()).await.unwrap();
+    store
+        .store
+        .push(&other, &[store.file(&kept.pack)], PushOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     let queued = push_async(&store, &[&pushed.pack]).await.remove(0);
     let cancelled = push_async(&store, &[&left.pack]).await.remove(0);
     store.store.cancel_job(cancelled.job.unwrap()).await.unwrap();
@@ -109,14 +128,24 @@ async fn a_pack_that_waits_for_its_job_is_nobodys_orphan() {
             .set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(60))
             .unwrap();
     }
-    // That of the job which was taken back is older than what the catalog knows: else it might be all that is left of a push.
+    // That of the job which was taken back is older than what the catalog knows: else it might be
+    // all that is left of a push.
     let hex = cancelled.mpack_key.hex();
     let orphan = store.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
-    std::fs::File::options().write(true).open(orphan).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(orphan)
+        .unwrap()
+        .set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
     let late = Store::open(a_day_later(&store.data())).await.unwrap();
     let options = PruneOptions { grace: Duration::ZERO, orphans: true, ..PruneOptions::default() };
     let report = late.prune(options, &Progress::silent()).await.unwrap();
-    assert_eq!((report.orphans_deleted, report.packs_deleted), (1, 0), "that of the job which was taken back");
+    assert_eq!(
+        (report.orphans_deleted, report.packs_deleted),
+        (1, 0),
+        "that of the job which was taken back"
+    );
     assert_eq!(work(&late, diligent("w")).await[0].outcome, "done");
     assert_eq!(store.show().await.pack_keys, [queued.mpack_key]);
     let error = store.store.retry_job(cancelled.job.unwrap()).await.unwrap_err();
@@ -128,7 +157,8 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// The worker sleeps wherever it likes while another one takes its job over: with a fence, what it wakes up to do late is nothing.
+/// The worker sleeps wherever it likes while another one takes its job over: with a fence, what it
+/// wakes up to do late is nothing.
 #[tokio::test]
 async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
     for call in 0.. {
@@ -151,8 +181,16 @@ async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
                 took.lock().unwrap().extend(ended);
             }
         });
-        let sleepy = faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
-        let ended = work(&sleepy, WorkerOptions { lease: Duration::from_secs(3600), ..diligent("sleepy") }).await;
+        let sleepy = faulty::open(
+            at(AN_HOUR_LATER, &store.data()),
+            Sandbox::reference(None).unwrap(),
+            &fault,
+        )
+        .await
+        .unwrap();
+        let ended =
+            work(&sleepy, WorkerOptions { lease: Duration::from_secs(3600), ..diligent("sleepy") })
+                .await;
         // Where it was made to wait for the sleeper, it may still be at it.
         for _ in 0..200 {
             if !fault.struck() || job(&store, 1).await.status == JobStatus::Done {
@@ -161,7 +199,8 @@ async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let heirs: Vec<&'static str> = data.lock().unwrap().iter().map(|ended| ended.outcome).collect();
+        let heirs: Vec<&'static str> =
+            data.lock().unwrap().iter().map(|ended| ended.outcome).collect();
         let own: Vec<&'static str> = ended.iter().map(|ended| ended.outcome).collect();
         if !fault.struck() {
             assert!(call > 8, "{call} calls were made");
@@ -170,12 +209,18 @@ async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
         let place = format!("call {call}: own {own:?}, heir's {heirs:?}");
         let done = own.iter().chain(&heirs).filter(|outcome| **outcome == "done").count();
         assert_eq!(done, 1, "{place}");
-        assert!(own.iter().chain(&heirs).all(|outcome| matches!(*outcome, "done" | "lost")), "{place}");
+        assert!(
+            own.iter().chain(&heirs).all(|outcome| matches!(*outcome, "done" | "lost")),
+            "{place}"
+        );
         let job = job(&store, 1).await;
         assert_eq!(job.status, JobStatus::Done, "{place}");
         assert_eq!(store.show().await.packs, 1, "{place}");
         let history = store.store.gc_history(&store.repo, 10).await.unwrap();
-        assert!(history.iter().filter(|run| run.outcome == "consolidated").count() == 1, "{place}: {history:?}");
+        assert!(
+            history.iter().filter(|run| run.outcome == "consolidated").count() == 1,
+            "{place}: {history:?}"
+        );
         store.sound().await;
     }
 }
@@ -194,7 +239,11 @@ async fn many_workers_do_each_job_once() {
         for (n, repo) in repos.iter().enumerate() {
             let next = chain(1, &format!("{n}-{round}"), tips[n].as_deref());
             let file = store.file(&next.pack);
-            store.store.push_async(repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+            store
+                .store
+                .push_async(repo, &[file], PushOptions::default(), &Progress::silent())
+                .await
+                .unwrap();
             tips[n] = Some(next.tip);
         }
     }
@@ -202,14 +251,31 @@ async fn many_workers_do_each_job_once() {
     let mut stores = Vec::new();
     for _ in names {
         // Their clocks are the system's: what they stage must not have one name.
-        stores.push(Store::open(StoreOptions { world: Arc::new(SystemWorld), ..options(&store.data()) }).await.unwrap());
+        stores.push(
+            Store::open(StoreOptions { world: Arc::new(SystemWorld), ..options(&store.data()) })
+                .await
+                .unwrap(),
+        );
     }
     let many = |n: usize| work(&stores[n], WorkerOptions { concurrency: 2, ..diligent(names[n]) });
     let (a, b, c) = tokio::join!(many(0), many(1), many(2));
-    let mut done: Vec<i64> =
-        a.iter().chain(&b).chain(&c).filter(|ended| ended.outcome == "done").map(|ended| ended.job.id).collect();
+    let mut done: Vec<i64> = a
+        .iter()
+        .chain(&b)
+        .chain(&c)
+        .filter(|ended| ended.outcome == "done")
+        .map(|ended| ended.job.id)
+        .collect();
     done.sort_unstable();
-    let all: Vec<i64> = store.store.jobs(None, None, None, 100).await.unwrap().iter().rev().map(|job| job.id).collect();
+    let all: Vec<i64> = store
+        .store
+        .jobs(None, None, None, 100)
+        .await
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|job| job.id)
+        .collect();
     assert_eq!(all.len(), 24);
     assert_eq!(done, all, "each was done, and none twice");
     for (repo, tip) in repos.iter().zip(tips) {
@@ -235,17 +301,34 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
         store.push_each(&[chain(2, "b", Some(&chain(2, "a", None).tip)).pack]).await;
         let id = store.store.queue_gc(&store.repo, None).await.unwrap().job;
         let fault = Fault::at(call, Moment::Before);
-        let faulty = faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+        let faulty = faulty::open(
+            at(AN_HOUR_LATER, &store.data()),
+            Sandbox::reference(None).unwrap(),
+            &fault,
+        )
+        .await
+        .unwrap();
         let outcomes = Arc::new(Mutex::new(Vec::new()));
         let told = outcomes.clone();
-        let worker = Worker::new(faulty, WorkerOptions { poll: Duration::from_millis(1), ..diligent("w") }, Stop::default());
+        let worker = Worker::new(
+            faulty,
+            WorkerOptions { poll: Duration::from_millis(1), ..diligent("w") },
+            Stop::default(),
+        );
         // When it could not even ask for a job, it says so.
-        let _ = worker.run(move |ended: &JobEnded| told.lock().unwrap().push((ended.outcome, ended.job.reason.clone()))).await;
+        let _ = worker
+            .run(move |ended: &JobEnded| {
+                told.lock().unwrap().push((ended.outcome, ended.job.reason.clone()))
+            })
+            .await;
         for (outcome, reason) in outcomes.lock().unwrap().iter() {
             assert!(matches!(*outcome, "done" | "retry"), "call {call}: {outcome}, {reason:?}");
             if *outcome == "retry" {
                 retried += 1;
-                assert!(reason.as_ref().unwrap().contains("it failed on purpose"), "call {call}: {reason:?}");
+                assert!(
+                    reason.as_ref().unwrap().contains("it failed on purpose"),
+                    "call {call}: {reason:?}"
+                );
             }
         }
         let late = Store::open(a_day_later(&store.data())).await.unwrap();
@@ -267,7 +350,11 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
     let start: jiff::Timestamp = TOMORROW.parse().unwrap();
     for n in 0..5 {
         let now = start + jiff::SignedDuration::from_secs(n * 10);
-        catalog.take_job("dying", now, now + jiff::SignedDuration::from_secs(1)).await.unwrap().unwrap();
+        catalog
+            .take_job("dying", now, now + jiff::SignedDuration::from_secs(1))
+            .await
+            .unwrap()
+            .unwrap();
     }
     let later = StoreOptions {
         world: Arc::new(FixedWorld::starting_at("2026-04-01T00:00:00Z".parse().unwrap())),
@@ -294,7 +381,13 @@ async fn a_job_that_is_taken_back_publishes_nothing_more() {
             let theirs = theirs.clone();
             async move { drop(theirs.cancel_job(id).await) }
         });
-        let faulty = faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+        let faulty = faulty::open(
+            at(AN_HOUR_LATER, &store.data()),
+            Sandbox::reference(None).unwrap(),
+            &fault,
+        )
+        .await
+        .unwrap();
         let ended = work(&faulty, diligent("w")).await;
         if !fault.struck() || store.show().await.packs == 1 {
             break;
@@ -319,14 +412,25 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
         asked.ask();
         tokio::time::sleep(Duration::from_millis(200))
     });
-    let faulty = faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
-    let options = WorkerOptions { patience: Duration::from_millis(20), drain: false, ..diligent("w") };
+    let faulty =
+        faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault)
+            .await
+            .unwrap();
+    let options =
+        WorkerOptions { patience: Duration::from_millis(20), drain: false, ..diligent("w") };
     let ended = Arc::new(Mutex::new(Vec::new()));
     let kept = ended.clone();
-    Worker::new(faulty, options, stop).run(move |one: &JobEnded| kept.lock().unwrap().push(one.outcome)).await.unwrap();
+    Worker::new(faulty, options, stop)
+        .run(move |one: &JobEnded| kept.lock().unwrap().push(one.outcome))
+        .await
+        .unwrap();
     assert_eq!(*ended.lock().unwrap(), ["released"]);
     let job = job(&store, id).await;
-    assert_eq!((job.status, job.attempt), (JobStatus::Queued, 0), "it does not count as an attempt");
+    assert_eq!(
+        (job.status, job.attempt),
+        (JobStatus::Queued, 0),
+        "it does not count as an attempt"
+    );
     let late = Store::open(a_day_later(&store.data())).await.unwrap();
     assert_eq!(work(&late, diligent("w2")).await[0].outcome, "done");
 }
@@ -335,8 +439,10 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
 async fn a_check_that_finds_damage_fails_and_says_where() {
     let store = TestStore::new().await;
     store.push_each(&[chain(2, "a", None).pack]).await;
-    let pack =
-        files(&store.data().join("packs")).into_iter().find(|path| path.extension().is_some_and(|e| e == "mpack")).unwrap();
+    let pack = files(&store.data().join("packs"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|e| e == "mpack"))
+        .unwrap();
     std::fs::remove_file(pack).unwrap();
     let id = store.store.queue_verify(&store.repo).await.unwrap().job;
     assert_eq!(work(&store.store, diligent("w")).await[0].outcome, "failed");
@@ -355,30 +461,52 @@ fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
     let listed = packhouse.run(["jobs", "list", "--status", "queued"]).ok().documents();
     assert_eq!(listed.len(), files.len());
     let metrics = packhouse.scratch().join("metrics");
-    let ended = packhouse.run(["worker", "--drain", "--no-policies", "--metrics", metrics.to_str().unwrap()]).ok().documents();
+    let ended = packhouse
+        .run(["worker", "--drain", "--no-policies", "--metrics", metrics.to_str().unwrap()])
+        .ok()
+        .documents();
     assert_eq!(ended.len(), files.len());
-    assert!(ended.iter().all(|one| one["outcome"] == "done" && one["type"] == "mpack.index" && one["elapsed_ms"].is_u64()));
+    assert!(ended.iter().all(|one| one["outcome"] == "done"
+        && one["type"] == "mpack.index"
+        && one["elapsed_ms"].is_u64()));
     let text = std::fs::read_to_string(&metrics).unwrap();
     assert!(
-        text.contains(&format!("packhouse_job_attempts_total{{type=\"mpack.index\",outcome=\"done\"}} {}", files.len())),
+        text.contains(&format!(
+            "packhouse_job_attempts_total{{type=\"mpack.index\",outcome=\"done\"}} {}",
+            files.len()
+        )),
         "{text}"
     );
     let queued = packhouse.run(["gc", "a/b", "--async"]).ok().json();
-    assert_eq!(packhouse.run(["gc", "a/b", "--async"]).ok().json(), queued, "the one that waits will do");
+    assert_eq!(
+        packhouse.run(["gc", "a/b", "--async"]).ok().json(),
+        queued,
+        "the one that waits will do"
+    );
     // Unless it would not do what is asked for: that is never lost silently.
-    packhouse.run(["gc", "a/b", "--async", "--expire-unreachable", "90d"]).exits(1).says(&["waits already", "jobs cancel"]);
+    packhouse
+        .run(["gc", "a/b", "--async", "--expire-unreachable", "90d"])
+        .exits(1)
+        .says(&["waits already", "jobs cancel"]);
     let ended = packhouse.run(["worker", "--drain", "--no-policies"]).ok().json();
     assert_eq!(
         (&ended["outcome"], &ended["packs_before"], &ended["packs_after"]),
         (&"done".into(), &files.len().into(), &1.into())
     );
     let shown = packhouse.run(["jobs", "show", &queued["job"].to_string()]).ok().json();
-    assert_eq!((&shown["status"], &shown["repo"], &shown["result"]["packs_after"]), (&"done".into(), &"a/b".into(), &1.into()));
-    packhouse.run(["jobs", "cancel", &queued["job"].to_string()]).exits(1).says(&["is done already"]);
+    assert_eq!(
+        (&shown["status"], &shown["repo"], &shown["result"]["packs_after"]),
+        (&"done".into(), &"a/b".into(), &1.into())
+    );
+    packhouse
+        .run(["jobs", "cancel", &queued["job"].to_string()])
+        .exits(1)
+        .says(&["is done already"]);
     packhouse.run(["jobs", "show", "999"]).exits(1).says(&["no job 999", "jobs list"]);
     let told = packhouse.run(["metrics"]).ok().stdout;
     assert!(
-        told.contains("packhouse_packs 1\n") && told.contains("packhouse_jobs{type=\"mpack.gc\",status=\"done\"} 1"),
+        told.contains("packhouse_packs 1\n")
+            && told.contains("packhouse_jobs{type=\"mpack.gc\",status=\"done\"} 1"),
         "{told}"
     );
     packhouse.run(["verify"]).ok();
@@ -391,13 +519,18 @@ fn workers_that_are_killed_lose_nothing() {
     let mut tip: Option<String> = None;
     for n in 0..30 {
         let next = chain(2, &n.to_string(), tip.as_deref());
-        packhouse.run(["push", "a/b", "--async", &packhouse.file(&format!("{n}.mpack"), &next.pack)]).ok();
+        packhouse
+            .run(["push", "a/b", "--async", &packhouse.file(&format!("{n}.mpack"), &next.pack)])
+            .ok();
         tip = Some(next.tip);
     }
     packhouse.run(["gc", "a/b", "--async"]).ok();
     for n in 0..6 {
-        let mut worker =
-            packhouse.command(["worker", "--lease", "1s", "--no-policies"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut worker = packhouse
+            .command(["worker", "--lease", "1s", "--no-policies"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(60 + 40 * n));
         worker.kill().unwrap();
         worker.wait().unwrap();
@@ -414,7 +547,10 @@ fn workers_that_are_killed_lose_nothing() {
     let failed = packhouse.run(["jobs", "list", "--status", "failed"]).ok().stdout;
     assert_eq!(failed, "");
     let shown = packhouse.show();
-    assert_eq!((&shown["commits"], shown["branch_heads"]["main"].as_str()), (&60.into(), tip.as_deref()));
+    assert_eq!(
+        (&shown["commits"], shown["branch_heads"]["main"].as_str()),
+        (&60.into(), tip.as_deref())
+    );
     packhouse.run(["verify"]).ok();
     assert_eq!(packhouse.gc()["packs_after"], 1);
 }
@@ -422,7 +558,8 @@ fn workers_that_are_killed_lose_nothing() {
 #[test]
 fn a_worker_ends_when_it_is_asked_to() {
     let packhouse = Packhouse::with_repo();
-    let worker = packhouse.command(["worker"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let worker =
+        packhouse.command(["worker"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     let process = rustix::process::Pid::from_child(&worker);
     rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();

@@ -1,5 +1,6 @@
-//! Law 5: write, read back, publish. Every call of a consolidation and of a push to catalog and vault fails once, before or after it
-//! has done its work; every fetch keeps working, and the next run finishes.
+//! Law 5: write, read back, publish. Every call of a consolidation and of a push to catalog and
+//! vault fails once, before or after it has done its work; every fetch keeps working, and the next
+//! run finishes.
 
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
@@ -14,7 +15,12 @@ async fn fetched(store: &Store, repo: &RepoName) -> Vec<u8> {
 }
 
 fn packs() -> Vec<Vec<u8>> {
-    history(&HistoryOptions { pushes: 3, heads: HeadStyle::OwnBranch, object_bytes: 10..200, ..HistoryOptions::default() })
+    history(&HistoryOptions {
+        pushes: 3,
+        heads: HeadStyle::OwnBranch,
+        object_bytes: 10..200,
+        ..HistoryOptions::default()
+    })
 }
 
 async fn sound(store: &Store, repo: &RepoName, place: &str) {
@@ -38,7 +44,8 @@ async fn law_5_a_consolidation_that_fails_anywhere_loses_nothing_and_the_next_fi
             let folder = tempfile::tempdir().unwrap();
             faulty::copy(&data, folder.path());
             let fault = Fault::at(call, moment);
-            let faulty = faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
+            let faulty =
+                faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
             let failed = faulty.gc(&repo, &Progress::silent()).await.is_err();
             drop(faulty);
 
@@ -70,8 +77,12 @@ async fn law_5_a_push_that_fails_anywhere_is_there_whole_or_not_at_all() {
             let folder = tempfile::tempdir().unwrap();
             faulty::copy(&data, folder.path());
             let fault = Fault::at(call, moment);
-            let faulty = faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
-            let failed = faulty.push(&repo, &files, PushOptions::default(), &Progress::silent()).await.is_err();
+            let faulty =
+                faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
+            let failed = faulty
+                .push(&repo, &files, PushOptions::default(), &Progress::silent())
+                .await
+                .is_err();
             drop(faulty);
 
             let store = Store::open(options(folder.path())).await.unwrap();
@@ -80,8 +91,18 @@ async fn law_5_a_push_that_fails_anywhere_is_there_whole_or_not_at_all() {
             assert!(failed || stored == 3, "{place}: it said yes and stored nothing");
             sound(&store, &repo, &place).await;
             store.push(&repo, &files, PushOptions::default(), &Progress::silent()).await.unwrap();
-            let key = store.gc(&repo, &Progress::silent()).await.unwrap().consolidated_key.unwrap().to_string();
-            assert_eq!(key, model::key(&model::consolidate(&packs, &model::heads_of(&packs))), "{place}");
+            let key = store
+                .gc(&repo, &Progress::silent())
+                .await
+                .unwrap()
+                .consolidated_key
+                .unwrap()
+                .to_string();
+            assert_eq!(
+                key,
+                model::key(&model::consolidate(&packs, &model::heads_of(&packs))),
+                "{place}"
+            );
             if !fault.struck() {
                 assert!(!failed && call > 5, "{call} calls in all");
                 break;

@@ -1,4 +1,5 @@
-//! The twelve laws of the architecture, by name, as far as they show from outside. Law 9 and some of law 7 are in files of their own.
+//! The twelve laws of the architecture, by name, as far as they show from outside. Law 9 and some
+//! of law 7 are in files of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,15 +44,25 @@ async fn law_1_the_same_packs_give_the_same_plan_on_any_store() {
 
 #[tokio::test]
 async fn law_2_payload_never_crosses_the_wall() {
-    // A component that was shown contents could not hold them: there is less memory than any one of them needs.
-    let options =
-        HistoryOptions { pushes: 2, objects_per_commit: 2, object_bytes: 5 << 20..6 << 20, ..HistoryOptions::default() };
+    // A component that was shown contents could not hold them: there is less memory than any one of
+    // them needs.
+    let options = HistoryOptions {
+        pushes: 2,
+        objects_per_commit: 2,
+        object_bytes: 5 << 20..6 << 20,
+        ..HistoryOptions::default()
+    };
     let store = TestStore::new().await;
     let packs = history(&options);
     let limits = Limits { memory: 4 << 20, ..Limits::default() };
-    let tight = with_sandbox(&store, Sandbox::load(packhouse_artifact::COMPONENT, None, limits).unwrap()).await;
+    let tight =
+        with_sandbox(&store, Sandbox::load(packhouse_artifact::COMPONENT, None, limits).unwrap())
+            .await;
     for pack in &packs {
-        tight.push(&store.repo, &[store.file(pack)], PushOptions::default(), &Progress::silent()).await.unwrap();
+        tight
+            .push(&store.repo, &[store.file(pack)], PushOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
     }
     tight.fetch(&store.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
     let report = tight.gc(&store.repo, &Progress::silent()).await.unwrap();
@@ -66,7 +77,11 @@ async fn law_3_a_plan_is_a_value_and_is_applied_as_it_is() {
     let before = serde_json::to_value(store.show().await).unwrap();
     let plan = store.store.plan_gc(&store.repo, &Progress::silent()).await.unwrap();
     let shown = plan.report.clone();
-    assert_eq!(serde_json::to_value(store.show().await).unwrap(), before, "planning changes nothing");
+    assert_eq!(
+        serde_json::to_value(store.show().await).unwrap(),
+        before,
+        "planning changes nothing"
+    );
     assert_eq!((shown.dry_run, shown.consolidated_key), (Some(true), None));
 
     let done = store.store.apply_gc(plan, &Progress::silent()).await.unwrap();
@@ -109,10 +124,16 @@ async fn law_4_a_component_that_lies_or_eats_costs_a_failed_job_and_nothing_else
     let hostile = [
         ("lies about a section", load(&reworded("branch_heads", "branch_headz"), all)),
         ("traps", load(&spoiled("consolidation@0.1.0#plan", Spoiled::Traps), all)),
-        ("traps while its plan is read", load(&spoiled("consolidation@0.1.0#steps", Spoiled::Traps), all)),
+        (
+            "traps while its plan is read",
+            load(&spoiled("consolidation@0.1.0#steps", Spoiled::Traps), all),
+        ),
         (
             "never ends",
-            load(&spoiled("consolidation@0.1.0#plan", Spoiled::Loops), Limits { time: Duration::from_millis(60), ..all }),
+            load(
+                &spoiled("consolidation@0.1.0#plan", Spoiled::Loops),
+                Limits { time: Duration::from_millis(60), ..all },
+            ),
         ),
         ("eats memory", limited(Limits { memory: 1 << 16, memory_per_record: 0, ..all })),
         ("hands over too much", limited(Limits { handed_over: 100, ..all })),
@@ -120,10 +141,20 @@ async fn law_4_a_component_that_lies_or_eats_costs_a_failed_job_and_nothing_else
     for (name, sandbox) in hostile {
         let hostile = with_sandbox(&store, sandbox).await;
         let error = hostile.gc(&store.repo, &Progress::silent()).await.expect_err(name);
-        assert!(matches!(error, Error::Component { .. } | Error::Unproven { .. }), "{name}: {error}");
+        assert!(
+            matches!(error, Error::Component { .. } | Error::Unproven { .. }),
+            "{name}: {error}"
+        );
         assert_eq!(error.class(), Class::Refused);
-        assert!(error.to_string().contains(hostile.component_digest()), "{name}: the error names the component: {error}");
-        assert_eq!(hostile.gc_history(&store.repo, 1).await.unwrap()[0].outcome, "failed", "{name}");
+        assert!(
+            error.to_string().contains(hostile.component_digest()),
+            "{name}: the error names the component: {error}"
+        );
+        assert_eq!(
+            hostile.gc_history(&store.repo, 1).await.unwrap()[0].outcome,
+            "failed",
+            "{name}"
+        );
         let mut after = serde_json::to_value(store.show().await).unwrap();
         after["last_gc"] = before["last_gc"].clone();
         assert_eq!(after, before, "{name} changed the store");
@@ -138,15 +169,20 @@ fn law_4_what_is_no_component_of_ours_is_not_run() {
     let cut = &packhouse_artifact::COMPONENT[..1000];
     let other_world = reworded("packhouse:engine/database", "packhouse:engine/databast");
     for bytes in [b"".as_slice(), b"\0asm\x01\0\0\0", cut, &other_world] {
-        let error = Sandbox::load(bytes, None, Limits::default()).expect_err("this is no component of ours");
+        let error = Sandbox::load(bytes, None, Limits::default())
+            .expect_err("this is no component of ours");
         assert_eq!(error.class(), Class::Refused, "{error}");
     }
 }
 
 #[test]
 fn law_4_a_component_of_another_wit_is_refused_in_words() {
-    for (version, says) in [("@0.2.0", "@0.2.0, and this packhouse speaks packhouse:engine/engine@0.1.0"), ("@1.1.0", "@1.1.0")] {
-        let error = Sandbox::load(&reworded("@0.1.0", version), None, Limits::default()).expect_err(version);
+    for (version, says) in [
+        ("@0.2.0", "@0.2.0, and this packhouse speaks packhouse:engine/engine@0.1.0"),
+        ("@1.1.0", "@1.1.0"),
+    ] {
+        let error = Sandbox::load(&reworded("@0.1.0", version), None, Limits::default())
+            .expect_err(version);
         assert!(error.to_string().contains(says), "{error}");
     }
 }
@@ -156,10 +192,18 @@ async fn law_6_publishing_touches_rows_for_packs_and_never_for_objects() {
     let mut counts = Vec::new();
     for objects_per_commit in [2, 20, 200] {
         let store = TestStore::new().await;
-        let options = HistoryOptions { objects_per_commit, object_bytes: 10..20, pushes: 5, ..HistoryOptions::default() };
+        let options = HistoryOptions {
+            objects_per_commit,
+            object_bytes: 10..20,
+            pushes: 5,
+            ..HistoryOptions::default()
+        };
         store.push_each(&history(&options)).await;
         let fault = Fault::never();
-        let counted = faulty::open(packhouse_tests::store::options(&store.data()), reference(), &fault).await.unwrap();
+        let counted =
+            faulty::open(packhouse_tests::store::options(&store.data()), reference(), &fault)
+                .await
+                .unwrap();
         counted.gc(&store.repo, &Progress::silent()).await.unwrap();
         counts.push(fault.rows());
     }
@@ -190,7 +234,11 @@ async fn law_7_the_key_depends_on_records_and_heads_alone() {
                 }
             }
             let report = store.gc().await.unwrap();
-            assert_eq!(report.consolidated_key.unwrap().to_string(), expected, "{form:?}, round {round}");
+            assert_eq!(
+                report.consolidated_key.unwrap().to_string(),
+                expected,
+                "{form:?}, round {round}"
+            );
         }
     }
 }
@@ -204,7 +252,10 @@ async fn law_8_records_travel_verbatim() {
     let made = model::union(&store.packs().await);
     let given = model::union(&packs);
     assert_eq!(made.len(), given.len());
-    assert!(given.values().any(|r| r.item.field("origin").is_some()), "the samples have fields that nobody knows");
+    assert!(
+        given.values().any(|r| r.item.field("origin").is_some()),
+        "the samples have fields that nobody knows"
+    );
     for (entity, record) in given {
         assert_eq!(made[&entity].bytes, record.bytes, "{entity:?}");
     }
@@ -222,7 +273,10 @@ async fn law_10_a_repo_holds_its_own_entities_only() {
     store.store.push(&other, &files, PushOptions::default(), &Progress::silent()).await.unwrap();
     store.gc().await.unwrap();
     let ours = model::union(&store.packs().await);
-    assert!(ours.keys().eq(model::union(&packs[..3]).keys()), "neither more nor less than was pushed to it");
+    assert!(
+        ours.keys().eq(model::union(&packs[..3]).keys()),
+        "neither more nor less than was pushed to it"
+    );
 
     // The other repo still reads the pack that this one has replaced.
     let report = store.store.verify(&other, &Progress::silent()).await.unwrap();
@@ -232,7 +286,12 @@ async fn law_10_a_repo_holds_its_own_entities_only() {
     assert_eq!(done.consolidated_key.unwrap().to_string(), model::key(&expected));
     store.sound().await;
     // A commit of this repo is unknown to the other.
-    let want = model::read(&packs[0]).records.into_iter().find(|r| r.kind == model::Kind::Commit).unwrap().id;
+    let want = model::read(&packs[0])
+        .records
+        .into_iter()
+        .find(|r| r.kind == model::Kind::Commit)
+        .unwrap()
+        .id;
     let request = FetchRequest { want: vec![want], ..FetchRequest::default() };
     let refused = store.store.fetch(&other, &request, &Progress::silent()).await.unwrap_err();
     assert!(matches!(refused, Error::UnknownWant { .. }), "{refused}");
@@ -245,17 +304,25 @@ async fn law_11_a_fixed_world_gives_the_same_answers_to_the_letter() {
     for _ in 0..2 {
         let folder = tempfile::tempdir().unwrap();
         let world = Arc::new(FixedWorld::starting_at("2026-03-02T09:00:00Z".parse().unwrap()));
-        let store = Store::open(packhouse_host::StoreOptions { world, ..options(folder.path()) }).await.unwrap();
+        let store = Store::open(packhouse_host::StoreOptions { world, ..options(folder.path()) })
+            .await
+            .unwrap();
         let repo = "a/b".parse().unwrap();
-        let mut story = vec![serde_json::to_string(&store.create_repo(&repo, Visibility::Public).await.unwrap()).unwrap()];
+        let mut story = vec![
+            serde_json::to_string(&store.create_repo(&repo, Visibility::Public).await.unwrap())
+                .unwrap(),
+        ];
         for (n, pack) in packs.iter().enumerate() {
             let file = folder.path().join(format!("{n}.mpack"));
             std::fs::write(&file, pack).unwrap();
             store.push(&repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
         }
-        story.push(serde_json::to_string(&store.gc(&repo, &Progress::silent()).await.unwrap()).unwrap());
+        story.push(
+            serde_json::to_string(&store.gc(&repo, &Progress::silent()).await.unwrap()).unwrap(),
+        );
         story.push(serde_json::to_string(&store.repo(&repo).await.unwrap()).unwrap());
-        let fetched = store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
+        let fetched =
+            store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
         story.push(fetched.expires_at.to_string());
         stories.push(story);
     }
@@ -269,7 +336,11 @@ async fn law_12_a_record_that_is_lost_is_an_error_that_names_it() {
     store.push(&packs).await.unwrap();
     store.gc().await.unwrap();
     // A pack that lacks an object, in the place of the one that has it.
-    let path = store.data().join("packs").join("05").join(format!("{}.mpack", &fixtures::CONSOLIDATED_KEY["sha256:".len()..]));
+    let path = store
+        .data()
+        .join("packs")
+        .join("05")
+        .join(format!("{}.mpack", &fixtures::CONSOLIDATED_KEY["sha256:".len()..]));
     let mut records = model::union(&packs);
     let lost = records.keys().find(|(kind, _)| *kind == model::Kind::Object).unwrap().clone();
     records.remove(&lost);

@@ -1,5 +1,5 @@
-//! What holds wherever the catalog is: `on_sqlite` and `on_postgres` run these same tests, each with
-//! catalogs of its own kind (see `packhouse_tests::place`).
+//! What holds wherever the catalog is: `on_sqlite` and `on_postgres` run these same tests, each
+//! with catalogs of its own kind (see `packhouse_tests::place`).
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

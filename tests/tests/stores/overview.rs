@@ -1,26 +1,34 @@
-//! What an operator looks at is what there is: bytes that shelves count, lines of repos, packs, timelines, stamps.
+//! What an operator looks at is what there is: bytes that shelves count, lines of repos, packs,
+//! timelines, stamps.
 
 use std::collections::BTreeMap;
 
 use packhouse_host::catalog::entity_key;
 use packhouse_host::pack::Directory;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
-use packhouse_host::{Cause, Class, MpackKey, ProblemKind, Progress, PushOptions, RepoName, Store, Visibility};
+use packhouse_host::{
+    Cause, Class, MpackKey, ProblemKind, Progress, PushOptions, RepoName, Store, Visibility,
+};
 use packhouse_tests::store::{TestStore, options};
 use packhouse_tests::tangle::tangle;
 use packhouse_tests::{model, place};
 use proptest::prelude::*;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Per pack on a shelf, the records that the index maps to it and their bytes: what the catalog counts, and what index and directories
-/// say.
+/// Per pack on a shelf, the records that the index maps to it and their bytes: what the catalog
+/// counts, and what index and directories say.
 async fn counted_and_found(store: &TestStore) -> [BTreeMap<MpackKey, (u64, u64)>; 2] {
     let catalog = options(&store.data()).catalog.open().await.unwrap();
     let row = catalog.repo(&store.repo).await.unwrap().unwrap();
@@ -34,9 +42,14 @@ async fn counted_and_found(store: &TestStore) -> [BTreeMap<MpackKey, (u64, u64)>
         sum.0 += shelf.mapped.total();
         sum.1 += shelf.mapped_bytes.expect("every shelf of this store was counted");
         found.insert(key, (0, 0));
-        let path = store.data().join("packs").join(&key.hex()[..2]).join(format!("{}.dir", key.hex()));
+        let path =
+            store.data().join("packs").join(&key.hex()[..2]).join(format!("{}.dir", key.hex()));
         let directory = Directory::read(key, std::fs::read(path).unwrap()).unwrap();
-        lengths.extend(directory.rows().map(|row| ((key, entity_key(row.kind, row.id), row.print), row.length)));
+        lengths.extend(
+            directory
+                .rows()
+                .map(|row| ((key, entity_key(row.kind, row.id), row.print), row.length)),
+        );
     }
     let pack_of: BTreeMap<_, _> = shelves.iter().map(|s| (s.id, s.pack.key)).collect();
     for (row, shelf) in snapshot.index_page(None, 8192).await.unwrap() {
@@ -125,8 +138,9 @@ proptest! {
         });
     }
 
-    /// A consolidation writes each record that the index maps, and what stands around the records of one pack: nothing else. So what it saves
-    /// is `duplicate_bytes`, less what the new pack has around its records.
+    /// A consolidation writes each record that the index maps, and what stands around the records
+    /// of one pack: nothing else. So what it saves is `duplicate_bytes`, less what the new pack has
+    /// around its records.
     #[test]
     fn a_consolidation_does_not_write_duplicate_bytes_again(seed in any::<u64>(), size in 1usize..16, packs in 2usize..6) {
         wait(async {
@@ -195,18 +209,28 @@ proptest! {
 #[tokio::test]
 async fn packs_come_oldest_first_then_those_that_wait() {
     let store = TestStore::new().await;
-    let packs = history(&HistoryOptions { pushes: 4, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() });
+    let packs = history(&HistoryOptions {
+        pushes: 4,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    });
     store.push(&packs[..3]).await.unwrap();
     let key = store.gc().await.unwrap().consolidated_key.unwrap();
     store.push(&packs[3..]).await.unwrap();
     let told = store.store.packs(&store.repo).await.unwrap();
     let keys: Vec<String> = told.iter().map(|pack| pack.key.to_string()).collect();
-    let expected: Vec<String> =
-        [key.to_string(), model::key(&packs[3])].into_iter().chain(packs[..3].iter().map(|p| model::key(p))).collect();
+    let expected: Vec<String> = [key.to_string(), model::key(&packs[3])]
+        .into_iter()
+        .chain(packs[..3].iter().map(|p| model::key(p)))
+        .collect();
     assert_eq!(keys, expected);
-    assert_eq!(told.iter().map(|pack| pack.consolidated).collect::<Vec<_>>(), [true, false, false, false, false]);
+    assert_eq!(
+        told.iter().map(|pack| pack.consolidated).collect::<Vec<_>>(),
+        [true, false, false, false, false]
+    );
     assert!(told[..2].iter().all(|pack| pack.retired_at.is_none() && pack.needed_records > 0));
-    assert!(told[2..].iter().all(|pack| pack.retired_at > Some(pack.stored_at) && pack.needed_records + pack.needed_bytes == 0));
+    assert!(told[2..].iter().all(|pack| pack.retired_at > Some(pack.stored_at)
+        && pack.needed_records + pack.needed_bytes == 0));
     let error = store.store.packs(&"no/body".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.class(), Class::Refused, "{error}");
 }
@@ -214,20 +238,30 @@ async fn packs_come_oldest_first_then_those_that_wait() {
 #[tokio::test]
 async fn a_stamp_changes_when_anybody_writes_and_never_by_reading() {
     let store = TestStore::new().await;
-    let packs = history(&HistoryOptions { pushes: 3, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() });
+    let packs = history(&HistoryOptions {
+        pushes: 3,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    });
     let other = Store::open(options(&store.data())).await.unwrap();
     let mut stamps = vec![store.store.change_stamp().await.unwrap()];
     let mut look = async |changed: bool, after: &str| {
         let stamp = store.store.change_stamp().await.unwrap();
         // On a server, what others do to other catalogs counts as well.
-        assert!(stamps.contains(&stamp) != changed || (!changed && !place::has_files()), "after {after}");
+        assert!(
+            stamps.contains(&stamp) != changed || (!changed && !place::has_files()),
+            "after {after}"
+        );
         stamps.push(stamp);
     };
     for pack in &packs[..2] {
         store.push(&[pack]).await.unwrap();
         look(true, "a push of this store").await;
     }
-    other.push(&store.repo, &[store.file(&packs[2])], PushOptions::default(), &Progress::silent()).await.unwrap();
+    other
+        .push(&store.repo, &[store.file(&packs[2])], PushOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     look(true, "a push of another").await;
     let silent = Progress::silent();
     for reader in [&store.store, &other] {
@@ -255,16 +289,20 @@ async fn verify_finds_bytes_and_sums_that_are_not_those_of_the_records() {
     let store = TestStore::new().await;
     store.push_each(&history(&HistoryOptions { pushes: 3, ..HistoryOptions::default() })).await;
     store.sound().await;
-    for (shelf, repo, words) in
-        [("+ 1", "+ 1", Some("bytes on the shelf")), ("- 1", "+ 0", Some("sums")), ("+ NULL", "+ NULL", None)]
-    {
+    for (shelf, repo, words) in [
+        ("+ 1", "+ 1", Some("bytes on the shelf")),
+        ("- 1", "+ 0", Some("sums")),
+        ("+ NULL", "+ NULL", None),
+    ] {
         let change = format!(
             "UPDATE shelves SET mapped_bytes = mapped_bytes {shelf} WHERE id = 2;
              UPDATE repos SET needed_bytes = needed_bytes {repo} WHERE id = 1"
         );
         place::sql(&store.data(), change).await;
         let problems = store.store.verify(&store.repo, &Progress::silent()).await.unwrap().problems;
-        let Some(words) = words else { return assert_eq!(problems, [], "what nobody counted is no damage") };
+        let Some(words) = words else {
+            return assert_eq!(problems, [], "what nobody counted is no damage");
+        };
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].kind, ProblemKind::DamagedCatalog);
         assert!(problems[0].detail.contains(words), "{problems:?}");

@@ -14,7 +14,9 @@ fn push(packhouse: &Packhouse, repo: &str, from: usize, to: usize) {
 
 /// The head after so many pushes.
 fn tip(pushes: usize) -> String {
-    (0..pushes).fold(None, |tip: Option<String>, n| Some(chain(1, &n.to_string(), tip.as_deref()).tip)).unwrap()
+    (0..pushes)
+        .fold(None, |tip: Option<String>, n| Some(chain(1, &n.to_string(), tip.as_deref()).tip))
+        .unwrap()
 }
 
 #[test]
@@ -24,12 +26,23 @@ fn a_policy_says_which_repos_are_due_and_why_and_workers_consolidate_them() {
     push(&packhouse, "a/b", 0, 4);
     push(&packhouse, "a/quiet", 0, 4);
     let shown = packhouse.run(["policy", "show"]).ok().json();
-    assert_eq!((&shown["max_packs"], &shown["growth"], &shown["set"]), (&50.into(), &1.0.into(), &false.into()));
-    assert!(packhouse.run(["policy", "check"]).ok().documents().iter().all(|check| check["due"] == false));
+    assert_eq!(
+        (&shown["max_packs"], &shown["growth"], &shown["set"]),
+        (&50.into(), &1.0.into(), &false.into())
+    );
+    assert!(
+        packhouse
+            .run(["policy", "check"])
+            .ok()
+            .documents()
+            .iter()
+            .all(|check| check["due"] == false)
+    );
     packhouse.run(["policy", "set", "a/quiet", "--off"]).ok();
     packhouse.run(["policy", "set", "--max-packs", "3", "--growth", "0.5"]).ok();
     let checks = packhouse.run(["policy", "check"]).ok().documents();
-    let due: Vec<(&str, bool)> = checks.iter().map(|c| (c["repo"].as_str().unwrap(), c["due"].as_bool().unwrap())).collect();
+    let due: Vec<(&str, bool)> =
+        checks.iter().map(|c| (c["repo"].as_str().unwrap(), c["due"].as_bool().unwrap())).collect();
     assert_eq!(due, [("a/b", true), ("a/quiet", false)]);
     assert_eq!(checks[0]["reasons"].as_array().unwrap().len(), 1);
     assert!(packhouse.run(["jobs", "list"]).ok().documents().is_empty(), "a check changes nothing");
@@ -48,7 +61,10 @@ fn a_policy_says_which_repos_are_due_and_why_and_workers_consolidate_them() {
     let check = packhouse.run(["policy", "check", "a/b"]).ok().json();
     assert_eq!(check["due"], true);
     let reasons = check["reasons"].to_string();
-    assert!(reasons.contains("4 packs") && reasons.contains("bytes were pushed since"), "{reasons}");
+    assert!(
+        reasons.contains("4 packs") && reasons.contains("bytes were pushed since"),
+        "{reasons}"
+    );
     packhouse.run(["policy", "set", "--default"]).ok();
     assert_eq!(packhouse.run(["policy", "show"]).ok().json()["set"], false);
     packhouse.run(["policy", "set", "--growth", "0"]).exits(2).says(&["above 0"]);
@@ -57,7 +73,8 @@ fn a_policy_says_which_repos_are_due_and_why_and_workers_consolidate_them() {
     packhouse.run(["policy", "check", "no/such"]).exits(1).says(&["repo create"]);
 }
 
-/// What growth promises: over a repo's life about 1 + 1/growth bytes are written for each that is pushed.
+/// What growth promises: over a repo's life about 1 + 1/growth bytes are written for each that is
+/// pushed.
 #[test]
 fn growth_bounds_what_is_written_over_a_repos_life() {
     let packhouse = Packhouse::with_repo();

@@ -1,5 +1,5 @@
-//! The whole host on tangled histories: the component against the native core, the store against the model. Few cases, because each makes
-//! a store; `core_properties.rs` has the many.
+//! The whole host on tangled histories: the component against the native core, the store against
+//! the model. Few cases, because each makes a store; `core_properties.rs` has the many.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -19,7 +19,12 @@ use packhouse_tests::tangle::tangle;
 use proptest::prelude::*;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 fn config(cases: u32) -> ProptestConfig {
@@ -27,7 +32,11 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 /// A run of the host over the packs that a run in memory has, in the same order.
-async fn hosted(memory: &MemoryHost, heads: Vec<packhouse_core::Head>, vault: Arc<LocalVault>) -> Run {
+async fn hosted(
+    memory: &MemoryHost,
+    heads: Vec<packhouse_core::Head>,
+    vault: Arc<LocalVault>,
+) -> Run {
     let mut packs = Vec::new();
     for number in 0..memory.count() {
         let bytes = memory.pack(number);
@@ -99,7 +108,8 @@ proptest! {
             let report = store.gc().await.unwrap();
             let made = store.packs().await;
             assert_eq!(made.len(), 1);
-            // A last push that brings heads and no records leaves one pack, with which there is nothing to do.
+            // A last push that brings heads and no records leaves one pack, with which there is
+            // nothing to do.
             if !report.skipped {
                 assert_eq!(report.consolidated_key.unwrap().to_string(), model::key(&consolidated));
                 assert_eq!(made, [consolidated]);
@@ -132,7 +142,8 @@ proptest! {
         });
     }
 
-    /// Whatever is done to a pack's bytes, a push either refuses it and leaves no trace, or stores what verifies.
+    /// Whatever is done to a pack's bytes, a push either refuses it and leaves no trace, or stores
+    /// what verifies.
     #[test]
     fn a_spoiled_pack_is_refused_or_sound(seed in any::<u64>(), size in 1usize..8, spoils in 1usize..4) {
         wait(async {

@@ -8,23 +8,37 @@ use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::world::{FixedWorld, World};
 use packhouse_host::{
-    CatalogPlace, FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName, Store, StoreOptions, Visibility,
+    CatalogPlace, FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName, Store,
+    StoreOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::store::{TestStore, options};
 use packhouse_tests::{fixtures, model, place};
 
-const NOW: PruneOptions =
-    PruneOptions { grace: Duration::ZERO, orphans: false, newer: false, dry_run: false, trust_verified: Duration::ZERO };
+const NOW: PruneOptions = PruneOptions {
+    grace: Duration::ZERO,
+    orphans: false,
+    newer: false,
+    dry_run: false,
+    trust_verified: Duration::ZERO,
+};
 
 fn packs() -> Vec<Vec<u8>> {
-    history(&HistoryOptions { pushes: 4, heads: HeadStyle::OwnBranch, object_bytes: 10..100, ..HistoryOptions::default() })
+    history(&HistoryOptions {
+        pushes: 4,
+        heads: HeadStyle::OwnBranch,
+        object_bytes: 10..100,
+        ..HistoryOptions::default()
+    })
 }
 
 /// A store of a folder, a day later: each has a clock of its own.
 fn a_day_later(data: &std::path::Path) -> StoreOptions {
-    StoreOptions { world: Arc::new(FixedWorld::starting_at(TOMORROW.parse().unwrap())), ..options(data) }
+    StoreOptions {
+        world: Arc::new(FixedWorld::starting_at(TOMORROW.parse().unwrap())),
+        ..options(data)
+    }
 }
 
 const TOMORROW: &str = "2026-03-03T09:00:00Z";
@@ -43,13 +57,17 @@ fn what_was_replaced_waits_for_the_grace_and_is_deleted_then() {
     let (first, _) = packhouse.fetch(&[]);
     packhouse.gc();
     let files = packhouse.pack_files().len();
-    let fields =
-        |report: &serde_json::Value| ["packs_deleted", "bytes_deleted", "packs_waiting"].map(|f| report[f].as_u64().unwrap());
+    let fields = |report: &serde_json::Value| {
+        ["packs_deleted", "bytes_deleted", "packs_waiting"].map(|f| report[f].as_u64().unwrap())
+    };
     let waiting = packhouse.run(["prune"]).ok().json();
     assert_eq!(fields(&waiting), [0, 0, 7]);
     assert!(waiting["next_due"].as_str().unwrap().ends_with('Z'));
     let planned = packhouse.run(["prune", "--grace", "0s", "--dry-run"]).ok().json();
-    assert_eq!((fields(&planned), &planned["dry_run"]), ([7, before["bytes"].as_u64().unwrap(), 0], &true.into()));
+    assert_eq!(
+        (fields(&planned), &planned["dry_run"]),
+        ([7, before["bytes"].as_u64().unwrap(), 0], &true.into())
+    );
     assert_eq!(packhouse.pack_files().len(), files, "a dry run deletes nothing");
 
     let done = packhouse.run(["prune", "--grace", "0s"]).ok().json();
@@ -62,7 +80,11 @@ fn what_was_replaced_waits_for_the_grace_and_is_deleted_then() {
     for count in ["object_count", "commit_count", "snapshot_count", "missing"] {
         assert_eq!(answer[count], first[count], "{count}");
     }
-    assert_eq!(fields(&packhouse.run(["prune", "--grace", "0s"]).ok().json()), [0, 0, 0], "there is nothing left to do");
+    assert_eq!(
+        fields(&packhouse.run(["prune", "--grace", "0s"]).ok().json()),
+        [0, 0, 0],
+        "there is nothing left to do"
+    );
 
     // What was deleted can come again.
     let again = packhouse.push(&fixtures::muse_cli()[..1]).ok().json();
@@ -77,14 +99,26 @@ async fn a_pack_on_any_repos_shelf_stays() {
     store.push_each(&packs).await;
     let other: RepoName = "c/d".parse().unwrap();
     store.store.create_repo(&other, Visibility::Public).await.unwrap();
-    store.store.push(&other, &[store.file(&packs[0])], PushOptions::default(), &Progress::silent()).await.unwrap();
+    store
+        .store
+        .push(&other, &[store.file(&packs[0])], PushOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     store.gc().await.unwrap();
     let report = prune(&store.store, NOW).await;
-    assert_eq!((report.packs_deleted, report.packs_waiting), (3, 0), "one of four is the other repo's, too");
+    assert_eq!(
+        (report.packs_deleted, report.packs_waiting),
+        (3, 0),
+        "one of four is the other repo's, too"
+    );
     assert!(store.store.verify(&other, &Progress::silent()).await.unwrap().ok);
     store.sound().await;
     // When that repo no longer needs it either, it goes.
-    store.store.push(&other, &[store.file(&packs[1])], PushOptions::default(), &Progress::silent()).await.unwrap();
+    store
+        .store
+        .push(&other, &[store.file(&packs[1])], PushOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     store.store.gc(&other, &Progress::silent()).await.unwrap();
     assert_eq!(prune(&store.store, NOW).await.packs_deleted, 2);
     assert!(store.store.verify(&other, &Progress::silent()).await.unwrap().ok);
@@ -103,7 +137,11 @@ async fn answers_that_have_expired_go() {
         store.show().await;
         store
             .store
-            .fetch(&store.repo, &FetchRequest { want: vec!["0".repeat(64)], ..request.clone() }, &Progress::silent())
+            .fetch(
+                &store.repo,
+                &FetchRequest { want: vec!["0".repeat(64)], ..request.clone() },
+                &Progress::silent(),
+            )
             .await
             .unwrap_err();
     }
@@ -112,7 +150,8 @@ async fn answers_that_have_expired_go() {
     store.sound().await;
 }
 
-/// By the clock, and not because somebody fetches from that repo, or prunes: also those of a repo that is gone.
+/// By the clock, and not because somebody fetches from that repo, or prunes: also those of a repo
+/// that is gone.
 #[tokio::test]
 async fn answers_go_when_their_time_is_over_whoever_asks_for_what() {
     let store = TestStore::new().await;
@@ -129,7 +168,10 @@ async fn answers_go_when_their_time_is_over_whoever_asks_for_what() {
 }
 
 fn orphan(store: &TestStore, age: Duration) -> PathBuf {
-    let bytes = model::canonical(&Default::default(), &[("stray".to_owned(), "0".repeat(64))].into_iter().collect());
+    let bytes = model::canonical(
+        &Default::default(),
+        &[("stray".to_owned(), "0".repeat(64))].into_iter().collect(),
+    );
     let hex = model::key(&bytes)["sha256:".len()..].to_owned();
     let folder = store.data().join("packs").join(&hex[..2]);
     std::fs::create_dir_all(&folder).unwrap();
@@ -138,7 +180,9 @@ fn orphan(store: &TestStore, age: Duration) -> PathBuf {
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     // The clock of the tests stands in March 2026.
     let now = SystemTime::UNIX_EPOCH
-        + Duration::from_secs("2026-03-02T09:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() as u64);
+        + Duration::from_secs(
+            "2026-03-02T09:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() as u64,
+        );
     file.set_modified(now - age).unwrap();
     path
 }
@@ -153,7 +197,10 @@ async fn orphans_are_reported_and_go_when_asked_for_and_old() {
     assert_eq!((report.orphans, report.orphans_deleted, fresh.exists()), (1, 0, true));
     let old = orphan(&store, Duration::from_secs(25 * 3600));
     assert_eq!(prune(&store.store, NOW).await.orphans_deleted, 0, "nobody asked for it");
-    assert_eq!(prune(&store.store, PruneOptions { dry_run: true, ..with_orphans }).await.orphans_deleted, 1);
+    assert_eq!(
+        prune(&store.store, PruneOptions { dry_run: true, ..with_orphans }).await.orphans_deleted,
+        1
+    );
     assert!(old.exists());
     let report = prune(&store.store, with_orphans).await;
     assert_eq!((report.orphans, report.orphans_deleted, old.exists()), (1, 1, false));
@@ -167,13 +214,24 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
     let store = TestStore::new().await;
     store.push_each(&packs()).await;
     for file in store.packs().await {
-        let path = store.data().join("packs").join(&model::key(&file)[7..9]).join(format!("{}.mpack", &model::key(&file)[7..]));
-        std::fs::File::options().write(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let path = store
+            .data()
+            .join("packs")
+            .join(&model::key(&file)[7..9])
+            .join(format!("{}.mpack", &model::key(&file)[7..]));
+        std::fs::File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
     }
     let elsewhere = tempfile::tempdir().unwrap();
-    let other = StoreOptions { catalog: place::catalog(elsewhere.path()), ..options(&store.data()) };
+    let other =
+        StoreOptions { catalog: place::catalog(elsewhere.path()), ..options(&store.data()) };
     let other = Store::open(other).await.unwrap();
-    let error = other.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
+    let error =
+        other.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
     assert!(error.to_string().contains("are those of 2 catalogs: "), "{error}");
     let again = Store::open(options(&store.data())).await.unwrap();
     again.prune(NOW, &Progress::silent()).await.unwrap_err();
@@ -182,21 +240,28 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
         CatalogPlace::Sqlite(file) => file.display().to_string(),
         CatalogPlace::Postgres(url) => url.rsplit('/').next().unwrap().to_owned(),
     };
-    // With the other's note only, as after a restored backup of a folder: it knows none of the packs.
+    // With the other's note only, as after a restored backup of a folder: it knows none of the
+    // packs.
     for note in std::fs::read_dir(store.data().join("catalogs")).unwrap() {
         let note = note.unwrap().path();
         if !std::fs::read_to_string(&note).unwrap().contains(&others) {
             std::fs::remove_file(note).unwrap();
         }
     }
-    let other = StoreOptions { catalog: place::catalog(elsewhere.path()), ..options(&store.data()) };
-    let error =
-        Store::open(other).await.unwrap().prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
+    let other =
+        StoreOptions { catalog: place::catalog(elsewhere.path()), ..options(&store.data()) };
+    let error = Store::open(other)
+        .await
+        .unwrap()
+        .prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("knows none of the 4 packs"), "{error}");
     store.sound().await;
 }
 
-/// A catalog from a backup takes what it does not know yet for an orphan: it may be all that is left.
+/// A catalog from a backup takes what it does not know yet for an orphan: it may be all that is
+/// left.
 #[tokio::test]
 async fn a_catalog_from_a_backup_deletes_no_orphans() {
     if !place::has_files() {
@@ -212,14 +277,22 @@ async fn a_catalog_from_a_backup_deletes_no_orphans() {
     prune(&store.store, NOW).await;
     let hex = &consolidated.to_string()[7..];
     let pack = store.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
-    std::fs::File::options().write(true).open(&pack).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&pack)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
     let data = store.data().join("restored");
     std::fs::create_dir_all(&data).unwrap();
     for file in ["catalog.db", "catalog.db-wal"] {
         std::fs::copy(backup.path().join(file), data.join(file)).unwrap();
     }
     std::fs::remove_dir_all(store.data().join("catalogs")).unwrap();
-    let restored = StoreOptions { catalog: CatalogPlace::Sqlite(data.join("catalog.db")), ..options(&store.data()) };
+    let restored = StoreOptions {
+        catalog: CatalogPlace::Sqlite(data.join("catalog.db")),
+        ..options(&store.data())
+    };
     let restored = Store::open(restored).await.unwrap();
     // Another pack that it knows is there: the orphan is not all there is.
     let branch = [("side".to_owned(), "0".repeat(64))].into_iter().collect();
@@ -227,11 +300,15 @@ async fn a_catalog_from_a_backup_deletes_no_orphans() {
     restored.push(&store.repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
     let report = prune(&restored, PruneOptions { orphans: true, ..NOW }).await;
     assert_eq!((report.orphans_deleted, report.packs_kept > 0), (0, true), "{report:?}");
-    assert!(report.kept.iter().all(|kept| kept.detail.contains("which a repo needs, is not in")), "{report:?}");
+    assert!(
+        report.kept.iter().all(|kept| kept.detail.contains("which a repo needs, is not in")),
+        "{report:?}"
+    );
     assert!(pack.exists());
 }
 
-/// Law 5: whatever call fails, before or after it did its work, every fetch goes on working and the next run finishes.
+/// Law 5: whatever call fails, before or after it did its work, every fetch goes on working and the
+/// next run finishes.
 #[tokio::test]
 async fn law_5_a_prune_that_fails_anywhere_leaves_a_sound_store() {
     for moment in [Moment::Before, Moment::After] {
@@ -241,7 +318,10 @@ async fn law_5_a_prune_that_fails_anywhere_leaves_a_sound_store() {
             store.gc().await.unwrap();
             let (_, whole) = store.fetch(&[], &[]).await.unwrap();
             let fault = Fault::at(call, moment);
-            let faulty = faulty::open(a_day_later(&store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+            let faulty =
+                faulty::open(a_day_later(&store.data()), Sandbox::reference(None).unwrap(), &fault)
+                    .await
+                    .unwrap();
             let outcome = faulty.prune(NOW, &Progress::silent()).await;
             if !fault.struck() {
                 assert!(call > 5, "{call} calls were made");
@@ -253,12 +333,17 @@ async fn law_5_a_prune_that_fails_anywhere_leaves_a_sound_store() {
             let later = Store::open(a_day_later(&store.data())).await.unwrap();
             let report = prune(&later, NOW).await;
             store.sound().await;
-            assert_eq!(store.show().await.stored_bytes, store.show().await.bytes, "call {call}, {moment:?}: {report:?}");
+            assert_eq!(
+                store.show().await.stored_bytes,
+                store.show().await.bytes,
+                "call {call}, {moment:?}: {report:?}"
+            );
         }
     }
 }
 
-/// A store, another one on the same folder that consolidates and deletes, and files that are not pushed yet.
+/// A store, another one on the same folder that consolidates and deletes, and files that are not
+/// pushed yet.
 struct Races {
     store: TestStore,
     other: Arc<Store>,
@@ -294,8 +379,13 @@ impl Races {
             world.draw();
         }
         let other = StoreOptions { world, ..options(&races.store.data()) };
-        let other = faulty::open(other, Sandbox::reference(None).unwrap(), &races.others).await.unwrap();
-        Races { other: Arc::new(other), prunes: PruneOptions { orphans: true, newer: true, ..NOW }, ..races }
+        let other =
+            faulty::open(other, Sandbox::reference(None).unwrap(), &races.others).await.unwrap();
+        Races {
+            other: Arc::new(other),
+            prunes: PruneOptions { orphans: true, newer: true, ..NOW },
+            ..races
+        }
     }
 
     /// The store, with a consolidation and a deletion by the other before one of its calls.
@@ -319,9 +409,14 @@ async fn a_fetch_does_not_mind_that_its_packs_are_replaced_and_deleted() {
         let races = Races::new().await;
         let whole = races.store.fetch(&[], &[]).await.unwrap().0;
         let (store, fault) = races.raced(call).await;
-        let answer = store.fetch(&races.store.repo, &FetchRequest::default(), &Progress::silent()).await;
+        let answer =
+            store.fetch(&races.store.repo, &FetchRequest::default(), &Progress::silent()).await;
         let answer = answer.unwrap_or_else(|error| panic!("call {call}: {error}"));
-        assert_eq!((answer.object_count, answer.commit_count), (whole.object_count, whole.commit_count), "call {call}");
+        assert_eq!(
+            (answer.object_count, answer.commit_count),
+            (whole.object_count, whole.commit_count),
+            "call {call}"
+        );
         if !fault.struck() {
             assert!(call > 8);
             break;
@@ -347,9 +442,13 @@ async fn a_verify_does_not_mind_that_its_packs_are_replaced_and_deleted() {
 async fn a_consolidation_does_not_mind_that_another_one_was_first_and_deleted_its_sources() {
     for call in 0.. {
         let races = Races::new().await;
-        let expected = model::key(&model::consolidate(&races.packs[..3], &races.store.heads().await));
+        let expected =
+            model::key(&model::consolidate(&races.packs[..3], &races.store.heads().await));
         let (store, fault) = races.raced(call).await;
-        let done = store.gc(&races.store.repo, &Progress::silent()).await.unwrap_or_else(|error| panic!("call {call}: {error}"));
+        let done = store
+            .gc(&races.store.repo, &Progress::silent())
+            .await
+            .unwrap_or_else(|error| panic!("call {call}: {error}"));
         assert_eq!(done.consolidated_key.unwrap().to_string(), expected, "call {call}");
         races.store.sound().await;
         if !fault.struck() {
@@ -359,20 +458,32 @@ async fn a_consolidation_does_not_mind_that_another_one_was_first_and_deleted_it
     }
 }
 
-/// The push compares its records with others that the repo has in other encodings, in packs that go meanwhile.
+/// The push compares its records with others that the repo has in other encodings, in packs that go
+/// meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_does_not_mind_that_the_packs_it_is_compared_with_are_replaced_and_deleted() {
-    let options = HistoryOptions { pushes: 6, heads: HeadStyle::OwnBranch, overlap: true, ..HistoryOptions::default() };
+    let options = HistoryOptions {
+        pushes: 6,
+        heads: HeadStyle::OwnBranch,
+        overlap: true,
+        ..HistoryOptions::default()
+    };
     let packs = history(&options);
     for call in 0.. {
         let races = Races::of(packs.clone()).await;
         let (store, fault) = races.raced(call).await;
         let file = races.store.file(&packs[5]);
-        let pushed = store.push(&races.store.repo, &[file], PushOptions::default(), &Progress::silent()).await;
+        let pushed = store
+            .push(&races.store.repo, &[file], PushOptions::default(), &Progress::silent())
+            .await;
         pushed.unwrap_or_else(|error| panic!("call {call}: {error}"));
         races.store.sound().await;
         let key = races.store.gc().await.unwrap().consolidated_key.unwrap().to_string();
-        assert_eq!(key, model::key(&model::consolidate(&packs, &races.store.heads().await)), "call {call}");
+        assert_eq!(
+            key,
+            model::key(&model::consolidate(&packs, &races.store.heads().await)),
+            "call {call}"
+        );
         if !fault.struck() {
             assert!(call > 6);
             break;
@@ -380,7 +491,8 @@ async fn a_push_does_not_mind_that_the_packs_it_is_compared_with_are_replaced_an
     }
 }
 
-/// The pushed bytes are those of a pack that waits for deletion, and that somebody deletes at the worst time.
+/// The pushed bytes are those of a pack that waits for deletion, and that somebody deletes at the
+/// worst time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
     let other_repo: RepoName = "c/d".parse().unwrap();
@@ -406,7 +518,8 @@ async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
     }
 }
 
-/// A pruner whose clock is years ahead takes every file for old; what is about to be published is safe from it all the same.
+/// A pruner whose clock is years ahead takes every file for old; what is about to be published is
+/// safe from it all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_to_a_pruner_of_orphans_whose_clock_is_ahead() {
     for verb in ["push", "gc", "fetch"] {
@@ -415,9 +528,15 @@ async fn nothing_is_lost_to_a_pruner_of_orphans_whose_clock_is_ahead() {
             let (repo, silent) = (races.store.repo.clone(), Progress::silent());
             let (store, fault) = races.raced(call).await;
             let done = match verb {
-                "push" => {
-                    store.push(&repo, &[races.store.file(&races.packs[3])], PushOptions::default(), &silent).await.map(|_| ())
-                }
+                "push" => store
+                    .push(
+                        &repo,
+                        &[races.store.file(&races.packs[3])],
+                        PushOptions::default(),
+                        &silent,
+                    )
+                    .await
+                    .map(|_| ()),
                 "gc" => store.gc(&repo, &silent).await.map(|_| ()),
                 _ => store.fetch(&repo, &FetchRequest::default(), &silent).await.map(|_| ()),
             };
@@ -439,20 +558,30 @@ async fn a_pack_that_is_pushed_while_orphans_are_looked_for_is_no_false_alarm() 
         let races = Races::ahead().await;
         races.store.gc().await.unwrap();
         let old = orphan(&races.store, Duration::from_secs(25 * 3600));
-        let (theirs, repo, file) = (Fault::never(), races.store.repo.clone(), races.store.file(&races.packs[3]));
+        let (theirs, repo, file) =
+            (Fault::never(), races.store.repo.clone(), races.store.file(&races.packs[3]));
         let pusher = StoreOptions { world: races.world.clone(), ..options(&races.store.data()) };
-        let pusher = Arc::new(faulty::open(pusher, Sandbox::reference(None).unwrap(), &theirs).await.unwrap());
+        let pusher = Arc::new(
+            faulty::open(pusher, Sandbox::reference(None).unwrap(), &theirs).await.unwrap(),
+        );
         let fault = Fault::meanwhile(call, &theirs, move || {
             let (pusher, repo, file) = (pusher.clone(), repo.clone(), file.clone());
             async move {
-                pusher.push(&repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+                pusher
+                    .push(&repo, &[file], PushOptions::default(), &Progress::silent())
+                    .await
+                    .unwrap();
             }
         });
         let world = Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
         let pruner = StoreOptions { world, ..options(&races.store.data()) };
         let pruner = faulty::open(pruner, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         let report = prune(&pruner, races.prunes).await;
-        assert_eq!((report.packs_kept, report.orphans_deleted, old.exists()), (0, 1, false), "call {call}: {report:?}");
+        assert_eq!(
+            (report.packs_kept, report.orphans_deleted, old.exists()),
+            (0, 1, false),
+            "call {call}: {report:?}"
+        );
         races.store.sound().await;
         if !fault.struck() {
             assert!(call > 8);
@@ -461,7 +590,8 @@ async fn a_pack_that_is_pushed_while_orphans_are_looked_for_is_no_false_alarm() 
     }
 }
 
-/// Whatever request to delete fails: what was not deleted goes on waiting, and the next prune deletes it.
+/// Whatever request to delete fails: what was not deleted goes on waiting, and the next prune
+/// deletes it.
 #[tokio::test]
 async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
     let mut failed = 0;
@@ -470,7 +600,10 @@ async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
         store.push_each(&packs()).await;
         store.gc().await.unwrap();
         let fault = Fault::at(call, Moment::Before);
-        let faulty = faulty::open(a_day_later(&store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+        let faulty =
+            faulty::open(a_day_later(&store.data()), Sandbox::reference(None).unwrap(), &fault)
+                .await
+                .unwrap();
         let outcome = faulty.prune(NOW, &Progress::silent()).await;
         if !fault.struck() {
             break;
@@ -488,7 +621,10 @@ async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
             .sum();
         let later = Store::open(a_day_later(&store.data())).await.unwrap();
         let report = prune(&later, NOW).await;
-        assert!(report.packs_deleted + 1 >= left as u64, "call {call}: {left} files were left, and {report:?}");
+        assert!(
+            report.packs_deleted + 1 >= left as u64,
+            "call {call}: {left} files were left, and {report:?}"
+        );
         assert_eq!(report.orphans, 0, "call {call}: {report:?}");
         store.sound().await;
     }

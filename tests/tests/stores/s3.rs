@@ -18,7 +18,10 @@ use packhouse_tests::store::{PREFIX, TestStore, options};
 /// Options for the store of another folder with packs in the same bucket; its copies are new.
 fn elsewhere(store: &TestStore, folder: &Path, prefix: &str) -> StoreOptions {
     let server = store.server.as_ref().unwrap();
-    StoreOptions { packs: Storage::S3(server.options(prefix, &folder.join("spool"))), ..options(folder) }
+    StoreOptions {
+        packs: Storage::S3(server.options(prefix, &folder.join("spool"))),
+        ..options(folder)
+    }
 }
 
 /// The same store, opened anew and without a copy of any pack.
@@ -28,7 +31,12 @@ async fn without_copies(store: &TestStore) -> Store {
 }
 
 fn packs() -> Vec<Vec<u8>> {
-    history(&HistoryOptions { pushes: 3, heads: HeadStyle::OwnBranch, object_bytes: 10..200, ..HistoryOptions::default() })
+    history(&HistoryOptions {
+        pushes: 3,
+        heads: HeadStyle::OwnBranch,
+        object_bytes: 10..200,
+        ..HistoryOptions::default()
+    })
 }
 
 fn between(before: Traffic, after: Traffic) -> Traffic {
@@ -57,7 +65,10 @@ fn spoil(file: &Path) {
 /// The copies that a store has.
 fn copies(data: &Path) -> Vec<PathBuf> {
     let folders = std::fs::read_dir(data.join("spool/packs")).into_iter().flatten();
-    folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap()).map(|file| file.unwrap().path()).collect()
+    folders
+        .flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .collect()
 }
 
 #[test]
@@ -76,7 +87,10 @@ fn the_real_clients_packs_become_the_same_one_as_on_local_files() {
     assert_eq!(plan["cost"]["bytes_to_download"], stored);
     assert!(plan["cost"]["peak_disk"].as_u64().unwrap() > stored + CONSOLIDATED_BYTES);
     let report = store.gc();
-    assert_eq!((&report["consolidated_key"], &report["bytes_after"]), (&CONSOLIDATED_KEY.into(), &CONSOLIDATED_BYTES.into()));
+    assert_eq!(
+        (&report["consolidated_key"], &report["bytes_after"]),
+        (&CONSOLIDATED_KEY.into(), &CONSOLIDATED_BYTES.into())
+    );
 
     let (answer, _) = store.fetch(&[]);
     assert_eq!((&answer["mpack_key"], &answer["reused"]), (&CONSOLIDATED_KEY.into(), &true.into()));
@@ -91,28 +105,46 @@ fn the_real_clients_packs_become_the_same_one_as_on_local_files() {
     assert_eq!(left.len(), 2, "the pack and its directory: {left:?}");
     store.run(["verify", "a/b"]).ok();
     let checks = store.run(["doctor"]).ok().documents();
-    assert!(checks.iter().any(|check| check["check"] == "bucket" && check["status"] == "ok"), "{checks:?}");
+    assert!(
+        checks.iter().any(|check| check["check"] == "bucket" && check["status"] == "ok"),
+        "{checks:?}"
+    );
 }
 
 #[test]
 fn what_is_wrong_with_a_bucket_is_told_by_every_verb_and_by_the_doctor() {
     let server = S3Server::start();
     let store = Packhouse::on_s3(&server).with_env("AWS_SECRET_ACCESS_KEY", "not-the-secret");
-    store.run(["repo", "list"]).exits(1).says(&["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY", PREFIX]);
+    store.run(["repo", "list"]).exits(1).says(&[
+        "SignatureDoesNotMatch",
+        "AWS_SECRET_ACCESS_KEY",
+        PREFIX,
+    ]);
     let checks = store.run(["doctor"]).exits(1).documents();
     let failed: Vec<_> = checks.iter().filter(|check| check["status"] == "fail").collect();
     assert_eq!(failed.len(), 1, "one finding: {checks:?}");
     assert_eq!(failed[0]["check"], "bucket");
-    store.run(["--storage", "s3://", "repo", "list"]).exits(2).says(&["s3://BUCKET/PREFIX is expected"]);
-    let new = Packhouse::new().with_env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").with_env("PACKHOUSE_S3_PATIENCE", "1");
+    store
+        .run(["--storage", "s3://", "repo", "list"])
+        .exits(2)
+        .says(&["s3://BUCKET/PREFIX is expected"]);
+    let new = Packhouse::new()
+        .with_env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .with_env("PACKHOUSE_S3_PATIENCE", "1");
     let new = new.with_env("AWS_ACCESS_KEY_ID", "a").with_env("AWS_SECRET_ACCESS_KEY", "b");
-    new.run(["--storage", "s3://b/p", "repo", "list"]).exits(1).says(&["s3://b/p", "http://127.0.0.1:9"]);
+    new.run(["--storage", "s3://b/p", "repo", "list"])
+        .exits(1)
+        .says(&["s3://b/p", "http://127.0.0.1:9"]);
     assert!(!new.data().join("catalog.db").exists(), "nothing was made");
 }
 
 fn check(store: &Packhouse, name: &str, code: i32) -> serde_json::Value {
     let checks = store.run(["doctor"]).exits(code).documents();
-    checks.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no {name}: {checks:?}")).clone()
+    checks
+        .iter()
+        .find(|check| check["check"] == name)
+        .unwrap_or_else(|| panic!("no {name}: {checks:?}"))
+        .clone()
 }
 
 #[test]
@@ -121,8 +153,15 @@ fn the_doctor_writes_to_the_bucket_and_the_folder_and_leaves_nothing() {
     let store = Packhouse::on_s3(&server);
     let before = server.objects("");
     let trial = check(&store, "trial write", 0);
-    assert_eq!((&trial["status"], &trial["way_out"]), (&"ok".into(), &serde_json::Value::Null), "{trial}");
-    assert!(trial["detail"].as_str().unwrap().contains("refuses what changes on the way"), "{trial}");
+    assert_eq!(
+        (&trial["status"], &trial["way_out"]),
+        (&"ok".into(), &serde_json::Value::Null),
+        "{trial}"
+    );
+    assert!(
+        trial["detail"].as_str().unwrap().contains("refuses what changes on the way"),
+        "{trial}"
+    );
     assert_eq!(server.objects(""), before);
     assert_eq!(server.unfinished(), 0);
     let spool = check(&store, "spool folder", 0);
@@ -135,8 +174,10 @@ fn the_doctor_writes_to_the_bucket_and_the_folder_and_leaves_nothing() {
 #[test]
 fn a_server_that_refuses_a_checksum_is_told_with_the_setting_that_it_takes() {
     for (refused, setting) in [(&["sha256"][..], "crc64nvme"), (&["sha256", "crc64nvme"], "none")] {
-        let headers: Vec<String> = refused.iter().map(|name| format!("x-amz-checksum-{name}")).collect();
-        let trouble: Vec<&str> = headers.iter().flat_map(|header| ["unknown", header, "0"]).collect();
+        let headers: Vec<String> =
+            refused.iter().map(|name| format!("x-amz-checksum-{name}")).collect();
+        let trouble: Vec<&str> =
+            headers.iter().flat_map(|header| ["unknown", header, "0"]).collect();
         let server = S3Server::with_trouble(&trouble);
         let store = Packhouse::new().in_bucket(&server);
         let trial = check(&store, "trial write", 1);
@@ -150,7 +191,11 @@ fn a_server_that_refuses_a_checksum_is_told_with_the_setting_that_it_takes() {
         store.push(muse_cli()).ok();
         assert_eq!(check(&store, "trial write", 0)["status"], "ok");
         store.run(["verify"]).ok();
-        store.with_env("PACKHOUSE_S3_CHECKSUM", "md5").run(["repo", "list"]).exits(2).says(&["PACKHOUSE_S3_CHECKSUM is md5"]);
+        store
+            .with_env("PACKHOUSE_S3_CHECKSUM", "md5")
+            .run(["repo", "list"])
+            .exits(2)
+            .says(&["PACKHOUSE_S3_CHECKSUM is md5"]);
     }
 }
 
@@ -179,7 +224,10 @@ fn damage_in_the_bucket_is_found_though_there_is_a_sound_copy() {
     spoil(&object(&server, key));
     assert_eq!(copies(&store.data()).len(), 1);
     let report = store.run(["verify", "a/b"]).exits(4).json();
-    assert_eq!((&report["problems"][0]["kind"], &report["problems"][0]["pack"]), (&"damaged-pack".into(), &key.into()));
+    assert_eq!(
+        (&report["problems"][0]["kind"], &report["problems"][0]["pack"]),
+        (&"damaged-pack".into(), &key.into())
+    );
     // Without a copy a consolidation finds it, too.
     store.push([store.file("q", &packs()[1])]).ok();
     std::fs::remove_dir_all(store.data().join("spool")).unwrap();
@@ -221,7 +269,8 @@ async fn packs_that_the_spool_can_not_hold_are_refused_before_they_are_downloade
     assert!(error.to_string().contains(&format!("PACKHOUSE_SPOOL_BYTES={bytes}")), "{error}");
     assert_eq!(between(before, bounded.traffic()), Traffic::default());
     // A fetch does not need them all at once.
-    let answer = bounded.fetch(&store.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
+    let answer =
+        bounded.fetch(&store.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
     assert!(get(&answer.mpack_url).await.is_some());
 }
 
@@ -230,29 +279,41 @@ async fn packs_that_the_spool_can_not_hold_are_refused_before_they_are_downloade
 async fn a_consolidation_asks_for_each_pack_once() {
     const N: u64 = 100;
     let store = TestStore::on_s3().await;
-    store.push_each(&history(&HistoryOptions { pushes: N as usize, ..HistoryOptions::default() })).await;
+    store
+        .push_each(&history(&HistoryOptions { pushes: N as usize, ..HistoryOptions::default() }))
+        .await;
     let stored = store.show().await.bytes;
     let cold = without_copies(&store).await;
     let before = cold.traffic();
     let report = cold.gc(&store.repo, &Progress::silent()).await.unwrap();
     let taken = between(before, cold.traffic());
     println!("{N} packs, {stored} bytes, became one of {} bytes: {taken:?}", report.bytes_after);
-    // Its directory and itself, of each pack; the new pack and its directory, each sent and looked at; the new pack once more, read back; and
-    // before the first write, which vault it is and who else has packs there.
+    // Its directory and itself, of each pack; the new pack and its directory, each sent and looked
+    // at; the new pack once more, read back; and before the first write, which vault it is and who
+    // else has packs there.
     assert_eq!((taken.requests, taken.dear), (2 * N + 7, 3));
     let directories = 72 * report.proven.unwrap().records + 200 * N;
     let down = stored + report.bytes_after;
     assert!(taken.bytes_down >= down && taken.bytes_down < down + 3 * directories, "{taken:?}");
-    assert!(taken.bytes_up > report.bytes_after && taken.bytes_up < report.bytes_after + 2 * directories, "{taken:?}");
+    assert!(
+        taken.bytes_up > report.bytes_after
+            && taken.bytes_up < report.bytes_after + 2 * directories,
+        "{taken:?}"
+    );
 }
 
 /// What is shown needs the directories and the histories; a fetch of little needs little.
 #[tokio::test]
 async fn large_packs_are_not_downloaded_for_what_needs_little_of_them() {
     let store = TestStore::on_s3().await;
-    // Two encodings of one object that are of one length would have to be compared: then the pack is got whole.
-    let large =
-        HistoryOptions { overlap: false, object_bytes: 1_400_000..1_500_000, objects_per_commit: 2, ..HistoryOptions::default() };
+    // Two encodings of one object that are of one length would have to be compared: then the pack
+    // is got whole.
+    let large = HistoryOptions {
+        overlap: false,
+        object_bytes: 1_400_000..1_500_000,
+        objects_per_commit: 2,
+        ..HistoryOptions::default()
+    };
     store.push_each(&history(&large)).await;
     let stored = store.show().await.bytes;
     let expected = store.gc().await.unwrap().consolidated_key;
@@ -283,7 +344,9 @@ fn processes_share_copies() {
     }
     for _ in 0..2 {
         std::fs::remove_dir_all(store.data().join("spool")).unwrap();
-        let fetching: Vec<_> = (0..4).map(|_| store.command(["fetch", "a/b"]).stdout(Stdio::null()).spawn().unwrap()).collect();
+        let fetching: Vec<_> = (0..4)
+            .map(|_| store.command(["fetch", "a/b"]).stdout(Stdio::null()).spawn().unwrap())
+            .collect();
         for mut fetch in fetching {
             assert!(fetch.wait().unwrap().success());
         }
@@ -292,7 +355,8 @@ fn processes_share_copies() {
     store.run(["verify", "a/b"]).ok();
 }
 
-/// Law 5, where packs are far: every call of a consolidation fails once, before or after it has done its work.
+/// Law 5, where packs are far: every call of a consolidation fails once, before or after it has
+/// done its work.
 #[tokio::test]
 async fn law_5_on_s3_a_consolidation_that_fails_anywhere_loses_nothing_and_the_next_finishes() {
     let sandbox = Sandbox::reference(None).unwrap();
@@ -316,8 +380,10 @@ async fn law_5_on_s3_a_consolidation_that_fails_anywhere_loses_nothing_and_the_n
 
             let store = faulty::open(at(), sandbox.clone(), &Fault::never()).await.unwrap();
             let fetched = async || {
-                let request = FetchRequest { ttl: Duration::from_secs(600), ..FetchRequest::default() };
-                let answer = store.fetch(&filled.repo, &request, &Progress::silent()).await.unwrap();
+                let request =
+                    FetchRequest { ttl: Duration::from_secs(600), ..FetchRequest::default() };
+                let answer =
+                    store.fetch(&filled.repo, &request, &Progress::silent()).await.unwrap();
                 get(&answer.mpack_url).await.unwrap()
             };
             assert!(fetched().await == expected, "{place}");

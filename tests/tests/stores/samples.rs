@@ -1,4 +1,5 @@
-//! The seven packs of the real client: one key, whatever the order and the grouping, and nothing lost.
+//! The seven packs of the real client: one key, whatever the order and the grouping, and nothing
+//! lost.
 
 use packhouse_host::PushStatus;
 use packhouse_host::sample::Random;
@@ -10,7 +11,10 @@ use packhouse_tests::store::TestStore;
 async fn gives_the_key(store: &TestStore) {
     let report = store.gc().await.unwrap();
     assert_eq!(report.consolidated_key.unwrap().to_string(), CONSOLIDATED_KEY);
-    assert_eq!((report.packs_before, report.packs_after, report.bytes_after), (7, 1, CONSOLIDATED_BYTES));
+    assert_eq!(
+        (report.packs_before, report.packs_after, report.bytes_after),
+        (7, 1, CONSOLIDATED_BYTES)
+    );
     assert_eq!((report.commits, report.snapshots, report.objects, report.tags), (16, 16, 112, 0));
     assert_eq!(report.duplicates_dropped, duplicates());
 }
@@ -30,7 +34,10 @@ async fn one_by_one_forwards() {
         assert_eq!(reports[0].status, PushStatus::Stored);
         assert_eq!(reports[0].mpack_key.to_string(), model::key(&pack));
         let [commits, snapshots, objects, _] = model::counts(model::union(&[&pack]).keys());
-        assert_eq!((reports[0].commits, reports[0].snapshots, reports[0].objects), (commits, snapshots, objects));
+        assert_eq!(
+            (reports[0].commits, reports[0].snapshots, reports[0].objects),
+            (commits, snapshots, objects)
+        );
     }
     gives_the_key(&store).await;
 }
@@ -53,7 +60,11 @@ async fn together_in_any_order() {
         random.shuffle(&mut packs);
         let reports = store.push(&packs).await.unwrap();
         assert!(reports.iter().all(|r| r.status == PushStatus::Stored));
-        assert_eq!(reports.iter().map(|r| r.new_objects).sum::<u64>(), 112, "each object is new in one file only");
+        assert_eq!(
+            reports.iter().map(|r| r.new_objects).sum::<u64>(),
+            112,
+            "each object is new in one file only"
+        );
         gives_the_key(&store).await;
     }
 }
@@ -61,7 +72,9 @@ async fn together_in_any_order() {
 #[tokio::test]
 async fn in_groups_with_consolidations_between() {
     let packs = fixtures::muse_cli_packs();
-    for groups in [&[&packs[..3], &packs[3..]][..], &[&packs[..1], &packs[1..5], &packs[5..6], &packs[6..]]] {
+    for groups in
+        [&[&packs[..3], &packs[3..]][..], &[&packs[..1], &packs[1..5], &packs[5..6], &packs[6..]]]
+    {
         let store = TestStore::new().await;
         for group in groups {
             store.push(group).await.unwrap();
@@ -83,7 +96,10 @@ async fn the_fetch_of_the_result_holds_every_record_byte_for_byte() {
     let (after, pack) = store.fetch(&[], &[]).await.unwrap();
     assert!(after.reused);
     assert_eq!(pack, pack_before);
-    assert_eq!((after.commit_count, after.snapshot_count, after.object_count, after.missing), (16, 16, 112, 0));
+    assert_eq!(
+        (after.commit_count, after.snapshot_count, after.object_count, after.missing),
+        (16, 16, 112, 0)
+    );
     let fetched = model::union(&[&pack]);
     for (entity, record) in model::union(&packs) {
         assert_eq!(fetched[&entity].bytes, record.bytes, "{entity:?}");
@@ -97,13 +113,20 @@ async fn an_incremental_fetch_is_what_the_model_says() {
     let packs = fixtures::muse_cli_packs();
     store.push(&packs).await.unwrap();
     let heads = store.heads().await;
-    let commits: Vec<String> =
-        model::union(&packs).into_keys().filter(|(k, _)| *k == model::Kind::Commit).map(|(_, id)| id).collect();
+    let commits: Vec<String> = model::union(&packs)
+        .into_keys()
+        .filter(|(k, _)| *k == model::Kind::Commit)
+        .map(|(_, id)| id)
+        .collect();
     for consolidated in [false, true] {
         if consolidated {
             store.gc().await.unwrap();
         }
-        for (want, have) in [(&heads["main"], &commits[3]), (&heads["bridge"], &commits[8]), (&commits[1], &commits[2])] {
+        for (want, have) in [
+            (&heads["main"], &commits[3]),
+            (&heads["bridge"], &commits[8]),
+            (&commits[1], &commits[2]),
+        ] {
             let (want, have) = ([want.clone()], [have.clone()]);
             let expected = model::reach(&packs, &want, &have).unwrap();
             let (answer, pack) = store.fetch(&want, &have).await.unwrap();
@@ -124,7 +147,10 @@ async fn pushing_again_changes_nothing() {
         }
         let before = serde_json::to_value(store.show().await).unwrap();
         let reports = store.push(&packs).await.unwrap();
-        assert!(reports.iter().all(|r| r.status == PushStatus::Unchanged && r.new_objects == 0), "{reports:?}");
+        assert!(
+            reports.iter().all(|r| r.status == PushStatus::Unchanged && r.new_objects == 0),
+            "{reports:?}"
+        );
         assert_eq!(serde_json::to_value(store.show().await).unwrap(), before);
     }
 }
@@ -134,10 +160,15 @@ fn through_the_binary() {
     let store = Packhouse::with_repo();
     let answers = store.push(fixtures::muse_cli()).ok().documents();
     assert_eq!(answers.len(), 7);
-    for (answer, (file, pack)) in answers.iter().zip(fixtures::muse_cli().iter().zip(fixtures::muse_cli_packs())) {
+    for (answer, (file, pack)) in
+        answers.iter().zip(fixtures::muse_cli().iter().zip(fixtures::muse_cli_packs()))
+    {
         assert_eq!(answer["status"], "stored");
         assert_eq!(answer["mpack_key"], model::key(&pack));
-        assert_eq!((&answer["bytes"], &answer["file"]), (&pack.len().into(), &file.to_str().unwrap().into()));
+        assert_eq!(
+            (&answer["bytes"], &answer["file"]),
+            (&pack.len().into(), &file.to_str().unwrap().into())
+        );
     }
     let show = store.show();
     assert_eq!(
@@ -146,7 +177,10 @@ fn through_the_binary() {
     );
 
     let plan = store.run(["gc", "a/b", "--dry-run"]).ok().json();
-    assert_eq!((&plan["dry_run"], &plan["consolidated_key"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&plan["dry_run"], &plan["consolidated_key"]),
+        (&true.into(), &serde_json::Value::Null)
+    );
     assert!(plan["plan_digest"].is_string());
     assert_eq!(store.show(), show, "a dry run changes nothing");
 
@@ -160,7 +194,14 @@ fn through_the_binary() {
         (&answer["commit_count"], &answer["snapshot_count"], &answer["object_count"]),
         (&16.into(), &16.into(), &112.into())
     );
-    assert!(store.push(fixtures::muse_cli()).ok().documents().iter().all(|a| a["status"] == "unchanged"));
+    assert!(
+        store
+            .push(fixtures::muse_cli())
+            .ok()
+            .documents()
+            .iter()
+            .all(|a| a["status"] == "unchanged")
+    );
     let verified = store.run(["verify"]).ok().json();
     assert_eq!((&verified["ok"], &verified["problems"]), (&true.into(), &serde_json::json!([])));
 }

@@ -1,5 +1,5 @@
-//! Runs every scenario of `fixtures/scenarios`, through the library. Each fetch is compared with the model's to the byte, and each
-//! scenario ends with a consolidation that is compared as well.
+//! Runs every scenario of `fixtures/scenarios`, through the library. Each fetch is compared with
+//! the model's to the byte, and each scenario ends with a consolidation that is compared as well.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ struct Play {
 async fn every_scenario_plays_as_it_is_written() {
     for (name, scenario) in Scenario::all() {
         assert!(scenario.about.len() > 20 && !scenario.steps.is_empty(), "{name}");
-        let mut play = Play { name, store: TestStore::new().await, made: scenario.make(), stored: Vec::new() };
+        let mut play =
+            Play { name, store: TestStore::new().await, made: scenario.make(), stored: Vec::new() };
         for (number, step) in scenario.steps.iter().enumerate() {
             play.step(number + 1, step).await;
         }
@@ -32,7 +33,9 @@ impl Play {
     async fn step(&mut self, number: usize, step: &Step) {
         let place = format!("{}, step {number}", self.name);
         let before = serde_json::to_value(self.store.show().await).unwrap();
-        let kinds = usize::from(step.push.is_some()) + usize::from(step.gc.is_some()) + usize::from(step.fetch.is_some());
+        let kinds = usize::from(step.push.is_some())
+            + usize::from(step.gc.is_some())
+            + usize::from(step.fetch.is_some());
         assert_eq!(kinds, 1, "{place}: a step is one of push, gc and fetch");
         let outcome = self.act(&place, step).await;
         match (&step.error, outcome) {
@@ -41,33 +44,61 @@ impl Play {
             (Some(_), Ok(())) => panic!("{place}: it did not fail"),
             (Some(expected), Err(error)) => {
                 self.check_error(&place, expected, &error);
-                assert_eq!(serde_json::to_value(self.store.show().await).unwrap(), before, "{place} changed the store");
+                assert_eq!(
+                    serde_json::to_value(self.store.show().await).unwrap(),
+                    before,
+                    "{place} changed the store"
+                );
             }
         }
         if let Some(heads) = &step.heads {
-            let expected: BTreeMap<String, String> = heads.iter().map(|(b, c)| (b.clone(), self.made.id(c))).collect();
+            let expected: BTreeMap<String, String> =
+                heads.iter().map(|(b, c)| (b.clone(), self.made.id(c))).collect();
             assert_eq!(self.store.heads().await, expected, "{place}: heads");
         }
     }
 
     async fn act(&mut self, place: &str, step: &Step) -> Result<()> {
         if let Some(names) = &step.push {
-            let packs: Vec<Vec<u8>> = names.iter().map(|name| self.made.packs[name].clone()).collect();
+            let packs: Vec<Vec<u8>> =
+                names.iter().map(|name| self.made.packs[name].clone()).collect();
             let files: Vec<_> = packs.iter().map(|pack| self.store.file(pack)).collect();
             let options = PushOptions { force: step.force };
-            let reports = self.store.store.push(&self.store.repo, &files, options, &Progress::silent()).await?;
-            let word = |status| if status == PushStatus::Stored { "stored".to_owned() } else { "unchanged".to_owned() };
+            let reports = self
+                .store
+                .store
+                .push(&self.store.repo, &files, options, &Progress::silent())
+                .await?;
+            let word = |status| {
+                if status == PushStatus::Stored {
+                    "stored".to_owned()
+                } else {
+                    "unchanged".to_owned()
+                }
+            };
             if let Some(expected) = &step.status {
-                assert_eq!(reports.iter().map(|r| word(r.status)).collect::<Vec<_>>(), *expected, "{place}: status");
+                assert_eq!(
+                    reports.iter().map(|r| word(r.status)).collect::<Vec<_>>(),
+                    *expected,
+                    "{place}: status"
+                );
             }
             if let Some(expected) = &step.new_objects {
-                assert_eq!(reports.iter().map(|r| r.new_objects).collect::<Vec<_>>(), *expected, "{place}: new objects");
+                assert_eq!(
+                    reports.iter().map(|r| r.new_objects).collect::<Vec<_>>(),
+                    *expected,
+                    "{place}: new objects"
+                );
             }
             self.stored.extend(packs);
         }
         if let Some(expected) = &step.gc {
             let report = self.store.gc().await?;
-            assert_eq!((report.packs_before, report.packs_after), (expected.before, expected.after), "{place}: packs");
+            assert_eq!(
+                (report.packs_before, report.packs_after),
+                (expected.before, expected.after),
+                "{place}: packs"
+            );
             assert_eq!(report.skipped, expected.skipped, "{place}: skipped");
             if let Some(duplicates) = expected.duplicates {
                 assert_eq!(report.duplicates_dropped, duplicates, "{place}: duplicates");
@@ -90,18 +121,32 @@ impl Play {
             ("missing", fetch.missing, answer.missing),
         ];
         for (what, expected, found) in found {
-            assert!(expected.is_none_or(|expected| expected == found), "{place}: {found} {what}, not {expected:?}");
+            assert!(
+                expected.is_none_or(|expected| expected == found),
+                "{place}: {found} {what}, not {expected:?}"
+            );
         }
-        assert!(fetch.reused.is_none_or(|expected| expected == answer.reused), "{place}: reused is {}", answer.reused);
+        assert!(
+            fetch.reused.is_none_or(|expected| expected == answer.reused),
+            "{place}: reused is {}",
+            answer.reused
+        );
 
         let heads = self.store.heads().await;
-        let known: Vec<String> = if want.is_empty() { heads.values().cloned().collect() } else { want };
+        let known: Vec<String> =
+            if want.is_empty() { heads.values().cloned().collect() } else { want };
         let all = model::union(&self.stored);
-        let known: Vec<String> = known.into_iter().filter(|id| all.contains_key(&(model::Kind::Commit, id.clone()))).collect();
+        let known: Vec<String> = known
+            .into_iter()
+            .filter(|id| all.contains_key(&(model::Kind::Commit, id.clone())))
+            .collect();
         let expected = model::reach(&self.stored, &known, &have).unwrap().records;
         if answer.reused {
             let made = model::union(&[&pack]);
-            assert!(made.len() == expected.len() && made.keys().eq(expected.keys()), "{place}: the reused pack");
+            assert!(
+                made.len() == expected.len() && made.keys().eq(expected.keys()),
+                "{place}: the reused pack"
+            );
         } else {
             assert_eq!(pack, model::canonical(&expected, &heads), "{place}: the assembled pack");
         }
@@ -130,7 +175,12 @@ impl Play {
         let report = self.store.gc().await.unwrap();
         if !report.skipped || report.packs_before == 1 && self.stored.len() > 1 {
             let expected = model::consolidate(&self.stored, &self.store.heads().await);
-            assert_eq!(report.consolidated_key.unwrap().to_string(), model::key(&expected), "{}: the end", self.name);
+            assert_eq!(
+                report.consolidated_key.unwrap().to_string(),
+                model::key(&expected),
+                "{}: the end",
+                self.name
+            );
         }
         self.store.sound().await;
     }

@@ -1,7 +1,7 @@
 //! PG-1 to PG-6, the properties that the seed named, through the library and through the binary.
 //!
-//! The seed's pushes set branches to unrelated heads without a question; the contract calls that a conflict unless `--force`.
-//! Where the seed does so (PG-2), these tests push by force.
+//! The seed's pushes set branches to unrelated heads without a question; the contract calls that a
+//! conflict unless `--force`. Where the seed does so (PG-2), these tests push by force.
 
 use std::collections::BTreeSet;
 
@@ -97,7 +97,10 @@ fn pg1_through_the_binary() {
     let store = pushed_through_the_binary(&chained(&["pg1a", "pg1b", "pg1c"], 2));
     assert_eq!(store.show()["packs"], 3);
     let report = store.gc();
-    assert_eq!((&report["packs_before"], &report["packs_after"], &report["skipped"]), (&3.into(), &1.into(), &false.into()));
+    assert_eq!(
+        (&report["packs_before"], &report["packs_after"], &report["skipped"]),
+        (&3.into(), &1.into(), &false.into())
+    );
     assert!(report["consolidated_key"].as_str().unwrap().starts_with("sha256:"));
     assert_eq!(store.show()["pack_keys"], serde_json::json!([report["consolidated_key"]]));
 }
@@ -105,7 +108,11 @@ fn pg1_through_the_binary() {
 async fn pg2_gc_leaves_exactly_one_pack(store: TestStore) {
     for seed in ["pg2a", "pg2b", "pg2c", "pg2d"] {
         let files = [store.file(&chain(2, seed, None).pack)];
-        store.store.push(&store.repo, &files, PushOptions { force: true }, &Progress::silent()).await.unwrap();
+        store
+            .store
+            .push(&store.repo, &files, PushOptions { force: true }, &Progress::silent())
+            .await
+            .unwrap();
     }
     assert_eq!(store.show().await.packs, 4);
     store.gc().await.unwrap();
@@ -170,20 +177,30 @@ fn pg4_through_the_binary() {
 
 async fn pg5_gc_does_nothing_for_at_most_one_pack(store: TestStore) {
     let report = store.gc().await.unwrap();
-    assert!(report.skipped && report.consolidated_key.is_none(), "an empty repo has nothing to name");
+    assert!(
+        report.skipped && report.consolidated_key.is_none(),
+        "an empty repo has nothing to name"
+    );
     let chain = chain(3, "pg5", None);
     store.push(&[&chain.pack]).await.unwrap();
     let report = store.gc().await.unwrap();
     assert!(report.skipped);
     assert_eq!((report.packs_before, report.packs_after), (1, 1));
-    assert_eq!(report.consolidated_key.unwrap().to_string(), model::key(&chain.pack), "the pack stays as it was pushed");
+    assert_eq!(
+        report.consolidated_key.unwrap().to_string(),
+        model::key(&chain.pack),
+        "the pack stays as it was pushed"
+    );
     assert_eq!(store.packs().await, [chain.pack]);
 }
 
 #[test]
 fn pg5_through_the_binary() {
     let store = Packhouse::with_repo();
-    assert_eq!((&store.gc()["skipped"], &store.gc()["consolidated_key"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&store.gc()["skipped"], &store.gc()["consolidated_key"]),
+        (&true.into(), &serde_json::Value::Null)
+    );
     let chain = chain(3, "pg5", None);
     store.push([store.file("push.mpack", &chain.pack)]).ok();
     let report = store.gc();
@@ -215,7 +232,9 @@ fn pg6_through_the_binary() {
     store.gc();
     let (after, pack_after) = store.fetch(&["--want", &chains[1].tip]);
     assert_eq!(pack_after, pack_before);
-    for count in ["object_count", "commit_count", "snapshot_count", "tag_count", "missing", "mpack_key"] {
+    for count in
+        ["object_count", "commit_count", "snapshot_count", "tag_count", "missing", "mpack_key"]
+    {
         assert_eq!(before[count], after[count], "{count}");
     }
     assert_eq!(before["object_count"], 6);

@@ -25,7 +25,8 @@ fn made(packhouse: &Packhouse, words: &[&str]) -> String {
     made["token"].as_str().unwrap().to_owned()
 }
 
-/// Files in a store's folder that hold some bytes, the catalog's own among them. The cache is shared with other tests.
+/// Files in a store's folder that hold some bytes, the catalog's own among them. The cache is
+/// shared with other tests.
 fn holding(folder: &Path, bytes: &[u8], found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -43,17 +44,37 @@ fn holding(folder: &Path, bytes: &[u8], found: &mut Vec<String>) {
 #[test]
 fn a_token_is_shown_once_and_its_secret_is_nowhere_afterwards() {
     let packhouse = Packhouse::with_repo();
-    let create =
-        ["token", "create", "-vvv", "--scope", "push", "--repo", "a/b", "--repo", "c/*", "--name", "ci", "--expires", "90d"];
+    let create = [
+        "token",
+        "create",
+        "-vvv",
+        "--scope",
+        "push",
+        "--repo",
+        "a/b",
+        "--repo",
+        "c/*",
+        "--name",
+        "ci",
+        "--expires",
+        "90d",
+    ];
     let ran = packhouse.run(create).ok();
     let made = ran.json();
     let token = made["token"].as_str().unwrap();
     let (start, secret) = token.rsplit_once('_').unwrap();
     assert_eq!(start, format!("phk_{}", made["id"].as_str().unwrap()));
-    assert_eq!((&made["scope"], &made["name"], &made["revoked_at"]), (&"push".into(), &"ci".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&made["scope"], &made["name"], &made["revoked_at"]),
+        (&"push".into(), &"ci".into(), &serde_json::Value::Null)
+    );
     assert_eq!(made["repos"], serde_json::json!(["a/b", "c/*"]));
     assert!(made["expires_at"].is_string());
-    assert!(ran.stderr.contains(start.strip_prefix("phk_").unwrap()), "the log tells of it: {}", ran.stderr);
+    assert!(
+        ran.stderr.contains(start.strip_prefix("phk_").unwrap()),
+        "the log tells of it: {}",
+        ran.stderr
+    );
 
     let listed = packhouse.run(["token", "list", "-vvv"]).ok();
     assert_eq!(listed.json()["id"], made["id"]);
@@ -76,32 +97,54 @@ fn a_token_is_shown_once_and_its_secret_is_nowhere_afterwards() {
 #[test]
 fn people_get_the_token_alone_on_stdout_and_the_rest_on_stderr() {
     let packhouse = Packhouse::with_repo();
-    let ran = packhouse.told(["token", "create", "--scope", "read", "--repo", "a/b", "--name", "laptop"]).ok();
-    let token: TokenText = ran.stdout.strip_suffix('\n').unwrap().parse().expect("nothing but the token");
+    let ran = packhouse
+        .told(["token", "create", "--scope", "read", "--repo", "a/b", "--name", "laptop"])
+        .ok();
+    let token: TokenText =
+        ran.stdout.strip_suffix('\n').unwrap().parse().expect("nothing but the token");
     ran.says(&["not shown again", token.id()]);
-    let quiet = packhouse.told(["--quiet", "token", "create", "--scope", "read", "--repo", "*"]).ok();
+    let quiet =
+        packhouse.told(["--quiet", "token", "create", "--scope", "read", "--repo", "*"]).ok();
     assert!(quiet.stderr.is_empty() && quiet.stdout.starts_with("phk_"), "{quiet:?}");
     let shown = packhouse.told(["token", "revoke", token.id()]).ok().stdout;
     assert!(shown.contains("revoked 20") && shown.lines().count() == 1, "{shown}");
     let listed = packhouse.told(["token", "list"]).ok().stdout;
     let lines: Vec<&str> = listed.lines().collect();
     assert!(lines.len() == 3 && lines[0].starts_with("TOKEN"), "{listed}");
-    assert!(lines[1].contains("laptop") && lines[1].contains("revoked 20") && lines[2].ends_with(" good"), "{listed}");
+    assert!(
+        lines[1].contains("laptop")
+            && lines[1].contains("revoked 20")
+            && lines[2].ends_with(" good"),
+        "{listed}"
+    );
 }
 
 #[test]
 fn a_token_is_revoked_by_its_id_or_by_all_of_it() {
     let packhouse = Packhouse::with_repo();
-    let tokens = [made(&packhouse, &[]), made(&packhouse, &["--name", "other"]), made(&packhouse, &[])];
+    let tokens =
+        [made(&packhouse, &[]), made(&packhouse, &["--name", "other"]), made(&packhouse, &[])];
     let id = |n: usize| tokens[n].split('_').nth(1).unwrap();
     let revoked = packhouse.run(["token", "revoke", id(0)]).ok().json();
     assert!(revoked["revoked_at"].is_string() && revoked["id"] == id(0));
-    assert_eq!(packhouse.run(["token", "revoke", id(0)]).ok().json(), revoked, "the first time counts");
+    assert_eq!(
+        packhouse.run(["token", "revoke", id(0)]).ok().json(),
+        revoked,
+        "the first time counts"
+    );
     assert_eq!(packhouse.run(["token", "revoke", &tokens[1]]).ok().json()["id"], id(1));
-    let good: Vec<bool> =
-        packhouse.run(["token", "list"]).ok().documents().iter().map(|token| token["revoked_at"].is_null()).collect();
+    let good: Vec<bool> = packhouse
+        .run(["token", "list"])
+        .ok()
+        .documents()
+        .iter()
+        .map(|token| token["revoked_at"].is_null())
+        .collect();
     assert_eq!(good, [false, false, true]);
-    packhouse.run(["token", "revoke", "0123456789abcdef"]).exits(1).says(&["0123456789abcdef", "packhouse token list"]);
+    packhouse
+        .run(["token", "revoke", "0123456789abcdef"])
+        .exits(1)
+        .says(&["0123456789abcdef", "packhouse token list"]);
     // What is nearly a token is not repeated: its secret may be a good one.
     let nearly = &tokens[2][..tokens[2].len() - 1];
     let refused = packhouse.run(["token", "revoke", nearly]).exits(1);
@@ -111,7 +154,8 @@ fn a_token_is_revoked_by_its_id_or_by_all_of_it() {
 #[test]
 fn what_reaches_nothing_or_has_no_proper_name_is_refused_and_nothing_is_made() {
     let packhouse = Packhouse::with_repo();
-    let create = |words: &[&str]| packhouse.run(["token", "create", "--scope", "read"].iter().chain(words));
+    let create =
+        |words: &[&str]| packhouse.run(["token", "create", "--scope", "read"].iter().chain(words));
     create(&["--repo", "no/such"]).exits(1).says(&["no/such", "repo create"]);
     create(&["--repo", "a/b", "--repo", "no/such"]).exits(1);
     create(&[]).exits(2).says(&["--repo"]);
@@ -132,8 +176,14 @@ fn what_reaches_nothing_or_has_no_proper_name_is_refused_and_nothing_is_made() {
 #[tokio::test]
 async fn a_token_speaks_for_its_bearer_with_its_secret_and_no_other() {
     let TestStore { store, .. } = &TestStore::new().await;
-    let made = store.create_token(NewToken { name: "ci".into(), ..new(Scope::Push, &["c/*", "a/b"]) }).await.unwrap();
-    assert_eq!((made.name.as_str(), made.scope, made.expires_at, made.revoked_at), ("ci", Scope::Push, None, None));
+    let made = store
+        .create_token(NewToken { name: "ci".into(), ..new(Scope::Push, &["c/*", "a/b"]) })
+        .await
+        .unwrap();
+    assert_eq!(
+        (made.name.as_str(), made.scope, made.expires_at, made.revoked_at),
+        ("ci", Scope::Push, None, None)
+    );
     let token = text(made.token);
     assert_eq!(token.id(), made.id);
     let repos: Vec<Reach> = ["a/b", "c/*"].map(|reach| reach.parse().unwrap()).into();
@@ -143,7 +193,8 @@ async fn a_token_speaks_for_its_bearer_with_its_secret_and_no_other() {
     let other = text(store.create_token(new(Scope::Admin, &["*"])).await.unwrap().token);
     let secret_of = |token: &TokenText| token.reveal().rsplit_once('_').unwrap().1.to_owned();
     let mixed: TokenText = format!("phk_{}_{}", token.id(), secret_of(&other)).parse().unwrap();
-    let unknown: TokenText = format!("phk_{}_{}", "f".repeat(16), secret_of(&token)).parse().unwrap();
+    let unknown: TokenText =
+        format!("phk_{}_{}", "f".repeat(16), secret_of(&token)).parse().unwrap();
     for wrong in [mixed, unknown] {
         assert_eq!(store.caller(&wrong).await.unwrap(), None, "{wrong:?}");
     }
@@ -153,7 +204,10 @@ async fn a_token_speaks_for_its_bearer_with_its_secret_and_no_other() {
     let listed = store.tokens().await.unwrap();
     assert!(listed.len() == 2 && listed.iter().all(|token| token.token.is_none()));
     let refused = store.revoke_token("f").await.unwrap_err();
-    assert!(matches!(&refused, Error::UnknownToken(_)) && refused.class() == Class::Refused, "{refused}");
+    assert!(
+        matches!(&refused, Error::UnknownToken(_)) && refused.class() == Class::Refused,
+        "{refused}"
+    );
     assert!(!format!("{bearer:?}").contains(&secret_of(&token)));
 }
 
@@ -171,7 +225,11 @@ async fn a_token_is_good_until_the_moment_it_expires() {
     }
     assert_eq!(good, [true, true, false, false], "after three seconds it is not");
     let listed = store.tokens().await.unwrap();
-    assert_eq!((listed[0].expires_at, listed[0].revoked_at), (made.expires_at, None), "it is listed still");
+    assert_eq!(
+        (listed[0].expires_at, listed[0].revoked_at),
+        (made.expires_at, None),
+        "it is listed still"
+    );
 }
 
 #[tokio::test]
@@ -184,7 +242,11 @@ async fn all_stores_on_a_catalog_sign_with_the_same_secret() {
     for _ in 0..99 {
         world.draw();
     }
-    let second = Store::open(packhouse_host::StoreOptions { world: std::sync::Arc::new(world), ..options(&first.data()) }).await;
+    let second = Store::open(packhouse_host::StoreOptions {
+        world: std::sync::Arc::new(world),
+        ..options(&first.data())
+    })
+    .await;
     assert_eq!(second.unwrap().signing_secret().await.unwrap(), secret);
     assert_eq!(first.store.signing_secret().await.unwrap(), secret);
 }

@@ -25,8 +25,15 @@ impl Place {
         Place::new(&["--insecure-loopback"])
     }
 
-    async fn ask(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Response {
-        let mut request = self.client.request(method, format!("{}/admin/v1/{path}", self.served.url()));
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Response {
+        let mut request =
+            self.client.request(method, format!("{}/admin/v1/{path}", self.served.url()));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -46,20 +53,29 @@ impl Place {
 
     /// The events of a run, to its end: number, name, data.
     async fn events(&self, id: &str, last: Option<u64>) -> Vec<(u64, String, Value)> {
-        let mut request = self.client.get(format!("{}/admin/v1/runs/{id}/events", self.served.url()));
+        let mut request =
+            self.client.get(format!("{}/admin/v1/runs/{id}/events", self.served.url()));
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let text = response.text().await.unwrap();
-        let field =
-            |block: &str, name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
+        let field = |block: &str, name: &str| {
+            block
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(|value| value.trim().to_owned())
+        };
         let events = text.split("\n\n").filter(|block| block.contains("data:"));
         events
             .map(|block| {
                 let data = serde_json::from_str(&field(block, "data:").unwrap()).unwrap();
-                (field(block, "id:").unwrap().parse().unwrap(), field(block, "event:").unwrap(), data)
+                (
+                    field(block, "id:").unwrap().parse().unwrap(),
+                    field(block, "event:").unwrap(),
+                    data,
+                )
             })
             .collect()
     }
@@ -126,7 +142,10 @@ async fn the_document_is_whole_and_lists_every_route() {
         for (method, operation) in operations.as_object().unwrap() {
             let path = path.strip_prefix("/admin/v1").unwrap();
             listed.push(format!("{} {path}", method.to_ascii_uppercase()));
-            assert!(operation["responses"].get("401").is_some() && operation["operationId"].is_string(), "{method} {path}");
+            assert!(
+                operation["responses"].get("401").is_some() && operation["operationId"].is_string(),
+                "{method} {path}"
+            );
         }
     }
     listed.sort();
@@ -151,7 +170,10 @@ async fn a_run_is_begun_once_however_often_it_is_asked_for_and_is_told_from_wher
     }
     let (id, body) = ("a".repeat(32), json!({"kind": "gc", "repo": "a/b"}));
     let (status, first) = place.put(&format!("runs/{id}"), body.clone()).await;
-    assert_eq!((status, &first["id"], &first["kind"], &first["repo"]), (202, &json!(id), &json!("gc"), &json!("a/b")));
+    assert_eq!(
+        (status, &first["id"], &first["kind"], &first["repo"]),
+        (202, &json!(id), &json!("gc"), &json!("a/b"))
+    );
     let events = place.events(&id, None).await;
     let (last, name, data) = events.last().unwrap();
     assert_eq!((name.as_str(), &data["report"]["packs_after"]), ("done", &json!(1)));
@@ -164,20 +186,33 @@ async fn a_run_is_begun_once_however_often_it_is_asked_for_and_is_told_from_wher
         (&json!("done"), &first["started_at"], Some(*last))
     );
     assert_eq!(again["result"]["packs_after"], 1);
-    let (status, problem) = place.put(&format!("runs/{id}"), json!({"kind": "verify", "repo": "a/b"})).await;
+    let (status, problem) =
+        place.put(&format!("runs/{id}"), json!({"kind": "verify", "repo": "a/b"})).await;
     assert_eq!((status, &problem["class"]), (409, &json!("conflict")));
 
     let middle = events[events.len() / 2].0;
     let rest = place.events(&id, Some(middle)).await;
     assert!(rest.iter().all(|(seq, ..)| *seq > middle) && rest.last().unwrap().0 == *last);
-    assert_eq!(place.events(&id, Some(last + 1000)).await.last().unwrap().1, "done", "a number of another time");
-    assert_eq!(place.get("history", None).await.1["entries"].as_array().unwrap().len(), 1, "it was done once");
+    assert_eq!(
+        place.events(&id, Some(last + 1000)).await.last().unwrap().1,
+        "done",
+        "a number of another time"
+    );
+    assert_eq!(
+        place.get("history", None).await.1["entries"].as_array().unwrap().len(),
+        1,
+        "it was done once"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_the_plan_that_was_shown_is_done_or_nothing() {
     let place = Place::trusting();
-    let files = write_history(place.store.scratch(), &HistoryOptions { pushes: 3, ..HistoryOptions::default() }).unwrap();
+    let files = write_history(
+        place.store.scratch(),
+        &HistoryOptions { pushes: 3, ..HistoryOptions::default() },
+    )
+    .unwrap();
     place.store.push([&files[0]]).ok();
     place.store.push([&files[1]]).ok();
     let run = async |id: char, body: Value| {
@@ -188,7 +223,8 @@ async fn exactly_the_plan_that_was_shown_is_done_or_nothing() {
     let (_, _, planned) = run('1', json!({"kind": "plan", "repo": "a/b"})).await;
     let digest = planned["report"]["plan_digest"].clone();
     place.store.push([&files[2]]).ok();
-    let (_, name, failed) = run('2', json!({"kind": "gc", "repo": "a/b", "plan_digest": digest})).await;
+    let (_, name, failed) =
+        run('2', json!({"kind": "gc", "repo": "a/b", "plan_digest": digest})).await;
     assert_eq!((name.as_str(), &failed["problem"]["class"]), ("failed", &json!("conflict")));
     assert!(failed["problem"]["detail"].as_str().unwrap().contains("nothing was done"), "{failed}");
     assert_eq!(place.store.show()["packs"], 3);
@@ -196,15 +232,21 @@ async fn exactly_the_plan_that_was_shown_is_done_or_nothing() {
     let digest = planned["report"]["plan_digest"].clone();
     let (_, name, _) = run('4', json!({"kind": "gc", "repo": "a/b", "plan_digest": digest})).await;
     assert_eq!((name.as_str(), &place.store.show()["packs"]), ("done", &json!(1)));
-    let (_, name, _) = run('5', json!({"kind": "gc", "repo": "a/b", "plan_digest": "nothing"})).await;
+    let (_, name, _) =
+        run('5', json!({"kind": "gc", "repo": "a/b", "plan_digest": "nothing"})).await;
     assert_eq!(name, "done");
 }
 
-/// The server is killed after it has done a plan and before its client heard so: who begins the run again is told what it did.
+/// The server is killed after it has done a plan and before its client heard so: who begins the run
+/// again is told what it did.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_was_done_before_a_restart_is_answered_with_what_it_did() {
     let mut place = Place::trusting();
-    let files = write_history(place.store.scratch(), &HistoryOptions { pushes: 3, ..HistoryOptions::default() }).unwrap();
+    let files = write_history(
+        place.store.scratch(),
+        &HistoryOptions { pushes: 3, ..HistoryOptions::default() },
+    )
+    .unwrap();
     place.store.push(&files[..2]).ok();
     let run = async |place: &Place, id: char, body: &Value| {
         let id = id.to_string().repeat(32);
@@ -217,8 +259,11 @@ async fn a_plan_that_was_done_before_a_restart_is_answered_with_what_it_did() {
     assert_eq!(name, "done");
     assert!(first["report"].get("plan_digest").is_none(), "it was no dry run: {first}");
     let address = place.served.address();
-    let restarted = |store: &Packhouse| Served::start(store, &address, &["--workers", "0", "--insecure-loopback"]);
-    let old = std::mem::replace(&mut place.served, Served::trusting(&place.store, &["--workers", "0"]));
+    let restarted = |store: &Packhouse| {
+        Served::start(store, &address, &["--workers", "0", "--insecure-loopback"])
+    };
+    let old =
+        std::mem::replace(&mut place.served, Served::trusting(&place.store, &["--workers", "0"]));
     old.kill();
     place.served = restarted(&place.store);
     let (_, name, again) = run(&place, '2', &gc).await;
@@ -228,7 +273,8 @@ async fn a_plan_that_was_done_before_a_restart_is_answered_with_what_it_did() {
     place.store.gc();
     let (_, name, again) = run(&place, '3', &gc).await;
     assert_eq!((name.as_str(), &again["report"]), ("done", &first["report"]), "{again}");
-    let other = json!({"kind": "gc", "repo": "a/b", "plan_digest": format!("sha256:{}", "0".repeat(64))});
+    let other =
+        json!({"kind": "gc", "repo": "a/b", "plan_digest": format!("sha256:{}", "0".repeat(64))});
     assert_eq!(run(&place, '4', &other).await.1, "failed");
 }
 
@@ -237,7 +283,8 @@ async fn a_token_that_reaches_some_repos_sees_those() {
     let place = Place::new(&[]);
     place.store.run(["repo", "create", "c/d"]).ok();
     let token = |scope: &str, repo: &str| {
-        let made = place.store.run(["token", "create", "--scope", scope, "--repo", repo]).ok().json();
+        let made =
+            place.store.run(["token", "create", "--scope", scope, "--repo", repo]).ok().json();
         made["token"].as_str().unwrap().to_owned()
     };
     let (some, all, push) = (token("admin", "c/*"), token("admin", "*"), token("push", "*"));
@@ -249,9 +296,12 @@ async fn a_token_that_reaches_some_repos_sees_those() {
     let names = |page: &Value, list: &str| -> Vec<Value> {
         page[list].as_array().unwrap().iter().map(|item| item["repo"].clone()).collect()
     };
-    for (path, list) in
-        [("repos", "repos"), ("repos?view=report&sort=bytes&order=desc", "repos"), ("history", "entries"), ("jobs", "jobs")]
-    {
+    for (path, list) in [
+        ("repos", "repos"),
+        ("repos?view=report&sort=bytes&order=desc", "repos"),
+        ("history", "entries"),
+        ("jobs", "jobs"),
+    ] {
         let (status, page) = place.get(path, Some(&some)).await;
         assert_eq!((status, names(&page, list)), (200, vec![json!("c/d")]), "{path}");
         assert!(names(&place.get(path, Some(&all)).await.1, list).len() > 1, "{path}");
@@ -312,7 +362,10 @@ async fn whatever_is_wrong_is_told_in_words() {
     ] {
         let (found, problem) = told(place.ask(method.clone(), path, None, body).await).await;
         assert_eq!(found, status, "{method} {path}: {problem}");
-        assert!(problem["detail"].is_string() && problem["class"].is_string(), "{method} {path}: {problem}");
+        assert!(
+            problem["detail"].is_string() && problem["class"].is_string(),
+            "{method} {path}: {problem}"
+        );
     }
     assert_eq!(place.get("runs", None).await.1, json!([]), "nothing was begun");
 }
@@ -329,7 +382,13 @@ async fn repos_come_in_pages_in_any_order() {
     let mut after = String::new();
     loop {
         let (_, page) = place.get(&format!("repos?limit=1{after}"), None).await;
-        all.extend(page["repos"].as_array().unwrap().iter().map(|repo| repo["repo"].as_str().unwrap().to_owned()));
+        all.extend(
+            page["repos"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|repo| repo["repo"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => break,
@@ -339,6 +398,7 @@ async fn repos_come_in_pages_in_any_order() {
     let (_, page) = place.get("repos?sort=packs&order=desc&limit=1", None).await;
     assert_eq!((&page["repos"][0]["repo"], &page["next"]), (&json!("a/b"), &json!("1")));
     let (_, page) = place.get("repos?sort=packs&order=desc&offset=1&filter=A%2F", None).await;
-    let names: Vec<&Value> = page["repos"].as_array().unwrap().iter().map(|repo| &repo["repo"]).collect();
+    let names: Vec<&Value> =
+        page["repos"].as_array().unwrap().iter().map(|repo| &repo["repo"]).collect();
     assert_eq!((names, &page["next"]), (vec![&json!("a/c")], &Value::Null));
 }

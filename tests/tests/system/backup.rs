@@ -32,7 +32,8 @@ fn back_up(store: &Packhouse, to: &Path, words: &[&str]) -> Value {
 }
 
 fn numbers(report: &Value) -> [u64; 5] {
-    ["packs", "linked", "copied", "removed", "verified"].map(|field| report[field].as_u64().unwrap())
+    ["packs", "linked", "copied", "removed", "verified"]
+        .map(|field| report[field].as_u64().unwrap())
 }
 
 /// Files and folders below a folder, with their modes; caches, which tests put there, left out.
@@ -53,7 +54,8 @@ fn below(folder: &Path) -> Vec<(PathBuf, u32)> {
 
 /// The same of a store and of its backup.
 fn tells(store: &Packhouse, data: &Path) -> Vec<String> {
-    let calls: [&[&str]; 4] = [&["repo", "list"], &["verify"], &["jobs", "list"], &["token", "list"]];
+    let calls: [&[&str]; 4] =
+        [&["repo", "list"], &["verify"], &["jobs", "list"], &["token", "list"]];
     calls.iter().map(|words| store.at(data, *words).ok().stdout).collect()
 }
 
@@ -74,13 +76,24 @@ fn a_backup_is_a_store_that_holds_what_the_store_held() {
     let to = store.scratch().join("backups/today");
     let report = back_up(&store, &to, &[]);
     let packs = store.pack_files().len() as u64;
-    assert_eq!(numbers(&report), [packs, packs, 0, 0, packs], "on one disk, packs are linked: {report}");
-    assert_eq!((&report["repos"], &report["ok"], &report["problems"]), (&2.into(), &true.into(), &Value::Array(Vec::new())));
+    assert_eq!(
+        numbers(&report),
+        [packs, packs, 0, 0, packs],
+        "on one disk, packs are linked: {report}"
+    );
+    assert_eq!(
+        (&report["repos"], &report["ok"], &report["problems"]),
+        (&2.into(), &true.into(), &Value::Array(Vec::new()))
+    );
     assert_eq!(report["directory"], to.canonicalize().unwrap().to_str().unwrap());
-    let bytes: u64 = store.pack_files().iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
+    let bytes: u64 =
+        store.pack_files().iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
     assert_eq!(report["bytes"], bytes);
     assert!(report["elapsed_ms"].is_u64());
-    let names: Vec<_> = std::fs::read_dir(to.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(to.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names, ["today"], "nothing is left beside it");
     assert!(!to.join("catalog.db-wal").exists() && !to.join("catalog.db.new").exists());
     assert_eq!(tells(&store, &to), tells(&store, &store.data()));
@@ -99,13 +112,18 @@ fn a_backup_is_for_its_owner_only_whatever_the_umask() {
     let store = filled();
     let to = store.scratch().join("backup");
     let mut command = Command::new("sh");
-    command.args(["-c", "umask 0; exec \"$@\"", "sh"]).arg(program()).arg("--data").arg(store.data());
+    command
+        .args(["-c", "umask 0; exec \"$@\"", "sh"])
+        .arg(program())
+        .arg("--data")
+        .arg(store.data());
     let out = command.args(["backup"]).arg(&to).env("HOME", store.scratch()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o700);
     for (path, mode) in below(&to) {
         let linked = std::fs::metadata(&path).unwrap().nlink() > 1 && path.is_file();
-        // What is the store's own file has the store's mode, in a folder that nobody else may enter.
+        // What is the store's own file has the store's mode, in a folder that nobody else may
+        // enter.
         assert!(linked || mode & 0o077 == 0, "{} has mode {mode:o}", path.display());
     }
 }
@@ -121,13 +139,22 @@ fn with_disk(store: &Packhouse, lines: &str) -> Option<std::process::Output> {
     );
     for way in [&["unshare", "--mount"][..], &["unshare", "--map-root-user", "--mount"]] {
         let mut command = Command::new(way[0]);
-        command.args(&way[1..]).args(["sh", "-c", &text]).env("DISK", &disk).env("DATA", store.data());
+        command
+            .args(&way[1..])
+            .args(["sh", "-c", &text])
+            .env("DISK", &disk)
+            .env("DATA", store.data());
         let out = command.env("HOME", store.scratch()).env("NO_COLOR", "1").output().unwrap();
-        if !matches!(out.status.code(), Some(90)) && !String::from_utf8_lossy(&out.stderr).contains("unshare failed") {
+        if !matches!(out.status.code(), Some(90))
+            && !String::from_utf8_lossy(&out.stderr).contains("unshare failed")
+        {
             return Some(out);
         }
     }
-    packhouse_tests::skipped("mount", "this system lets tests mount nothing (unshare --mount fails)");
+    packhouse_tests::skipped(
+        "mount",
+        "this system lets tests mount nothing (unshare --mount fails)",
+    );
     None
 }
 
@@ -142,10 +169,14 @@ fn on_another_disk_packs_are_copied_and_a_mounted_disk_itself_is_refused() {
         packhouse --data \"$DISK/one\" verify >&2 || exit 93
         packhouse --data \"$DATA\" backup --update \"$DISK/one\" || exit 96";
     let Some(out) = with_disk(&store, lines) else { return };
-    let (told, why) = (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
+    let (told, why) = (
+        String::from_utf8_lossy(&out.stdout).into_owned(),
+        String::from_utf8_lossy(&out.stderr).into_owned(),
+    );
     assert_eq!(out.status.code(), Some(0), "{told}{why}");
     assert!(why.contains("is where a disk is mounted"), "{why}");
-    let reports: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let reports: Vec<Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(numbers(&reports[0]), [4, 0, 4, 0, 4]);
     assert_eq!(numbers(&reports[1]), [4, 0, 0, 0, 4], "nothing is new");
 }
@@ -161,7 +192,13 @@ fn what_is_no_place_for_a_backup_is_refused_and_nothing_is_changed() {
         store.run(words).exits(1).says(says);
         assert_eq!(std::fs::read_to_string(full.join("letter")).unwrap(), "dear");
         assert_eq!(std::fs::read_dir(&full).unwrap().count(), 1);
-        assert!(std::fs::read_dir(&scratch).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().starts_with('.')));
+        assert!(
+            std::fs::read_dir(&scratch).unwrap().all(|entry| !entry
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with('.'))
+        );
     };
     let full = full.to_str().unwrap();
     refused(&["backup", full], &["not empty", "--update", full]);
@@ -181,7 +218,10 @@ fn what_is_no_place_for_a_backup_is_refused_and_nothing_is_changed() {
     second.run(words).exits(1).says(&["has been written to since it was made"]);
     assert_eq!(second.at(&other, ["repo", "show", "new/work"]).ok().json()["repo"], "new/work");
     // Where there is none, there is none to back up.
-    store.at(&scratch.join("absent"), ["backup", scratch.join("b").to_str().unwrap()]).exits(1).says(&["there is no store"]);
+    store
+        .at(&scratch.join("absent"), ["backup", scratch.join("b").to_str().unwrap()])
+        .exits(1)
+        .says(&["there is no store"]);
     assert!(!scratch.join("b").exists() && !scratch.join("absent").exists());
 }
 
@@ -189,7 +229,11 @@ fn what_is_no_place_for_a_backup_is_refused_and_nothing_is_changed() {
 fn a_backup_that_is_brought_up_to_date_takes_only_what_is_new() {
     let store = filled();
     let to = store.scratch().join("backup");
-    assert_eq!(numbers(&back_up(&store, &to, &["--update"])), [4, 4, 0, 0, 4], "where there is none, it is made");
+    assert_eq!(
+        numbers(&back_up(&store, &to, &["--update"])),
+        [4, 4, 0, 0, 4],
+        "where there is none, it is made"
+    );
     assert_eq!(numbers(&back_up(&store, &to, &["--update"])), [4, 0, 0, 0, 4]);
     store.push(&fixtures::muse_cli()[4..]).ok();
     assert_eq!(numbers(&back_up(&store, &to, &["--update"])), [7, 3, 0, 0, 7]);
@@ -198,7 +242,11 @@ fn a_backup_that_is_brought_up_to_date_takes_only_what_is_new() {
     store.gc();
     assert_eq!(numbers(&back_up(&store, &to, &["--update"])), [8, 1, 0, 0, 8]);
     store.run(["prune", "--grace", "0s"]).ok();
-    assert_eq!(numbers(&back_up(&store, &to, &["--update"])), [2, 0, 0, 6, 2], "what is not needed any more goes");
+    assert_eq!(
+        numbers(&back_up(&store, &to, &["--update"])),
+        [2, 0, 0, 6, 2],
+        "what is not needed any more goes"
+    );
     assert_eq!(tells(&store, &to), tells(&store, &store.data()));
 }
 
@@ -208,7 +256,11 @@ async fn a_backup_that_fails_anywhere_leaves_the_one_before_or_none() {
     if !place::has_files() {
         return;
     }
-    let packs = history(&HistoryOptions { pushes: 4, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() });
+    let packs = history(&HistoryOptions {
+        pushes: 4,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    });
     for moment in [Moment::Before, Moment::After] {
         for call in 0.. {
             let store = TestStore::new().await;
@@ -220,13 +272,27 @@ async fn a_backup_that_fails_anywhere_leaves_the_one_before_or_none() {
             store.push_each(&packs[2..]).await;
             store.gc().await.unwrap();
             let fault = Fault::at(call, moment);
-            let faulty = faulty::open(options(&store.data()), Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+            let faulty =
+                faulty::open(options(&store.data()), Sandbox::reference(None).unwrap(), &fault)
+                    .await
+                    .unwrap();
             let update = faulty.back_up(&old, BackupOptions { update: true }, &progress).await;
             let struck = fault.struck();
             let made = faulty.back_up(&new, BackupOptions::default(), &progress).await;
-            assert_eq!((struck && update.is_ok(), made.is_ok()), (false, struck || !fault.struck()), "call {call}, {moment:?}");
-            let below: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            assert_eq!(below.len(), 1 + usize::from(made.is_ok()), "call {call}, {moment:?}: {below:?}");
+            assert_eq!(
+                (struck && update.is_ok(), made.is_ok()),
+                (false, struck || !fault.struck()),
+                "call {call}, {moment:?}"
+            );
+            let below: Vec<_> = std::fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            assert_eq!(
+                below.len(),
+                1 + usize::from(made.is_ok()),
+                "call {call}, {moment:?}: {below:?}"
+            );
             // A copy of it: whoever has it open keeps it from being brought up to date.
             let restored = tempfile::tempdir().unwrap();
             faulty::copy_files(&old, restored.path());
@@ -249,8 +315,10 @@ fn a_killed_backup_leaves_a_folder_that_the_next_one_removes() {
     let left = scratch.join(format!(".backup.unfinished-backup-{}", "5f".repeat(16)));
     copy_files(&store.data().join("packs"), &left.join("packs"));
     // Those that are not ours stay: another name, or a file.
-    let others =
-        [scratch.join(".backup.unfinished-backup-mine"), scratch.join(format!(".backup.unfinished-backup-{}", "a".repeat(32)))];
+    let others = [
+        scratch.join(".backup.unfinished-backup-mine"),
+        scratch.join(format!(".backup.unfinished-backup-{}", "a".repeat(32))),
+    ];
     std::fs::create_dir(&others[0]).unwrap();
     std::fs::write(&others[1], "a file").unwrap();
     back_up(&store, &scratch.join("backup"), &[]);
@@ -269,10 +337,15 @@ fn damage_in_the_store_is_told_and_what_is_sound_is_backed_up() {
         let apart = store.scratch().join("apart");
         copy_files(&before, &apart);
         // The last push of a/b: the other repo has another one.
-        let shared: Vec<String> =
-            serde_json::from_value(store.run(["repo", "show", "c/d"]).ok().json()["pack_keys"].clone()).unwrap();
-        let file =
-            store.pack_files().into_iter().find(|file| !shared[0].contains(file.file_stem().unwrap().to_str().unwrap())).unwrap();
+        let shared: Vec<String> = serde_json::from_value(
+            store.run(["repo", "show", "c/d"]).ok().json()["pack_keys"].clone(),
+        )
+        .unwrap();
+        let file = store
+            .pack_files()
+            .into_iter()
+            .find(|file| !shared[0].contains(file.file_stem().unwrap().to_str().unwrap()))
+            .unwrap();
         let key = format!("sha256:{}", file.file_stem().unwrap().to_str().unwrap());
         match how {
             "damaged" => flip(&file),
@@ -281,14 +354,21 @@ fn damage_in_the_store_is_told_and_what_is_sound_is_backed_up() {
         let report = store.run(["backup", to.to_str().unwrap()]).exits(4).json();
         assert_eq!((&report["ok"], numbers(&report)[0]), (&false.into(), 3), "{how}: {report}");
         let problem = &report["problems"][0];
-        assert_eq!((&problem["repo"], &problem["pack"]), (&"a/b".into(), &key.as_str().into()), "{how}: {report}");
+        assert_eq!(
+            (&problem["repo"], &problem["pack"]),
+            (&"a/b".into(), &key.as_str().into()),
+            "{how}: {report}"
+        );
         assert_eq!(problem["kind"], format!("{how}-pack"), "{report}");
         assert!(
             problem["detail"].as_str().unwrap().contains(store.data().to_str().unwrap()),
             "it names the store's file: {report}"
         );
         store.at(&to, ["verify", "c/d"]).ok();
-        assert_eq!(store.at(&to, ["verify", "a/b"]).exits(4).json()["problems"][0]["kind"], "missing-pack");
+        assert_eq!(
+            store.at(&to, ["verify", "a/b"]).exits(4).json()["problems"][0]["kind"],
+            "missing-pack"
+        );
         // A backup that has the pack keeps it, and is sound.
         let update = store.run(["backup", "--update", apart.to_str().unwrap()]).ok().json();
         assert_eq!(numbers(&update), [4, 0, 0, 0, 4], "{how}: {update}");
@@ -330,7 +410,9 @@ fn a_store_is_restored_by_moving_its_backup_back() {
     assert_eq!(tells(&store, &store.data()), before);
     store.push(&fixtures::muse_cli()[4..]).ok();
     store.gc();
-    for words in [&["prune", "--grace", "0s"][..], &["prune", "--grace", "0s", "--orphans"], &["verify"]] {
+    for words in
+        [&["prune", "--grace", "0s"][..], &["prune", "--grace", "0s", "--orphans"], &["verify"]]
+    {
         store.run(words).ok();
     }
     // The catalog alone, into the store that has its packs.
@@ -349,8 +431,13 @@ fn a_store_is_restored_by_moving_its_backup_back() {
 #[test]
 fn pushes_consolidations_and_deletions_go_on_while_a_store_is_backed_up() {
     let store = Packhouse::with_repo();
-    let packs = history(&HistoryOptions { pushes: 6, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() });
-    let files: Vec<String> = packs.iter().enumerate().map(|(n, pack)| store.file(&format!("{n}.mpack"), pack)).collect();
+    let packs = history(&HistoryOptions {
+        pushes: 6,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    });
+    let files: Vec<String> =
+        packs.iter().enumerate().map(|(n, pack)| store.file(&format!("{n}.mpack"), pack)).collect();
     let done = AtomicBool::new(false);
     let scratch = store.scratch();
     let backups = std::thread::scope(|threads| {
@@ -387,7 +474,12 @@ fn what_is_on_servers_is_refused_with_the_way_to_back_it_up() {
     let Some(cluster) = postgres::cluster() else { return };
     let database = Packhouse::new().with_env("PACKHOUSE_DATABASE_URL", &cluster.database("backup"));
     database.run(["repo", "create", "a/b"]).ok();
-    database.run(words).exits(1).says(&["pg_dump", "versions", "docs/operations.md", "postgres://"]);
+    database.run(words).exits(1).says(&[
+        "pg_dump",
+        "versions",
+        "docs/operations.md",
+        "postgres://",
+    ]);
     assert!(!to.exists());
     bucket.afar("http://127.0.0.1:1", None, words).exits(2).says(&["without --remote"]);
 }
@@ -409,8 +501,10 @@ fn older_catalog() -> (Packhouse, Vec<PathBuf>) {
 
 fn age(files: &[PathBuf], days: u64) {
     for file in files {
-        let then =
-            SystemTime::UNIX_EPOCH + Duration::from_secs(std::fs::metadata(file).unwrap().mtime() as u64 - days * 24 * 3600);
+        let then = SystemTime::UNIX_EPOCH
+            + Duration::from_secs(
+                std::fs::metadata(file).unwrap().mtime() as u64 - days * 24 * 3600,
+            );
         std::fs::File::options().write(true).open(file).unwrap().set_modified(then).unwrap();
     }
 }
@@ -425,7 +519,12 @@ fn packs_that_are_newer_than_their_catalog_are_told_of_and_not_deleted() {
             let all = store.pack_files();
             for file in &all {
                 let when = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-                std::fs::File::options().write(true).open(file).unwrap().set_modified(when).unwrap();
+                std::fs::File::options()
+                    .write(true)
+                    .open(file)
+                    .unwrap()
+                    .set_modified(when)
+                    .unwrap();
             }
         }
         let says = ["looks older than its packs", "3 packs", "restored from a backup", "-wal"];
@@ -434,12 +533,23 @@ fn packs_that_are_newer_than_their_catalog_are_told_of_and_not_deleted() {
         let told = checks.iter().find(|check| check["check"] == "packs").unwrap();
         assert_eq!(told["status"], "warn");
         assert!(told["detail"].as_str().unwrap().contains(says[0]), "{told}");
-        for words in [&["prune", "--orphans"][..], &["prune", "--orphans", "--dry-run"], &["prune", "--orphans", "--grace", "0s"]]
-        {
-            store.run(words).exits(1).says(&says).says(&["--delete-newer-than-catalog", "nothing was deleted"]);
+        for words in [
+            &["prune", "--orphans"][..],
+            &["prune", "--orphans", "--dry-run"],
+            &["prune", "--orphans", "--grace", "0s"],
+        ] {
+            store
+                .run(words)
+                .exits(1)
+                .says(&says)
+                .says(&["--delete-newer-than-catalog", "nothing was deleted"]);
             assert!(fresh.iter().all(|file| file.exists()));
         }
-        assert_eq!(store.run(["prune"]).ok().json()["orphans"], 3, "without --orphans nothing is at risk");
+        assert_eq!(
+            store.run(["prune"]).ok().json()["orphans"],
+            3,
+            "without --orphans nothing is at risk"
+        );
         // Pushed again, they are known.
         if !aged {
             store.push(&fixtures::muse_cli()[4..]).ok();
@@ -456,7 +566,10 @@ fn packs_that_are_newer_than_their_catalog_are_told_of_and_not_deleted() {
 #[test]
 fn what_lies_there_from_before_is_an_orphan_like_any_other() {
     let store = filled();
-    let pack = model::canonical(&Default::default(), &[("stray".to_owned(), "0".repeat(64))].into_iter().collect());
+    let pack = model::canonical(
+        &Default::default(),
+        &[("stray".to_owned(), "0".repeat(64))].into_iter().collect(),
+    );
     let hex = model::key(&pack)["sha256:".len()..].to_owned();
     let file = store.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -468,34 +581,65 @@ fn what_lies_there_from_before_is_an_orphan_like_any_other() {
     assert!(!file.exists());
 }
 
-/// Pushes that are killed at some moment, again and again: each is there whole or not at all, and comes whole when it is pushed again.
+/// Pushes that are killed at some moment, again and again: each is there whole or not at all, and
+/// comes whole when it is pushed again.
 #[test]
 fn pushes_that_are_killed_leave_a_store_that_verifies() {
     let store = Packhouse::with_repo();
-    let options =
-        HistoryOptions { pushes: 6, object_bytes: 200_000..300_000, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() };
+    let options = HistoryOptions {
+        pushes: 6,
+        object_bytes: 200_000..300_000,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    };
     let packs = history(&options);
-    let files: Vec<String> = packs.iter().enumerate().map(|(n, pack)| store.file(&format!("{n}.mpack"), pack)).collect();
-    let spawn = |file: &str| store.command(["push", "a/b", file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let files: Vec<String> =
+        packs.iter().enumerate().map(|(n, pack)| store.file(&format!("{n}.mpack"), pack)).collect();
+    let spawn = |file: &str| {
+        store
+            .command(["push", "a/b", file])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
     let mut killed = 0;
     for (n, file) in files.iter().enumerate() {
         // Later and later in the push, until one ends before it is killed; signals in turn.
         for (round, wait) in [5_u64, 20, 60].into_iter().enumerate() {
             let mut child = spawn(file);
             std::thread::sleep(Duration::from_millis(wait * (n as u64 + 1)));
-            let signal = if (n + round) % 2 == 0 { rustix::process::Signal::KILL } else { rustix::process::Signal::TERM };
+            let signal = if (n + round) % 2 == 0 {
+                rustix::process::Signal::KILL
+            } else {
+                rustix::process::Signal::TERM
+            };
             let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal);
             killed += usize::from(!child.wait().unwrap().success());
         }
         let shown = store.show();
-        assert!([n as u64, n as u64 + 1].contains(&shown["packs"].as_u64().unwrap()), "whole or not at all: {shown}");
+        assert!(
+            [n as u64, n as u64 + 1].contains(&shown["packs"].as_u64().unwrap()),
+            "whole or not at all: {shown}"
+        );
         assert_eq!(store.run(["verify"]).ok().json()["ok"], true, "after {n}");
         store.push([file]).ok();
         assert_eq!(store.show()["packs"], n as u64 + 1);
     }
     assert!(killed > 2, "{killed} pushes were killed");
     assert_eq!(store.run(["verify"]).ok().json()["ok"], true);
-    assert_eq!(store.run(["prune", "--orphans"]).ok().json()["orphans"], 0, "what was cut off came again");
-    assert_eq!(store.gc()["consolidated_key"], model::key(&model::consolidate(&packs, &model::heads_of(&packs))));
-    assert_eq!(std::fs::read_dir(store.data().join("staging")).unwrap().count(), 0, "nothing is left in staging");
+    assert_eq!(
+        store.run(["prune", "--orphans"]).ok().json()["orphans"],
+        0,
+        "what was cut off came again"
+    );
+    assert_eq!(
+        store.gc()["consolidated_key"],
+        model::key(&model::consolidate(&packs, &model::heads_of(&packs)))
+    );
+    assert_eq!(
+        std::fs::read_dir(store.data().join("staging")).unwrap().count(),
+        0,
+        "nothing is left in staging"
+    );
 }

@@ -1,5 +1,6 @@
-//! Names of branches are paths in a clone, so they have a grammar, on every way in; those that were stored before they had one are shown
-//! with escapes, told by `verify`, given to no client, and can be deleted.
+//! Names of branches are paths in a clone, so they have a grammar, on every way in; those that were
+//! stored before they had one are shown with escapes, told by `verify`, given to no client, and can
+//! be deleted.
 
 use std::path::Path;
 
@@ -49,12 +50,23 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
     let catalog = place::catalog(data).open().await.unwrap();
     let row = catalog.repo(&"a/b".parse().unwrap()).await.unwrap().unwrap();
     let repo = catalog.snapshot(row.id).await.unwrap().repo().clone();
-    let heads = branches
-        .iter()
-        .map(|(branch, id)| Head { branch: (*branch).to_owned(), commit: EntityId::parse(id.as_bytes()).unwrap() });
+    let heads = branches.iter().map(|(branch, id)| Head {
+        branch: (*branch).to_owned(),
+        commit: EntityId::parse(id.as_bytes()).unwrap(),
+    });
     let now = "2026-03-02T09:00:00Z".parse().unwrap();
     let (packs, known, broken, edges, fence) = (vec![], vec![], vec![], vec![], None);
-    let push = Push { repo, packs, known, broken, edges, heads: heads.collect(), forced: false, fence, now };
+    let push = Push {
+        repo,
+        packs,
+        known,
+        broken,
+        edges,
+        heads: heads.collect(),
+        forced: false,
+        fence,
+        now,
+    };
     let holding = catalog.hold(Hold::Publishing).await.unwrap();
     assert!(matches!(catalog.publish_push(&push, &holding).await.unwrap(), Published::Done { .. }));
 }
@@ -66,7 +78,9 @@ fn names(branches: &[Value]) -> Vec<&str> {
 /// What every reader of a terminal can see, whatever was stored.
 #[track_caller]
 fn can_be_seen(text: &str) {
-    let hidden = text.chars().find(|c| *c != '\n' && (c.is_control() || "\u{202e}\u{200b}\u{e000}".contains(*c)));
+    let hidden = text
+        .chars()
+        .find(|c| *c != '\n' && (c.is_control() || "\u{202e}\u{200b}\u{e000}".contains(*c)));
     assert_eq!(hidden, None, "{text}");
 }
 
@@ -81,10 +95,19 @@ fn a_push_of_files_refuses_bad_names_with_file_name_and_byte() {
         let at = bytes.windows(bad.len()).rposition(|part| part == bad.as_bytes()).unwrap() - 1;
         let escaped = bad.replace('\u{1b}', "\\u{1b}").replace('\u{202e}', "\\u{202e}");
         let escaped = escaped.replace('\u{200b}', "\\u{200b}").replace('\u{e000}', "\\u{e000}");
-        for words in [vec!["push", "a/b", &file], vec!["push", "a/b", "--force", &file], vec!["push", "a/b", "--async", &file]] {
+        for words in [
+            vec!["push", "a/b", &file],
+            vec!["push", "a/b", "--force", &file],
+            vec!["push", "a/b", "--async", &file],
+        ] {
             let refused = store.run(&words).exits(1);
             can_be_seen(&refused.stderr);
-            refused.says(&[&file, &format!("byte {at}"), &format!("`{escaped}`"), "nothing was stored"]);
+            refused.says(&[
+                &file,
+                &format!("byte {at}"),
+                &format!("`{escaped}`"),
+                "nothing was stored",
+            ]);
         }
         assert_eq!(store.picture(), before, "{bad:?}");
     }
@@ -99,16 +122,30 @@ fn no_branch_is_a_folder_of_another() {
     let store = Packhouse::with_repo();
     let (_, both) = pack("both", &["a", "a/b"]);
     let file = store.file("both.mpack", &both);
-    store.push([&file]).exits(1).says(&[&file, "byte", "`a/b`", "beside branch `a`", "nothing was stored"]);
+    store.push([&file]).exits(1).says(&[
+        &file,
+        "byte",
+        "`a/b`",
+        "beside branch `a`",
+        "nothing was stored",
+    ]);
     let apart = [pack("one", &["t/u/v"]), pack("two", &["t/u"])];
-    let files: Vec<String> = apart.iter().enumerate().map(|(n, (_, pack))| store.file(&format!("{n}.mpack"), pack)).collect();
+    let files: Vec<String> = apart
+        .iter()
+        .enumerate()
+        .map(|(n, (_, pack))| store.file(&format!("{n}.mpack"), pack))
+        .collect();
     store.push(&files).exits(1).says(&["`t/u`", "`t/u/v`", "nothing was stored"]);
     assert_eq!(store.show()["branch_heads"], json!({}));
     store.push(&files[..1]).ok();
     let before = store.picture();
     for name in ["t", "t/u", "t/u/v/w"] {
         let file = store.file("more.mpack", &pack("more", &[name]).1);
-        store.push([&file]).exits(1).says(&[&format!("`{name}`"), "`t/u/v`", "packhouse branch delete a/b 't/u/v'"]);
+        store.push([&file]).exits(1).says(&[
+            &format!("`{name}`"),
+            "`t/u/v`",
+            "packhouse branch delete a/b 't/u/v'",
+        ]);
     }
     assert_eq!(store.picture(), before);
     // Beside it there is room for others, and the case of letters counts.
@@ -135,7 +172,9 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
     // Shown with escapes, exact in JSON, found by verify with the way out.
     let listed = store.run(["branch", "list", "a/b"]).ok().documents();
     assert_eq!(names(&listed), ["../../../../PWNED", "main", "main/x", bad[1]]);
-    assert!(listed.iter().all(|one| one["repo"] == "a/b" && one["default"] == (one["name"] == "main")));
+    assert!(
+        listed.iter().all(|one| one["repo"] == "a/b" && one["default"] == (one["name"] == "main"))
+    );
     assert!(listed.iter().all(|one| one["problem"].is_null() == (one["name"] == "main")));
     assert_eq!((&listed[0]["head"], &listed[2]["head"]), (&json!(side), &json!(main)));
     for words in [["branch", "list", "a/b"], ["repo", "show", "a/b"]] {
@@ -145,20 +184,36 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
     }
     can_be_seen(&store.told(["verify", "a/b"]).exits(4).stdout);
     let problems = store.run(["verify", "a/b"]).exits(4).json()["problems"].clone();
-    let kinds: Vec<&Value> = problems.as_array().unwrap().iter().map(|problem| &problem["kind"]).collect();
+    let kinds: Vec<&Value> =
+        problems.as_array().unwrap().iter().map(|problem| &problem["kind"]).collect();
     assert_eq!(kinds, [&json!("bad-branch-name"); 3]);
-    assert!(problems[2]["detail"].as_str().unwrap().contains("packhouse branch delete a/b 'main\\u{202e}niam'"));
+    assert!(
+        problems[2]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("packhouse branch delete a/b 'main\\u{202e}niam'")
+    );
 
-    // Everything else goes on, and a fetch of everything has what those branches lead to, without their names.
+    // Everything else goes on, and a fetch of everything has what those branches lead to, without
+    // their names.
     store.push(&fixtures::muse_cli()[3..4]).ok();
     let consolidated = store.gc();
     assert_eq!(consolidated["packs_after"], 1);
     let (_, fetched) = store.fetch(&[]);
     let fetched = value::read(&fetched);
-    let heads: Vec<String> = fetched.texts("branch_heads").into_iter().map(|(name, _)| name).collect();
-    assert!(heads.contains(&"main".to_owned()) && bad.iter().all(|bad| !heads.contains(&(*bad).to_owned())), "{heads:?}");
+    let heads: Vec<String> =
+        fetched.texts("branch_heads").into_iter().map(|(name, _)| name).collect();
+    assert!(
+        heads.contains(&"main".to_owned())
+            && bad.iter().all(|bad| !heads.contains(&(*bad).to_owned())),
+        "{heads:?}"
+    );
     let commits = fetched.field("commits").unwrap().items();
-    assert!(commits.iter().any(|commit| commit.field("commit_id").unwrap().text().as_deref() == Some(&side)));
+    assert!(
+        commits
+            .iter()
+            .any(|commit| commit.field("commit_id").unwrap().text().as_deref() == Some(&side))
+    );
     {
         let served = Served::trusting(&store, &["--workers", "0"]);
         let remote = packhouse_muse_client::Remote::new(&served.remote("a/b"), None).unwrap();
@@ -169,10 +224,14 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
         let url = served.url();
         let there = store.afar(url, None, ["branch", "list", "a/b"]).ok().documents();
         assert_eq!(there, store.run(["branch", "list", "a/b"]).ok().documents());
-        let gone = store.afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"]).ok().json();
+        let gone =
+            store.afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"]).ok().json();
         let expected = json!({"repo": "a/b", "name": bad[1], "head": side, "deleted": true, "default_branch": "main"});
         assert_eq!(gone, expected);
-        store.afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"]).exits(1).says(&["no branch", "branch list a/b"]);
+        store
+            .afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
+            .exits(1)
+            .says(&["no branch", "branch list a/b"]);
         let (_, log) = served.stop();
         assert!(log.contains("../../../../PWNED"), "the log says what is left out: {log}");
         can_be_seen(&log);
@@ -196,7 +255,11 @@ async fn where_the_default_branch_is_deleted_another_one_is_it() {
     store_as_before(&store.data(), &[("../a", &id)]).await;
     for (gone, default) in [("main", "alpha"), ("zeta", "alpha"), ("alpha", "main")] {
         let told = store.run(["branch", "delete", "a/b", gone]).ok().json();
-        assert_eq!((&told["default_branch"], &store.show()["default_branch"]), (&json!(default), &json!(default)), "{gone}");
+        assert_eq!(
+            (&told["default_branch"], &store.show()["default_branch"]),
+            (&json!(default), &json!(default)),
+            "{gone}"
+        );
     }
     // No sound one is left: the next that is pushed is the default.
     store.push([store.file("y.mpack", &pack("y", &["next"]).1)]).ok();

@@ -1,9 +1,12 @@
-//! What the core refuses, natively: encodings that disagree, ids that are lost, wants that nobody knows.
+//! What the core refuses, natively: encodings that disagree, ids that are lost, wants that nobody
+//! knows.
 
 use std::collections::BTreeMap;
 
 use packhouse_core::{Fault, Kind, Request, assemble, consolidate, index};
-use packhouse_host::sample::{CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, Value, object_record};
+use packhouse_host::sample::{
+    CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, Value, object_record,
+};
 use packhouse_tests::memory::{MemoryHost, entity_id};
 use packhouse_tests::model;
 
@@ -27,7 +30,8 @@ fn pack_of(kind: Kind, record: Vec<u8>) -> Vec<u8> {
     pack.finish()
 }
 
-/// Two encodings of one entity, in one pack, in two packs of one push, and in a push against the store.
+/// Two encodings of one entity, in one pack, in two packs of one push, and in a push against the
+/// store.
 fn push_both(kind: Kind, a: &[u8], b: &[u8]) -> [Result<(), Fault>; 4] {
     let (first, second) = (pack_of(kind, a.to_vec()), pack_of(kind, b.to_vec()));
     let mut one = PackBuilder::new();
@@ -63,9 +67,19 @@ fn law_7_commits_that_disagree_on_what_they_reach_are_refused() {
         change(&mut b);
         b.value()
     };
-    refused(Kind::Commit, &a.value(), &with(&|c| c.parents[0] = Some(q.clone())), "parent_commit_id");
+    refused(
+        Kind::Commit,
+        &a.value(),
+        &with(&|c| c.parents[0] = Some(q.clone())),
+        "parent_commit_id",
+    );
     refused(Kind::Commit, &a.value(), &with(&|c| c.parents[0] = None), "parent_commit_id");
-    refused(Kind::Commit, &a.value(), &with(&|c| c.parents[1] = Some(q.clone())), "parent2_commit_id");
+    refused(
+        Kind::Commit,
+        &a.value(),
+        &with(&|c| c.parents[1] = Some(q.clone())),
+        "parent2_commit_id",
+    );
     refused(Kind::Commit, &a.value(), &with(&|c| c.snapshot_id = Some(t.clone())), "snapshot_id");
     refused(Kind::Commit, &a.value(), &with(&|c| c.snapshot_id = None), "snapshot_id");
 }
@@ -73,7 +87,9 @@ fn law_7_commits_that_disagree_on_what_they_reach_are_refused() {
 #[test]
 fn law_7_snapshots_and_tags_that_disagree_are_refused() {
     let entry = |path: &str, object: &str| (path.to_owned(), id(object));
-    let whole = |manifest: Vec<(String, String)>| SnapshotSpec::Whole { id: id("s"), manifest, created_at: AT.into() }.value();
+    let whole = |manifest: Vec<(String, String)>| {
+        SnapshotSpec::Whole { id: id("s"), manifest, created_at: AT.into() }.value()
+    };
     let delta = |parent: Option<&str>, upsert: Vec<(String, String)>, remove: &[&str]| {
         let remove = remove.iter().map(|r| (*r).to_owned()).collect();
         SnapshotSpec::Delta { id: id("s"), parent: parent.map(id), upsert, remove }.value()
@@ -84,12 +100,25 @@ fn law_7_snapshots_and_tags_that_disagree_are_refused() {
     refused(Kind::Snapshot, &a, &whole(vec![entry("x", "2"), entry("y", "1")]), "x");
     refused(Kind::Snapshot, &a, &delta(None, vec![entry("x", "1"), entry("y", "2")], &[]), "delta");
     let b = delta(Some("p"), vec![entry("x", "1")], &["gone"]);
-    refused(Kind::Snapshot, &b, &delta(Some("q"), vec![entry("x", "1")], &["gone"]), "parent_snapshot_id");
-    refused(Kind::Snapshot, &b, &delta(None, vec![entry("x", "1")], &["gone"]), "parent_snapshot_id");
+    refused(
+        Kind::Snapshot,
+        &b,
+        &delta(Some("q"), vec![entry("x", "1")], &["gone"]),
+        "parent_snapshot_id",
+    );
+    refused(
+        Kind::Snapshot,
+        &b,
+        &delta(None, vec![entry("x", "1")], &["gone"]),
+        "parent_snapshot_id",
+    );
     refused(Kind::Snapshot, &b, &delta(Some("p"), vec![], &["gone"]), "x");
     refused(Kind::Snapshot, &b, &delta(Some("p"), vec![entry("x", "1")], &[]), "delta_remove");
 
-    let tag = |commit: &str| TagSpec { id: "v1".into(), commit_id: id(commit), tag: "v1".into(), created_at: AT.into() }.value();
+    let tag = |commit: &str| {
+        TagSpec { id: "v1".into(), commit_id: id(commit), tag: "v1".into(), created_at: AT.into() }
+            .value()
+    };
     refused(Kind::Tag, &tag("a"), &tag("b"), "commit_id");
 }
 
@@ -99,20 +128,25 @@ fn law_7_encodings_that_agree_pass_and_the_longer_is_preferred() {
     let Value::Map(fields) = spec.value() else { panic!("a commit is a map") };
     let reversed = Value::Map(fields.iter().rev().cloned().collect()).encode();
     let plain = spec.value().encode();
-    let longer = Value::Map(fields.into_iter().chain([("new".to_owned(), Value::Int(1))]).collect()).encode();
+    let longer =
+        Value::Map(fields.into_iter().chain([("new".to_owned(), Value::Int(1))]).collect())
+            .encode();
     for (a, b) in [(&plain, &reversed), (&plain, &longer), (&reversed, &longer), (&plain, &plain)] {
         assert!(push_both(Kind::Commit, a, b).iter().all(Result::is_ok));
     }
     let content = b"one content";
-    let objects = [Encoding::Client, Encoding::Reversed, Encoding::Newer].map(|e| object_record(&id("one content"), content, e));
+    let objects = [Encoding::Client, Encoding::Reversed, Encoding::Newer]
+        .map(|e| object_record(&id("one content"), content, e));
     assert!(push_both(Kind::Object, &objects[0], &objects[2]).iter().all(Result::is_ok));
 
     // A rival is preferred exactly when it is the longer, or as long and the greater by bytes.
     for (kind, encodings) in [(Kind::Commit, [plain, reversed, longer]), (Kind::Object, objects)] {
         for stored in &encodings {
             for pushed in encodings.iter().filter(|e| *e != stored) {
-                let (pushed_pack, stored_pack) = (pack_of(kind, pushed.clone()), pack_of(kind, stored.clone()));
-                let mut host = MemoryHost::indexing(&[pushed_pack], &[stored_pack], &BTreeMap::new());
+                let (pushed_pack, stored_pack) =
+                    (pack_of(kind, pushed.clone()), pack_of(kind, stored.clone()));
+                let mut host =
+                    MemoryHost::indexing(&[pushed_pack], &[stored_pack], &BTreeMap::new());
                 let preferred = index(&mut host, 1, false).unwrap().preferred;
                 let better = (pushed.len(), pushed) > (stored.len(), stored);
                 assert_eq!(preferred, if better { vec![0] } else { vec![] }, "{kind}");
@@ -124,7 +158,11 @@ fn law_7_encodings_that_agree_pass_and_the_longer_is_preferred() {
 #[test]
 fn law_12_what_the_index_knows_and_no_pack_gives_is_named() {
     let object = id("lost content");
-    let snapshot = SnapshotSpec::Whole { id: id("s"), manifest: vec![("a".into(), object.clone())], created_at: AT.into() };
+    let snapshot = SnapshotSpec::Whole {
+        id: id("s"),
+        manifest: vec![("a".into(), object.clone())],
+        created_at: AT.into(),
+    };
     let tip = commit([Some(&id("lost parent")), None], &id("s"));
     let mut pack = PackBuilder::new();
     pack.snapshot(&snapshot).commit(&tip);
@@ -138,7 +176,9 @@ fn law_12_what_the_index_knows_and_no_pack_gives_is_named() {
         let mut host = MemoryHost::planning(&[&pack], &BTreeMap::new());
         host.remember(kind, lost);
         match assemble(&mut host, &request) {
-            Err(Fault::Lost { kind: found, id, .. }) => assert_eq!((found, id), (kind, entity_id(kind, lost))),
+            Err(Fault::Lost { kind: found, id, .. }) => {
+                assert_eq!((found, id), (kind, entity_id(kind, lost)))
+            }
             other => panic!("a lost {kind} passed: {other:?}"),
         }
     }
@@ -153,7 +193,10 @@ fn a_want_that_nobody_knows_is_refused_and_a_have_is_ignored() {
     let known = entity_id(Kind::Commit, &tip.id);
     let unknown = entity_id(Kind::Commit, &id("nobody"));
     let ask = |want, want_if_known, have| {
-        assemble(&mut MemoryHost::planning(&[&pack], &BTreeMap::new()), &Request { want, want_if_known, have })
+        assemble(
+            &mut MemoryHost::planning(&[&pack], &BTreeMap::new()),
+            &Request { want, want_if_known, have },
+        )
     };
     assert_eq!(ask(vec![known, unknown], vec![], vec![]), Err(Fault::UnknownWant(vec![unknown])));
     let answer = ask(vec![known], vec![], vec![unknown]).unwrap();

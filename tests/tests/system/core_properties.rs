@@ -32,14 +32,20 @@ fn assembled(
     let made = host.execute(&answer.plan);
     if let Some(pack) = answer.reuse {
         let (reused, planned) = (model::union(&[host.pack(pack)]), model::union(&[&made]));
-        assert_eq!(model::read(host.pack(pack)).records.len(), planned.len(), "a reused pack holds exactly the answer");
+        assert_eq!(
+            model::read(host.pack(pack)).records.len(),
+            planned.len(),
+            "a reused pack holds exactly the answer"
+        );
         assert!(planned.iter().all(|(entity, record)| reused[entity].bytes == record.bytes));
     }
     (made, answer.missing, answer.reuse.is_some())
 }
 
 fn some_commits(tangle: &Tangle, random: &mut Random, most: usize) -> Vec<String> {
-    (0..random.below(most + 1)).filter_map(|_| tangle.commits.get(random.below(tangle.commits.len())).cloned()).collect()
+    (0..random.below(most + 1))
+        .filter_map(|_| tangle.commits.get(random.below(tangle.commits.len())).cloned())
+        .collect()
 }
 
 fn tangles() -> impl Strategy<Value = (u64, usize, usize)> {
@@ -159,9 +165,17 @@ fn law_7_the_real_packs_give_the_known_key() {
 
 #[test]
 fn law_7_sample_histories_give_what_the_model_gives() {
-    for (seed, form) in [SnapshotForm::Whole, SnapshotForm::Delta, SnapshotForm::Mixed].into_iter().enumerate() {
+    for (seed, form) in
+        [SnapshotForm::Whole, SnapshotForm::Delta, SnapshotForm::Mixed].into_iter().enumerate()
+    {
         for prefixed_ids in [false, true] {
-            let options = HistoryOptions { seed: seed as u64, form, prefixed_ids, pushes: 9, ..HistoryOptions::default() };
+            let options = HistoryOptions {
+                seed: seed as u64,
+                form,
+                prefixed_ids,
+                pushes: 9,
+                ..HistoryOptions::default()
+            };
             let packs = history(&options);
             let heads = model::heads_of(&packs);
             assert_eq!(consolidated(&packs, &heads), model::consolidate(&packs, &heads));
@@ -198,7 +212,10 @@ fn law_3_calls_are_paged_and_batched() {
     let tip = heads["main"].clone();
     let (fetched, missing, _) = assembled(&packs, &heads, std::slice::from_ref(&tip), &[]);
     let expected = model::reach(&packs, &[tip], &[]).unwrap();
-    assert_eq!((model::read(&fetched).records.len(), missing), (expected.records.len(), expected.missing));
+    assert_eq!(
+        (model::read(&fetched).records.len(), missing),
+        (expected.records.len(), expected.missing)
+    );
 
     let mut host = MemoryHost::indexing(&packs, &[] as &[Vec<u8>], &BTreeMap::new());
     let index = index(&mut host, 3, false).unwrap();

@@ -1,8 +1,10 @@
-//! Several encodings of one entity, pushed in every order and grouping: the index maps the preferred one, and the repo can always be
-//! consolidated (law 7).
+//! Several encodings of one entity, pushed in every order and grouping: the index maps the
+//! preferred one, and the repo can always be consolidated (law 7).
 
 use packhouse_core::Kind;
-use packhouse_host::sample::{CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, object_record};
+use packhouse_host::sample::{
+    CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, object_record,
+};
 use packhouse_tests::model;
 use packhouse_tests::store::TestStore;
 
@@ -13,11 +15,21 @@ const ALL: [Encoding; 3] = [Encoding::Client, Encoding::Reversed, Encoding::Newe
 fn pack(encodings: &[Encoding]) -> Vec<u8> {
     let object = IdForm::Bare.id_of(b"content");
     let tree = [("a".to_owned(), object.clone())];
-    let snapshot = SnapshotSpec::Whole { id: IdForm::Bare.id_of(b"s"), manifest: tree.to_vec(), created_at: AT.into() };
+    let snapshot = SnapshotSpec::Whole {
+        id: IdForm::Bare.id_of(b"s"),
+        manifest: tree.to_vec(),
+        created_at: AT.into(),
+    };
     let commit = CommitSpec::new(IdForm::Bare, [None, None], snapshot.id(), "bar 1", AT);
-    let tag = TagSpec { id: "v1".into(), commit_id: commit.id.clone(), tag: "v1".into(), created_at: AT.into() };
+    let tag = TagSpec {
+        id: "v1".into(),
+        commit_id: commit.id.clone(),
+        tag: "v1".into(),
+        created_at: AT.into(),
+    };
     let mut pack = PackBuilder::new();
-    // Commits are written newest first; for one and the same commit that would turn the order round.
+    // Commits are written newest first; for one and the same commit that would turn the order
+    // round.
     for encoding in encodings.iter().rev() {
         pack.commit_as(&commit, *encoding);
     }
@@ -28,7 +40,8 @@ fn pack(encodings: &[Encoding]) -> Vec<u8> {
     pack.finish()
 }
 
-/// Pushes groups one after the other; the index must stay sound, and what is consolidated must be what the model says.
+/// Pushes groups one after the other; the index must stay sound, and what is consolidated must be
+/// what the model says.
 async fn consolidates(pushes: &[&[Vec<u8>]]) {
     let store = TestStore::new().await;
     for group in pushes {

@@ -1,5 +1,5 @@
-//! What others leave in a store's folders (desktops, storage boxes, file systems, people) stops no verb, and no verb removes it; and a verb
-//! that reads changes nothing.
+//! What others leave in a store's folders (desktops, storage boxes, file systems, people) stops no
+//! verb, and no verb removes it; and a verb that reads changes nothing.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -19,7 +19,9 @@ fn leave_things(folder: &Path, precious: &Path) -> Vec<PathBuf> {
     let own = entries(folder);
     std::fs::create_dir_all(folder).unwrap();
     let at = |name: &str| folder.join(name);
-    for name in [".DS_Store", "Thumbs.db", "letter.txt", "2024-11", "packhouse-1-", &"x".repeat(200)] {
+    for name in
+        [".DS_Store", "Thumbs.db", "letter.txt", "2024-11", "packhouse-1-", &"x".repeat(200)]
+    {
         std::fs::write(at(name), "somebody's").unwrap();
     }
     for name in ["@eaDir", "lost+found", ".mpack", "zz"] {
@@ -72,10 +74,12 @@ fn verbs(store: &Packhouse, new: &str) -> Vec<Ran> {
 fn everything_works(store: &Packhouse, folders: &[PathBuf]) {
     let precious = store.scratch().join("precious");
     std::fs::write(&precious, "the only copy").unwrap();
-    let things: Vec<PathBuf> = folders.iter().flat_map(|folder| leave_things(folder, &precious)).collect();
+    let things: Vec<PathBuf> =
+        folders.iter().flat_map(|folder| leave_things(folder, &precious)).collect();
     assert!(things.len() >= folders.len() * 15, "{things:?}");
     for ran in verbs(store, &fixtures::muse_cli()[4].display().to_string()) {
-        let lost: Vec<&PathBuf> = things.iter().filter(|thing| thing.symlink_metadata().is_err()).collect();
+        let lost: Vec<&PathBuf> =
+            things.iter().filter(|thing| thing.symlink_metadata().is_err()).collect();
         assert!(lost.is_empty(), "`{}` removed {lost:?}", ran.words);
         ran.ok();
     }
@@ -100,7 +104,8 @@ fn lived_in(store: Packhouse) -> Packhouse {
 fn what_others_leave_in_a_stores_folders_stops_nothing_and_stays() {
     let store = lived_in(Packhouse::with_repo());
     let data = store.data();
-    let mut folders: Vec<PathBuf> = ["packs", "answers", "staging", "catalogs"].map(|name| data.join(name)).into();
+    let mut folders: Vec<PathBuf> =
+        ["packs", "answers", "staging", "catalogs"].map(|name| data.join(name)).into();
     folders.extend(folders_in(&data.join("packs")));
     folders.extend(folders_in(&data.join("answers")));
     assert!(folders.len() > 6, "{folders:?}");
@@ -116,13 +121,23 @@ fn nor_what_they_leave_in_the_spool_of_a_bucket() {
     let mut folders = vec![spool.join("packs"), spool.join("staging"), spool.clone(), store.data()];
     folders.extend(folders_in(&spool.join("packs")));
     assert!(folders.len() > 4, "{folders:?}");
-    for object in ["packs/.DS_Store", "packs/zz/x", "packs/00/notes.txt", "catalogs/.DS_Store", "catalogs/@eaDir/x", "letter"] {
+    for object in [
+        "packs/.DS_Store",
+        "packs/zz/x",
+        "packs/00/notes.txt",
+        "catalogs/.DS_Store",
+        "catalogs/@eaDir/x",
+        "letter",
+    ] {
         let file = server.file(PREFIX).join(object);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, "somebody's").unwrap();
     }
     everything_works(&store, &folders);
-    assert_eq!(server.objects(PREFIX).iter().filter(|object| object.contains(".DS_Store")).count(), 2);
+    assert_eq!(
+        server.objects(PREFIX).iter().filter(|object| object.contains(".DS_Store")).count(),
+        2
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! A disk that is full, at every write of every verb: what said "done" is done for whoever opens the store next, what failed is not, and
-//! when there is room again the same process goes on working.
+//! A disk that is full, at every write of every verb: what said "done" is done for whoever opens
+//! the store next, what failed is not, and when there is room again the same process goes on
+//! working.
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -12,8 +13,8 @@ use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::world::FixedWorld;
 use packhouse_host::{
-    CatalogPlace, Error, FetchRequest, GcRecord, JobStatus, Policy, Progress, PruneOptions, PushOptions, RepoName, Result, Store,
-    StoreOptions, Task, Visibility,
+    CatalogPlace, Error, FetchRequest, GcRecord, JobStatus, Policy, Progress, PruneOptions,
+    PushOptions, RepoName, Result, Store, StoreOptions, Task, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::conformance::desk::{Desk, at, head, key, name, pack, unused_id};
@@ -35,11 +36,16 @@ struct Write {
 
 macro_rules! write {
     ($name:literal, |$catalog:ident| $write:expr, |$opened:ident| $done:expr) => {
-        Write { name: $name, write: |$catalog| Box::pin(async move { $write }), done: |$opened| Box::pin(async move { $done }) }
+        Write {
+            name: $name,
+            write: |$catalog| Box::pin(async move { $write }),
+            done: |$opened| Box::pin(async move { $done }),
+        }
     };
 }
 
-/// What every catalog here has: the repo `a/b` with a push, the tokens `good`, a job that failed and one that runs.
+/// What every catalog here has: the repo `a/b` with a push, the tokens `good`, a job that failed
+/// and one that runs.
 async fn furnish(catalog: &Arc<dyn Catalog>) {
     let desk = Desk::new(catalog).await;
     desk.push(vec![pack(1, 0..40)]).await;
@@ -118,7 +124,10 @@ fn writes() -> Vec<Write> {
     vec![
         write!(
             "create_repo",
-            |c| Ok(c.create_repo(&name("c/d"), unused_id(), Visibility::Public, at(1)).await?.is_some()),
+            |c| Ok(c
+                .create_repo(&name("c/d"), unused_id(), Visibility::Public, at(1))
+                .await?
+                .is_some()),
             |c| c.repo(&name("c/d")).await.unwrap().is_some()
         ),
         write!("delete_repo", |c| Ok(c.delete_repo(repo(c).await, at(1)).await?.is_some()), |c| {
@@ -138,24 +147,38 @@ fn writes() -> Vec<Write> {
             "publish_consolidation",
             |c| {
                 let desk = desk(c).await;
-                Ok(done(c.publish_consolidation(&desk.plan(6).await, &desk.publishing().await).await?))
+                Ok(done(
+                    c.publish_consolidation(&desk.plan(6).await, &desk.publishing().await).await?,
+                ))
             },
             |c| desk(c).await.on_shelves().await.contains(&key(6))
         ),
-        write!("record_gc", |c| c.record_gc(repo(c).await, &record(), None).await.map(|()| true), |c| {
-            c.gc_history(repo(c).await, 9).await.unwrap().iter().any(|run| run.outcome == "failed")
-        }),
-        write!("note_answer", |c| c.note_answer(&key(76), &key(78), &answer(repo(c).await, -40)).await.map(|()| true), |c| c
-            .expired_answers(repo(c).await, at(0))
-            .await
-            .unwrap()
-            .contains(&key(78))),
-        write!("take_room", |c| Ok(c.take_room(&key(79), &answer(repo(c).await, -40), None).await?.is_none()), |c| {
-            c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(79))
-        }),
-        write!("forget_answers", |c| c.forget_answers(repo(c).await, at(0)).await.map(|()| true), |c| {
-            c.expired_answers(repo(c).await, at(0)).await.unwrap().is_empty()
-        }),
+        write!(
+            "record_gc",
+            |c| c.record_gc(repo(c).await, &record(), None).await.map(|()| true),
+            |c| {
+                c.gc_history(repo(c).await, 9)
+                    .await
+                    .unwrap()
+                    .iter()
+                    .any(|run| run.outcome == "failed")
+            }
+        ),
+        write!(
+            "note_answer",
+            |c| c.note_answer(&key(76), &key(78), &answer(repo(c).await, -40)).await.map(|()| true),
+            |c| c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(78))
+        ),
+        write!(
+            "take_room",
+            |c| Ok(c.take_room(&key(79), &answer(repo(c).await, -40), None).await?.is_none()),
+            |c| { c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(79)) }
+        ),
+        write!(
+            "forget_answers",
+            |c| c.forget_answers(repo(c).await, at(0)).await.map(|()| true),
+            |c| { c.expired_answers(repo(c).await, at(0)).await.unwrap().is_empty() }
+        ),
         write!(
             "forget_packs",
             |c| {
@@ -164,7 +187,11 @@ fn writes() -> Vec<Write> {
             },
             |c| c.unneeded_packs().await.unwrap().is_empty()
         ),
-        write!("add_token", |c| c.add_token(&token("new")).await.map(|()| true), |c| c.token("new").await.unwrap().is_some()),
+        write!("add_token", |c| c.add_token(&token("new")).await.map(|()| true), |c| c
+            .token("new")
+            .await
+            .unwrap()
+            .is_some()),
         write!("revoke_token", |c| Ok(c.revoke_token("good", at(1)).await?.is_some()), |c| {
             c.token("good").await.unwrap().unwrap().revoked_at.is_some()
         }),
@@ -177,15 +204,20 @@ fn writes() -> Vec<Write> {
         }),
         write!(
             "add_job",
-            |c| c.add_job(&NewJob { repo: Some(repo(c).await), task: VERIFY, now: at(1) }).await.map(|_| true),
+            |c| c
+                .add_job(&NewJob { repo: Some(repo(c).await), task: VERIFY, now: at(1) })
+                .await
+                .map(|_| true),
             |c| c.job(QUEUED + 1).await.unwrap().is_some()
         ),
         write!("take_job", |c| Ok(c.take_job("w", at(5), at(99)).await?.is_some()), |c| {
             status(c, QUEUED).await == JobStatus::Running
         }),
-        write!("renew_lease", |c| c.renew_lease(Fence { job: RUNNING, token: 1 }, at(500)).await, |c| {
-            c.job(RUNNING).await.unwrap().unwrap().lease_until == Some(at(500))
-        }),
+        write!(
+            "renew_lease",
+            |c| c.renew_lease(Fence { job: RUNNING, token: 1 }, at(500)).await,
+            |c| { c.job(RUNNING).await.unwrap().unwrap().lease_until == Some(at(500)) }
+        ),
         write!(
             "end_job",
             |c| {
@@ -219,7 +251,8 @@ fn says_that_it_is_full(error: &Error, place: &str) {
     assert!(said.contains("full") || said.contains("space"), "{place}: {said}");
 }
 
-/// Until 2026-11 a commit that failed left the one connection that writes unusable, and `revoke_token` said "revoked".
+/// Until 2026-11 a commit that failed left the one connection that writes unusable, and
+/// `revoke_token` said "revoked".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_catalog_says_is_done_is_done_however_little_room_there_was() {
     let Some(disk) = Disk::of(24) else { return };
@@ -255,11 +288,17 @@ async fn what_a_catalog_says_is_done_is_done_however_little_room_there_was() {
             }
             (failures, pages) = (failures + 1, pages + 1 + pages / 6);
             // With room again, the same process goes on.
-            catalog.probe_writing().await.unwrap_or_else(|error| panic!("{place}, then room again: {error}"));
+            catalog
+                .probe_writing()
+                .await
+                .unwrap_or_else(|error| panic!("{place}, then room again: {error}"));
             if write.name != "secret" {
                 assert!((write.write)(&catalog).await.unwrap(), "{place}, then room again");
             }
-            assert!((write.done)(&open(&file).await).await || write.name == "secret", "{place}, then room again");
+            assert!(
+                (write.done)(&open(&file).await).await || write.name == "secret",
+                "{place}, then room again"
+            );
         }
     }
 }
@@ -286,7 +325,12 @@ fn a_b() -> RepoName {
 }
 
 fn history_of(pushes: usize) -> Vec<Vec<u8>> {
-    history(&HistoryOptions { pushes, heads: HeadStyle::OwnBranch, object_bytes: 10..400, ..HistoryOptions::default() })
+    history(&HistoryOptions {
+        pushes,
+        heads: HeadStyle::OwnBranch,
+        object_bytes: 10..400,
+        ..HistoryOptions::default()
+    })
 }
 
 fn file(files: &Path, number: usize) -> PathBuf {
@@ -317,12 +361,23 @@ fn verbs() -> Vec<Verb> {
     vec![
         verb!(
             "push",
-            |s, f| s.push(&a_b(), &[file(f, 3), file(f, 4)], PushOptions::default(), &Progress::silent()).await.map(drop),
+            |s, f| s
+                .push(
+                    &a_b(),
+                    &[file(f, 3), file(f, 4)],
+                    PushOptions::default(),
+                    &Progress::silent()
+                )
+                .await
+                .map(drop),
             |s, _f| s.repo(&a_b()).await.unwrap().packs == 5
         ),
         verb!(
             "push --async",
-            |s, f| s.push_async(&a_b(), &[file(f, 3)], PushOptions::default(), &Progress::silent()).await.map(drop),
+            |s, f| s
+                .push_async(&a_b(), &[file(f, 3)], PushOptions::default(), &Progress::silent())
+                .await
+                .map(drop),
             |s, _f| !s.jobs(None, None, None, 9).await.unwrap().is_empty()
         ),
         verb!("gc", |s, _f| s.gc(&a_b(), &Progress::silent()).await.map(drop), |s, _f| {
@@ -332,9 +387,15 @@ fn verbs() -> Vec<Verb> {
             // It has answered, or it has not: what was put down for that hinders nobody.
             fetched(s).await.is_ok()
         }),
-        verb!("delete", |s, _f| s.delete_repo(&a_b()).await.map(drop), |s, _f| s.repo(&a_b()).await.is_err()),
+        verb!("delete", |s, _f| s.delete_repo(&a_b()).await.map(drop), |s, _f| s
+            .repo(&a_b())
+            .await
+            .is_err()),
         verb!("prune", |s, _f| s.prune(at_once(), &Progress::silent()).await.map(drop), |s, _f| {
-            let left = s.prune(PruneOptions { dry_run: true, ..at_once() }, &Progress::silent()).await.unwrap();
+            let left = s
+                .prune(PruneOptions { dry_run: true, ..at_once() }, &Progress::silent())
+                .await
+                .unwrap();
             (left.packs_deleted, left.orphans) == (0, 0)
         }),
     ]
@@ -347,10 +408,14 @@ async fn opened(folder: &Path) -> StoreOptions {
 /// A day later: what the template has written is not in the future.
 async fn a_day_later(folder: &Path) -> StoreOptions {
     let now = "2026-03-03T09:00:00Z".parse().unwrap();
-    StoreOptions { world: std::sync::Arc::new(FixedWorld::starting_at(now)), ..opened(folder).await }
+    StoreOptions {
+        world: std::sync::Arc::new(FixedWorld::starting_at(now)),
+        ..opened(folder).await
+    }
 }
 
-/// The disk fills up before each call that a verb makes to catalog and vault, one after the other: after whatever it has looked at first.
+/// The disk fills up before each call that a verb makes to catalog and vault, one after the other:
+/// after whatever it has looked at first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
     let Some(disk) = Disk::of(24) else { return };
@@ -365,12 +430,23 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
         let store = Store::open(opened(template.path()).await).await.unwrap();
         store.create_repo(&a_b(), Visibility::Public).await.unwrap();
         for number in 0..3 {
-            store.push(&a_b(), &[file(files.path(), number)], PushOptions::default(), &Progress::silent()).await.unwrap();
+            store
+                .push(
+                    &a_b(),
+                    &[file(files.path(), number)],
+                    PushOptions::default(),
+                    &Progress::silent(),
+                )
+                .await
+                .unwrap();
         }
         // For prune: something that only waits to be deleted.
         let other = name("o/o");
         store.create_repo(&other, Visibility::Public).await.unwrap();
-        store.push(&other, &[file(files.path(), 4)], PushOptions::default(), &Progress::silent()).await.unwrap();
+        store
+            .push(&other, &[file(files.path(), 4)], PushOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         store.delete_repo(&other).await.unwrap();
     }
     for verb in verbs() {
@@ -385,7 +461,9 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                     fill(pages * PAGE);
                     async {}
                 });
-                let store = faulty::open(a_day_later(folder.path()).await, sandbox.clone(), &fault).await.unwrap();
+                let store = faulty::open(a_day_later(folder.path()).await, sandbox.clone(), &fault)
+                    .await
+                    .unwrap();
                 let ran = (verb.run)(&store, files.path()).await;
                 let struck = fault.struck();
                 disk.free();
@@ -394,7 +472,10 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                     failures.push(format!("{place}: {error}"));
                     says_that_it_is_full(error, &place);
                 } else {
-                    assert!((verb.done)(&fresh, files.path()).await, "{place}: it said that it was done");
+                    assert!(
+                        (verb.done)(&fresh, files.path()).await,
+                        "{place}: it said that it was done"
+                    );
                 }
                 for repo in fresh.repos().await.unwrap() {
                     let found = fresh.verify(&repo.repo, &Progress::silent()).await.unwrap();
@@ -402,23 +483,32 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                 }
                 // With room again, the same process goes on.
                 if ran.is_err() {
-                    (verb.run)(&store, files.path()).await.unwrap_or_else(|error| panic!("{place}, then room again: {error}"));
+                    (verb.run)(&store, files.path())
+                        .await
+                        .unwrap_or_else(|error| panic!("{place}, then room again: {error}"));
                     assert!((verb.done)(&fresh, files.path()).await, "{place}, then room again");
                 }
                 if !struck {
                     break;
                 }
             }
-            // What deletes gets by with the room that the catalog's log has, but for the rows of a deleted repo.
+            // What deletes gets by with the room that the catalog's log has, but for the rows of a
+            // deleted repo.
             if verb.name == "prune" {
                 failures.retain(|failure: &String| !failure.contains("forgetting a deleted repo"));
             }
-            assert_eq!(!failures.is_empty(), verb.name != "prune", "{} with {pages} pages left: {failures:?}", verb.name);
+            assert_eq!(
+                !failures.is_empty(),
+                verb.name != "prune",
+                "{} with {pages} pages left: {failures:?}",
+                verb.name
+            );
         }
     }
 }
 
-/// Through the binary: nobody is told that a token is revoked which is not, and a server says that it can't work, until it can.
+/// Through the binary: nobody is told that a token is revoked which is not, and a server says that
+/// it can't work, until it can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
     let Some(disk) = Disk::of(24) else { return };
@@ -431,7 +521,8 @@ async fn a_server_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let status = async |path: &str| {
-        let asked = client.get(format!("{}{path}", served.url())).bearer_auth(secret).send().await.unwrap();
+        let asked =
+            client.get(format!("{}{path}", served.url())).bearer_auth(secret).send().await.unwrap();
         asked.status().as_u16()
     };
     assert_eq!(status("/readyz").await, 200);
@@ -447,7 +538,10 @@ async fn a_server_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
         // In the room that the log had.
         0 => assert_eq!(status("/a/b/refs").await, 401, "it is said to be revoked"),
         _ => {
-            assert!(revoked.clone().exits(1).stdout.is_empty() && revoked.stderr.contains("full"), "{revoked:?}");
+            assert!(
+                revoked.clone().exits(1).stdout.is_empty() && revoked.stderr.contains("full"),
+                "{revoked:?}"
+            );
             assert_eq!(status("/a/b/refs").await, 200, "it is said not to be revoked");
         }
     }
@@ -457,7 +551,8 @@ async fn a_server_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
     assert_eq!(served.stop().0, Some(0));
 }
 
-/// The log of a process that has written for long has room of its own, once what is in it is copied into the catalog.
+/// The log of a process that has written for long has room of its own, once what is in it is copied
+/// into the catalog.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_has_grown_is_used_again_before_it_is_said_that_the_disk_is_full() {
     let Some(disk) = Disk::of(24) else { return };
@@ -471,7 +566,12 @@ async fn a_log_that_has_grown_is_used_again_before_it_is_said_that_the_disk_is_f
     disk.fill(0);
     let written = async {
         for number in 0..500 {
-            catalog.set_policy(number % 50, Some(&Policy { max_packs: Some(number as u64), ..policy() })).await?;
+            catalog
+                .set_policy(
+                    number % 50,
+                    Some(&Policy { max_packs: Some(number as u64), ..policy() }),
+                )
+                .await?;
         }
         Ok::<_, Error>(())
     };
@@ -493,7 +593,11 @@ async fn a_catalog_on_a_full_disk_can_be_read_and_is_seen_to_change() {
     says_that_it_is_full(&reader.probe_writing().await.unwrap_err(), "a reader");
     disk.free();
     Desk::named(&open(&file).await, "c/d").await;
-    assert_eq!(reader.repos(None, 9).await.unwrap().len(), 2, "it sees what another has written since");
+    assert_eq!(
+        reader.repos(None, 9).await.unwrap().len(),
+        2,
+        "it sees what another has written since"
+    );
     reader.probe_writing().await.unwrap();
     Desk::named(&reader, "e/f").await;
     assert_eq!(reader.repos(None, 9).await.unwrap().len(), 3);

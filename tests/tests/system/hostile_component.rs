@@ -1,5 +1,6 @@
-//! Law 4 from the inside: a component that is built to do what a component must not. Each misdeed ends in an error that says what
-//! it was and names the component, within the limits, and the store is as it was: the same packs, the same answers, the same key.
+//! Law 4 from the inside: a component that is built to do what a component must not. Each misdeed
+//! ends in an error that says what it was and names the component, within the limits, and the store
+//! is as it was: the same packs, the same answers, the same key.
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ const LIMITS: Limits = Limits {
     calls_per_record: 4,
 };
 
-/// How long a misdeed may go on until it is said that nothing stops it: long, for a machine that is busy.
+/// How long a misdeed may go on until it is said that nothing stops it: long, for a machine that is
+/// busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a consolidation, a fetch and a push are told, and a part of the error that must come of it.
@@ -70,15 +72,21 @@ struct Place {
     hostile: Store,
     /// A pack that was not pushed yet.
     next: Vec<u8>,
-    /// A pack that names the branch which tells the component what to do: of a push it sees no other branches.
+    /// A pack that names the branch which tells the component what to do: of a push it sees no
+    /// other branches.
     order: Vec<u8>,
 }
 
 impl Place {
-    /// A store whose repo `a/b` tells a component what to do, beside another repo with packs of its own.
+    /// A store whose repo `a/b` tells a component what to do, beside another repo with packs of its
+    /// own.
     async fn told(misdeed: &str) -> Place {
         let store = TestStore::new().await;
-        let packs = history(&HistoryOptions { pushes: 5, objects_per_commit: 3, ..HistoryOptions::default() });
+        let packs = history(&HistoryOptions {
+            pushes: 5,
+            objects_per_commit: 3,
+            ..HistoryOptions::default()
+        });
         store.push_each(&packs[..4]).await;
         let head = store.heads().await.into_values().next().unwrap();
         let heads = [(format!("hostile-{misdeed}"), head)].into_iter().collect();
@@ -86,7 +94,11 @@ impl Place {
         store.push(std::slice::from_ref(&order)).await.unwrap();
         let other = "c/d".parse().unwrap();
         store.store.create_repo(&other, Visibility::Public).await.unwrap();
-        store.store.push(&other, &fixtures::muse_cli()[..2], PushOptions::default(), &Progress::silent()).await.unwrap();
+        store
+            .store
+            .push(&other, &fixtures::muse_cli()[..2], PushOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         let component = std::fs::read(fixtures::hostile_component()).unwrap();
         let sandbox = Sandbox::load(&component, None, LIMITS).unwrap();
         let hostile = faulty::open(options(&store.data()), sandbox, &Fault::never()).await.unwrap();
@@ -103,14 +115,27 @@ impl Place {
     }
 
     /// Runs what must fail, and checks that nothing has come of it.
-    async fn fails<T>(&self, misdeed: &str, says: &str, work: impl AsyncFnOnce(&Store) -> packhouse_host::Result<T>) {
+    async fn fails<T>(
+        &self,
+        misdeed: &str,
+        says: &str,
+        work: impl AsyncFnOnce(&Store) -> packhouse_host::Result<T>,
+    ) {
         let before = self.state().await;
-        let ended = tokio::time::timeout(PATIENCE, work(&self.hostile)).await.unwrap_or_else(|_| panic!("{misdeed}: it goes on"));
+        let ended = tokio::time::timeout(PATIENCE, work(&self.hostile))
+            .await
+            .unwrap_or_else(|_| panic!("{misdeed}: it goes on"));
         let error = ended.err().unwrap_or_else(|| panic!("{misdeed}: nobody minded"));
         let words = error.to_string();
-        assert!(matches!(error, Error::Component { .. } | Error::Unproven { .. }), "{misdeed}: {words}");
+        assert!(
+            matches!(error, Error::Component { .. } | Error::Unproven { .. }),
+            "{misdeed}: {words}"
+        );
         assert_eq!(error.class(), Class::Refused, "{misdeed}: {words}");
-        assert!(words.contains(self.hostile.component_digest()), "{misdeed}: the error names the component: {words}");
+        assert!(
+            words.contains(self.hostile.component_digest()),
+            "{misdeed}: the error names the component: {words}"
+        );
         assert!(words.contains(says), "{misdeed}: `{words}` lacks `{says}`");
         assert!(words.len() < 3000, "{misdeed}: what a component says is cut");
         assert_eq!(self.state().await, before, "{misdeed} changed the store");
@@ -135,8 +160,16 @@ async fn law_4_no_misdeed_in_a_consolidation_gets_through() {
             place.store.sound().await;
             continue;
         }
-        place.fails(misdeed, says, async |store| store.gc(&place.store.repo, &Progress::silent()).await).await;
-        assert_eq!(place.store.store.gc_history(&place.store.repo, 1).await.unwrap()[0].outcome, "failed", "{misdeed}");
+        place
+            .fails(misdeed, says, async |store| {
+                store.gc(&place.store.repo, &Progress::silent()).await
+            })
+            .await;
+        assert_eq!(
+            place.store.store.gc_history(&place.store.repo, 1).await.unwrap()[0].outcome,
+            "failed",
+            "{misdeed}"
+        );
         place.is_sound(misdeed).await;
     }
 }
@@ -146,28 +179,41 @@ async fn law_4_no_misdeed_in_a_fetch_gets_through() {
     for (misdeed, says) in FETCHES {
         let place = Place::told(misdeed).await;
         let request = FetchRequest::default();
-        place.fails(misdeed, says, async |store| store.fetch(&place.store.repo, &request, &Progress::silent()).await).await;
+        place
+            .fails(misdeed, says, async |store| {
+                store.fetch(&place.store.repo, &request, &Progress::silent()).await
+            })
+            .await;
         place.is_sound(misdeed).await;
     }
 }
 
-/// What the client says that it has makes no difference: neither an unknown commit nor one that leads to nothing that was wanted.
+/// What the client says that it has makes no difference: neither an unknown commit nor one that
+/// leads to nothing that was wanted.
 #[tokio::test]
 async fn law_4_an_answer_without_what_was_wanted_is_refused_whatever_the_client_has() {
     let place = Place::told("answers-nothing").await;
     let head = place.store.heads().await["main"].clone();
     let known = model::union(&place.store.packs().await);
-    let root =
-        known.keys().filter(|(kind, id)| *kind == model::Kind::Commit && *id != head).map(|(_, id)| id.clone()).next().unwrap();
+    let root = known
+        .keys()
+        .filter(|(kind, id)| *kind == model::Kind::Commit && *id != head)
+        .map(|(_, id)| id.clone())
+        .next()
+        .unwrap();
     for have in ["0".repeat(64), root] {
         for want in [vec![], vec![head.clone()]] {
-            let request = FetchRequest { want, have: vec![have.clone()], ..FetchRequest::default() };
-            let fetch = async |store: &Store| store.fetch(&place.store.repo, &request, &Progress::silent()).await;
+            let request =
+                FetchRequest { want, have: vec![have.clone()], ..FetchRequest::default() };
+            let fetch = async |store: &Store| {
+                store.fetch(&place.store.repo, &request, &Progress::silent()).await
+            };
             place.fails("answers-nothing", "its answer leaves out commit", fetch).await;
         }
     }
     // Of what it has already, nothing need be sent.
-    let request = FetchRequest { want: vec![head.clone()], have: vec![head], ..FetchRequest::default() };
+    let request =
+        FetchRequest { want: vec![head.clone()], have: vec![head], ..FetchRequest::default() };
     place.hostile.fetch(&place.store.repo, &request, &Progress::silent()).await.unwrap();
 }
 
@@ -177,7 +223,8 @@ async fn law_4_a_component_hands_over_no_more_than_it_may() {
     let place = Place::told("hands-over-too-much").await;
     let component = std::fs::read(fixtures::hostile_component()).unwrap();
     let sandbox = Sandbox::load(&component, None, Limits { memory: 1 << 30, ..LIMITS }).unwrap();
-    let hostile = faulty::open(options(&place.store.data()), sandbox, &Fault::never()).await.unwrap();
+    let hostile =
+        faulty::open(options(&place.store.data()), sandbox, &Fault::never()).await.unwrap();
     let error = hostile.gc(&place.store.repo, &Progress::silent()).await.unwrap_err().to_string();
     assert!(error.contains("fuel"), "{error}");
 }
@@ -187,7 +234,9 @@ async fn law_4_no_misdeed_in_a_push_gets_through() {
     for (misdeed, says) in PUSHES {
         let place = Place::told(misdeed).await;
         let files = [place.store.file(&place.next), place.store.file(&place.order)];
-        let push = async |store: &Store| store.push(&place.store.repo, &files, PushOptions::default(), &Progress::silent()).await;
+        let push = async |store: &Store| {
+            store.push(&place.store.repo, &files, PushOptions::default(), &Progress::silent()).await
+        };
         place.fails(misdeed, says, push).await;
         place.store.push(std::slice::from_ref(&place.next)).await.unwrap();
         place.is_sound(misdeed).await;

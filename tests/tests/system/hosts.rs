@@ -1,5 +1,6 @@
-//! The component on other hosts: the ones in Node and Python under `hosts/` make the same packs from the same bytes, and
-//! replay the same tapes; so does a short one in Rust. Node's and Python's have tests of their own, which run here as well.
+//! The component on other hosts: the ones in Node and Python under `hosts/` make the same packs
+//! from the same bytes, and replay the same tapes; so does a short one in Rust. Node's and Python's
+//! have tests of their own, which run here as well.
 //!
 //! `hosts/setup.sh` installs what they need; without it these tests say that they are skipped.
 
@@ -30,10 +31,18 @@ fn node() -> Option<Host> {
     let version = Command::new("node").arg("--version").output();
     let why = match version {
         Err(error) => format!("node does not run: {error}"),
-        Ok(_) if !folder.join("node_modules").is_dir() => "its packages are not installed: tests/hosts/setup.sh".to_owned(),
+        Ok(_) if !folder.join("node_modules").is_dir() => {
+            "its packages are not installed: tests/hosts/setup.sh".to_owned()
+        }
         Ok(_) => {
             let tests = &["--test"];
-            return Some(Host { folder, runs: "node".into(), consolidate: "consolidate.mjs", replay: "replay.mjs", tests });
+            return Some(Host {
+                folder,
+                runs: "node".into(),
+                consolidate: "consolidate.mjs",
+                replay: "replay.mjs",
+                tests,
+            });
         }
     };
     skipped("node", &why);
@@ -48,7 +57,13 @@ fn python() -> Option<Host> {
         skipped("python", "its packages are not installed: tests/hosts/setup.sh");
         return None;
     }
-    Some(Host { folder, runs, consolidate: "consolidate.py", replay: "replay.py", tests: &["-m", "unittest"] })
+    Some(Host {
+        folder,
+        runs,
+        consolidate: "consolidate.py",
+        replay: "replay.py",
+        tests: &["-m", "unittest"],
+    })
 }
 
 fn component() -> PathBuf {
@@ -57,23 +72,37 @@ fn component() -> PathBuf {
 
 impl Host {
     fn run<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Output {
-        Command::new(&self.runs).args(words).current_dir(&self.folder).env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap()
+        Command::new(&self.runs)
+            .args(words)
+            .current_dir(&self.folder)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .output()
+            .unwrap()
     }
 
     /// Consolidates a folder of packs; what it answers, and the pack.
     fn consolidate(&self, packs: &Path) -> (Value, Vec<u8>) {
         let out = packs.join("out");
         let ran = self.run([Path::new(self.consolidate), &component(), packs, &out]);
-        assert!(ran.status.success(), "{}: {}", self.consolidate, String::from_utf8_lossy(&ran.stderr));
+        assert!(
+            ran.status.success(),
+            "{}: {}",
+            self.consolidate,
+            String::from_utf8_lossy(&ran.stderr)
+        );
         (serde_json::from_slice(&ran.stdout).unwrap(), std::fs::read(out).unwrap())
     }
 
     /// Replays tapes: the exit code, and what it says of each.
     fn replay(&self, tapes: &[PathBuf]) -> (i32, Vec<Value>) {
-        let words = [PathBuf::from(self.replay), component()].into_iter().chain(tapes.iter().cloned());
+        let words =
+            [PathBuf::from(self.replay), component()].into_iter().chain(tapes.iter().cloned());
         let ran = self.run(words);
         let answers = String::from_utf8(ran.stdout).unwrap();
-        (ran.status.code().unwrap(), answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+        (
+            ran.status.code().unwrap(),
+            answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        )
     }
 }
 
@@ -117,15 +146,21 @@ async fn gives_our_packs(host: &Host) {
         let (answer, pack) = host.consolidate(folder.path());
         assert_eq!(answer["key"], ours.consolidated_key.unwrap().to_string(), "{name}");
         assert_eq!(answer["key"], packhouse_tests::model::key(&pack), "{name}");
-        let counts = ["bytes", "commits", "snapshots", "objects", "tags"].map(|field| answer[field].as_u64().unwrap());
-        assert_eq!(counts, [ours.bytes_after, ours.commits, ours.snapshots, ours.objects, ours.tags], "{name}");
+        let counts = ["bytes", "commits", "snapshots", "objects", "tags"]
+            .map(|field| answer[field].as_u64().unwrap());
+        assert_eq!(
+            counts,
+            [ours.bytes_after, ours.commits, ours.snapshots, ours.objects, ours.tags],
+            "{name}"
+        );
     }
 }
 
 /// Tapes of the native host run on the other one; a tape that was changed is told.
 fn replays_our_tapes(host: &Host) {
     let folder = fixtures::folder().join("tapes");
-    let mut tapes: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut tapes: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     tapes.retain(|tape| tape.extension().is_some_and(|ending| ending == "tape"));
     tapes.sort();
     let (code, answers) = host.replay(&tapes);
@@ -138,12 +173,17 @@ fn replays_our_tapes(host: &Host) {
     let changed = scratch.path().join("changed.tape");
     let mut text = String::new();
     std::io::Read::read_to_string(
-        &mut flate2::read::GzDecoder::new(std::fs::File::open(folder.join("seed-gc.tape")).unwrap()),
+        &mut flate2::read::GzDecoder::new(
+            std::fs::File::open(folder.join("seed-gc.tape")).unwrap(),
+        ),
         &mut text,
     )
     .unwrap();
     let text = text.replacen("\"limit\":4096", "\"limit\":4095", 1);
-    let mut to = flate2::write::GzEncoder::new(std::fs::File::create(&changed).unwrap(), flate2::Compression::default());
+    let mut to = flate2::write::GzEncoder::new(
+        std::fs::File::create(&changed).unwrap(),
+        flate2::Compression::default(),
+    );
     std::io::Write::write_all(&mut to, text.as_bytes()).unwrap();
     to.finish().unwrap();
     let (code, answers) = host.replay(std::slice::from_ref(&changed));
@@ -153,7 +193,12 @@ fn replays_our_tapes(host: &Host) {
 
 fn passes_its_own_tests(host: &Host) {
     let ran = host.run(host.tests);
-    assert!(ran.status.success(), "{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(
+        ran.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 /// The example in Rust: the sandbox with packs in memory, without catalog and vault.
@@ -161,10 +206,20 @@ fn passes_its_own_tests(host: &Host) {
 fn rust_elsewhere_gives_our_packs() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.mpack");
-    let ran = Command::new(binary::example("embed")).arg(&out).args(fixtures::muse_cli()).output().unwrap();
+    let ran = Command::new(binary::example("embed"))
+        .arg(&out)
+        .args(fixtures::muse_cli())
+        .output()
+        .unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    assert_eq!(packhouse_tests::model::key(&std::fs::read(&out).unwrap()), fixtures::CONSOLIDATED_KEY);
-    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/examples/embed.rs")).unwrap();
+    assert_eq!(
+        packhouse_tests::model::key(&std::fs::read(&out).unwrap()),
+        fixtures::CONSOLIDATED_KEY
+    );
+    let source = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/examples/embed.rs"),
+    )
+    .unwrap();
     assert!(source.lines().count() < 100, "an example is short");
 }
 

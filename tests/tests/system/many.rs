@@ -1,4 +1,5 @@
-//! Many branches, wants and haves: the rows of the commit graph that are read grow in step with them, and no faster.
+//! Many branches, wants and haves: the rows of the commit graph that are read grow in step with
+//! them, and no faster.
 
 use packhouse_host::sample::{IdForm, Value};
 use packhouse_host::sandbox::Sandbox;
@@ -19,7 +20,8 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let fault = Fault::never();
         let sandbox = Sandbox::reference(None).unwrap();
-        let store = faulty::open(options(&folder.path().join("data")), sandbox, &fault).await.unwrap();
+        let store =
+            faulty::open(options(&folder.path().join("data")), sandbox, &fault).await.unwrap();
         let repo: RepoName = "a/b".parse().unwrap();
         store.create_repo(&repo, Visibility::Public).await.unwrap();
         Place { store, fault, repo, folder }
@@ -30,13 +32,17 @@ impl Place {
         let file = self.folder.path().join("pack.mpack");
         std::fs::write(&file, pack).unwrap();
         self.fault.walked().take();
-        self.store.push(&self.repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+        self.store
+            .push(&self.repo, &[file], PushOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         self.fault.walked().take().1
     }
 
     /// The same of a fetch, with its calls; and how many commits are in the answer.
     async fn fetch(&self, want: &[String], have: &[String]) -> (u64, (u64, u64)) {
-        let request = FetchRequest { want: want.to_vec(), have: have.to_vec(), ..FetchRequest::default() };
+        let request =
+            FetchRequest { want: want.to_vec(), have: have.to_vec(), ..FetchRequest::default() };
         self.fault.walked().take();
         let report = self.store.fetch(&self.repo, &request, &Progress::silent()).await.unwrap();
         (report.commit_count, self.fault.walked().take())
@@ -76,14 +82,17 @@ fn pack(commits: Vec<Value>, heads: Vec<(String, String)>) -> Vec<u8> {
 
 /// A chain of so many commits, `c0` first, with `main` at its end.
 fn chain(length: usize) -> Vec<u8> {
-    let commits = (0..length).map(|n| commit(&format!("c{n}"), n.checked_sub(1).map(|n| format!("c{n}")).as_deref()));
+    let commits = (0..length)
+        .map(|n| commit(&format!("c{n}"), n.checked_sub(1).map(|n| format!("c{n}")).as_deref()));
     pack(commits.collect(), vec![("main".into(), format!("c{}", length - 1))])
 }
 
 /// Branches of one commit each, number `round` of each branch; the first stand on `c0`.
 fn branches(count: usize, round: usize) -> Vec<u8> {
     let name = |n: usize, round: usize| format!("b{n}-{round}");
-    let parent = |n: usize| round.checked_sub(1).map_or_else(|| "c1499".to_owned(), |before| name(n, before));
+    let parent = |n: usize| {
+        round.checked_sub(1).map_or_else(|| "c1499".to_owned(), |before| name(n, before))
+    };
     let commits = (0..count).map(|n| commit(&name(n, round), Some(&parent(n))));
     pack(commits.collect(), (0..count).map(|n| (format!("b{n}"), name(n, round))).collect())
 }
@@ -92,7 +101,8 @@ fn branches(count: usize, round: usize) -> Vec<u8> {
 async fn a_fetch_reads_rows_in_step_with_its_wants_and_haves() {
     let place = Place::new().await;
     place.push(&chain(4_000)).await;
-    let ids = |range: std::ops::Range<usize>| range.map(|n| id(&format!("c{n}"))).collect::<Vec<_>>();
+    let ids =
+        |range: std::ops::Range<usize>| range.map(|n| id(&format!("c{n}"))).collect::<Vec<_>>();
     for count in [1_000, 2_000, 4_000] {
         // All that the client has, and every other commit wanted: most of it is had already.
         let (want, have) = (ids(0..count), ids(0..count / 2));
@@ -124,7 +134,9 @@ async fn a_push_of_one_branch_reads_as_much_beside_many_as_beside_few() {
         let place = Place::new().await;
         place.push(&chain(1_500)).await;
         place.push(&branches(count, 0)).await;
-        place.push(&pack(vec![commit("more", Some("c1499"))], vec![("main".into(), "more".into())])).await
+        place
+            .push(&pack(vec![commit("more", Some("c1499"))], vec![("main".into(), "more".into())]))
+            .await
     };
     assert_eq!(rows_beside(1_500).await, rows_beside(10).await);
 }

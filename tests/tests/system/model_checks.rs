@@ -1,4 +1,5 @@
-//! Is the model itself right? It is held against a key that another implementation gave, and its reader against the sample packs.
+//! Is the model itself right? It is held against a key that another implementation gave, and its
+//! reader against the sample packs.
 
 use packhouse_tests::{fixtures, model};
 
@@ -6,7 +7,8 @@ use packhouse_tests::{fixtures, model};
 fn the_model_gives_the_known_key_for_the_real_packs() {
     let packs = fixtures::muse_cli_packs();
     let heads = packs.iter().fold(Default::default(), |heads, pack| {
-        // Each pack names the heads as they stood; the last wins here because files are in push order.
+        // Each pack names the heads as they stood; the last wins here because files are in push
+        // order.
         let mut heads: std::collections::BTreeMap<String, String> = heads;
         heads.extend(model::read(pack).heads);
         heads

@@ -1,4 +1,5 @@
-//! A store that is not there, or that has lost its catalog: verbs that read make none, and packs never get a new catalog.
+//! A store that is not there, or that has lost its catalog: verbs that read make none, and packs
+//! never get a new catalog.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,11 @@ fn verbs_that_read_make_no_store_and_name_the_verb_that_does() {
     for words in READING {
         for data in [&absent, &empty] {
             let told = packhouse.at(data, *words).exits(1);
-            let told = told.says(&["there is no store", data.to_str().unwrap(), "packhouse repo create OWNER/SLUG"]);
+            let told = told.says(&[
+                "there is no store",
+                data.to_str().unwrap(),
+                "packhouse repo create OWNER/SLUG",
+            ]);
             assert_eq!(told.stdout, "", "{words:?}");
         }
         assert_eq!(below(&scratch), std::slice::from_ref(&empty), "{words:?} made something");
@@ -70,8 +75,15 @@ fn a_push_to_a_store_that_is_not_there_names_the_command_that_makes_its_repo() {
     let packhouse = Packhouse::new();
     let data = packhouse.scratch().join("absent");
     let file = fixtures::muse_cli()[0].to_str().unwrap().to_owned();
-    for words in [&["push", "a/b", &file][..], &["push", "a/b", &file, "--async"], &["push", "a/b", "/no/such/file"]] {
-        packhouse.at(&data, words).exits(1).says(&["there is no repo `a/b`", "packhouse repo create a/b"]);
+    for words in [
+        &["push", "a/b", &file][..],
+        &["push", "a/b", &file, "--async"],
+        &["push", "a/b", "/no/such/file"],
+    ] {
+        packhouse
+            .at(&data, words)
+            .exits(1)
+            .says(&["there is no repo `a/b`", "packhouse repo create a/b"]);
         assert!(!data.exists(), "{words:?} made something");
     }
     packhouse.at(&data, ["repo", "create", "a/b"]).ok();
@@ -79,7 +91,8 @@ fn a_push_to_a_store_that_is_not_there_names_the_command_that_makes_its_repo() {
 }
 
 /// What becomes of a catalog's file, and the words for it.
-const LOSSES: [(&str, &str); 3] = [("gone", "is not there"), ("emptied", "is empty"), ("without tables", "has no tables")];
+const LOSSES: [(&str, &str); 3] =
+    [("gone", "is not there"), ("emptied", "is empty"), ("without tables", "has no tables")];
 
 fn lose(data: &Path, how: &str) {
     for file in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
@@ -94,7 +107,9 @@ fn lose(data: &Path, how: &str) {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 use sqlx::Connection;
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&catalog).create_if_missing(true);
+                let options = sqlx::sqlite::SqliteConnectOptions::new()
+                    .filename(&catalog)
+                    .create_if_missing(true);
                 let options = options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
                 let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
                 sqlx::query("PRAGMA user_version = 1").execute(&mut connection).await.unwrap();
@@ -110,8 +125,12 @@ fn packs_without_their_catalog_never_get_a_new_one() {
     let filled = Packhouse::with_repo();
     filled.push(fixtures::muse_cli()).ok();
     let file = fixtures::muse_cli()[0].to_str().unwrap().to_owned();
-    let making: [&[&str]; 4] =
-        [&["repo", "create", "a/b"], &["push", "a/b", &file], &["serve", "--listen", "127.0.0.1:0"], &["repo", "create", "c/d"]];
+    let making: [&[&str]; 4] = [
+        &["repo", "create", "a/b"],
+        &["push", "a/b", &file],
+        &["serve", "--listen", "127.0.0.1:0"],
+        &["repo", "create", "c/d"],
+    ];
     for (how, words) in LOSSES {
         // With the catalog's note in the folder, and without: packs that were copied alone.
         for notes in [true, false] {
@@ -124,9 +143,18 @@ fn packs_without_their_catalog_never_get_a_new_one() {
             let before = below(&data);
             for call in READING.iter().chain(&making) {
                 let told = filled.at(&data, *call).exits(1);
-                told.says(&["catalog.db", words, "Restore the catalog from a backup", data.to_str().unwrap()]);
-                let made: Vec<_> = below(&data).into_iter().filter(|path| !before.contains(path)).collect();
-                assert!(made.iter().all(|path| path.to_string_lossy().contains("catalog.db-")), "{call:?} made {made:?}");
+                told.says(&[
+                    "catalog.db",
+                    words,
+                    "Restore the catalog from a backup",
+                    data.to_str().unwrap(),
+                ]);
+                let made: Vec<_> =
+                    below(&data).into_iter().filter(|path| !before.contains(path)).collect();
+                assert!(
+                    made.iter().all(|path| path.to_string_lossy().contains("catalog.db-")),
+                    "{call:?} made {made:?}"
+                );
             }
             let checks = filled.at(&data, ["doctor"]).exits(1).documents();
             let told = checks.iter().any(|check| check["detail"].as_str().unwrap().contains(words));
@@ -158,7 +186,13 @@ fn a_second_catalog_beside_packs_of_another_is_made_when_it_is_asked_for() {
     let first = Packhouse::with_repo();
     first.push(fixtures::muse_cli()).ok();
     let database = format!("sqlite://{}", first.scratch().join("second.db").display());
-    let words = |words: &[&str]| ["--database", &database].iter().chain(words).map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let words = |words: &[&str]| {
+        ["--database", &database]
+            .iter()
+            .chain(words)
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
     first.run(words(&["repo", "list"])).exits(1).says(&["there is no store", "second.db"]);
     first.run(words(&["repo", "create", "a/b"])).ok();
     first.run(words(&["prune"])).exits(1).says(&["2 catalogs"]);
@@ -204,8 +238,17 @@ fn what_a_process_wrote_stands_in_the_catalogs_one_file_when_it_has_ended() {
     let packhouse = Packhouse::new();
     let same = |name: &str| {
         let copy = copied_alone(&packhouse, name);
-        for words in [&["repo", "list"][..], &["jobs", "list"], &["token", "list"], &["policy", "show", "a/b"]] {
-            assert_eq!(packhouse.at(&copy, words).ok().stdout, packhouse.run(words).ok().stdout, "{name}: {words:?}");
+        for words in [
+            &["repo", "list"][..],
+            &["jobs", "list"],
+            &["token", "list"],
+            &["policy", "show", "a/b"],
+        ] {
+            assert_eq!(
+                packhouse.at(&copy, words).ok().stdout,
+                packhouse.run(words).ok().stdout,
+                "{name}: {words:?}"
+            );
         }
         packhouse.at(&copy, ["verify"]).ok();
     };
@@ -246,7 +289,8 @@ fn what_a_server_wrote_stands_in_the_catalogs_one_file_when_it_has_stopped() {
     packhouse.at(&copy, ["verify"]).ok();
 }
 
-/// While another process reads an old state, the log can't be emptied: the verb ends all the same, and soon.
+/// While another process reads an old state, the log can't be emptied: the verb ends all the same,
+/// and soon.
 #[test]
 fn somebody_who_reads_for_long_holds_no_verb_up() {
     let packhouse = Packhouse::with_repo();

@@ -1,5 +1,6 @@
-//! The document of the administration, and whether the server keeps to it whatever it is asked: schemathesis makes requests out of the document,
-//! sound ones and others, and looks at the answers.
+//! The document of the administration, and whether the server keeps to it whatever it is asked:
+//! schemathesis makes requests out of the document, sound ones and others, and looks at the
+//! answers.
 //!
 //! `tests/hosts/setup.sh` installs it; without it this says that it is skipped.
 
@@ -14,9 +15,9 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("hosts/openapi")
 }
 
-/// What schemathesis looks at. One worker: with two, hypothesis trips over itself now and then. That private repos are not there for strangers is no fault, and looked at elsewhere.
-const CHECKS: &str =
-    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method";
+/// What schemathesis looks at. One worker: with two, hypothesis trips over itself now and then.
+/// That private repos are not there for strangers is no fault, and looked at elsewhere.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method";
 
 struct Place {
     served: Served,
@@ -30,7 +31,10 @@ impl Place {
         let store = Packhouse::with_repo();
         store.push(fixtures::muse_cli()).ok();
         let token =
-            store.run(["token", "create", "--scope", "admin", "--repo", "*"]).ok().json()["token"].as_str().unwrap().to_owned();
+            store.run(["token", "create", "--scope", "admin", "--repo", "*"]).ok().json()["token"]
+                .as_str()
+                .unwrap()
+                .to_owned();
         let served = Served::start(&store, "127.0.0.1:0", &["--rate", "0"]);
         Place { served, token, scratch: store.scratch(), _store: store }
     }
@@ -39,8 +43,21 @@ impl Place {
     fn holds(&self, words: &[&str]) {
         let mut command = Command::new(folder().join("venv/bin/st"));
         command.args(words).arg("run").arg(format!("{}/admin/v1/openapi.json", self.served.url()));
-        command.args(["--no-color", "--workers", "1", "--seed", "1", "--max-examples", "25", "--checks", CHECKS]);
-        command.arg("--header").arg(format!("Authorization: Bearer {}", self.token)).current_dir(&self.scratch);
+        command.args([
+            "--no-color",
+            "--workers",
+            "1",
+            "--seed",
+            "1",
+            "--max-examples",
+            "25",
+            "--checks",
+            CHECKS,
+        ]);
+        command
+            .arg("--header")
+            .arg(format!("Authorization: Bearer {}", self.token))
+            .current_dir(&self.scratch);
         let output = command.output().unwrap();
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));

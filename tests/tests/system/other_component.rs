@@ -1,7 +1,7 @@
 //! Any component of the world gives the same packs as the reference artifact.
 //!
-//! `.ci/run` sets `PACKHOUSE_TEST_COMPONENT` to one that another compiler built; without it, the artifact's own bytes
-//! go the way that any component goes.
+//! `.ci/run` sets `PACKHOUSE_TEST_COMPONENT` to one that another compiler built; without it, the
+//! artifact's own bytes go the way that any component goes.
 use std::sync::Arc;
 
 use packhouse_host::catalog::sql::sqlite::SqliteCatalog;
@@ -27,8 +27,14 @@ async fn a_component_gives_the_packs_of_the_model() {
     )
     .await
     .unwrap();
-    let generated =
-        |form, seed| HistoryOptions { seed, form, merges: true, tags: true, overlap: true, ..HistoryOptions::default() };
+    let generated = |form, seed| HistoryOptions {
+        seed,
+        form,
+        merges: true,
+        tags: true,
+        overlap: true,
+        ..HistoryOptions::default()
+    };
     let corpus = [
         fixtures::muse_cli_packs(),
         history(&generated(SnapshotForm::Whole, 1)),
@@ -45,10 +51,12 @@ async fn a_component_gives_the_packs_of_the_model() {
         }
         let heads = store.repo(&repo).await.unwrap().branch_heads;
         let expected = model::key(&model::consolidate(packs, &heads));
-        let before = store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
+        let before =
+            store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
         let done = store.gc(&repo, &Progress::silent()).await.unwrap();
         assert_eq!(done.consolidated_key.unwrap().to_string(), expected, "corpus {n}");
-        let after = store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
+        let after =
+            store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
         assert_eq!(
             (before.object_count, before.commit_count, before.tag_count, before.missing),
             (after.object_count, after.commit_count, after.tag_count, after.missing),

@@ -1,4 +1,5 @@
-//! A stdout that can't be written stops no work, and the exit code says that it was cut; a reader who goes away has read enough.
+//! A stdout that can't be written stops no work, and the exit code says that it was cut; a reader
+//! who goes away has read enough.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -34,7 +35,13 @@ fn fragmented() -> Packhouse {
 }
 
 fn packs(store: &Packhouse) -> Vec<u64> {
-    store.run(["repo", "list"]).ok().documents().iter().map(|repo| repo["packs"].as_u64().unwrap()).collect()
+    store
+        .run(["repo", "list"])
+        .ok()
+        .documents()
+        .iter()
+        .map(|repo| repo["packs"].as_u64().unwrap())
+        .collect()
 }
 
 #[test]
@@ -48,7 +55,11 @@ fn a_full_stdout_stops_no_work_and_the_exit_code_says_that_it_was_cut() {
         }
         let (code, said) = into_a_full_disk(command);
         assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains("the output could not be written") && said.contains("the work itself was done"), "{said}");
+        assert!(
+            said.contains("the output could not be written")
+                && said.contains("the work itself was done"),
+            "{said}"
+        );
         assert!(!said.contains("nothing was changed"), "{said}");
         assert_eq!(packs(&store), [1, 1, 1]);
     }

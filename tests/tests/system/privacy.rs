@@ -1,4 +1,5 @@
-//! What packhouse makes can be read by its user alone, whatever the umask; what a user asks for by name is made as the umask says.
+//! What packhouse makes can be read by its user alone, whatever the umask; what a user asks for by
+//! name is made as the umask says.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -12,11 +13,21 @@ use serde_json::Value;
 /// A call on a store that packhouse makes itself, under a umask.
 fn run(umask: &str, data: &Path, words: &[&str]) -> Vec<Value> {
     let mut command = Command::new("sh");
-    command.args(["-c", "umask $0; exec \"$@\"", umask]).arg(program()).arg("--data").arg(data).arg("--json").args(words);
+    command
+        .args(["-c", "umask $0; exec \"$@\"", umask])
+        .arg(program())
+        .arg("--data")
+        .arg(data)
+        .arg("--json")
+        .args(words);
     let ended = command.env("HOME", data.parent().unwrap()).output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(ended.status.success(), "{words:?}: {said}");
-    String::from_utf8(ended.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(ended.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -52,8 +63,18 @@ fn a_store_is_its_users_alone_whatever_the_umask() {
     let open = serve("000", &data);
     let mut found = Vec::new();
     walk(&data, &mut found);
-    let names: Vec<String> = found.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    for expected in ["catalog.db", "catalog.db-wal", "catalog.db-shm", "packs", "answers", "staging", "catalogs", "cache"] {
+    let names: Vec<String> =
+        found.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    for expected in [
+        "catalog.db",
+        "catalog.db-wal",
+        "catalog.db-shm",
+        "packs",
+        "answers",
+        "staging",
+        "catalogs",
+        "cache",
+    ] {
         assert!(names.iter().any(|name| name == expected), "{expected} is not there: {names:?}");
     }
     for path in &found {
@@ -61,7 +82,9 @@ fn a_store_is_its_users_alone_whatever_the_umask() {
     }
     drop(open);
     let checks = run("000", &data, &["doctor"]);
-    let of = |checks: &[Value], name: &str| checks.iter().find(|check| check["check"] == name).unwrap().clone();
+    let of = |checks: &[Value], name: &str| {
+        checks.iter().find(|check| check["check"] == name).unwrap().clone()
+    };
     assert_eq!(of(&checks, "privacy")["status"], "ok");
 
     // What an older packhouse has made is told of, and left to its operator.
@@ -87,7 +110,12 @@ impl Drop for Serving {
 /// Serves a store, so that somebody has its catalog open.
 fn serve(umask: &str, data: &Path) -> Serving {
     let mut command = Command::new("sh");
-    command.args(["-c", "umask $0; exec \"$@\"", umask]).arg(program()).arg("--data").arg(data).arg("--json");
+    command
+        .args(["-c", "umask $0; exec \"$@\"", umask])
+        .arg(program())
+        .arg("--data")
+        .arg(data)
+        .arg("--json");
     command.args(["serve", "--listen", "127.0.0.1:0", "--insecure-loopback", "--workers", "0"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();

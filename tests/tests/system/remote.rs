@@ -1,5 +1,5 @@
-//! A store behind a server answers what the same store on this machine does, and says no in the same words; a line that breaks loses
-//! nothing that was begun.
+//! A store behind a server answers what the same store on this machine does, and says no in the
+//! same words; a line that breaks loses nothing that was begun.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -52,7 +52,8 @@ fn timeless(value: &mut Value) {
 
 fn documents(store: &Packhouse, ran: &Ran) -> Vec<Value> {
     // Where a store is differs as well.
-    let told = Ran { stdout: ran.stdout.replace(store.data().to_str().unwrap(), "DATA"), ..ran.clone() };
+    let told =
+        Ran { stdout: ran.stdout.replace(store.data().to_str().unwrap(), "DATA"), ..ran.clone() };
     let mut documents = told.documents();
     documents.iter_mut().for_each(timeless);
     documents
@@ -77,7 +78,11 @@ impl Both {
     fn ask(&self, words: &[&str]) -> Ran {
         let here = self.here.run(words);
         let there = self.there.afar(self.served.url(), None, words);
-        assert_eq!(here.code, there.code, "{words:?}\nhere: {}\nthere: {}", here.stderr, there.stderr);
+        assert_eq!(
+            here.code, there.code,
+            "{words:?}\nhere: {}\nthere: {}",
+            here.stderr, there.stderr
+        );
         assert_eq!(documents(&self.here, &here), documents(&self.there, &there), "{words:?}");
         there
     }
@@ -194,20 +199,30 @@ fn a_fetched_pack_is_what_its_key_names_and_is_there_whole_or_not_at_all() {
 fn what_makes_no_sense_from_afar_is_refused_with_where_to_do_it() {
     let there = Packhouse::new();
     let url = "http://127.0.0.1:1";
-    for words in [&["worker", "--drain"][..], &["migrate"], &["serve"], &["gc", "a/b", "--record", "tape"]] {
+    for words in
+        [&["worker", "--drain"][..], &["migrate"], &["serve"], &["gc", "a/b", "--record", "tape"]]
+    {
         there.afar(url, None, words).exits(2).says(&["without --remote"]);
     }
     there.afar(url, None, ["repo", "list"]).exits(1).says(&["can't be reached", url]);
     there.afar(url, None, ["gc", "a/b"]).exits(1).says(&["can't be reached"]);
-    there.afar("http://packs.example", Some("secret"), ["repo", "list"]).exits(2).says(&["https://"]);
+    there
+        .afar("http://packs.example", Some("secret"), ["repo", "list"])
+        .exits(2)
+        .says(&["https://"]);
     there.afar("nonsense", None, ["repo", "list"]).exits(2).says(&["http://HOST"]);
     there.afar(url, None, ["repo", "list", "--data", "d"]).exits(2).says(&["--data", "--remote"]);
-    assert_eq!(there.afar(url, None, ["component"]).ok().documents().len(), 1, "what needs no store asks none");
+    assert_eq!(
+        there.afar(url, None, ["component"]).ok().documents().len(),
+        1,
+        "what needs no store asks none"
+    );
     let doctor = there.afar(url, None, ["doctor"]).exits(1);
     assert!(doctor.stdout.contains("can't be reached"), "{}", doctor.stdout);
 }
 
-/// What a made-up server answers to `METHOD PATH`, the nth time that it is asked that: status, body, and whether it stays on the line.
+/// What a made-up server answers to `METHOD PATH`, the nth time that it is asked that: status,
+/// body, and whether it stays on the line.
 type Script = dyn Fn(&str, usize, &str) -> (u16, String, bool) + Send + Sync;
 
 /// A server that says what a test makes up. Gives its URL, and what it was asked.
@@ -216,7 +231,8 @@ fn made_up(
 ) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (script, asked): (Arc<Script>, _) = (Arc::new(script), Arc::<Mutex<Vec<String>>>::default());
+    let (script, asked): (Arc<Script>, _) =
+        (Arc::new(script), Arc::<Mutex<Vec<String>>>::default());
     let told = asked.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -245,8 +261,13 @@ fn answer(stream: TcpStream, script: &Script, told: &Mutex<Vec<String>>) {
     }
     std::io::copy(&mut reader.take(length), &mut std::io::sink()).unwrap();
     let mut words = head.split_whitespace();
-    let what = format!("{} {}", words.next().unwrap(), words.next().unwrap().rsplit_once('/').unwrap().1);
-    let what = if what.starts_with("GET") { "GET events".to_owned() } else { what.split(' ').next().unwrap().to_owned() };
+    let what =
+        format!("{} {}", words.next().unwrap(), words.next().unwrap().rsplit_once('/').unwrap().1);
+    let what = if what.starts_with("GET") {
+        "GET events".to_owned()
+    } else {
+        what.split(' ').next().unwrap().to_owned()
+    };
     let nth = {
         let mut told = told.lock().unwrap();
         told.push(what.clone());
@@ -282,12 +303,15 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
     let (url, asked) = made_up(|what, nth, head| match (what, nth) {
         ("PUT", _) => (202, run_report(), false),
         ("GET events", 1) => (200, ": hello\n\n".to_owned() + &progress(7, "verifying", 1), false),
-        // It comes back with the number that it has heard, to a proxy that finds nobody, and to a server that was started again.
+        // It comes back with the number that it has heard, to a proxy that finds nobody, and to a
+        // server that was started again.
         ("GET events", 2) if head.contains("last-event-id: 7\r\n") => (502, "no".into(), false),
         ("GET events", 3) if head.contains("last-event-id: 7\r\n") => {
             (404, r#"{"detail":"no run","class":"refused"}"#.into(), false)
         }
-        ("GET events", 4) if head.contains("last-event-id: 0\r\n") => (200, progress(1, "verifying", 9) + &done(2), false),
+        ("GET events", 4) if head.contains("last-event-id: 0\r\n") => {
+            (200, progress(1, "verifying", 9) + &done(2), false)
+        }
         other => panic!("{other:?}: {head}"),
     });
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -298,7 +322,10 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
     assert!(report.ok && report.bytes_checked == 3);
     assert_eq!(*heard.lock().unwrap(), [1, 9]);
     let events = ["GET events", "GET events", "GET events"];
-    assert_eq!(asked.lock().unwrap()[..], ["PUT", events[0], events[1], events[2], "PUT", "GET events"]);
+    assert_eq!(
+        asked.lock().unwrap()[..],
+        ["PUT", events[0], events[1], events[2], "PUT", "GET events"]
+    );
     assert!(remote.line().borrow().down.is_none());
 }
 
@@ -316,7 +343,9 @@ async fn whoever_stops_tells_the_server_and_waits_for_the_end() {
         other => panic!("{other:?}"),
     });
     let progress = Progress::silent();
-    let remote = Remote::new(RemoteOptions { patience: Some(Duration::ZERO), ..RemoteOptions::of(url) }).unwrap();
+    let remote =
+        Remote::new(RemoteOptions { patience: Some(Duration::ZERO), ..RemoteOptions::of(url) })
+            .unwrap();
     let (asking, repo) = (progress.clone(), "a/b".parse().unwrap());
     let running = tokio::spawn(async move { remote.verify(&repo, &asking).await });
     progress.cancel();
@@ -340,6 +369,7 @@ async fn a_server_that_says_something_else_is_not_believed() {
     assert!(class == Class::Refused && message.contains("does not understand"), "{message}");
     let (_, message) = words(remote(302, "").status().await.unwrap_err());
     assert!(message.contains("it sends elsewhere"), "{message}");
-    let (class, message) = words(remote(409, r#"{"detail":"busy","class":"conflict"}"#).status().await.unwrap_err());
+    let (class, message) =
+        words(remote(409, r#"{"detail":"busy","class":"conflict"}"#).status().await.unwrap_err());
     assert_eq!((class, message.as_str()), (Class::Conflict, "busy"));
 }

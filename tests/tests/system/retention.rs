@@ -1,4 +1,5 @@
-//! What is kept: deleted repos until prune removes them, and what a client was told that the store has.
+//! What is kept: deleted repos until prune removes them, and what a client was told that the store
+//! has.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +9,10 @@ use std::time::Duration;
 use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::world::{FixedWorld, World};
-use packhouse_host::{Class, GcReport, Progress, PruneOptions, PruneReport, PushOptions, PushStatus, Store, StoreOptions};
+use packhouse_host::{
+    Class, GcReport, Progress, PruneOptions, PruneReport, PushOptions, PushStatus, Store,
+    StoreOptions,
+};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::model;
@@ -23,7 +27,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 fn full() -> Packhouse {
     let store = Packhouse::new();
     store.run(["repo", "create", "a/b", "--private"]).ok();
-    let options = HistoryOptions { pushes: 4, tags: true, overlap: true, ..HistoryOptions::default() };
+    let options =
+        HistoryOptions { pushes: 4, tags: true, overlap: true, ..HistoryOptions::default() };
     let files = write_history(store.scratch(), &options).unwrap();
     store.push(&files[..3]).ok();
     store.gc();
@@ -36,7 +41,10 @@ fn full() -> Packhouse {
 fn seen(store: &Packhouse) -> Vec<Value> {
     let mut seen = vec![store.show(), store.run(["policy", "show", "a/b"]).ok().json()];
     let (mut fetched, _) = store.fetch(&[]);
-    fetched.as_object_mut().unwrap().retain(|field, _| !["expires_at", "mpack_url"].contains(&field.as_str()));
+    fetched
+        .as_object_mut()
+        .unwrap()
+        .retain(|field, _| !["expires_at", "mpack_url"].contains(&field.as_str()));
     seen.push(fetched);
     seen
 }
@@ -88,13 +96,22 @@ fn what_can_not_be_restored_is_refused_and_says_why() {
     assert_eq!(planned["packs_deleted"], 5);
     store.run(["repo", "restore", "a/b"]).ok();
     store.run(["repo", "delete", "a/b", "--yes"]).ok();
-    let names: Vec<String> =
-        store.pack_files().iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let names: Vec<String> = store
+        .pack_files()
+        .iter()
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
     assert_eq!(store.run(["prune", "--grace", "0s"]).ok().json()["packs_deleted"], 5);
     assert!(store.pack_files().is_empty());
-    let refused = store.run(["repo", "restore", "a/b"]).exits(1).says(&["can't be restored", "prune"]);
+    let refused =
+        store.run(["repo", "restore", "a/b"]).exits(1).says(&["can't be restored", "prune"]);
     // The empty one of that name was removed last, or this one: both at once.
-    assert!(names.iter().any(|name| refused.stderr.contains(name)) || !refused.stderr.contains("sha256:"), "{}", refused.stderr);
+    assert!(
+        names.iter().any(|name| refused.stderr.contains(name))
+            || !refused.stderr.contains("sha256:"),
+        "{}",
+        refused.stderr
+    );
     store.run(["repo", "create", "a/b"]).ok();
     store.run(["verify"]).ok();
 }
@@ -110,7 +127,8 @@ fn the_pack_that_is_gone_is_named() {
     assert!(keys.as_array().unwrap().iter().any(named), "{}: {keys}", refused.stderr);
 }
 
-/// Of a private repo that was deleted, a server says nothing to those who don't administer its name.
+/// Of a private repo that was deleted, a server says nothing to those who don't administer its
+/// name.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_http_it_takes_a_token_that_administers_the_name() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -119,7 +137,8 @@ async fn over_http_it_takes_a_token_that_administers_the_name() {
         let made = store.run(["token", "create", "--scope", scope, "--repo", repo]).ok().json();
         made["token"].as_str().unwrap().to_owned()
     };
-    let tokens = [("admin", "a/b", 200), ("admin", "c/*", 403), ("push", "*", 403)].map(|(s, r, code)| (token(s, r), code));
+    let tokens = [("admin", "a/b", 200), ("admin", "c/*", 403), ("push", "*", 403)]
+        .map(|(s, r, code)| (token(s, r), code));
     let before = store.show();
     let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0"]);
     let client = reqwest::Client::new();
@@ -166,7 +185,9 @@ async fn rewritten() -> (TestStore, Chain) {
     store.push_each(&[&old.pack]).await;
     let file = store.file(&new.pack);
     let late = after(10, &store.data()).await;
-    late.push(&store.repo, &[file], PushOptions { force: true }, &Progress::silent()).await.unwrap();
+    late.push(&store.repo, &[file], PushOptions { force: true }, &Progress::silent())
+        .await
+        .unwrap();
     (store, old)
 }
 
@@ -188,19 +209,27 @@ async fn what_comes_again_is_as_recent_as_what_is_new() {
         match way {
             "the same file" => {
                 let file = store.file(&old.pack);
-                let reports = late.push(&store.repo, &[file], PushOptions::default(), &silent).await.unwrap();
+                let reports =
+                    late.push(&store.repo, &[file], PushOptions::default(), &silent).await.unwrap();
                 assert_eq!(reports[0].status, PushStatus::Unchanged);
             }
             "a larger pack" => {
                 let more = chain(1, "more", None);
                 let records = model::union(&[&old.pack, &more.pack]);
                 let file = store.file(&model::canonical(&records, &BTreeMap::new()));
-                let reports = late.push(&store.repo, &[file], PushOptions::default(), &silent).await.unwrap();
-                assert_eq!((reports[0].status, reports[0].objects, reports[0].new_objects), (PushStatus::Stored, 4, 1));
+                let reports =
+                    late.push(&store.repo, &[file], PushOptions::default(), &silent).await.unwrap();
+                assert_eq!(
+                    (reports[0].status, reports[0].objects, reports[0].new_objects),
+                    (PushStatus::Stored, 4, 1)
+                );
             }
             "a job" => {
                 let file = store.file(&old.pack);
-                let reports = late.push_async(&store.repo, &[file], PushOptions::default(), &silent).await.unwrap();
+                let reports = late
+                    .push_async(&store.repo, &[file], PushOptions::default(), &silent)
+                    .await
+                    .unwrap();
                 assert_eq!(reports[0].status, PushStatus::Unchanged);
             }
             _ => {
@@ -212,7 +241,11 @@ async fn what_comes_again_is_as_recent_as_what_is_new() {
         store.sound().await;
         store.fetch(std::slice::from_ref(&old.tip), &[]).await.unwrap();
         let gone = dropped(&expire(&store, 186, 90).await);
-        assert_eq!(gone, if way == "a larger pack" { 12 } else { 9 }, "{way}: and that is 91 days ago by then");
+        assert_eq!(
+            gone,
+            if way == "a larger pack" { 12 } else { 9 },
+            "{way}: and that is 91 days ago by then"
+        );
         store.sound().await;
     }
 }
@@ -225,22 +258,29 @@ async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
         // Without heads: once it was dropped, the old branch is no more where the new one is.
         let loose = model::canonical(&model::union(&[&old.pack]), &BTreeMap::new());
         store.push_each(&[&loose]).await;
-        // One clock for both, so that none of them looks late to the other; and they must not draw the same ids.
+        // One clock for both, so that none of them looks late to the other; and they must not draw
+        // the same ids.
         let world = later(300);
         let theirs = Fault::never();
         let pusher = StoreOptions { world: world.clone(), ..options(&store.data()) };
-        let pusher = faulty::open(pusher, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
+        let pusher =
+            faulty::open(pusher, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
         let (file, repo) = (store.file(&loose), store.repo.clone());
         let (done, mut pushed) = tokio::sync::mpsc::unbounded_channel();
         let fault = Fault::meanwhile(call, &theirs, move || {
-            let (pusher, file, repo, done) = (pusher.clone(), file.clone(), repo.clone(), done.clone());
+            let (pusher, file, repo, done) =
+                (pusher.clone(), file.clone(), repo.clone(), done.clone());
             async move {
-                pusher.push(&repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+                pusher
+                    .push(&repo, &[file], PushOptions::default(), &Progress::silent())
+                    .await
+                    .unwrap();
                 done.send(()).unwrap();
             }
         });
         let dropping = StoreOptions { world, ..options(&store.data()) };
-        let dropping = faulty::open(dropping, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
+        let dropping =
+            faulty::open(dropping, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         dropping.gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap();
         if !fault.struck() {
             assert!(call > 8, "{call} calls");
@@ -250,7 +290,11 @@ async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
         pushed.recv().await.unwrap();
         store.sound().await;
         let there = store.fetch(std::slice::from_ref(&old.tip), &[]).await;
-        assert_eq!(there.unwrap_or_else(|error| panic!("call {call}: {error}")).0.object_count, 3, "call {call}");
+        assert_eq!(
+            there.unwrap_or_else(|error| panic!("call {call}: {error}")).0.object_count,
+            3,
+            "call {call}"
+        );
     }
 }
 
@@ -340,7 +384,12 @@ async fn a_time_in_the_future_counts_from_when_it_is_seen() {
     let seen = after(1, &store.data()).await;
     for options in [dry, PruneOptions::default()] {
         let report = seen.prune(options, &Progress::silent()).await.unwrap();
-        let days = report.next_due.unwrap().duration_since(later(1).other(jiff::Timestamp::MIN)).as_hours() / 24;
+        let days = report
+            .next_due
+            .unwrap()
+            .duration_since(later(1).other(jiff::Timestamp::MIN))
+            .as_hours()
+            / 24;
         assert_eq!((report.packs_deleted, report.packs_waiting, days), (0, 2, 8));
     }
     assert_eq!(prune(&after(8, &store.data()).await).await.unwrap().packs_deleted, 0);

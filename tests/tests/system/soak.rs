@@ -1,5 +1,5 @@
-//! Two workers and two pushers on Postgres and S3, and every few seconds a worker is killed. For `PACKHOUSE_SOAK_SECONDS`: a few where
-//! nobody says, ten minutes by hand (docs/operations.md).
+//! Two workers and two pushers on Postgres and S3, and every few seconds a worker is killed. For
+//! `PACKHOUSE_SOAK_SECONDS`: a few where nobody says, ten minutes by hand (docs/operations.md).
 
 #![allow(clippy::disallowed_methods)]
 
@@ -15,17 +15,20 @@ use packhouse_tests::{model, postgres, s3};
 
 /// How long it goes on.
 fn duration() -> Duration {
-    let seconds = std::env::var("PACKHOUSE_SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let seconds =
+        std::env::var("PACKHOUSE_SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(20))
 }
 
 fn start_worker(packhouse: &Packhouse, number: u64) -> Child {
     let name = format!("w{number}");
-    let words = ["worker", "--name", &name, "--lease", "2s", "--policies", "1s", "--concurrency", "2"];
+    let words =
+        ["worker", "--name", &name, "--lease", "2s", "--policies", "1s", "--concurrency", "2"];
     packhouse.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Kills one of two workers every few seconds and starts another, until it is asked to stop; then lets both end.
+/// Kills one of two workers every few seconds and starts another, until it is asked to stop; then
+/// lets both end.
 fn kill_workers(packhouse: &Packhouse, stop: &AtomicBool, kills: &AtomicU64) {
     let mut random = Random::new(7);
     let mut workers = [start_worker(packhouse, 0), start_worker(packhouse, 1)];
@@ -42,7 +45,11 @@ fn kill_workers(packhouse: &Packhouse, stop: &AtomicBool, kills: &AtomicU64) {
     // The last one has its time to begin: before it has, a signal ends it as it ends any program.
     std::thread::sleep(Duration::from_secs(2));
     for mut worker in workers {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&worker), rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&worker),
+            rustix::process::Signal::TERM,
+        )
+        .unwrap();
         assert!(worker.wait().unwrap().success(), "a worker that is asked to stop ends well");
     }
 }
@@ -53,9 +60,11 @@ fn push(packhouse: &Packhouse, repo: &str, later: bool, until: Instant) -> Vec<V
     while Instant::now() < until {
         let number = pushed.len();
         let next = chain(1 + number % 3, &format!("{repo}-{number}"), tip.as_deref());
-        let file = packhouse.file(&format!("{}-{number}.mpack", repo.replace('/', "-")), &next.pack);
+        let file =
+            packhouse.file(&format!("{}-{number}.mpack", repo.replace('/', "-")), &next.pack);
         let words = ["push", repo, &file, "--async"];
-        // Others consolidate meanwhile; a conflict with another writer is safe to retry, and says so.
+        // Others consolidate meanwhile; a conflict with another writer is safe to retry, and says
+        // so.
         for tries in 0.. {
             let ran = packhouse.run(&words[..if later { 4 } else { 3 }]);
             if ran.code == 3 && tries < 20 {
@@ -83,7 +92,9 @@ fn push(packhouse: &Packhouse, repo: &str, later: bool, until: Instant) -> Vec<V
 fn two_workers_and_two_pushers_lose_nothing_however_often_a_worker_is_killed() {
     let Some(cluster) = postgres::cluster() else { return };
     let server = s3::S3Server::start();
-    let packhouse = Packhouse::new().with_env("PACKHOUSE_DATABASE_URL", &cluster.database("soak")).in_bucket(&server);
+    let packhouse = Packhouse::new()
+        .with_env("PACKHOUSE_DATABASE_URL", &cluster.database("soak"))
+        .in_bucket(&server);
     packhouse.run(["repo", "create", "a/b"]).ok();
     packhouse.run(["repo", "create", "c/d"]).ok();
     packhouse.run(["policy", "set", "--max-packs", "4", "--growth", "1"]).ok();
@@ -102,18 +113,29 @@ fn two_workers_and_two_pushers_lose_nothing_however_often_a_worker_is_killed() {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
         packhouse.run(["worker", "--drain", "--no-policies"]).ok();
-        let open = |status: &str| packhouse.run(["jobs", "list", "--status", status, "--limit", "1"]).ok().documents().len();
+        let open = |status: &str| {
+            packhouse
+                .run(["jobs", "list", "--status", status, "--limit", "1"])
+                .ok()
+                .documents()
+                .len()
+        };
         if open("queued") + open("running") == 0 {
             break;
         }
-        assert!(Instant::now() < patience, "jobs are left: {}", packhouse.run(["jobs", "list", "--status", "queued"]).stdout);
+        assert!(
+            Instant::now() < patience,
+            "jobs are left: {}",
+            packhouse.run(["jobs", "list", "--status", "queued"]).stdout
+        );
         std::thread::sleep(Duration::from_millis(500));
     }
     let failed = packhouse.run(["jobs", "list", "--status", "failed"]).ok().stdout;
     assert_eq!(failed, "", "jobs were given up");
     packhouse.run(["verify"]).ok();
     for (repo, packs) in [("a/b", &now), ("c/d", &later)] {
-        // Every record of every push, byte for byte: the one pack is what it would be had nobody ever died.
+        // Every record of every push, byte for byte: the one pack is what it would be had nobody
+        // ever died.
         let key = packhouse.run(["gc", repo]).ok().json()["consolidated_key"].clone();
         assert_eq!(key, model::key(&model::consolidate(packs, &model::heads_of(packs))), "{repo}");
         assert_eq!(packhouse.run(["fetch", repo]).ok().json()["missing"], 0, "{repo}");
@@ -122,6 +144,11 @@ fn two_workers_and_two_pushers_lose_nothing_however_often_a_worker_is_killed() {
     packhouse.run(["verify"]).ok();
     let jobs = packhouse.run(["metrics"]).ok().stdout;
     let jobs: Vec<&str> = jobs.lines().filter(|line| line.starts_with("packhouse_jobs{")).collect();
-    println!("{} and {} pushes, {} workers killed; {jobs:?}", now.len(), later.len(), kills.load(Ordering::SeqCst));
+    println!(
+        "{} and {} pushes, {} workers killed; {jobs:?}",
+        now.len(),
+        later.len(),
+        kills.load(Ordering::SeqCst)
+    );
     assert!(kills.load(Ordering::SeqCst) >= 3);
 }

@@ -1,4 +1,5 @@
-//! A catalog with another storage than its own is refused: a slip in `--storage` begins no second history.
+//! A catalog with another storage than its own is refused: a slip in `--storage` begins no second
+//! history.
 
 use std::path::Path;
 
@@ -21,8 +22,16 @@ fn file(number: usize) -> String {
 /// Every way to use a storage is refused, and leaves nothing there.
 fn refused(store: &Packhouse, storage: &str) {
     let before = store.picture();
-    for words in [vec!["repo", "list"], vec!["push", "a/b", &file(1)], vec!["gc", "--all"], vec!["verify"], vec!["prune"]] {
-        with_storage(store, storage, &words).exits(1).says(&["the packs of the catalog", "--storage"]);
+    for words in [
+        vec!["repo", "list"],
+        vec!["push", "a/b", &file(1)],
+        vec!["gc", "--all"],
+        vec!["verify"],
+        vec!["prune"],
+    ] {
+        with_storage(store, storage, &words)
+            .exits(1)
+            .says(&["the packs of the catalog", "--storage"]);
     }
     assert_eq!(store.picture(), before);
 }
@@ -31,7 +40,8 @@ fn refused(store: &Packhouse, storage: &str) {
 fn another_storage_than_the_catalogs_own_is_refused() {
     let store = Packhouse::with_repo();
     store.push([file(0)]).ok();
-    let (nowhere, empty, other) = (store.scratch().join("nowhere"), store.scratch().join("empty"), Packhouse::with_repo());
+    let (nowhere, empty, other) =
+        (store.scratch().join("nowhere"), store.scratch().join("empty"), Packhouse::with_repo());
     std::fs::create_dir(&empty).unwrap();
     other.push([file(0)]).ok();
     for wrong in [&nowhere, &empty, &other.data()] {
@@ -39,7 +49,8 @@ fn another_storage_than_the_catalogs_own_is_refused() {
     }
     assert!(!nowhere.exists() && std::fs::read_dir(&empty).unwrap().next().is_none());
     let server = S3Server::start();
-    let on_s3 = server.env().into_iter().fold(store, |store, (name, value)| store.with_env(&name, &value));
+    let on_s3 =
+        server.env().into_iter().fold(store, |store, (name, value)| store.with_env(&name, &value));
     refused(&on_s3, &server.url("wrong"));
     assert!(server.objects("wrong").is_empty());
 }

@@ -1,9 +1,10 @@
-//! Tapes: what is recorded runs again, to the letter, in this process and through the binary; what is not a tape, or runs otherwise, is
-//! told with the place.
+//! Tapes: what is recorded runs again, to the letter, in this process and through the binary; what
+//! is not a tape, or runs otherwise, is told with the place.
 //!
-//! `fixtures/tapes` is a corpus of runs that this test records itself, and compares with what is checked in. When the component or the
-//! format has changed on purpose, first see what that did (`packhouse replay tests/fixtures/tapes --component …`), then
-//! write it anew: `PACKHOUSE_WRITE_TAPES=1 cargo test -p packhouse-tests --test system tapes`.
+//! `fixtures/tapes` is a corpus of runs that this test records itself, and compares with what is
+//! checked in. When the component or the format has changed on purpose, first see what that did
+//! (`packhouse replay tests/fixtures/tapes --component …`), then write it anew:
+//! `PACKHOUSE_WRITE_TAPES=1 cargo test -p packhouse-tests --test system tapes`.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ fn tapes() -> Vec<PathBuf> {
 }
 
 fn tapes_in(folder: &Path) -> Vec<PathBuf> {
-    let mut tapes: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut tapes: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     tapes.retain(|file| file.extension().is_some_and(|ending| ending == "tape"));
     tapes.sort();
     tapes
@@ -95,10 +97,17 @@ async fn the_corpus_is_what_is_recorded_now() {
     assert_eq!(names(&tapes()), names(&recorded));
     for (checked_in, recorded) in tapes().iter().zip(&recorded) {
         // Not the files: another version of the compressor may make other bytes.
-        for (number, (one, other)) in text(checked_in).lines().zip(text(recorded).lines()).enumerate() {
+        for (number, (one, other)) in
+            text(checked_in).lines().zip(text(recorded).lines()).enumerate()
+        {
             assert_eq!(one, other, "{}, line {}", name(checked_in), number + 1);
         }
-        assert_eq!(text(checked_in).lines().count(), text(recorded).lines().count(), "{}", name(checked_in));
+        assert_eq!(
+            text(checked_in).lines().count(),
+            text(recorded).lines().count(),
+            "{}",
+            name(checked_in)
+        );
     }
 }
 
@@ -107,9 +116,15 @@ fn every_tape_of_the_corpus_replays_to_the_letter() {
     let (mut faults, mut runs) = (0, std::collections::BTreeSet::new());
     for tape in tapes() {
         let replayed = tape::replay(&tape, &reference()).unwrap();
-        assert_eq!((replayed.verdict, replayed.divergence.as_deref()), (Verdict::Identical, None), "{}", name(&tape));
+        assert_eq!(
+            (replayed.verdict, replayed.divergence.as_deref()),
+            (Verdict::Identical, None),
+            "{}",
+            name(&tape)
+        );
         assert!(replayed.ok && replayed.calls > 0, "{}", name(&tape));
-        let header: serde_json::Value = serde_json::from_str(text(&tape).lines().next().unwrap()).unwrap();
+        let header: serde_json::Value =
+            serde_json::from_str(text(&tape).lines().next().unwrap()).unwrap();
         runs.insert(header["run"].as_str().unwrap().to_owned());
         faults += usize::from(text(&tape).contains("\n{\"result\":{\"fault\":"));
     }
@@ -135,13 +150,19 @@ fn the_binary_replays_the_corpus_without_a_store() {
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!absent.exists(), "a replay opens no store");
-    let answers: Vec<serde_json::Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answers: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(answers.len(), tapes().len());
     for answer in answers {
         assert_eq!(answer["ok"], true, "{answer}");
         assert_eq!(answer["divergence"], serde_json::Value::Null);
-        assert!(answer["calls"].as_u64().unwrap() > 0 && answer["tape"].as_str().unwrap().ends_with(".tape"));
+        assert!(
+            answer["calls"].as_u64().unwrap() > 0
+                && answer["tape"].as_str().unwrap().ends_with(".tape")
+        );
     }
 }
 
@@ -150,17 +171,37 @@ fn a_run_through_the_binary_is_recorded_and_runs_again() {
     let packhouse = Packhouse::with_repo();
     let at = |name: &str| packhouse.scratch().join(name).to_str().unwrap().to_owned();
     for (number, file) in fixtures::muse_cli().iter().enumerate() {
-        packhouse.run(["push", "a/b", file.to_str().unwrap(), "--record", &at(&format!("push-{number}"))]).ok();
+        packhouse
+            .run([
+                "push",
+                "a/b",
+                file.to_str().unwrap(),
+                "--record",
+                &at(&format!("push-{number}")),
+            ])
+            .ok();
     }
     let planned = packhouse.run(["gc", "a/b", "--dry-run", "--record", &at("plan")]).ok().json();
-    let done = packhouse.run(["gc", "a/b", "--record", &at("gc")]).ok().says(&["on tape: 13 calls"]).json();
+    let done = packhouse
+        .run(["gc", "a/b", "--record", &at("gc")])
+        .ok()
+        .says(&["on tape: 13 calls"])
+        .json();
     assert_eq!(done["consolidated_key"], fixtures::CONSOLIDATED_KEY);
     packhouse.run(["fetch", "a/b", "--record", &at("fetch")]).ok();
     for name in ["push-0", "push-6", "plan", "gc", "fetch"] {
         let replayed = packhouse.run(["replay", &at(name)]).ok().json();
-        assert_eq!((&replayed["ok"], &replayed["component"]), (&true.into(), &done["component"]), "{name}");
+        assert_eq!(
+            (&replayed["ok"], &replayed["component"]),
+            (&true.into(), &done["component"]),
+            "{name}"
+        );
     }
-    assert_eq!(text(Path::new(&at("plan"))), text(Path::new(&at("gc"))), "a dry run asks what a run asks");
+    assert_eq!(
+        text(Path::new(&at("plan"))),
+        text(Path::new(&at("gc"))),
+        "a dry run asks what a run asks"
+    );
     let dumped = packhouse.run(["replay", "--dump", &at("gc")]).ok();
     assert_eq!(dumped.stdout, text(Path::new(&at("gc"))));
     assert_eq!(dumped.documents().last().unwrap()["end"]["plan-digest"], planned["plan_digest"]);
@@ -173,9 +214,14 @@ fn a_run_through_the_binary_is_recorded_and_runs_again() {
     packhouse.run(["push", "c/d", fixtures::muse_cli()[0].to_str().unwrap()]).ok();
     packhouse.run(["push", "c/d", fixtures::muse_cli()[1].to_str().unwrap()]).ok();
     packhouse.run(["gc", "--all", "--record", &at("all")]).ok();
-    assert_eq!(tapes_in(Path::new(&at("all"))).iter().map(|tape| name(tape)).collect::<Vec<_>>(), ["c+d.tape"]);
+    assert_eq!(
+        tapes_in(Path::new(&at("all"))).iter().map(|tape| name(tape)).collect::<Vec<_>>(),
+        ["c+d.tape"]
+    );
     assert!(
-        std::fs::read_dir(packhouse.scratch()).unwrap().all(|f| !name(&f.unwrap().path()).starts_with('.')),
+        std::fs::read_dir(packhouse.scratch())
+            .unwrap()
+            .all(|f| !name(&f.unwrap().path()).starts_with('.')),
         "nothing is left over"
     );
 }
@@ -187,23 +233,33 @@ fn the_binary_runs_the_component_that_it_is_given() {
     let hostile = fixtures::hostile_component();
     let given = hostile.to_str().unwrap();
     let digest = hostile_digest();
-    let pushed = packhouse.run(["push", "a/b", fixtures::muse_cli()[0].to_str().unwrap(), "--component", given]).ok().json();
+    let pushed = packhouse
+        .run(["push", "a/b", fixtures::muse_cli()[0].to_str().unwrap(), "--component", given])
+        .ok()
+        .json();
     assert_eq!(pushed["component"], digest);
     packhouse.push(&fixtures::muse_cli()[1..3]).ok();
     let mut command = packhouse.command(["gc", "a/b"]);
     let output = command.env("PACKHOUSE_COMPONENT", given).output().unwrap();
     let done: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&done["component"], &done["skipped"]), (&digest.clone().into(), &false.into()));
-    assert_eq!(packhouse.run(["fetch", "a/b", "--component", given]).ok().json()["component"], digest);
+    assert_eq!(
+        packhouse.run(["fetch", "a/b", "--component", given]).ok().json()["component"],
+        digest
+    );
     assert_eq!(packhouse.run(["component", "--component", given]).ok().json()["digest"], digest);
 
     // One that is none, and one that is not there: named, before a store is made.
     let nothing = packhouse.scratch().join("new");
-    for (file, says) in
-        [("no.wasm", "no.wasm"), (fixtures::muse_cli()[0].to_str().unwrap(), "is no component that packhouse can run")]
-    {
+    for (file, says) in [
+        ("no.wasm", "no.wasm"),
+        (fixtures::muse_cli()[0].to_str().unwrap(), "is no component that packhouse can run"),
+    ] {
         let mut command = packhouse.command(["repo", "create", "c/d", "--component", file]);
-        let output = command.env("PACKHOUSE_DATABASE_URL", format!("sqlite://{}/c.db", nothing.display())).output().unwrap();
+        let output = command
+            .env("PACKHOUSE_DATABASE_URL", format!("sqlite://{}/c.db", nothing.display()))
+            .output()
+            .unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && words.contains(says), "{words}");
         assert!(!nothing.exists());
@@ -240,8 +296,14 @@ fn a_tape_that_cannot_be_written_fails_the_verb_and_changes_nothing() {
     let packhouse = Packhouse::with_repo();
     packhouse.push(&fixtures::muse_cli()[..2]).ok();
     let before = packhouse.picture();
-    packhouse.run(["gc", "a/b", "--record", "/dev/null"]).exits(2).says(&["/dev/null is there and is no file"]);
-    packhouse.run(["gc", "a/b", "--record", "/no/such/folder/x.tape"]).exits(1).says(&["writing the tape", "/no/such/folder"]);
+    packhouse
+        .run(["gc", "a/b", "--record", "/dev/null"])
+        .exits(2)
+        .says(&["/dev/null is there and is no file"]);
+    packhouse
+        .run(["gc", "a/b", "--record", "/no/such/folder/x.tape"])
+        .exits(1)
+        .says(&["writing the tape", "/no/such/folder"]);
     let mut after = packhouse.picture();
     after.show["last_gc"] = before.show["last_gc"].clone();
     assert_eq!(after, before);
@@ -251,10 +313,14 @@ fn a_tape_that_cannot_be_written_fails_the_verb_and_changes_nothing() {
 #[test]
 fn a_planner_that_plans_otherwise_diverges_and_says_where() {
     let other = load(&reworded("branch_heads", "branch_headz"));
-    let replayed = tape::replay(&fixtures::folder().join("tapes/muse-cli-gc.tape"), &other).unwrap();
+    let replayed =
+        tape::replay(&fixtures::folder().join("tapes/muse-cli-gc.tape"), &other).unwrap();
     assert_eq!((replayed.ok, replayed.verdict, replayed.calls), (false, Verdict::Different, 13));
     let words = replayed.divergence.unwrap();
-    assert!(words.contains("step 143 of a page") && words.contains(&hex::encode("branch_heads")), "{words}");
+    assert!(
+        words.contains("step 143 of a page") && words.contains(&hex::encode("branch_heads")),
+        "{words}"
+    );
     assert!(words.contains(&hex::encode("branch_headz")), "both sides are told: {words}");
 }
 
@@ -267,15 +333,26 @@ fn a_component_that_asks_otherwise_and_plans_the_same_is_told_from_one_that_does
         // It asks for the heads first, and a run that ended before it did has not put them on tape.
         let known = text(&tape).contains("\n{\"call\":\"database.heads\"");
         let expected = if known { Verdict::SameKey } else { Verdict::Different };
-        assert_eq!((replayed.ok, replayed.verdict), (false, expected), "{}: {:?}", name(&tape), replayed.divergence);
+        assert_eq!(
+            (replayed.ok, replayed.verdict),
+            (false, expected),
+            "{}: {:?}",
+            name(&tape),
+            replayed.divergence
+        );
         unknown += usize::from(!known);
         let words = replayed.divergence.unwrap();
-        assert!(words.starts_with("call 1: the tape has ") && words.contains("the component calls database.heads"), "{words}");
+        assert!(
+            words.starts_with("call 1: the tape has ")
+                && words.contains("the component calls database.heads"),
+            "{words}"
+        );
     }
     assert_eq!(unknown, 1, "of the forged commit");
     // Told to, it drops an object: then the pack is another.
-    let told =
-        changed("muse-cli-gc.tape", |text| text.replace("\"branch\":\"bridge\"", "\"branch\":\"hostile-drops-an-object\""));
+    let told = changed("muse-cli-gc.tape", |text| {
+        text.replace("\"branch\":\"bridge\"", "\"branch\":\"hostile-drops-an-object\"")
+    });
     assert_eq!(tape::replay(&told.tape, &hostile).unwrap().verdict, Verdict::Different);
 }
 
@@ -283,10 +360,22 @@ fn a_component_that_asks_otherwise_and_plans_the_same_is_told_from_one_that_does
 fn a_call_that_differs_is_told_with_both_sides() {
     let of = "muse-cli-gc.tape";
     for (change, says) in [
-        (("\"first\":7,\"limit\":1024", "\"first\":7,\"limit\":1025"), ["call 2: the tape has database.packs", "\"limit\":1025"]),
-        (("database.heads", "database.headz"), ["call 10: the tape has database.headz", "the component calls database.heads"]),
-        (("\"bytes\":791982", "\"bytes\":791983"), ["result.plan.bytes: the tape has 791983", "the component answers 791982"]),
-        (("\"offset\":10,\"length\":505}}", "\"offset\":10,\"length\":506}}"), ["step 1 of a page", "505"]),
+        (
+            ("\"first\":7,\"limit\":1024", "\"first\":7,\"limit\":1025"),
+            ["call 2: the tape has database.packs", "\"limit\":1025"],
+        ),
+        (
+            ("database.heads", "database.headz"),
+            ["call 10: the tape has database.headz", "the component calls database.heads"],
+        ),
+        (
+            ("\"bytes\":791982", "\"bytes\":791983"),
+            ["result.plan.bytes: the tape has 791983", "the component answers 791982"],
+        ),
+        (
+            ("\"offset\":10,\"length\":505}}", "\"offset\":10,\"length\":506}}"),
+            ["step 1 of a page", "505"],
+        ),
     ] {
         let tape = changed(of, |text| text.replacen(change.0, change.1, 1));
         let replayed = tape::replay(&tape.tape, &reference()).unwrap();
@@ -295,7 +384,13 @@ fn a_call_that_differs_is_told_with_both_sides() {
     }
     // A call too many, and one too few.
     let dropped = |at: usize| {
-        changed(of, move |text| text.lines().enumerate().filter(|(n, _)| *n != at).map(|(_, line)| format!("{line}\n")).collect())
+        changed(of, move |text| {
+            text.lines()
+                .enumerate()
+                .filter(|(n, _)| *n != at)
+                .map(|(_, line)| format!("{line}\n"))
+                .collect()
+        })
     };
     let words = tape::replay(&dropped(13).tape, &reference()).unwrap().divergence.unwrap();
     assert!(words.contains("the tape has no more calls"), "{words}");
@@ -326,8 +421,14 @@ fn what_is_no_tape_is_told_by_line_and_reason() {
     };
     let good = text(&fixtures::folder().join("tapes/muse-cli-gc.tape"));
     let lines: Vec<&str> = good.lines().collect();
-    let but =
-        |skip: usize| lines.iter().enumerate().filter(|(n, _)| *n != skip).map(|(_, l)| format!("{l}\n")).collect::<String>();
+    let but = |skip: usize| {
+        lines
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| *n != skip)
+            .map(|(_, l)| format!("{l}\n"))
+            .collect::<String>()
+    };
     let files = [
         raw("cut.tape", &whole[..whole.len() / 2]),
         raw("flipped.tape", &flipped),
@@ -341,7 +442,10 @@ fn what_is_no_tape_is_told_by_line_and_reason() {
         of_text("no-newline.tape", good.trim_end()),
         of_text("two-answers.tape", &good.replacen(",\"ok\":[", ",\"trap\":\"x\",\"ok\":[", 1)),
         of_text("no-rows.tape", &good.replacen("\"ok\":\"0", "\"ok\":\"x", 1)),
-        of_text("digest.tape", &good.replacen("\"plan-digest\":\"sha256:", "\"plan-digest\":\"sha256:0", 1)),
+        of_text(
+            "digest.tape",
+            &good.replacen("\"plan-digest\":\"sha256:", "\"plan-digest\":\"sha256:0", 1),
+        ),
         of_text("calls.tape", &good.replacen("\"calls\":13", "\"calls\":14", 1)),
     ];
     for file in files {
@@ -362,7 +466,8 @@ fn what_is_no_tape_is_told_by_line_and_reason() {
 fn exit_codes_tell_a_divergence_from_a_damaged_tape() {
     let packhouse = Packhouse::new();
     let good = fixtures::folder().join("tapes/seed-gc.tape");
-    let diverging = changed("seed-gc.tape", |text| text.replacen("\"limit\":4096", "\"limit\":4095", 1));
+    let diverging =
+        changed("seed-gc.tape", |text| text.replacen("\"limit\":4096", "\"limit\":4095", 1));
     let damaged = changed("seed-gc.tape", |text| text.replace("{\"end\":", "{\"fin\":"));
     let words = |tape: &Path| ["replay".to_owned(), tape.to_str().unwrap().to_owned()];
     packhouse.run(words(&good)).ok();
@@ -371,18 +476,26 @@ fn exit_codes_tell_a_divergence_from_a_damaged_tape() {
     assert!(answer["divergence"].as_str().unwrap().contains("4095"));
     packhouse.run(words(&damaged.tape)).exits(1).says(&["is damaged: line", "changed.tape"]);
     packhouse.run(["replay", "nowhere.tape"]).exits(1).says(&["nowhere.tape"]);
-    let both = packhouse.run([words(&damaged.tape), words(&diverging.tape)].concat().iter().filter(|w| *w != "replay").fold(
-        vec!["replay".to_owned()],
-        |mut all, word| {
-            all.push(word.clone());
-            all
-        },
-    ));
+    let both = packhouse.run(
+        [words(&damaged.tape), words(&diverging.tape)]
+            .concat()
+            .iter()
+            .filter(|w| *w != "replay")
+            .fold(vec!["replay".to_owned()], |mut all, word| {
+                all.push(word.clone());
+                all
+            }),
+    );
     assert_eq!(both.exits(4).documents().len(), 1);
 
     // Another component has to be asked for.
-    let other = changed("seed-gc.tape", |text| text.replacen("\"component\":\"sha256:", "\"component\":\"sha256:0", 1));
-    packhouse.run(words(&other.tape)).exits(1).says(&["was made with the component", "--component FILE"]);
+    let other = changed("seed-gc.tape", |text| {
+        text.replacen("\"component\":\"sha256:", "\"component\":\"sha256:0", 1)
+    });
+    packhouse
+        .run(words(&other.tape))
+        .exits(1)
+        .says(&["was made with the component", "--component FILE"]);
     let component = packhouse.scratch().join("c.wasm");
     std::fs::write(&component, packhouse_artifact::COMPONENT).unwrap();
     let mut with_component = words(&other.tape).to_vec();
@@ -397,7 +510,8 @@ async fn a_run_that_was_stopped_is_on_tape_and_stops_again() {
     let store = TestStore::new().await;
     store.push_each(&history(&HistoryOptions { pushes: 3, ..HistoryOptions::default() })).await;
     let traps = load(&spoiled("consolidation@0.1.0#steps", Spoiled::Traps));
-    let hostile = faulty::open(options(&store.data()), traps.clone(), &Fault::never()).await.unwrap();
+    let hostile =
+        faulty::open(options(&store.data()), traps.clone(), &Fault::never()).await.unwrap();
     let tape = store.data().join("stopped.tape");
     hostile.recording(&tape).gc(&store.repo, &Progress::silent()).await.unwrap_err();
     assert!(text(&tape).contains("\n{\"result\":{\"stopped\":\"it trapped"));
@@ -414,16 +528,21 @@ async fn a_host_that_failed_is_on_tape_and_fails_again() {
         std::fs::remove_file(pack).unwrap();
     }
     let tape = store.data().join("failed.tape");
-    let error = store.store.recording(&tape).gc(&store.repo, &Progress::silent()).await.unwrap_err();
+    let error =
+        store.store.recording(&tape).gc(&store.repo, &Progress::silent()).await.unwrap_err();
     assert_eq!(error.class(), Class::Damage, "{error}");
-    assert!(text(&tape).contains("\"trap\":\"pack sha256:"), "the call that could not be answered says why");
+    assert!(
+        text(&tape).contains("\"trap\":\"pack sha256:"),
+        "the call that could not be answered says why"
+    );
     assert_eq!(tape::replay(&tape, &reference()).unwrap().verdict, Verdict::Identical);
 }
 
 fn walk(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    let packs = files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "mpack"));
+    let packs =
+        files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "mpack"));
     packs.chain(folders.iter().flat_map(|folder| walk(folder))).collect()
 }
 
@@ -435,7 +554,10 @@ async fn a_huge_history_goes_on_tape_and_replays() {
     store.push_each(&packs[..1]).await;
     let at = |verb: &str| store.data().join(format!("{verb}.tape"));
     let recording = |verb: &str| store.store.recording(&at(verb));
-    recording("push").push(&store.repo, &[store.file(&packs[1])], PushOptions::default(), &silent).await.unwrap();
+    recording("push")
+        .push(&store.repo, &[store.file(&packs[1])], PushOptions::default(), &silent)
+        .await
+        .unwrap();
     recording("fetch").fetch(&store.repo, &FetchRequest::default(), &silent).await.unwrap();
     recording("gc").gc(&store.repo, &silent).await.unwrap();
     for verb in ["push", "fetch", "gc"] {
@@ -444,7 +566,10 @@ async fn a_huge_history_goes_on_tape_and_replays() {
         let other = tape::replay(&at(verb), &hostile()).unwrap();
         assert_eq!(other.verdict, Verdict::SameKey, "{verb}: {:?}", other.divergence);
     }
-    assert!(text(&at("gc")).matches("{\"steps\":").count() > 1 && text(&at("push")).matches("{\"edges\":").count() > 1);
+    assert!(
+        text(&at("gc")).matches("{\"steps\":").count() > 1
+            && text(&at("push")).matches("{\"edges\":").count() > 1
+    );
 }
 
 /// Law 2: what is on tape grows with records, and not with what objects hold.
@@ -454,7 +579,12 @@ async fn law_2_payload_is_on_no_tape() {
     for object_bytes in [10..20, 300_000..400_000] {
         let store = TestStore::new().await;
         store
-            .push_each(&history(&HistoryOptions { pushes: 3, objects_per_commit: 4, object_bytes, ..HistoryOptions::default() }))
+            .push_each(&history(&HistoryOptions {
+                pushes: 3,
+                objects_per_commit: 4,
+                object_bytes,
+                ..HistoryOptions::default()
+            }))
             .await;
         let tape = store.data().join("gc.tape");
         let recording = store.store.recording(&tape);
@@ -472,15 +602,27 @@ async fn a_tape_depends_on_the_run_alone() {
     let mut texts = Vec::new();
     for now in ["2026-03-02T09:00:00Z", "2031-01-01T00:00:00Z"] {
         let store = TestStore::new().await;
-        let world = std::sync::Arc::new(packhouse_host::world::FixedWorld::starting_at(now.parse().unwrap()));
+        let world = std::sync::Arc::new(packhouse_host::world::FixedWorld::starting_at(
+            now.parse().unwrap(),
+        ));
         let folder = store.data().join("other");
-        let other = packhouse_host::Store::open(packhouse_host::StoreOptions { world, ..options(&folder) }).await.unwrap();
+        let other =
+            packhouse_host::Store::open(packhouse_host::StoreOptions { world, ..options(&folder) })
+                .await
+                .unwrap();
         other.create_repo(&store.repo, packhouse_host::Visibility::Public).await.unwrap();
         for pack in &packs {
-            other.push(&store.repo, &[store.file(pack)], PushOptions::default(), &Progress::silent()).await.unwrap();
+            other
+                .push(&store.repo, &[store.file(pack)], PushOptions::default(), &Progress::silent())
+                .await
+                .unwrap();
         }
         let tape = store.data().join("fetch.tape");
-        other.recording(&tape).fetch(&store.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
+        other
+            .recording(&tape)
+            .fetch(&store.repo, &FetchRequest::default(), &Progress::silent())
+            .await
+            .unwrap();
         texts.push(text(&tape));
     }
     assert_eq!(texts[0], texts[1]);

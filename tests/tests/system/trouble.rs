@@ -1,8 +1,11 @@
-//! Bad input, through the binary: each file is refused with a message that says which record, at which byte and why, exit code 1,
-//! and a store that is to the byte what it was. `trouble_store.rs` has the troubles of stores.
+//! Bad input, through the binary: each file is refused with a message that says which record, at
+//! which byte and why, exit code 1, and a store that is to the byte what it was. `trouble_store.rs`
+//! has the troubles of stores.
 
 use packhouse_core::Kind;
-use packhouse_host::sample::{CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, Value, object_record};
+use packhouse_host::sample::{
+    CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, Value, object_record,
+};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::{fixtures, model};
 
@@ -44,7 +47,8 @@ fn lived_in() -> Packhouse {
     store
 }
 
-/// Pushes each file, alone and behind a sound one; each must be refused in those words and leave no trace.
+/// Pushes each file, alone and behind a sound one; each must be refused in those words and leave no
+/// trace.
 #[track_caller]
 fn refused(cases: &[(&str, Vec<u8>, &[&str])]) {
     let store = lived_in();
@@ -76,7 +80,10 @@ fn a_truncated_pack() {
 fn trailing_bytes() {
     let with = |tail: &[u8]| [&sound()[..], tail].concat();
     let end = format!("byte {}", sound().len());
-    refused(&[("nil", with(&[0xc0]), &["follow", &end]), ("twice", with(&sound()), &["follow", &end])]);
+    refused(&[
+        ("nil", with(&[0xc0]), &["follow", &end]),
+        ("twice", with(&sound()), &["follow", &end]),
+    ]);
 }
 
 #[test]
@@ -92,8 +99,10 @@ fn not_messagepack() {
 
 #[test]
 fn claims_of_four_billion() {
-    let object_claiming =
-        |header: &[u8]| [b"\x81\xa7objects\x91\x82\xa9object_id\xd9\x40", id("").as_bytes(), b"\xa7content", header].concat();
+    let object_claiming = |header: &[u8]| {
+        [b"\x81\xa7objects\x91\x82\xa9object_id\xd9\x40", id("").as_bytes(), b"\xa7content", header]
+            .concat()
+    };
     refused(&[
         ("map", vec![0xdf, 0xff, 0xff, 0xff, 0xff], &["4294967295"]),
         ("commits", b"\x81\xa7commits\xdd\xff\xff\xff\xff".to_vec(), &["4294967295"]),
@@ -101,8 +110,16 @@ fn claims_of_four_billion() {
         ("heads", b"\x81\xacbranch_heads\xdf\xff\xff\xff\xff".to_vec(), &["4294967295"]),
         ("name", b"\x81\xdb\xff\xff\xff\xff".to_vec(), &["4294967295"]),
         ("content", object_claiming(&[0xc6, 0xff, 0xff, 0xff, 0xff]), &["4294967295", &id("")]),
-        ("message", pack_of(Kind::Commit, b"\x81\xa7message\xdb\xff\xff\xff\xff".to_vec()), &["4294967295", "commit"]),
-        ("nested", pack_of(Kind::Commit, b"\x81\xa7message\xdd\xff\xff\xff\xff".to_vec()), &["commit"]),
+        (
+            "message",
+            pack_of(Kind::Commit, b"\x81\xa7message\xdb\xff\xff\xff\xff".to_vec()),
+            &["4294967295", "commit"],
+        ),
+        (
+            "nested",
+            pack_of(Kind::Commit, b"\x81\xa7message\xdd\xff\xff\xff\xff".to_vec()),
+            &["commit"],
+        ),
     ]);
 }
 
@@ -137,9 +154,12 @@ fn ids_in_upper_case_or_of_wrong_length() {
     let long = format!("{}0", id("x"));
     let prefixed = format!("SHA256:{}", id("x"));
     let mut cases: Vec<(String, Vec<u8>, Vec<&str>)> = Vec::new();
-    for (name, bad, word) in
-        [("upper", &upper, "upper-case"), ("short", &short, "64"), ("long", &long, "64"), ("prefix", &prefixed, "64")]
-    {
+    for (name, bad, word) in [
+        ("upper", &upper, "upper-case"),
+        ("short", &short, "64"),
+        ("long", &long, "64"),
+        ("prefix", &prefixed, "64"),
+    ] {
         for field in ["commit_id", "parent_commit_id", "parent2_commit_id", "snapshot_id"] {
             cases.push((
                 format!("{name}-{field}"),
@@ -171,28 +191,40 @@ fn ids_in_upper_case_or_of_wrong_length() {
         heads.branch_head("main", bad);
         cases.push((format!("{name}-head"), heads.finish(), vec![word, "main"]));
     }
-    let cases: Vec<(&str, Vec<u8>, &[&str])> = cases.iter().map(|(n, p, w)| (n.as_str(), p.clone(), w.as_slice())).collect();
+    let cases: Vec<(&str, Vec<u8>, &[&str])> =
+        cases.iter().map(|(n, p, w)| (n.as_str(), p.clone(), w.as_slice())).collect();
     refused(&cases);
 }
 
 #[test]
 fn records_of_other_shapes() {
-    let tag =
-        |tag_id: &str| TagSpec { id: tag_id.into(), commit_id: id("c"), tag: "t".into(), created_at: AT.into() }.value().encode();
+    let tag = |tag_id: &str| {
+        TagSpec { id: tag_id.into(), commit_id: id("c"), tag: "t".into(), created_at: AT.into() }
+            .value()
+            .encode()
+    };
     let text = Value::text("text").encode();
     let nameless = Value::map([("message", Value::text("no id"))]).encode();
     let both = SnapshotSpec::Whole { id: id("s"), manifest: vec![], created_at: AT.into() };
     let Value::Map(mut both) = both.value() else { unreachable!("a snapshot is a map") };
     both.push(("delta_upsert".into(), Value::Map(vec![])));
-    let twice = Value::map([("commit_id", Value::text(id("a"))), ("commit_id", Value::text(id("b")))]).encode();
+    let twice =
+        Value::map([("commit_id", Value::text(id("a"))), ("commit_id", Value::text(id("b")))])
+            .encode();
     let no_content = Value::map([("object_id", Value::text(id("x")))]).encode();
-    let as_text = Value::map([("object_id", Value::text(id("x"))), ("content", Value::text("x"))]).encode();
-    let mut unknown = Value::map([("objects", Value::Array(vec![])), ("vectors", Value::Array(vec![]))]).encode();
+    let as_text =
+        Value::map([("object_id", Value::text(id("x"))), ("content", Value::text("x"))]).encode();
+    let mut unknown =
+        Value::map([("objects", Value::Array(vec![])), ("vectors", Value::Array(vec![]))]).encode();
     refused(&[
         ("no-map", pack_of(Kind::Commit, text), &["commit", "map"]),
         ("no-id", pack_of(Kind::Commit, nameless), &["commit_id"]),
         ("two-ids", pack_of(Kind::Commit, twice), &["twice"]),
-        ("two-forms", pack_of(Kind::Snapshot, Value::Map(both).encode()), &["manifest", "delta_upsert"]),
+        (
+            "two-forms",
+            pack_of(Kind::Snapshot, Value::Map(both).encode()),
+            &["manifest", "delta_upsert"],
+        ),
         ("no-content", pack_of(Kind::Object, no_content), &["content", &id("x")]),
         ("text-content", pack_of(Kind::Object, as_text), &["content", &id("x")]),
         ("tag-control", pack_of(Kind::Tag, tag("a\nb")), &["tag_id"]),
@@ -211,21 +243,41 @@ fn an_object_whose_content_is_not_its_id() {
         ("lie", lie(Encoding::Client), &[&id("truth"), &id("lie")]),
         ("lie-reversed", lie(Encoding::Reversed), &[&id("truth")]),
         ("lie-newer", lie(Encoding::Newer), &[&id("truth")]),
-        ("lie-prefixed", pack_of(Kind::Object, object_record(&prefixed, b"lie", Encoding::Client)), &[&prefixed]),
-        ("lie-large", pack_of(Kind::Object, object_record(&id("truth"), &large, Encoding::Client)), &[&id("truth")]),
+        (
+            "lie-prefixed",
+            pack_of(Kind::Object, object_record(&prefixed, b"lie", Encoding::Client)),
+            &[&prefixed],
+        ),
+        (
+            "lie-large",
+            pack_of(Kind::Object, object_record(&id("truth"), &large, Encoding::Client)),
+            &[&id("truth")],
+        ),
     ]);
 }
 
 #[test]
 fn a_muse_framed_pack() {
-    refused(&[("framed", [b"MUSE\x01", &sound()[..]].concat(), &["MUSE", "framed"]), ("bare", b"MUSE".to_vec(), &["MUSE"])]);
+    refused(&[
+        ("framed", [b"MUSE\x01", &sound()[..]].concat(), &["MUSE", "framed"]),
+        ("bare", b"MUSE".to_vec(), &["MUSE"]),
+    ]);
 }
 
 #[test]
 fn the_same_id_twice_in_one_pack_is_legal_when_both_agree() {
     let store = Packhouse::with_repo();
-    let snapshot = SnapshotSpec::Whole { id: id("s"), manifest: vec![("a".into(), id("x"))], created_at: AT.into() };
-    let tag = TagSpec { id: "v1".into(), commit_id: commit().id, tag: "v1".into(), created_at: AT.into() };
+    let snapshot = SnapshotSpec::Whole {
+        id: id("s"),
+        manifest: vec![("a".into(), id("x"))],
+        created_at: AT.into(),
+    };
+    let tag = TagSpec {
+        id: "v1".into(),
+        commit_id: commit().id,
+        tag: "v1".into(),
+        created_at: AT.into(),
+    };
     let mut pack = PackBuilder::new();
     for encoding in [Encoding::Client, Encoding::Client, Encoding::Reversed, Encoding::Newer] {
         pack.commit_as(&commit(), encoding).snapshot_as(&snapshot, encoding).tag_as(&tag, encoding);
@@ -234,7 +286,10 @@ fn the_same_id_twice_in_one_pack_is_legal_when_both_agree() {
     pack.branch_head("main", commit().id);
     let pack = pack.finish();
     let answer = store.push([store.file("twice.mpack", &pack)]).ok().json();
-    assert_eq!(["commits", "snapshots", "objects", "tags"].map(|n| answer[n].as_u64().unwrap()), [1, 1, 1, 1]);
+    assert_eq!(
+        ["commits", "snapshots", "objects", "tags"].map(|n| answer[n].as_u64().unwrap()),
+        [1, 1, 1, 1]
+    );
     // Nothing is lost: the longest of each survives consolidation, whichever pack comes with it.
     store.push(&fixtures::muse_cli()[..1]).exits(3);
     let mut other = PackBuilder::new();
@@ -242,7 +297,10 @@ fn the_same_id_twice_in_one_pack_is_legal_when_both_agree() {
     let other = other.finish();
     store.push([store.file("other.mpack", &other)]).ok();
     let heads = model::read(&pack).heads;
-    assert_eq!(store.gc()["consolidated_key"], model::key(&model::consolidate(&[&pack, &other], &heads)));
+    assert_eq!(
+        store.gc()["consolidated_key"],
+        model::key(&model::consolidate(&[&pack, &other], &heads))
+    );
     assert_eq!(store.run(["verify"]).ok().json()["ok"], true);
 }
 
@@ -256,17 +314,31 @@ fn a_duplicate_record_that_disagrees_on_what_it_reaches() {
     let before = store.picture();
     // Against the store, inside one pack, and between two packs of one push.
     let file = store.file("forged.mpack", &pack_of(Kind::Commit, forged.clone()));
-    store.push([&file]).exits(1).says(&[&commit().id, "disagree", "parent_commit_id", "nothing was stored", "forged.mpack"]);
-    let whole =
-        |object: &str| SnapshotSpec::Whole { id: id("s"), manifest: vec![("a".into(), id(object))], created_at: AT.into() };
+    store.push([&file]).exits(1).says(&[
+        &commit().id,
+        "disagree",
+        "parent_commit_id",
+        "nothing was stored",
+        "forged.mpack",
+    ]);
+    let whole = |object: &str| SnapshotSpec::Whole {
+        id: id("s"),
+        manifest: vec![("a".into(), id(object))],
+        created_at: AT.into(),
+    };
     let mut both = PackBuilder::new();
     both.snapshot(&whole("x")).snapshot(&whole("y"));
     let file = store.file("both.mpack", &both.finish());
     store.push([&file]).exits(1).says(&[&id("s"), "disagree", "both.mpack"]);
     let tag = |commit: &str| {
-        TagSpec { id: "v1 ü".into(), commit_id: id(commit), tag: "t".into(), created_at: AT.into() }.value().encode()
+        TagSpec {
+            id: "v1 ü".into(), commit_id: id(commit), tag: "t".into(), created_at: AT.into()
+        }
+        .value()
+        .encode()
     };
-    let files = ["x", "y"].map(|commit| store.file(&format!("tag-{commit}.mpack"), &pack_of(Kind::Tag, tag(commit))));
+    let files = ["x", "y"]
+        .map(|commit| store.file(&format!("tag-{commit}.mpack"), &pack_of(Kind::Tag, tag(commit))));
     store.push(&files).exits(1).says(&["v1 ü", "disagree", "tag-x.mpack", "tag-y.mpack"]);
     store.run(["push", "a/b", "--force", &files[0], &files[1]]).exits(1);
     assert_eq!(store.picture(), before);

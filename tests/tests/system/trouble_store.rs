@@ -1,5 +1,5 @@
-//! Troubles of stores, through the binary: packs that are gone or damaged, disks that are full or read-only, newer stores, company.
-//! `trouble.rs` has the bad input.
+//! Troubles of stores, through the binary: packs that are gone or damaged, disks that are full or
+//! read-only, newer stores, company. `trouble.rs` has the bad input.
 
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -38,10 +38,16 @@ fn a_missing_pack_file() {
         store.run(["fetch", "a/b"]).exits(4).says(&[&key]);
         store.run(["gc", "a/b"]).exits(4).says(&[&key]);
         let verified = store.run(["verify", "a/b"]).exits(4).json();
-        assert_eq!((&verified["ok"], &verified["problems"][0]["kind"]), (&false.into(), &"missing-pack".into()));
+        assert_eq!(
+            (&verified["ok"], &verified["problems"][0]["kind"]),
+            (&false.into(), &"missing-pack".into())
+        );
         assert_eq!(verified["problems"][0]["pack"], key);
         let after = store.picture();
-        assert_eq!((after.files, &after.show["pack_keys"]), (before.files, &before.show["pack_keys"]));
+        assert_eq!(
+            (after.files, &after.show["pack_keys"]),
+            (before.files, &before.show["pack_keys"])
+        );
         // Restored, all is well.
         std::fs::rename(&aside, &file).unwrap();
         store.run(["verify", "a/b"]).exits(0);
@@ -58,7 +64,11 @@ fn a_flipped_byte_in_a_stored_pack() {
     let pack = std::fs::read(&file).unwrap();
     let records = model::read(&pack).records;
     let of = |kind| records.iter().find(|r| r.kind == kind).unwrap();
-    let object = records.iter().filter(|r| r.kind == model::Kind::Object).max_by_key(|r| r.bytes.len()).unwrap();
+    let object = records
+        .iter()
+        .filter(|r| r.kind == model::Kind::Object)
+        .max_by_key(|r| r.bytes.len())
+        .unwrap();
     let places = [
         ("header", 0),
         ("commit", of(model::Kind::Commit).offset + 300),
@@ -79,7 +89,12 @@ fn a_flipped_byte_in_a_stored_pack() {
         let fetched = store.run(["fetch", "a/b"]);
         assert!(fetched.code == 4 || fetched.code == 0, "{name}: {fetched:?}");
         if fetched.code == 0 {
-            let path = fetched.json()["mpack_url"].as_str().unwrap().strip_prefix("file://").unwrap().to_owned();
+            let path = fetched.json()["mpack_url"]
+                .as_str()
+                .unwrap()
+                .strip_prefix("file://")
+                .unwrap()
+                .to_owned();
             let answer = model::union(&[std::fs::read(path).unwrap()]);
             let packs: Vec<Vec<u8>> = fixtures::muse_cli_packs();
             for (entity, record) in model::union(&packs) {
@@ -92,13 +107,19 @@ fn a_flipped_byte_in_a_stored_pack() {
         flip(&file, at);
     }
     let restored = store.picture();
-    assert_eq!((packs(&restored.files), &restored.show["packs"]), (packs(&sound.files), &sound.show["packs"]));
+    assert_eq!(
+        (packs(&restored.files), &restored.show["packs"]),
+        (packs(&sound.files), &sound.show["packs"])
+    );
     store.run(["verify", "a/b"]).ok();
     assert_eq!(store.gc()["consolidated_key"], fixtures::CONSOLIDATED_KEY);
 }
 
 fn packs(files: &[(String, String)]) -> Vec<&(String, String)> {
-    files.iter().filter(|(name, _)| name.ends_with(".mpack") && name.starts_with("packs/")).collect()
+    files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".mpack") && name.starts_with("packs/"))
+        .collect()
 }
 
 fn flip(file: &Path, at: usize) {
@@ -128,14 +149,25 @@ fn a_flipped_byte_in_a_directory_is_not_believed() {
 
 /// A script with the binary as `packhouse`, in which a limit or a mount applies to it alone.
 fn script(store: &Packhouse, wrapper: &[&str], lines: &str) -> Output {
-    let run = format!("packhouse() {{ '{}' --data \"$DATA\" --json \"$@\"; }}\n{lines}", program().display());
+    let run = format!(
+        "packhouse() {{ '{}' --data \"$DATA\" --json \"$@\"; }}\n{lines}",
+        program().display()
+    );
     let mut words: Vec<&str> = wrapper.to_vec();
     words.extend(["sh", "-c", &run]);
     let mut command = Command::new(words[0]);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_")) {
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_"))
+    {
         command.env_remove(name);
     }
-    command.args(&words[1..]).env("DATA", store.data()).env("HOME", store.scratch()).env("NO_COLOR", "1").output().unwrap()
+    command
+        .args(&words[1..])
+        .env("DATA", store.data())
+        .env("HOME", store.scratch())
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
 }
 
 /// A mount namespace of one's own, where the system lets tests have one.
@@ -143,11 +175,18 @@ fn namespace() -> Option<Vec<&'static str>> {
     let ways = [vec!["unshare", "--mount"], vec!["unshare", "--map-root-user", "--mount"]];
     let works = |way: &Vec<&str>| {
         let probe = "mount -t tmpfs -o size=1m tmpfs /mnt";
-        Command::new(way[0]).args(&way[1..]).args(["sh", "-c", probe]).output().is_ok_and(|out| out.status.success())
+        Command::new(way[0])
+            .args(&way[1..])
+            .args(["sh", "-c", probe])
+            .output()
+            .is_ok_and(|out| out.status.success())
     };
     let found = ways.into_iter().find(works);
     if found.is_none() {
-        packhouse_tests::skipped("mount", "this system lets tests mount nothing (unshare --mount fails)");
+        packhouse_tests::skipped(
+            "mount",
+            "this system lets tests mount nothing (unshare --mount fails)",
+        );
     }
     found
 }
@@ -205,14 +244,16 @@ fn a_disk_that_is_nearly_full_is_freed_by_prune() {
     assert!(text(&out.stdout).contains("\"packs_deleted\":2"), "{}", text(&out.stdout));
 }
 
-/// A disk that says no in the middle of a file: simulated by a limit on the size of files, which needs no privilege.
+/// A disk that says no in the middle of a file: simulated by a limit on the size of files, which
+/// needs no privilege.
 #[test]
 fn a_disk_that_fails_halfway() {
     let store = Packhouse::with_repo();
     store.push(&fixtures::muse_cli()[..1]).ok();
     let before = store.picture();
     let file = store.file("large.mpack", &large_pack());
-    let out = script(&store, &[], &format!("trap '' XFSZ; ulimit -f 6000; packhouse push a/b '{file}'"));
+    let out =
+        script(&store, &[], &format!("trap '' XFSZ; ulimit -f 6000; packhouse push a/b '{file}'"));
     assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
     assert!(text(&out.stderr).contains("failed"), "{}", text(&out.stderr));
     assert_eq!(store.picture(), before);
@@ -230,8 +271,12 @@ fn a_disk_that_fails_halfway() {
 }
 
 fn large_pack() -> Vec<u8> {
-    let options =
-        HistoryOptions { pushes: 1, large_object: Some(8 << 20), heads: HeadStyle::OwnBranch, ..HistoryOptions::default() };
+    let options = HistoryOptions {
+        pushes: 1,
+        large_object: Some(8 << 20),
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    };
     history(&options).swap_remove(0)
 }
 
@@ -241,7 +286,8 @@ fn a_read_only_folder() {
     let store = filled();
     let before = store.picture();
     let fresh = fixtures::muse_cli()[0].display().to_string();
-    let read_only = "mount --bind \"$DATA\" \"$DATA\" && mount -o remount,ro,bind \"$DATA\" || exit 90\n";
+    let read_only =
+        "mount --bind \"$DATA\" \"$DATA\" && mount -o remount,ro,bind \"$DATA\" || exit 90\n";
     for verb in [format!("push a/b '{fresh}'"), "gc a/b".into(), "repo create c/d".into()] {
         let out = script(&store, &way, &format!("{read_only} packhouse {verb}"));
         assert_eq!(out.status.code(), Some(1), "{verb}: {}", text(&out.stderr));
@@ -270,7 +316,13 @@ async fn a_store_made_by_a_newer_version() {
     let future = "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time)
                   VALUES (99999999999999, 'from the future', '2030-01-01', TRUE, x'00', 0)";
     sql(&catalog, future).await;
-    for verb in [&["push", "a/b", "x"][..], &["gc", "a/b"], &["fetch", "a/b"], &["verify"], &["repo", "list"]] {
+    for verb in [
+        &["push", "a/b", "x"][..],
+        &["gc", "a/b"],
+        &["fetch", "a/b"],
+        &["verify"],
+        &["repo", "list"],
+    ] {
         store.run(verb).exits(1).says(&["newer", "99999999999999", "update"]);
     }
     sql(&catalog, "DELETE FROM _sqlx_migrations WHERE version = 99999999999999").await;
@@ -297,14 +349,30 @@ async fn a_catalog_that_is_no_database() {
 #[test]
 fn many_processes_on_one_store() {
     let store = Packhouse::with_repo();
-    let options = HistoryOptions { pushes: 6, merges: false, heads: HeadStyle::OwnBranch, ..HistoryOptions::default() };
+    let options = HistoryOptions {
+        pushes: 6,
+        merges: false,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    };
     let packs = history(&options);
-    let files: Vec<PathBuf> = packs.iter().enumerate().map(|(n, p)| store.file(&format!("{n}.mpack"), p).into()).collect();
+    let files: Vec<PathBuf> = packs
+        .iter()
+        .enumerate()
+        .map(|(n, p)| store.file(&format!("{n}.mpack"), p).into())
+        .collect();
     let mut children = Vec::new();
     for file in &files {
-        children
-            .push(store.command(["push", "a/b", file.to_str().unwrap()]).stdout(std::process::Stdio::null()).spawn().unwrap());
-        children.push(store.command(["gc", "a/b"]).stdout(std::process::Stdio::null()).spawn().unwrap());
+        children.push(
+            store
+                .command(["push", "a/b", file.to_str().unwrap()])
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        children.push(
+            store.command(["gc", "a/b"]).stdout(std::process::Stdio::null()).spawn().unwrap(),
+        );
     }
     for mut child in children {
         let code = child.wait().unwrap().code();
@@ -320,7 +388,8 @@ fn many_processes_on_one_store() {
     assert_eq!(staging, 0, "nothing is left in staging");
 }
 
-/// With the catalog as an orderly end leaves it, and as a crash does: with its log, with and without the file that processes share.
+/// With the catalog as an orderly end leaves it, and as a crash does: with its log, with and
+/// without the file that processes share.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_store_can_be_read() {
     let Some(way) = namespace() else { return };
@@ -330,7 +399,10 @@ async fn a_read_only_store_can_be_read() {
         let (known, aside) = (store.fetch(&[]).1, store.scratch().join("aside"));
         let file = |ending: &str| PathBuf::from(format!("{}{ending}", catalog.display()));
         let open = CatalogPlace::Sqlite(catalog.clone()).open().await.unwrap();
-        let created = open.create_repo(&"c/d".parse().unwrap(), unused_id(), Visibility::Public, first_day()).await.unwrap();
+        let created = open
+            .create_repo(&"c/d".parse().unwrap(), unused_id(), Visibility::Public, first_day())
+            .await
+            .unwrap();
         assert!(created.is_some());
         std::fs::create_dir_all(&aside).unwrap();
         for ending in ["", "-wal", "-shm"] {
@@ -359,13 +431,18 @@ async fn a_read_only_store_can_be_read() {
             ls -A \"$HOME\" >&2";
         let out = script(&store, &way, lines);
         assert_eq!(out.status.code(), Some(0), "{left:?}: {}", text(&out.stderr));
-        let told: Vec<serde_json::Value> = text(&out.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let told: Vec<serde_json::Value> =
+            text(&out.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let repos: Vec<_> = told.iter().filter_map(|line| line["repo"].as_str()).collect();
         assert_eq!(repos, ["a/b", "c/d"], "{left:?}: what was published last is seen");
         let answer = store.scratch().join("answer");
         assert_eq!(std::fs::read(&answer).unwrap(), known, "{left:?}");
         assert_eq!(told.last().unwrap()["mpack_url"], format!("file://{}", answer.display()));
-        assert!(!text(&out.stderr).contains(".packhouse-"), "nothing is left beside it: {}", text(&out.stderr));
+        assert!(
+            !text(&out.stderr).contains(".packhouse-"),
+            "nothing is left beside it: {}",
+            text(&out.stderr)
+        );
         assert_eq!(std::fs::read(&catalog).unwrap(), before, "{left:?}");
     }
 }

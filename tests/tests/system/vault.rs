@@ -1,4 +1,5 @@
-//! One conformance suite over the vault port, on memory, on local files and on S3; and what only S3 can get wrong.
+//! One conformance suite over the vault port, on memory, on local files and on S3; and what only S3
+//! can get wrong.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -79,8 +80,16 @@ async fn a_bucket_that_can_not_be_used_is_refused_with_the_reason_and_the_way_ou
 
     let mut wrong = sound.clone();
     set(&mut wrong, "AWS_SECRET_ACCESS_KEY", "another-secret");
-    refused(&wrong, &["opening s3://packhouse-tests/p failed", &endpoint, "SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"])
-        .await;
+    refused(
+        &wrong,
+        &[
+            "opening s3://packhouse-tests/p failed",
+            &endpoint,
+            "SignatureDoesNotMatch",
+            "AWS_SECRET_ACCESS_KEY",
+        ],
+    )
+    .await;
     set(&mut wrong, "AWS_ACCESS_KEY_ID", "nobody");
     refused(&wrong, &["NotSignedUp", "AWS_ACCESS_KEY_ID"]).await;
 
@@ -135,26 +144,36 @@ async fn a_server_that_is_busy_is_asked_again() {
 
 #[tokio::test]
 async fn a_server_that_dies_within_an_upload_leaves_nothing_half_visible() {
-    let (mut server, spool) = (S3Server::with_trouble(&["stop", "UploadPart", "2"]), tempfile::tempdir().unwrap());
-    let options = S3Options { patience: Duration::from_secs(2), ..server.options("p", spool.path()) };
+    let (mut server, spool) =
+        (S3Server::with_trouble(&["stop", "UploadPart", "2"]), tempfile::tempdir().unwrap());
+    let options =
+        S3Options { patience: Duration::from_secs(2), ..server.options("p", spool.path()) };
     let on = subject(&options).await;
     let bytes = pack(1, 40 << 20);
     let key = packhouse_tests::conformance::vault::key(&bytes);
     let error = on.vault.store(on.staged(&bytes), &key).await.unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("uploading s3://packhouse-tests/p/packs/") && text.contains(&key.hex()), "{text}");
+    assert!(
+        text.contains("uploading s3://packhouse-tests/p/packs/") && text.contains(&key.hex()),
+        "{text}"
+    );
     assert!(text.contains("try again"), "{text}");
     server.restart();
     assert!(on.vault.open(&key).await.unwrap().is_none());
     assert_eq!(on.vault.list().await.unwrap(), []);
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept::default(), "nothing is left on the local disk");
+    assert_eq!(
+        on.vault.sweep().await.unwrap(),
+        Swept::default(),
+        "nothing is left on the local disk"
+    );
     on.stored(&bytes).await;
     assert!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()) == bytes);
 }
 
 #[tokio::test]
 async fn a_server_that_comes_back_soon_enough_is_not_noticed() {
-    let (mut server, spool) = (S3Server::with_trouble(&["stop", "UploadPart", "3"]), tempfile::tempdir().unwrap());
+    let (mut server, spool) =
+        (S3Server::with_trouble(&["stop", "UploadPart", "3"]), tempfile::tempdir().unwrap());
     let on = subject(&server.options("p", spool.path())).await;
     let bytes = pack(1, 40 << 20);
     let (staged, key) = (on.staged(&bytes), packhouse_tests::conformance::vault::key(&bytes));
@@ -181,7 +200,11 @@ async fn an_upload_that_is_given_up_leaves_no_parts() {
     let on = subject(&server.options("p", spool.path())).await;
     let bytes = pack(1, 40 << 20);
     // What is uploaded is not what the key says: that is found before the object is made.
-    let error = on.vault.store(on.staged(&bytes), &packhouse_tests::conformance::vault::key(b"another")).await.unwrap_err();
+    let error = on
+        .vault
+        .store(on.staged(&bytes), &packhouse_tests::conformance::vault::key(b"another"))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("no longer those of"), "{error}");
     assert_eq!((server.unfinished(), server.objects("p/packs").len()), (0, 0));
 }
@@ -194,7 +217,10 @@ async fn what_differs_from_its_key_is_given_but_never_kept() {
     let key = on.stored(&bytes).await;
     spoil(&server.file(&object(&key)));
     assert_eq!(read(&on.vault.open_near(&key).await.unwrap().unwrap()), bytes, "the copy is sound");
-    assert!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()) != bytes, "and is not what is stored");
+    assert!(
+        read(&on.vault.open_anew(&key).await.unwrap().unwrap()) != bytes,
+        "and is not what is stored"
+    );
     assert_ne!(on.vault.hash_anew(&key).await.unwrap(), Some(key));
     assert!(!on.vault.forget_damaged_copy(&key).await.unwrap(), "it may be the last that is sound");
     assert!(on.vault.forget_copy(&key).await.unwrap());
@@ -213,9 +239,15 @@ async fn a_pack_that_is_gone_is_none_though_there_is_a_copy() {
     std::fs::remove_file(server.file(&object(&key))).unwrap();
     assert!(on.vault.open_near(&key).await.unwrap().is_some(), "a run may read the copy");
     assert!(on.vault.open(&key).await.unwrap().is_none());
-    assert!(on.vault.size_of(&key).await.unwrap().is_none() && on.vault.hash_anew(&key).await.unwrap().is_none());
+    assert!(
+        on.vault.size_of(&key).await.unwrap().is_none()
+            && on.vault.hash_anew(&key).await.unwrap().is_none()
+    );
     assert!(!on.vault.forget_damaged_copy(&key).await.unwrap());
-    assert!(on.vault.open_near(&key).await.unwrap().is_some(), "it stays when the pack is gone: it may be the last");
+    assert!(
+        on.vault.open_near(&key).await.unwrap().is_some(),
+        "it stays when the pack is gone: it may be the last"
+    );
 }
 
 #[tokio::test]
@@ -232,7 +264,11 @@ async fn two_vaults_share_a_spool_and_a_bounded_one_evicts() {
     assert_eq!(one.vault.near(&sizes).unwrap().to_download, 8_000, "two of four fit");
     let before = other.vault.traffic().bytes_down;
     assert_eq!(read(&other.vault.open(&keys[3]).await.unwrap().unwrap()), packs[3]);
-    assert_eq!(other.vault.traffic().bytes_down, before, "the copy that the one made serves the other");
+    assert_eq!(
+        other.vault.traffic().bytes_down,
+        before,
+        "the copy that the one made serves the other"
+    );
     // Whoever reads goes on reading what is evicted.
     let reader = one.vault.open(&keys[3]).await.unwrap().unwrap();
     for key in &keys[..3] {
@@ -257,10 +293,18 @@ async fn little_of_a_large_pack_is_got_in_parts() {
     on.vault.forget_copy(&key).await.unwrap();
     let before = on.vault.traffic();
     let parts = vec![0..1000, 2000..3000, (15 << 20)..(15 << 20) + 10];
-    let partly = on.vault.prefetch(&[Wanted { key, bytes: bytes.len() as u64, parts: Some(parts) }]).await.unwrap();
+    let partly = on
+        .vault
+        .prefetch(&[Wanted { key, bytes: bytes.len() as u64, parts: Some(parts) }])
+        .await
+        .unwrap();
     assert_eq!(partly.len(), 1);
     let after = on.vault.traffic();
-    assert_eq!((after.requests - before.requests, after.bytes_down - before.bytes_down), (3, 3010), "neighbours in one request");
+    assert_eq!(
+        (after.requests - before.requests, after.bytes_down - before.bytes_down),
+        (3, 3010),
+        "neighbours in one request"
+    );
 }
 
 #[tokio::test]

@@ -20,13 +20,15 @@ pub(crate) struct ConsoleArgs {
     /// Draw with ASCII only [default: where the locale is not UTF-8]
     #[arg(long)]
     pub(crate) ascii: bool,
-    /// Let the mouse scroll and point. It can't select text for the terminal meanwhile, except with Shift
+    /// Let the mouse scroll and point. It can't select text for the terminal meanwhile, except with
+    /// Shift
     #[arg(long)]
     pub(crate) mouse: bool,
     /// Colours, mouse and keys [default: console.toml in the platform's config folder + packhouse]
     #[arg(long, value_name = "FILE", env = "PACKHOUSE_CONSOLE_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Log to a file, as much as -v says [default: console.log in the platform's state folder + packhouse]
+    /// Log to a file, as much as -v says [default: console.log in the platform's state folder +
+    /// packhouse]
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
 }

@@ -16,16 +16,19 @@ pub(crate) struct Serve {
     /// Address and port; port 0 takes any that is free
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
     pub(crate) listen: SocketAddr,
-    /// Let everybody do everything who can reach the server. Only with an address of this machine alone, and for trying things out
+    /// Let everybody do everything who can reach the server. Only with an address of this machine
+    /// alone, and for trying things out
     #[arg(long)]
     pub(crate) insecure_loopback: bool,
-    /// Certificate of the server, in PEM; without one it speaks plain HTTP, for a proxy in front of it
+    /// Certificate of the server, in PEM; without one it speaks plain HTTP, for a proxy in front of
+    /// it
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// The URL that clients reach it by, where a proxy is in front of it: URLs of packs begin with it
+    /// The URL that clients reach it by, where a proxy is in front of it: URLs of packs begin with
+    /// it
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<Url>,
     /// Jobs that are done at once in this process; 0 leaves them to `packhouse worker`
@@ -55,16 +58,19 @@ pub(crate) struct Serve {
     /// Bytes a second with which a client must read its answer; a slower one is cut off
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) min_rate: u64,
-    /// Bytes of assembled answers that are kept, by all servers of the store; a quarter of the disk, at most 64 GiB, when not given
+    /// Bytes of assembled answers that are kept, by all servers of the store; a quarter of the
+    /// disk, at most 64 GiB, when not given
     #[arg(long, value_name = "BYTES")]
     pub(crate) answers: Option<u64>,
-    /// Bytes of those of one token; a quarter of all when not given. An address without a token has a quarter of that
+    /// Bytes of those of one token; a quarter of all when not given. An address without a token has
+    /// a quarter of that
     #[arg(long, value_name = "BYTES")]
     pub(crate) answers_of_one: Option<u64>,
     /// Bytes of the disk that answers leave to pushes; a tenth of it, at most 8 GiB, when not given
     #[arg(long, value_name = "BYTES")]
     pub(crate) keep_free: Option<u64>,
-    /// Address or network of a proxy that is believed when it names its client (X-Forwarded-For, -Proto, -Host); repeatable
+    /// Address or network of a proxy that is believed when it names its client (X-Forwarded-For,
+    /// -Proto, -Host); repeatable
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub(crate) trusted_proxy: Vec<Network>,
     /// Answer /metrics on this address, without a token; else it takes an admin token for all repos
@@ -83,6 +89,9 @@ fn network(text: &str) -> Result<Network, String> {
 fn public_url(text: &str) -> Result<Url, String> {
     let expected = || "a URL like https://packs.example.org is expected".to_owned();
     let url = Url::parse(text).map_err(|_| expected())?;
-    let plain = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none();
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.query().is_none()
+        && url.fragment().is_none();
     if plain { Ok(url) } else { Err(expected()) }
 }

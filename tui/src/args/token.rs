@@ -29,7 +29,8 @@ pub(crate) struct TokenCreate {
     /// What it allows; each allows what those before it do
     #[arg(long, value_name = "SCOPE", value_parser = scopes())]
     pub(crate) scope: Scope,
-    /// Where: OWNER/SLUG, OWNER/* for all repos of an owner, * for all; repeat for more. Keep * from your shell with quotes
+    /// Where: OWNER/SLUG, OWNER/* for all repos of an owner, * for all; repeat for more. Keep *
+    /// from your shell with quotes
     #[arg(long = "repo", value_name = "REACH", required = true)]
     pub(crate) repos: Vec<Reach>,
     /// What to call it, for whoever looks at the list

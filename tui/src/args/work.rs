@@ -119,7 +119,8 @@ pub(crate) struct PolicySet {
     /// Consolidate a repo with more packs than that
     #[arg(long, value_name = "N")]
     pub(crate) max_packs: Option<u64>,
-    /// Consolidate when the bytes pushed since exceed so many times the consolidated ones; each byte is then written about 1 + 1/GROWTH times
+    /// Consolidate when the bytes pushed since exceed so many times the consolidated ones; each
+    /// byte is then written about 1 + 1/GROWTH times
     #[arg(long, value_name = "GROWTH")]
     pub(crate) growth: Option<f64>,
     /// Consolidate when a pack has waited so long

@@ -1,4 +1,5 @@
-//! The one loop: inputs, answers and ticks become messages; messages change the model; a changed model is drawn.
+//! The one loop: inputs, answers and ticks become messages; messages change the model; a changed
+//! model is drawn.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,11 +28,12 @@ use super::view::view;
 /// Between two frames: at most 30 a second.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// What is ready is handled before a frame is drawn, so that a paste or a key repeat costs one; but no frame is held up longer.
+/// What is ready is handled before a frame is drawn, so that a paste or a key repeat costs one; but
+/// no frame is held up longer.
 const LATE: Duration = Duration::from_millis(100);
 
-/// How long a signal waits for work to reach a safe point. What is cut off after that is what a crash leaves: nothing
-/// that is published, and files that the next run clears away.
+/// How long a signal waits for work to reach a safe point. What is cut off after that is what a
+/// crash leaves: nothing that is published, and files that the next run clears away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the signal of a terminal that is gone is waited for.
@@ -88,7 +90,18 @@ where
             line.mark_changed();
         }
         let runner = Runner::new(backend, sender);
-        Ok(App { model, outlet, terminal, runner, messages, line, inputs, tick, drawn: None, suspended: false })
+        Ok(App {
+            model,
+            outlet,
+            terminal,
+            runner,
+            messages,
+            line,
+            inputs,
+            tick,
+            drawn: None,
+            suspended: false,
+        })
     }
 
     /// Runs until the end.
@@ -113,7 +126,8 @@ where
         ended
     }
 
-    /// A terminal that hangs up shows in two ways, and either may come first: whatever is tried with it fails, and SIGHUP says why.
+    /// A terminal that hangs up shows in two ways, and either may come first: whatever is tried
+    /// with it fails, and SIGHUP says why.
     async fn signal_on_its_way(&mut self) -> Option<u8> {
         let until = Instant::now() + HANG_UP;
         loop {
@@ -143,7 +157,8 @@ where
             input = inputs.next() => self.take(input.unwrap_or(Input::Gone)),
             ended = self.runner.ended(), if self.runner.in_flight() > 0 => {
                 if let Err(error) = ended && error.is_panic() {
-                    // A bug in a task is a bug of the console: it ends as one. The hook has restored the terminal.
+                    // A bug in a task is a bug of the console: it ends as one. The hook has
+                    // restored the terminal.
                     std::panic::resume_unwind(error.into_panic());
                 }
                 Ok(None)
@@ -183,19 +198,24 @@ where
         self.apply(msg)
     }
 
-    /// Whether nothing is left to do until something comes from outside, or from as many tasks as are held back.
+    /// Whether nothing is left to do until something comes from outside, or from as many tasks as
+    /// are held back.
     #[cfg(test)]
     pub(super) fn is_idle_but_for(&self, held: usize) -> bool {
         let told = self.line.as_ref().is_none_or(|line| !line.has_changed().unwrap_or(false));
         !self.model.dirty && told && self.messages.is_empty() && self.runner.in_flight() == held
     }
 
-    /// Tells the model, and does what follows. What concerns the terminal is done here, all else by the runner.
+    /// Tells the model, and does what follows. What concerns the terminal is done here, all else by
+    /// the runner.
     fn apply(&mut self, msg: Msg) -> anyhow::Result<Option<Exit>> {
         self.model.now = self.runner.backend().now();
         let mut exit = None;
-        // The line comes before what is told over it: whatever fails because it is down is known to.
-        let mut effects = news(&mut self.line).map(|line| update(&mut self.model, Msg::Line(line))).unwrap_or_default();
+        // The line comes before what is told over it: whatever fails because it is down is known
+        // to.
+        let mut effects = news(&mut self.line)
+            .map(|line| update(&mut self.model, Msg::Line(line)))
+            .unwrap_or_default();
         effects.extend(update(&mut self.model, msg));
         self.model.log.unwritten().for_each(|line| log_file::write(&line));
         for effect in effects {
@@ -215,8 +235,8 @@ where
         if self.suspended { Ok(None) } else { self.apply(Msg::Resumed(false)) }
     }
 
-    /// Empties the screen, so that all of the next frame is drawn. [`Terminal::clear`] would ask the terminal where its
-    /// cursor is, and wait for the answer among the inputs.
+    /// Empties the screen, so that all of the next frame is drawn. [`Terminal::clear`] would ask
+    /// the terminal where its cursor is, and wait for the answer among the inputs.
     fn wipe(&mut self) -> anyhow::Result<()> {
         let size = self.terminal.size()?;
         Ok(self.terminal.resize(Rect::from((Position::ORIGIN, size)))?)
@@ -236,7 +256,8 @@ where
     /// Stops what runs, as far as patience goes.
     async fn wind_down(&mut self) {
         self.runner.cancel_all();
-        let all = async { while self.runner.in_flight() > 0 && self.runner.ended().await.is_ok() {} };
+        let all =
+            async { while self.runner.in_flight() > 0 && self.runner.ended().await.is_ok() {} };
         // Out of patience: see there.
         let _ = tokio::time::timeout(PATIENCE, all).await;
     }

@@ -1,4 +1,5 @@
-//! What the console needs of a store. The embedded store is one answer, the demo store another, a remote host a third.
+//! What the console needs of a store. The embedded store is one answer, the demo store another, a
+//! remote host a third.
 
 use std::fmt;
 use std::future::Future;
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 pub(super) use packhouse_host::report::Detail;
-use packhouse_host::{Class, Error, Event, GcEntry, GcQuery, GcReport, Progress, RepoName, RepoSummary, VerifyReport};
+use packhouse_host::{
+    Class, Error, Event, GcEntry, GcQuery, GcReport, Progress, RepoName, RepoSummary, VerifyReport,
+};
 use tokio::sync::watch;
 
 /// What every verb answers.
@@ -26,7 +29,11 @@ pub(super) trait Backend: Send + Sync + 'static {
     fn place(&self) -> String;
 
     /// Repos by name, after one, at most `limit`. Fewer mean that there are no more.
-    fn list(&self, after: Option<&RepoName>, limit: u32) -> impl Future<Output = Answer<Vec<RepoSummary>>> + Send;
+    fn list(
+        &self,
+        after: Option<&RepoName>,
+        limit: u32,
+    ) -> impl Future<Output = Answer<Vec<RepoSummary>>> + Send;
 
     /// One repo as in the list, for the row of one that has changed.
     fn summary(&self, repo: &RepoName) -> impl Future<Output = Answer<RepoSummary>> + Send;
@@ -35,29 +42,49 @@ pub(super) trait Backend: Send + Sync + 'static {
     fn show(&self, repo: &RepoName) -> impl Future<Output = Answer<Detail>> + Send;
 
     /// What a consolidation would do. Changes nothing.
-    fn plan(&self, repo: &RepoName, control: Control) -> impl Future<Output = Answer<(GcReport, Self::Plan)>> + Send;
+    fn plan(
+        &self,
+        repo: &RepoName,
+        control: Control,
+    ) -> impl Future<Output = Answer<(GcReport, Self::Plan)>> + Send;
 
-    /// Does exactly what a plan says, or fails with [`FailureKind::Conflict`] when the repo has changed since.
-    fn run(&self, plan: Self::Plan, control: Control) -> impl Future<Output = Answer<GcReport>> + Send;
+    /// Does exactly what a plan says, or fails with [`FailureKind::Conflict`] when the repo has
+    /// changed since.
+    fn run(
+        &self,
+        plan: Self::Plan,
+        control: Control,
+    ) -> impl Future<Output = Answer<GcReport>> + Send;
 
-    /// Plans and runs at once, for one of many: nobody looks at its plan, so when the repo changes meanwhile, another is made. A failure
-    /// is remembered, wherever it comes.
-    fn consolidate(&self, repo: &RepoName, control: Control) -> impl Future<Output = Answer<GcReport>> + Send;
+    /// Plans and runs at once, for one of many: nobody looks at its plan, so when the repo changes
+    /// meanwhile, another is made. A failure is remembered, wherever it comes.
+    fn consolidate(
+        &self,
+        repo: &RepoName,
+        control: Control,
+    ) -> impl Future<Output = Answer<GcReport>> + Send;
 
     /// Reads and hashes everything of a repo.
-    fn verify(&self, repo: &RepoName, control: Control) -> impl Future<Output = Answer<VerifyReport>> + Send;
+    fn verify(
+        &self,
+        repo: &RepoName,
+        control: Control,
+    ) -> impl Future<Output = Answer<VerifyReport>> + Send;
 
-    /// Consolidations that ended, of all repos or one, newest first. Fewer than the query's limit mean that there are no more.
+    /// Consolidations that ended, of all repos or one, newest first. Fewer than the query's limit
+    /// mean that there are no more.
     fn history(&self, query: &GcQuery) -> impl Future<Output = Answer<Vec<GcEntry>>> + Send;
 
-    /// Ends when the store is no longer as it was at `since`, with its new stamp; at once when there was none.
+    /// Ends when the store is no longer as it was at `since`, with its new stamp; at once when
+    /// there was none.
     fn watch(&self, since: Option<u64>) -> impl Future<Output = Answer<u64>> + Send;
 
     /// How the line to the store is, for one that is elsewhere; a store on this machine has none.
     ///
-    /// While it is down, a verb may wait until it is up again, or fail with [`FailureKind::Unreachable`]. The line is told to be down
-    /// before any verb fails so, and told again whenever the store has answered. What waits goes on by itself; a reading that failed is
-    /// asked for again by the console, and so is watching; work that failed has ended.
+    /// While it is down, a verb may wait until it is up again, or fail with
+    /// [`FailureKind::Unreachable`]. The line is told to be down before any verb fails so, and told
+    /// again whenever the store has answered. What waits goes on by itself; a reading that failed
+    /// is asked for again by the console, and so is watching; work that failed has ended.
     fn line(&self) -> Option<watch::Receiver<Line>> {
         None
     }
@@ -106,8 +133,12 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Hands events to `sink`, which is called from any thread; asks to stop once `stop` holds true.
-    pub(super) fn new(sink: impl Fn(Event) + Send + Sync + 'static, stop: watch::Receiver<bool>) -> Self {
+    /// Hands events to `sink`, which is called from any thread; asks to stop once `stop` holds
+    /// true.
+    pub(super) fn new(
+        sink: impl Fn(Event) + Send + Sync + 'static,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         Control { sink: Arc::new(sink), stop }
     }
 
@@ -132,8 +163,8 @@ impl Control {
     }
 }
 
-/// Awaits work to its end; when it is asked to stop, that end comes at the work's next safe point. It is never
-/// dropped half-way: the host decides where stopping is safe.
+/// Awaits work to its end; when it is asked to stop, that end comes at the work's next safe point.
+/// It is never dropped half-way: the host decides where stopping is safe.
 pub(super) async fn until_stopped<T>(
     work: impl Future<Output = packhouse_host::Result<T>>,
     progress: &Progress,

@@ -1,4 +1,5 @@
-//! What `benches/console.rs` measures: a console on a large demo store, without a loop or a terminal.
+//! What `benches/console.rs` measures: a console on a large demo store, without a loop or a
+//! terminal.
 
 use futures::FutureExt;
 use packhouse_host::RepoSummary;
@@ -37,14 +38,19 @@ impl Bench {
         let mut pages: Vec<Vec<RepoSummary>> = Vec::new();
         loop {
             let last = pages.last().and_then(|page| page.last()).map(|repo| repo.repo.clone());
-            let page = demo.list(last.as_ref(), PAGE).now_or_never().and_then(Result::ok).expect("the demo lists at once");
+            let page = demo
+                .list(last.as_ref(), PAGE)
+                .now_or_never()
+                .and_then(Result::ok)
+                .expect("the demo lists at once");
             let ended = page.len() < PAGE as usize;
             pages.push(page);
             if ended {
                 break;
             }
         }
-        let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("memory is always there");
+        let terminal =
+            Terminal::new(TestBackend::new(columns, rows)).expect("memory is always there");
         let mut bench = Bench { model: model(&demo), terminal, pages };
         bench.read(bench.pages.clone());
         bench.draw();
@@ -86,7 +92,9 @@ impl Bench {
     /// When memory can't be drawn on.
     pub fn draw(&mut self) {
         let (model, mut extent) = (&self.model, None);
-        self.terminal.draw(|frame| extent = Some(view(model, frame))).expect("memory can be drawn on");
+        self.terminal
+            .draw(|frame| extent = Some(view(model, frame)))
+            .expect("memory can be drawn on");
         if let Some(extent) = extent {
             update(&mut self.model, Msg::Drawn(extent));
         }

@@ -1,4 +1,5 @@
-//! Runs effects as tasks. Each ends with one message; what it tells on the way is handed on ten times a second at most.
+//! Runs effects as tasks. Each ends with one message; what it tells on the way is handed on ten
+//! times a second at most.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -65,13 +66,17 @@ impl<B: Backend> Runner<B> {
         let backend = self.backend.clone();
         match effect {
             Effect::List(ticket, after) => {
-                self.spawn(ticket, async move { Msg::Listed(ticket, backend.list(after.as_ref(), PAGE).await) });
+                self.spawn(ticket, async move {
+                    Msg::Listed(ticket, backend.list(after.as_ref(), PAGE).await)
+                });
             }
             Effect::Summarise(ticket, repo) => {
                 self.spawn(ticket, async move { Msg::Summarised(backend.summary(&repo).await) });
             }
             Effect::Show(ticket, repo) => {
-                self.spawn(ticket, async move { Msg::Shown(ticket, backend.show(&repo).await.map(Box::new)) });
+                self.spawn(ticket, async move {
+                    Msg::Shown(ticket, backend.show(&repo).await.map(Box::new))
+                });
             }
             Effect::Plan(ticket, repo) => {
                 let (control, plans) = (self.control(ticket), self.plans.clone());
@@ -89,16 +94,22 @@ impl<B: Backend> Runner<B> {
                 let plan = locked(&self.plans).remove(&ticket);
                 if let Some(plan) = plan {
                     let control = self.control(ticket);
-                    self.spawn(ticket, async move { Msg::Consolidated(ticket, backend.run(plan, control).await) });
+                    self.spawn(ticket, async move {
+                        Msg::Consolidated(ticket, backend.run(plan, control).await)
+                    });
                 }
             }
             Effect::Consolidate(_, ticket, repo) => {
                 let control = self.control(ticket);
-                self.spawn(ticket, async move { Msg::Consolidated(ticket, backend.consolidate(&repo, control).await) });
+                self.spawn(ticket, async move {
+                    Msg::Consolidated(ticket, backend.consolidate(&repo, control).await)
+                });
             }
             Effect::Verify(ticket, repo) => {
                 let control = self.control(ticket);
-                self.spawn(ticket, async move { Msg::Verified(ticket, backend.verify(&repo, control).await) });
+                self.spawn(ticket, async move {
+                    Msg::Verified(ticket, backend.verify(&repo, control).await)
+                });
             }
             Effect::Cancel(ticket) => {
                 if let Some(stop) = self.stops.get(&ticket) {
@@ -107,7 +118,9 @@ impl<B: Backend> Runner<B> {
             }
             Effect::Forget(ticket) => drop(locked(&self.plans).remove(&ticket)),
             Effect::History(ticket, query) => {
-                self.spawn(ticket, async move { Msg::Remembered(ticket, backend.history(&query).await) });
+                self.spawn(ticket, async move {
+                    Msg::Remembered(ticket, backend.history(&query).await)
+                });
             }
             Effect::Watch(since) => {
                 let messages = self.messages.clone();
@@ -177,14 +190,16 @@ async fn tell(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {
     loop {
         steps.news.notified().await;
         let latest = std::mem::take(&mut *locked(&steps.latest));
-        if !latest.is_empty() && messages.send(Msg::Progress(latest.into_iter().collect())).is_err() {
+        if !latest.is_empty() && messages.send(Msg::Progress(latest.into_iter().collect())).is_err()
+        {
             return;
         }
         tokio::time::sleep(PROGRESS_EVERY).await;
     }
 }
 
-/// What these locks hold is whole between any two statements, so one that panicked while holding them left no harm.
+/// What these locks hold is whole between any two statements, so one that panicked while holding
+/// them left no harm.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

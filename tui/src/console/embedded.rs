@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_host::world::{SystemWorld, World};
-use packhouse_host::{GcEntry, GcPlan, GcQuery, GcReport, RepoName, RepoSummary, Store, VerifyReport};
+use packhouse_host::{
+    GcEntry, GcPlan, GcQuery, GcReport, RepoName, RepoSummary, Store, VerifyReport,
+};
 
 use super::backend::{Answer, Backend, Control, Detail, Failure, FailureKind, until_stopped};
 
@@ -59,10 +61,13 @@ impl Backend for Embedded {
     }
 
     async fn run(&self, plan: GcPlan, control: Control) -> Answer<GcReport> {
-        // The host would consolidate what was planned and leave a later push beside it; but who was shown that one pack is
-        // left shall not be surprised by two.
+        // The host would consolidate what was planned and leave a later push beside it; but who was
+        // shown that one pack is left shall not be surprised by two.
         if !self.store.is_current(&plan).await? {
-            let message = format!("{} has changed since the plan was made; nothing was done", plan.report.repo);
+            let message = format!(
+                "{} has changed since the plan was made; nothing was done",
+                plan.report.repo
+            );
             return Err(Failure { kind: FailureKind::Conflict, message });
         }
         let progress = control.progress();

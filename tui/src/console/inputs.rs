@@ -1,4 +1,5 @@
-//! All that comes from outside: keys, text, the mouse, sizes, signals, lines of the log, and the end of the terminal.
+//! All that comes from outside: keys, text, the mouse, sizes, signals, lines of the log, and the
+//! end of the terminal.
 
 use std::io;
 use std::time::Duration;
@@ -33,12 +34,17 @@ pub(super) enum Input {
     Gone,
 }
 
-/// Everything from outside. Signals are caught from this call on. Must be called within a tokio runtime.
-pub(super) fn inputs(logged: UnboundedReceiver<Told>) -> io::Result<impl Stream<Item = Input> + Unpin> {
+/// Everything from outside. Signals are caught from this call on. Must be called within a tokio
+/// runtime.
+pub(super) fn inputs(
+    logged: UnboundedReceiver<Told>,
+) -> io::Result<impl Stream<Item = Input> + Unpin> {
     // Numbers of signals are small.
-    let ends = [Number::HUP, Number::INT, Number::TERM].map(|number| (number, Input::Signal(number.as_raw() as u8)));
+    let ends = [Number::HUP, Number::INT, Number::TERM]
+        .map(|number| (number, Input::Signal(number.as_raw() as u8)));
     let stops = [(Number::TSTP, Input::Suspend), (Number::CONT, Input::Continued)];
-    let signals = ends.into_iter().chain(stops).map(|(number, input)| Ok(each(number, input)?.boxed()));
+    let signals =
+        ends.into_iter().chain(stops).map(|(number, input)| Ok(each(number, input)?.boxed()));
     let signals = stream::select_all(signals.collect::<io::Result<Vec<_>>>()?);
     let logged = received(logged).map(|(level, text)| Input::Logged(level, text));
     let others = stream::select_all([events()?.boxed(), logged.boxed(), hang_up().boxed()]);
@@ -54,8 +60,9 @@ fn each(number: Number, input: Input) -> io::Result<impl Stream<Item = Input> + 
     }))
 }
 
-/// Keys, text, the mouse and sizes. They are read on a thread of their own: from a terminal that is gone crossterm reads on without an
-/// end and without a word, and the loop must not be caught in there. The thread ends with the process.
+/// Keys, text, the mouse and sizes. They are read on a thread of their own: from a terminal that is
+/// gone crossterm reads on without an end and without a word, and the loop must not be caught in
+/// there. The thread ends with the process.
 fn events() -> io::Result<impl Stream<Item = Input> + Send> {
     let (sender, events) = unbounded_channel();
     let read = move || {
@@ -75,7 +82,8 @@ fn received<T: Send>(channel: UnboundedReceiver<T>) -> impl Stream<Item = T> + S
     stream::unfold(channel, |mut channel| async { Some((channel.recv().await?, channel)) })
 }
 
-/// The end of the terminal. Mostly SIGHUP tells of it; to a process that is not of the terminal's session nobody does.
+/// The end of the terminal. Mostly SIGHUP tells of it; to a process that is not of the terminal's
+/// session nobody does.
 fn hang_up() -> impl Stream<Item = Input> + Send {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

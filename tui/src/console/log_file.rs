@@ -1,4 +1,5 @@
-//! Where the log goes while the console has the screen: all of it to a file, and what matters to the console's own log, too.
+//! Where the log goes while the console has the screen: all of it to a file, and what matters to
+//! the console's own log, too.
 
 use std::fmt::{self, Write};
 use std::fs::{File, OpenOptions};
@@ -30,10 +31,17 @@ const OWN: &str = "packhouse::console";
 /// A line for the console's own log.
 pub(super) type Told = (Level, String);
 
-/// Starts the log: to `asked`, else to the usual file. Without a file there is the console's own log, and it says why.
-pub(super) fn start(context: &Context, asked: Option<&Path>) -> anyhow::Result<UnboundedReceiver<Told>> {
+/// Starts the log: to `asked`, else to the usual file. Without a file there is the console's own
+/// log, and it says why.
+pub(super) fn start(
+    context: &Context,
+    asked: Option<&Path>,
+) -> anyhow::Result<UnboundedReceiver<Told>> {
     let (sender, told) = unbounded_channel();
-    let file = match asked.map_or_else(usual_place, |path| Ok(path.to_owned())).and_then(|path| open(&path)) {
+    let file = match asked
+        .map_or_else(usual_place, |path| Ok(path.to_owned()))
+        .and_then(|path| open(&path))
+    {
         Ok(file) => Some(file),
         Err(error) => {
             // The receiver is still here.
@@ -49,20 +57,26 @@ pub(super) fn start(context: &Context, asked: Option<&Path>) -> anyhow::Result<U
 
 /// The log of this user's consoles; its folder is made.
 fn usual_place() -> io::Result<PathBuf> {
-    let dirs = BaseDirs::new().ok_or_else(|| io::Error::other("there is no home folder; say where with --log FILE"))?;
+    let dirs = BaseDirs::new()
+        .ok_or_else(|| io::Error::other("there is no home folder; say where with --log FILE"))?;
     let folder = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("packhouse");
     std::fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, &error))?;
     Ok(folder.join("console.log"))
 }
 
-/// Opens a file to append to it. One that has grown enough goes aside first: another console that is still writing to it goes on there.
+/// Opens a file to append to it. One that has grown enough goes aside first: another console that
+/// is still writing to it goes on there.
 fn open(path: &Path) -> io::Result<File> {
     if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > ENOUGH) {
         let mut aside = path.as_os_str().to_owned();
         aside.push(".1");
         std::fs::rename(path, aside).map_err(|error| failed("putting aside", path, &error))?;
     }
-    OpenOptions::new().append(true).create(true).open(path).map_err(|error| failed("opening", path, &error))
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(|error| failed("opening", path, &error))
 }
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> io::Error {
@@ -79,13 +93,18 @@ pub(super) fn write(line: &Line) {
     }
 }
 
-fn subscriber(filter: EnvFilter, file: Option<File>, told: UnboundedSender<Told>) -> impl Subscriber + Send + Sync {
+fn subscriber(
+    filter: EnvFilter,
+    file: Option<File>,
+    told: UnboundedSender<Told>,
+) -> impl Subscriber + Send + Sync {
     let file = file.map(|file| {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
         // A full disk must not be told of on the screen.
         lines.log_internal_errors(false).with_filter(filter)
     });
-    let matters = Targets::new().with_default(LevelFilter::WARN).with_target("packhouse", LevelFilter::INFO);
+    let matters =
+        Targets::new().with_default(LevelFilter::WARN).with_target("packhouse", LevelFilter::INFO);
     let matters = matters.with_target(OWN, LevelFilter::OFF);
     tracing_subscriber::registry().with(file).with(Tell(told).with_filter(matters))
 }
@@ -135,7 +154,10 @@ mod tests {
         let (sender, mut told) = unbounded_channel();
         let subscriber = subscriber(EnvFilter::new(filter), Some(open(&path).unwrap()), sender);
         tracing::subscriber::with_default(subscriber, events);
-        (std::iter::from_fn(|| told.try_recv().ok()).collect(), std::fs::read_to_string(&path).unwrap())
+        (
+            std::iter::from_fn(|| told.try_recv().ok()).collect(),
+            std::fs::read_to_string(&path).unwrap(),
+        )
     }
 
     #[test]
@@ -148,19 +170,32 @@ mod tests {
             tracing::error!("wrong");
         });
         let line = |level, text: &str| (level, text.to_owned());
-        let expected =
-            [line(Level::Note, "merged repo=\"a/b\""), line(Level::Warning, "a slow query rows=3"), line(Level::Error, "wrong")];
+        let expected = [
+            line(Level::Note, "merged repo=\"a/b\""),
+            line(Level::Warning, "a slow query rows=3"),
+            line(Level::Error, "wrong"),
+        ];
         assert_eq!(told, expected);
         assert_eq!(file.lines().count(), 4, "{file}");
-        assert!(file.contains("a step") && !file.contains("a query") && !file.contains('\x1b'), "{file}");
-        assert!(file.lines().all(|line| line.starts_with("20") && line.contains('T')), "lines begin with a time: {file}");
+        assert!(
+            file.contains("a step") && !file.contains("a query") && !file.contains('\x1b'),
+            "{file}"
+        );
+        assert!(
+            file.lines().all(|line| line.starts_with("20") && line.contains('T')),
+            "lines begin with a time: {file}"
+        );
     }
 
     #[test]
     fn what_the_console_says_is_written_and_not_told_again() {
         let say = || {
             for (level, text) in [(Level::Note, "a note"), (Level::Error, "dam\u{1b}age")] {
-                write(&Line { at: crate::console::tests::fake::now(), level, text: text.to_owned() });
+                write(&Line {
+                    at: crate::console::tests::fake::now(),
+                    level,
+                    text: text.to_owned(),
+                });
             }
         };
         for (filter, lines) in [("warn", 1), ("warn,packhouse=info", 2)] {

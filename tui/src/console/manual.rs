@@ -1,5 +1,5 @@
-//! The part of docs/console.md that the table of keys says. After a change of the table, write it anew:
-//! `UPDATE_DOCS=1 cargo test -p packhouse manual`.
+//! The part of docs/console.md that the table of keys says. After a change of the table, write it
+//! anew: `UPDATE_DOCS=1 cargo test -p packhouse manual`.
 
 use std::fmt::Write;
 
@@ -21,13 +21,22 @@ type Section = (&'static str, &'static str, fn(&Row) -> bool);
 const SHARED: [Section; 4] = [
     ("Everywhere", "", everywhere),
     ("From every screen", "But not where something is asked or typed.", |row| {
-        matches!(row.action, Action::Runs | Action::History | Action::Log | Action::Help | Action::Palette)
+        matches!(
+            row.action,
+            Action::Runs | Action::History | Action::Log | Action::Help | Action::Palette
+        )
     }),
-    ("Moving", "In a text that is longer than the terminal, these scroll. Letters move where nothing is typed.", |row| {
-        use Action::{Down, First, Last, PageDown, PageUp, Up};
-        matches!(row.action, Up | Down | PageUp | PageDown | First | Last)
+    (
+        "Moving",
+        "In a text that is longer than the terminal, these scroll. Letters move where nothing is typed.",
+        |row| {
+            use Action::{Down, First, Last, PageDown, PageUp, Up};
+            matches!(row.action, Up | Down | PageUp | PageDown | First | Last)
+        },
+    ),
+    ("While typing", "", |row| {
+        matches!(row.action, Action::Erase | Action::EraseWord | Action::EraseAll)
     }),
-    ("While typing", "", |row| matches!(row.action, Action::Erase | Action::EraseWord | Action::EraseAll)),
 ];
 
 /// The keys of all places.
@@ -39,7 +48,12 @@ fn keys() -> String {
     let keymap = Keymap::new(false);
     for place in Place::ALL {
         let own = |row: &&'static Row| !SHARED.iter().any(|(.., is)| is(row));
-        section(&mut page, place.title(), "", keymap.of_place(place).map(|binding| binding.row).filter(own));
+        section(
+            &mut page,
+            place.title(),
+            "",
+            keymap.of_place(place).map(|binding| binding.row).filter(own),
+        );
     }
     page
 }
@@ -58,7 +72,8 @@ fn section(page: &mut String, title: &str, words: &str, rows: impl Iterator<Item
     for row in rows {
         let keys: Vec<String> = row.keys.iter().map(|key| code(&key.to_string())).collect();
         let kept = if row.changes { "; not with `--read-only`" } else { "" };
-        let _ = writeln!(page, "| {} | `{}` | {}{kept} |", keys.join(" "), row.name, cell(row.help));
+        let _ =
+            writeln!(page, "| {} | `{}` | {}{kept} |", keys.join(" "), row.name, cell(row.help));
     }
     page.push('\n');
 }
@@ -84,16 +99,26 @@ fn page() -> [String; 3] {
 /// Blocks of the page in a language.
 fn blocks(language: &str) -> Vec<String> {
     let (page, fence) = (page().concat(), format!("```{language}\n"));
-    page.split(&fence).skip(1).filter_map(|block| Some(block.split_once("```")?.0.to_owned())).collect()
+    page.split(&fence)
+        .skip(1)
+        .filter_map(|block| Some(block.split_once("```")?.0.to_owned()))
+        .collect()
 }
 
 #[test]
 fn the_page_lists_the_keys_of_the_table() {
     let [before, listed, behind] = page();
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        return std::fs::write(FILE, [&before, FROM, &keys(), TO, &behind].map(str::to_owned).concat()).unwrap();
+        return std::fs::write(
+            FILE,
+            [&before, FROM, &keys(), TO, &behind].map(str::to_owned).concat(),
+        )
+        .unwrap();
     }
-    assert!(listed == keys(), "docs/console.md is not what the table of keys says; UPDATE_DOCS=1 writes it anew");
+    assert!(
+        listed == keys(),
+        "docs/console.md is not what the table of keys says; UPDATE_DOCS=1 writes it anew"
+    );
 }
 
 #[test]
@@ -122,5 +147,8 @@ fn the_config_that_the_page_shows_is_understood() {
     let asked = ConsoleArgs { config: Some(file.path().to_owned()), ..ConsoleArgs::default() };
     let settings = Settings::read(&asked, When::Auto, Hints::default()).unwrap();
     assert!(settings.mouse && !settings.ascii && settings.keys.len() == 2, "{settings:?}");
-    assert_eq!(Keymap::with(&settings.keys, false).map(|map| map.key_of(Action::Consolidate)), Ok("m".to_owned()));
+    assert_eq!(
+        Keymap::with(&settings.keys, false).map(|map| map.key_of(Action::Consolidate)),
+        Ok("m".to_owned())
+    );
 }

@@ -1,14 +1,19 @@
-//! The console: a screen on a store, for an operator who wants to see how their repos are and to put them in order.
+//! The console: a screen on a store, for an operator who wants to see how their repos are and to
+//! put them in order.
 //!
 //! In reading order:
 //!
-//! 1. [`backend`]: what the console needs of a store, and [`embedded`]: how the store on this machine gives it.
-//! 2. [`state`]: what is known and where the operator is; [`msg`]: what can happen, and what can be asked for.
+//! 1. [`backend`]: what the console needs of a store, and [`embedded`]: how the store on this
+//!    machine gives it.
+//! 2. [`state`]: what is known and where the operator is; [`msg`]: what can happen, and what can be
+//!    asked for.
 //! 3. [`update`]: what happens when something happens. No I/O: a message goes in, effects come out.
 //! 4. [`view`]: how it looks. A file per screen, mirrored by name in [`state`].
 //! 5. [`keys`]: the one table of keys, for handling, the footer and the help.
-//! 6. [`effects`]: runs effects as tasks, whose ends come back as messages; [`app`]: the one loop that joins it all.
-//! 7. [`terminal`]: owns the terminal's modes, and gives them back however the console ends; [`inputs`]: what comes in.
+//! 6. [`effects`]: runs effects as tasks, whose ends come back as messages; [`app`]: the one loop
+//!    that joins it all.
+//! 7. [`terminal`]: owns the terminal's modes, and gives them back however the console ends;
+//!    [`inputs`]: what comes in.
 //! 8. [`settings`]: how the operator wants it; [`log_file`]: where the log goes meanwhile.
 
 mod app;
@@ -65,17 +70,20 @@ const SEED: u64 = 1;
 
 /// Shows the console until the operator leaves it.
 ///
-/// After a signal this returns like any other end: the terminal is as it was, and work was asked to stop at a safe point.
+/// After a signal this returns like any other end: the terminal is as it was, and work was asked to
+/// stop at a safe point.
 pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     let settings = Settings::read(asked, context.globals.color, Hints::read())?;
-    let keymap = Keymap::with(&settings.keys, settings.read_only).map_err(|error| Error::Usage(error.to_string()))?;
+    let keymap = Keymap::with(&settings.keys, settings.read_only)
+        .map_err(|error| Error::Usage(error.to_string()))?;
     // A console that finds no store ends before it takes the screen or begins a log.
     if !settings.demo && context.globals.remote.is_none() {
         refuse_none(context).await?;
     }
     let logged = log_file::start(context, asked.log.as_deref())?;
     if settings.demo {
-        show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemWorld.now()), settings, keymap, logged).await
+        show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemWorld.now()), settings, keymap, logged)
+            .await
     } else if let Some(options) = context.remote_options()? {
         // Whoever looks at a console waits for its server as long as they like.
         let remote = Remote::new(RemoteOptions { patience: None, ..options })?;
@@ -88,7 +96,10 @@ pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Resul
 /// Who is at a console for the first time may not have a store yet.
 async fn refuse_none(context: &Context) -> anyhow::Result<()> {
     let Some(absent) = place::options(&context.globals)?.absent().await? else { return Ok(()) };
-    Err(Error::Unsupported(format!("{absent}. To look around in one that is made up: packhouse console --demo")).into())
+    Err(Error::Unsupported(format!(
+        "{absent}. To look around in one that is made up: packhouse console --demo"
+    ))
+    .into())
 }
 
 async fn show(
@@ -102,10 +113,15 @@ async fn show(
         ThemeName::Light => Theme::Light,
         ThemeName::Mono => Theme::Mono,
     };
-    let model = Model::new(Look { theme, ascii: settings.ascii }, keymap, settings.read_only, backend.place());
+    let model = Model::new(
+        Look { theme, ascii: settings.ascii },
+        keymap,
+        settings.read_only,
+        backend.place(),
+    );
     let inputs = inputs::inputs(logged).context("listening for signals failed")?;
-    // Whether there are colours was decided with the theme. Left to itself, crossterm would write empty ones under `NO_COLOR`, which
-    // take weights away.
+    // Whether there are colours was decided with the theme. Left to itself, crossterm would write
+    // empty ones under `NO_COLOR`, which take weights away.
     crossterm::style::force_color_output(true);
     let guard = Guard::enter(settings.mouse).context("preparing the terminal failed")?;
     let terminal = guard.terminal()?;
@@ -113,6 +129,8 @@ async fn show(
     match exit {
         app::Exit::Left => Ok(Exit::Done),
         app::Exit::Signal(number) => Ok(Exit::Signal(number)),
-        app::Exit::TerminalGone => bail!("the terminal went away; work was asked to stop, and nothing is half-done"),
+        app::Exit::TerminalGone => {
+            bail!("the terminal went away; work was asked to stop, and nothing is half-done")
+        }
     }
 }

@@ -7,7 +7,8 @@ use super::backend::{Answer, Detail, Line};
 use super::keys::Key;
 use super::state::{Level, Permit};
 
-/// Names one thing that was asked for, so that its answer finds who asked, and a late answer finds nobody.
+/// Names one thing that was asked for, so that its answer finds who asked, and a late answer finds
+/// nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Ticket(pub(super) u64);
 

@@ -1,8 +1,8 @@
 //! The picture of the console in the README: a frame on the demo store, as an SVG.
 //!
-//! A text for each run of cells that look the same, stretched to the cells that it takes, so that columns stand in line
-//! whatever the font. Bars are drawn, not written. After a change that is meant, draw it anew:
-//! `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
+//! A text for each run of cells that look the same, stretched to the cells that it takes, so that
+//! columns stand in line whatever the font. Bars are drawn, not written. After a change that is
+//! meant, draw it anew: `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
 
 use std::fmt::Write;
 
@@ -111,12 +111,19 @@ fn block(c: char) -> Option<(usize, &'static str)> {
 }
 
 fn tenths(number: usize) -> String {
-    if number.is_multiple_of(10) { (number / 10).to_string() } else { format!("{}.{}", number / 10, number % 10) }
+    if number.is_multiple_of(10) {
+        (number / 10).to_string()
+    } else {
+        format!("{}.{}", number / 10, number % 10)
+    }
 }
 
 fn rect(out: &mut String, [x, y, width, height]: [usize; 4], fill: &str, more: &str) {
     let [x, y, width, height] = [x, y, width, height].map(tenths);
-    let _ = writeln!(out, r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"{more}/>"#);
+    let _ = writeln!(
+        out,
+        r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"{more}/>"#
+    );
 }
 
 /// A frame as an SVG.
@@ -130,13 +137,20 @@ fn svg(buffer: &Buffer, title: &str) -> String {
     );
     rect(&mut out, [5, 5, width - 10, height - 10], GROUND, &format!(r#" stroke="{LINE}" rx="8""#));
     let (right, bar) = (tenths(width - 5), tenths(BAR));
-    let _ =
-        writeln!(out, r#"<path d="M.5 {bar}V8.5a8 8 0 0 1 8-8H{}a8 8 0 0 1 8 8V{bar}z" fill="{FRAME}"/>"#, tenths(width - 85));
+    let _ = writeln!(
+        out,
+        r#"<path d="M.5 {bar}V8.5a8 8 0 0 1 8-8H{}a8 8 0 0 1 8 8V{bar}z" fill="{FRAME}"/>"#,
+        tenths(width - 85)
+    );
     let _ = writeln!(out, r#"<path d="M.5 {bar}H{right}" stroke="{LINE}"/>"#);
-    let fonts = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace";
+    let fonts =
+        "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace";
     let _ = writeln!(out, r#"<g font-family="{fonts}" font-size="14" fill="{TEXT}">"#);
-    let _ =
-        writeln!(out, r##"<text x="{}" y="20" text-anchor="middle" fill="#aeb5c2">packhouse console</text>"##, tenths(width / 2));
+    let _ = writeln!(
+        out,
+        r##"<text x="{}" y="20" text-anchor="middle" fill="#aeb5c2">packhouse console</text>"##,
+        tenths(width / 2)
+    );
     for (nth, row) in buffer.content().chunks(columns.max(1)).enumerate() {
         let top = BAR + EDGE + nth * CELL.1;
         for run in runs(row) {
@@ -162,7 +176,8 @@ fn draw(out: &mut String, run: &Run, top: usize) {
             rect(out, [left(column), top + CELL.1 - 20 - high, cells * CELL.0, high], fill, dense);
             continue;
         }
-        let (x, y, length, text) = (tenths(left(column)), tenths(top + 135), tenths(cells * CELL.0), escaped(text));
+        let (x, y, length, text) =
+            (tenths(left(column)), tenths(top + 135), tenths(cells * CELL.0), escaped(text));
         let _ = writeln!(
             out,
             r#"<text x="{x}" y="{y}" textLength="{length}" lengthAdjust="spacingAndGlyphs"{colour}{weight}{fade}>{text}</text>"#
@@ -170,7 +185,8 @@ fn draw(out: &mut String, run: &Run, top: usize) {
     }
 }
 
-/// A run in pieces without blanks beside each other, and with the same block throughout where there are blocks.
+/// A run in pieces without blanks beside each other, and with the same block throughout where there
+/// are blocks.
 fn pieces(run: &Run) -> Vec<(usize, &str)> {
     let mut pieces = Vec::new();
     let (mut column, mut rest) = (run.column, run.text.as_str());
@@ -198,7 +214,8 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The console on the demo store: what can be reclaimed first, some repos marked, one being consolidated.
+/// The console on the demo store: what can be reclaimed first, some repos marked, one being
+/// consolidated.
 fn console() -> Model {
     let demo = Demo::new(REPOS, 1, Pace::Held, now());
     let look = Look { theme: Theme::Default, ascii: false };
@@ -206,12 +223,18 @@ fn console() -> Model {
     model.now = now();
     let ticket = model.ticket();
     model.repos.begin(ticket, now());
-    let repos = demo.list(None, PAGE).now_or_never().expect("nothing waits in a demo that is held").expect("a list");
+    let repos = demo
+        .list(None, PAGE)
+        .now_or_never()
+        .expect("nothing waits in a demo that is held")
+        .expect("a list");
     model.repos.take(Ok(repos), now());
     while model.repos.sorted().0 != Column::Reclaimable {
         model.repos.sort(Action::SortNext, now());
     }
-    let of = |(line, repo): (usize, &RepoSummary)| (line, repo.repo.clone(), repo.bytes - repo.duplicate_bytes);
+    let of = |(line, repo): (usize, &RepoSummary)| {
+        (line, repo.repo.clone(), repo.bytes - repo.duplicate_bytes)
+    };
     let merging: Vec<(usize, RepoName, u64)> =
         model.repos.from(0).enumerate().filter(|(_, repo)| repo.packs > 1).map(of).collect();
     splice(&mut model, merging[2].1.clone(), merging[2].2);
@@ -223,10 +246,17 @@ fn console() -> Model {
     model
 }
 
-/// A consolidation that goes on. In a queue it stands as a verification: nobody was asked, so nothing may change.
+/// A consolidation that goes on. In a queue it stands as a verification: nobody was asked, so
+/// nothing may change.
 fn splice(model: &mut Model, repo: RepoName, total: u64) {
     let ticket = model.ticket();
-    model.runs.ask(ticket, repo.clone(), Work::Consolidate, Effect::Verify(ticket, repo.clone()), now());
+    model.runs.ask(
+        ticket,
+        repo.clone(),
+        Work::Consolidate,
+        Effect::Verify(ticket, repo.clone()),
+        now(),
+    );
     model.runs.start(now());
     let step = |done| Event { repo: repo.to_string(), phase: Phase::Splice, done, total };
     model.runs.step(ticket, step(0), now() - SignedDuration::from_secs(9));
@@ -234,7 +264,8 @@ fn splice(model: &mut Model, repo: RepoName, total: u64) {
 }
 
 fn frame(columns: u16, rows: u16) -> Buffer {
-    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal in memory");
+    let mut terminal =
+        Terminal::new(TestBackend::new(columns, rows)).expect("a terminal in memory");
     let model = console();
     terminal.draw(|frame| _ = view(&model, frame)).expect("a frame in memory");
     terminal.backend().buffer().clone()
@@ -263,9 +294,15 @@ fn foreign_text_stays_text() {
     buffer.set_string(0, 0, "a<b>&\"東  x█", ratatui::style::Style::new());
     let drawn = svg(&buffer, "<script>");
     assert!(
-        drawn.contains(">a&lt;b&gt;&amp;&quot;東</text>") && drawn.contains("<title id=\"t\">&lt;script&gt;</title>"),
+        drawn.contains(">a&lt;b&gt;&amp;&quot;東</text>")
+            && drawn.contains("<title id=\"t\">&lt;script&gt;</title>"),
         "{drawn}"
     );
     // The wide character takes two cells, so x stands in the eleventh.
-    assert!(drawn.contains(r#"<text x="98" y="57.5" textLength="8.4" lengthAdjust="spacingAndGlyphs">x</text>"#), "{drawn}");
+    assert!(
+        drawn.contains(
+            r#"<text x="98" y="57.5" textLength="8.4" lengthAdjust="spacingAndGlyphs">x</text>"#
+        ),
+        "{drawn}"
+    );
 }

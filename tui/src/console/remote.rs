@@ -1,14 +1,16 @@
 //! A store behind a server, as the console's backend.
 //!
-//! Nothing here gives up while the server is away: the console shows the last that it knows, and how old that is. What was begun is asked
-//! after when the server is back.
+//! Nothing here gives up while the server is away: the console shows the last that it knows, and
+//! how old that is. What was begun is asked after when the server is back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_host::world::{SystemWorld, World};
-use packhouse_host::{Class, Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport};
+use packhouse_host::{
+    Class, Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport,
+};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -42,7 +44,8 @@ impl Afar {
         Afar { remote, line, listening }
     }
 
-    /// What was answered, after the line was told of: whoever hears that a verb has failed knows already that the line is down.
+    /// What was answered, after the line was told of: whoever hears that a verb has failed knows
+    /// already that the line is down.
     fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> Answer<T> {
         tell(&self.remote, &self.line);
         answer.map_err(Into::into)
@@ -55,7 +58,8 @@ impl Drop for Afar {
     }
 }
 
-/// Tells how the line is now: read while nobody else tells, so that the older word never comes last.
+/// Tells how the line is now: read while nobody else tells, so that the older word never comes
+/// last.
 fn tell(remote: &Remote, line: &watch::Sender<Line>) {
     line.send_if_modified(|line| {
         let now = told(&remote.line().borrow());
@@ -100,19 +104,27 @@ impl Backend for Afar {
 
     async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcReport)> {
         let progress = control.progress();
-        let planned = until_stopped(self.remote.plan_gc_expiring(repo, None, &progress), &progress, &control).await;
+        let planned =
+            until_stopped(self.remote.plan_gc_expiring(repo, None, &progress), &progress, &control)
+                .await;
         let report = self.answered(planned)?;
         Ok((report.clone(), report))
     }
 
     async fn run(&self, plan: GcReport, control: Control) -> Answer<GcReport> {
         let progress = control.progress();
-        self.answered(until_stopped(self.remote.apply_planned(&plan, None, &progress), &progress, &control).await)
+        self.answered(
+            until_stopped(self.remote.apply_planned(&plan, None, &progress), &progress, &control)
+                .await,
+        )
     }
 
     async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
         let progress = control.progress();
-        self.answered(until_stopped(self.remote.gc_expiring(repo, None, &progress), &progress, &control).await)
+        self.answered(
+            until_stopped(self.remote.gc_expiring(repo, None, &progress), &progress, &control)
+                .await,
+        )
     }
 
     async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {

@@ -1,4 +1,5 @@
-//! How the operator wants the console: what the call says, else what the config file says, else what the environment hints at.
+//! How the operator wants the console: what the call says, else what the config file says, else
+//! what the environment hints at.
 //!
 //! The file is TOML, and all of it may be left out:
 //!
@@ -64,14 +65,21 @@ pub(super) struct Hints {
 impl Hints {
     /// Those of the real environment.
     pub(super) fn read() -> Hints {
-        Hints::of(Environment::read(), |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        Hints::of(Environment::read(), |name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
     }
 
-    /// The first that is set decides, as for any program of POSIX. Where none is, as in many containers, the terminal is still likely
-    /// to be one of this century.
+    /// The first that is set decides, as for any program of POSIX. Where none is, as in many
+    /// containers, the terminal is still likely to be one of this century.
     fn of(environment: Environment, variable: impl Fn(&str) -> Option<String>) -> Hints {
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
-        let utf8 = |locale: String| ["utf-8", "utf8"].iter().any(|name| locale.to_ascii_lowercase().contains(name));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .filter_map(variable)
+            .find(|value| !value.is_empty());
+        let utf8 = |locale: String| {
+            ["utf-8", "utf8"].iter().any(|name| locale.to_ascii_lowercase().contains(name))
+        };
         Hints { no_color: environment.no_color, utf8: locale.is_none_or(utf8) }
     }
 }
@@ -80,18 +88,24 @@ impl Settings {
     /// What all that was said comes to.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a config that is not there although it was named, can't be read, or says what can't be.
+    /// [`Error::Usage`] for a config that is not there although it was named, can't be read, or
+    /// says what can't be.
     pub(super) fn read(asked: &ConsoleArgs, color: When, hints: Hints) -> Result<Settings, Error> {
         let file = match &asked.config {
-            Some(path) => File::read(path)?.ok_or_else(|| Error::Usage(format!("there is no config {}", path.display())))?,
-            None => usual_place().map(|path| File::read(&path)).transpose()?.flatten().unwrap_or_default(),
+            Some(path) => File::read(path)?
+                .ok_or_else(|| Error::Usage(format!("there is no config {}", path.display())))?,
+            None => usual_place()
+                .map(|path| File::read(&path))
+                .transpose()?
+                .flatten()
+                .unwrap_or_default(),
         };
         Ok(Settings::of(asked, color, hints, file))
     }
 
-    /// The call goes before the file, and the file before the environment. Only `NO_COLOR` goes before the file: it is said
-    /// for this terminal or this call, and the file holds for all of them. Of the call, `--color never` goes before a theme: a theme
-    /// without colours is `mono`.
+    /// The call goes before the file, and the file before the environment. Only `NO_COLOR` goes
+    /// before the file: it is said for this terminal or this call, and the file holds for all of
+    /// them. Of the call, `--color never` goes before a theme: a theme without colours is `mono`.
     fn of(asked: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
         let theme = match (asked.theme, color) {
             (_, When::Never) => ThemeName::Mono,
@@ -150,7 +164,11 @@ mod tests {
             (Some(Default), When::Auto, true, "theme = 'mono'", Default),
             (Some(Light), When::Never, false, "theme = 'light'", Mono),
         ] {
-            assert_eq!(theme(asked, color, no_color, file), expected, "{asked:?} {color:?} {no_color} {file}");
+            assert_eq!(
+                theme(asked, color, no_color, file),
+                expected,
+                "{asked:?} {color:?} {no_color} {file}"
+            );
         }
     }
 
@@ -167,7 +185,9 @@ mod tests {
             (&[("LC_CTYPE", "en_US.UTF-8"), ("LC_ALL", "C")], false),
             (&[("LC_ALL", ""), ("LANG", "C")], false),
         ] {
-            let variable = |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+            let variable = |name: &str| {
+                variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+            };
             let hints = Hints::of(Environment::default(), variable);
             assert_eq!(hints.utf8, utf8, "{variables:?}");
             let ascii = |asked, file| settings(&asked, When::Auto, hints, file).ascii;
@@ -189,6 +209,8 @@ mod tests {
         std::fs::write(&path, "mouse = true").unwrap();
         assert!(Settings::read(&asked, When::Auto, UTF8).unwrap().mouse);
         std::fs::write(&path, [0xff]).unwrap();
-        assert!(Settings::read(&asked, When::Auto, UTF8).unwrap_err().to_string().contains("mine.toml"));
+        assert!(
+            Settings::read(&asked, When::Auto, UTF8).unwrap_err().to_string().contains("mine.toml")
+        );
     }
 }

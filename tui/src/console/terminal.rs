@@ -1,8 +1,10 @@
-//! The terminal's modes: taken, lent to the shell while the console is stopped, and given back however it ends.
+//! The terminal's modes: taken, lent to the shell while the console is stopped, and given back
+//! however it ends.
 //!
-//! Raw mode, the alternate screen, pasting in brackets and the mouse belong to [`Guard`]. They are given back when it is
-//! dropped (on leaving, on an error, on a signal) and by the panic hook, before the panic's message is printed, so that it
-//! can be read. [`super::inputs`] is the other half: what comes from outside.
+//! Raw mode, the alternate screen, pasting in brackets and the mouse belong to [`Guard`]. They are
+//! given back when it is dropped (on leaving, on an error, on a signal) and by the panic hook,
+//! before the panic's message is printed, so that it can be read. [`super::inputs`] is the other
+//! half: what comes from outside.
 
 use std::io::{self, Stdout, Write};
 use std::sync::Once;
@@ -10,9 +12,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use crossterm::execute;
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use rustix::process::{Signal, getpgrp, getsid, kill_current_process_group};
@@ -30,13 +36,15 @@ static HOOK: Once = Once::new();
 
 /// What the loop asks of the terminal, besides drawing.
 pub(super) trait Outlet {
-    /// Whether the alternate screen is up: after a panic on any thread it isn't, and nothing may be drawn.
+    /// Whether the alternate screen is up: after a panic on any thread it isn't, and nothing may be
+    /// drawn.
     fn is_ours(&self) -> bool;
 
     /// Puts a text on the operator's clipboard, as far as the terminal lets us.
     fn copy(&mut self, text: &str) -> io::Result<()>;
 
-    /// Gives the terminal back and stops the process. Nothing may be drawn until [`Outlet::resume`].
+    /// Gives the terminal back and stops the process. Nothing may be drawn until
+    /// [`Outlet::resume`].
     ///
     /// `false`: nobody could let it go on, so it wasn't stopped.
     fn suspend(&mut self) -> io::Result<bool>;
@@ -92,19 +100,22 @@ impl Outlet for Guard {
     }
 
     fn suspend(&mut self) -> io::Result<bool> {
-        // A shell with job control gives each job a process group of its own. In the group of the session's leader there
-        // is no such shell (`xterm -e`, `ssh -t HOST packhouse`, a container), and a stop would be for ever.
+        // A shell with job control gives each job a process group of its own. In the group of the
+        // session's leader there is no such shell (`xterm -e`, `ssh -t HOST packhouse`, a
+        // container), and a stop would be for ever.
         if getsid(None)? == getpgrp() {
             return Ok(false);
         }
         lend();
-        // The whole job, as Ctrl-Z does it: in `cargo run` the shell waits for cargo. Not SIGTSTP, which we catch ourselves.
+        // The whole job, as Ctrl-Z does it: in `cargo run` the shell waits for cargo. Not SIGTSTP,
+        // which we catch ourselves.
         kill_current_process_group(Signal::STOP)?;
         Ok(true)
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        // After a SIGSTOP from outside nobody has lent anything, yet the shell has set its own modes.
+        // After a SIGSTOP from outside nobody has lent anything, yet the shell has set its own
+        // modes.
         lend();
         if WHOSE.load(Ordering::SeqCst) == LENT { self.take(LENT) } else { Ok(()) }
     }
@@ -124,15 +135,22 @@ fn lend() {
 
 fn give_back(to: u8) {
     if WHOSE.swap(to, Ordering::SeqCst) == OURS {
-        // Failing to restore is not worth failing over: after a hang-up there is no terminal left to restore.
+        // Failing to restore is not worth failing over: after a hang-up there is no terminal left
+        // to restore.
         let _ = disable_raw_mode();
         // The mouse, too, where it was never taken: that does no harm, and can't be forgotten.
-        let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = execute!(
+            io::stdout(),
+            DisableMouseCapture,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            Show
+        );
     }
 }
 
-/// Writes what was drawn at once, and nothing once the terminal is not ours: a panic on another thread does not find its
-/// message under the rest of a frame.
+/// Writes what was drawn at once, and nothing once the terminal is not ours: a panic on another
+/// thread does not find its message under the rest of a frame.
 pub(super) struct Frames {
     pending: Vec<u8>,
     stdout: Stdout,

@@ -1,7 +1,8 @@
-//! What happens when something happens: a message changes the model, and asks for effects. No I/O, no waiting.
+//! What happens when something happens: a message changes the model, and asks for effects. No I/O,
+//! no waiting.
 //!
-//! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and [`work`] keeps its queue; [`line`] is about
-//! a store that is elsewhere.
+//! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and
+//! [`work`] keeps its queue; [`line`] is about a store that is elsewhere.
 
 mod act;
 mod ask;
@@ -39,7 +40,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Resumed(was_suspended) => {
             model.dirty = true;
             if !was_suspended {
-                model.notice = Some("This terminal has no shell to come back from: the console goes on.".to_owned());
+                model.notice = Some(
+                    "This terminal has no shell to come back from: the console goes on.".to_owned(),
+                );
             }
         }
         Msg::Tick => return tick(model),
@@ -72,7 +75,11 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             // A store that can't be asked is told of once, when its line breaks: see [`line`].
             if failure.kind != FailureKind::Unreachable {
-                model.log.say(model.now, Level::Warning, format!("The store is not watched any more: {failure}"));
+                model.log.say(
+                    model.now,
+                    Level::Warning,
+                    format!("The store is not watched any more: {failure}"),
+                );
             }
             if !model.repos.known && model.repos.loading.is_none() {
                 return vec![model.refresh_list()];
@@ -87,7 +94,11 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                         return Vec::new();
                     }
                     Err(failure) if failure.kind != FailureKind::Unreachable => {
-                        model.log.say(model.now, Level::Error, format!("Reading the store failed: {failure}"));
+                        model.log.say(
+                            model.now,
+                            Level::Error,
+                            format!("Reading the store failed: {failure}"),
+                        );
                     }
                     _ => {}
                 }
@@ -113,34 +124,52 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.dirty = true;
             }
         }
-        Msg::Planned(ticket, answer) => match model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
-            Some(gate) => {
-                if let (Err(failure), Some(repo)) = (&answer, gate.repo()) {
-                    model.log.say(model.now, Level::Error, format!("{repo}: planning failed: {failure}"));
+        Msg::Planned(ticket, answer) => {
+            match model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
+                Some(gate) => {
+                    if let (Err(failure), Some(repo)) = (&answer, gate.repo()) {
+                        model.log.say(
+                            model.now,
+                            Level::Error,
+                            format!("{repo}: planning failed: {failure}"),
+                        );
+                    }
+                    gate.take(answer);
+                    model.dirty = true;
                 }
-                gate.take(answer);
-                model.dirty = true;
+                // Declined while it was being made.
+                None => return vec![Effect::Forget(ticket)],
             }
-            // Declined while it was being made.
-            None => return vec![Effect::Forget(ticket)],
-        },
+        }
         Msg::Progress(steps) => {
             for (ticket, event) in steps {
                 model.dirty |= step(model, ticket, event);
             }
         }
         Msg::Consolidated(ticket, answer) => {
-            return work::ended(model, ticket, answer.map(|report| Outcome::Consolidated(Box::new(report))));
+            return work::ended(
+                model,
+                ticket,
+                answer.map(|report| Outcome::Consolidated(Box::new(report))),
+            );
         }
         Msg::Verified(ticket, answer) => {
-            return work::ended(model, ticket, answer.map(|report| Outcome::Verified(Box::new(report))));
+            return work::ended(
+                model,
+                ticket,
+                answer.map(|report| Outcome::Verified(Box::new(report))),
+            );
         }
         Msg::Remembered(ticket, answer) => {
             if model.history.loading == Some(ticket) {
                 model.dirty = true;
                 let missed = matches!(&answer, Err(failure) if model.misses(failure));
                 let next = model.ticket();
-                let next = if missed { model.history.give_up(next) } else { model.history.take(answer, next) };
+                let next = if missed {
+                    model.history.give_up(next)
+                } else {
+                    model.history.take(answer, next)
+                };
                 return next.into_iter().collect();
             }
         }
@@ -149,7 +178,8 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Running work shows its seconds, and so does a line that is down; otherwise only "minutes ago" grows old.
+/// Running work shows its seconds, and so does a line that is down; otherwise only "minutes ago"
+/// grows old.
 fn tick(model: &mut Model) -> Vec<Effect> {
     let counts = model.runs.open().next().is_some() || model.is_cut_off();
     model.dirty |= counts || model.minute != model.now.as_second() / 60;
@@ -191,12 +221,16 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
                 input.paste(text);
             }
         }
-        _ => model.notice = Some("There is nothing here to paste into; / filters the list of repos.".to_owned()),
+        _ => {
+            model.notice =
+                Some("There is nothing here to paste into; / filters the list of repos.".to_owned())
+        }
     }
     Vec::new()
 }
 
-/// The wheel scrolls; a click points to a line, and a click on the line that is pointed to opens it.
+/// The wheel scrolls; a click points to a line, and a click on the line that is pointed to opens
+/// it.
 fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
     let action = match event.kind {
         MouseEventKind::ScrollUp => Action::Up,
@@ -210,7 +244,8 @@ fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     use Place::{Done, Filter, History, Log, Palette, Repo, Repos, Runs};
-    let is_list = matches!(model.place(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
+    let is_list =
+        matches!(model.place(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
     let pointed = match model.scrolled() {
@@ -235,6 +270,7 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
 /// What can be pointed to on a row of the terminal.
 fn line_at(extent: &Extent, row: u16) -> Option<usize> {
     let below = usize::from(row.checked_sub(extent.row)?);
-    let line = Some(extent.first + below).filter(|line| below < extent.height && *line < extent.content)?;
+    let line = Some(extent.first + below)
+        .filter(|line| below < extent.height && *line < extent.content)?;
     if extent.items.is_empty() { Some(line) } else { *extent.items.get(below)? }
 }

@@ -85,7 +85,8 @@ pub(super) fn fit(text: &str, room: usize) -> String {
     if room == 0 { String::new() } else { format!("{head}…") }
 }
 
-/// The end of the text, cut with `…` where it takes more than `room` cells: of what is typed, the end is looked at.
+/// The end of the text, cut with `…` where it takes more than `room` cells: of what is typed, the
+/// end is looked at.
 pub(super) fn tail(text: &str, room: usize) -> String {
     let mut rest = text;
     while width(rest) + usize::from(rest.len() < text.len()) > room {
@@ -98,7 +99,8 @@ pub(super) fn tail(text: &str, room: usize) -> String {
     if rest.len() < text.len() { format!("…{rest}") } else { text.to_owned() }
 }
 
-/// The text in exactly `room` cells: cut, or filled with spaces on the right, or on the left for numbers.
+/// The text in exactly `room` cells: cut, or filled with spaces on the right, or on the left for
+/// numbers.
 pub(super) fn pad(text: &str, room: usize, right: bool) -> String {
     let text = fit(text, room);
     let fill = " ".repeat(room.saturating_sub(width(&text)));
@@ -130,7 +132,8 @@ pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// Splits a text so that its head takes at most `room` cells, but at least one character where `room` isn't 0.
+/// Splits a text so that its head takes at most `room` cells, but at least one character where
+/// `room` isn't 0.
 fn split_at(text: &str, room: usize) -> (&str, &str) {
     let mut taken = 0;
     for (at, c) in text.char_indices() {
@@ -148,21 +151,34 @@ mod tests {
 
     #[test]
     fn sizes_counts_and_times_in_words() {
-        let sizes: Vec<String> = [0, 1023, 1024, 791_982, 1_048_575, u64::MAX].into_iter().map(size).collect();
+        let sizes: Vec<String> =
+            [0, 1023, 1024, 791_982, 1_048_575, u64::MAX].into_iter().map(size).collect();
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "773.4 KiB", "1.0 MiB", "16.0 EiB"]);
         assert_eq!([count(7), count(1234), count(1_234_567)], ["7", "1,234", "1,234,567"]);
-        assert_eq!([many(1, "entity"), many(0, "pack"), many(2, "entity")], ["1 entity", "0 packs", "2 entities"]);
+        assert_eq!(
+            [many(1, "entity"), many(0, "pack"), many(2, "entity")],
+            ["1 entity", "0 packs", "2 entities"]
+        );
         assert_eq!([lasting(7), lasting(1234), lasting(185_000)], ["7 ms", "1.2 s", "3 min 5 s"]);
         let at = |second| Timestamp::from_second(second).unwrap();
-        let ago: Vec<String> = [-5, 59, 60, 7300, 180_000].into_iter().map(|s| ago(at(1_000_000), at(1_000_000 - s))).collect();
+        let ago: Vec<String> = [-5, 59, 60, 7300, 180_000]
+            .into_iter()
+            .map(|s| ago(at(1_000_000), at(1_000_000 - s)))
+            .collect();
         assert_eq!(ago, ["just now", "just now", "1 minute ago", "2 hours ago", "2 days ago"]);
         assert_eq!([percent(1, 0), percent(9, 3), percent(1, 3)], [None, Some(100), Some(33)]);
     }
 
     #[test]
     fn text_fits_its_cells() {
-        assert_eq!([fit("abcdef", 4), fit("東京都", 4), fit("abc", 3), fit("abc", 0)], ["abc…", "東…", "abc", ""]);
-        assert_eq!([tail("abcdef", 4), tail("東京都", 4), tail("abc", 3), tail("abc", 0)], ["…def", "…都", "abc", ""]);
+        assert_eq!(
+            [fit("abcdef", 4), fit("東京都", 4), fit("abc", 3), fit("abc", 0)],
+            ["abc…", "東…", "abc", ""]
+        );
+        assert_eq!(
+            [tail("abcdef", 4), tail("東京都", 4), tail("abc", 3), tail("abc", 0)],
+            ["…def", "…都", "abc", ""]
+        );
         assert_eq!([pad("東", 4, false), pad("7", 3, true)], ["東  ", "  7"]);
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);

@@ -32,14 +32,33 @@ fn describe(report: &BackupReport, output: &Output) -> Vec<String> {
         false => output.paint(Tone::Bad, some(report.problems.len() as u64, "problem")),
     };
     let mut lines = vec![
-        format!("{}  {verdict}  in {}", output.paint(Tone::Name, shown(&report.directory)), millis(report.elapsed_ms)),
-        format!("  {}, {}, {}", some(report.repos, "repo"), some(report.packs, "pack"), bytes(report.bytes)),
-        format!("  {} linked, {} copied, {} removed", count(report.linked), count(report.copied), count(report.removed)),
+        format!(
+            "{}  {verdict}  in {}",
+            output.paint(Tone::Name, shown(&report.directory)),
+            millis(report.elapsed_ms)
+        ),
+        format!(
+            "  {}, {}, {}",
+            some(report.repos, "repo"),
+            some(report.packs, "pack"),
+            bytes(report.bytes)
+        ),
+        format!(
+            "  {} linked, {} copied, {} removed",
+            count(report.linked),
+            count(report.copied),
+            count(report.removed)
+        ),
     ];
     for problem in &report.problems {
         let kind = serde_json::to_value(problem.kind).ok();
         let kind = kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or("problem");
-        lines.push(format!("  {}  {} {}", problem.repo, output.paint(Tone::Bad, kind), shown(&problem.detail)));
+        lines.push(format!(
+            "  {}  {} {}",
+            problem.repo,
+            output.paint(Tone::Bad, kind),
+            shown(&problem.detail)
+        ));
         if let Some(pack) = &problem.pack {
             lines.push(format!("    {} {pack}", output.paint(Tone::Dim, "pack")));
         }

@@ -19,7 +19,9 @@ pub(crate) async fn run(asked: Branch, context: &Context) -> anyhow::Result<Exit
             if output.json() {
                 branches.iter().try_for_each(|branch| output.result(branch, Vec::new))?;
             } else if branches.is_empty() {
-                output.note(format!("{repo} has no branches yet; push packs with: packhouse push {repo} FILE…"));
+                output.note(format!(
+                    "{repo} has no branches yet; push packs with: packhouse push {repo} FILE…"
+                ));
             } else {
                 output.table(&list(&branches), 0)?;
             }
@@ -43,7 +45,9 @@ fn list(branches: &[BranchReport]) -> Table {
     let mut table = Table::new(&[("BRANCH", Left), ("HEAD", Left), ("", Left)]);
     for branch in branches {
         let note = match (&branch.problem, branch.default) {
-            (Some(problem), _) => Cell::new(Tone::Bad, format!("clients are not given it: {problem}")),
+            (Some(problem), _) => {
+                Cell::new(Tone::Bad, format!("clients are not given it: {problem}"))
+            }
             (None, true) => Cell::new(Tone::Dim, "default"),
             (None, false) => "".into(),
         };

@@ -13,7 +13,10 @@ pub(crate) fn run(shell: Shell, context: &Context) -> anyhow::Result<Exit> {
     clap_complete::generate(shell, &mut Args::command(), "packhouse", &mut script);
     let script = String::from_utf8(script)?;
     match context.output.json() {
-        true => context.output.result(&serde_json::json!({ "shell": shell.to_string(), "script": script }), Vec::new)?,
+        true => context.output.result(
+            &serde_json::json!({ "shell": shell.to_string(), "script": script }),
+            Vec::new,
+        )?,
         false => context.output.raw(&script)?,
     }
     Ok(Exit::Done)

@@ -1,4 +1,5 @@
-//! `packhouse component`: the component that plans the work, for those who want to read it or host it themselves.
+//! `packhouse component`: the component that plans the work, for those who want to read it or host
+//! it themselves.
 
 use std::io::Write;
 use std::path::Path;
@@ -27,7 +28,8 @@ struct Report {
 /// Shows the component, writes it to a file, or prints its WIT.
 pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
-    let other = context.globals.component.as_deref().map(|file| read_other(file, asked.wit)).transpose()?;
+    let other =
+        context.globals.component.as_deref().map(|file| read_other(file, asked.wit)).transpose()?;
     let component = other.as_deref().unwrap_or(COMPONENT);
     if let Some(file) = &asked.output {
         write(file, component)?;
@@ -40,8 +42,14 @@ pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> 
     }
     output.result(&report, || {
         let size = format::bytes(report.bytes as u64);
-        let mut lines = vec![output.paint(Tone::Name, &report.digest), format!("{}, {size}", report.world)];
-        lines.extend(asked.output.as_ref().map(|file| format!("wrote {}", format::shown(&file.display().to_string()))));
+        let mut lines =
+            vec![output.paint(Tone::Name, &report.digest), format!("{}, {size}", report.world)];
+        lines.extend(
+            asked
+                .output
+                .as_ref()
+                .map(|file| format!("wrote {}", format::shown(&file.display().to_string()))),
+        );
         lines
     })?;
     Ok(Exit::Done)
@@ -57,7 +65,11 @@ fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
         return Err(Error::Usage(words).into());
     }
     Sandbox::open(file, None)?;
-    Ok(std::fs::read(file).map_err(|source| Error::Io { doing: "reading", path: file.to_owned(), source })?)
+    Ok(std::fs::read(file).map_err(|source| Error::Io {
+        doing: "reading",
+        path: file.to_owned(),
+        source,
+    })?)
 }
 
 /// Digest of a component, as hosts name it.
@@ -65,19 +77,25 @@ fn digest(component: &[u8]) -> String {
     format!("sha256:{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, component)))
 }
 
-/// Writes beside the file and renames: whoever reads it sees the old bytes or the new ones, never half of them.
+/// Writes beside the file and renames: whoever reads it sees the old bytes or the new ones, never
+/// half of them.
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let io = |doing| move |source| Error::Io { doing, path: file.to_owned(), source };
     replaceable(file)?;
-    let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = builder().tempfile_in(folder).map_err(io("writing"))?;
     for_user(temporary.as_file());
-    temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(io("writing"))?;
+    temporary
+        .write_all(bytes)
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(io("writing"))?;
     temporary.persist(file).map_err(|error| io("renaming to")(error.error))?;
     Ok(())
 }
 
-/// Temporary files are private by default; this one becomes a file like any other, so the umask decides.
+/// Temporary files are private by default; this one becomes a file like any other, so the umask
+/// decides.
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".packhouse-");
@@ -86,10 +104,13 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The files of a WIT package as one text: the package is named once, then come the interfaces and the world.
+/// The files of a WIT package as one text: the package is named once, then come the interfaces and
+/// the world.
 fn wit_text(files: &[(&str, &str)]) -> String {
-    let names_package = |line: &&str| line.starts_with("package ") && line.trim_end().ends_with(';');
-    let package = files.iter().flat_map(|(_, text)| text.lines()).find(names_package).unwrap_or_default();
+    let names_package =
+        |line: &&str| line.starts_with("package ") && line.trim_end().ends_with(';');
+    let package =
+        files.iter().flat_map(|(_, text)| text.lines()).find(names_package).unwrap_or_default();
     let mut whole = format!("{package}\n");
     for (_, text) in files {
         let body: Vec<&str> = text.lines().filter(|line| !names_package(line)).collect();
@@ -112,13 +133,18 @@ mod tests {
         assert!(text.contains("\nworld engine {\n") && text.ends_with("}\n"));
         for (name, _) in WIT {
             let interface = name.trim_end_matches(".wit");
-            assert!(interface == "engine" || text.contains(&format!("interface {interface} {{")), "{interface}");
+            assert!(
+                interface == "engine" || text.contains(&format!("interface {interface} {{")),
+                "{interface}"
+            );
         }
     }
 
     #[test]
     fn the_digest_is_that_of_the_provenance() {
-        assert!(packhouse_artifact::PROVENANCE.contains(&format!("digest = \"{}\"", digest(COMPONENT))));
+        assert!(
+            packhouse_artifact::PROVENANCE.contains(&format!("digest = \"{}\"", digest(COMPONENT)))
+        );
     }
 
     #[test]

@@ -12,7 +12,10 @@ use crate::style::Environment;
 /// Runs the console where it can be seen.
 pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     if context.output.json() {
-        return Err(Error::Usage("the console is for people; for programs there is: packhouse repo list --json".into()).into());
+        return Err(Error::Usage(
+            "the console is for people; for programs there is: packhouse repo list --json".into(),
+        )
+        .into());
     }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         let words = "the console needs a terminal, and this is none; `packhouse repo list` and `packhouse gc --all` do without";

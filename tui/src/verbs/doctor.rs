@@ -1,6 +1,8 @@
-//! `packhouse doctor`: whether everything that packhouse needs is in order, and the way out where it is not.
+//! `packhouse doctor`: whether everything that packhouse needs is in order, and the way out where
+//! it is not.
 //!
-//! It leaves everything as it was, after a trial write to folder and bucket: where there is no store yet, it makes none.
+//! It leaves everything as it was, after a trial write to folder and bucket: where there is no
+//! store yet, it makes none.
 
 mod afar;
 mod privacy;
@@ -12,7 +14,9 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::serve::OpenFiles;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::world::{SystemWorld, World};
-use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions};
+use packhouse_host::{
+    Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions,
+};
 use serde::Serialize;
 
 use crate::args::Doctor;
@@ -56,21 +60,43 @@ impl Check {
     }
 
     fn warn(check: &'static str, detail: impl Into<String>, way_out: impl Into<String>) -> Check {
-        Check { check, status: Status::Warn, detail: detail.into(), way_out: Some(way_out.into()), damage: false }
+        Check {
+            check,
+            status: Status::Warn,
+            detail: detail.into(),
+            way_out: Some(way_out.into()),
+            damage: false,
+        }
     }
 
     fn fail(check: &'static str, detail: impl Into<String>, way_out: impl Into<String>) -> Check {
-        Check { check, status: Status::Fail, detail: detail.into(), way_out: Some(way_out.into()), damage: false }
+        Check {
+            check,
+            status: Status::Fail,
+            detail: detail.into(),
+            way_out: Some(way_out.into()),
+            damage: false,
+        }
     }
 
     /// Each thing that is known to be damaged.
     fn of_damage(repos: &[RepoReport]) -> Vec<Check> {
-        let all = repos.iter().flat_map(|repo| repo.damaged.iter().map(move |damage| (&repo.repo, damage)));
+        let all = repos
+            .iter()
+            .flat_map(|repo| repo.damaged.iter().map(move |damage| (&repo.repo, damage)));
         let check = |(repo, damage): (&RepoName, &Damage)| {
-            let what = damage.mpack_key.map_or_else(|| "its index".to_owned(), |key| format!("pack {key}"));
+            let what = damage
+                .mpack_key
+                .map_or_else(|| "its index".to_owned(), |key| format!("pack {key}"));
             let Damage { since, found_by, detail, .. } = damage;
-            let detail = format!("{repo}: {what} is damaged: {detail} (found by {found_by} at {})", time(*since));
-            Check { damage: true, ..Check::fail("damage", detail, format!("packhouse verify --repair {repo}")) }
+            let detail = format!(
+                "{repo}: {what} is damaged: {detail} (found by {found_by} at {})",
+                time(*since)
+            );
+            Check {
+                damage: true,
+                ..Check::fail("damage", detail, format!("packhouse verify --repair {repo}"))
+            }
         };
         all.map(check).collect()
     }
@@ -101,7 +127,8 @@ pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exi
     }
     let mut options = place::options(&context.globals)?;
     let catalogs = options.catalog.file().and_then(Path::parent);
-    let catalogs = catalogs.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let catalogs =
+        catalogs.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     if let Some(catalogs) = catalogs {
         tell(folder("data folder", catalogs))?;
     }
@@ -138,8 +165,12 @@ pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exi
 fn folder(check: &'static str, folder: &Path) -> Check {
     let there = existing(folder);
     match written_and_read(&there) {
-        Ok(()) if there == folder => Check::ok(check, format!("{} keeps what is written to it", folder.display())),
-        Ok(()) => Check::ok(check, format!("{} is not there yet, and can be made", folder.display())),
+        Ok(()) if there == folder => {
+            Check::ok(check, format!("{} keeps what is written to it", folder.display()))
+        }
+        Ok(()) => {
+            Check::ok(check, format!("{} is not there yet, and can be made", folder.display()))
+        }
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Check::warn(
             check,
             format!("{} is read-only: it is mounted so", there.display()),
@@ -161,7 +192,11 @@ fn written_and_read(folder: &Path) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     let read = std::fs::read(file.path())?;
     file.close()?;
-    if read == written { Ok(()) } else { Err(std::io::Error::other("what was written to it came back as something else")) }
+    if read == written {
+        Ok(())
+    } else {
+        Err(std::io::Error::other("what was written to it came back as something else"))
+    }
 }
 
 /// The folder, or the nearest one above it that is there.
@@ -185,7 +220,9 @@ fn space(packs: &Path) -> Check {
                 FEW_BYTES.. => Check::ok(CHECK, detail),
             }
         }
-        Err(error) => Check::warn(CHECK, format!("{} does not tell: {error}", there.display()), WAY_OUT),
+        Err(error) => {
+            Check::warn(CHECK, format!("{} does not tell: {error}", there.display()), WAY_OUT)
+        }
     }
 }
 
@@ -193,8 +230,13 @@ fn space(packs: &Path) -> Check {
 fn open_files(files: OpenFiles) -> Check {
     const CHECK: &str = "open files";
     let most = OpenFiles { soft: files.hard, ..files }.connections();
-    let shown = |files: u64| if files > 1 << 20 { "any number".to_owned() } else { files.to_string() };
-    let detail = format!("{} at once, {} for a server, which raises it", shown(files.soft), shown(files.hard));
+    let shown =
+        |files: u64| if files > 1 << 20 { "any number".to_owned() } else { files.to_string() };
+    let detail = format!(
+        "{} at once, {} for a server, which raises it",
+        shown(files.soft),
+        shown(files.hard)
+    );
     match most {
         ..FEW_CONNECTIONS => Check::warn(
             CHECK,
@@ -211,7 +253,11 @@ async fn bucket(packs: &Storage) -> Option<Check> {
     let Storage::S3(options) = packs else { return None };
     Some(match S3Vault::ask(options).await {
         Ok(place) => Check::ok(CHECK, format!("{place} answers, and may be listed")),
-        Err(error) => Check::fail(CHECK, error.to_string(), "docs/operations.md tells what packhouse needs of S3"),
+        Err(error) => Check::fail(
+            CHECK,
+            error.to_string(),
+            "docs/operations.md tells what packhouse needs of S3",
+        ),
     })
 }
 
@@ -223,26 +269,41 @@ async fn trial(packs: &Storage) -> Option<Check> {
     Some(match S3Vault::try_out(options, SystemWorld.draw()).await {
         Ok(trial) if trial.notices_changes => Check::ok(
             CHECK,
-            format!("{} keeps what is written, and refuses what changes on the way (checksum {checksum})", trial.place),
+            format!(
+                "{} keeps what is written, and refuses what changes on the way (checksum {checksum})",
+                trial.place
+            ),
         ),
         Ok(trial) => Check::warn(
             CHECK,
-            format!("{} keeps what is written, but takes bytes that have changed on the way (checksum {checksum})", trial.place),
+            format!(
+                "{} keeps what is written, but takes bytes that have changed on the way (checksum {checksum})",
+                trial.place
+            ),
             "use https:// to reach it, and run packhouse verify from time to time; a server that checks uploads is better",
         ),
-        Err(error) => Check::fail(CHECK, error.to_string(), "docs/operations.md tells what packhouse needs of S3"),
+        Err(error) => Check::fail(
+            CHECK,
+            error.to_string(),
+            "docs/operations.md tells what packhouse needs of S3",
+        ),
     })
 }
 
 /// Whether the catalog opens, and every repo can be read from it.
 async fn store(options: StoreOptions) -> Vec<Check> {
     let catalog = options.catalog.to_string();
-    const WAY_OUT: &str = "if the message does not say what to do, restore the folder from a backup";
+    const WAY_OUT: &str =
+        "if the message does not say what to do, restore the folder from a backup";
     let store = match Store::open_existing(options).await {
         Ok(store) => store,
         Err(Error::NoStore { instead, .. }) => {
             let way_out = "packhouse repo create OWNER/SLUG makes a store; to check another one, name it with --data";
-            return vec![Check::fail("catalog", format!("there is no store: {catalog} {instead}"), way_out)];
+            return vec![Check::fail(
+                "catalog",
+                format!("there is no store: {catalog} {instead}"),
+                way_out,
+            )];
         }
         Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
     };
@@ -250,7 +311,10 @@ async fn store(options: StoreOptions) -> Vec<Check> {
         Ok(repos) => repos,
         Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
     };
-    let mut checks = vec![Check::ok("catalog", format!("{catalog} opens; {}", some(repos.len() as u64, "repo")))];
+    let mut checks = vec![Check::ok(
+        "catalog",
+        format!("{catalog} opens; {}", some(repos.len() as u64, "repo")),
+    )];
     match store.newer_packs().await {
         Ok(None) => {}
         Ok(Some(newer)) => checks.push(Check::warn("packs", newer.to_string(), NEWER_WAY_OUT)),
@@ -260,7 +324,11 @@ async fn store(options: StoreOptions) -> Vec<Check> {
     for repo in &repos {
         if let Err(error) = store.repo(&repo.repo).await {
             unread += 1;
-            checks.push(Check::fail("repos", format!("{}: {error}", repo.repo), format!("packhouse verify {}", repo.repo)));
+            checks.push(Check::fail(
+                "repos",
+                format!("{}: {error}", repo.repo),
+                format!("packhouse verify {}", repo.repo),
+            ));
         }
     }
     let damage = Check::of_damage(&repos);
@@ -282,7 +350,9 @@ async fn store(options: StoreOptions) -> Vec<Check> {
 async fn component(other: Option<PathBuf>) -> Check {
     const CHECK: &str = "component";
     let way_out = match other {
-        None => "this binary is damaged, or the system forbids it to make code; install it anew, and look for such a rule",
+        None => {
+            "this binary is damaged, or the system forbids it to make code; install it anew, and look for such a rule"
+        }
         Some(_) => "leave out --component and PACKHOUSE_COMPONENT, or give a component of this WIT",
     };
     let compiled = tokio::task::spawn_blocking(move || match other {
@@ -299,7 +369,11 @@ async fn component(other: Option<PathBuf>) -> Check {
 /// Nothing here is wrong; it explains what the output looks like.
 fn terminal(output: &Output) -> Check {
     let environment = Environment::read();
-    let is = if std::io::stdout().is_terminal() { "stdout is a terminal" } else { "stdout is no terminal" };
+    let is = if std::io::stdout().is_terminal() {
+        "stdout is a terminal"
+    } else {
+        "stdout is no terminal"
+    };
     let colours = match (output.style().coloured(), environment.no_color, environment.dumb) {
         (true, _, _) => "colours on",
         (false, true, _) => "colours off, NO_COLOR is set",
@@ -323,8 +397,18 @@ fn describe(check: &Check, output: &Output) -> Vec<String> {
         Status::Warn => (Tone::Warn, "warn"),
         Status::Fail => (Tone::Bad, "fail"),
     };
-    let mut lines = vec![format!("{}  {:<12}  {}", output.paint(tone, status), check.check, shown(&check.detail))];
-    lines.extend(check.way_out.as_ref().map(|way_out| format!("{:20}{}", "", output.paint(Tone::Strong, shown(way_out)))));
+    let mut lines = vec![format!(
+        "{}  {:<12}  {}",
+        output.paint(tone, status),
+        check.check,
+        shown(&check.detail)
+    )];
+    lines.extend(
+        check
+            .way_out
+            .as_ref()
+            .map(|way_out| format!("{:20}{}", "", output.paint(Tone::Strong, shown(way_out)))),
+    );
     lines
 }
 
@@ -347,9 +431,14 @@ mod tests {
     #[test]
     fn few_open_files_are_told_with_a_way_out() {
         let check = open_files(OpenFiles { soft: 128, hard: 128 });
-        assert!(check.status == Status::Warn && check.detail.contains("32 connections"), "{check:?}");
+        assert!(
+            check.status == Status::Warn && check.detail.contains("32 connections"),
+            "{check:?}"
+        );
         assert_eq!(open_files(OpenFiles { soft: 128, hard: 4096 }).status, Status::Ok);
-        assert!(open_files(OpenFiles { soft: u64::MAX, hard: u64::MAX }).detail.contains("any number"));
+        assert!(
+            open_files(OpenFiles { soft: u64::MAX, hard: u64::MAX }).detail.contains("any number")
+        );
     }
 
     #[test]

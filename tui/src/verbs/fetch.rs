@@ -17,10 +17,19 @@ use crate::verbs::record;
 /// Fetches.
 pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit> {
     let file = asked.output.clone();
-    let request = FetchRequest { want: asked.want, have: asked.have, ttl: Duration::from_secs(asked.ttl), output: asked.output };
+    let request = FetchRequest {
+        want: asked.want,
+        have: asked.have,
+        ttl: Duration::from_secs(asked.ttl),
+        output: asked.output,
+    };
     let watch = context.bars.watch(PATIENCE);
     let report = watched(&context.output, watch.progress(), async {
-        let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
+        let tape = asked
+            .record
+            .as_deref()
+            .map(|record| record::of_repo(record, &asked.repo, false))
+            .transpose()?;
         let store = record::onto(&context.house().await?, tape.as_deref())?;
         let report = store.fetch(&asked.repo, &request, watch.progress()).await;
         record::tell(&store, tape.as_deref(), &context.output);
@@ -30,7 +39,9 @@ pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit>
     drop(watch);
     context.output.result(&report, || {
         let mut lines = describe(&report, &context.output);
-        lines.extend(file.map(|file| format!("wrote {}", crate::format::shown(&file.display().to_string()))));
+        lines.extend(
+            file.map(|file| format!("wrote {}", crate::format::shown(&file.display().to_string()))),
+        );
         lines
     })?;
     Ok(Exit::Done)
@@ -48,10 +59,17 @@ fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
             some(report.object_count, "object"),
             some(report.tag_count, "tag"),
         ),
-        format!("{}  {}", report.mpack_url, output.paint(Tone::Dim, format!("until {}", time(report.expires_at)))),
+        format!(
+            "{}  {}",
+            report.mpack_url,
+            output.paint(Tone::Dim, format!("until {}", time(report.expires_at)))
+        ),
     ];
     if report.missing > 0 {
-        let words = format!("{} reached that the repo never had: its history is shallow", some(report.missing, "id"));
+        let words = format!(
+            "{} reached that the repo never had: its history is shallow",
+            some(report.missing, "id")
+        );
         lines.push(output.paint(Tone::Warn, words));
     }
     lines

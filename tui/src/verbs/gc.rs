@@ -28,9 +28,16 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
         }
         super::each(&repos, context, async |repo| {
             if asked.later {
-                return super::jobs::tell_queued(&store.queue_gc(repo, asked.expire_unreachable).await?, output);
+                return super::jobs::tell_queued(
+                    &store.queue_gc(repo, asked.expire_unreachable).await?,
+                    output,
+                );
             }
-            let tape = asked.record.as_deref().map(|record| record::of_repo(record, repo, repos.len() > 1)).transpose()?;
+            let tape = asked
+                .record
+                .as_deref()
+                .map(|record| record::of_repo(record, repo, repos.len() > 1))
+                .transpose()?;
             let store = record::onto(&store, tape.as_deref())?;
             let outcome = match asked.dry_run {
                 true => store.planned(repo, asked.expire_unreachable, progress).await,
@@ -51,8 +58,15 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
 fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     let name = output.paint(Tone::Name, &report.repo);
     if report.skipped {
-        let why = if report.packs_before == 0 { "no packs".into() } else { some(report.packs_before, "pack") };
-        return vec![format!("{name}  {}", output.paint(Tone::Dim, format!("nothing to do: {why}")))];
+        let why = if report.packs_before == 0 {
+            "no packs".into()
+        } else {
+            some(report.packs_before, "pack")
+        };
+        return vec![format!(
+            "{name}  {}",
+            output.paint(Tone::Dim, format!("nothing to do: {why}"))
+        )];
     }
     let planned = report.dry_run.unwrap_or_default();
     let packs = format!("{} → {}", some(report.packs_before, "pack"), count(report.packs_after));
@@ -63,7 +77,10 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
         change(report.bytes_before, report.bytes_after)
     );
     let tone = if planned { Tone::Warn } else { Tone::Good };
-    let time = output.paint(Tone::Dim, format!("{} in {}", if planned { "planned" } else { "done" }, millis(report.elapsed_ms)));
+    let time = output.paint(
+        Tone::Dim,
+        format!("{} in {}", if planned { "planned" } else { "done" }, millis(report.elapsed_ms)),
+    );
     let mut lines = vec![format!("{name}  {}  {sizes}  {time}", output.paint(tone, packs))];
     lines.push(format!(
         "  {}, {}, {}, {}; {} not repeated",
@@ -95,9 +112,18 @@ fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
     if dropped.entities.is_empty() {
         return format!("  {name} nothing: everything is reached, or was not long ago");
     }
-    let counts =
-        [some(dropped.commits, "commit"), some(dropped.snapshots, "snapshot"), some(dropped.objects, "object")].join(", ");
-    let commits: Vec<&str> = dropped.entities.iter().filter_map(|entity| entity.strip_prefix("commit ")).take(5).collect();
+    let counts = [
+        some(dropped.commits, "commit"),
+        some(dropped.snapshots, "snapshot"),
+        some(dropped.objects, "object"),
+    ]
+    .join(", ");
+    let commits: Vec<&str> = dropped
+        .entities
+        .iter()
+        .filter_map(|entity| entity.strip_prefix("commit "))
+        .take(5)
+        .collect();
     let more = if dropped.commits > 5 { "; --json lists all" } else { "" };
     format!("  {name} {counts}, {}: commits {}{more}", bytes(dropped.bytes), commits.join(", "))
 }
@@ -123,7 +149,8 @@ fn proof(proven: &GcProof) -> String {
 
 /// What doing it would take.
 fn price(cost: &GcCost) -> String {
-    let time = cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", millis(time)));
+    let time =
+        cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", millis(time)));
     let download = match cost.bytes_to_download {
         0 => String::new(),
         bytes_to_download => format!("downloads {}, ", bytes(bytes_to_download)),
@@ -222,15 +249,22 @@ mod tests {
                 "  cost reads 2.00 MiB, writes 773 KiB, takes 784 KiB of disk until the old packs are deleted; about 1.50 s"
             ]
         );
-        let far = GcReport { cost: Some(GcCost { bytes_to_download: 1_048_576, ..cost }), ..plan.clone() };
+        let far = GcReport {
+            cost: Some(GcCost { bytes_to_download: 1_048_576, ..cost }),
+            ..plan.clone()
+        };
         assert!(describe(&far, &plain())[3].starts_with("  cost downloads 1.00 MiB, reads"));
         let first = GcReport { cost: Some(GcCost { expected_ms: None, ..cost }), ..plan };
-        assert!(describe(&first, &plain())[3].ends_with("deleted"), "no time is told before one was measured");
+        assert!(
+            describe(&first, &plain())[3].ends_with("deleted"),
+            "no time is told before one was measured"
+        );
     }
 
     #[test]
     fn nothing_to_do_says_why() {
-        let skipped = |packs| GcReport { skipped: true, packs_before: packs, packs_after: packs, ..report() };
+        let skipped =
+            |packs| GcReport { skipped: true, packs_before: packs, packs_after: packs, ..report() };
         assert_eq!(describe(&skipped(1), &plain()), ["a/b  nothing to do: 1 pack"]);
         assert_eq!(describe(&skipped(0), &plain()), ["a/b  nothing to do: no packs"]);
     }

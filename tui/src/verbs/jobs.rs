@@ -56,7 +56,9 @@ fn list(jobs: &[JobReport], output: &Output) -> anyhow::Result<()> {
         return jobs.iter().try_for_each(|job| output.result(job, Vec::new));
     }
     if jobs.is_empty() {
-        output.note("there are no such jobs; push and gc make some with --async, and workers by policy");
+        output.note(
+            "there are no such jobs; push and gc make some with --async, and workers by policy",
+        );
     }
     let mut table = Table::new(&[
         ("JOB", Right),
@@ -103,12 +105,17 @@ fn headline(job: &JobReport, output: &Output) -> String {
 fn describe(job: &JobReport, output: &Output) -> Vec<String> {
     let mut lines = vec![headline(job, output)];
     let mut line = |name: &str, value: Option<String>| {
-        lines.extend(value.map(|value| format!("  {} {}", output.paint(Tone::Dim, format!("{name:<8}")), shown(&value))));
+        lines.extend(value.map(|value| {
+            format!("  {} {}", output.paint(Tone::Dim, format!("{name:<8}")), shown(&value))
+        }));
     };
     line("asked", Some(time(job.created_at)));
     line("begun", job.started_at.map(|at| format!("{}, attempt {}", time(at), job.attempt)));
     line("ended", job.finished_at.map(time));
-    line("next", (job.status == JobStatus::Queued).then(|| format!("not before {}", time(job.run_at))));
+    line(
+        "next",
+        (job.status == JobStatus::Queued).then(|| format!("not before {}", time(job.run_at))),
+    );
     line("worker", job.worker.clone());
     line("lease", job.lease_until.map(|until| format!("until {}", time(until))));
     line("why", job.reason.clone());

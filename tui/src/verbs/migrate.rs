@@ -23,7 +23,8 @@ struct Told {
 pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Exit> {
     context.only_here("migrate")?;
     let options = place::options(&context.globals)?;
-    // Tables of a server are made when they are asked for like this; a folder is made with its first repo.
+    // Tables of a server are made when they are asked for like this; a folder is made with its
+    // first repo.
     let absent = options.absent().await?;
     let catalog = options.catalog;
     if let (Some(absent), Some(_)) = (absent, catalog.file()) {
@@ -33,20 +34,38 @@ pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Ex
         catalog.open().await?;
     }
     let found = catalog.migrations().await?;
-    let pending: Vec<String> = found.pending().map(|(version, name)| format!("{version} {name}")).collect();
+    let pending: Vec<String> =
+        found.pending().map(|(version, name)| format!("{version} {name}")).collect();
     let up_to_date = pending.is_empty() && found.unknown().is_none();
-    let told =
-        Told { catalog: found.catalog.clone(), applied: found.applied.clone(), pending, unknown: found.unknown(), up_to_date };
+    let told = Told {
+        catalog: found.catalog.clone(),
+        applied: found.applied.clone(),
+        pending,
+        unknown: found.unknown(),
+        up_to_date,
+    };
     let output = &context.output;
     output.result(&told, || match (up_to_date, told.unknown) {
-        (true, _) => vec![format!("{}  {}", output.paint(Tone::Name, &told.catalog), output.paint(Tone::Good, "up to date"))],
+        (true, _) => vec![format!(
+            "{}  {}",
+            output.paint(Tone::Name, &told.catalog),
+            output.paint(Tone::Good, "up to date")
+        )],
         (false, Some(unknown)) => {
-            vec![output.paint(Tone::Bad, format!("{} was made by a newer packhouse: it has migration {unknown}", told.catalog))]
+            vec![output.paint(
+                Tone::Bad,
+                format!(
+                    "{} was made by a newer packhouse: it has migration {unknown}",
+                    told.catalog
+                ),
+            )]
         }
         (false, None) => {
             let mut lines = vec![format!("{} lacks:", told.catalog)];
             lines.extend(told.pending.iter().map(|pending| format!("  {pending}")));
-            lines.push("bring it up to date with: packhouse migrate (any other verb does so, too)".into());
+            lines.push(
+                "bring it up to date with: packhouse migrate (any other verb does so, too)".into(),
+            );
             lines
         }
     })?;

@@ -1,4 +1,5 @@
-//! What is done: a file per verb. Each opens what it needs, does its work under Ctrl-C's watch, and tells the result.
+//! What is done: a file per verb. Each opens what it needs, does its work under Ctrl-C's watch, and
+//! tells the result.
 
 mod backup;
 mod branch;
@@ -63,8 +64,9 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     }
 }
 
-/// Does the work for one repo after the other. One that fails is told of and does not hold the others back; the answer is the
-/// gravest outcome. What is not about a repo (a stop on request) ends the round.
+/// Does the work for one repo after the other. One that fails is told of and does not hold the
+/// others back; the answer is the gravest outcome. What is not about a repo (a stop on request)
+/// ends the round.
 async fn each(
     repos: &[RepoName],
     context: &Context,
@@ -75,7 +77,9 @@ async fn each(
         let exit = match work(repo).await {
             Ok(exit) => exit,
             Err(error) if repos.len() == 1 || ends_the_round(&error) => return Err(error),
-            Err(error) => context.output.failure_of(Some(&repo.to_string()), &context.explained(error).await),
+            Err(error) => {
+                context.output.failure_of(Some(&repo.to_string()), &context.explained(error).await)
+            }
         };
         gravest = gravest.max(exit);
     }
@@ -97,28 +101,35 @@ mod tests {
 
     async fn round(outcomes: Vec<anyhow::Result<Exit>>) -> (usize, anyhow::Result<Exit>) {
         let context = Context::new(Globals { quiet: true, ..Globals::default() });
-        let repos: Vec<RepoName> = (0..outcomes.len()).map(|n| format!("a/{n}").parse().unwrap()).collect();
+        let repos: Vec<RepoName> =
+            (0..outcomes.len()).map(|n| format!("a/{n}").parse().unwrap()).collect();
         let mut outcomes = outcomes.into_iter();
         let ended = each(&repos, &context, async |_| outcomes.next().unwrap()).await;
         (outcomes.len(), ended)
     }
 
     fn damage() -> anyhow::Error {
-        Error::MissingPack { key: packhouse_host::MpackKey::new([0; 32]), repo: names(&["a/1"]).remove(0), place: "p".into() }
-            .into()
+        Error::MissingPack {
+            key: packhouse_host::MpackKey::new([0; 32]),
+            repo: names(&["a/1"]).remove(0),
+            place: "p".into(),
+        }
+        .into()
     }
 
     #[tokio::test]
     async fn a_failing_repo_does_not_hold_the_others_back_and_the_gravest_counts() {
         let busy = Error::HeadConflict(Vec::new()).into();
         let refused = Error::Unsupported("x".into()).into();
-        let (left, ended) = round(vec![Err(busy), Err(damage()), Ok(Exit::Done), Err(refused)]).await;
+        let (left, ended) =
+            round(vec![Err(busy), Err(damage()), Ok(Exit::Done), Err(refused)]).await;
         assert_eq!((left, ended.unwrap()), (0, Exit::Damage));
     }
 
     #[tokio::test]
     async fn a_stop_on_request_ends_the_round() {
-        let (left, ended) = round(vec![Ok(Exit::Done), Err(Error::Cancelled.into()), Ok(Exit::Done)]).await;
+        let (left, ended) =
+            round(vec![Ok(Exit::Done), Err(Error::Cancelled.into()), Ok(Exit::Done)]).await;
         assert_eq!((left, Exit::of(&ended.unwrap_err())), (1, Exit::Refused));
     }
 

@@ -22,7 +22,10 @@ pub(crate) async fn run(asked: PolicyVerb, context: &Context) -> anyhow::Result<
                 max_age_seconds: asked.max_age.map(|age| age.as_secs()),
             };
             let policy = if asked.off { Policy::OFF } else { policy };
-            tell(&store.set_policy(asked.repo.as_ref(), (!asked.default).then_some(policy)).await?, output)?;
+            tell(
+                &store.set_policy(asked.repo.as_ref(), (!asked.default).then_some(policy)).await?,
+                output,
+            )?;
         }
         PolicyVerb::Check { repo, queue } => {
             let checks = store.check_policies(repo.as_ref(), queue).await?;
@@ -41,7 +44,12 @@ fn tell(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
     let of = report.repo.as_ref().map_or_else(|| "all repos".into(), ToString::to_string);
     let from = if report.set { "" } else { "  (not set here)" };
     output.result(report, || {
-        vec![format!("{}  {}{}", output.paint(Tone::Name, of), words(&report.policy), output.paint(Tone::Dim, from))]
+        vec![format!(
+            "{}  {}{}",
+            output.paint(Tone::Name, of),
+            words(&report.policy),
+            output.paint(Tone::Dim, from)
+        )]
     })
 }
 
@@ -49,13 +57,21 @@ fn tell(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
 fn words(policy: &Policy) -> String {
     let parts: Vec<String> = [
         policy.max_packs.map(|packs| format!("with more than {}", some(packs, "pack"))),
-        policy.growth.map(|growth| format!("when more than {growth} × the consolidated bytes were pushed since")),
-        policy.max_age_seconds.map(|age| format!("when a pack has waited {}", millis(age.saturating_mul(1000)))),
+        policy.growth.map(|growth| {
+            format!("when more than {growth} × the consolidated bytes were pushed since")
+        }),
+        policy
+            .max_age_seconds
+            .map(|age| format!("when a pack has waited {}", millis(age.saturating_mul(1000)))),
     ]
     .into_iter()
     .flatten()
     .collect();
-    if parts.is_empty() { "nothing is consolidated by itself".into() } else { format!("consolidated {}", parts.join(", or ")) }
+    if parts.is_empty() {
+        "nothing is consolidated by itself".into()
+    } else {
+        format!("consolidated {}", parts.join(", or "))
+    }
 }
 
 fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {

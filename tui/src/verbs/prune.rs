@@ -14,14 +14,19 @@ use crate::style::Tone;
 /// Deletes, or says what would be deleted.
 pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
-    let Prune { grace, orphans, delete_newer_than_catalog: newer, dry_run, trust_verified, .. } = asked;
+    let Prune { grace, orphans, delete_newer_than_catalog: newer, dry_run, trust_verified, .. } =
+        asked;
     let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };
     if asked.later {
-        return super::jobs::tell_queued(&context.house().await?.queue_prune(options).await?, &context.output);
+        return super::jobs::tell_queued(
+            &context.house().await?.queue_prune(options).await?,
+            &context.output,
+        );
     }
-    let report =
-        watched(&context.output, watch.progress(), async { Ok(context.house().await?.prune(options, watch.progress()).await?) })
-            .await?;
+    let report = watched(&context.output, watch.progress(), async {
+        Ok(context.house().await?.prune(options, watch.progress()).await?)
+    })
+    .await?;
     drop(watch);
     context.output.result(&report, || describe(&report, asked.orphans, &context.output))?;
     Ok(if report.kept.is_empty() { Exit::Done } else { Exit::Damage })
@@ -38,12 +43,21 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         (false, 0) => ("deleted", Tone::Dim),
         (false, _) => ("deleted", Tone::Good),
     };
-    let mut lines = vec![output.paint(tone, format!("{} {verb}", packs(report.packs_deleted, report.bytes_deleted)))];
+    let mut lines = vec![
+        output.paint(tone, format!("{} {verb}", packs(report.packs_deleted, report.bytes_deleted))),
+    ];
     if let Some(due) = report.next_due {
-        lines.push(format!("{} waiting; the next may go {}", packs(report.packs_waiting, report.bytes_waiting), time(due)));
+        lines.push(format!(
+            "{} waiting; the next may go {}",
+            packs(report.packs_waiting, report.bytes_waiting),
+            time(due)
+        ));
     }
     if report.packs_kept > 0 {
-        let kept = format!("{} kept: what replaces them is missing or damaged", some(report.packs_kept, "pack"));
+        let kept = format!(
+            "{} kept: what replaces them is missing or damaged",
+            some(report.packs_kept, "pack")
+        );
         lines.push(output.paint(Tone::Bad, kept));
         for kept in &report.kept {
             lines.push(format!("  {}  {}", output.paint(Tone::Name, &kept.repo), kept.pack));
@@ -57,10 +71,15 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         let words = match report.orphans_deleted {
             _ if !orphans => "--orphans deletes those older than a day".to_owned(),
             0 => "none is older than a day".to_owned(),
-            deleted => format!("{deleted} older than a day {}", if planned { "would be deleted" } else { "were deleted" }),
+            deleted => format!(
+                "{deleted} older than a day {}",
+                if planned { "would be deleted" } else { "were deleted" }
+            ),
         };
         let unknown = packs(report.orphans, report.orphan_bytes);
-        lines.push(output.paint(Tone::Warn, format!("{unknown} in storage that no repo knows; {words}")));
+        lines.push(
+            output.paint(Tone::Warn, format!("{unknown} in storage that no repo knows; {words}")),
+        );
     }
     lines
 }

@@ -17,7 +17,11 @@ use crate::verbs::record;
 pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
     let reports = watched(&context.output, watch.progress(), async {
-        let tape = asked.record.as_deref().map(|record| record::of_repo(record, &asked.repo, false)).transpose()?;
+        let tape = asked
+            .record
+            .as_deref()
+            .map(|record| record::of_repo(record, &asked.repo, false))
+            .transpose()?;
         let house = context.house().await.map_err(|error| without_store(error, &asked.repo))?;
         let store = record::onto(&house, tape.as_deref())?;
         let (options, progress) = (PushOptions { force: asked.force }, watch.progress());
@@ -34,7 +38,8 @@ pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// Where there is no store there is no repo either: that, and the command that makes both, is what a push is told.
+/// Where there is no store there is no repo either: that, and the command that makes both, is what
+/// a push is told.
 fn without_store(error: anyhow::Error, repo: &RepoName) -> anyhow::Error {
     match error.downcast_ref() {
         Some(Error::NoStore { .. }) => Error::UnknownRepo(repo.clone()).into(),
@@ -76,13 +81,20 @@ fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
     }
     output.table(&table, 0)?;
     if let Some(job) = reports.iter().find_map(|report| report.job) {
-        output.line(format!("{} {job} will index what is queued; packhouse jobs show {job}", output.paint(Tone::Dim, "job")))?;
+        output.line(format!(
+            "{} {job} will index what is queued; packhouse jobs show {job}",
+            output.paint(Tone::Dim, "job")
+        ))?;
         return Ok(());
     }
     // The heads are decided once for all files, so any report tells them.
     let heads = reports.first().map(|report| &report.branch_heads).into_iter().flatten();
     for (branch, head) in heads {
-        output.line(format!("{} {} at {head}", output.paint(Tone::Dim, "branch"), shown(branch)))?;
+        output.line(format!(
+            "{} {} at {head}",
+            output.paint(Tone::Dim, "branch"),
+            shown(branch)
+        ))?;
     }
     Ok(())
 }

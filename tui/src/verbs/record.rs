@@ -24,7 +24,8 @@ pub(super) fn onto(house: &House, tape: Option<&Path>) -> anyhow::Result<House> 
     }
 }
 
-/// Where the tape of a repo goes: `record` itself, or a file in it, when there are several or it is a folder.
+/// Where the tape of a repo goes: `record` itself, or a file in it, when there are several or it is
+/// a folder.
 ///
 /// A `+` is in no repo's name: two repos never have one file.
 pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::Result<PathBuf> {
@@ -32,7 +33,11 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
         return Ok(record.to_owned());
     }
     let is_new = !record.exists();
-    std::fs::create_dir_all(record).map_err(|source| Error::Io { doing: "making", path: record.to_owned(), source })?;
+    std::fs::create_dir_all(record).map_err(|source| Error::Io {
+        doing: "making",
+        path: record.to_owned(),
+        source,
+    })?;
     if is_new {
         folder_for_user(record);
     }
@@ -45,7 +50,11 @@ pub(super) fn tell(house: &House, tape: Option<&Path>, output: &Output) {
     let file = shown(&tape.display().to_string());
     match store.recorded() {
         Some(recorded) => {
-            output.note(format!("on tape: {} in {}, {file}", some(recorded.calls, "call"), bytes(recorded.bytes)));
+            output.note(format!(
+                "on tape: {} in {}, {file}",
+                some(recorded.calls, "call"),
+                bytes(recorded.bytes)
+            ));
         }
         None => output.note(format!("there was nothing to plan, and no tape was made at {file}")),
     }
@@ -63,7 +72,14 @@ mod tests {
         assert_eq!(of_repo(&file, &repo("a/b"), false).unwrap(), file);
         assert!(!file.exists());
         assert_eq!(of_repo(&tapes, &repo("a/b"), true).unwrap(), tapes.join("a+b.tape"));
-        assert_eq!(of_repo(&tapes, &repo("a/b"), false).unwrap(), tapes.join("a+b.tape"), "it is a folder by now");
-        assert_ne!(of_repo(&tapes, &repo("a--b/c"), true).unwrap(), of_repo(&tapes, &repo("a/b--c"), true).unwrap());
+        assert_eq!(
+            of_repo(&tapes, &repo("a/b"), false).unwrap(),
+            tapes.join("a+b.tape"),
+            "it is a folder by now"
+        );
+        assert_ne!(
+            of_repo(&tapes, &repo("a--b/c"), true).unwrap(),
+            of_repo(&tapes, &repo("a/b--c"), true).unwrap()
+        );
     }
 }

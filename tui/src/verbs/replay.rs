@@ -23,7 +23,9 @@ pub(crate) async fn run(asked: Replay, context: &Context) -> anyhow::Result<Exit
         let mut gravest = Exit::Done;
         for tape in &tapes {
             match dump(tape, output) {
-                Err(error) if tapes.len() > 1 && error.is::<Error>() => gravest = gravest.max(output.failure(&error)),
+                Err(error) if tapes.len() > 1 && error.is::<Error>() => {
+                    gravest = gravest.max(output.failure(&error))
+                }
                 dumped => dumped?,
             }
         }
@@ -35,11 +37,15 @@ pub(crate) async fn run(asked: Replay, context: &Context) -> anyhow::Result<Exit
     for tape in &tapes {
         let (sandbox, file) = (sandbox.clone(), tape.clone());
         let replaying = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await;
-        let replayed = replaying.unwrap_or_else(|panic| Err(Error::Unsupported(format!("replaying it failed: {panic}"))));
+        let replayed = replaying.unwrap_or_else(|panic| {
+            Err(Error::Unsupported(format!("replaying it failed: {panic}")))
+        });
         let exit = match replayed {
             Ok(replayed) => {
                 let exit = if replayed.ok { Exit::Done } else { Exit::Damage };
-                output.result(&replayed, || if tapes.len() == 1 { describe(&replayed, output) } else { Vec::new() })?;
+                output.result(&replayed, || {
+                    if tapes.len() == 1 { describe(&replayed, output) } else { Vec::new() }
+                })?;
                 told.push(replayed);
                 exit
             }
@@ -72,7 +78,11 @@ fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             }
         }
         if found.is_empty() {
-            return Err(Error::Unsupported(format!("there is no .tape file in {}", path.display())).into());
+            return Err(Error::Unsupported(format!(
+                "there is no .tape file in {}",
+                path.display()
+            ))
+            .into());
         }
         found.sort();
         tapes.extend(found);
@@ -128,11 +138,17 @@ fn tone(verdict: Verdict) -> Tone {
 fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
     let verdict = output.paint(tone(replayed.verdict), replayed.verdict.words());
     let calls = format!("{} as recorded", some(replayed.calls, "call"));
-    let mut lines =
-        vec![format!("{}  {verdict}, {calls}", output.paint(Tone::Name, shown(&replayed.tape.display().to_string())))];
+    let mut lines = vec![format!(
+        "{}  {verdict}, {calls}",
+        output.paint(Tone::Name, shown(&replayed.tape.display().to_string()))
+    )];
     lines.push(format!("  {} {}", output.paint(Tone::Dim, "component"), replayed.component));
     if replayed.component != replayed.recorded_component {
-        lines.push(format!("  {} {}", output.paint(Tone::Dim, "recorded "), replayed.recorded_component));
+        lines.push(format!(
+            "  {} {}",
+            output.paint(Tone::Dim, "recorded "),
+            replayed.recorded_component
+        ));
     }
     lines.extend(replayed.divergence.as_ref().map(|words| format!("  {}", shown(words))));
     lines
@@ -140,14 +156,22 @@ fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
 
 fn table(replayed: &[Replayed]) -> Table {
     use Side::{Left, Right};
-    let mut table =
-        Table::new(&[("TAPE", Left), ("VERDICT", Left), ("CALLS", Right), ("RECORDED WITH", Left), ("FIRST DIVERGENCE", Left)]);
+    let mut table = Table::new(&[
+        ("TAPE", Left),
+        ("VERDICT", Left),
+        ("CALLS", Right),
+        ("RECORDED WITH", Left),
+        ("FIRST DIVERGENCE", Left),
+    ]);
     for one in replayed {
         let words = one.divergence.as_deref().unwrap_or_default();
         let cut: String = words.chars().take(DIVERGENCE).collect();
         let divergence = if cut.len() < words.len() { format!("{cut}…") } else { cut };
         table.row([
-            one.tape.file_name().map_or_else(String::new, |name| shown(&name.to_string_lossy()).to_string()).into(),
+            one.tape
+                .file_name()
+                .map_or_else(String::new, |name| shown(&name.to_string_lossy()).to_string())
+                .into(),
             Cell::new(tone(one.verdict), one.verdict.words()),
             count(one.calls).into(),
             Cell::new(Tone::Dim, short(&one.recorded_component)),
@@ -157,7 +181,8 @@ fn table(replayed: &[Replayed]) -> Table {
     table
 }
 
-/// Characters of a divergence that the table shows; all of it stands in the answer for that tape alone.
+/// Characters of a divergence that the table shows; all of it stands in the answer for that tape
+/// alone.
 const DIVERGENCE: usize = 100;
 
 fn sum(replayed: &[Replayed], tapes: usize) -> String {

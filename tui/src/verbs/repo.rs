@@ -17,7 +17,9 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
     if let Repo::Delete { repo, yes: false } = &asked
         && !can_ask()
     {
-        let words = format!("there is no terminal to ask on whether to delete {repo}; to delete it all the same, add --yes");
+        let words = format!(
+            "there is no terminal to ask on whether to delete {repo}; to delete it all the same, add --yes"
+        );
         return Err(Error::Usage(words).into());
     }
     let store = match asked {
@@ -50,14 +52,18 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
                         some(gone.packs_waiting, "pack"),
                         bytes(gone.bytes_waiting)
                     ),
-                    format!("until then it can be brought back: packhouse repo restore {}", gone.repo),
+                    format!(
+                        "until then it can be brought back: packhouse repo restore {}",
+                        gone.repo
+                    ),
                 ]
             })?;
         }
         Repo::Restore { repo } => {
             let restored = store.restore_repo(&repo).await?;
             output.result(&restored, || {
-                let mut lines = vec![format!("restored {}", output.paint(Tone::Name, &restored.repo))];
+                let mut lines =
+                    vec![format!("restored {}", output.paint(Tone::Name, &restored.repo))];
                 lines.extend(show(&restored, output).into_iter().skip(1));
                 lines
             })?;
@@ -69,7 +75,9 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
                     output.result(repo, Vec::new)?;
                 }
             } else if repos.is_empty() {
-                output.note("there are no repos yet; make one with: packhouse repo create OWNER/SLUG");
+                output.note(
+                    "there are no repos yet; make one with: packhouse repo create OWNER/SLUG",
+                );
             } else {
                 output.table(&list(&repos), 0)?;
             }
@@ -90,9 +98,15 @@ fn can_ask() -> bool {
 /// Has the name of a repo typed before it is deleted.
 fn confirm(repo: &RepoReport) -> anyhow::Result<()> {
     let name = repo.repo.to_string();
-    let held = format!("{}, {}, {}", some(repo.commits, "commit"), some(repo.packs, "pack"), bytes(repo.bytes));
+    let held = format!(
+        "{}, {}, {}",
+        some(repo.commits, "commit"),
+        some(repo.packs, "pack"),
+        bytes(repo.bytes)
+    );
     let mut stderr = std::io::stderr().lock();
-    write!(stderr, "This deletes {name} ({held}). Type its name to go on: ").and_then(|()| stderr.flush())?;
+    write!(stderr, "This deletes {name} ({held}). Type its name to go on: ")
+        .and_then(|()| stderr.flush())?;
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed)?;
     if typed.trim() == name {
@@ -115,14 +129,22 @@ fn list(repos: &[RepoReport]) -> Table {
     for repo in repos {
         table.row([
             Cell::new(Tone::Name, repo.repo.to_string()),
-            Cell::new(if repo.packs > 1 { Tone::Warn } else { Tone::Plain }, crate::format::count(repo.packs)),
+            Cell::new(
+                if repo.packs > 1 { Tone::Warn } else { Tone::Plain },
+                crate::format::count(repo.packs),
+            ),
             bytes(repo.bytes).into(),
             crate::format::count(repo.commits).into(),
             crate::format::count(repo.objects).into(),
-            repo.last_gc.as_ref().map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
+            repo.last_gc
+                .as_ref()
+                .map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
             match repo.damaged.is_empty() {
                 false => Cell::new(Tone::Bad, "damaged"),
-                true => Cell::new(Tone::Dim, if repo.visibility == Visibility::Private { "private" } else { "" }),
+                true => Cell::new(
+                    Tone::Dim,
+                    if repo.visibility == Visibility::Private { "private" } else { "" },
+                ),
             },
         ]);
     }
@@ -134,7 +156,13 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
     let waiting = repo.stored_bytes.saturating_sub(repo.bytes);
     let mut lines = vec![
         output.paint(Tone::Name, &repo.repo),
-        format!("{}{}, made {}, id {}", label("repo"), repo.visibility.as_str(), time(repo.created_at), repo.repo_id),
+        format!(
+            "{}{}, made {}, id {}",
+            label("repo"),
+            repo.visibility.as_str(),
+            time(repo.created_at),
+            repo.repo_id
+        ),
         format!(
             "{}{}, {}, {}, {}",
             label("holds"),
@@ -148,12 +176,20 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
             label("packs"),
             some(repo.packs, "pack"),
             bytes(repo.bytes),
-            if waiting > 0 { format!(", and {} that wait for deletion", bytes(waiting)) } else { String::new() },
+            if waiting > 0 {
+                format!(", and {} that wait for deletion", bytes(waiting))
+            } else {
+                String::new()
+            },
         ),
     ];
     for (number, damage) in repo.damaged.iter().enumerate() {
-        let what = damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
-        let since = output.paint(Tone::Dim, format!("since {}, found by {}", time(damage.since), shown(&damage.found_by)));
+        let what =
+            damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
+        let since = output.paint(
+            Tone::Dim,
+            format!("since {}, found by {}", time(damage.since), shown(&damage.found_by)),
+        );
         lines.push(format!(
             "{}{} {}  {since}",
             label(if number == 0 { "damaged" } else { "" }),
@@ -163,16 +199,31 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
     }
     lines.extend(repo.pack_keys.iter().map(|key| format!("{}{key}", label(""))));
     for (number, (branch, head)) in repo.branch_heads.iter().enumerate() {
-        let default = if *branch == repo.default_branch { output.paint(Tone::Dim, "  default") } else { String::new() };
-        lines.push(format!("{}{} at {head}{default}", label(if number == 0 { "branches" } else { "" }), shown(branch)));
+        let default = if *branch == repo.default_branch {
+            output.paint(Tone::Dim, "  default")
+        } else {
+            String::new()
+        };
+        lines.push(format!(
+            "{}{} at {head}{default}",
+            label(if number == 0 { "branches" } else { "" }),
+            shown(branch)
+        ));
     }
     if let Some(gc) = &repo.last_gc {
         let what = match &gc.error {
             Some(error) => output.paint(Tone::Bad, format!("{}: {}", gc.outcome, shown(error))),
-            None => format!("{}, {} → {}", gc.outcome, gc.packs_before, some(gc.packs_after, "pack")),
+            None => {
+                format!("{}, {} → {}", gc.outcome, gc.packs_before, some(gc.packs_after, "pack"))
+            }
         };
         let component = output.paint(Tone::Dim, format!("component {}", short(&gc.component)));
-        lines.push(format!("{}{what} in {}, {}  {component}", label("last gc"), millis(gc.elapsed_ms), time(gc.finished_at)));
+        lines.push(format!(
+            "{}{what} in {}, {}  {component}",
+            label("last gc"),
+            millis(gc.elapsed_ms),
+            time(gc.finished_at)
+        ));
     }
     lines
 }

@@ -31,7 +31,8 @@ struct Listening {
 /// Serves. SIGTERM and Ctrl-C ask it to stop: what is under way has its time to end.
 pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result<Exit> {
     // First of all: whoever asks while the store is being opened means it as well.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open_or_new("serve").await?;
     let (workers, patience) = (asked.workers, asked.patience);
     let options = options(asked);
@@ -56,7 +57,10 @@ pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result
     let (asks, notes) = (stop.clone(), output.clone());
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        notes.note(format!("stopping: what is under way has {} to end", millis(patience.as_millis() as u64)));
+        notes.note(format!(
+            "stopping: what is under way has {} to end",
+            millis(patience.as_millis() as u64)
+        ));
         asks.ask();
     });
     let notes = output.clone();
@@ -65,14 +69,19 @@ pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result
 }
 
 fn options(asked: args::Serve) -> ServeOptions {
-    let worker = WorkerOptions { name: own_name(), policies: Some(asked.policies), ..WorkerOptions::default() };
+    let worker = WorkerOptions {
+        name: own_name(),
+        policies: Some(asked.policies),
+        ..WorkerOptions::default()
+    };
     let limits = Limits {
         upload_bytes: asked.max_upload,
         uploads: asked.uploads.into(),
         rate: asked.rate,
         burst: asked.rate.saturating_mul(10),
         connections: asked.connections as usize,
-        connections_of_one: asked.connections_of_one.unwrap_or(asked.connections.div_ceil(2)) as usize,
+        connections_of_one: asked.connections_of_one.unwrap_or(asked.connections.div_ceil(2))
+            as usize,
         idle: asked.idle,
         slowest: asked.min_rate,
         answers: asked.answers,
@@ -82,7 +91,10 @@ fn options(asked: args::Serve) -> ServeOptions {
     };
     ServeOptions {
         listen: asked.listen,
-        tls: asked.tls_cert.zip(asked.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: asked
+            .tls_cert
+            .zip(asked.tls_key)
+            .map(|(certificate, key)| TlsFiles { certificate, key }),
         public_url: asked.public_url,
         insecure_loopback: asked.insecure_loopback,
         workers: asked.workers.into(),

@@ -38,9 +38,14 @@ fn new(asked: TokenCreate) -> NewToken {
 /// The token alone on stdout, so that a script without `--json` can take it as well.
 fn tell_made(made: &TokenReport, output: &Output) -> anyhow::Result<()> {
     output.result(made, || made.token.iter().cloned().collect())?;
-    let until = made.expires_at.map_or_else(|| "until it is revoked".into(), |end| format!("until {}", time(end)));
+    let until = made
+        .expires_at
+        .map_or_else(|| "until it is revoked".into(), |end| format!("until {}", time(end)));
     output.note(format!("token {}: {} of {}, {until}", made.id, made.scope, reaches(&made.repos)));
-    output.note(format!("it is not shown again; take it back with: packhouse token revoke {}", made.id));
+    output.note(format!(
+        "it is not shown again; take it back with: packhouse token revoke {}",
+        made.id
+    ));
     Ok(())
 }
 
@@ -72,7 +77,9 @@ fn headline(token: &TokenReport, now: Timestamp, output: &Output) -> String {
     let (tone, state) = state(token, now);
     let (id, state) = (output.paint(Tone::Name, &token.id), output.paint(tone, state));
     let name = shown(&token.name);
-    format!("token {id}  {}  {}  {state}  {name}", token.scope, reaches(&token.repos)).trim_end().to_owned()
+    format!("token {id}  {}  {}  {state}  {name}", token.scope, reaches(&token.repos))
+        .trim_end()
+        .to_owned()
 }
 
 fn reaches(repos: &[Reach]) -> String {

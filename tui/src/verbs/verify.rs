@@ -61,9 +61,18 @@ fn describe(report: &VerifyReport, output: &Output) -> Vec<String> {
         some(report.objects_checked, "object"),
     )];
     for repaired in report.repaired.iter().flatten() {
-        lines.push(format!("  {} {}", output.paint(Tone::Good, "repaired"), shown(&repaired.detail)));
+        lines.push(format!(
+            "  {} {}",
+            output.paint(Tone::Good, "repaired"),
+            shown(&repaired.detail)
+        ));
         lines.push(format!("    {} {}", output.paint(Tone::Dim, "pack"), repaired.pack));
-        lines.extend(repaired.from.iter().map(|from| format!("    {} {from}", output.paint(Tone::Dim, "from"))));
+        lines.extend(
+            repaired
+                .from
+                .iter()
+                .map(|from| format!("    {} {from}", output.paint(Tone::Dim, "from"))),
+        );
     }
     for problem in &report.problems {
         let kind = serde_json::to_value(problem.kind).ok();

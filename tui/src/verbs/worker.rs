@@ -14,10 +14,12 @@ use crate::format::{millis, shown};
 use crate::output::Output;
 use crate::style::Tone;
 
-/// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given back then.
+/// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given
+/// back then.
 pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Result<Exit> {
     // First of all: whoever asks while the store is being opened means it as well.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open("worker").await?;
     let options = WorkerOptions {
         name: asked.name.unwrap_or_else(own_name),
@@ -34,16 +36,25 @@ pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Resul
     let patience = options.patience;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        output.note(format!("stopping: jobs under way have {} to end", millis(patience.as_millis() as u64)));
+        output.note(format!(
+            "stopping: jobs under way have {} to end",
+            millis(patience.as_millis() as u64)
+        ));
         asked_to.ask();
     });
-    context.output.note(format!("{} takes jobs of {}; Ctrl-C stops it", options.name, store.catalog_place()));
+    context.output.note(format!(
+        "{} takes jobs of {}; Ctrl-C stops it",
+        options.name,
+        store.catalog_place()
+    ));
     let metrics = Arc::new(Metrics::new(store.component_digest()));
     let (output, kept, file) = (context.output.clone(), metrics.clone(), asked.metrics.clone());
     write_metrics(&metrics, file.as_ref())?;
     let told = move |ended: &JobEnded| {
         kept.count(ended);
-        let written = output.result(ended, || vec![line(ended, &output)]).and_then(|()| write_metrics(&kept, file.as_ref()));
+        let written = output
+            .result(ended, || vec![line(ended, &output)])
+            .and_then(|()| write_metrics(&kept, file.as_ref()));
         if let Err(error) = written {
             output.note(format!("{error:#}"));
         }
@@ -54,7 +65,11 @@ pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Resul
 
 fn write_metrics(metrics: &Metrics, file: Option<&PathBuf>) -> anyhow::Result<()> {
     let Some(file) = file else { return Ok(()) };
-    metrics.write(file).map_err(|source| Error::Io { doing: "writing", path: file.clone(), source })?;
+    metrics.write(file).map_err(|source| Error::Io {
+        doing: "writing",
+        path: file.clone(),
+        source,
+    })?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! The real binary in a real pseudo-terminal. Tests wait for what it writes, or for its state; never for a time.
+//! The real binary in a real pseudo-terminal. Tests wait for what it writes, or for its state;
+//! never for a time.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,10 +20,12 @@ pub(crate) const LEAVE_SCREEN: &str = "\x1b[?1049l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 const HIDE_CURSOR: &str = "\x1b[?25l";
 
-/// What is taken with the screen, and must be given back with it: pasting in brackets, and the mouse.
+/// What is taken with the screen, and must be given back with it: pasting in brackets, and the
+/// mouse.
 const OTHER_MODES: [&str; 6] = ["2004", "1000", "1002", "1003", "1015", "1006"];
 
-/// A shell with job control, which runs the console as one of its jobs, and lets it go on after a line was typed.
+/// A shell with job control, which runs the console as one of its jobs, and lets it go on after a
+/// line was typed.
 const SHELL: &str = r#"set -m; "$@"; echo "stopped: $?"; read line; fg; echo "ended: $?""#;
 
 /// Long after what any of this needs: only a hanging test gets there.
@@ -82,12 +85,22 @@ impl Terminal {
     }
 
     fn start(words: &[String], home: &Path, variables: &[(&str, &str)]) -> Terminal {
-        let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
+        let pty = native_pty_system()
+            .openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() })
+            .unwrap();
         let modes_before = modes(&pty);
         let mut command = CommandBuilder::from_argv(words.iter().map(Into::into).collect());
         command.env("TERM", "xterm-256color");
         command.env("HOME", home);
-        for name in ["NO_COLOR", "LC_ALL", "LC_CTYPE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "PACKHOUSE_LOG"] {
+        for name in [
+            "NO_COLOR",
+            "LC_ALL",
+            "LC_CTYPE",
+            "XDG_CONFIG_HOME",
+            "XDG_STATE_HOME",
+            "XDG_DATA_HOME",
+            "PACKHOUSE_LOG",
+        ] {
             command.env_remove(name);
         }
         command.env("LANG", "C.UTF-8");
@@ -109,7 +122,17 @@ impl Terminal {
             }
         });
         let keys = pty.master.take_writer().unwrap();
-        Terminal { pty, keys, child, reader, deaf, output, seen: String::new(), looked: 0, modes_before }
+        Terminal {
+            pty,
+            keys,
+            child,
+            reader,
+            deaf,
+            output,
+            seen: String::new(),
+            looked: 0,
+            modes_before,
+        }
     }
 
     fn has_drawn(&mut self) {
@@ -195,10 +218,18 @@ impl Terminal {
     pub(crate) fn over(mut self) -> ExitStatus {
         let status = wait(&mut *self.child);
         // All that it wrote before it ended is here at once.
-        self.seen.extend(self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+        self.seen.extend(
+            self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        );
         let (_, after) = self.seen.rsplit_once(LEAVE_SCREEN).unwrap();
-        assert!(!after.contains(ENTER_SCREEN) && !after.contains("gabriel"), "drawn after leaving: {after:?}");
-        assert!(self.seen.rfind(SHOW_CURSOR) > self.seen.rfind(HIDE_CURSOR), "the cursor is hidden");
+        assert!(
+            !after.contains(ENTER_SCREEN) && !after.contains("gabriel"),
+            "drawn after leaving: {after:?}"
+        );
+        assert!(
+            self.seen.rfind(SHOW_CURSOR) > self.seen.rfind(HIDE_CURSOR),
+            "the cursor is hidden"
+        );
         for mode in OTHER_MODES {
             let last = |suffix| self.seen.rfind(&format!("\x1b[?{mode}{suffix}"));
             assert!(last('h') <= last('l'), "mode {mode} was not given back");
@@ -227,7 +258,12 @@ fn words(data: &Path, options: &[&str]) -> Vec<String> {
 }
 
 pub(crate) fn make_repo(data: &Path) {
-    let made = Command::new(PACKHOUSE).arg("--data").arg(data).args(["repo", "create", "gabriel/notes"]).output().unwrap();
+    let made = Command::new(PACKHOUSE)
+        .arg("--data")
+        .arg(data)
+        .args(["repo", "create", "gabriel/notes"])
+        .output()
+        .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
@@ -235,7 +271,8 @@ pub(crate) fn make_repo(data: &Path) {
 pub(crate) fn wait(child: &mut (dyn Child + Send + Sync)) -> ExitStatus {
     let mut killer = child.clone_killer();
     let (done, ended) = channel::<()>();
-    let watchdog = std::thread::spawn(move || ended.recv_timeout(HUNG).is_err_and(|_| killer.kill().is_ok()));
+    let watchdog =
+        std::thread::spawn(move || ended.recv_timeout(HUNG).is_err_and(|_| killer.kill().is_ok()));
     let status = child.wait().unwrap();
     let _ = done.send(());
     assert!(!watchdog.join().unwrap(), "it goes on and on");
@@ -256,10 +293,24 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) fn start(data: &Path, listen: &str) -> Served {
         let mut command = Command::new(PACKHOUSE);
-        command.arg("--data").arg(data).args(["--json", "serve", "--insecure-loopback", "--listen", listen]);
-        let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        command.arg("--data").arg(data).args([
+            "--json",
+            "serve",
+            "--insecure-loopback",
+            "--listen",
+            listen,
+        ]);
+        let mut child = command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         let mut told = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut told).unwrap();
+        std::io::BufRead::read_line(
+            &mut std::io::BufReader::new(child.stdout.take().unwrap()),
+            &mut told,
+        )
+        .unwrap();
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
         Served { child, url: text("url"), address: text("address") }

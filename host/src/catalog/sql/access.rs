@@ -49,7 +49,11 @@ impl<E: Engine> Access for SqlCatalog<E> {
     async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>> {
         let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
         let row = found.await.map_err(self.failed("looking for what it keeps"))?;
-        let read = |row: E::Row| row.bytes("secret").try_into().map_err(|_| damaged(self.engine.place(), "what it keeps"));
+        let read = |row: E::Row| {
+            row.bytes("secret")
+                .try_into()
+                .map_err(|_| damaged(self.engine.place(), "what it keeps"))
+        };
         row.map(read).transpose()
     }
 
@@ -61,7 +65,8 @@ impl<E: Engine> Access for SqlCatalog<E> {
 
 async fn add<E: Engine>(tx: &mut Writing<E>, token: &TokenRow) -> SqlResult<()> {
     let repos = serde_json::to_string(&token.repos).map_err(|e| sqlx::Error::Encode(e.into()))?;
-    let [expires_at, revoked_at] = [token.expires_at, token.revoked_at].map(|at| at.map(|at| at.to_string()));
+    let [expires_at, revoked_at] =
+        [token.expires_at, token.revoked_at].map(|at| at.map(|at| at.to_string()));
     tx.run(
         "INSERT INTO tokens (id, name, scope, repos, hash, created_at, expires_at, revoked_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -92,16 +97,24 @@ async fn one<E: Engine>(engine: &E, id: &str) -> SqlResult<Option<E::Row>> {
 }
 
 /// One statement: of two who revoke it at once, whoever comes second finds the time of the first.
-async fn revoke<E: Engine>(tx: &mut Writing<E>, given: &(&str, Timestamp)) -> SqlResult<Option<E::Row>> {
+async fn revoke<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &(&str, Timestamp),
+) -> SqlResult<Option<E::Row>> {
     let (id, now) = (given.0, given.1.to_string());
-    tx.maybe("UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING *", args![id, &now]).await
+    tx.maybe(
+        "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING *",
+        args![id, &now],
+    )
+    .await
 }
 
 async fn kept<S: Sql>(connection: &mut S, name: &str) -> SqlResult<Option<S::Row>> {
     connection.maybe("SELECT secret FROM secrets WHERE name = $1", args![name]).await
 }
 
-/// Whoever is second to put one down waits until the first has, puts down nothing, and reads that of the first.
+/// Whoever is second to put one down waits until the first has, puts down nothing, and reads that
+/// of the first.
 async fn keep<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlResult<E::Row> {
     let (name, fresh) = given;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";

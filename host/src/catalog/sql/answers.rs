@@ -27,17 +27,28 @@ struct Made<'a> {
 
 #[async_trait]
 impl<E: Engine> Answers for SqlCatalog<E> {
-    async fn take_room(&self, name: &MpackKey, answer: &NewAnswer, budget: Option<AnswerBudget>) -> Result<Option<UsedUp>> {
+    async fn take_room(
+        &self,
+        name: &MpackKey,
+        answer: &NewAnswer,
+        budget: Option<AnswerBudget>,
+    ) -> Result<Option<UsedUp>> {
         let work: Work<E, _, _> = |tx, given| Box::pin(take_room::<E>(tx, given));
         self.writing("taking room for an answer", &Given { name, answer, budget }, work).await
     }
 
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {
-        let work: Work<E, (i64, MpackKey), _> = |tx, (repo, name)| Box::pin(give_back::<E>(tx, *repo, name));
+        let work: Work<E, (i64, MpackKey), _> =
+            |tx, (repo, name)| Box::pin(give_back::<E>(tx, *repo, name));
         self.writing("giving room back", &(repo, *name), work).await
     }
 
-    async fn answer_of(&self, repo: i64, plan: &str, expires_at: Timestamp) -> Result<Option<MpackKey>> {
+    async fn answer_of(
+        &self,
+        repo: i64,
+        plan: &str,
+        expires_at: Timestamp,
+    ) -> Result<Option<MpackKey>> {
         let doing = "looking for an answer";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         // Most have none, and need not wait for those who write.
@@ -45,8 +56,10 @@ impl<E: Engine> Answers for SqlCatalog<E> {
             return Ok(None);
         }
         drop(reader);
-        let work: Work<E, (i64, String, String), _> = |tx, (repo, plan, until)| Box::pin(of_plan::<E>(tx, *repo, plan, until));
-        let row = self.writing(doing, &(repo, plan.to_owned(), whole_seconds(expires_at)), work).await?;
+        let work: Work<E, (i64, String, String), _> =
+            |tx, (repo, plan, until)| Box::pin(of_plan::<E>(tx, *repo, plan, until));
+        let row =
+            self.writing(doing, &(repo, plan.to_owned(), whole_seconds(expires_at)), work).await?;
         row.map(|row| rows::key(self.engine.place(), &row, "key")).transpose()
     }
 
@@ -56,17 +69,25 @@ impl<E: Engine> Answers for SqlCatalog<E> {
     }
 
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
-        let found = expired(&self.engine, repo, now).await.map_err(self.failed("looking for expired answers"))?;
+        let found = expired(&self.engine, repo, now)
+            .await
+            .map_err(self.failed("looking for expired answers"))?;
         found.iter().map(|row| rows::key(self.engine.place(), row, "key")).collect()
     }
 
     async fn repos_with_expired_answers(&self, now: Timestamp) -> Result<BTreeMap<i64, RepoId>> {
-        let found = repos_with_expired(&self.engine, now).await.map_err(self.failed("looking for expired answers"))?;
-        Ok(found.iter().map(|row| (row.int("id"), RepoId(row.text("repo_id").to_owned()))).collect())
+        let found = repos_with_expired(&self.engine, now)
+            .await
+            .map_err(self.failed("looking for expired answers"))?;
+        Ok(found
+            .iter()
+            .map(|row| (row.int("id"), RepoId(row.text("repo_id").to_owned())))
+            .collect())
     }
 
     async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
-        let work: Work<E, (i64, String), _> = |tx, (repo, now)| Box::pin(forget::<E>(tx, *repo, now));
+        let work: Work<E, (i64, String), _> =
+            |tx, (repo, now)| Box::pin(forget::<E>(tx, *repo, now));
         self.writing("forgetting answers", &(repo, whole_seconds(now)), work).await
     }
 }
@@ -84,29 +105,51 @@ async fn take_room<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResu
                 args![&answer.caller, STRANGERS],
             )
             .await?;
-        let kept = Kept { all: row.count("all_bytes"), strangers: row.count("strangers"), caller: row.count("own") };
+        let kept = Kept {
+            all: row.count("all_bytes"),
+            strangers: row.count("strangers"),
+            caller: row.count("own"),
+        };
         if let Some(used_up) = budget.lacks(kept, answer.bytes, &answer.caller) {
             return Ok(Some(used_up));
         }
     }
     tx.run(
         "INSERT INTO answers (repo, key, expires_at, bytes, caller) VALUES ($1, $2, $3, $4, $5)",
-        args![answer.repo, &name.digest()[..], &whole_seconds(answer.expires_at), answer.bytes, &answer.caller],
+        args![
+            answer.repo,
+            &name.digest()[..],
+            &whole_seconds(answer.expires_at),
+            answer.bytes,
+            &answer.caller
+        ],
     )
     .await?;
     Ok(None)
 }
 
 async fn give_back<E: Engine>(tx: &mut Writing<E>, repo: i64, name: &MpackKey) -> SqlResult<()> {
-    tx.run("DELETE FROM answers WHERE repo = $1 AND key = $2 AND plan IS NULL", args![repo, &name.digest()[..]]).await?;
+    tx.run(
+        "DELETE FROM answers WHERE repo = $1 AND key = $2 AND plan IS NULL",
+        args![repo, &name.digest()[..]],
+    )
+    .await?;
     Ok(())
 }
 
 const OF_PLAN: &str = "SELECT key FROM answers WHERE repo = $1 AND plan = $2 ORDER BY key LIMIT 1";
 
-async fn of_plan<E: Engine>(tx: &mut Writing<E>, repo: i64, plan: &str, until: &String) -> SqlResult<Option<E::Row>> {
-    tx.run("UPDATE answers SET expires_at = $3 WHERE repo = $1 AND plan = $2 AND expires_at < $3", args![repo, plan, until])
-        .await?;
+async fn of_plan<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    plan: &str,
+    until: &String,
+) -> SqlResult<Option<E::Row>> {
+    tx.run(
+        "UPDATE answers SET expires_at = $3 WHERE repo = $1 AND plan = $2 AND expires_at < $3",
+        args![repo, plan, until],
+    )
+    .await?;
     tx.maybe(OF_PLAN, args![repo, plan]).await
 }
 
@@ -126,7 +169,12 @@ async fn note<E: Engine>(tx: &mut Writing<E>, made: &Made<'_>) -> SqlResult<()> 
 
 async fn expired<E: Engine>(engine: &E, repo: i64, now: Timestamp) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT key FROM answers WHERE repo = $1 AND expires_at < $2 ORDER BY key", args![repo, &whole_seconds(now)]).await
+    reader
+        .all(
+            "SELECT key FROM answers WHERE repo = $1 AND expires_at < $2 ORDER BY key",
+            args![repo, &whole_seconds(now)],
+        )
+        .await
 }
 
 async fn repos_with_expired<E: Engine>(engine: &E, now: Timestamp) -> SqlResult<Vec<E::Row>> {

@@ -23,7 +23,11 @@ pub(super) async fn note<E: Engine>(tx: &mut Writing<E>, findings: &Findings) ->
     for key in &findings.sound {
         let key = &key.digest()[..];
         tx.run("UPDATE packs SET verified_at = $2 WHERE key = $1", args![key, &now]).await?;
-        tx.run("DELETE FROM damaged_packs WHERE pack IN (SELECT id FROM packs WHERE key = $1)", args![key]).await?;
+        tx.run(
+            "DELETE FROM damaged_packs WHERE pack IN (SELECT id FROM packs WHERE key = $1)",
+            args![key],
+        )
+        .await?;
     }
     for damage in &findings.damaged {
         let Some(key) = &damage.mpack_key else { continue };

@@ -10,7 +10,8 @@ use super::{restore, rows, sums};
 use crate::error::Result;
 use crate::names::MpackKey;
 
-/// Packs that no shelf of any repo holds which is not deleted, once a repo that has retired them, by pack.
+/// Packs that no shelf of any repo holds which is not deleted, once a repo that has retired them,
+/// by pack.
 pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
@@ -41,8 +42,12 @@ pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unnee
     Ok(packs)
 }
 
-/// Packs that may go: no shelf holds them, no job waits to put them on one, and no repo has retired them later than was said.
-pub(super) async fn deletable<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<Vec<Unneeded>> {
+/// Packs that may go: no shelf holds them, no job waits to put them on one, and no repo has retired
+/// them later than was said.
+pub(super) async fn deletable<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &Given<'_>,
+) -> SqlResult<Vec<Unneeded>> {
     let mut found = Vec::new();
     for key in given.packs {
         found.extend(
@@ -57,7 +62,8 @@ pub(super) async fn deletable<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>)
             .await?,
         );
     }
-    let found = each_once(given.place, &found).map_err(|damage| sqlx::Error::Decode(damage.into()))?;
+    let found =
+        each_once(given.place, &found).map_err(|damage| sqlx::Error::Decode(damage.into()))?;
     Ok(found.into_iter().filter(|unneeded| unneeded.at <= given.until).collect())
 }
 
@@ -89,7 +95,8 @@ pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult
     Ok(known)
 }
 
-/// When the newest pack was stored. Without its `Z` a time's text orders like the time, with a fraction of a second or without.
+/// When the newest pack was stored. Without its `Z` a time's text orders like the time, with a
+/// fraction of a second or without.
 pub(super) async fn last_stored<E: Engine>(engine: &E) -> SqlResult<E::Row> {
     let mut reader = Reader::of(engine).await?;
     reader.one("SELECT max(rtrim(stored_at, 'Z')) || 'Z' AS at FROM packs", args![]).await
@@ -104,9 +111,12 @@ pub(super) struct Given<'a> {
     pub(super) until: Timestamp,
 }
 
-/// Forgets packs, except those that a shelf holds by now, that a job waits to put on one, or that a repo has retired later than was said.
-/// Gives those that are forgotten.
-pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<Vec<MpackKey>> {
+/// Forgets packs, except those that a shelf holds by now, that a job waits to put on one, or that a
+/// repo has retired later than was said. Gives those that are forgotten.
+pub(super) async fn forget<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &Given<'_>,
+) -> SqlResult<Vec<MpackKey>> {
     let (mut forgotten, mut touched) = (Vec::new(), BTreeSet::new());
     for unneeded in deletable::<E>(tx, given).await? {
         let pack = unneeded.pack.id;

@@ -1,8 +1,10 @@
-//! What the databases do in their own ways, so that all else is written once: connections, rows, and the few statements that differ.
+//! What the databases do in their own ways, so that all else is written once: connections, rows,
+//! and the few statements that differ.
 //!
-//! The statements of this folder are the SQL that SQLite and Postgres share: `$1` for parameters, `CAST(sum(x) AS BIGINT)`, `CASE` where either
-//! has a function of its own. Many fixed-width values cross in one parameter and are unpacked by the database (`substr` counts bytes
-//! of a blob in both), since a statement a row costs ten times the row.
+//! The statements of this folder are the SQL that SQLite and Postgres share: `$1` for parameters,
+//! `CAST(sum(x) AS BIGINT)`, `CASE` where either has a function of its own. Many fixed-width values
+//! cross in one parameter and are unpacked by the database (`substr` counts bytes of a blob in
+//! both), since a statement a row costs ten times the row.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -29,26 +31,33 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Whether a catalog is a file.
     const IS_FILE: bool;
 
-    /// Puts the entities of `$2` (entity and print of each), `$4` of them, on shelf `$3` of repo `$1`. `$5` is the print that is not written.
+    /// Puts the entities of `$2` (entity and print of each), `$4` of them, on shelf `$3` of repo
+    /// `$1`. `$5` is the print that is not written.
     const PUT_ENTITIES: &'static str;
-    /// Puts branches of repo `$1` where they stand now: names in `$2`, a JSON array, and their commits in `$3`, 33 bytes each.
+    /// Puts branches of repo `$1` where they stand now: names in `$2`, a JSON array, and their
+    /// commits in `$3`, 33 bytes each.
     const PUT_HEADS: &'static str;
     /// Remembers where the same branches stand, as left at `$4`, if they are to stand elsewhere.
     const LEAVE_HEADS: &'static str;
-    /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each, `HEX:SHELF`.
+    /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each,
+    /// `HEX:SHELF`.
     const INDEX_PAGE: &'static str;
-    /// Keeps everybody else from publishing to repo `$1` until the transaction ends; answers with its row.
+    /// Keeps everybody else from publishing to repo `$1` until the transaction ends; answers with
+    /// its row.
     const LOCK_REPO: &'static str;
-    /// Keeps everybody else from taking job `$1` until the transaction ends, if it is still that of whoever has the token `$2`; answers
-    /// with a row if so.
+    /// Keeps everybody else from taking job `$1` until the transaction ends, if it is still that of
+    /// whoever has the token `$2`; answers with a row if so.
     const LOCK_LEASE: &'static str;
 
-    /// What those of some commits that repo `$1` knows reach (`$3` of them, 33 bytes each, in `$2`), each once; and what their ancestors reach,
-    /// at most `$4` of them, with 1 as `is_ancestor`: all if there are fewer, else whichever. In no order.
+    /// What those of some commits that repo `$1` knows reach (`$3` of them, 33 bytes each, in
+    /// `$2`), each once; and what their ancestors reach, at most `$4` of them, with 1 as
+    /// `is_ancestor`: all if there are fewer, else whichever. In no order.
     const HISTORY: &'static str;
-    /// Shelf and print of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has; `i` is which.
+    /// Shelf and print of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has;
+    /// `i` is which.
     const LOOKUP: &'static str;
-    /// The packs on those of some shelves (as [`super::sums::numbers`], `$3` of them in `$2`) that are of repo `$1`.
+    /// The packs on those of some shelves (as [`super::sums::numbers`], `$3` of them in `$2`) that
+    /// are of repo `$1`.
     const PACKS_ON: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
@@ -59,8 +68,9 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Keeps everybody else from taking room for an answer until the transaction ends.
     const LOCK_ANSWERS: &'static str;
 
-    /// Gives the job that is due at `$1` (in milliseconds, as `$3`) and has been for longest to the worker `$2`, until `$3`; `$4` is the time in
-    /// words. Answers with the job's number and the token.
+    /// Gives the job that is due at `$1` (in milliseconds, as `$3`) and has been for longest to the
+    /// worker `$2`, until `$3`; `$4` is the time in words. Answers with the job's number and the
+    /// token.
     const TAKE_JOB: &'static str;
 
     /// Where it is, for messages. No secrets.
@@ -75,7 +85,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The time by its clock, or by that of its file system.
     fn clock(&self) -> impl Future<Output = Result<Option<jiff::Timestamp>>> + Send;
 
-    /// Connections for statements that change nothing, with what must be asked after each of them. Only [`Reader`] and [`Reading`] take one.
+    /// Connections for statements that change nothing, with what must be asked after each of them.
+    /// Only [`Reader`] and [`Reading`] take one.
     fn readers(&self) -> (&Pool<Self::Db>, Check);
 
     /// Begins a transaction that changes something. Only [`attempt`] does, which ends it as well.
@@ -86,23 +97,32 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Waits for its turn.
     fn hold(&self, hold: Hold) -> impl Future<Output = Result<Holding>> + Send;
 
-    /// Whether the right that was waited for has lasted until now, and lasts until the transaction ends.
-    fn still_holds(&self, holding: &Holding, tx: &mut Writing<Self>) -> impl Future<Output = SqlResult<bool>> + Send;
+    /// Whether the right that was waited for has lasted until now, and lasts until the transaction
+    /// ends.
+    fn still_holds(
+        &self,
+        holding: &Holding,
+        tx: &mut Writing<Self>,
+    ) -> impl Future<Output = SqlResult<bool>> + Send;
 
-    /// Moves what was committed into the one file, where there is one and a log beside it; false when somebody was in the way.
+    /// Moves what was committed into the one file, where there is one and a log beside it; false
+    /// when somebody was in the way.
     fn checkpoint(&self) -> impl Future<Output = SqlResult<bool>> + Send {
         std::future::ready(Ok(true))
     }
 
     /// Copies the catalog, as it is at one moment, to a file that is not there or empty.
     fn copy_to(&self, _file: &Path) -> impl Future<Output = SqlResult<()>> + Send {
-        std::future::ready(Err(sqlx::Error::Configuration("it is not a file; the database has ways of its own".into())))
+        std::future::ready(Err(sqlx::Error::Configuration(
+            "it is not a file; the database has ways of its own".into(),
+        )))
     }
 
     /// Ends all connections.
     fn close(&self) -> impl Future<Output = ()> + Send;
 
-    /// What an error means: whether another writer was in the way, and what to do about it. Of all but a commit: nothing was changed.
+    /// What an error means: whether another writer was in the way, and what to do about it. Of all
+    /// but a commit: nothing was changed.
     fn meaning(&self, error: &sqlx::Error) -> Meaning;
 
     /// What the error of a commit means.
@@ -248,22 +268,35 @@ pub(super) use leave_heads;
 
 /// What runs statements that read.
 ///
-/// All rows are taken, always. SQLite writes what `RETURNING` has answered when it is asked for what follows the last row: who stops before
-/// never learns that the write failed, which is why nothing here calls sqlx's `fetch_one` and `fetch_optional`.
+/// All rows are taken, always. SQLite writes what `RETURNING` has answered when it is asked for
+/// what follows the last row: who stops before never learns that the write failed, which is why
+/// nothing here calls sqlx's `fetch_one` and `fetch_optional`.
 pub(super) trait Sql: Send {
     /// What it answers with.
     type Row: Columns;
 
     /// All rows.
-    fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Vec<Self::Row>>> + Send;
+    fn all(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> impl Future<Output = SqlResult<Vec<Self::Row>>> + Send;
 
     /// The first row, if there is one.
-    fn maybe(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Option<Self::Row>>> + Send {
+    fn maybe(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> impl Future<Output = SqlResult<Option<Self::Row>>> + Send {
         async move { Ok(self.all(sql, args).await?.into_iter().next()) }
     }
 
     /// The first row; an error when there is none.
-    fn one(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<Self::Row>> + Send {
+    fn one(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> impl Future<Output = SqlResult<Self::Row>> + Send {
         async move { self.maybe(sql, args).await?.ok_or(sqlx::Error::RowNotFound) }
     }
 }
@@ -271,7 +304,11 @@ pub(super) trait Sql: Send {
 /// What runs statements that change something, beneath [`Writing`].
 pub(super) trait Execute: Send {
     /// How many rows have changed.
-    fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> impl Future<Output = SqlResult<u64>> + Send;
+    fn execute(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> impl Future<Output = SqlResult<u64>> + Send;
 }
 
 /// Whether what statements have answered is of one state; none where the database sees to that.
@@ -299,8 +336,8 @@ impl<E: Engine> Reading<E> {
     }
 }
 
-/// A transaction that changes something. There is one inside [`attempt`] only: so all that is written is committed, and an error of the
-/// commit is one of the write.
+/// A transaction that changes something. There is one inside [`attempt`] only: so all that is
+/// written is committed, and an error of the commit is one of the write.
 pub(super) struct Writing<E: Engine>(Tx<E>, Check);
 
 impl<E: Engine> Writing<E> {
@@ -326,7 +363,11 @@ macro_rules! reads {
 reads!(Reader, Reading, Writing);
 
 /// What is done in a transaction with something that is given, and may be done again in another.
-pub(super) type Work<E, G, T> = for<'t> fn(&'t mut Writing<E>, &'t G) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
+pub(super) type Work<E, G, T> =
+    for<'t> fn(
+        &'t mut Writing<E>,
+        &'t G,
+    ) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
 
 /// Why nothing came of a transaction.
 #[derive(Debug)]
@@ -337,7 +378,8 @@ pub(super) enum Failed {
     Unconfirmed(sqlx::Error),
 }
 
-/// Does something in a transaction, and commits it. None when what was held is lost: nothing is committed then.
+/// Does something in a transaction, and commits it. None when what was held is lost: nothing is
+/// committed then.
 pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
     engine: &E,
     holding: Option<&Holding>,
@@ -346,7 +388,8 @@ pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
 ) -> std::result::Result<Option<T>, Failed> {
     let mut tx = Writing(engine.begin_writing().await.map_err(Failed::Unchanged)?, None);
     let done = work(&mut tx, given).await.map_err(Failed::Unchanged)?;
-    // As late as can be: whoever has lost the right must not publish what somebody else may be deleting.
+    // As late as can be: whoever has lost the right must not publish what somebody else may be
+    // deleting.
     if let Some(holding) = holding
         && !engine.still_holds(holding, &mut tx).await.map_err(Failed::Unchanged)?
     {
@@ -376,7 +419,11 @@ macro_rules! database {
         impl Sql for $connection {
             type Row = $row;
 
-            async fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<Vec<Self::Row>> {
+            async fn all(
+                &mut self,
+                sql: &'static str,
+                args: &[Arg<'_>],
+            ) -> SqlResult<Vec<Self::Row>> {
                 bound!(sql, args).fetch_all(self).await
             }
         }

@@ -21,8 +21,12 @@ fn stale_before(at: Timestamp) -> i64 {
     at.as_millisecond().saturating_sub(i64::try_from(FRESH_FOR.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Those of some entities that were not made recent of late; none when something was dropped since they were looked up.
-pub(super) async fn stale<E: Engine>(engine: &E, given: &Freshening<'_>) -> SqlResult<Option<Vec<EntityKey>>> {
+/// Those of some entities that were not made recent of late; none when something was dropped since
+/// they were looked up.
+pub(super) async fn stale<E: Engine>(
+    engine: &E,
+    given: &Freshening<'_>,
+) -> SqlResult<Option<Vec<EntityKey>>> {
     let mut stale = Vec::new();
     let mut reader = Reader::of(engine).await?;
     for chunk in given.entities.chunks(BATCH) {
@@ -46,7 +50,10 @@ pub(super) async fn stale<E: Engine>(engine: &E, given: &Freshening<'_>) -> SqlR
 }
 
 /// Makes entities recent, if nothing was dropped since they were looked up.
-pub(super) async fn freshen<E: Engine>(tx: &mut Writing<E>, given: &Freshening<'_>) -> SqlResult<bool> {
+pub(super) async fn freshen<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &Freshening<'_>,
+) -> SqlResult<bool> {
     let current = tx
         .run(
             "UPDATE repos SET freshenings = freshenings + 1 WHERE id = $1 AND drops = $2 AND deleted_at IS NULL",
@@ -61,7 +68,12 @@ pub(super) async fn freshen<E: Engine>(tx: &mut Writing<E>, given: &Freshening<'
 }
 
 /// Writes when entities were made recent, with the number that the repo counts.
-pub(super) async fn put<E: Engine>(tx: &mut Writing<E>, repo: i64, entities: &[EntityKey], at: Timestamp) -> SqlResult<u64> {
+pub(super) async fn put<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    entities: &[EntityKey],
+    at: Timestamp,
+) -> SqlResult<u64> {
     let mut changed = 0;
     for chunk in entities.chunks(BATCH) {
         changed += tx

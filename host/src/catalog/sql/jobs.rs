@@ -16,7 +16,8 @@ macro_rules! listing {
     };
 }
 
-/// Puts a job down; gives its number, or that of the one that waits already. None when its repo was deleted.
+/// Puts a job down; gives its number, or that of the one that waits already. None when its repo was
+/// deleted.
 pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     if let Some(repo) = job.repo {
         let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
@@ -25,7 +26,8 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
         }
     }
     loop {
-        // Looked for before another one is put down: Postgres would draw a number for that one, and jobs would be numbered with gaps.
+        // Looked for before another one is put down: Postgres would draw a number for that one, and
+        // jobs would be numbered with gaps.
         if let Some(waiting) = waiting::<E>(tx, job).await? {
             return Ok(Some(waiting));
         }
@@ -106,17 +108,27 @@ pub(super) struct Taking<'a> {
 }
 
 /// Gives the job that has been due for longest.
-pub(super) async fn take<E: Engine>(tx: &mut Writing<E>, taking: &Taking<'_>) -> SqlResult<Option<(E::Row, Fence)>> {
+pub(super) async fn take<E: Engine>(
+    tx: &mut Writing<E>,
+    taking: &Taking<'_>,
+) -> SqlResult<Option<(E::Row, Fence)>> {
     let now = taking.now.as_millisecond();
-    let taken =
-        tx.maybe(E::TAKE_JOB, args![now, taking.worker, taking.lease_until.as_millisecond(), &taking.now.to_string()]).await?;
+    let taken = tx
+        .maybe(
+            E::TAKE_JOB,
+            args![now, taking.worker, taking.lease_until.as_millisecond(), &taking.now.to_string()],
+        )
+        .await?;
     let Some(taken) = taken else { return Ok(None) };
     let fence = Fence { job: taken.int("id"), token: taken.int("fence") };
     Ok(one(tx, fence.job).await?.map(|row| (row, fence)))
 }
 
 /// Keeps a job for longer.
-pub(super) async fn renew<E: Engine>(tx: &mut Writing<E>, given: &(Fence, Timestamp)) -> SqlResult<bool> {
+pub(super) async fn renew<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &(Fence, Timestamp),
+) -> SqlResult<bool> {
     let (fence, lease_until) = given;
     let renewed = tx
         .run(
@@ -135,7 +147,10 @@ pub(super) struct Ending<'a> {
 }
 
 /// Ends an attempt.
-pub(super) async fn end<E: Engine>(tx: &mut Writing<E>, ending: &Ending<'_>) -> SqlResult<Option<E::Row>> {
+pub(super) async fn end<E: Engine>(
+    tx: &mut Writing<E>,
+    ending: &Ending<'_>,
+) -> SqlResult<Option<E::Row>> {
     let Ending { fence, end, now } = ending;
     let (job, token, now) = (fence.job, fence.token, now.to_string());
     let changed = match end {
@@ -166,7 +181,8 @@ pub(super) async fn end<E: Engine>(tx: &mut Writing<E>, ending: &Ending<'_>) -> 
     one(tx, job).await
 }
 
-/// Puts a job back among those that wait. Where another of its kind waits already, that one will do.
+/// Puts a job back among those that wait. Where another of its kind waits already, that one will
+/// do.
 async fn again<E: Engine>(
     tx: &mut Writing<E>,
     Ending { fence, now, .. }: &Ending<'_>,
@@ -206,7 +222,10 @@ pub(super) struct Asked {
 }
 
 /// Lets a job begin anew.
-pub(super) async fn retry<E: Engine>(tx: &mut Writing<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
+pub(super) async fn retry<E: Engine>(
+    tx: &mut Writing<E>,
+    asked: &Asked,
+) -> SqlResult<Option<E::Row>> {
     let Some(row) = one(tx, asked.id).await? else { return Ok(None) };
     if !matches!(row.text("status"), "failed" | "cancelled") {
         return Ok(None);
@@ -236,15 +255,23 @@ pub(super) async fn retry<E: Engine>(tx: &mut Writing<E>, asked: &Asked) -> SqlR
     }
     let task = serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
     for pack in task["packs"].as_array().into_iter().flatten() {
-        let Some(Ok(key)) = pack["mpack_key"].as_str().map(str::parse::<MpackKey>) else { continue };
-        tx.run("INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING", args![asked.id, &key.digest()[..]])
-            .await?;
+        let Some(Ok(key)) = pack["mpack_key"].as_str().map(str::parse::<MpackKey>) else {
+            continue;
+        };
+        tx.run(
+            "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            args![asked.id, &key.digest()[..]],
+        )
+        .await?;
     }
     one(tx, asked.id).await
 }
 
 /// Takes a job back. The token moves on: whoever has it publishes nothing more.
-pub(super) async fn cancel<E: Engine>(tx: &mut Writing<E>, asked: &Asked) -> SqlResult<Option<E::Row>> {
+pub(super) async fn cancel<E: Engine>(
+    tx: &mut Writing<E>,
+    asked: &Asked,
+) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
             "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
@@ -260,11 +287,19 @@ pub(super) async fn cancel<E: Engine>(tx: &mut Writing<E>, asked: &Asked) -> Sql
 }
 
 /// For each key, whether a job waits with that pack.
-pub(super) async fn waiting_packs<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
+pub(super) async fn waiting_packs<E: Engine>(
+    engine: &E,
+    keys: &[MpackKey],
+) -> SqlResult<Vec<bool>> {
     let mut reader = Reader::of(engine).await?;
     let mut waiting = Vec::with_capacity(keys.len());
     for key in keys {
-        waiting.push(reader.maybe("SELECT 1 FROM job_packs WHERE key = $1", args![&key.digest()[..]]).await?.is_some());
+        waiting.push(
+            reader
+                .maybe("SELECT 1 FROM job_packs WHERE key = $1", args![&key.digest()[..]])
+                .await?
+                .is_some(),
+        );
     }
     Ok(waiting)
 }
@@ -272,10 +307,14 @@ pub(super) async fn waiting_packs<E: Engine>(engine: &E, keys: &[MpackKey]) -> S
 /// Reads a row of a listing.
 pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
     let unreadable = || damaged(place, "a job");
-    let at = |column: &str| row.maybe_int(column).map(Timestamp::from_millisecond).transpose().map_err(|_| unreadable());
-    let payload: serde_json::Value = serde_json::from_str(row.text("payload")).map_err(|_| unreadable())?;
+    let at = |column: &str| {
+        row.maybe_int(column).map(Timestamp::from_millisecond).transpose().map_err(|_| unreadable())
+    };
+    let payload: serde_json::Value =
+        serde_json::from_str(row.text("payload")).map_err(|_| unreadable())?;
     let task = serde_json::json!({ "type": row.text("type"), "payload": payload });
-    let result = row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
+    let result =
+        row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
     // A repo that was deleted has no name any more.
     let named = row.maybe_text("owner").is_some() && row.maybe_text("deleted_at").is_none();
     Ok(JobReport {

@@ -33,7 +33,10 @@ impl Migrations {
 
     /// The first that it has and this build does not know: a newer one made it.
     pub fn unknown(&self) -> Option<i64> {
-        self.applied.iter().find(|applied| !self.known.iter().any(|(version, _)| version == *applied)).copied()
+        self.applied
+            .iter()
+            .find(|applied| !self.known.iter().any(|(version, _)| version == *applied))
+            .copied()
     }
 }
 
@@ -41,7 +44,8 @@ impl Migrations {
 pub(super) type Applied = (i64, Vec<u8>);
 
 /// What a statement for the migrations that a catalog has asks.
-pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+pub(super) const APPLIED: &str =
+    "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 
 /// Whether a catalog must be brought up to date. Where not, nothing need be written to open it.
 ///
@@ -52,21 +56,30 @@ pub(super) fn are_pending(place: &str, steps: &[Step], applied: &[Applied]) -> R
         return Err(newer(place, steps, found));
     }
     let known = migrator(steps);
-    Ok(!known.iter().map(|step| (step.version, &step.checksum[..])).eq(applied.iter().map(|(n, sum)| (*n, &sum[..]))))
+    Ok(!known
+        .iter()
+        .map(|step| (step.version, &step.checksum[..]))
+        .eq(applied.iter().map(|(n, sum)| (*n, &sum[..]))))
 }
 
 fn newer(place: &str, steps: &[Step], found: i64) -> Error {
-    Error::NewerStore { catalog: place.to_owned(), found, known: steps.last().map_or(0, |step| step.0) }
+    Error::NewerStore {
+        catalog: place.to_owned(),
+        found,
+        known: steps.last().map_or(0, |step| step.0),
+    }
 }
 
-/// Brings a catalog up to date. Two that do so at once are one after the other: on Postgres under sqlx's advisory lock; on SQLite whoever
-/// comes second finds the tables made when it looks again.
+/// Brings a catalog up to date. Two that do so at once are one after the other: on Postgres under
+/// sqlx's advisory lock; on SQLite whoever comes second finds the tables made when it looks again.
 pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migrate) -> Result<()> {
     let migrator = migrator(steps);
     let mut done = migrator.run_direct(None, connection, false).await;
     for _ in 0..3 {
         match &done {
-            Ok(()) | Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => break,
+            Ok(()) | Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => {
+                break;
+            }
             Err(_) => done = migrator.run_direct(None, connection, false).await,
         }
     }
@@ -85,7 +98,8 @@ pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migra
 }
 
 pub(super) fn migrator(steps: &[Step]) -> Migrator {
-    let migration =
-        |&(version, name, sql): &Step| Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
+    let migration = |&(version, name, sql): &Step| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
     Migrator::with_migrations(steps.iter().map(migration).collect())
 }

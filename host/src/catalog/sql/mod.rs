@@ -1,7 +1,8 @@
 //! The catalog on a database that speaks SQL. Only this folder names sqlx.
 //!
-//! [`SqlCatalog`] is written once, on what an engine says a database does in its own way; [`sqlite`] and [`postgres`] are the engines.
-//! What coordinates is the database: a publication is one transaction that locks its repo and compares before it writes.
+//! [`SqlCatalog`] is written once, on what an engine says a database does in its own way;
+//! [`sqlite`] and [`postgres`] are the engines. What coordinates is the database: a publication is
+//! one transaction that locks its repo and compares before it writes.
 
 mod access;
 mod answers;
@@ -36,8 +37,8 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers, Published, Push, RepoRow, Restored,
-    RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers,
+    Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -62,9 +63,17 @@ impl<E: Engine> SqlCatalog<E> {
         move |error| failed(&self.engine, doing, &error)
     }
 
-    /// Does something in a transaction of which the caller has the right to; nothing, if that was lost meanwhile.
-    async fn holding<G: Sync, T: Send>(&self, holding: &Holding, doing: &str, given: &G, work: Work<E, G, T>) -> Result<T> {
-        let lost = || Error::Catalog {
+    /// Does something in a transaction of which the caller has the right to; nothing, if that was
+    /// lost meanwhile.
+    async fn holding<G: Sync, T: Send>(
+        &self,
+        holding: &Holding,
+        doing: &str,
+        given: &G,
+        work: Work<E, G, T>,
+    ) -> Result<T> {
+        let lost = || {
+            Error::Catalog {
             catalog: self.engine.place().to_owned(),
             doing: doing.to_owned(),
             reason: "the connection that kept packs from being deleted meanwhile was lost; nothing was changed, run it again"
@@ -72,17 +81,24 @@ impl<E: Engine> SqlCatalog<E> {
             busy: true,
             read_only: false,
             full: false,
+        }
         };
         self.again(doing, Some(holding), given, work).await?.ok_or_else(lost)
     }
 
     /// Does something in a transaction.
-    async fn writing<G: Sync, T: Send>(&self, doing: &str, given: &G, work: Work<E, G, T>) -> Result<T> {
+    async fn writing<G: Sync, T: Send>(
+        &self,
+        doing: &str,
+        given: &G,
+        work: Work<E, G, T>,
+    ) -> Result<T> {
         let done = self.again(doing, None, given, work).await?;
         Ok(done.unwrap_or_else(|| unreachable!("nothing is held that could be lost")))
     }
 
-    /// Does something in a transaction, and again where another was in the way. None when what was held is lost.
+    /// Does something in a transaction, and again where another was in the way. None when what was
+    /// held is lost.
     async fn again<G: Sync, T: Send>(
         &self,
         doing: &str,
@@ -135,7 +151,13 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         self.writing("settling times", &(now, repo), work).await
     }
 
-    async fn create_repo(&self, name: &RepoName, id: RepoId, visibility: Visibility, now: Timestamp) -> Result<Option<RepoRow>> {
+    async fn create_repo(
+        &self,
+        name: &RepoName,
+        id: RepoId,
+        visibility: Visibility,
+        now: Timestamp,
+    ) -> Result<Option<RepoRow>> {
         let work: Work<E, _, _> = |tx, given| Box::pin(repos::create::<E>(tx, given));
         let new = repos::New { name, id, visibility, now: now.to_string() };
         let row = self.writing("making a repo", &new, work).await?;
@@ -147,13 +169,23 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         self.writing("deleting a repo", &(repo, now.to_string()), work).await
     }
 
-    async fn restore_repo(&self, name: &RepoName, now: Timestamp, holding: &Holding) -> Result<Restored> {
+    async fn restore_repo(
+        &self,
+        name: &RepoName,
+        now: Timestamp,
+        holding: &Holding,
+    ) -> Result<Restored> {
         let given = restore::Restoring { place: self.engine.place(), name, now };
-        self.holding(holding, "restoring a repo", &given, |tx, given| Box::pin(restore::restore::<E>(tx, given))).await
+        self.holding(holding, "restoring a repo", &given, |tx, given| {
+            Box::pin(restore::restore::<E>(tx, given))
+        })
+        .await
     }
 
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
-        let found = restore::deleted(&self.engine).await.map_err(self.failed("looking for deleted repos"))?;
+        let found = restore::deleted(&self.engine)
+            .await
+            .map_err(self.failed("looking for deleted repos"))?;
         let mut repos = Vec::new();
         for row in &found {
             // Compared as times: their texts have fractions of any length.
@@ -166,13 +198,19 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool> {
         let given = (repo, now.to_string());
-        self.holding(holding, "forgetting a deleted repo", &given, |tx, given| Box::pin(restore::forget::<E>(tx, given))).await
+        self.holding(holding, "forgetting a deleted repo", &given, |tx, given| {
+            Box::pin(restore::forget::<E>(tx, given))
+        })
+        .await
     }
 
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
         let doing = "noting what a client is told";
         let mut given = freshen::Freshening { repo, entities, at };
-        let Some(stale) = freshen::stale(&self.engine, &given).await.map_err(self.failed(doing))? else { return Ok(false) };
+        let Some(stale) = freshen::stale(&self.engine, &given).await.map_err(self.failed(doing))?
+        else {
+            return Ok(false);
+        };
         if stale.is_empty() {
             return Ok(true);
         }
@@ -184,7 +222,10 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         let doing = "looking for a repo";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = reader
-            .maybe("SELECT * FROM repos WHERE owner = $1 AND slug = $2", args![name.owner(), name.slug()])
+            .maybe(
+                "SELECT * FROM repos WHERE owner = $1 AND slug = $2",
+                args![name.owner(), name.slug()],
+            )
             .await
             .map_err(self.failed(doing))?;
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
@@ -204,12 +245,15 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
-        let found = summaries::page(&self.engine, after, limit).await.map_err(self.failed("listing repos"))?;
+        let found = summaries::page(&self.engine, after, limit)
+            .await
+            .map_err(self.failed("listing repos"))?;
         found.iter().map(|row| summaries::read(self.engine.place(), row)).collect()
     }
 
     async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
-        let row = summaries::one(&self.engine, name).await.map_err(self.failed("looking for a repo"))?;
+        let row =
+            summaries::one(&self.engine, name).await.map_err(self.failed("looking for a repo"))?;
         row.map(|row| summaries::read(self.engine.place(), &row)).transpose()
     }
 
@@ -232,7 +276,10 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
-        self.holding(holding, "publishing a push", push, |tx, push| Box::pin(publish::push::<E>(tx, push))).await
+        self.holding(holding, "publishing a push", push, |tx, push| {
+            Box::pin(publish::push::<E>(tx, push))
+        })
+        .await
     }
 
     async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
@@ -240,23 +287,37 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         self.writing("deleting a branch", deletion, work).await
     }
 
-    async fn publish_consolidation(&self, consolidation: &Consolidation, holding: &Holding) -> Result<Published> {
-        let work: Work<E, _, _> = |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
+    async fn publish_consolidation(
+        &self,
+        consolidation: &Consolidation,
+        holding: &Holding,
+    ) -> Result<Published> {
+        let work: Work<E, _, _> =
+            |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
         self.holding(holding, "publishing a consolidation", consolidation, work).await
     }
 
-    async fn record_gc(&self, repo: i64, record: &GcRecord, report: Option<&GcReport>) -> Result<()> {
+    async fn record_gc(
+        &self,
+        repo: i64,
+        record: &GcRecord,
+        report: Option<&GcReport>,
+    ) -> Result<()> {
         let work: Work<E, _, _> = |tx, ended| Box::pin(runs::record::<E>(tx, ended));
-        self.writing("remembering a consolidation", &runs::Ended { repo, record, report }, work).await
+        self.writing("remembering a consolidation", &runs::Ended { repo, record, report }, work)
+            .await
     }
 
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
-        let found = runs::of_repo(&self.engine, repo, limit).await.map_err(self.failed("reading its history"))?;
+        let found = runs::of_repo(&self.engine, repo, limit)
+            .await
+            .map_err(self.failed("reading its history"))?;
         found.iter().map(|row| runs::read_record(self.engine.place(), row)).collect()
     }
 
     async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
-        let found = runs::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
+        let found =
+            runs::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
         found.iter().map(|row| runs::read_entry(self.engine.place(), row)).collect()
     }
 
@@ -269,19 +330,34 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
-        let found = deletion::unneeded(&self.engine).await.map_err(self.failed("looking for packs that nobody needs"))?;
+        let found = deletion::unneeded(&self.engine)
+            .await
+            .map_err(self.failed("looking for packs that nobody needs"))?;
         deletion::each_once(self.engine.place(), &found)
     }
 
-    async fn deletable_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<Unneeded>> {
+    async fn deletable_packs(
+        &self,
+        packs: &[MpackKey],
+        until: Timestamp,
+        holding: &Holding,
+    ) -> Result<Vec<Unneeded>> {
         let given = deletion::Given { place: self.engine.place(), packs, until };
         let work: Work<E, _, _> = |tx, given| Box::pin(deletion::deletable::<E>(tx, given));
         self.holding(holding, "looking for packs that nobody needs", &given, work).await
     }
 
-    async fn forget_packs(&self, packs: &[MpackKey], until: Timestamp, holding: &Holding) -> Result<Vec<MpackKey>> {
+    async fn forget_packs(
+        &self,
+        packs: &[MpackKey],
+        until: Timestamp,
+        holding: &Holding,
+    ) -> Result<Vec<MpackKey>> {
         let given = deletion::Given { place: self.engine.place(), packs, until };
-        self.holding(holding, "forgetting packs", &given, |tx, given| Box::pin(deletion::forget::<E>(tx, given))).await
+        self.holding(holding, "forgetting packs", &given, |tx, given| {
+            Box::pin(deletion::forget::<E>(tx, given))
+        })
+        .await
     }
 
     async fn held_packs(&self) -> Result<Vec<MpackKey>> {
@@ -299,7 +375,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn last_stored(&self) -> Result<Option<Timestamp>> {
-        let row = deletion::last_stored(&self.engine).await.map_err(self.failed("looking for packs"))?;
+        let row =
+            deletion::last_stored(&self.engine).await.map_err(self.failed("looking for packs"))?;
         rows::maybe_time(self.engine.place(), &row, "at")
     }
 

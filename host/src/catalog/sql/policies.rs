@@ -18,13 +18,27 @@ pub(super) async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
 }
 
 pub(super) fn read(place: &str, row: &impl Columns) -> Result<(i64, Policy)> {
-    let growth = row.maybe_text("growth").map(str::parse).transpose().map_err(|_| damaged(place, "a policy"))?;
+    let growth = row
+        .maybe_text("growth")
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| damaged(place, "a policy"))?;
     let number = |column: &str| row.maybe_int(column).map(|number| number as u64);
-    Ok((row.int("repo"), Policy { max_packs: number("max_packs"), growth, max_age_seconds: number("max_age_seconds") }))
+    Ok((
+        row.int("repo"),
+        Policy {
+            max_packs: number("max_packs"),
+            growth,
+            max_age_seconds: number("max_age_seconds"),
+        },
+    ))
 }
 
 /// Sets the policy of a repo, or takes it back.
-pub(super) async fn set<E: Engine>(tx: &mut Writing<E>, given: &(i64, Option<&Policy>)) -> SqlResult<()> {
+pub(super) async fn set<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &(i64, Option<&Policy>),
+) -> SqlResult<()> {
     let (repo, policy) = *given;
     let Some(policy) = policy else {
         return tx.run("DELETE FROM policies WHERE repo = $1", args![repo]).await.map(drop);
@@ -41,14 +55,16 @@ pub(super) async fn set<E: Engine>(tx: &mut Writing<E>, given: &(i64, Option<&Po
     .map(drop)
 }
 
-/// Writes a row and deletes it, to find out whether that can be done: the policy of a repo that no catalog has.
+/// Writes a row and deletes it, to find out whether that can be done: the policy of a repo that no
+/// catalog has.
 pub(super) async fn probe<E: Engine>(tx: &mut Writing<E>, (): &()) -> SqlResult<()> {
     const NO_REPO: i64 = -1;
     set(tx, &(NO_REPO, Some(&Policy::OFF))).await?;
     set(tx, &(NO_REPO, None)).await
 }
 
-/// Repos with more than one pack. Times have fractions of any length: without their `Z`, their texts order as they do. Their shelves are read: they are few, or a policy has been off for long.
+/// Repos with more than one pack. Times have fractions of any length: without their `Z`, their
+/// texts order as they do. Their shelves are read: they are few, or a policy has been off for long.
 pub(super) async fn pressures<E: Engine>(engine: &E, repo: Option<i64>) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader

@@ -1,11 +1,14 @@
-//! What is done in the two transactions that make something visible. Each compares before it writes; whoever began it ends it.
+//! What is done in the two transactions that make something visible. Each compares before it
+//! writes; whoever began it ends it.
 
 use std::collections::BTreeMap;
 
 use packhouse_core::row::Print;
 use packhouse_core::{EntityId, Kind};
 
-use super::super::{Consolidation, Dropped, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack};
+use super::super::{
+    Consolidation, Dropped, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack,
+};
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::{freshen, sums};
 use crate::names::{MpackKey, ShelfId};
@@ -38,7 +41,8 @@ impl Delta {
     }
 }
 
-/// Whether a job is still that of the worker which took it. The job stays its own until the transaction ends.
+/// Whether a job is still that of the worker which took it. The job stays its own until the
+/// transaction ends.
 async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlResult<bool> {
     match fence {
         None => Ok(true),
@@ -49,28 +53,34 @@ async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlR
 /// Publishes a push: shelves, index rows, edges and heads.
 pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<Published> {
     let (repo, now) = (push.repo.id, push.now.to_string());
-    // The repo before the job, as whoever deletes a repo locks them; and nothing is written before all is compared.
+    // The repo before the job, as whoever deletes a repo locks them; and nothing is written before
+    // all is compared.
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, push.fence).await? {
         return Ok(Published::LeaseLost);
     }
     let mut rows = tx
-        .run("UPDATE repos SET revision = revision + 1 WHERE id = $1 AND revision = $2", args![repo, push.repo.revision])
+        .run(
+            "UPDATE repos SET revision = revision + 1 WHERE id = $1 AND revision = $2",
+            args![repo, push.repo.revision],
+        )
         .await?;
     if rows == 0 {
         return Ok(Published::Changed);
     }
     let mut deltas = Deltas::new();
     let mut stored = 0;
-    // In their order, by which packs are listed. Two repos that are pushed the same packs in another order may wait for each other's rows: then
-    // one of them is done again.
+    // In their order, by which packs are listed. Two repos that are pushed the same packs in
+    // another order may wait for each other's rows: then one of them is done again.
     for pack in &push.packs {
         let pack_id = put_pack::<E>(tx, &pack.key, pack.bytes, pack.records, false, &now).await?;
         if !sums::stores::<E>(tx, repo, pack_id).await? {
             stored += pack.bytes as i64;
         }
         // What was retired and comes again is needed again.
-        rows += tx.run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack_id]).await?;
+        rows += tx
+            .run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack_id])
+            .await?;
         let shelf = tx
             .one(
                 "INSERT INTO shelves (repo, pack, commits, snapshots, objects, tags, mapped_bytes, made_at)
@@ -78,7 +88,8 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
                 args![repo, pack_id, &now],
             )
             .await?;
-        rows += 2 + put_entities::<E>(tx, repo, ShelfId(shelf.int("id")), pack, &mut deltas).await?;
+        rows +=
+            2 + put_entities::<E>(tx, repo, ShelfId(shelf.int("id")), pack, &mut deltas).await?;
         for (id, text) in &pack.tag_ids {
             rows += tx
                 .run(
@@ -122,8 +133,14 @@ async fn put_deltas<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult
     Ok((changed, sum))
 }
 
-/// Takes away those of some shelves to which nothing is mapped, and retires their packs. Gives how many rows that changed.
-async fn drop_broken<E: Engine>(tx: &mut Writing<E>, repo: i64, broken: &[ShelfId], now: &str) -> SqlResult<u64> {
+/// Takes away those of some shelves to which nothing is mapped, and retires their packs. Gives how
+/// many rows that changed.
+async fn drop_broken<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    broken: &[ShelfId],
+    now: &str,
+) -> SqlResult<u64> {
     let mut changed = 0;
     for shelf in broken {
         changed += tx
@@ -145,7 +162,8 @@ async fn drop_broken<E: Engine>(tx: &mut Writing<E>, repo: i64, broken: &[ShelfI
     Ok(changed)
 }
 
-/// A pack's row. The same bytes in another repo share it. Whoever publishes a pack has read and hashed it: it is sound now.
+/// A pack's row. The same bytes in another repo share it. Whoever publishes a pack has read and
+/// hashed it: it is sound now.
 async fn put_pack<E: Engine>(
     tx: &mut Writing<E>,
     key: &MpackKey,
@@ -192,7 +210,9 @@ async fn put_entities<E: Engine>(
         let delta = deltas.entry(shelf).or_default();
         chunk.iter().for_each(|fresh| delta.add(&fresh.row, 1, fresh.bytes as i64));
         let rows = packed(chunk.iter().map(|fresh| &fresh.row));
-        changed += tx.run(E::PUT_ENTITIES, args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]]).await?;
+        changed += tx
+            .run(E::PUT_ENTITIES, args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]])
+            .await?;
     }
     for chunk in pack.moved.chunks(BATCH) {
         for moved in chunk {
@@ -202,7 +222,8 @@ async fn put_entities<E: Engine>(
         let rows = packed(chunk.iter().map(|moved| &moved.row));
         changed += tx
             .run(
-                // Looked up by key, one by one, whatever the database takes the size of the repo to be.
+                // Looked up by key, one by one, whatever the database takes the size of the repo to
+                // be.
                 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
                  INSERT INTO entities (repo, entity, shelf, print)
                  SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n WHERE true
@@ -251,18 +272,26 @@ async fn put_heads<E: Engine>(tx: &mut Writing<E>, push: &Push, now: &str) -> Sq
         }
         changed += tx.run(E::PUT_HEADS, args![repo, &names, &commits]).await?;
     }
-    // The first branch ever pushed is the default; of several at once `main`, else the first by name.
+    // The first branch ever pushed is the default; of several at once `main`, else the first by
+    // name.
     let first = push.heads.iter().find(|h| h.branch == "main").or(push.heads.first());
     if let (None, Some(first)) = (&push.repo.default_branch, first) {
         changed += tx
-            .run("UPDATE repos SET default_branch = $2 WHERE id = $1 AND default_branch IS NULL", args![repo, &first.branch])
+            .run(
+                "UPDATE repos SET default_branch = $2 WHERE id = $1 AND default_branch IS NULL",
+                args![repo, &first.branch],
+            )
             .await?;
     }
     Ok(changed)
 }
 
 /// Forgets entities, and what was known of them.
-async fn drop_entities<E: Engine>(tx: &mut Writing<E>, repo: i64, dropped: &[Dropped]) -> SqlResult<u64> {
+async fn drop_entities<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    dropped: &[Dropped],
+) -> SqlResult<u64> {
     let (mut changed, mut deltas) = (0, Deltas::new());
     for chunk in dropped.chunks(BATCH) {
         let mut bytes = Vec::with_capacity(chunk.len() * ENTITY_BYTES);
@@ -283,7 +312,10 @@ async fn drop_entities<E: Engine>(tx: &mut Writing<E>, repo: i64, dropped: &[Dro
 }
 
 /// Publishes a consolidation: a pack's row, and the `pack` of each shelf that it was planned from.
-pub(super) async fn consolidation<E: Engine>(tx: &mut Writing<E>, done: &Consolidation) -> SqlResult<Published> {
+pub(super) async fn consolidation<E: Engine>(
+    tx: &mut Writing<E>,
+    done: &Consolidation,
+) -> SqlResult<Published> {
     let repo = done.repo.id;
     let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, done.fence).await? {
@@ -294,16 +326,24 @@ pub(super) async fn consolidation<E: Engine>(tx: &mut Writing<E>, done: &Consoli
         return Ok(Published::Changed);
     }
     let newest = done.planned.iter().map(|(shelf, _)| shelf.0).max().unwrap_or(0);
-    // Shelves are numbered in the order in which pushes made them: later ones are not ours to touch.
-    let found =
-        tx.all("SELECT id, generation FROM shelves WHERE repo = $1 AND id <= $2 ORDER BY id", args![repo, newest]).await?;
+    // Shelves are numbered in the order in which pushes made them: later ones are not ours to
+    // touch.
+    let found = tx
+        .all(
+            "SELECT id, generation FROM shelves WHERE repo = $1 AND id <= $2 ORDER BY id",
+            args![repo, newest],
+        )
+        .await?;
     let found = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
     if !found.eq(done.planned.iter().copied()) {
         return Ok(Published::Changed);
     }
     if !done.dropped.is_empty() {
-        // A client that was told since that one of them is here counts on it. What is kept is kept with all that it reaches.
-        if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity)).await? {
+        // A client that was told since that one of them is here counts on it. What is kept is kept
+        // with all that it reaches.
+        if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity))
+            .await?
+        {
             return Ok(Published::Changed);
         }
         // What was pushed since may reach what is dropped; and who prepares a push may count on it.

@@ -20,7 +20,8 @@ struct Given<'a> {
 impl<E: Engine> Releases for SqlCatalog<E> {
     async fn put_release(&self, repo: i64, release: &ReleaseRow, most: u64) -> Result<PutRelease> {
         let given = Given { place: self.engine.place(), repo, release, most };
-        self.writing("publishing a release", &given, |tx, given| Box::pin(put::<E>(tx, given))).await
+        self.writing("publishing a release", &given, |tx, given| Box::pin(put::<E>(tx, given)))
+            .await
     }
 
     async fn releases(&self, repo: i64) -> Result<Vec<ReleaseRow>> {
@@ -37,7 +38,11 @@ impl<E: Engine> Releases for SqlCatalog<E> {
 async fn put<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<PutRelease> {
     let Given { place, repo, release, most } = *given;
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
-    if tx.maybe("SELECT 1 FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo]).await?.is_none() {
+    if tx
+        .maybe("SELECT 1 FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo])
+        .await?
+        .is_none()
+    {
         return Ok(PutRelease::NoRepo);
     }
     let taken = tx
@@ -51,7 +56,11 @@ async fn put<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<Put
         return Ok(PutRelease::Taken(Box::new(taken)));
     }
     let commit = entity_key(Kind::Commit, release.commit);
-    if tx.maybe("SELECT 1 FROM entities WHERE repo = $1 AND entity = $2", args![repo, &commit[..]]).await?.is_none() {
+    if tx
+        .maybe("SELECT 1 FROM entities WHERE repo = $1 AND entity = $2", args![repo, &commit[..]])
+        .await?
+        .is_none()
+    {
         return Ok(PutRelease::UnknownCommit);
     }
     let sum = "SELECT CAST(coalesce(sum(octet_length(body)), 0) AS BIGINT) AS bytes FROM releases WHERE repo = $1";

@@ -13,7 +13,10 @@ pub(super) struct New<'a> {
 }
 
 /// Makes a repo. None when the name is taken.
-pub(super) async fn create<E: Engine>(tx: &mut Writing<E>, new: &New<'_>) -> SqlResult<Option<E::Row>> {
+pub(super) async fn create<E: Engine>(
+    tx: &mut Writing<E>,
+    new: &New<'_>,
+) -> SqlResult<Option<E::Row>> {
     tx.maybe(
         "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (owner, slug) DO NOTHING RETURNING *",
@@ -22,8 +25,12 @@ pub(super) async fn create<E: Engine>(tx: &mut Writing<E>, new: &New<'_>) -> Sql
     .await
 }
 
-/// Deletes a repo at a time. All its rows stay until prune removes it, under a name that no request can contain.
-pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)) -> SqlResult<Option<Leftovers>> {
+/// Deletes a repo at a time. All its rows stay until prune removes it, under a name that no request
+/// can contain.
+pub(super) async fn delete<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &(i64, String),
+) -> SqlResult<Option<Leftovers>> {
     let (repo, now) = (given.0, given.1.as_str());
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     let gone = tx
@@ -35,7 +42,8 @@ pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)
     if gone == 0 {
         return Ok(None);
     }
-    // A pack is never on a shelf of a repo and retired by it: so it is known which of them to take back.
+    // A pack is never on a shelf of a repo and retired by it: so it is known which of them to take
+    // back.
     tx.run(
         "INSERT INTO retired (repo, pack, retired_at) SELECT DISTINCT $1, pack, $2 FROM shelves WHERE repo = $1
          ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
@@ -49,7 +57,8 @@ pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)
             args![repo, now],
         )
         .await?;
-    tx.run("DELETE FROM job_packs WHERE job IN (SELECT id FROM jobs WHERE repo = $1)", args![repo]).await?;
+    tx.run("DELETE FROM job_packs WHERE job IN (SELECT id FROM jobs WHERE repo = $1)", args![repo])
+        .await?;
     let left = tx
         .one(
             "SELECT count(*) AS packs, CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS bytes
@@ -61,7 +70,10 @@ pub(super) async fn delete<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)
 }
 
 /// Deletes a branch. Where it stood is remembered, as where a push by force has moved it away.
-pub(super) async fn delete_branch<E: Engine>(tx: &mut Writing<E>, given: &BranchDeletion) -> SqlResult<Published> {
+pub(super) async fn delete_branch<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &BranchDeletion,
+) -> SqlResult<Published> {
     let repo = given.repo.id;
     tx.one(E::LOCK_REPO, args![repo]).await?;
     let current = tx
@@ -86,6 +98,8 @@ pub(super) async fn delete_branch<E: Engine>(tx: &mut Writing<E>, given: &Branch
             args![repo, &given.branch, &given.now.to_string()],
         )
         .await?;
-    rows += tx.run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &given.branch]).await?;
+    rows += tx
+        .run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &given.branch])
+        .await?;
     Ok(Published::Done { rows })
 }

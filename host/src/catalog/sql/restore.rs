@@ -20,9 +20,16 @@ pub(super) struct Restoring<'a> {
 }
 
 /// Restores the repo of a name that was deleted last.
-pub(super) async fn restore<E: Engine>(tx: &mut Writing<E>, given: &Restoring<'_>) -> SqlResult<Restored> {
+pub(super) async fn restore<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &Restoring<'_>,
+) -> SqlResult<Restored> {
     let (owner, slug) = (given.name.owner(), given.name.slug());
-    if tx.maybe("SELECT 1 FROM repos WHERE owner = $1 AND slug = $2", args![owner, slug]).await?.is_some() {
+    if tx
+        .maybe("SELECT 1 FROM repos WHERE owner = $1 AND slug = $2", args![owner, slug])
+        .await?
+        .is_some()
+    {
         return Ok(Restored::Taken);
     }
     // `~` and a number stand behind the name of a deleted repo; `:` comes after all digits.
@@ -32,9 +39,13 @@ pub(super) async fn restore<E: Engine>(tx: &mut Writing<E>, given: &Restoring<'_
             args![owner, slug],
         )
         .await?;
-    let times: Result<Vec<_>> =
-        deleted.iter().map(|row| Ok((rows::time(given.place, row, "deleted_at")?, row.int("id")))).collect();
-    let Some((_, repo)) = times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.into_iter().max() else {
+    let times: Result<Vec<_>> = deleted
+        .iter()
+        .map(|row| Ok((rows::time(given.place, row, "deleted_at")?, row.int("id"))))
+        .collect();
+    let Some((_, repo)) =
+        times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.into_iter().max()
+    else {
         return pruned::<E>(tx, given).await;
     };
     tx.one(E::LOCK_REPO, args![repo]).await?;
@@ -69,7 +80,8 @@ async fn pruned<E: Engine>(tx: &mut Writing<E>, given: &Restoring<'_>) -> SqlRes
         .await?;
     let Some(row) = row else { return Ok(Restored::Unknown) };
     let read = || -> Result<Restored> {
-        let pack = row.maybe_bytes("pack").map(|_| rows::key(given.place, &row, "pack")).transpose()?;
+        let pack =
+            row.maybe_bytes("pack").map(|_| rows::key(given.place, &row, "pack")).transpose()?;
         Ok(Restored::Pruned { at: rows::time(given.place, &row, "pruned_at")?, pack })
     };
     read().map_err(|damage| sqlx::Error::Decode(damage.into()))
@@ -81,10 +93,17 @@ pub(super) async fn deleted<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     reader.all("SELECT * FROM repos WHERE deleted_at IS NOT NULL ORDER BY id", args![]).await
 }
 
-/// Removes a deleted repo: all but its row and its retired packs, which go when those packs are forgotten. False where it is not deleted.
-pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)) -> SqlResult<bool> {
+/// Removes a deleted repo: all but its row and its retired packs, which go when those packs are
+/// forgotten. False where it is not deleted.
+pub(super) async fn forget<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &(i64, String),
+) -> SqlResult<bool> {
     let (repo, now) = (given.0, given.1.as_str());
-    let Some(row) = tx.maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NOT NULL", args![repo]).await? else {
+    let Some(row) = tx
+        .maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NOT NULL", args![repo])
+        .await?
+    else {
         return Ok(false);
     };
     tx.one(E::LOCK_REPO, args![repo]).await?;
@@ -139,14 +158,20 @@ pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, given: &(i64, String)
     )
     .await?;
     sums::recount_packs::<E>(tx, repo).await?;
-    // SQLite gives the greatest number again when its row is gone, and numbers tell one thing from another: the last one stays for a while.
-    tx.run("DELETE FROM gc_runs WHERE repo = $1 AND id < (SELECT max(id) FROM gc_runs)", args![repo]).await?;
+    // SQLite gives the greatest number again when its row is gone, and numbers tell one thing from
+    // another: the last one stays for a while.
+    tx.run(
+        "DELETE FROM gc_runs WHERE repo = $1 AND id < (SELECT max(id) FROM gc_runs)",
+        args![repo],
+    )
+    .await?;
     remove_row::<E>(tx, repo).await?;
     Ok(true)
 }
 
-/// Removes the row of a repo of which nothing else is left. That of the repo that was made last stays until another one is made: its number
-/// must not be given again, since somebody may still be preparing something for it.
+/// Removes the row of a repo of which nothing else is left. That of the repo that was made last
+/// stays until another one is made: its number must not be given again, since somebody may still be
+/// preparing something for it.
 pub(super) async fn remove_row<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<()> {
     tx.run(
         "DELETE FROM repos WHERE id = $1 AND pruned_at IS NOT NULL AND id < (SELECT max(id) FROM repos)

@@ -26,8 +26,14 @@ pub(super) fn time(place: &str, row: &impl Columns, column: &str) -> Result<Time
 }
 
 /// A time, where there may be none.
-pub(super) fn maybe_time(place: &str, row: &impl Columns, column: &str) -> Result<Option<Timestamp>> {
-    row.maybe_text(column).map(|text| text.parse().map_err(|_| damaged(place, "a time"))).transpose()
+pub(super) fn maybe_time(
+    place: &str,
+    row: &impl Columns,
+    column: &str,
+) -> Result<Option<Timestamp>> {
+    row.maybe_text(column)
+        .map(|text| text.parse().map_err(|_| damaged(place, "a time")))
+        .transpose()
 }
 
 pub(super) fn repo_name(place: &str, row: &impl Columns) -> Result<RepoName> {
@@ -42,7 +48,11 @@ pub(super) fn repo(place: &str, row: &impl Columns) -> Result<RepoRow> {
         id: row.int("id"),
         repo_id: RepoId(row.text("repo_id").to_owned()),
         name: repo_name(place, row)?,
-        visibility: if row.text("visibility") == "private" { Visibility::Private } else { Visibility::Public },
+        visibility: if row.text("visibility") == "private" {
+            Visibility::Private
+        } else {
+            Visibility::Public
+        },
         default_branch: row.maybe_text("default_branch").map(str::to_owned),
         created_at: time(place, row, "created_at")?,
         revision: row.int("revision"),
@@ -54,7 +64,8 @@ pub(super) fn repo(place: &str, row: &impl Columns) -> Result<RepoRow> {
 
 /// The sums of a row of `repos`.
 pub(super) fn sums(place: &str, row: &impl Columns) -> Result<Sums> {
-    let number = |name: &str| u64::try_from(row.int(name)).map_err(|_| damaged(place, "a sum of `repos`"));
+    let number =
+        |name: &str| u64::try_from(row.int(name)).map_err(|_| damaged(place, "a sum of `repos`"));
     Ok(Sums {
         packs: number("packs")?,
         mapped: Counts {

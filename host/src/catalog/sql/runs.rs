@@ -24,14 +24,21 @@ pub(super) async fn record<E: Engine>(tx: &mut Writing<E>, ended: &Ended<'_>) ->
                 "UPDATE gc_runs SET finished_at = $2, elapsed_ms = $3, component = $4
                  WHERE id = (SELECT max(id) FROM gc_runs WHERE repo = $1) AND outcome = 'skipped'
                  AND consolidated_key IS NOT DISTINCT FROM $5",
-                args![repo, &finished_at, record.elapsed_ms, &record.component, record.consolidated_key.as_deref()],
+                args![
+                    repo,
+                    &finished_at,
+                    record.elapsed_ms,
+                    &record.component,
+                    record.consolidated_key.as_deref()
+                ],
             )
             .await?;
         if again > 0 {
             return Ok(());
         }
     }
-    let report = report.map(serde_json::to_string).transpose().map_err(|e| sqlx::Error::Encode(e.into()))?;
+    let report =
+        report.map(serde_json::to_string).transpose().map_err(|e| sqlx::Error::Encode(e.into()))?;
     let run = tx
         .one(
             "INSERT INTO gc_runs (repo, finished_at, outcome, packs_before, packs_after, consolidated_key,
@@ -53,15 +60,26 @@ pub(super) async fn record<E: Engine>(tx: &mut Writing<E>, ended: &Ended<'_>) ->
         )
         .await?;
     if let Some(report) = report {
-        tx.run("INSERT INTO gc_reports (run, report) VALUES ($1, $2)", args![run.int("id"), &report]).await?;
+        tx.run(
+            "INSERT INTO gc_reports (run, report) VALUES ($1, $2)",
+            args![run.int("id"), &report],
+        )
+        .await?;
     }
     Ok(())
 }
 
-/// The runs of a repo, newest first. Without their reports: lists of repos ask for the last one of each.
-pub(super) async fn of_repo<E: Engine>(engine: &E, repo: i64, limit: u32) -> SqlResult<Vec<E::Row>> {
+/// The runs of a repo, newest first. Without their reports: lists of repos ask for the last one of
+/// each.
+pub(super) async fn of_repo<E: Engine>(
+    engine: &E,
+    repo: i64,
+    limit: u32,
+) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT * FROM gc_runs WHERE repo = $1 ORDER BY id DESC LIMIT $2", args![repo, limit]).await
+    reader
+        .all("SELECT * FROM gc_runs WHERE repo = $1 ORDER BY id DESC LIMIT $2", args![repo, limit])
+        .await
 }
 
 /// A list of runs, newest first: each with its repo's name and its report.
@@ -71,7 +89,8 @@ macro_rules! listing {
             "SELECT g.*, r.owner, r.slug, t.report FROM gc_runs g JOIN repos r ON r.id = g.repo AND r.deleted_at IS NULL
              LEFT JOIN gc_reports t ON t.run = g.id WHERE ",
             $of,
-            // A text that changes when another is taken out of it holds that one. It may hold what LIKE takes for a pattern.
+            // A text that changes when another is taken out of it holds that one. It may hold what
+            // LIKE takes for a pattern.
             " AND g.id < $2 AND ($3 = '' OR replace(lower(r.owner || '/' || r.slug), $3, '') <> lower(r.owner || '/' || r.slug)
                 OR replace(lower(g.outcome), $3, '') <> lower(g.outcome)
                 OR replace(lower(g.consolidated_key), $3, '') <> lower(g.consolidated_key)
@@ -83,11 +102,15 @@ macro_rules! listing {
 
 /// The rows that a query asks for. Without a text it reads no more rows than it answers.
 pub(super) async fn list<E: Engine>(engine: &E, query: RunsQuery<'_>) -> SqlResult<Vec<E::Row>> {
-    let listing = if query.repo.is_some() { listing!("g.repo = $1") } else { listing!("$1 IS NULL") };
-    // Either database's `lower` knows ASCII only: SQLite's always, that of Postgres in the collation that the columns have.
+    let listing =
+        if query.repo.is_some() { listing!("g.repo = $1") } else { listing!("$1 IS NULL") };
+    // Either database's `lower` knows ASCII only: SQLite's always, that of Postgres in the
+    // collation that the columns have.
     let text = query.text.to_ascii_lowercase();
     let mut reader = Reader::of(engine).await?;
-    reader.all(listing, args![query.repo, query.before.unwrap_or(i64::MAX), &text, query.limit]).await
+    reader
+        .all(listing, args![query.repo, query.before.unwrap_or(i64::MAX), &text, query.limit])
+        .await
 }
 
 /// Reads a row of [`list`].

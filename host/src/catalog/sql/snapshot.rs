@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use packhouse_core::row::Print;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
-use super::super::{Change, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot};
+use super::super::{
+    Change, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf,
+    Snapshot,
+};
 use super::engine::{Arg, Columns, Engine, Reading, Sql, args};
 use super::publish::BATCH;
 use super::restore::EVERYTHING;
@@ -32,8 +35,10 @@ struct SqlSnapshot<E: Engine> {
 pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Snapshot>> {
     let starting = |error| failed(engine, "beginning to read", &error);
     let mut transaction = Reading::of(engine).await.map_err(starting)?;
-    let row =
-        transaction.maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo]).await.map_err(starting)?;
+    let row = transaction
+        .maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo])
+        .await
+        .map_err(starting)?;
     let row = row.ok_or_else(Error::deleted_meanwhile)?;
     let repo = rows::repo(engine.place(), &row)?;
     let meaning = engine.clone();
@@ -91,8 +96,13 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
-        let found = self.all(E::PACKS_ON, args![self.repo.id, &sums::numbers(shelves), shelves.len()]).await?;
-        found.iter().map(|row| Ok((ShelfId(row.int("id")), rows::pack(&self.place, row)?))).collect()
+        let found = self
+            .all(E::PACKS_ON, args![self.repo.id, &sums::numbers(shelves), shelves.len()])
+            .await?;
+        found
+            .iter()
+            .map(|row| Ok((ShelfId(row.int("id")), rows::pack(&self.place, row)?)))
+            .collect()
     }
 
     async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>> {
@@ -128,7 +138,10 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
 
     async fn damage(&mut self) -> Result<Vec<Damage>> {
         let mut found = self
-            .all("SELECT since, found_by, detail FROM damaged_repos WHERE repo = $1", args![self.repo.id])
+            .all(
+                "SELECT since, found_by, detail FROM damaged_repos WHERE repo = $1",
+                args![self.repo.id],
+            )
             .await?
             .iter()
             .map(|row| damage::read(&self.place, row, None))
@@ -168,7 +181,11 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         found
             .iter()
             .map(|row| {
-                let cause = if row.text("cause") == Cause::Push.as_str() { Cause::Push } else { Cause::Consolidation };
+                let cause = if row.text("cause") == Cause::Push.as_str() {
+                    Cause::Push
+                } else {
+                    Cause::Consolidation
+                };
                 let at = rows::time(&self.place, row, "at")?;
                 Ok(Change { at, cause, packs: row.int("packs"), bytes: row.int("bytes") })
             })
@@ -176,10 +193,20 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn heads(&mut self) -> Result<Vec<Head>> {
-        let found = self.all("SELECT name, head FROM branches WHERE repo = $1 ORDER BY name", args![self.repo.id]).await?;
+        let found = self
+            .all(
+                "SELECT name, head FROM branches WHERE repo = $1 ORDER BY name",
+                args![self.repo.id],
+            )
+            .await?;
         found
             .iter()
-            .map(|row| Ok(Head { branch: row.text("name").to_owned(), commit: rows::id(&self.place, row, "head")? }))
+            .map(|row| {
+                Ok(Head {
+                    branch: row.text("name").to_owned(),
+                    commit: rows::id(&self.place, row, "head")?,
+                })
+            })
             .collect()
     }
 
@@ -195,7 +222,9 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             match row.bytes("entity") {
                 EVERYTHING => freshened.everything = true,
                 entity => {
-                    let entity = entity.try_into().map_err(|_| rows::damaged(&self.place, "a row of `freshened`"))?;
+                    let entity = entity
+                        .try_into()
+                        .map_err(|_| rows::damaged(&self.place, "a row of `freshened`"))?;
                     freshened.entities.push(entity);
                 }
             }
@@ -204,7 +233,12 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>> {
-        let found = self.all("SELECT head, left_at FROM left_heads WHERE repo = $1 ORDER BY id", args![self.repo.id]).await?;
+        let found = self
+            .all(
+                "SELECT head, left_at FROM left_heads WHERE repo = $1 ORDER BY id",
+                args![self.repo.id],
+            )
+            .await?;
         let mut heads = Vec::new();
         for row in &found {
             // Compared as times: their texts have fractions of any length.
@@ -216,13 +250,14 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn released(&mut self) -> Result<Vec<EntityId>> {
-        let found = self.all("SELECT commit_id FROM releases WHERE repo = $1", args![self.repo.id]).await?;
+        let found =
+            self.all("SELECT commit_id FROM releases WHERE repo = $1", args![self.repo.id]).await?;
         found.iter().map(|row| rows::id(&self.place, row, "commit_id")).collect()
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
-        // The order is made here, and holds whatever the database answers first: a statement gives what was asked for, and ahead of that what
-        // will be asked for next.
+        // The order is made here, and holds whatever the database answers first: a statement gives
+        // what was asked for, and ahead of that what will be asked for next.
         let mut walk = Walk::from(commits, limit as usize);
         loop {
             let Some((asked, ahead)) = walk.next() else { return Ok(walk.done) };
@@ -234,7 +269,10 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                 ancestors += row.int("is_ancestor") as usize;
                 edges.push(Edges {
                     commit: rows::id(&self.place, row, "id")?,
-                    parents: [rows::maybe_id(&self.place, row, "parent1")?, rows::maybe_id(&self.place, row, "parent2")?],
+                    parents: [
+                        rows::maybe_id(&self.place, row, "parent1")?,
+                        rows::maybe_id(&self.place, row, "parent2")?,
+                    ],
                     snapshot: rows::maybe_id(&self.place, row, "snapshot")?,
                 });
             }
@@ -245,21 +283,30 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
         let mut found = vec![None; entities.len()];
         for (at, chunk) in entities.chunks(BATCH).enumerate() {
-            let known = self.all(E::LOOKUP, args![self.repo.id, &chunk.concat(), chunk.len()]).await?;
+            let known =
+                self.all(E::LOOKUP, args![self.repo.id, &chunk.concat(), chunk.len()]).await?;
             for row in known {
                 let print = match row.maybe_bytes("print") {
                     None => Print::default(),
-                    Some(print) => print.try_into().map_err(|_| rows::damaged(&self.place, "a print"))?,
+                    Some(print) => {
+                        print.try_into().map_err(|_| rows::damaged(&self.place, "a print"))?
+                    }
                 };
-                found[at * BATCH + row.int("i") as usize] = Some((ShelfId(row.int("shelf")), print));
+                found[at * BATCH + row.int("i") as usize] =
+                    Some((ShelfId(row.int("shelf")), print));
             }
         }
         Ok(found)
     }
 
-    async fn index_page(&mut self, after: Option<&EntityKey>, limit: u32) -> Result<Vec<(IndexRow, ShelfId)>> {
+    async fn index_page(
+        &mut self,
+        after: Option<&EntityKey>,
+        limit: u32,
+    ) -> Result<Vec<(IndexRow, ShelfId)>> {
         let after = after.map_or(&[][..], |key| &key[..]);
-        let page = self.one(E::INDEX_PAGE, args![self.repo.id, after, limit.min(TEXT_ROWS)]).await?;
+        let page =
+            self.one(E::INDEX_PAGE, args![self.repo.id, after, limit.min(TEXT_ROWS)]).await?;
         let damaged = || rows::damaged(&self.place, "a row of `entities`");
         let mut rows: Vec<(IndexRow, ShelfId)> = page
             .maybe_text("page")
@@ -267,7 +314,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .flat_map(|text| text.split('\n'))
             .map(|line| {
                 let (bytes, shelf) = line.split_once(':').ok_or_else(damaged)?;
-                let (entity, print) = bytes.split_at_checked(2 * ENTITY_BYTES).ok_or_else(damaged)?;
+                let (entity, print) =
+                    bytes.split_at_checked(2 * ENTITY_BYTES).ok_or_else(damaged)?;
                 let mut row = IndexRow { entity: [0; ENTITY_BYTES], print: Print::default() };
                 hex::decode_to_slice(entity, &mut row.entity).map_err(|_| damaged())?;
                 if !print.is_empty() {
@@ -276,20 +324,26 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                 Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
             })
             .collect::<Result<_>>()?;
-        // Which rows these are is what was asked for; how the database strings them together is its own affair.
+        // Which rows these are is what was asked for; how the database strings them together is its
+        // own affair.
         rows.sort_unstable_by_key(|(row, _)| row.entity);
         Ok(rows)
     }
 
     async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {
         let row = self
-            .maybe("SELECT tag_id FROM tag_ids WHERE repo = $1 AND entity = $2", args![self.repo.id, &id.to_bytes()[..]])
+            .maybe(
+                "SELECT tag_id FROM tag_ids WHERE repo = $1 AND entity = $2",
+                args![self.repo.id, &id.to_bytes()[..]],
+            )
             .await?;
         Ok(row.map(|row| row.text("tag_id").to_owned()))
     }
 
     async fn edge_count(&mut self) -> Result<u64> {
-        let row = self.one("SELECT count(*) AS edges FROM commits WHERE repo = $1", args![self.repo.id]).await?;
+        let row = self
+            .one("SELECT count(*) AS edges FROM commits WHERE repo = $1", args![self.repo.id])
+            .await?;
         Ok(row.count("edges"))
     }
 }

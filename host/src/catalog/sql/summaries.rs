@@ -1,5 +1,5 @@
-//! Repos in a line each. One statement a page, which sees one state and reads two rows a repo: its own, with the sums that pushes and
-//! consolidations keep, and its last consolidation.
+//! Repos in a line each. One statement a page, which sees one state and reads two rows a repo: its
+//! own, with the sums that pushes and consolidations keep, and its last consolidation.
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
 use super::rows::{repo_name, sums, time};
@@ -35,7 +35,11 @@ macro_rules! summaries {
 }
 
 /// Rows by name, after one, at most `limit`.
-pub(super) async fn page<E: Engine>(engine: &E, after: Option<&RepoName>, limit: u32) -> SqlResult<Vec<E::Row>> {
+pub(super) async fn page<E: Engine>(
+    engine: &E,
+    after: Option<&RepoName>,
+    limit: u32,
+) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
         .all(

@@ -1,5 +1,6 @@
-//! A repo's shelves, added up, and by how much each publication changes them. Counted in the transaction that publishes, so the
-//! numbers are exact, whatever pushes and consolidations do at once.
+//! A repo's shelves, added up, and by how much each publication changes them. Counted in the
+//! transaction that publishes, so the numbers are exact, whatever pushes and consolidations do at
+//! once.
 
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::publish::Delta;
@@ -17,8 +18,13 @@ pub(super) fn numbers(shelves: &[ShelfId]) -> String {
     shelves.iter().map(|shelf| format!("{:0width$}", shelf.0, width = DIGITS)).collect()
 }
 
-/// Of the packs on some shelves, those that the index of the repo maps something to: on these shelves or on others.
-pub(super) async fn mapped_packs<E: Engine>(tx: &mut Writing<E>, repo: i64, shelves: &[ShelfId]) -> SqlResult<Mapped> {
+/// Of the packs on some shelves, those that the index of the repo maps something to: on these
+/// shelves or on others.
+pub(super) async fn mapped_packs<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    shelves: &[ShelfId],
+) -> SqlResult<Mapped> {
     let row = tx
         .one(
             "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
@@ -34,7 +40,11 @@ pub(super) async fn mapped_packs<E: Engine>(tx: &mut Writing<E>, repo: i64, shel
 }
 
 /// Whether a pack is on a shelf of the repo, or was and waits for deletion.
-pub(super) async fn stores<E: Engine>(tx: &mut Writing<E>, repo: i64, pack: i64) -> SqlResult<bool> {
+pub(super) async fn stores<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    pack: i64,
+) -> SqlResult<bool> {
     let found = tx
         .maybe(
             "SELECT 1 FROM packs p WHERE p.id = $2
@@ -47,7 +57,13 @@ pub(super) async fn stores<E: Engine>(tx: &mut Writing<E>, repo: i64, pack: i64)
 }
 
 /// Adds what a push has changed.
-pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, repo: i64, delta: &Delta, mapped: Mapped, stored: i64) -> SqlResult<()> {
+pub(super) async fn add<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    delta: &Delta,
+    mapped: Mapped,
+    stored: i64,
+) -> SqlResult<()> {
     let [commits, snapshots, objects, tags] = delta.by_column();
     tx.run(
         "UPDATE repos SET packs = packs + $2, bytes = bytes + $3, commits = commits + $4, snapshots = snapshots + $5,
@@ -59,7 +75,8 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, repo: i64, delta: &Delta
     Ok(())
 }
 
-/// Adds up the packs of a repo anew, which a consolidation changes; entities stay. Gives by how much the mapped packs have changed.
+/// Adds up the packs of a repo anew, which a consolidation changes; entities stay. Gives by how
+/// much the mapped packs have changed.
 pub(super) async fn recount_packs<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<Mapped> {
     let before = tx.one("SELECT packs, bytes FROM repos WHERE id = $1", args![repo]).await?;
     let after = tx

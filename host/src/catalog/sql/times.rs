@@ -4,8 +4,12 @@ use jiff::Timestamp;
 
 use super::engine::{Engine, SqlResult, Writing, args};
 
-/// Gives times that lie in the future the present one. Times have fractions of any length: without their `Z`, their texts order as they do.
-pub(super) async fn settle<E: Engine>(tx: &mut Writing<E>, given: &(Timestamp, Option<i64>)) -> SqlResult<u64> {
+/// Gives times that lie in the future the present one. Times have fractions of any length: without
+/// their `Z`, their texts order as they do.
+pub(super) async fn settle<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &(Timestamp, Option<i64>),
+) -> SqlResult<u64> {
     let (now, text) = (given.0, given.0.to_string());
     let Some(repo) = given.1 else {
         let mut settled = 0;
@@ -17,8 +21,12 @@ pub(super) async fn settle<E: Engine>(tx: &mut Writing<E>, given: &(Timestamp, O
         }
         return Ok(settled);
     };
-    let mut settled =
-        tx.run("UPDATE freshened SET at = $2 WHERE repo = $1 AND at > $2", args![repo, now.as_millisecond()]).await?;
+    let mut settled = tx
+        .run(
+            "UPDATE freshened SET at = $2 WHERE repo = $1 AND at > $2",
+            args![repo, now.as_millisecond()],
+        )
+        .await?;
     for statement in [
         "UPDATE shelves SET made_at = $2 WHERE repo = $1 AND rtrim(made_at, 'Z') > rtrim($2, 'Z')",
         "UPDATE left_heads SET left_at = $2 WHERE repo = $1 AND rtrim(left_at, 'Z') > rtrim($2, 'Z')",

@@ -40,8 +40,8 @@ impl Walk {
         }
     }
 
-    /// Walks as far as it can. Gives the commits that must be known to go on, and how many of their ancestors are worth knowing as well; none at
-    /// the end.
+    /// Walks as far as it can. Gives the commits that must be known to go on, and how many of their
+    /// ancestors are worth knowing as well; none at the end.
     pub(super) fn next(&mut self) -> Option<(Vec<EntityId>, usize)> {
         while self.done.len() < self.limit {
             let next = *self.queue.front()?;
@@ -50,7 +50,10 @@ impl Walk {
                 self.done.push(edges);
             } else if !self.unknown.contains(&next) {
                 let room = self.limit - self.done.len();
-                let wanted = self.queue.iter().filter(|id| !self.found.contains_key(id) && !self.unknown.contains(id));
+                let wanted = self
+                    .queue
+                    .iter()
+                    .filter(|id| !self.found.contains_key(id) && !self.unknown.contains(id));
                 let wanted: Vec<EntityId> = wanted.take(room.min(BATCH)).copied().collect();
                 return Some((wanted, room.saturating_sub(self.queue.len())));
             }
@@ -59,9 +62,11 @@ impl Walk {
         None
     }
 
-    /// What a statement has found, and whether that is all: what they reach, and all their ancestors.
+    /// What a statement has found, and whether that is all: what they reach, and all their
+    /// ancestors.
     pub(super) fn add(&mut self, asked: &[EntityId], found: Vec<Edges>, all: bool) {
-        let parents: Vec<EntityId> = found.iter().flat_map(|edges| edges.parents).flatten().collect();
+        let parents: Vec<EntityId> =
+            found.iter().flat_map(|edges| edges.parents).flatten().collect();
         // What was walked already is not walked again: it may be an ancestor of what was asked for.
         self.found.extend(found.into_iter().map(|edges| (edges.commit, edges)));
         let ends = asked.iter().chain(if all { &parents[..] } else { &[] });
@@ -94,7 +99,11 @@ mod tests {
     }
 
     /// Commit by commit, as the law says it.
-    fn expected(graph: &HashMap<EntityId, Edges>, commits: &[EntityId], limit: usize) -> Vec<EntityId> {
+    fn expected(
+        graph: &HashMap<EntityId, Edges>,
+        commits: &[EntityId],
+        limit: usize,
+    ) -> Vec<EntityId> {
         let (mut order, mut done, mut at) = (Vec::new(), Vec::new(), 0);
         let put = |order: &mut Vec<EntityId>, id| {
             if !order.contains(&id) {
@@ -134,7 +143,9 @@ mod tests {
                     let mut ancestors: Vec<EntityId> = Vec::new();
                     let mut open: Vec<EntityId> = asked.clone();
                     while let Some(at) = open.pop() {
-                        for parent in graph.get(&at).into_iter().flat_map(|edges| edges.parents).flatten() {
+                        for parent in
+                            graph.get(&at).into_iter().flat_map(|edges| edges.parents).flatten()
+                        {
                             if graph.contains_key(&parent) && !ancestors.contains(&parent) {
                                 ancestors.push(parent);
                                 open.push(parent);
@@ -146,14 +157,23 @@ mod tests {
                         ancestors.sort();
                     }
                     ancestors.truncate(ahead);
-                    let mut found: Vec<Edges> = asked.iter().chain(&ancestors).filter_map(|id| graph.get(id).cloned()).collect();
+                    let mut found: Vec<Edges> = asked
+                        .iter()
+                        .chain(&ancestors)
+                        .filter_map(|id| graph.get(id).cloned())
+                        .collect();
                     if spoil >= 2 {
                         found.reverse();
                     }
                     walk.add(&asked, found, all);
                 }
                 let done: Vec<EntityId> = walk.done.iter().map(|edges| edges.commit).collect();
-                assert_eq!(done, expected(&graph, &commits, limit), "{} commits, {limit}, {spoil}", commits.len());
+                assert_eq!(
+                    done,
+                    expected(&graph, &commits, limit),
+                    "{} commits, {limit}, {spoil}",
+                    commits.len()
+                );
             }
         }
     }

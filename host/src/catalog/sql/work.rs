@@ -21,7 +21,10 @@ impl<E: Engine> SqlCatalog<E> {
 impl<E: Engine> Jobs for SqlCatalog<E> {
     async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
         let work: Work<E, _, _> = |tx, job| Box::pin(jobs::add::<E>(tx, job));
-        let id = self.writing("asking for a job", job, work).await?.ok_or_else(Error::deleted_meanwhile)?;
+        let id = self
+            .writing("asking for a job", job, work)
+            .await?
+            .ok_or_else(Error::deleted_meanwhile)?;
         self.job(id).await?.ok_or_else(|| rows::damaged(self.engine.place(), "a job"))
     }
 
@@ -42,13 +45,21 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         found
             .iter()
             .map(|row| {
-                let status = row.text("status").parse().map_err(|_| rows::damaged(self.engine.place(), "a job"))?;
+                let status = row
+                    .text("status")
+                    .parse()
+                    .map_err(|_| rows::damaged(self.engine.place(), "a job"))?;
                 Ok((row.text("type").to_owned(), status, row.count("jobs")))
             })
             .collect()
     }
 
-    async fn take_job(&self, worker: &str, now: Timestamp, lease_until: Timestamp) -> Result<Option<(JobReport, Fence)>> {
+    async fn take_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<(JobReport, Fence)>> {
         let taking = jobs::Taking { worker, now, lease_until };
         let work: Work<E, _, _> = |tx, taking| Box::pin(jobs::take::<E>(tx, taking));
         let taken = self.writing("taking a job", &taking, work).await?;
@@ -60,7 +71,12 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         self.writing("keeping a job", &(fence, lease_until), work).await
     }
 
-    async fn end_job(&self, fence: Fence, end: &JobEnd, now: Timestamp) -> Result<Option<JobReport>> {
+    async fn end_job(
+        &self,
+        fence: Fence,
+        end: &JobEnd,
+        now: Timestamp,
+    ) -> Result<Option<JobReport>> {
         let ending = jobs::Ending { fence, end, now };
         let work: Work<E, _, _> = |tx, ending| Box::pin(jobs::end::<E>(tx, ending));
         let row = self.writing("ending a job", &ending, work).await?;
@@ -80,7 +96,9 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn waiting_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
-        jobs::waiting_packs(&self.engine, keys).await.map_err(self.failed("looking for packs of jobs"))
+        jobs::waiting_packs(&self.engine, keys)
+            .await
+            .map_err(self.failed("looking for packs of jobs"))
     }
 
     async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
@@ -94,7 +112,9 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
-        let found = policies::pressures(&self.engine, repo).await.map_err(self.failed("looking where packs pile up"))?;
+        let found = policies::pressures(&self.engine, repo)
+            .await
+            .map_err(self.failed("looking where packs pile up"))?;
         found.iter().map(|row| policies::read_pressure(self.engine.place(), row)).collect()
     }
 }

@@ -1,4 +1,5 @@
-//! What a request brings: its path, its query, its body, and the right to ask. Whatever is wrong with one of them is a problem in words.
+//! What a request brings: its path, its query, its body, and the right to ask. Whatever is wrong
+//! with one of them is a problem in words.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -30,8 +31,9 @@ pub(super) fn off(status: StatusCode, words: String) -> Problem {
     Problem { class: Class::Usage, ..Problem::new(status, words) }
 }
 
-/// The body, in JSON. A body takes its time, and a token may be revoked meanwhile: so it is asked again when the body has come, and a
-/// handler gets at no body without that. Which repo it is about is asked after that, by each.
+/// The body, in JSON. A body takes its time, and a token may be revoked meanwhile: so it is asked
+/// again when the body has come, and a handler gets at no body without that. Which repo it is about
+/// is asked after that, by each.
 pub(super) struct Given<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send + 'static> FromRequest<Shared> for Given<T> {
@@ -39,14 +41,19 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Shared> for Given<T> {
 
     async fn from_request(request: Request, house: &Shared) -> Answer<Self> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
         if !is_json(kind) {
             let words = "the body is JSON: Content-Type: application/json is expected";
             return Err(off(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.to_owned()));
         }
         let come = whole(house, request, JSON, |bytes| {
             let parsed = Json::from_bytes(bytes).map(|Json(value)| value);
-            parsed.map_err(|rejection: JsonRejection| off(rejection.status(), rejection.body_text()))
+            parsed
+                .map_err(|rejection: JsonRejection| off(rejection.status(), rejection.body_text()))
         })
         .await;
         // Whoever may not ask any more is told nothing of what is wrong with their body.
@@ -89,10 +96,16 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
     }
 }
 
-/// The repo that a path names, if its caller administers it: what is done with it is done through [`Admitted::store`].
-pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(String, String)) -> Answer<Admitted> {
+/// The repo that a path names, if its caller administers it: what is done with it is done through
+/// [`Admitted::store`].
+pub(super) async fn repo_of(
+    house: &House,
+    caller: &Caller,
+    (owner, slug): &(String, String),
+) -> Answer<Admitted> {
     administers_some(caller)?;
-    // There is a token, and it is good for other repos: the wire has one word for both, here there are two.
+    // There is a token, and it is good for other repos: the wire has one word for both, here there
+    // are two.
     let forbidden = |problem: Problem| match problem.status {
         StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
         _ => problem,
@@ -100,22 +113,28 @@ pub(super) async fn repo_of(house: &House, caller: &Caller, (owner, slug): &(Str
     Admitted::of(house, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
 }
 
-/// A repo that a query or a body names, if its caller administers it. Gives the store, in which the name stands for that repo.
+/// A repo that a query or a body names, if its caller administers it. Gives the store, in which the
+/// name stands for that repo.
 pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<Store> {
     let path = (repo.owner().to_owned(), repo.slug().to_owned());
     Ok(repo_of(house, caller, &path).await?.store(house))
 }
 
-/// The repo that something is about, if its caller administers it; what is about none is about the whole store. Gives the store, as
-/// [`administered`] does.
-pub(super) async fn administers(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<Store> {
+/// The repo that something is about, if its caller administers it; what is about none is about the
+/// whole store. Gives the store, as [`administered`] does.
+pub(super) async fn administers(
+    house: &House,
+    caller: &Caller,
+    repo: Option<&RepoName>,
+) -> Answer<Store> {
     match repo {
         Some(repo) => administered(house, caller, repo).await,
         None => administers_all(caller).map(|()| house.store.clone()),
     }
 }
 
-/// Whether work may be seen: that on a repo is its administrators' business, that on the store the store's.
+/// Whether work may be seen: that on a repo is its administrators' business, that on the store the
+/// store's.
 pub(super) fn sees(caller: &Caller, repo: Option<&RepoName>) -> bool {
     match repo {
         Some(repo) => caller.may(Scope::Admin, repo),
@@ -123,8 +142,8 @@ pub(super) fn sees(caller: &Caller, repo: Option<&RepoName>) -> bool {
     }
 }
 
-/// A page of what a caller may see, newest first, and before which one the next begins. Whoever sees only some gets a whole page of those
-/// all the same.
+/// A page of what a caller may see, newest first, and before which one the next begins. Whoever
+/// sees only some gets a whole page of those all the same.
 pub(super) async fn page_of<'a, T>(
     limit: u32,
     mut before: Option<i64>,
@@ -148,8 +167,13 @@ pub(super) async fn page_of<'a, T>(
     }
 }
 
-/// The repo that a query may name; without one, its caller must administer something. What they may not see is then left out.
-pub(super) async fn perhaps_administered(house: &House, caller: &Caller, repo: Option<&RepoName>) -> Answer<Store> {
+/// The repo that a query may name; without one, its caller must administer something. What they may
+/// not see is then left out.
+pub(super) async fn perhaps_administered(
+    house: &House,
+    caller: &Caller,
+    repo: Option<&RepoName>,
+) -> Answer<Store> {
     match repo {
         Some(repo) => administered(house, caller, repo).await,
         None => administers_some(caller).map(|()| house.store.clone()),
@@ -160,7 +184,10 @@ pub(super) async fn perhaps_administered(house: &House, caller: &Caller, repo: O
 pub(super) fn administers_all(caller: &Caller) -> Answer<()> {
     match caller.may_everywhere(Scope::Admin) {
         true => Ok(()),
-        false => Err(not_allowed(caller, "this is about the whole store, and takes a token with scope admin for all repos (*)")),
+        false => Err(not_allowed(
+            caller,
+            "this is about the whole store, and takes a token with scope admin for all repos (*)",
+        )),
     }
 }
 
@@ -176,24 +203,33 @@ pub(super) fn administers_some(caller: &Caller) -> Answer<()> {
 pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> Answer<()> {
     match caller.may(Scope::Admin, repo) {
         true => Ok(()),
-        false => Err(not_allowed(caller, "to make this repo takes a token with scope admin that reaches it")),
+        false => Err(not_allowed(
+            caller,
+            "to make this repo takes a token with scope admin that reaches it",
+        )),
     }
 }
 
-/// The repo that a path names, if its caller may restore it. Whether such a repo was deleted is told to those only who may.
+/// The repo that a path names, if its caller may restore it. Whether such a repo was deleted is
+/// told to those only who may.
 pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> Answer<RepoName> {
     administers_some(caller)?;
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     match caller.may(Scope::Admin, &repo) {
         true => Ok(repo),
-        false => Err(not_allowed(caller, "to restore this repo takes a token with scope admin that reaches it")),
+        false => Err(not_allowed(
+            caller,
+            "to restore this repo takes a token with scope admin that reaches it",
+        )),
     }
 }
 
 fn not_allowed(caller: &Caller, words: &str) -> Problem {
     match caller {
-        Caller::Anyone => Problem::unauthorized(format!("{words}; give one: Authorization: Bearer TOKEN")),
+        Caller::Anyone => {
+            Problem::unauthorized(format!("{words}; give one: Authorization: Bearer TOKEN"))
+        }
         _ => Problem::new(StatusCode::FORBIDDEN, words),
     }
 }
@@ -219,7 +255,9 @@ pub(super) fn before(given: Option<i64>) -> Answer<Option<i64>> {
 /// A number of seconds, or of packs: more than that is a mistake, or an attack.
 pub(super) fn count(what: &str, given: Option<u64>) -> Answer<Option<u64>> {
     match given {
-        Some(other) if other > MOST as u64 => Err(Problem::malformed(format!("{what} is {other}: at most {MOST} is expected"))),
+        Some(other) if other > MOST as u64 => {
+            Err(Problem::malformed(format!("{what} is {other}: at most {MOST} is expected")))
+        }
         given => Ok(given),
     }
 }
@@ -228,7 +266,9 @@ pub(super) fn count(what: &str, given: Option<u64>) -> Answer<Option<u64>> {
 pub(super) fn text(given: Option<String>) -> Answer<String> {
     let text = given.unwrap_or_default();
     match text.chars().count() > 200 || text.chars().any(|c| c < ' ') {
-        true => Err(Problem::malformed("a text to look for has at most 200 characters, and no control characters")),
+        true => Err(Problem::malformed(
+            "a text to look for has at most 200 characters, and no control characters",
+        )),
         false => Ok(text),
     }
 }

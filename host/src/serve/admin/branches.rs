@@ -27,7 +27,8 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// The name of the branch: as it is, or with escapes, as it is shown. It may hold any character, slashes included.
+    /// The name of the branch: as it is, or with escapes, as it is shown. It may hold any
+    /// character, slashes included.
     name: String,
 }
 

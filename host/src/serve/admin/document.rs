@@ -4,7 +4,9 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
+use utoipa::openapi::{
+    Content, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement,
+};
 
 use super::super::problem::ProblemBody;
 use crate::report::{RunEvent, RunFailed, Step};
@@ -37,7 +39,9 @@ pub(super) fn begun() -> Document {
 /// With the problems that any route may answer with.
 pub(super) fn finished(mut document: Document) -> Document {
     // What these know no name for is refused, and said so: of an enum, the derived schema does not.
-    for (name, schema) in document.components.iter_mut().flat_map(|components| &mut components.schemas) {
+    for (name, schema) in
+        document.components.iter_mut().flat_map(|components| &mut components.schemas)
+    {
         if let (true, RefOr::T(Schema::OneOf(one_of))) = (STRICT.contains(&name.as_str()), schema) {
             one_of.items.iter_mut().for_each(closed);
         }
@@ -94,7 +98,8 @@ fn with_problems(operation: &mut Operation) {
     }
     for (status, words) in problems {
         let content = Content::new(Some(Ref::from_schema_name("ProblemBody")));
-        let response = ResponseBuilder::new().description(words).content("application/json", content).build();
+        let response =
+            ResponseBuilder::new().description(words).content("application/json", content).build();
         operation.responses.responses.entry(status.to_string()).or_insert_with(|| response.into());
     }
 }

@@ -19,7 +19,8 @@ pub(super) struct Which {
     /// Of one repo; none: of all that its caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
-    /// A part of the repo's name, the outcome, the key or the error, whatever the case of its letters.
+    /// A part of the repo's name, the outcome, the key or the error, whatever the case of its
+    /// letters.
     #[param(max_length = 200, pattern = r"^[^\u0000-\u001f]*$")]
     text: Option<String>,
     /// Before the one with this number.

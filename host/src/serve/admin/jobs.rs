@@ -12,7 +12,8 @@ use utoipa::IntoParams;
 use super::super::house::{House, Shared};
 use super::super::problem::Answer;
 use super::ask::{
-    Asked, Given, MOST, Named, administered, administers_all, before, count, limit, page_of, perhaps_administered, sees,
+    Asked, Given, MOST, Named, administered, administers_all, before, count, limit, page_of,
+    perhaps_administered, sees,
 };
 use crate::access::Caller;
 use crate::error::Error;
@@ -69,13 +70,25 @@ pub(super) async fn ask(
             let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
             store.queue_gc(&repo, age.map(Duration::from_secs)).await?
         }
-        JobAsked::Verify { repo } => administered(&house, &caller, &repo).await?.queue_verify(&repo).await?,
+        JobAsked::Verify { repo } => {
+            administered(&house, &caller, &repo).await?.queue_verify(&repo).await?
+        }
         JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             administers_all(&caller)?;
             count("grace_seconds", Some(grace_seconds))?;
             count("trust_verified_seconds", Some(trust_verified_seconds))?;
-            let (grace, trust_verified) = (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
-            house.store.queue_prune(PruneOptions { grace, orphans, newer: false, dry_run: false, trust_verified }).await?
+            let (grace, trust_verified) =
+                (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
+            house
+                .store
+                .queue_prune(PruneOptions {
+                    grace,
+                    orphans,
+                    newer: false,
+                    dry_run: false,
+                    trust_verified,
+                })
+                .await?
         }
     };
     Ok((StatusCode::ACCEPTED, Json(queued)))

@@ -1,8 +1,9 @@
 //! The administration of a store from afar: every verb, under `/admin/v1`.
 //!
-//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Whoever asks must administer what they ask about;
-//! a token that reaches some repos sees those, and as if there were no others. Everything that a request says is looked at before it
-//! is believed ([`ask`]), and whatever is wrong is told as a [`ProblemBody`].
+//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Whoever
+//! asks must administer what they ask about; a token that reaches some repos sees those, and as if
+//! there were no others. Everything that a request says is looked at before it is believed
+//! ([`ask`]), and whatever is wrong is told as a [`ProblemBody`].
 
 mod ask;
 mod branches;
@@ -37,7 +38,9 @@ const PREFIX: &str = "/admin/v1";
 
 pub(super) fn routes() -> Router<Shared> {
     let (router, document) = all().split_for_parts();
-    let text = document::finished(document).to_json().expect("the document is made of strings and numbers");
+    let text = document::finished(document)
+        .to_json()
+        .expect("the document is made of strings and numbers");
     let document = get(async move || {
         let json = HeaderValue::from_static("application/json");
         ([(header::CONTENT_TYPE, json)], text.clone())
@@ -74,8 +77,13 @@ fn all() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 
-/// Refuses whoever administers nothing, before a byte of a body is read. What they administer is asked by each.
-async fn only_administrators(Extension(caller): Extension<Caller>, request: Request, next: Next) -> Answer<Response> {
+/// Refuses whoever administers nothing, before a byte of a body is read. What they administer is
+/// asked by each.
+async fn only_administrators(
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Answer<Response> {
     ask::administers_some(&caller)?;
     Ok(next.run(request).await)
 }

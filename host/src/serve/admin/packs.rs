@@ -26,7 +26,8 @@ use crate::progress::Progress;
 use crate::report::{FetchAsked, FetchReport, PushReport};
 use crate::store::{FetchRequest, PushOptions, Received};
 
-/// Packs of one push: each is held open until all have come, and a process may open about a thousand files.
+/// Packs of one push: each is held open until all have come, and a process may open about a
+/// thousand files.
 const PARTS: usize = 400;
 
 /// Longest that a URL may be good, in seconds: a week.
@@ -68,7 +69,9 @@ pub(super) async fn push(
     let (form, head) = form_of(request).await?;
     let received = received(&house, &admitted.repo, form, &head).await?;
     if received.is_empty() {
-        return Err(Problem::malformed("a push needs at least one pack: parts of a form, each with a file name"));
+        return Err(Problem::malformed(
+            "a push needs at least one pack: parts of a form, each with a file name",
+        ));
     }
     // What has come whole is dealt with, whether or not anybody waits for the answer.
     let shared = house.clone();
@@ -87,12 +90,18 @@ pub(super) async fn push(
     Ok(Json(shared.to_its_end(work).await?))
 }
 
-/// How long the rest of a refused body is listened to: whoever still writes hears nothing, and would take a closed line for a broken one.
+/// How long the rest of a refused body is listened to: whoever still writes hears nothing, and
+/// would take a closed line for a broken one.
 const POLITE: Duration = Duration::from_secs(10);
 
 /// Takes the parts of a form to staging, one after the other.
 #[expect(clippy::disallowed_methods, reason = "what is thrown away here needs no right")]
-async fn received(house: &Shared, repo: &RepoName, mut form: Multipart, head: &Head) -> Answer<Vec<Received>> {
+async fn received(
+    house: &Shared,
+    repo: &RepoName,
+    mut form: Multipart,
+    head: &Head,
+) -> Answer<Vec<Received>> {
     let received = parts(house, repo, &mut form, head).await;
     head.end();
     if received.is_err() {
@@ -102,20 +111,34 @@ async fn received(house: &Shared, repo: &RepoName, mut form: Multipart, head: &H
     received
 }
 
-#[expect(clippy::disallowed_methods, reason = "what comes is published after it was asked again: `push`")]
-async fn parts(house: &Shared, repo: &RepoName, form: &mut Multipart, head: &Head) -> Answer<Vec<Received>> {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what comes is published after it was asked again: `push`"
+)]
+async fn parts(
+    house: &Shared,
+    repo: &RepoName,
+    form: &mut Multipart,
+    head: &Head,
+) -> Answer<Vec<Received>> {
     let mut allowance = Allowance::new(&house.limits);
     let mut received = Vec::new();
     loop {
         head.begin();
-        let next = tokio::time::timeout(house.limits.silence, form.next_field()).await.map_err(|_| silent(&house.limits))?;
+        let next = tokio::time::timeout(house.limits.silence, form.next_field())
+            .await
+            .map_err(|_| silent(&house.limits))?;
         if head.is_too_long() {
-            return Err(Problem::malformed(format!("the headers of a part are longer than {HEAD} bytes")));
+            return Err(Problem::malformed(format!(
+                "the headers of a part are longer than {HEAD} bytes"
+            )));
         }
         head.end();
         let Some(part) = next.map_err(malformed)? else { return Ok(received) };
         if received.len() == PARTS {
-            return Err(Problem::too_much(format!("a push has at most {PARTS} packs here; push the rest afterwards")));
+            return Err(Problem::too_much(format!(
+                "a push has at most {PARTS} packs here; push the rest afterwards"
+            )));
         }
         let name = name_of(&part, received.len())?;
         received.push(receive(house, repo, name, part, &mut allowance, &Progress::silent()).await?);
@@ -127,19 +150,23 @@ fn name_of(part: &Field<'_>, number: usize) -> Answer<String> {
     match part.file_name().filter(|name| !name.is_empty()) {
         None => Ok(format!("pack {}", number + 1)),
         Some(name) if name.len() <= NAME => Ok(name.to_owned()),
-        Some(name) => {
-            Err(Problem::malformed(format!("the name of part {} has {} bytes; {NAME} are the limit", number + 1, name.len())))
-        }
+        Some(name) => Err(Problem::malformed(format!(
+            "the name of part {} has {} bytes; {NAME} are the limit",
+            number + 1,
+            name.len()
+        ))),
     }
 }
 
-/// Longest that the headers of a part may be, with what of the part comes along with them: the network hands over some dozen kilobytes at once.
+/// Longest that the headers of a part may be, with what of the part comes along with them: the
+/// network hands over some dozen kilobytes at once.
 const HEAD: usize = 1 << 20;
 
 /// Longest name of a part, in bytes: it is a path, and systems have none that is longer.
 const NAME: usize = 4096;
 
-/// How much of a form comes before the next part begins. What reads the form keeps that in memory, and knows no limit.
+/// How much of a form comes before the next part begins. What reads the form keeps that in memory,
+/// and knows no limit.
 #[derive(Clone, Debug)]
 struct Head(Arc<AtomicUsize>);
 
@@ -178,7 +205,9 @@ async fn form_of(request: Request) -> Answer<(Multipart, Head)> {
         Err(error) => Err(error),
     });
     let request = Request::from_parts(parts, Body::from_stream(watched));
-    let form = Multipart::from_request(request, &()).await.map_err(|error| off(error.status(), error.body_text()))?;
+    let form = Multipart::from_request(request, &())
+        .await
+        .map_err(|error| off(error.status(), error.body_text()))?;
     Ok((form, head))
 }
 
@@ -198,7 +227,10 @@ pub(super) async fn fetch(
 ) -> Answer<Json<FetchReport>> {
     let admitted = repo_of(&house, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {
-        return Err(Problem::malformed(format!("ttl_seconds is {}: 1 to {LONGEST} are expected", asked.ttl_seconds)));
+        return Err(Problem::malformed(format!(
+            "ttl_seconds is {}: 1 to {LONGEST} are expected",
+            asked.ttl_seconds
+        )));
     }
     let ttl = Duration::from_secs(asked.ttl_seconds);
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
@@ -206,7 +238,9 @@ pub(super) async fn fetch(
     match packs::fetch_report(&house, &base, &admitted, request).await? {
         Ok(report) => Ok(Json(report)),
         // What is asked for is not there: nothing is wrong with the asking.
-        Err(error @ Error::UnknownWant { .. }) => Err(Problem { status: StatusCode::NOT_FOUND, ..error.into() }),
+        Err(error @ Error::UnknownWant { .. }) => {
+            Err(Problem { status: StatusCode::NOT_FOUND, ..error.into() })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -71,7 +71,8 @@ pub(super) async fn check(
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {
         return Ok(Json(store.check_policies(repo.as_ref(), queue).await?));
     }
-    // Of all repos, those that the caller administers: the others are none of their business, and nothing is asked for those.
+    // Of all repos, those that the caller administers: the others are none of their business, and
+    // nothing is asked for those.
     let mut checks = store.check_policies(None, false).await?;
     checks.retain(|check| caller.may(Scope::Admin, &check.repo));
     for check in checks.iter_mut().filter(|check| check.due && queue) {

@@ -8,7 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::house::{House, Shared};
 use super::super::problem::Answer;
-use super::ask::{Asked, Given, MOST, Named, administers_some, limit, may_make, may_restore, repo_of, text};
+use super::ask::{
+    Asked, Given, MOST, Named, administers_some, limit, may_make, may_restore, repo_of, text,
+};
 use crate::access::{Caller, Scope};
 use crate::error::Error;
 use crate::names::RepoName;
@@ -100,29 +102,38 @@ pub(super) async fn list(
     let offset = super::ask::count("offset", which.offset)?.unwrap_or(0).min(MOST as u64);
     let filter = text(which.filter.clone())?.to_ascii_lowercase();
     let by_name = which.sort == Sort::Name && which.order == Order::Asc;
-    let (page, next) = if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
-        // The catalog has them in this order.
-        let mut page = house.store.summaries(which.after.as_ref(), limit + 1).await?;
-        let more = page.len() > limit as usize;
-        page.truncate(limit as usize);
-        let next = page.last().filter(|_| more).map(|last| last.repo.to_string());
-        (page, next)
-    } else {
-        let mut all = house.store.every_summary().await?;
-        let behind = |repo: &RepoName| !by_name || which.after.as_ref().is_none_or(|after| repo > after);
-        let named = |repo: &RepoName| filter.is_empty() || repo.to_string().to_ascii_lowercase().contains(&filter);
-        all.retain(|repo| caller.may(Scope::Admin, &repo.repo) && behind(&repo.repo) && named(&repo.repo));
-        sort(&mut all, which.sort, which.order);
-        let end = offset.saturating_add(u64::from(limit));
-        let more = all.len() as u64 > end;
-        let page: Vec<RepoSummary> =
-            all.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(limit as usize).collect();
-        let next = match by_name && offset == 0 {
-            true => page.last().map(|last| last.repo.to_string()),
-            false => Some(end.to_string()),
+    let (page, next) =
+        if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
+            // The catalog has them in this order.
+            let mut page = house.store.summaries(which.after.as_ref(), limit + 1).await?;
+            let more = page.len() > limit as usize;
+            page.truncate(limit as usize);
+            let next = page.last().filter(|_| more).map(|last| last.repo.to_string());
+            (page, next)
+        } else {
+            let mut all = house.store.every_summary().await?;
+            let behind =
+                |repo: &RepoName| !by_name || which.after.as_ref().is_none_or(|after| repo > after);
+            let named = |repo: &RepoName| {
+                filter.is_empty() || repo.to_string().to_ascii_lowercase().contains(&filter)
+            };
+            all.retain(|repo| {
+                caller.may(Scope::Admin, &repo.repo) && behind(&repo.repo) && named(&repo.repo)
+            });
+            sort(&mut all, which.sort, which.order);
+            let end = offset.saturating_add(u64::from(limit));
+            let more = all.len() as u64 > end;
+            let page: Vec<RepoSummary> = all
+                .into_iter()
+                .skip(usize::try_from(offset).unwrap_or(usize::MAX))
+                .take(limit as usize)
+                .collect();
+            let next = match by_name && offset == 0 {
+                true => page.last().map(|last| last.repo.to_string()),
+                false => Some(end.to_string()),
+            };
+            (page, next.filter(|_| more))
         };
-        (page, next.filter(|_| more))
-    };
     Ok(Json(RepoPage { repos: viewed(&house, page, which.view).await?, next }))
 }
 
@@ -187,7 +198,8 @@ pub(super) async fn show(
     Ok(Json(admitted.store(&house).repo(&admitted.repo).await?))
 }
 
-/// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it, it can be restored.
+/// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it,
+/// it can be restored.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
     responses((status = 200, description = "What is left of it", body = DeleteReport)))]
 pub(super) async fn delete(

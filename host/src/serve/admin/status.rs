@@ -24,7 +24,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Which store this server serves, and how it does.
 #[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
-pub(super) async fn status(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Json<StatusReport>> {
+pub(super) async fn status(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Json<StatusReport>> {
     administers_some(&caller)?;
     let store = &house.store;
     let all = caller.may_everywhere(Scope::Admin);
@@ -48,7 +51,8 @@ pub(super) struct Since {
     since: Option<u64>,
 }
 
-/// Waits until the store is no longer as it was at a stamp, 20 seconds at most, and tells its stamp.
+/// Waits until the store is no longer as it was at a stamp, 20 seconds at most, and tells its
+/// stamp.
 #[utoipa::path(get, path = "/changes", tag = "store", params(Since),
     responses((status = 200, description = "The stamp; the same one when nothing has changed", body = Changes)))]
 pub(super) async fn changes(
@@ -75,7 +79,8 @@ pub(super) async fn changes(
     }
 }
 
-/// The store's stamp, mixed with a number that each start of a server draws: stamps of two starts must not look the same. Of 53 bits.
+/// The store's stamp, mixed with a number that each start of a server draws: stamps of two starts
+/// must not look the same. Of 53 bits.
 async fn stamp(house: &House) -> Result<u64> {
     let stamp = house.store.change_stamp().await?;
     let start = house.runs.start(|| house.store.draw());

@@ -16,7 +16,10 @@ const LONGEST: u64 = 100_000_000_000;
 /// Lists tokens, without their secrets.
 #[utoipa::path(get, path = "/tokens", tag = "tokens",
     responses((status = 200, description = "All tokens", body = Vec<TokenReport>)))]
-pub(super) async fn list(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Json<Vec<TokenReport>>> {
+pub(super) async fn list(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Json<Vec<TokenReport>>> {
     administers_all(&caller)?;
     Ok(Json(house.store.tokens().await?))
 }

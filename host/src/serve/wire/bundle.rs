@@ -1,8 +1,9 @@
 //! What clients upload becomes packs.
 //!
-//! A body is looked through where it lies; the pack is made of spans of it, and the few bytes between them. Commits, snapshots and tags go in
-//! verbatim. Of an object there go in its id and its content: a `path` is a hint to the server and no part of it, and the same
-//! object pushed for two paths is one. A pack of a push names one branch: the one that is pushed.
+//! A body is looked through where it lies; the pack is made of spans of it, and the few bytes
+//! between them. Commits, snapshots and tags go in verbatim. Of an object there go in its id and
+//! its content: a `path` is a hint to the server and no part of it, and the same object pushed for
+//! two paths is one. A pack of a push names one branch: the one that is pushed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
@@ -43,7 +44,9 @@ impl Produce for Spliced {
                     let (start, room) = (chunk.len(), (CHUNK - chunk.len()) as u64);
                     let taken = room.min(span.end - span.start);
                     chunk.resize(start + taken as usize, 0);
-                    self.body.read_exact_at(&mut chunk[start..], span.start).map_err(Error::io("reading", "an uploaded body"))?;
+                    self.body
+                        .read_exact_at(&mut chunk[start..], span.start)
+                        .map_err(Error::io("reading", "an uploaded body"))?;
                     span.start += taken;
                     if span.start < span.end {
                         break;
@@ -229,23 +232,33 @@ fn read_bundle(scroll: &mut Scroll) -> Answer<Bundle> {
             "tags" => bundle.tags = records(scroll, "tags")?,
             "branch_heads" => bundle.heads = heads(scroll)?,
             // To step over what may be part of somebody's history would be to lose it.
-            other => return scroll.bad(format_args!("bundle: `{}` is no section of a pack", escaped(other))),
+            other => {
+                return scroll
+                    .bad(format_args!("bundle: `{}` is no section of a pack", escaped(other)));
+            }
         }
         Ok(true)
     })?;
     Ok(bundle)
 }
 
-/// Where a branch shall stand: where the bundle says, else at the one commit of it that no other follows.
+/// Where a branch shall stand: where the bundle says, else at the one commit of it that no other
+/// follows.
 fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<EntityId> {
-    let no_id = |text: &str| Problem::malformed(format!("branch_heads: `{}` is no commit id", escaped(text)));
+    let no_id = |text: &str| {
+        Problem::malformed(format!("branch_heads: `{}` is no commit id", escaped(text)))
+    };
     if let Some(head) = bundle.heads.get(branch.as_str()) {
         return EntityId::parse(head.as_bytes()).map_err(|_| no_id(head));
     }
     let (mut tips, mut parents) = (BTreeSet::new(), BTreeSet::new());
     for record in &bundle.commits.0 {
         let commit = Commit::parse(&scroll.bytes(record)?).map_err(|error| {
-            Problem::malformed(format!("a commit at byte {}: {}", record.start + error.offset as u64, error.reason))
+            Problem::malformed(format!(
+                "a commit at byte {}: {}",
+                record.start + error.offset as u64,
+                error.reason
+            ))
         })?;
         tips.insert(commit.id);
         parents.extend(commit.parents.into_iter().flatten());
@@ -274,7 +287,9 @@ fn heads(scroll: &mut Scroll) -> Answer<BTreeMap<String, String>> {
             return Ok(false);
         }
         if heads.len() == BRANCHES {
-            return Err(Problem::too_much(format!("branch_heads: {BRANCHES} branches are the limit")));
+            return Err(Problem::too_much(format!(
+                "branch_heads: {BRANCHES} branches are the limit"
+            )));
         }
         heads.insert(name.to_owned(), scroll.text("a branch's head")?);
         Ok(true)
@@ -294,7 +309,9 @@ fn record(scroll: &mut Scroll, what: &str) -> Answer<Range<u64>> {
     if bytes <= MAX_RECORD {
         return Ok(span);
     }
-    Err(Problem::too_much(format!("{what}: a record of {bytes} bytes is given, and {MAX_RECORD} are the limit")))
+    Err(Problem::too_much(format!(
+        "{what}: a record of {bytes} bytes is given, and {MAX_RECORD} are the limit"
+    )))
 }
 
 fn object_array(scroll: &mut Scroll, most: u32) -> Answer<Vec<Object>> {
@@ -319,9 +336,13 @@ fn object(scroll: &mut Scroll) -> Answer<Object> {
     }
 }
 
-/// Goes through a map with names for keys. Those that `each` takes may stand there once; others are stepped over, and nothing of them is
-/// kept: there may be millions.
-fn fields(scroll: &mut Scroll, what: &str, mut each: impl FnMut(&str, &mut Scroll) -> Answer<bool>) -> Answer<()> {
+/// Goes through a map with names for keys. Those that `each` takes may stand there once; others are
+/// stepped over, and nothing of them is kept: there may be millions.
+fn fields(
+    scroll: &mut Scroll,
+    what: &str,
+    mut each: impl FnMut(&str, &mut Scroll) -> Answer<bool>,
+) -> Answer<()> {
     let mut met = BTreeSet::new();
     for _ in 0..scroll.map(what)? {
         let name = scroll.text("a name")?;
@@ -335,7 +356,11 @@ fn fields(scroll: &mut Scroll, what: &str, mut each: impl FnMut(&str, &mut Scrol
 }
 
 fn within(count: u32, what: &str, most: u32) -> Answer<u32> {
-    if count <= most { Ok(count) } else { Err(Problem::too_much(format!("{what}: {count} are given, and {most} are the limit"))) }
+    if count <= most {
+        Ok(count)
+    } else {
+        Err(Problem::too_much(format!("{what}: {count} are given, and {most} are the limit")))
+    }
 }
 
 fn ends(scroll: &Scroll) -> Answer<()> {

@@ -33,7 +33,9 @@ impl Form {
             .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
             .collect();
         let msgpack = listed.iter().any(|kind| is_msgpack(kind));
-        let any = msgpack || listed.is_empty() || listed.iter().any(|kind| matches!(kind.as_str(), "*/*" | "application/*"));
+        let any = msgpack
+            || listed.is_empty()
+            || listed.iter().any(|kind| matches!(kind.as_str(), "*/*" | "application/*"));
         Form { msgpack, any }
     }
 
@@ -50,7 +52,9 @@ impl Form {
         };
         let (kind, bytes) = match self.msgpack {
             true => (MSGPACK, rmp_serde::to_vec_named(value).map_err(|error| unwritten(&error))?),
-            false => ("application/json", serde_json::to_vec(value).map_err(|error| unwritten(&error))?),
+            false => {
+                ("application/json", serde_json::to_vec(value).map_err(|error| unwritten(&error))?)
+            }
         };
         Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], bytes).into_response())
     }
@@ -60,7 +64,10 @@ impl Form {
         if self.any {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::NOT_ACCEPTABLE, format!("a pack is MessagePack; ask for it with Accept: {MSGPACK}")))
+        Err(Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            format!("a pack is MessagePack; ask for it with Accept: {MSGPACK}"),
+        ))
     }
 }
 
@@ -68,7 +75,8 @@ fn is_msgpack(kind: &str) -> bool {
     matches!(kind, "application/x-msgpack" | "application/msgpack" | "application/vnd.msgpack")
 }
 
-/// A small body of at most `most` bytes: MessagePack, or JSON where that is said. Whoever sent it may still do what it asks for when it has come.
+/// A small body of at most `most` bytes: MessagePack, or JSON where that is said. Whoever sent it
+/// may still do what it asks for when it has come.
 ///
 /// It takes a part of the server's memory, which is to be held as long as what was read.
 pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
@@ -77,17 +85,21 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
     request: Request,
     most: usize,
 ) -> Answer<(T, Held)> {
-    let json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let read = move |body: &[u8]| match json {
-        true => {
-            serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("the body is not as it should be: {error}")))
-        }
+        true => serde_json::from_slice(body).map_err(|error| {
+            Problem::malformed(format!("the body is not as it should be: {error}"))
+        }),
         false => read(body),
     };
     whole(house, admitted, request, most, read).await
 }
 
-/// A small body, and what `read` makes of it off the threads that serve. What holds for [`small`] holds for it.
+/// A small body, and what `read` makes of it off the threads that serve. What holds for [`small`]
+/// holds for it.
 pub(super) async fn whole<T: Send + 'static>(
     house: &House,
     admitted: &Admitted,
@@ -101,11 +113,14 @@ pub(super) async fn whole<T: Send + 'static>(
     come
 }
 
-/// How deep values of a small body may lie in each other: what is ignored is walked too, on the stack.
+/// How deep values of a small body may lie in each other: what is ignored is walked too, on the
+/// stack.
 const DEPTH: usize = 32;
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
-    let malformed = |error: rmp_serde::decode::Error| Problem::malformed(format!("the body is not as it should be: {error}"));
+    let malformed = |error: rmp_serde::decode::Error| {
+        Problem::malformed(format!("the body is not as it should be: {error}"))
+    };
     let mut decoder = rmp_serde::Deserializer::new(body);
     decoder.set_max_depth(DEPTH);
     let value = T::deserialize(&mut decoder).map_err(malformed)?;
@@ -123,7 +138,9 @@ mod tests {
     fn messagepack_when_it_is_listed() {
         let form = |accept: Option<&str>| {
             let mut headers = HeaderMap::new();
-            accept.map(|accept| headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap()));
+            accept.map(|accept| {
+                headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap())
+            });
             let form = Form::of(&headers);
             (form.msgpack, form.takes_packs().is_ok())
         };
@@ -140,7 +157,10 @@ mod tests {
         assert_eq!(read::<Vec<String>>(&body).unwrap(), ["a"]);
         let two = [body.clone(), body.clone()].concat();
         for bad in [&body[..1], &two[..], b""] {
-            assert_eq!(read::<Vec<String>>(bad).unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(
+                read::<Vec<String>>(bad).unwrap_err().status,
+                StatusCode::UNPROCESSABLE_ENTITY
+            );
         }
     }
 }

@@ -9,7 +9,8 @@ use super::super::problem::{Answer, Problem};
 /// Longest text that is taken for an id, in bytes. Ids have 64 or 71.
 const LONGEST: usize = 128;
 
-/// Texts that should be ids, in their order. Beyond `MOST` they are counted and not kept: a body of 8 MiB may hold millions of empty ones.
+/// Texts that should be ids, in their order. Beyond `MOST` they are counted and not kept: a body of
+/// 8 MiB may hold millions of empty ones.
 #[derive(Debug, Default)]
 pub(super) struct Ids<const MOST: usize> {
     kept: Vec<String>,
@@ -72,7 +73,9 @@ impl<'de> Deserialize<'de> for Text {
             fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
                 match text.len() {
                     0..=LONGEST => Ok(Text(text.to_owned())),
-                    bytes => Err(E::custom(format_args!("an id has at most {LONGEST} bytes, and this one has {bytes}"))),
+                    bytes => Err(E::custom(format_args!(
+                        "an id has at most {LONGEST} bytes, and this one has {bytes}"
+                    ))),
                 }
             }
         }
@@ -104,6 +107,9 @@ mod tests {
         assert!(read(&[&"x".repeat(128)]).is_ok());
         let error = read(&[&"x".repeat(129)]).unwrap_err().to_string();
         assert!(error.contains("129"), "{error}");
-        assert!(serde_json::from_str::<Ids<3>>("[7]").is_err() && serde_json::from_str::<Ids<3>>("{}").is_err());
+        assert!(
+            serde_json::from_str::<Ids<3>>("[7]").is_err()
+                && serde_json::from_str::<Ids<3>>("{}").is_err()
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! MWP: what Muse clients say, under `/{owner}/{slug}`.
 //!
-//! Bodies are MessagePack. Small ones are read whole, within a limit; those with objects or history go to a file as they come, are looked
-//! through there, and become a pack (see [`bundle`]). Which repo, whether it may be seen and what may be done with it is settled
-//! before a byte of a body is read.
+//! Bodies are MessagePack. Small ones are read whole, within a limit; those with objects or history
+//! go to a file as they come, are looked through there, and become a pack (see [`bundle`]). Which
+//! repo, whether it may be seen and what may be done with it is settled before a byte of a body is
+//! read.
 
 mod bundle;
 mod form;
@@ -64,11 +65,22 @@ async fn may_push(state: State<Shared>, request: Request, next: Next) -> Answer<
 }
 
 /// Lets a request pass with what it is about: [`Admitted`].
-async fn admitted(State(house): State<Shared>, scope: Scope, request: Request, next: Next) -> Answer<Response> {
+async fn admitted(
+    State(house): State<Shared>,
+    scope: Scope,
+    request: Request,
+    next: Next,
+) -> Answer<Response> {
     let (mut parts, body) = request.into_parts();
-    let Path(OfRepo { owner, slug }) = parts.extract::<Path<OfRepo>>().await.map_err(|_| Problem::no_repo("?"))?;
-    let caller = parts.extract::<Extension<Caller>>().await.map_or(Caller::Anyone, |Extension(caller)| caller);
-    let admitted = Admitted::of(&house, caller, &owner, &slug, scope).await?.coming_from(parts.extensions.get());
+    let Path(OfRepo { owner, slug }) =
+        parts.extract::<Path<OfRepo>>().await.map_err(|_| Problem::no_repo("?"))?;
+    let caller = parts
+        .extract::<Extension<Caller>>()
+        .await
+        .map_or(Caller::Anyone, |Extension(caller)| caller);
+    let admitted = Admitted::of(&house, caller, &owner, &slug, scope)
+        .await?
+        .coming_from(parts.extensions.get());
     parts.extensions.insert(admitted);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }

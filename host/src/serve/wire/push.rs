@@ -1,4 +1,5 @@
-//! What writes: push/objects, push, tags. Each body becomes one pack, stored and indexed before the answer.
+//! What writes: push/objects, push, tags. Each body becomes one pack, stored and indexed before the
+//! answer.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -41,8 +42,13 @@ pub(super) async fn objects(
             admitted.still(&house).await?;
             return form.answer(&Stored { stored: 0, skipped: 0 });
         }
-        let report = pushed(&house, admitted, "the objects", pack, upload, PushOptions::default(), None).await?;
-        form.answer(&Stored { stored: report.new_objects, skipped: count.saturating_sub(report.new_objects) })
+        let report =
+            pushed(&house, admitted, "the objects", pack, upload, PushOptions::default(), None)
+                .await?;
+        form.answer(&Stored {
+            stored: report.new_objects,
+            skipped: count.saturating_sub(report.new_objects),
+        })
     };
     shared.to_its_end(work).await
 }
@@ -65,7 +71,9 @@ pub(super) async fn tags(
             admitted.still(&house).await?;
             return form.answer(&StoredTags { stored: 0 });
         }
-        let report = pushed(&house, admitted, "the tags", pack, upload, PushOptions::default(), None).await?;
+        let report =
+            pushed(&house, admitted, "the tags", pack, upload, PushOptions::default(), None)
+                .await?;
         form.answer(&StoredTags { stored: report.new_tags })
     };
     shared.to_its_end(work).await
@@ -87,16 +95,27 @@ pub(super) async fn push(
     let (shared, form) = (house.clone(), Form::of(request.headers()));
     let work = async move {
         let upload = upload(&house, &admitted, request).await?;
-        let bundle::Push { pack, branch, head, force } = looked_through(&upload, bundle::push).await?;
+        let bundle::Push { pack, branch, head, force } =
+            looked_through(&upload, bundle::push).await?;
         let terms = Terms { branch: branch.as_str().to_owned(), head };
-        let report = pushed(&house, admitted, "the bundle", pack, upload, PushOptions { force }, Some(terms)).await?;
+        let report = pushed(
+            &house,
+            admitted,
+            "the bundle",
+            pack,
+            upload,
+            PushOptions { force },
+            Some(terms),
+        )
+        .await?;
         let message = format!(
             "{branch} is at {head}: {} commits, {} snapshots, {} objects",
             report.commits, report.snapshots, report.objects
         );
         let mut branch_heads = report.branch_heads.clone();
         // Clients make files of these names, too.
-        let unusable = unusable(report.branch_heads.keys().map(String::as_str), Some(branch.as_str()));
+        let unusable =
+            unusable(report.branch_heads.keys().map(String::as_str), Some(branch.as_str()));
         branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
         form.answer(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
     };
@@ -112,12 +131,20 @@ struct Upload {
 }
 
 /// Takes a body to a file as it comes.
-#[expect(clippy::disallowed_methods, reason = "what is made of it is published after it was asked again: `pushed`")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is made of it is published after it was asked again: `pushed`"
+)]
 async fn upload(house: &Shared, admitted: &Admitted, request: Request) -> Answer<Upload> {
     let room = house.place(admitted.token()).await?;
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
     let mut allowance = Allowance::new(&house.limits);
-    let (staged, bytes) = spool(house, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0)).await?;
+    let (staged, bytes) =
+        spool(house, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0))
+            .await?;
     house.metrics.received.inc_by(bytes);
     Ok(Upload { staged, bytes, room })
 }
@@ -127,7 +154,8 @@ async fn looked_through<T: Send + 'static>(
     upload: &Upload,
     look: impl FnOnce(File, u64) -> Answer<T> + Send + 'static,
 ) -> Answer<T> {
-    let file = upload.staged.file.try_clone().map_err(Error::io("opening", upload.staged.path()))?;
+    let file =
+        upload.staged.file.try_clone().map_err(Error::io("opening", upload.staged.path()))?;
     let bytes = upload.bytes;
     blocking(move || Ok(look(file, bytes))).await?
 }
@@ -144,12 +172,16 @@ async fn pushed(
 ) -> Answer<PushReport> {
     let (store, progress) = (admitted.store(house), Progress::silent());
     let making = house.making().await?;
-    let received = store.receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress).await?;
+    let received = store
+        .receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress)
+        .await?;
     // The place is kept until the end: else whoever sends and leaves would pile up work.
     let Upload { staged, room: _room, .. } = upload;
     drop((staged, making));
     let _turn = house.turn(&admitted.repo).await;
     admitted.still(house).await?;
-    let reports = store.push_received(&admitted.repo, vec![received], options, terms.as_ref(), &progress).await?;
+    let reports = store
+        .push_received(&admitted.repo, vec![received], options, terms.as_ref(), &progress)
+        .await?;
     reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
 }

@@ -20,7 +20,8 @@ use crate::names::MpackKey;
 use crate::progress::Progress;
 use crate::store::FetchRequest;
 
-/// What kind of state a repo versions. A store keeps any kind and does not ask; clients want a word, and that of the one that there is.
+/// What kind of state a repo versions. A store keeps any kind and does not ask; clients want a
+/// word, and that of the one that there is.
 const DOMAIN: &str = "code";
 
 /// How long the answer to a fetch is kept for whoever asks for the same: it is sent at once.
@@ -66,7 +67,12 @@ pub(super) async fn filter_objects(
     let form = Form::of(request.headers());
     let (asked, _held): (Filter, _) = small(&house, &admitted, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
-    form.answer(&Missing { missing: admitted.store(&house).missing_objects(&admitted.repo, ids, admitted.may_push()).await? })
+    form.answer(&Missing {
+        missing: admitted
+            .store(&house)
+            .missing_objects(&admitted.repo, ids, admitted.may_push())
+            .await?,
+    })
 }
 
 #[derive(Deserialize)]
@@ -122,7 +128,8 @@ pub(super) async fn negotiate(
     let (Negotiate { want, have }, _held) = small(&house, &admitted, request, FETCH_BODY).await?;
     let (want, have) = (want.within("want")?, have.within("have")?);
     let nothing = have.is_empty();
-    let (ack, common_base) = admitted.store(&house).common(&admitted.repo, &want, have, admitted.may_push()).await?;
+    let (ack, common_base) =
+        admitted.store(&house).common(&admitted.repo, &want, have, admitted.may_push()).await?;
     let ready = nothing || common_base.is_some();
     form.answer(&Negotiated { ack, common_base, ready })
 }
@@ -152,21 +159,28 @@ pub(super) async fn fetch(
     Form::of(request.headers()).takes_packs()?;
     let (asked, _held): (Fetch, _) = small(&house, &admitted, request, FETCH_BODY).await?;
     let (want, have) = asked.sides()?;
-    let Some(want) = want else { return Err(Problem::malformed("want: a list of commit ids is expected")) };
+    let Some(want) = want else {
+        return Err(Problem::malformed("want: a list of commit ids is expected"));
+    };
     if want.is_empty() {
         // Nothing reaches nothing.
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have, ttl: KEPT, output: None };
     let (store, repo) = (admitted.store(&house), admitted.repo.clone());
-    let work = |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await };
+    let work =
+        |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await };
     let (report, stored) = house.assembling(&admitted, work).await??;
     house.metrics.sent.inc_by(stored.bytes);
-    Ok(pack_of(packs::stream(stored.file, 0, stored.bytes)?, Some((report.mpack_key, stored.bytes))))
+    Ok(pack_of(
+        packs::stream(stored.file, 0, stored.bytes)?,
+        Some((report.mpack_key, stored.bytes)),
+    ))
 }
 
 fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {
-    let mut response = ([(header::CONTENT_TYPE, HeaderValue::from_static(MSGPACK))], body).into_response();
+    let mut response =
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(MSGPACK))], body).into_response();
     if let Some((key, bytes)) = known {
         response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
         if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", key.hex())) {
@@ -202,9 +216,16 @@ pub(super) async fn fetch_mpack(
     // What is assembled is kept for so long: for strangers, not for days.
     let longest = if admitted.is_known() { 604_800 } else { 3600 };
     if !(1..=longest).contains(&ttl) {
-        return Err(Problem::malformed(format!("ttl_seconds: 1 to {longest} is expected (with a token, to 604800)")));
+        return Err(Problem::malformed(format!(
+            "ttl_seconds: 1 to {longest} is expected (with a token, to 604800)"
+        )));
     }
-    let request = FetchRequest { want: want.unwrap_or_default(), have, ttl: Duration::from_secs(ttl), output: None };
+    let request = FetchRequest {
+        want: want.unwrap_or_default(),
+        have,
+        ttl: Duration::from_secs(ttl),
+        output: None,
+    };
     let report = packs::fetch_report(&house, &base, &admitted, request).await??;
     form.answer(&report)
 }

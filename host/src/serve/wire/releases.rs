@@ -1,4 +1,5 @@
-//! Releases: published, listed and retracted. A release is the JSON object that the client sends, kept as it was sent.
+//! Releases: published, listed and retracted. A release is the JSON object that the client sends,
+//! kept as it was sent.
 
 use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
@@ -65,23 +66,39 @@ pub(super) async fn post(
 
 /// A release, from the JSON of a client.
 fn read(body: &[u8]) -> Answer<ReleaseRow> {
-    let wrong = |what: &dyn std::fmt::Display| Problem::malformed(format!("a release is a JSON object: {what}"));
+    let wrong = |what: &dyn std::fmt::Display| {
+        Problem::malformed(format!("a release is a JSON object: {what}"))
+    };
     let text = std::str::from_utf8(body).map_err(|error| wrong(&error))?.trim();
     // All of it is read, since lists are answered as MessagePack too.
     values::at_most(VALUES, text).map_err(|error| wrong(&error))?;
-    let Release { release_id, tag, commit_id, channel, is_draft } = serde_json::from_str(text).map_err(|error| wrong(&error))?;
+    let Release { release_id, tag, commit_id, channel, is_draft } =
+        serde_json::from_str(text).map_err(|error| wrong(&error))?;
     let channel = channel.unwrap_or_default();
     if tag.parse::<BranchName>().is_err() {
-        return Err(Problem::malformed(format!("tag: `{}` is no name of a release; try one like v1.0.0", escaped(&tag))));
+        return Err(Problem::malformed(format!(
+            "tag: `{}` is no name of a release; try one like v1.0.0",
+            escaped(&tag)
+        )));
     }
     for (what, given, least) in [("release_id", &release_id, 1), ("channel", &channel, 0)] {
         if !(least..=NAME).contains(&given.len()) || given.chars().any(char::is_control) {
-            return Err(Problem::malformed(format!("{what}: {least} to {NAME} bytes without control characters are expected")));
+            return Err(Problem::malformed(format!(
+                "{what}: {least} to {NAME} bytes without control characters are expected"
+            )));
         }
     }
-    let commit = EntityId::parse(commit_id.as_bytes())
-        .map_err(|_| Problem::malformed(format!("commit_id: `{}` is no id of a commit", escaped(&commit_id))))?;
-    Ok(ReleaseRow { tag, release_id, channel, is_draft: is_draft.unwrap_or(false), commit, body: text.to_owned() })
+    let commit = EntityId::parse(commit_id.as_bytes()).map_err(|_| {
+        Problem::malformed(format!("commit_id: `{}` is no id of a commit", escaped(&commit_id)))
+    })?;
+    Ok(ReleaseRow {
+        tag,
+        release_id,
+        channel,
+        is_draft: is_draft.unwrap_or(false),
+        commit,
+        body: text.to_owned(),
+    })
 }
 
 fn taken(release: &ReleaseRow, other: &ReleaseRow) -> Problem {
@@ -90,7 +107,9 @@ fn taken(release: &ReleaseRow, other: &ReleaseRow) -> Problem {
             "release `{0}` is there already, of commit {1}; to replace it, retract it first: muse release delete {0} --remote REMOTE",
             other.tag, other.commit
         ),
-        false => format!("the id `{}` is that of release `{}`", escaped(&release.release_id), other.tag),
+        false => {
+            format!("the id `{}` is that of release `{}`", escaped(&release.release_id), other.tag)
+        }
     };
     Problem::new(StatusCode::CONFLICT, detail)
 }
@@ -168,7 +187,10 @@ pub(super) async fn delete(
 ) -> Answer<Response> {
     match admitted.store(&house).delete_release(&admitted.repo, &tag).await? {
         true => Form::of(&headers).answer(&Retracted { retracted: tag }),
-        false => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no release `{}`", escaped(&tag)))),
+        false => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no release `{}`", escaped(&tag)),
+        )),
     }
 }
 
@@ -179,9 +201,14 @@ mod tests {
     #[test]
     fn a_release_is_read_and_kept_as_it_was_sent() {
         let commit = "a".repeat(64);
-        let sent = format!(" {{\"tag\": \"v1\",\"release_id\":\"r\", \"commit_id\":\"{commit}\", \"more\": [1,  2]}}\n");
+        let sent = format!(
+            " {{\"tag\": \"v1\",\"release_id\":\"r\", \"commit_id\":\"{commit}\", \"more\": [1,  2]}}\n"
+        );
         let release = read(sent.as_bytes()).unwrap();
-        assert_eq!((release.body.as_str(), release.channel.as_str(), release.is_draft), (sent.trim(), "", false));
+        assert_eq!(
+            (release.body.as_str(), release.channel.as_str(), release.is_draft),
+            (sent.trim(), "", false)
+        );
         let refused = |sent: &str| {
             let problem = read(sent.as_bytes()).unwrap_err();
             assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY);

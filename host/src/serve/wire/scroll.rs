@@ -1,4 +1,5 @@
-//! Looks through a MessagePack body that lies in a file: from value to value, without reading what is stepped over.
+//! Looks through a MessagePack body that lies in a file: from value to value, without reading what
+//! is stepped over.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
@@ -31,7 +32,10 @@ impl Scroll {
 
     /// A problem here.
     pub(super) fn bad<T>(&self, what: impl std::fmt::Display) -> Answer<T> {
-        Err(Problem::malformed(format!("the body is not as it should be: {what}, at byte {}", self.at)))
+        Err(Problem::malformed(format!(
+            "the body is not as it should be: {what}, at byte {}",
+            self.at
+        )))
     }
 
     pub(super) fn header(&mut self) -> Answer<Header> {
@@ -76,7 +80,9 @@ impl Scroll {
         match self.header()? {
             Header::Array(n) => Ok(n),
             Header::Nil => Ok(0),
-            other => self.bad(format_args!("{what} is {} where an array is expected", other.name())),
+            other => {
+                self.bad(format_args!("{what} is {} where an array is expected", other.name()))
+            }
         }
     }
 
@@ -88,7 +94,9 @@ impl Scroll {
                 Err(_) => self.bad(format_args!("{what} is no UTF-8")),
             },
             Header::Str(n) => self.bad(format_args!("{what} has {n} bytes; 1024 are the limit")),
-            other => self.bad(format_args!("{what} is {} where a string is expected", other.name())),
+            other => {
+                self.bad(format_args!("{what} is {} where a string is expected", other.name()))
+            }
         }
     }
 

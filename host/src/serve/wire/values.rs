@@ -1,10 +1,12 @@
-//! How many values a JSON text has, before any of them takes memory: written as short as they can be, they take thirty times their text.
+//! How many values a JSON text has, before any of them takes memory: written as short as they can
+//! be, they take thirty times their text.
 
 use std::fmt::{Formatter, Result as Written};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Reads a text whole, and fails if it is no JSON or has more than `most` values. Names of fields count as values.
+/// Reads a text whole, and fails if it is no JSON or has more than `most` values. Names of fields
+/// count as values.
 pub(super) fn at_most(most: usize, text: &str) -> serde_json::Result<()> {
     let mut left = most;
     let mut from = serde_json::Deserializer::from_str(text);
@@ -85,12 +87,18 @@ mod tests {
 
     #[test]
     fn every_value_and_every_name_counts_however_deep_it_lies() {
-        for (text, values) in
-            [("null", 1), ("[]", 1), ("[1, -1, 1.5, true, \"a\", null]", 7), (r#"{"a": {"b": [1, 2]}, "c": 0}"#, 9)]
-        {
+        for (text, values) in [
+            ("null", 1),
+            ("[]", 1),
+            ("[1, -1, 1.5, true, \"a\", null]", 7),
+            (r#"{"a": {"b": [1, 2]}, "c": 0}"#, 9),
+        ] {
             at_most(values, text).unwrap();
             let refused = at_most(values - 1, text).unwrap_err();
-            assert!(refused.to_string().contains(&format!("more than {} values", values - 1)), "{text}: {refused}");
+            assert!(
+                refused.to_string().contains(&format!("more than {} values", values - 1)),
+                "{text}: {refused}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! The folder that a backup is made in: a new one beside its place, or a backup that is brought up to date.
+//! The folder that a backup is made in: a new one beside its place, or a backup that is brought up
+//! to date.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::ErrorKind;
@@ -20,11 +21,13 @@ pub(super) struct Mark {
     pub(super) backup_of: String,
     /// When it was made.
     pub(super) made_at: Timestamp,
-    /// What its catalog held then, as a digest; while it is brought up to date, what it held before as well.
+    /// What its catalog held then, as a digest; while it is brought up to date, what it held before
+    /// as well.
     pub(super) contents: Vec<String>,
 }
 
-/// A folder that a backup is made in. One that is new is removed when it is dropped before it is in its place.
+/// A folder that a backup is made in. One that is new is removed when it is dropped before it is in
+/// its place.
 #[derive(Debug)]
 pub(super) struct Work {
     /// Where the backup shall be.
@@ -39,11 +42,14 @@ pub(super) struct Work {
 impl Work {
     /// Begins in a new folder, or in the backup that is there.
     pub(super) fn begin(to: &Path, update: bool, store: &Path, name: [u8; 16]) -> Result<Work> {
-        let named = to.file_name().ok_or_else(|| Error::Usage(format!("{} names no folder that could be made", to.display())))?;
+        let named = to.file_name().ok_or_else(|| {
+            Error::Usage(format!("{} names no folder that could be made", to.display()))
+        })?;
         let above = std::path::absolute(to).map_err(Error::io("finding", to))?;
         let above = above.parent().unwrap_or(Path::new("/"));
         // A place in the store is refused before anything is made.
-        let nearest = above.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_default();
+        let nearest =
+            above.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_default();
         let place = above.canonicalize().unwrap_or_else(|_| above.to_owned()).join(named);
         let place = place.canonicalize().unwrap_or(place);
         if nearest.starts_with(store) || place.starts_with(store) {
@@ -76,7 +82,8 @@ impl Work {
         sweep(&place)?;
         let folder = place.with_file_name(name);
         make_folder(&folder)?;
-        // Those that a store has, before a store is opened there: they are for its owner only, whatever others are.
+        // Those that a store has, before a store is opened there: they are for its owner only,
+        // whatever others are.
         for name in ["packs", "answers", "staging"] {
             make_folder(&folder.join(name))?;
         }
@@ -126,7 +133,12 @@ impl Work {
     pub(super) fn draft(&self) -> Result<PathBuf> {
         self.forget_draft()?;
         let path = self.draft_path();
-        File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(Error::io("making", &path))?;
+        File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(Error::io("making", &path))?;
         Ok(path)
     }
 
@@ -152,7 +164,8 @@ impl Work {
                 self.place.display()
             ))
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| none(format!("{}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| none(format!("{}: {error}", path.display())))?;
         serde_json::from_str(&text).map_err(|error| none(format!("{}: {error}", path.display())))
     }
 
@@ -160,21 +173,26 @@ impl Work {
     pub(super) fn put_mark(&self, mark: &Mark) -> Result<()> {
         use std::io::Write;
         let (path, draft) = (self.folder.join(MARK), self.folder.join(format!("{MARK}.new")));
-        let text = serde_json::to_string(mark).map_err(|error| Error::io("writing", &path)(error.into()))?;
+        let text = serde_json::to_string(mark)
+            .map_err(|error| Error::io("writing", &path)(error.into()))?;
         remove(&draft)?;
-        let written = File::options().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            std::fs::rename(&draft, &path)
-        });
+        let written =
+            File::options().write(true).create_new(true).mode(0o600).open(&draft).and_then(
+                |mut file| {
+                    file.write_all(text.as_bytes())?;
+                    file.write_all(b"\n")?;
+                    file.sync_all()?;
+                    std::fs::rename(&draft, &path)
+                },
+            );
         written.map_err(Error::io("writing", &path))
     }
 
     /// Puts the draft in the place of the catalog.
     pub(super) fn publish_draft(&self) -> Result<()> {
         let (draft, catalog) = (self.draft_path(), self.catalog());
-        // What was beside the old file must not be taken for the new one's. The caller has seen to it that nothing is in it.
+        // What was beside the old file must not be taken for the new one's. The caller has seen to
+        // it that nothing is in it.
         for ending in ["-wal", "-shm"] {
             let mut path = catalog.clone().into_os_string();
             path.push(ending);
@@ -184,8 +202,8 @@ impl Work {
         self.forget_draft()
     }
 
-    /// Puts a pack's file in its place, whole: the same file under a second name where that can be, else a copy. Gives whether it was
-    /// copied; none when it is not there.
+    /// Puts a pack's file in its place, whole: the same file under a second name where that can be,
+    /// else a copy. Gives whether it was copied; none when it is not there.
     pub(super) fn take(&self, from: &Path, to: &Path, name: [u8; 16]) -> Result<Option<bool>> {
         let staged = self.folder.join("staging").join(hex::encode(name));
         for folder in [staged.parent(), to.parent()].into_iter().flatten() {
@@ -199,7 +217,11 @@ impl Work {
                 Ok(()) => true,
                 Err(error) => {
                     remove(&staged)?;
-                    return if error.kind() == ErrorKind::NotFound { Ok(None) } else { Err(Error::io("copying", from)(error)) };
+                    return if error.kind() == ErrorKind::NotFound {
+                        Ok(None)
+                    } else {
+                        Err(Error::io("copying", from)(error))
+                    };
                 }
             },
         };
@@ -241,7 +263,10 @@ fn unfinished(place: &Path) -> String {
 fn sweep(place: &Path) -> Result<()> {
     let above = place.parent().unwrap_or(Path::new("/"));
     let begins = unfinished(place);
-    for entry in std::fs::read_dir(above).map_err(Error::io("listing", above))?.filter_map(std::result::Result::ok) {
+    for entry in std::fs::read_dir(above)
+        .map_err(Error::io("listing", above))?
+        .filter_map(std::result::Result::ok)
+    {
         let name = entry.file_name();
         let ours = name.to_str().and_then(|name| name.strip_prefix(&begins)).is_some_and(is_drawn);
         if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -275,7 +300,9 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 
 fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::io("removing", path)(error))
+        }
         _ => Ok(()),
     }
 }

@@ -4,10 +4,11 @@
 //! most packs ─▶ hold deletion off: catalog (one state), packs since ─▶ let go ─▶ verify the copy ─▶ its name
 //! ```
 //!
-//! The catalog says what is needed, and packs never change: so the catalog is copied first and the packs after it, while
-//! [`Hold::Publishing`] keeps anybody from deleting one in between. Pushes go on. Most packs were linked or copied before that, so
-//! that nobody who wants to delete waits long. A backup is there whole, verified and durable, or not at all; one that is brought up to
-//! date is that of before or that of now, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
+//! The catalog says what is needed, and packs never change: so the catalog is copied first and the
+//! packs after it, while [`Hold::Publishing`] keeps anybody from deleting one in between. Pushes go
+//! on. Most packs were linked or copied before that, so that nobody who wants to delete waits long.
+//! A backup is there whole, verified and durable, or not at all; one that is brought up to date is
+//! that of before or that of now, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
 
 mod folder;
 
@@ -52,10 +53,16 @@ impl Store {
     /// Copies the store to a folder, and verifies the copy. It goes on meanwhile.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the catalog or the packs are on a server, which has ways of its own; where the folder is there and no
-    /// backup of this store. When something can't be read or written: there is no backup then, or the one before. Damage is no error here but a
-    /// finding; what is sound is kept.
-    pub async fn back_up(&self, to: &Path, options: BackupOptions, progress: &Progress) -> Result<BackupReport> {
+    /// [`Error::Unsupported`] where the catalog or the packs are on a server, which has ways of its
+    /// own; where the folder is there and no backup of this store. When something can't be read or
+    /// written: there is no backup then, or the one before. Damage is no error here but a finding;
+    /// what is sound is kept.
+    pub async fn back_up(
+        &self,
+        to: &Path,
+        options: BackupOptions,
+        progress: &Progress,
+    ) -> Result<BackupReport> {
         let start = self.world.now();
         self.is_in_files()?;
         let work = Work::begin(to, options.update, &self.vault.folder(), self.world.draw())?;
@@ -78,7 +85,11 @@ impl Store {
         let (problems, packs, removed) = checked?;
         place.settle().await?;
 
-        let mark = |contents| Mark { backup_of: self.catalog.identity(), made_at: self.world.now(), contents };
+        let mark = |contents| Mark {
+            backup_of: self.catalog.identity(),
+            made_at: self.world.now(),
+            contents,
+        };
         let now = contents?;
         if !work.is_new() && work.catalog().exists() {
             work.put_mark(&mark([old, vec![now.clone()]].concat()))?;
@@ -118,7 +129,8 @@ impl Store {
         )))
     }
 
-    /// A backup that is there must be one of this store, and nobody must have worked on it since: it would be lost.
+    /// A backup that is there must be one of this store, and nobody must have worked on it since:
+    /// it would be lost.
     async fn own_backup(&self, work: &Work) -> Result<Mark> {
         let mark = work.mark()?;
         let place = work.place().display();
@@ -148,7 +160,8 @@ impl Store {
         for batch in self.vault.list().await?.chunks(BATCH) {
             let keys: Vec<_> = batch.iter().map(|pack| pack.key).collect();
             let found = self.catalog.knows_packs(&keys).await?;
-            known.extend(batch.iter().zip(found).filter(|(_, known)| *known).map(|(pack, _)| *pack));
+            known
+                .extend(batch.iter().zip(found).filter(|(_, known)| *known).map(|(pack, _)| *pack));
         }
         Ok(known)
     }
@@ -165,7 +178,13 @@ impl Store {
     }
 
     /// Links or copies packs that the backup lacks.
-    async fn bring(&self, packs: &[ListedPack], work: &Work, tally: &mut Tally, progress: &Progress) -> Result<()> {
+    async fn bring(
+        &self,
+        packs: &[ListedPack],
+        work: &Work,
+        tally: &mut Tally,
+        progress: &Progress,
+    ) -> Result<()> {
         let total = packs.iter().map(|pack| pack.bytes).sum();
         let mut done = 0;
         for pack in packs {
@@ -192,13 +211,15 @@ impl Store {
         Ok(())
     }
 
-    /// The store of a copied catalog, with packs in a folder. It is not opened as others are: it has no name yet.
+    /// The store of a copied catalog, with packs in a folder. It is not opened as others are: it
+    /// has no name yet.
     fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
         let vault = Arc::new(LocalVault::open(folder)?);
         Ok(Store { catalog, vault, begun: Arc::default(), deck: None, fence: None, ..self.clone() })
     }
 
-    /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it does not need.
+    /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it
+    /// does not need.
     async fn checked(
         &self,
         copy: &Store,
@@ -208,7 +229,9 @@ impl Store {
     ) -> Result<(Vec<BackupProblem>, Vec<ListedPack>, Vec<MpackKey>)> {
         let mut problems = self.problems(copy, work, progress).await?;
         let bad = |problems: &[BackupProblem]| -> BTreeSet<MpackKey> {
-            let of_packs = |one: &&BackupProblem| matches!(one.kind, ProblemKind::DamagedPack | ProblemKind::MissingPack);
+            let of_packs = |one: &&BackupProblem| {
+                matches!(one.kind, ProblemKind::DamagedPack | ProblemKind::MissingPack)
+            };
             problems.iter().filter(of_packs).filter_map(|one| one.pack).collect()
         };
         // A copy that has suffered is replaced, where the pack itself is sound.
@@ -229,7 +252,8 @@ impl Store {
             copy.vault.remove(&key).await?;
         }
         let needed: BTreeSet<MpackKey> = copy.catalog.held_packs().await?.into_iter().collect();
-        let known: BTreeMap<MpackKey, ListedPack> = copy.known_packs().await?.into_iter().map(|pack| (pack.key, pack)).collect();
+        let known: BTreeMap<MpackKey, ListedPack> =
+            copy.known_packs().await?.into_iter().map(|pack| (pack.key, pack)).collect();
         let mut sound = Vec::new();
         for pack in known.values() {
             // Those that shelves hold were read with their repos.
@@ -237,20 +261,35 @@ impl Store {
                 && let Some(stored) = copy.vault.open(&pack.key).await?
                 && blocking(move || hash(&stored)).await? != pack.key
             {
-                tracing::warn!("pack {}, which only waits for deletion or for a job, is damaged and was left out", pack.key);
+                tracing::warn!(
+                    "pack {}, which only waits for deletion or for a job, is damaged and was left out",
+                    pack.key
+                );
                 copy.vault.remove(&pack.key).await?;
                 continue;
             }
             sound.push(*pack);
         }
-        let unknown = copy.vault.list().await?.into_iter().map(|pack| pack.key).filter(|key| !known.contains_key(key));
+        let unknown = copy
+            .vault
+            .list()
+            .await?
+            .into_iter()
+            .map(|pack| pack.key)
+            .filter(|key| !known.contains_key(key));
         // As long as something is wrong, nothing goes.
-        let removed = if problems.is_empty() || work.is_new() { unknown.collect() } else { Vec::new() };
+        let removed =
+            if problems.is_empty() || work.is_new() { unknown.collect() } else { Vec::new() };
         Ok((problems, sound, removed))
     }
 
     /// What verifying the copy finds, told of the store that it is a copy of.
-    async fn problems(&self, copy: &Store, work: &Work, progress: &Progress) -> Result<Vec<BackupProblem>> {
+    async fn problems(
+        &self,
+        copy: &Store,
+        work: &Work,
+        progress: &Progress,
+    ) -> Result<Vec<BackupProblem>> {
         let mut problems = Vec::new();
         let (there, here) = (work.folder().display().to_string(), self.vault.place());
         for repo in copy.names().await? {

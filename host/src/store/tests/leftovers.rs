@@ -1,5 +1,6 @@
-//! Law 5, what crashes and disks leave behind: staged files, directories that are gone or wrong. Crashes themselves are in
-//! `tests/tests/stores/law_5.rs`, where every call that changes something fails once.
+//! Law 5, what crashes and disks leave behind: staged files, directories that are gone or wrong.
+//! Crashes themselves are in `tests/tests/stores/law_5.rs`, where every call that changes something
+//! fails once.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,8 @@ use crate::vault::Swept;
 #[tokio::test]
 async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not() {
     let fixture = Fixture::with_history().await;
-    std::fs::write(fixture.folder.path().join("staging").join("a".repeat(32)), b"half a pack").unwrap();
+    std::fs::write(fixture.folder.path().join("staging").join("a".repeat(32)), b"half a pack")
+        .unwrap();
     let in_use = fixture.store.vault.stage([7; 16]).unwrap();
     let store = Store::open(options(fixture.folder.path())).await.unwrap();
     assert_eq!(store.swept(), Swept::default(), "who only reads changes nothing");
@@ -44,12 +46,18 @@ async fn directories_are_a_cache() {
     }
     assert_eq!(harmed, 4);
     let verified = fixture.store.verify(&fixture.repo, &Progress::silent()).await.unwrap();
-    assert_eq!(verified.problems.len(), 2, "a missing directory is no damage, a wrong one is: {:?}", verified.problems);
+    assert_eq!(
+        verified.problems.len(),
+        2,
+        "a missing directory is no damage, a wrong one is: {:?}",
+        verified.problems
+    );
     fixture.store.gc(&fixture.repo, &Progress::silent()).await.unwrap();
     fixture.assert_unharmed(&before, "after the directories were made anew").await;
 }
 
-/// A client that pushes sends what it is told that the repo lacks: so what is known to be lost comes again.
+/// A client that pushes sends what it is told that the repo lacks: so what is known to be lost
+/// comes again.
 #[tokio::test]
 async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
     let fixture = Fixture::with_history().await;
@@ -60,14 +68,18 @@ async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
     let index = snapshot.index_page(None, 8192).await.unwrap();
     drop(snapshot);
     let objects = |on: &dyn Fn(crate::names::ShelfId) -> bool| -> BTreeSet<String> {
-        let of_kind = index.iter().filter(|(_, shelf)| on(*shelf)).filter_map(|(row, _)| entity_of(&row.entity));
+        let of_kind = index
+            .iter()
+            .filter(|(_, shelf)| on(*shelf))
+            .filter_map(|(row, _)| entity_of(&row.entity));
         of_kind.filter(|(kind, _)| *kind == Kind::Object).map(|(_, id)| id.to_string()).collect()
     };
     let all: Vec<String> = objects(&|_| true).into_iter().collect();
     assert!(store.missing_objects(repo, all.clone(), true).await.unwrap().is_empty());
     std::fs::remove_file(store.vault.place_of(&shelf.pack.key)).unwrap();
     assert!(!store.verify(repo, &Progress::silent()).await.unwrap().ok);
-    let asked: BTreeSet<String> = store.missing_objects(repo, all.clone(), true).await.unwrap().into_iter().collect();
+    let asked: BTreeSet<String> =
+        store.missing_objects(repo, all.clone(), true).await.unwrap().into_iter().collect();
     assert!(!asked.is_empty() && asked == objects(&|on| on == shelf.id));
     assert!(store.repair(repo, &Progress::silent()).await.is_ok());
     let again = history_pack(1);
@@ -79,6 +91,13 @@ async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
 /// A pack of [`Fixture::with_history`].
 fn history_pack(number: usize) -> Vec<u8> {
     use crate::sample::{HistoryOptions, history};
-    let options = HistoryOptions { seed: 5, pushes: 4, merges: true, overlap: true, tags: true, ..HistoryOptions::default() };
+    let options = HistoryOptions {
+        seed: 5,
+        pushes: 4,
+        merges: true,
+        overlap: true,
+        tags: true,
+        ..HistoryOptions::default()
+    };
     history(&options).swap_remove(number)
 }

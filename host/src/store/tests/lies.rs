@@ -32,7 +32,11 @@ async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
     work.plan = Arc::new(changed);
     let error = match admitted {
         Err(failed) => fixture.store.unproven(&fixture.repo, &work.packs, failed).await,
-        Ok(()) => fixture.store.apply_gc(plan, &Progress::silent()).await.expect_err("a lie was published"),
+        Ok(()) => fixture
+            .store
+            .apply_gc(plan, &Progress::silent())
+            .await
+            .expect_err("a lie was published"),
     };
     let after = fixture.report().await;
     assert_eq!((after.packs, after.pack_keys), (before.packs, before.pack_keys), "{error}");
@@ -51,7 +55,8 @@ fn unproven(error: &Error, words: &str) {
 
 /// The number of the first copy of an object: objects are the third section.
 fn object_copy(plan: &Plan) -> usize {
-    let literals: Vec<usize> = (0..plan.steps.len()).filter(|i| matches!(plan.steps[*i], Step::Literal(_))).collect();
+    let literals: Vec<usize> =
+        (0..plan.steps.len()).filter(|i| matches!(plan.steps[*i], Step::Literal(_))).collect();
     literals[2] + 1
 }
 
@@ -173,11 +178,12 @@ async fn law_4_another_head_is_caught() {
     unproven(&error, "branch heads");
 }
 
-/// Law 5 and 12: a source that is not what it was ends the run, and says which pack and record it is: also where the byte is in a
-/// duplicate that the plan leaves out.
+/// Law 5 and 12: a source that is not what it was ends the run, and says which pack and record it
+/// is: also where the byte is in a duplicate that the plan leaves out.
 #[tokio::test]
 async fn law_4_a_flipped_byte_in_any_record_is_caught() {
-    for (kind, pack) in Kind::ALL.into_iter().flat_map(|kind| (0..4).map(move |pack| (kind, pack))) {
+    for (kind, pack) in Kind::ALL.into_iter().flat_map(|kind| (0..4).map(move |pack| (kind, pack)))
+    {
         let fixture = Fixture::with_history().await;
         let plan = fixture.store.plan_gc(&fixture.repo, &Progress::silent()).await.unwrap();
         let directory = &plan.work.as_ref().unwrap().packs[pack].directory;
@@ -187,7 +193,11 @@ async fn law_4_a_flipped_byte_in_any_record_is_caught() {
         bytes[(row.offset + row.length - 1) as usize] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         let before = fixture.report().await;
-        let error = fixture.store.gc(&fixture.repo, &Progress::silent()).await.expect_err("damage was published");
+        let error = fixture
+            .store
+            .gc(&fixture.repo, &Progress::silent())
+            .await
+            .expect_err("damage was published");
         assert_eq!(error.class(), Class::Damage, "{kind}: {error}");
         assert!(error.to_string().contains(&directory.key.to_string()), "{error}");
         assert_eq!(fixture.report().await.pack_keys, before.pack_keys);

@@ -27,7 +27,11 @@ pub(super) struct Fixture {
 
 pub(super) fn options(folder: &std::path::Path) -> StoreOptions {
     let start = "2026-01-01T00:00:00Z".parse().unwrap();
-    StoreOptions { world: Arc::new(FixedWorld::starting_at(start)), cache: None, ..StoreOptions::embedded(folder) }
+    StoreOptions {
+        world: Arc::new(FixedWorld::starting_at(start)),
+        cache: None,
+        ..StoreOptions::embedded(folder)
+    }
 }
 
 impl Fixture {
@@ -42,7 +46,14 @@ impl Fixture {
     /// With four packs of a small history, merges and duplicates included.
     pub(super) async fn with_history() -> Fixture {
         let fixture = Fixture::new().await;
-        let options = HistoryOptions { seed: 5, pushes: 4, merges: true, overlap: true, tags: true, ..HistoryOptions::default() };
+        let options = HistoryOptions {
+            seed: 5,
+            pushes: 4,
+            merges: true,
+            overlap: true,
+            tags: true,
+            ..HistoryOptions::default()
+        };
         for (i, pack) in history(&options).into_iter().enumerate() {
             fixture.push(&format!("{i}.mpack"), &pack).await;
         }
@@ -57,7 +68,10 @@ impl Fixture {
 
     pub(super) async fn push(&self, name: &str, pack: &[u8]) {
         let file = self.file(name, pack);
-        self.store.push(&self.repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
+        self.store
+            .push(&self.repo, &[file], PushOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
     }
 
     pub(super) async fn report(&self) -> RepoReport {
@@ -72,6 +86,10 @@ impl Fixture {
     pub(super) async fn assert_unharmed(&self, before: &FetchReport, when: &str) {
         let verified = self.store.verify(&self.repo, &Progress::silent()).await.unwrap();
         assert!(verified.ok, "{when}: {:?}", verified.problems);
-        assert_eq!(self.fetch().await.mpack_key, before.mpack_key, "{when}: a fetch answers something else");
+        assert_eq!(
+            self.fetch().await.mpack_key,
+            before.mpack_key,
+            "{when}: a fetch answers something else"
+        );
     }
 }

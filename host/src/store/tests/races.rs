@@ -1,5 +1,5 @@
-//! Law 6: publishing compares. Interleavings are forced, not hoped for: a plan is made, something else happens,
-//! the plan is applied.
+//! Law 6: publishing compares. Interleavings are forced, not hoped for: a plan is made, something
+//! else happens, the plan is applied.
 
 use super::{Fixture, options};
 use crate::error::{Class, Error};
@@ -10,7 +10,8 @@ use crate::store::{PushOptions, Store};
 #[tokio::test]
 async fn law_6_a_push_that_lands_meanwhile_keeps_its_shelf() {
     let fixture = Fixture::new().await;
-    let packs = history(&HistoryOptions { seed: 3, pushes: 4, overlap: true, ..HistoryOptions::default() });
+    let packs =
+        history(&HistoryOptions { seed: 3, pushes: 4, overlap: true, ..HistoryOptions::default() });
     for (i, pack) in packs[..3].iter().enumerate() {
         fixture.push(&format!("{i}.mpack"), pack).await;
     }
@@ -19,7 +20,11 @@ async fn law_6_a_push_that_lands_meanwhile_keeps_its_shelf() {
     let whole = fixture.fetch().await;
     let done = fixture.store.apply_gc(plan, &Progress::silent()).await.unwrap();
     assert_eq!((done.packs_before, done.packs_after), (3, 1));
-    assert_eq!(fixture.report().await.packs, 2, "the consolidated pack, and the one that came meanwhile");
+    assert_eq!(
+        fixture.report().await.packs,
+        2,
+        "the consolidated pack, and the one that came meanwhile"
+    );
     fixture.assert_unharmed(&whole, "a push during a consolidation").await;
     let done = fixture.store.gc(&fixture.repo, &Progress::silent()).await.unwrap();
     assert_eq!(done.packs_before, 2);
@@ -48,7 +53,12 @@ async fn law_6_publishing_changes_rows_by_packs_not_by_objects() {
     let mut rows = Vec::new();
     for objects in [4, 400] {
         let fixture = Fixture::new().await;
-        let options = HistoryOptions { seed: 2, pushes: 5, objects_per_commit: objects, ..HistoryOptions::default() };
+        let options = HistoryOptions {
+            seed: 2,
+            pushes: 5,
+            objects_per_commit: objects,
+            ..HistoryOptions::default()
+        };
         for (i, pack) in history(&options).into_iter().enumerate() {
             fixture.push(&format!("{i}.mpack"), &pack).await;
         }
@@ -57,7 +67,8 @@ async fn law_6_publishing_changes_rows_by_packs_not_by_objects() {
         rows.push(done.rows_changed);
     }
     assert_eq!(rows[0], rows[1], "a hundred times the objects, the same rows");
-    // A row for the new pack, one for each shelf, one for each retired pack, one for the repo's sums, and one that tells of the change.
+    // A row for the new pack, one for each shelf, one for each retired pack, one for the repo's
+    // sums, and one that tells of the change.
     assert_eq!(rows[0], 1 + 5 + 5 + 1 + 1);
 }
 
@@ -66,13 +77,15 @@ async fn two_pushers_of_one_branch_both_land_or_one_conflicts() {
     let fixture = Fixture::new().await;
     let packs = history(&HistoryOptions { seed: 8, pushes: 2, ..HistoryOptions::default() });
     let other = Store::open(options(fixture.folder.path())).await.unwrap();
-    let (first, second) = ([fixture.file("a.mpack", &packs[0])], [fixture.file("b.mpack", &packs[1])]);
+    let (first, second) =
+        ([fixture.file("a.mpack", &packs[0])], [fixture.file("b.mpack", &packs[1])]);
     let (silent, repo) = (Progress::silent(), fixture.repo.clone());
     let (a, b) = tokio::join!(
         fixture.store.push(&repo, &first, PushOptions::default(), &silent),
         other.push(&repo, &second, PushOptions::default(), &silent),
     );
-    // The second follows the first in history: in either order both land, and the head is the newer.
+    // The second follows the first in history: in either order both land, and the head is the
+    // newer.
     let heads = [a.unwrap(), b.unwrap()].map(|mut r| r.remove(0).branch_heads);
     let report = fixture.report().await;
     assert_eq!(report.packs, 2);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum, S3ConditionalPut};
 use object_store::client::{
-    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpRequestBody, HttpResponse,
-    HttpService, ReqwestConnector,
+    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest,
+    HttpRequestBody, HttpResponse, HttpService, ReqwestConnector,
 };
 use object_store::path::Path as Key;
 use object_store::{BackoffConfig, RetryConfig};
@@ -33,7 +33,8 @@ const ONE_REQUEST: &str = "120 seconds";
 pub struct S3Options {
     /// `s3://BUCKET` or `s3://BUCKET/PREFIX`.
     pub url: String,
-    /// Folder on the local disk for copies of packs, and for packs that are being made. Stores may share it.
+    /// Folder on the local disk for copies of packs, and for packs that are being made. Stores may
+    /// share it.
     pub spool: PathBuf,
     /// Bytes of copies that are kept there.
     pub budget: u64,
@@ -45,7 +46,8 @@ pub struct S3Options {
     pub settings: Vec<(String, String)>,
 }
 
-/// Checksums of uploads. Not every server knows all of them, and some refuse those that they don't know.
+/// Checksums of uploads. Not every server knows all of them, and some refuse those that they don't
+/// know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum S3Checksum {
     /// SHA-256.
@@ -73,17 +75,30 @@ impl S3Checksum {
     /// What to do where a server takes this one only, as a sentence.
     pub(super) const fn setting(self) -> &'static str {
         match self {
-            S3Checksum::Sha256 => "The server takes uploads with this one: set PACKHOUSE_S3_CHECKSUM=sha256",
-            S3Checksum::Crc64Nvme => "The server takes uploads with other checksums: set PACKHOUSE_S3_CHECKSUM=crc64nvme",
-            S3Checksum::None => "The server takes uploads without checksums only: set PACKHOUSE_S3_CHECKSUM=none",
+            S3Checksum::Sha256 => {
+                "The server takes uploads with this one: set PACKHOUSE_S3_CHECKSUM=sha256"
+            }
+            S3Checksum::Crc64Nvme => {
+                "The server takes uploads with other checksums: set PACKHOUSE_S3_CHECKSUM=crc64nvme"
+            }
+            S3Checksum::None => {
+                "The server takes uploads without checksums only: set PACKHOUSE_S3_CHECKSUM=none"
+            }
         }
     }
 
     fn from_env() -> Result<S3Checksum> {
-        let Some(value) = std::env::var_os("PACKHOUSE_S3_CHECKSUM") else { return Ok(S3Checksum::default()) };
-        let known = value.to_str().and_then(|value| S3Checksum::ALL.into_iter().find(|one| one.as_str() == value.trim()));
+        let Some(value) = std::env::var_os("PACKHOUSE_S3_CHECKSUM") else {
+            return Ok(S3Checksum::default());
+        };
+        let known = value
+            .to_str()
+            .and_then(|value| S3Checksum::ALL.into_iter().find(|one| one.as_str() == value.trim()));
         known.ok_or_else(|| {
-            Error::Usage(format!("PACKHOUSE_S3_CHECKSUM is {}: sha256, crc64nvme or none is expected", value.to_string_lossy()))
+            Error::Usage(format!(
+                "PACKHOUSE_S3_CHECKSUM is {}: sha256, crc64nvme or none is expected",
+                value.to_string_lossy()
+            ))
         })
     }
 }
@@ -106,7 +121,8 @@ impl S3Options {
     /// # Errors
     /// [`Error::Usage`] when the URL or a variable is not understood.
     pub fn from_env(url: &str, spool: PathBuf) -> Result<S3Options> {
-        let (budget, patience) = (number("PACKHOUSE_SPOOL_BYTES")?, number("PACKHOUSE_S3_PATIENCE")?);
+        let (budget, patience) =
+            (number("PACKHOUSE_SPOOL_BYTES")?, number("PACKHOUSE_S3_PATIENCE")?);
         let options = S3Options {
             url: url.to_owned(),
             spool,
@@ -122,15 +138,26 @@ impl S3Options {
 fn number(variable: &str) -> Result<Option<u64>> {
     let Some(value) = std::env::var_os(variable) else { return Ok(None) };
     let number = value.to_str().and_then(|value| value.trim().parse().ok());
-    number.map(Some).ok_or_else(|| Error::Usage(format!("{variable} is {}: a whole number is expected", value.to_string_lossy())))
+    number.map(Some).ok_or_else(|| {
+        Error::Usage(format!(
+            "{variable} is {}: a whole number is expected",
+            value.to_string_lossy()
+        ))
+    })
 }
 
 /// Bucket and prefix of a URL.
 fn split(url: &str) -> Result<(String, Key)> {
-    let usage = |why: &str| Error::Usage(format!("--storage {url}: {why}; s3://BUCKET or s3://BUCKET/PREFIX is expected"));
+    let usage = |why: &str| {
+        Error::Usage(format!(
+            "--storage {url}: {why}; s3://BUCKET or s3://BUCKET/PREFIX is expected"
+        ))
+    };
     let rest = url.strip_prefix("s3://").ok_or_else(|| usage("it does not begin with s3://"))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    if bucket.is_empty() || !bucket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+    if bucket.is_empty()
+        || !bucket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    {
         return Err(usage("that is no name of a bucket"));
     }
     if prefix.contains(['?', '#', '%']) {
@@ -162,7 +189,11 @@ impl Place {
 
     /// All of it, for messages.
     pub(super) fn all(&self) -> String {
-        if self.prefix == Key::default() { format!("s3://{}", self.bucket) } else { self.object(&self.prefix) }
+        if self.prefix == Key::default() {
+            format!("s3://{}", self.bucket)
+        } else {
+            self.object(&self.prefix)
+        }
     }
 
     /// The server, for messages.
@@ -176,23 +207,34 @@ pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter
     client(options, None)
 }
 
-/// A client whose uploads of one object change on the way: `instead` is sent, of the same length. For trials of a server.
-pub(super) fn connect_to_corrupt(options: &S3Options, instead: Arc<[u8]>) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+/// A client whose uploads of one object change on the way: `instead` is sent, of the same length.
+/// For trials of a server.
+pub(super) fn connect_to_corrupt(
+    options: &S3Options,
+    instead: Arc<[u8]>,
+) -> Result<(Place, AmazonS3, Arc<Meter>)> {
     client(options, Some(instead))
 }
 
-fn client(options: &S3Options, instead: Option<Arc<[u8]>>) -> Result<(Place, AmazonS3, Arc<Meter>)> {
-    // Whoever else was first has the same need: one for the process. It is asked for when the first connection is made.
+fn client(
+    options: &S3Options,
+    instead: Option<Arc<[u8]>>,
+) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+    // Whoever else was first has the same need: one for the process. It is asked for when the first
+    // connection is made.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (bucket, prefix) = split(&options.url)?;
     let mut builder = AmazonS3Builder::from_env();
     for (name, value) in &options.settings {
-        let key: AmazonS3ConfigKey =
-            name.to_ascii_lowercase().parse().map_err(|_| Error::Usage(format!("{name} is no setting of S3")))?;
+        let key: AmazonS3ConfigKey = name
+            .to_ascii_lowercase()
+            .parse()
+            .map_err(|_| Error::Usage(format!("{name} is no setting of S3")))?;
         builder = builder.with_config(key, value);
     }
-    let endpoint =
-        [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint].iter().find_map(|key| builder.get_config_value(key));
+    let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
+        .iter()
+        .find_map(|key| builder.get_config_value(key));
     let place = Place { bucket: bucket.clone(), prefix, endpoint };
     let time = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
     if std::env::var_os("AWS_TIMEOUT").is_none() {
@@ -215,9 +257,16 @@ fn client(options: &S3Options, instead: Option<Arc<[u8]>>) -> Result<(Place, Ama
         .with_http_connector(Metered { meter: meter.clone(), instead });
     let failing = |e| failed("opening", place.all(), &place, e);
     // Credentials may have to be asked for. Where there are none, that is told soon.
-    let asking = builder.clone().with_retry(retries(options.patience.min(Duration::from_secs(5)))).build().map_err(failing)?;
-    let store =
-        builder.with_credentials(asking.credentials().clone()).with_retry(retries(options.patience)).build().map_err(failing)?;
+    let asking = builder
+        .clone()
+        .with_retry(retries(options.patience.min(Duration::from_secs(5))))
+        .build()
+        .map_err(failing)?;
+    let store = builder
+        .with_credentials(asking.credentials().clone())
+        .with_retry(retries(options.patience))
+        .build()
+        .map_err(failing)?;
     Ok((place, store, meter))
 }
 
@@ -243,7 +292,12 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn read(&self) -> Traffic {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Traffic { requests: of(&self.requests), dear: of(&self.dear), bytes_up: of(&self.up), bytes_down: of(&self.down) }
+        Traffic {
+            requests: of(&self.requests),
+            dear: of(&self.dear),
+            bytes_up: of(&self.up),
+            bytes_down: of(&self.down),
+        }
     }
 }
 
@@ -258,7 +312,11 @@ struct Metered {
 impl HttpConnector for Metered {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Counting { client, meter: self.meter.clone(), instead: self.instead.clone() }))
+        Ok(HttpClient::new(Counting {
+            client,
+            meter: self.meter.clone(),
+            instead: self.instead.clone(),
+        }))
     }
 }
 
@@ -272,7 +330,9 @@ struct Counting {
 #[async_trait]
 impl HttpService for Counting {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        if let Some(instead) = self.instead.as_ref().filter(|instead| request.body().content_length() == instead.len()) {
+        if let Some(instead) =
+            self.instead.as_ref().filter(|instead| request.body().content_length() == instead.len())
+        {
             *request.body_mut() = HttpRequestBody::from(instead.to_vec());
         }
         let add = |count: &AtomicU64, n: u64| count.fetch_add(n, Ordering::Relaxed);
@@ -287,14 +347,16 @@ impl HttpService for Counting {
         let response = if lists { without_foreign(response).await? } else { response };
         // The length of what a HEAD is about is not sent.
         let length = response.headers().get("content-length").filter(|_| reads);
-        let length = length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse().ok());
+        let length =
+            length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse().ok());
         add(&self.meter.down, length.unwrap_or(0));
         Ok(response)
     }
 }
 
-/// A listing without the objects that are none of ours and would be in the way: those that the client has no name for, such as `packs//x`, would
-/// fail all of it; the markers of folders, such as `packs/`, would look like something else.
+/// A listing without the objects that are none of ours and would be in the way: those that the
+/// client has no name for, such as `packs//x`, would fail all of it; the markers of folders, such
+/// as `packs/`, would look like something else.
 async fn without_foreign(response: HttpResponse) -> Result<HttpResponse, HttpError> {
     let (mut parts, body) = response.into_parts();
     let body = body.bytes().await?;
@@ -314,9 +376,15 @@ fn named(page: &str) -> String {
         let start = entry.find("<Contents>").unwrap_or(entry.len());
         let (before, contents) = entry.split_at(start);
         kept.push_str(before);
-        let key = contents.split_once("<Key>").and_then(|(_, rest)| rest.split_once("</Key>")).map(|(key, _)| key);
+        let key = contents
+            .split_once("<Key>")
+            .and_then(|(_, rest)| rest.split_once("</Key>"))
+            .map(|(key, _)| key);
         match key.filter(|key| key.ends_with('/') || Key::parse(key).is_err()) {
-            Some(foreign) => tracing::debug!("`{}` is none of packhouse's objects; it is left alone", escaped(foreign)),
+            Some(foreign) => tracing::debug!(
+                "`{}` is none of packhouse's objects; it is left alone",
+                escaped(foreign)
+            ),
             None => kept.push_str(contents),
         }
     }
@@ -336,22 +404,39 @@ mod tests {
                 keys.iter().copied().map(entry).collect::<String>()
             )
         };
-        let all = ["p/packs/", "p/packs//x", "p/packs/ab/c.mpack", "p/packs/../x", "p/a&amp;b", "p/packs/ab//"];
+        let all = [
+            "p/packs/",
+            "p/packs//x",
+            "p/packs/ab/c.mpack",
+            "p/packs/../x",
+            "p/a&amp;b",
+            "p/packs/ab//",
+        ];
         assert_eq!(named(&page(&all)), page(&["p/packs/ab/c.mpack", "p/a&amp;b"]));
         assert_eq!(named(&page(&[])), page(&[]));
     }
 
     #[test]
     fn a_url_names_a_bucket_and_a_prefix() {
-        for (url, bucket, prefix) in
-            [("s3://b", "b", ""), ("s3://b/", "b", ""), ("s3://my.bucket-1/packs/of/all/", "my.bucket-1", "packs/of/all")]
-        {
+        for (url, bucket, prefix) in [
+            ("s3://b", "b", ""),
+            ("s3://b/", "b", ""),
+            ("s3://my.bucket-1/packs/of/all/", "my.bucket-1", "packs/of/all"),
+        ] {
             let (found, key) = split(url).unwrap();
             assert_eq!((found.as_str(), key.as_ref()), (bucket, prefix), "{url}");
         }
-        for bad in
-            ["s3:b", "s3://", "s3:///p", "s3://u@h/p", "s3://h:80/p", "s3://b/p?x", "s3://b/a//b", "s3://b/../c", "file:///b"]
-        {
+        for bad in [
+            "s3:b",
+            "s3://",
+            "s3:///p",
+            "s3://u@h/p",
+            "s3://h:80/p",
+            "s3://b/p?x",
+            "s3://b/a//b",
+            "s3://b/../c",
+            "file:///b",
+        ] {
             assert!(matches!(split(bad), Err(Error::Usage(_))), "{bad}");
         }
     }
@@ -359,7 +444,8 @@ mod tests {
     #[test]
     fn options_are_shown_without_their_secrets() {
         let settings = vec![("AWS_SECRET_ACCESS_KEY".to_owned(), "hush".to_owned())];
-        let options = S3Options { settings, ..S3Options::from_env("s3://b/p", "spool".into()).unwrap() };
+        let options =
+            S3Options { settings, ..S3Options::from_env("s3://b/p", "spool".into()).unwrap() };
         assert!(!format!("{options:?}").contains("hush"));
     }
 }

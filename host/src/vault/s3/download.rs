@@ -31,7 +31,8 @@ pub(super) struct Got {
 impl Got {
     /// As a pack that is gone when it is closed.
     pub(super) fn unnamed(self, place: PathBuf) -> Result<StoredPack> {
-        let file = self.staged.file.try_clone().map_err(Error::io("opening", self.staged.path()))?;
+        let file =
+            self.staged.file.try_clone().map_err(Error::io("opening", self.staged.path()))?;
         Ok(StoredPack { file, path: place, bytes: self.bytes })
     }
 }
@@ -47,15 +48,23 @@ impl S3Vault {
         let permits = (range.end - range.start).div_ceil(PERMIT).max(1);
         // The semaphore is never closed.
         let _permits = self.permits.acquire_many(u32::try_from(permits).unwrap_or(1)).await;
-        let options =
-            GetOptions { range: Some(GetRange::Bounded(range)), if_match: etag.map(str::to_owned), ..GetOptions::default() };
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range)),
+            if_match: etag.map(str::to_owned),
+            ..GetOptions::default()
+        };
         let found = self.store.get_opts(from, options).await?;
         let (size, etag) = (found.meta.size, found.meta.e_tag.clone());
         Ok((found.bytes().await?.into(), size, etag))
     }
 
-    /// The first bytes of an object; `None` when it is not there. `expected` bytes at most, if so many are expected.
-    async fn first(&self, from: &Key, expected: Option<u64>) -> Result<Option<(Vec<u8>, u64, Option<String>)>> {
+    /// The first bytes of an object; `None` when it is not there. `expected` bytes at most, if so
+    /// many are expected.
+    async fn first(
+        &self,
+        from: &Key,
+        expected: Option<u64>,
+    ) -> Result<Option<(Vec<u8>, u64, Option<String>)>> {
         let range = 0..expected.unwrap_or(PART).clamp(1, PART);
         match self.get(from, range, None).await {
             Ok(found) => Ok(Some(found)),
@@ -82,9 +91,14 @@ impl S3Vault {
         stream::iter(ranges)
             .map(|range| async move {
                 let at = range.start;
-                let (bytes, _, _) = self.get(from, range, etag).await.map_err(|e| self.failed("downloading", from, e))?;
+                let (bytes, _, _) = self
+                    .get(from, range, etag)
+                    .await
+                    .map_err(|e| self.failed("downloading", from, e))?;
                 let file = file.clone();
-                disk(move || file.write_all_at(&bytes, at)).await.map_err(Error::io("writing", path))
+                disk(move || file.write_all_at(&bytes, at))
+                    .await
+                    .map_err(Error::io("writing", path))
             })
             .buffer_unordered(GETTING)
             .try_collect()
@@ -94,7 +108,8 @@ impl S3Vault {
     /// An object in memory; `None` when it is not there.
     pub(super) async fn download_bytes(&self, from: &Key) -> Result<Option<Vec<u8>>> {
         let Some((mut all, size, etag)) = self.first(from, None).await? else { return Ok(None) };
-        let rest = split(all.len() as u64..size, PART).map(|range| self.get(from, range, etag.as_deref()));
+        let rest =
+            split(all.len() as u64..size, PART).map(|range| self.get(from, range, etag.as_deref()));
         let mut rest = stream::iter(rest).buffered(GETTING);
         while let Some(part) = rest.next().await {
             all.extend(part.map_err(|e| self.failed("downloading", from, e))?.0);
@@ -102,12 +117,14 @@ impl S3Vault {
         Ok(Some(all))
     }
 
-    /// The hash of an object, of which nothing is kept but a few parts at a time; `None` when it is not there.
+    /// The hash of an object, of which nothing is kept but a few parts at a time; `None` when it is
+    /// not there.
     pub(super) async fn hash_object(&self, from: &Key) -> Result<Option<MpackKey>> {
         let Some((first, size, etag)) = self.first(from, None).await? else { return Ok(None) };
         let mut sum = Context::new(&SHA256);
         sum.update(&first);
-        let rest = split(first.len() as u64..size, PART).map(|range| self.get(from, range, etag.as_deref()));
+        let rest = split(first.len() as u64..size, PART)
+            .map(|range| self.get(from, range, etag.as_deref()));
         let mut rest = stream::iter(rest).buffered(GETTING);
         while let Some(part) = rest.next().await {
             sum.update(&part.map_err(|e| self.failed("downloading", from, e))?.0);
@@ -134,7 +151,12 @@ impl S3Vault {
     }
 
     /// Downloads a pack, and once more when it is not what its key says; whether it is.
-    pub(super) async fn download_pack(&self, from: &Key, key: &MpackKey, expected: Option<u64>) -> Result<Option<(Got, bool)>> {
+    pub(super) async fn download_pack(
+        &self,
+        from: &Key,
+        key: &MpackKey,
+        expected: Option<u64>,
+    ) -> Result<Option<(Got, bool)>> {
         for again in [true, false] {
             let Some(got) = self.download(from, expected).await? else { return Ok(None) };
             let (file, path) = (got.staged.file.try_clone(), got.staged.path().to_owned());
@@ -142,13 +164,22 @@ impl S3Vault {
             if found == *key || !again {
                 return Ok(Some((got, found == *key)));
             }
-            tracing::warn!("{} came with other bytes than its name says; getting it again", self.place.object(from));
+            tracing::warn!(
+                "{} came with other bytes than its name says; getting it again",
+                self.place.object(from)
+            );
         }
         unreachable!("the last download is answered")
     }
 
-    /// Downloads parts of a pack to an unnamed file that is as long as the pack; `None` when it is not there.
-    pub(super) async fn download_parts(&self, from: &Key, parts: &[Range<u64>], place: &Path) -> Result<Option<StoredPack>> {
+    /// Downloads parts of a pack to an unnamed file that is as long as the pack; `None` when it is
+    /// not there.
+    pub(super) async fn download_parts(
+        &self,
+        from: &Key,
+        parts: &[Range<u64>],
+        place: &Path,
+    ) -> Result<Option<StoredPack>> {
         let found = match self.store.head(from).await {
             Ok(found) => found,
             Err(e) if is_gone(&e) => return Ok(None),
@@ -157,7 +188,10 @@ impl S3Vault {
         self.need_space(parts.iter().map(|part| part.end - part.start).sum())?;
         let staged = self.staging.make_any()?;
         staged.file.set_len(found.size).map_err(Error::io("writing", staged.path()))?;
-        let ranges: Vec<_> = parts.iter().flat_map(|part| split(part.start..part.end.min(found.size), PART)).collect();
+        let ranges: Vec<_> = parts
+            .iter()
+            .flat_map(|part| split(part.start..part.end.min(found.size), PART))
+            .collect();
         self.get_into(from, &staged, ranges.into_iter(), found.e_tag.as_deref()).await?;
         Got { staged, bytes: found.size, etag: found.e_tag }.unnamed(place.to_owned()).map(Some)
     }

@@ -5,7 +5,8 @@ use crate::error::Error;
 
 /// Whether the object is not there. A bucket that is not there is another matter.
 pub(super) fn is_gone(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::NotFound { .. }) && code(&text(error)).as_deref() != Some("NoSuchBucket")
+    matches!(error, object_store::Error::NotFound { .. })
+        && code(&text(error)).as_deref() != Some("NoSuchBucket")
 }
 
 /// Whether a range was asked for of an object that has no byte in it.
@@ -15,19 +16,27 @@ pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
 }
 
 /// Translates an error of object_store: what the server said, or what kept it from being asked.
-pub(super) fn failed(doing: &'static str, what: String, place: &Place, error: object_store::Error) -> Error {
+pub(super) fn failed(
+    doing: &'static str,
+    what: String,
+    place: &Place,
+    error: object_store::Error,
+) -> Error {
     let said = text(&error);
     let code = code(&said);
     let way_out = way_out(code.as_deref(), &said, &error);
     let reason = match (&code, within(&said, "Message")) {
-        (Some(code), Some(message)) => format!("the server says {code}: {}", message.trim_end_matches('.')),
+        (Some(code), Some(message)) => {
+            format!("the server says {code}: {}", message.trim_end_matches('.'))
+        }
         (Some(code), None) => format!("the server says {code}"),
         (None, _) => root(&error),
     };
     Error::Storage { doing, place: what, server: place.server().to_owned(), reason, way_out }
 }
 
-/// What an error says, with all that caused it. Requests are signed in headers, which errors never show.
+/// What an error says, with all that caused it. Requests are signed in headers, which errors never
+/// show.
 fn text(error: &object_store::Error) -> String {
     let mut said = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -46,7 +55,14 @@ fn root(error: &object_store::Error) -> String {
         at = cause;
     }
     // Answers may be whole pages: their first words will do.
-    at.to_string().split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches(['.', ':', ' ']).chars().take(300).collect()
+    at.to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .trim_end_matches(['.', ':', ' '])
+        .chars()
+        .take(300)
+        .collect()
 }
 
 fn within(said: &str, tag: &str) -> Option<String> {
@@ -62,25 +78,42 @@ fn code(said: &str) -> Option<String> {
 
 fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'static str {
     const KEYS: &str = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, when they are temporary)";
-    const REGION: &str = "Set AWS_REGION to the region of the bucket, or AWS_ENDPOINT_URL to the server that has it";
+    const REGION: &str =
+        "Set AWS_REGION to the region of the bucket, or AWS_ENDPOINT_URL to the server that has it";
     match code {
-        Some("NoSuchBucket") => "Make the bucket first, or check its name, AWS_REGION and AWS_ENDPOINT_URL",
+        Some("NoSuchBucket") => {
+            "Make the bucket first, or check its name, AWS_REGION and AWS_ENDPOINT_URL"
+        }
         Some(
-            "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "NotSignedUp" | "InvalidToken" | "ExpiredToken" | "InvalidSecurity",
+            "SignatureDoesNotMatch"
+            | "InvalidAccessKeyId"
+            | "NotSignedUp"
+            | "InvalidToken"
+            | "ExpiredToken"
+            | "InvalidSecurity",
         ) => KEYS,
         Some("AccessDenied" | "AllAccessDisabled") => {
             "Allow these credentials what docs/operations.md lists for the bucket and the prefix"
         }
         Some("RequestTimeTooSkewed") => "Set the clock of this machine right",
-        Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => REGION,
-        Some("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest") => "The bytes changed on their way; try again",
+        Some(
+            "PermanentRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException",
+        ) => REGION,
+        Some("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest") => {
+            "The bytes changed on their way; try again"
+        }
         _ if said.contains("169.254.169.254") || said.contains("/latest/api/token") => {
             "There are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Those of a profile come with: eval \"$(aws configure export-credentials --format env)\""
         }
         _ if said.contains("redirect without LOCATION") => REGION,
         _ => match error {
-            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => KEYS,
-            object_store::Error::NotFound { .. } => "Check the name of the bucket, AWS_REGION and AWS_ENDPOINT_URL",
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. } => KEYS,
+            object_store::Error::NotFound { .. } => {
+                "Check the name of the bucket, AWS_REGION and AWS_ENDPOINT_URL"
+            }
             _ => "Check AWS_ENDPOINT_URL and that the server can be reached, and try again",
         },
     }

@@ -8,9 +8,10 @@
 //! PREFIX/storage-id               which vault it is, for catalogs to know it by
 //! ```
 //!
-//! A pack is made and proven in staging, on the local disk, and uploaded when its key is known: in one request, or in parts that
-//! become an object when all are there. Packs are read from copies (the spool), which are downloaded in parts and whose hash is
-//! compared with their key. See `docs/decisions/0010-s3.md`.
+//! A pack is made and proven in staging, on the local disk, and uploaded when its key is known: in
+//! one request, or in parts that become an object when all are there. Packs are read from copies
+//! (the spool), which are downloaded in parts and whose hash is compared with their key. See
+//! `docs/decisions/0010-s3.md`.
 
 mod client;
 mod download;
@@ -71,14 +72,16 @@ pub struct S3Vault {
 }
 
 impl S3Vault {
-    /// Opens a vault, and asks the bucket whether it is there and may be listed. The spool is made with the first file in it.
+    /// Opens a vault, and asks the bucket whether it is there and may be listed. The spool is made
+    /// with the first file in it.
     ///
     /// # Errors
     /// [`Error::Usage`] for a URL that is none; [`Error::Storage`] when the bucket does not answer.
     pub async fn open(options: &S3Options) -> Result<S3Vault> {
         let (place, store, meter) = connect(options)?;
         answers(&place, &store).await?;
-        let folder = std::path::absolute(&options.spool).map_err(Error::io("finding", &options.spool))?;
+        let folder =
+            std::path::absolute(&options.spool).map_err(Error::io("finding", &options.spool))?;
         let vault = S3Vault {
             place,
             store: Arc::new(store),
@@ -107,7 +110,10 @@ impl S3Vault {
         let (place, store, _) = connect(options)?;
         let listing = |e| failed("listing", place.all(), &place, e);
         let packs = place.within(&Key::from("packs"));
-        let mut found = store.list(Some(&packs)).try_filter_map(|object| std::future::ready(Ok(listed(&object)))).boxed();
+        let mut found = store
+            .list(Some(&packs))
+            .try_filter_map(|object| std::future::ready(Ok(listed(&object))))
+            .boxed();
         let has_packs = found.next().await.transpose().map_err(listing)?.is_some();
         let folder = place.within(&Key::from("catalogs"));
         let mut notes = Vec::new();
@@ -164,8 +170,9 @@ impl S3Vault {
         gate
     }
 
-    /// Opens an object that is a pack: a copy of it as it is now, or one that is made. The copy of an object that is gone, or that was
-    /// written anew since, is not given and stays: it may be the last that is sound.
+    /// Opens an object that is a pack: a copy of it as it is now, or one that is made. The copy of
+    /// an object that is gone, or that was written anew since, is not given and stays: it may be
+    /// the last that is sound.
     async fn open_object(&self, object: &Key, key: &MpackKey) -> Result<Option<StoredPack>> {
         if !self.spool.has(key)? {
             return self.bring(object, key, None).await;
@@ -183,8 +190,14 @@ impl S3Vault {
         }
     }
 
-    /// Downloads a pack and keeps the copy, unless somebody else does so. What is not what its key says is given and not kept.
-    async fn bring(&self, object: &Key, key: &MpackKey, expected: Option<u64>) -> Result<Option<StoredPack>> {
+    /// Downloads a pack and keeps the copy, unless somebody else does so. What is not what its key
+    /// says is given and not kept.
+    async fn bring(
+        &self,
+        object: &Key,
+        key: &MpackKey,
+        expected: Option<u64>,
+    ) -> Result<Option<StoredPack>> {
         let gate = self.gate(key);
         let _alone = gate.lock().await;
         match self.spool.any(key)? {
@@ -194,8 +207,15 @@ impl S3Vault {
     }
 
     /// The same, whatever copies there are of what the object was before.
-    async fn bring_anew(&self, object: &Key, key: &MpackKey, expected: Option<u64>) -> Result<Option<StoredPack>> {
-        let Some((got, sound)) = self.download_pack(object, key, expected).await? else { return Ok(None) };
+    async fn bring_anew(
+        &self,
+        object: &Key,
+        key: &MpackKey,
+        expected: Option<u64>,
+    ) -> Result<Option<StoredPack>> {
+        let Some((got, sound)) = self.download_pack(object, key, expected).await? else {
+            return Ok(None);
+        };
         if !sound {
             return got.unnamed(self.place.object(object).into()).map(Some);
         }
@@ -228,11 +248,13 @@ impl S3Vault {
     /// The notes of catalogs that have packs here. What else lies beside them is not ours.
     async fn notes(&self) -> Result<Vec<Key>> {
         let folder = self.place.within(&Key::from("catalogs"));
-        let found = self.store.list(Some(&folder)).map_ok(|note| note.location).try_collect::<Vec<Key>>();
+        let found =
+            self.store.list(Some(&folder)).map_ok(|note| note.location).try_collect::<Vec<Key>>();
         let mut found = found.await.map_err(|e| self.failed("listing", &folder, e))?;
         found.retain(|note| {
-            note.prefix_match(&folder)
-                .is_some_and(|mut rest| rest.next().is_some_and(|name| is_note(name.as_ref())) && rest.next().is_none())
+            note.prefix_match(&folder).is_some_and(|mut rest| {
+                rest.next().is_some_and(|name| is_note(name.as_ref())) && rest.next().is_none()
+            })
         });
         Ok(found)
     }
@@ -250,8 +272,11 @@ impl S3Vault {
 
     async fn sign(&self, object: &Key, ttl: Duration) -> Result<String> {
         let ttl = ttl.clamp(Duration::from_secs(1), LONGEST_URL);
-        let url =
-            self.store.signed_url(Method::GET, object, ttl).await.map_err(|e| self.failed("signing a URL of", object, e))?;
+        let url = self
+            .store
+            .signed_url(Method::GET, object, ttl)
+            .await
+            .map_err(|e| self.failed("signing a URL of", object, e))?;
         Ok(url.into())
     }
 }
@@ -321,7 +346,9 @@ impl Vault for S3Vault {
 
     async fn forget_damaged_copy(&self, key: &MpackKey) -> Result<bool> {
         let (spool, key) = (self.spool.clone(), *key);
-        disk(move || Ok(spool.forget_unsound(&key))).await.map_err(Error::io("reading", &self.folder))?
+        disk(move || Ok(spool.forget_unsound(&key)))
+            .await
+            .map_err(Error::io("reading", &self.folder))?
     }
 
     async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
@@ -348,7 +375,13 @@ impl Vault for S3Vault {
         self.download_bytes(&self.object(key, "dir")).await
     }
 
-    async fn store_answer(&self, staged: Staged, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
+    async fn store_answer(
+        &self,
+        staged: Staged,
+        repo: &RepoId,
+        key: &MpackKey,
+        ttl: Duration,
+    ) -> Result<String> {
         let object = self.answer(repo, key);
         self.put(staged, &object, key).await?;
         self.sign(&object, ttl).await
@@ -376,7 +409,8 @@ impl Vault for S3Vault {
     async fn list(&self) -> Result<Vec<ListedPack>> {
         let packs = self.place.within(&Key::from("packs"));
         let objects = self.store.list(Some(&packs));
-        let found = objects.try_filter_map(|object| std::future::ready(Ok(listed(&object)))).try_collect();
+        let found =
+            objects.try_filter_map(|object| std::future::ready(Ok(listed(&object)))).try_collect();
         found.await.map_err(|e| self.failed("listing", &packs, e))
     }
 
@@ -405,8 +439,13 @@ impl Vault for S3Vault {
         if let Some(there) = self.identity().await? {
             return Ok(there);
         }
-        // Not every store knows how to write only what is not there: of two who are the first, who is last wins.
-        self.upload(&self.place.within(&Key::from(IDENTITY)), Body::Bytes(hex::encode(fresh).into_bytes().into())).await?;
+        // Not every store knows how to write only what is not there: of two who are the first, who
+        // is last wins.
+        self.upload(
+            &self.place.within(&Key::from(IDENTITY)),
+            Body::Bytes(hex::encode(fresh).into_bytes().into()),
+        )
+        .await?;
         Ok(self.identity().await?.unwrap_or(fresh))
     }
 

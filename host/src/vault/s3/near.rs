@@ -1,4 +1,5 @@
-//! Bringing the packs of a run near, many at once: whole, as copies that are kept; or, of large packs, the parts that are read.
+//! Bringing the packs of a run near, many at once: whole, as copies that are kept; or, of large
+//! packs, the parts that are read.
 
 use std::ops::Range;
 use std::path::Path;
@@ -33,16 +34,25 @@ impl S3Vault {
             let partly = self.bring_one(&wanted[n], how).await?;
             Ok(partly.map(|stored| (n, stored)))
         });
-        brought.buffer_unordered(PACKS_AT_ONCE).try_filter_map(|partly| std::future::ready(Ok(partly))).try_collect().await
+        brought
+            .buffer_unordered(PACKS_AT_ONCE)
+            .try_filter_map(|partly| std::future::ready(Ok(partly)))
+            .try_collect()
+            .await
     }
 
-    /// What to do for each. Whole packs that the spool could not hold together are left to be got when they are read.
+    /// What to do for each. Whole packs that the spool could not hold together are left to be got
+    /// when they are read.
     fn jobs(&self, wanted: &[Wanted]) -> Result<Vec<(usize, How)>> {
         let (mut jobs, mut partly, mut whole) = (Vec::new(), 0, 0);
         for (n, pack) in wanted.iter().enumerate() {
             let parts = pack.parts.as_deref().map(|parts| joined(parts, GAP));
             match parts {
-                Some(parts) if partly < PARTLY && pays(&parts, pack.bytes) && !self.spool.has(&pack.key)? => {
+                Some(parts)
+                    if partly < PARTLY
+                        && pays(&parts, pack.bytes)
+                        && !self.spool.has(&pack.key)? =>
+                {
                     partly += 1;
                     jobs.push((n, How::Parts(parts)));
                 }
@@ -60,7 +70,9 @@ impl S3Vault {
     async fn bring_one(&self, pack: &Wanted, how: How) -> Result<Option<StoredPack>> {
         let object = self.object(&pack.key, "mpack");
         match how {
-            How::Parts(parts) => self.download_parts(&object, &parts, Path::new(&self.place.object(&object))).await,
+            How::Parts(parts) => {
+                self.download_parts(&object, &parts, Path::new(&self.place.object(&object))).await
+            }
             How::Whole => self.bring_whole(&pack.key, pack.bytes).await.map(|()| None),
         }
     }
@@ -69,7 +81,8 @@ impl S3Vault {
     async fn bring_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
         let object = self.object(key, "mpack");
         if self.spool.has(key)? {
-            // The copy of what is gone, or was written anew, stays: it may be the last that is sound.
+            // The copy of what is gone, or was written anew, stays: it may be the last that is
+            // sound.
             let Some(now) = self.head(&object).await? else { return Ok(()) };
             if self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_none() {
                 self.bring_anew(&object, key, Some(bytes)).await?;
@@ -90,7 +103,9 @@ fn joined(parts: &[Range<u64>], gap: u64) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
     for part in parts.iter().filter(|part| !part.is_empty()) {
         match joined.last_mut() {
-            Some(last) if part.start <= last.end.saturating_add(gap) => last.end = last.end.max(part.end),
+            Some(last) if part.start <= last.end.saturating_add(gap) => {
+                last.end = last.end.max(part.end)
+            }
             _ => joined.push(part.clone()),
         }
     }

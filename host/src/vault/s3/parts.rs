@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
-/// Bytes of a part, up and down: large enough that a request's fixed cost does not matter, small enough to be sent again.
+/// Bytes of a part, up and down: large enough that a request's fixed cost does not matter, small
+/// enough to be sent again.
 pub(super) const PART: u64 = 8 << 20;
 /// Bytes that are downloaded at once count in these.
 pub(super) const PERMIT: u64 = 1 << 20;
 
 /// Runs work on local files where it blocks nobody.
-pub(super) async fn disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
+pub(super) async fn disk<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(std::io::Error::other(e)))
 }
 

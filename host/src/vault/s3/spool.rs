@@ -5,8 +5,9 @@
 //! staging/…             being downloaded, or being made
 //! ```
 //!
-//! Copies are named by what is in them, so stores and processes may share a spool. A copy is renamed into place when it is whole and its hash
-//! was found to be its key; whoever has it open goes on reading when it is evicted. Nothing waits for the disk: a copy that a crash of the
+//! Copies are named by what is in them, so stores and processes may share a spool. A copy is
+//! renamed into place when it is whole and its hash was found to be its key; whoever has it open
+//! goes on reading when it is evicted. Nothing waits for the disk: a copy that a crash of the
 //! machine spoiled is found as damage, dropped, and downloaded again.
 
 use std::fs::File;
@@ -43,7 +44,8 @@ fn short(etag: Option<&str>) -> String {
 }
 
 impl Spool {
-    /// The spool of a folder, which holds at most so many bytes of copies. It is made with the first.
+    /// The spool of a folder, which holds at most so many bytes of copies. It is made with the
+    /// first.
     pub(super) fn of(root: &Path, budget: u64) -> Spool {
         Spool { folder: root.join("packs"), budget }
     }
@@ -80,13 +82,24 @@ impl Spool {
     }
 
     /// Opens the copy of an object that has an ETag and a size.
-    pub(super) fn of_object(&self, key: &MpackKey, etag: Option<&str>, bytes: u64) -> Result<Option<StoredPack>> {
+    pub(super) fn of_object(
+        &self,
+        key: &MpackKey,
+        etag: Option<&str>,
+        bytes: u64,
+    ) -> Result<Option<StoredPack>> {
         let path = self.folder_of(key).join(format!("{}.{}", key.hex(), short(etag)));
         Ok(open(path)?.filter(|found| found.bytes == bytes))
     }
 
-    /// Takes a whole and proven file in, as the copy of an object; gives where it is. One that is larger than the budget is not taken.
-    pub(super) fn take(&self, staged: Staged, key: &MpackKey, etag: Option<&str>) -> Result<Option<PathBuf>> {
+    /// Takes a whole and proven file in, as the copy of an object; gives where it is. One that is
+    /// larger than the budget is not taken.
+    pub(super) fn take(
+        &self,
+        staged: Staged,
+        key: &MpackKey,
+        etag: Option<&str>,
+    ) -> Result<Option<PathBuf>> {
         let bytes = staged.file.metadata().map_err(Error::io("measuring", staged.path()))?.len();
         if bytes > self.budget {
             return Ok(None);
@@ -156,7 +169,11 @@ impl Spool {
                 if !found.is_file() {
                     continue;
                 }
-                all.push(Copy { used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH), bytes: found.len(), path });
+                all.push(Copy {
+                    used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+                    bytes: found.len(),
+                    path,
+                });
             }
         }
         Ok(all)
@@ -181,7 +198,8 @@ fn open(path: PathBuf) -> Result<Option<StoredPack>> {
     }
 }
 
-/// Says that a copy was used now. On a disk that can't be written it is evicted sooner than it should, and nothing else.
+/// Says that a copy was used now. On a disk that can't be written it is evicted sooner than it
+/// should, and nothing else.
 fn touch(file: &File) {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
@@ -216,7 +234,8 @@ mod tests {
         let spool = Spool::of(folder.path(), 100);
         let long_ago = |key: &MpackKey, seconds: u64| {
             let copy = File::options().write(true).open(&spool.copies(key).unwrap()[0]).unwrap();
-            copy.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+            copy.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+                .unwrap();
         };
         for n in [1, 2] {
             assert!(spool.take(staged(folder.path(), 40), &key(n), None).unwrap().is_some());

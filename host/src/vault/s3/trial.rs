@@ -1,5 +1,5 @@
-//! A trial of a bucket: whether it keeps and gives back what is sent to it, whether it notices what changes on the way, and with which
-//! checksums it does.
+//! A trial of a bucket: whether it keeps and gives back what is sent to it, whether it notices what
+//! changes on the way, and with which checksums it does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,11 +30,13 @@ pub struct Trial {
 }
 
 impl S3Vault {
-    /// Writes two small objects under the prefix, one of them in parts, reads them back, compares and removes them. Then sends
-    /// one whose bytes are not those that were signed. `name` must be unused: 16 fresh random bytes.
+    /// Writes two small objects under the prefix, one of them in parts, reads them back, compares
+    /// and removes them. Then sends one whose bytes are not those that were signed. `name` must be
+    /// unused: 16 fresh random bytes.
     ///
     /// # Errors
-    /// [`Error::Storage`] when a request fails or the bytes that come back are others; where other checksums would do, it names the setting.
+    /// [`Error::Storage`] when a request fails or the bytes that come back are others; where other
+    /// checksums would do, it names the setting.
     pub async fn try_out(options: &S3Options, name: [u8; 16]) -> Result<Trial> {
         let options = S3Options { patience: options.patience.min(PATIENCE), ..options.clone() };
         let bytes: Vec<u8> = (0..BYTES).map(|n| (n % 251) as u8 ^ name[n % name.len()]).collect();
@@ -92,7 +94,9 @@ async fn round_trip(place: &Place, store: &AmazonS3, object: &Key, bytes: &[u8])
 
 async fn remove(place: &Place, store: &AmazonS3, object: &Key) -> Result<()> {
     match store.delete(object).await {
-        Err(error) if !is_gone(&error) => Err(failed("removing", place.object(object), place, error)),
+        Err(error) if !is_gone(&error) => {
+            Err(failed("removing", place.object(object), place, error))
+        }
         _ => Ok(()),
     }
 }
@@ -104,7 +108,8 @@ async fn named(error: Error, options: &S3Options, object: &Key, bytes: &[u8]) ->
         let other = S3Options { checksum, ..options.clone() };
         let Ok((at, store, _)) = connect(&other) else { continue };
         if round_trip(&at, &store, object, bytes).await.is_ok() {
-            let (doing, place, server, reason) = (*doing, place.clone(), server.clone(), reason.clone());
+            let (doing, place, server, reason) =
+                (*doing, place.clone(), server.clone(), reason.clone());
             return Error::Storage { doing, place, server, reason, way_out: checksum.setting() };
         }
     }

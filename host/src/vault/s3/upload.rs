@@ -71,7 +71,9 @@ impl Body {
     fn agrees(&self, sum: Context) -> Result<()> {
         match self {
             Body::File { key, path, .. } if sum.clone().finish().as_ref() != key.digest() => {
-                let source = std::io::Error::other(format!("its bytes are no longer those of {key}; is the disk failing?"));
+                let source = std::io::Error::other(format!(
+                    "its bytes are no longer those of {key}; is the disk failing?"
+                ));
                 Err(Error::Io { doing: "reading", path: path.clone(), source })
             }
             _ => Ok(()),
@@ -90,7 +92,8 @@ impl Unfinished {
     /// Tells the server; it keeps, and bills, the parts until then.
     async fn abort(&mut self) {
         let Some(id) = self.id.take() else { return };
-        let aborting = tokio::time::timeout(ABORTING, self.store.abort_multipart(&self.to, &id)).await;
+        let aborting =
+            tokio::time::timeout(ABORTING, self.store.abort_multipart(&self.to, &id)).await;
         if !matches!(aborting, Ok(Ok(()))) {
             tracing::warn!(
                 "an upload to {} could not be given up; a lifecycle rule of the bucket should remove its parts",
@@ -106,7 +109,8 @@ impl Drop for Unfinished {
         if self.id.is_some()
             && let Ok(runtime) = Handle::try_current()
         {
-            let mut left = Unfinished { store: self.store.clone(), to: self.to.clone(), id: self.id.take() };
+            let mut left =
+                Unfinished { store: self.store.clone(), to: self.to.clone(), id: self.id.take() };
             runtime.spawn(async move { left.abort().await });
         }
     }
@@ -121,7 +125,11 @@ impl S3Vault {
             let mut sum = Context::new(&SHA256);
             sum.update(&part);
             body.agrees(sum)?;
-            self.store.put(to, PutPayload::from(part)).await.map_err(|e| self.failed("uploading", to, e))?.e_tag
+            self.store
+                .put(to, PutPayload::from(part))
+                .await
+                .map_err(|e| self.failed("uploading", to, e))?
+                .e_tag
         } else {
             self.upload_parts(to, &body).await?
         };
@@ -141,7 +149,8 @@ impl S3Vault {
     async fn upload_parts(&self, to: &Key, body: &Body) -> Result<Option<String>> {
         let failed = |e| self.failed("uploading", to, e);
         let id = self.store.create_multipart(to).await.map_err(failed)?;
-        let mut upload = Unfinished { store: self.store.clone(), to: to.clone(), id: Some(id.clone()) };
+        let mut upload =
+            Unfinished { store: self.store.clone(), to: to.clone(), id: Some(id.clone()) };
         let sent = self.send_parts(to, &id, body).await;
         let completed = match sent {
             Ok(parts) => self.store.complete_multipart(to, &id, parts).await.map_err(failed),
@@ -174,7 +183,9 @@ impl S3Vault {
             sum.update(&read);
             parts.push(None);
             let (store, to, id) = (self.store.clone(), to.clone(), id.to_owned());
-            sending.spawn(async move { (number, store.put_part(&to, &id, number, PutPayload::from(read)).await) });
+            sending.spawn(async move {
+                (number, store.put_part(&to, &id, number, PutPayload::from(read)).await)
+            });
         }
         while !sending.is_empty() {
             self.note_part(to, &mut sending, &mut parts).await?;
@@ -190,7 +201,9 @@ impl S3Vault {
         parts: &mut [Option<PartId>],
     ) -> Result<()> {
         match sending.join_next().await {
-            Some(Ok((number, sent))) => parts[number] = Some(sent.map_err(|e| self.failed("uploading", to, e))?),
+            Some(Ok((number, sent))) => {
+                parts[number] = Some(sent.map_err(|e| self.failed("uploading", to, e))?)
+            }
             Some(Err(error)) => {
                 return Err(Error::Io {
                     doing: "uploading",

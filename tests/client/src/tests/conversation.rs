@@ -14,7 +14,9 @@ fn local() -> Local {
     let mut local = Local::new("gabriel");
     let large = BTreeMap::from([("large".to_owned(), Bytes::from(vec![7; 65 * 1024]))]);
     local.commit("main", files([("a", "one")]), "begin").unwrap();
-    let head = local.commit("main", large.into_iter().chain(files([("a", "two")])).collect(), "go on").unwrap();
+    let head = local
+        .commit("main", large.into_iter().chain(files([("a", "two")])).collect(), "go on")
+        .unwrap();
     local.tag("v1", &head).unwrap();
     local
 }
@@ -33,22 +35,37 @@ fn yes(out: &mut Out) -> Vec<u8> {
 
 fn refs(heads: &BTreeMap<String, Id>) -> Vec<u8> {
     let mut out = Out::default();
-    out.map(4).text("repo_id").text("r").text("domain").text("code").text("default_branch").text("main");
+    out.map(4)
+        .text("repo_id")
+        .text("r")
+        .text("domain")
+        .text("code")
+        .text("default_branch")
+        .text("main");
     yes(out.text("branch_heads").names(heads))
 }
 
 /// Lacks everything and takes it.
 fn empty(local: &Local) -> impl Fn(&Asked) -> Vec<u8> + use<> {
-    let (ids, heads): (Vec<Id>, _) = (local.objects().keys().cloned().collect(), local.branches().clone());
+    let (ids, heads): (Vec<Id>, _) =
+        (local.objects().keys().cloned().collect(), local.branches().clone());
     move |asked| {
         let mut out = Out::default();
         match asked.what.as_str() {
             "GET /refs" => refs(&BTreeMap::new()),
             "POST /filter-objects" => yes(out.map(1).text("missing").ids(&ids)),
             "POST /presign" => yes(out.map(2).text("presigned").map(0).text("inline").ids(&ids)),
-            "POST /push/objects" => yes(out.map(2).text("stored").value(&3.into()).text("skipped").value(&0.into())),
+            "POST /push/objects" => {
+                yes(out.map(2).text("stored").value(&3.into()).text("skipped").value(&0.into()))
+            }
             "POST /push" => {
-                out.map(4).text("ok").bool(true).text("message").text("").text("branch_heads").names(&heads);
+                out.map(4)
+                    .text("ok")
+                    .bool(true)
+                    .text("message")
+                    .text("")
+                    .text("branch_heads")
+                    .names(&heads);
                 yes(out.text("remote_head").id_or_nil(heads.get("main")))
             }
             "POST /tags" => yes(out.map(1).text("stored").value(&1.into())),
@@ -83,13 +100,25 @@ async fn a_push_keeps_the_order_of_the_page() {
     let local = local();
     let (url, log) = serve(empty(&local)).await;
     let report = local.push(&Remote::new(&url, None).unwrap(), "main", false).await.unwrap();
-    assert_eq!((report.commits, report.missing, report.presigned, report.chunks, report.stored.stored), (2, 3, 0, 1, 3));
+    assert_eq!(
+        (report.commits, report.missing, report.presigned, report.chunks, report.stored.stored),
+        (2, 3, 0, 1, 3)
+    );
     let log = log.lock().unwrap();
     let order: Vec<&str> = log.iter().map(|asked| asked.what.as_str()).collect();
-    let page = ["GET /refs", "POST /filter-objects", "POST /presign", "POST /push/objects", "POST /push", "POST /tags"];
+    let page = [
+        "GET /refs",
+        "POST /filter-objects",
+        "POST /presign",
+        "POST /push/objects",
+        "POST /push",
+        "POST /tags",
+    ];
     assert_eq!(order, page);
-    let large = local.objects().iter().find(|(_, content)| content.len() > 65_536).unwrap().0.clone();
-    let asked = Out::default().map(2).text("object_ids").ids(&[large]).text("direction").text("put").take();
+    let large =
+        local.objects().iter().find(|(_, content)| content.len() > 65_536).unwrap().0.clone();
+    let asked =
+        Out::default().map(2).text("object_ids").ids(&[large]).text("direction").text("put").take();
     assert_eq!(log[2].body, asked);
 }
 
@@ -118,7 +147,10 @@ async fn a_pull_never_moves_a_branch_back_or_aside() {
     let mut ours = Local::clone_from(&remote, Fetching::Direct).await.unwrap();
     let ahead = ours.commit("main", files([("a", "three")]), "ahead").unwrap();
     let pulled = ours.pull(&remote, Fetching::Direct).await.unwrap();
-    assert_eq!((ours.head("main").unwrap(), pulled.updated.len(), pulled.diverged.len()), (&ahead, 0, 0));
+    assert_eq!(
+        (ours.head("main").unwrap(), pulled.updated.len(), pulled.diverged.len()),
+        (&ahead, 0, 0)
+    );
 
     let mut other = Local::new("somebody else");
     let root = other.commit("main", files([("b", "other")]), "other").unwrap();
@@ -133,8 +165,12 @@ async fn a_pull_never_moves_a_branch_back_or_aside() {
 async fn a_head_that_does_not_come_is_named() {
     let local = local();
     let (url, _) = serve(full(&local, Pack::default().encode())).await;
-    let error = Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Direct).await.unwrap_err();
-    assert!(matches!(&error, Error::Missing { id, .. } if id == local.head("main").unwrap()), "{error}");
+    let error =
+        Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Direct).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Missing { id, .. } if id == local.head("main").unwrap()),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -147,7 +183,8 @@ async fn a_pack_under_a_wrong_key_is_refused() {
         false => honest(asked),
     })
     .await;
-    let error = Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Mpack).await.unwrap_err();
+    let error =
+        Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Mpack).await.unwrap_err();
     assert!(matches!(error, Error::WrongKey { .. }), "{error}");
 }
 

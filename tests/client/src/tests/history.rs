@@ -10,9 +10,15 @@ fn merged(form: Form) -> Local {
     let mut local = Local::new("gabriel").writing(form);
     local.commit("main", files([("a", "one"), ("dir/b", "two"), ("empty", "")]), "begin").unwrap();
     local.branch("side", "main").unwrap();
-    local.commit("side", files([("a", "one"), ("empty", ""), ("side", "three")]), "on the side").unwrap();
-    local.commit("main", files([("a", "other"), ("dir/b", "two"), ("empty", "")]), "go on").unwrap();
-    local.merge("main", "side", files([("a", "other"), ("empty", ""), ("side", "three")]), "merge").unwrap();
+    local
+        .commit("side", files([("a", "one"), ("empty", ""), ("side", "three")]), "on the side")
+        .unwrap();
+    local
+        .commit("main", files([("a", "other"), ("dir/b", "two"), ("empty", "")]), "go on")
+        .unwrap();
+    local
+        .merge("main", "side", files([("a", "other"), ("empty", ""), ("side", "three")]), "merge")
+        .unwrap();
     local
 }
 
@@ -21,7 +27,11 @@ fn whole(local: &Local) -> Pack {
     Pack {
         commits: local.commits().values().cloned().collect(),
         snapshots: local.snapshots().values().cloned().collect(),
-        objects: local.objects().iter().map(|(id, content)| Object { id: id.clone(), content: content.clone() }).collect(),
+        objects: local
+            .objects()
+            .iter()
+            .map(|(id, content)| Object { id: id.clone(), content: content.clone() })
+            .collect(),
         tags: local.tags().values().cloned().collect(),
         ..Pack::default()
     }
@@ -31,10 +41,19 @@ fn whole(local: &Local) -> Pack {
 fn a_checkout_gives_what_was_committed() {
     for form in [Form::Full, Form::Delta] {
         let local = merged(form);
-        assert_eq!(local.checkout("main").unwrap(), files([("a", "other"), ("empty", ""), ("side", "three")]));
-        assert_eq!(local.checkout("side").unwrap(), files([("a", "one"), ("empty", ""), ("side", "three")]));
+        assert_eq!(
+            local.checkout("main").unwrap(),
+            files([("a", "other"), ("empty", ""), ("side", "three")])
+        );
+        assert_eq!(
+            local.checkout("side").unwrap(),
+            files([("a", "one"), ("empty", ""), ("side", "three")])
+        );
         let merge = &local.commits()[local.head("main").unwrap()];
-        assert_eq!(local.files_at(&merge.parents[0]).unwrap(), files([("a", "other"), ("dir/b", "two"), ("empty", "")]));
+        assert_eq!(
+            local.files_at(&merge.parents[0]).unwrap(),
+            files([("a", "other"), ("dir/b", "two"), ("empty", "")])
+        );
         assert_eq!(merge.parents[1], *local.head("side").unwrap());
     }
 }
@@ -71,10 +90,20 @@ fn a_tree_that_comes_back_keeps_its_record() {
 fn deltas_in_a_ring_are_an_error() {
     let [one, two] = ["one", "two"].map(|text| Id::of(text.as_bytes()));
     let delta = |id: &Id, parent: &Id| {
-        Snapshot::make(id.clone(), Tree::Delta { parent: Some(parent.clone()), upsert: Default::default(), remove: vec![] }, "")
+        Snapshot::make(
+            id.clone(),
+            Tree::Delta {
+                parent: Some(parent.clone()),
+                upsert: Default::default(),
+                remove: vec![],
+            },
+            "",
+        )
     };
     let mut local = Local::new("gabriel");
-    local.take_in(Pack { snapshots: vec![delta(&one, &two), delta(&two, &one)], ..Pack::default() }).unwrap();
+    local
+        .take_in(Pack { snapshots: vec![delta(&one, &two), delta(&two, &one)], ..Pack::default() })
+        .unwrap();
     assert!(matches!(local.tree(&one), Err(Error::Cycle { .. })));
 }
 
@@ -84,11 +113,14 @@ fn a_push_sends_children_before_parents_and_only_what_is_new() {
     let (bundle, uploads) = local.bundle("main", local.head("main").unwrap(), []).unwrap();
     let ids: Vec<&Id> = bundle.commits.iter().map(|commit| &commit.id).collect();
     for (i, commit) in bundle.commits.iter().enumerate() {
-        assert!(commit.parents.iter().all(|parent| ids.iter().position(|id| *id == parent) > Some(i)));
+        assert!(
+            commit.parents.iter().all(|parent| ids.iter().position(|id| *id == parent) > Some(i))
+        );
     }
     assert_eq!((bundle.commits.len(), bundle.snapshots.len(), uploads.len()), (4, 4, 5));
 
-    let (bundle, uploads) = local.bundle("main", local.head("main").unwrap(), [local.head("side").unwrap()]).unwrap();
+    let (bundle, uploads) =
+        local.bundle("main", local.head("main").unwrap(), [local.head("side").unwrap()]).unwrap();
     assert_eq!((bundle.commits.len(), bundle.snapshots.len(), uploads.len()), (2, 2, 2));
 }
 
@@ -110,14 +142,21 @@ fn what_is_taken_in_is_what_was_there() {
 #[test]
 fn two_authors_make_two_commits() {
     let (mut one, mut two) = (merged(Form::Full), merged(Form::Full).used_by("somebody else"));
-    assert_ne!(one.commit("main", files([]), "same").unwrap(), two.commit("main", files([]), "same").unwrap());
+    assert_ne!(
+        one.commit("main", files([]), "same").unwrap(),
+        two.commit("main", files([]), "same").unwrap()
+    );
 }
 
 #[test]
 fn what_is_missing_is_named_and_nothing_taken_in() {
     let pack = whole(&merged(Form::Delta));
     let mut broken = vec![];
-    broken.push((Kind::Object, pack.objects[0].id.clone(), Pack { objects: pack.objects[1..].to_vec(), ..pack.clone() }));
+    broken.push((
+        Kind::Object,
+        pack.objects[0].id.clone(),
+        Pack { objects: pack.objects[1..].to_vec(), ..pack.clone() },
+    ));
     let root = pack.commits.iter().position(|commit| commit.parents.is_empty()).unwrap();
     let (mut commits, mut snapshots) = (pack.commits.clone(), pack.snapshots.clone());
     broken.push((Kind::Commit, commits.remove(root).id, Pack { commits, ..pack.clone() }));
@@ -128,7 +167,11 @@ fn what_is_missing_is_named_and_nothing_taken_in() {
             Err(Error::Missing { kind, id, .. }) => assert_eq!((kind, id), (lost, lost_id)),
             other => panic!("{other:?}"),
         }
-        assert!(local.commits().is_empty() && local.snapshots().is_empty() && local.objects().is_empty());
+        assert!(
+            local.commits().is_empty()
+                && local.snapshots().is_empty()
+                && local.objects().is_empty()
+        );
     }
 }
 
@@ -144,5 +187,7 @@ fn content_is_what_its_id_says() {
 
 #[test]
 fn a_record_without_an_id_is_no_commit() {
-    assert!(Commit::read(Bytes::from_static(&[0x80])).unwrap_err().to_string().contains("commit_id"));
+    assert!(
+        Commit::read(Bytes::from_static(&[0x80])).unwrap_err().to_string().contains("commit_id")
+    );
 }

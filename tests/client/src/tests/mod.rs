@@ -13,5 +13,8 @@ use crate::local::Files;
 
 /// A tree of small files.
 fn files<const N: usize>(files: [(&str, &'static str); N]) -> Files {
-    files.into_iter().map(|(path, content)| (path.to_owned(), Bytes::from_static(content.as_bytes()))).collect()
+    files
+        .into_iter()
+        .map(|(path, content)| (path.to_owned(), Bytes::from_static(content.as_bytes())))
+        .collect()
 }

@@ -5,11 +5,15 @@ use bytes::Bytes;
 use crate::wire::Fields;
 use crate::{Commit, Kind, Local, NewCommit, Pack, commit_id, snapshot_id};
 
-const NAMES: [&str; 7] = ["01-main", "02-main", "03-bridge", "04-main", "05-main", "06-main", "07-main"];
+const NAMES: [&str; 7] =
+    ["01-main", "02-main", "03-bridge", "04-main", "05-main", "06-main", "07-main"];
 
 fn samples() -> Vec<Bytes> {
     let path = |name| format!("{}/../fixtures/muse-cli/{name}.mpack", env!("CARGO_MANIFEST_DIR"));
-    NAMES.iter().map(|name| std::fs::read(path(name)).expect("the samples are in the repository").into()).collect()
+    NAMES
+        .iter()
+        .map(|name| std::fs::read(path(name)).expect("the samples are in the repository").into())
+        .collect()
 }
 
 fn all() -> Local {
@@ -23,16 +27,30 @@ fn all() -> Local {
 #[test]
 fn ids_are_those_of_the_real_client() {
     let local = all();
-    assert_eq!((local.commits().len(), local.snapshots().len(), local.objects().len()), (16, 16, 112));
+    assert_eq!(
+        (local.commits().len(), local.snapshots().len(), local.objects().len()),
+        (16, 16, 112)
+    );
     for (id, commit) in local.commits() {
         let fields = Fields::of(&commit.record, "commit").unwrap();
-        assert_eq!(*id, commit_id(&commit.parents, &commit.snapshot, fields.text("message").unwrap(), &commit.committed_at));
+        assert_eq!(
+            *id,
+            commit_id(
+                &commit.parents,
+                &commit.snapshot,
+                fields.text("message").unwrap(),
+                &commit.committed_at
+            )
+        );
         assert_eq!(*id.as_str(), *id.digits());
     }
     for id in local.snapshots().keys() {
         assert_eq!(*id, snapshot_id(&local.tree(id).unwrap()));
     }
-    assert!(local.commits().values().any(|commit| commit.parents.len() == 2), "the samples have a merge");
+    assert!(
+        local.commits().values().any(|commit| commit.parents.len() == 2),
+        "the samples have a merge"
+    );
 }
 
 #[test]

@@ -39,7 +39,10 @@ pub(super) async fn serve(say: impl Fn(&Asked) -> Vec<u8> + Send + 'static) -> (
 
 /// A whole answer.
 pub(super) fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
     [head.as_bytes(), body].concat()
 }
 

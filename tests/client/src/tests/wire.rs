@@ -43,7 +43,13 @@ fn what_is_no_pack_is_refused() {
 #[test]
 fn an_answer_is_one_msgpack_map() {
     let mut out = Out::default();
-    out.map(3).text("stored").value(&3.into()).text("skipped").value(&1.into()).text("more").array(0);
+    out.map(3)
+        .text("stored")
+        .value(&3.into())
+        .text("skipped")
+        .value(&1.into())
+        .text("more")
+        .array(0);
     let good = out.take();
     assert_eq!(answer::decode::<Stored>("", &good).unwrap(), Stored { stored: 3, skipped: 1 });
     let array = Out::default().array(2).value(&3.into()).value(&1.into()).take();
@@ -67,7 +73,13 @@ fn the_key_of_a_pack_is_found() {
     let id = Id::of(b"a pack");
     let read = |field: &str, url: &str| {
         let mut out = Out::default();
-        out.map(3).text("mpack_url").text(url).text("object_count").value(&1.into()).text("mpack_key").text(field);
+        out.map(3)
+            .text("mpack_url")
+            .text(url)
+            .text("object_count")
+            .value(&1.into())
+            .text("mpack_key")
+            .text(field);
         answer::decode::<FetchedMpack>("", &out.take()).unwrap().key()
     };
     assert_eq!(read(&format!("sha256:{id}"), "http://host/x"), Some(id.clone()));
@@ -84,6 +96,9 @@ fn chunks_are_neither_too_many_nor_too_long() {
     let large: Bytes = vec![0; 20 << 20].into();
     let larger: Bytes = vec![0; 40 << 20].into();
     let small = upload(Bytes::from_static(b"small"));
-    assert_eq!(lengths(vec![upload(large.clone()), small.clone(), upload(large), upload(larger), small]), [2, 1, 1, 1]);
+    assert_eq!(
+        lengths(vec![upload(large.clone()), small.clone(), upload(large), upload(larger), small]),
+        [2, 1, 1, 1]
+    );
     assert_eq!(lengths(vec![]), [0; 0]);
 }

@@ -12,7 +12,8 @@ struct Place {
 }
 
 impl Place {
-    /// A public repo `a/open` and private ones `a/shut` and `b/shut`, served to whoever has a token.
+    /// A public repo `a/open` and private ones `a/shut` and `b/shut`, served to whoever has a
+    /// token.
     fn new() -> Place {
         let store = Packhouse::new();
         store.run(["repo", "create", "a/open"]).ok();
@@ -23,7 +24,8 @@ impl Place {
     }
 
     fn token(&self, scope: &str, repo: &str) -> (String, String) {
-        let made = self.store.run(["token", "create", "--scope", scope, "--repo", repo]).ok().json();
+        let made =
+            self.store.run(["token", "create", "--scope", scope, "--repo", repo]).ok().json();
         (made["token"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned())
     }
 
@@ -34,7 +36,9 @@ impl Place {
     /// The statuses of reading and of pushing; 200 where it is done.
     async fn may(&self, repo: &str, token: Option<&str>) -> (u16, u16) {
         let remote = self.remote(repo, token);
-        let status = |ended: Option<packhouse_muse_client::Error>| ended.map_or(200, |error| error.status().unwrap());
+        let status = |ended: Option<packhouse_muse_client::Error>| {
+            ended.map_or(200, |error| error.status().unwrap())
+        };
         let read = status(remote.refs().await.err());
         (read, status(long("ann", 1, 1).push(&remote, "main", false).await.err()))
     }
@@ -66,7 +70,9 @@ async fn scopes_and_reach_decide_and_a_private_repo_is_not_there_for_strangers()
     }
     // What a stranger reads of a private repo is, to the letter, what they read of none.
     let (shut, none) = ("a/shut", "a/none");
-    let words = |repo: &str, error: packhouse_muse_client::Error| error.detail().unwrap().replace(repo, "REPO");
+    let words = |repo: &str, error: packhouse_muse_client::Error| {
+        error.detail().unwrap().replace(repo, "REPO")
+    };
     let shut = words(shut, place.remote(shut, None).refs().await.unwrap_err());
     let none = words(none, place.remote(none, None).refs().await.unwrap_err());
     assert_eq!(shut, none);
@@ -77,7 +83,8 @@ async fn a_token_that_is_none_or_was_revoked_opens_nothing_and_stands_in_no_log(
     let place = Place::new();
     let (token, id) = place.token("push", "a/shut");
     assert_eq!(place.may("a/shut", Some(&token)).await, (200, 200));
-    let forged = format!("{}{}", &token[..token.len() - 1], if token.ends_with('0') { '1' } else { '0' });
+    let forged =
+        format!("{}{}", &token[..token.len() - 1], if token.ends_with('0') { '1' } else { '0' });
     for bad in [forged.as_str(), "nonsense", ""] {
         for repo in ["a/shut", "a/open", "a/none"] {
             let error = place.remote(repo, Some(bad)).refs().await.unwrap_err();
@@ -107,7 +114,10 @@ async fn guessing_is_slowed_down_and_so_is_asking_too_often() {
     for _ in 0..100 {
         refused += usize::from(asking.refs().await.is_err_and(|error| error.status() == Some(429)));
     }
-    assert!((10..=60).contains(&refused), "of a hundred, fifty and a few are answered: {refused} were not");
+    assert!(
+        (10..=60).contains(&refused),
+        "of a hundred, fifty and a few are answered: {refused} were not"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +129,8 @@ async fn a_signed_url_needs_no_token_and_opens_one_pack_only() {
     local.push(&remote, "main", false).await.unwrap();
     let clone = Local::clone_from(&remote, Fetching::Mpack).await.unwrap();
     clone.same_history(&local).unwrap();
-    let answer = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(60)).await.unwrap();
+    let answer =
+        remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(60)).await.unwrap();
     let url = answer.mpack_url.unwrap();
     let stranger = place.remote("a/shut", None);
     stranger.download(&url).await.unwrap();
@@ -138,7 +149,12 @@ async fn a_signed_url_needs_no_token_and_opens_one_pack_only() {
         let refused = stranger.download(&forged).await.unwrap_err();
         assert!(refused.status() == Some(404), "{forged}: {refused}");
     }
-    let short = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(1)).await.unwrap().mpack_url.unwrap();
+    let short = remote
+        .fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(1))
+        .await
+        .unwrap()
+        .mpack_url
+        .unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
     assert_eq!(stranger.download(&short).await.unwrap_err().status(), Some(404), "it has expired");
 }

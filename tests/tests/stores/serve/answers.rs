@@ -36,7 +36,11 @@ async fn pushed(served: &Served, store: &Packhouse) -> (Local, Vec<Id>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_for_strangers_are_bounded_and_those_with_tokens_have_more() {
     let store = Packhouse::with_repo();
-    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--answers", "2000000", "--answers-of-one", "1000000"]);
+    let served = Served::start(
+        &store,
+        "127.0.0.1:0",
+        &["--workers", "0", "--answers", "2000000", "--answers-of-one", "1000000"],
+    );
     let (_, commits) = pushed(&served, &store).await;
     let (stranger, bearer) = (remote(&served, None), token(&store));
     let bearer = remote(&served, Some(&bearer));
@@ -87,7 +91,8 @@ async fn room_on_the_disk_is_kept_for_pushes() {
     let all = (u64::MAX / 2).to_string();
     let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--keep-free", &all]);
     let (_, commits) = pushed(&served, &store).await;
-    let refused = remote(&served, None).fetch_mpack(&commits[1..2], &[], Some(600)).await.unwrap_err();
+    let refused =
+        remote(&served, None).fetch_mpack(&commits[1..2], &[], Some(600)).await.unwrap_err();
     assert_eq!(refused.status(), Some(503), "{refused}");
     assert!(refused.detail().unwrap().contains("--keep-free"), "{refused}");
     assert_eq!(kept(&store), (0, 0));

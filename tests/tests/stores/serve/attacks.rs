@@ -59,8 +59,11 @@ fn a_private_repo_and_none_are_alike_on_every_route() {
         for token in &tokens {
             let asked = |repo: &str| {
                 let request = route.replace("REPO", repo).replacen(' ', " /", 1);
-                let token = token.as_ref().map_or_else(String::new, |token| format!("\r\nAuthorization: Bearer {token}"));
-                let head = format!("{request} HTTP/1.1\r\nConnection: close\r\nContent-Length: 1{token}");
+                let token = token
+                    .as_ref()
+                    .map_or_else(String::new, |token| format!("\r\nAuthorization: Bearer {token}"));
+                let head =
+                    format!("{request} HTTP/1.1\r\nConnection: close\r\nContent-Length: 1{token}");
                 let told = answer(by_hand(&served, &head, b"\x80"));
                 let lines = told.lines().filter(|line| !line.starts_with("date:"));
                 lines.collect::<Vec<_>>().join("\n").replace(repo, "REPO")
@@ -80,7 +83,12 @@ async fn no_secret_stands_in_the_log_whatever_is_logged() {
     let remote = Remote::new(&served.remote("a/b"), Some(push.clone())).unwrap();
     let local = long("ann", 2, 2);
     local.push(&remote, "main", false).await.unwrap();
-    let url = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(60)).await.unwrap().mpack_url.unwrap();
+    let url = remote
+        .fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(60))
+        .await
+        .unwrap()
+        .mpack_url
+        .unwrap();
     remote.download(&url).await.unwrap();
     let body = r#"{"scope": "read", "repos": ["*"]}"#;
     let head = format!(
@@ -89,9 +97,11 @@ async fn no_secret_stands_in_the_log_whatever_is_logged() {
         body.len()
     );
     let made = answer(by_hand(&served, &head, body.as_bytes()));
-    let made: serde_json::Value = serde_json::from_str(made.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let made: serde_json::Value =
+        serde_json::from_str(made.split_once("\r\n\r\n").unwrap().1).unwrap();
     let forged = format!("{}x", &push[..push.len() - 1]);
-    let _ = Remote::new(&served.remote("a/b"), Some(forged.clone())).unwrap().refs().await.unwrap_err();
+    let _ =
+        Remote::new(&served.remote("a/b"), Some(forged.clone())).unwrap().refs().await.unwrap_err();
     let (_, log) = served.stop();
     assert!(log.lines().count() > 20, "it logs: {log}");
     let signature = &url[url.find("signature=").unwrap() + 10..];
@@ -113,7 +123,10 @@ async fn a_signed_url_that_was_changed_anywhere_leads_to_nothing() {
     for repo in ["a/b", "a/c"] {
         let remote = Remote::new(&served.remote(repo), Some(push.clone())).unwrap();
         local.push(&remote, "main", false).await.unwrap();
-        let answer = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600)).await.unwrap();
+        let answer = remote
+            .fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600))
+            .await
+            .unwrap();
         urls.push(answer.mpack_url.unwrap());
     }
     let (url, other) = (&urls[0], &urls[1]);
@@ -121,9 +134,16 @@ async fn a_signed_url_that_was_changed_anywhere_leads_to_nothing() {
         let at = url.find(&format!("{name}=")).unwrap() + name.len() + 1;
         url[at..].split('&').next().unwrap().to_owned()
     };
-    let (signature, expires, token) = (query(url, "signature"), query(url, "expires"), query(url, "token"));
+    let (signature, expires, token) =
+        (query(url, "signature"), query(url, "expires"), query(url, "token"));
     let key = &url[url.find("sha256:").unwrap()..][..71];
-    let flip = |text: &str| text.replacen(|c: char| c.is_ascii_hexdigit(), if text.starts_with('0') { "1" } else { "0" }, 1);
+    let flip = |text: &str| {
+        text.replacen(
+            |c: char| c.is_ascii_hexdigit(),
+            if text.starts_with('0') { "1" } else { "0" },
+            1,
+        )
+    };
     let later = (expires.parse::<i64>().unwrap() + 1000).to_string();
     let changed = [
         url.replace(&signature, &flip(&signature)),
@@ -138,7 +158,8 @@ async fn a_signed_url_that_was_changed_anywhere_leads_to_nothing() {
         url.replace(&format!("token={token}"), "token=trusted"),
         url.replace(&format!("token={token}&"), ""),
         url.replace("assembled=false", "assembled=x").replace("assembled=true", "assembled=x"),
-        url.replace("assembled=false", "assembled=TRUE").replace("assembled=true", "assembled=false"),
+        url.replace("assembled=false", "assembled=TRUE")
+            .replace("assembled=true", "assembled=false"),
         url.replace(key, &format!("sha256:{}", "0".repeat(64))),
         url.replace(key, &key.to_uppercase()),
         url.replace("/a/b/", "/a/c/"),
@@ -163,7 +184,12 @@ async fn ranges_are_answered_as_they_should_be_however_odd() {
     let remote = Remote::new(&served.remote("a/b"), None).unwrap();
     let local = long("ann", 2, 3);
     local.push(&remote, "main", false).await.unwrap();
-    let url = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600)).await.unwrap().mpack_url.unwrap();
+    let url = remote
+        .fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600))
+        .await
+        .unwrap()
+        .mpack_url
+        .unwrap();
     let whole = remote.download(&url).await.unwrap();
     let total = whole.len();
     let path = &url[url.find("/a/b/").unwrap()..];
@@ -200,7 +226,10 @@ async fn ranges_are_answered_as_they_should_be_however_odd() {
         let response = request.send().await.unwrap();
         let told = response.status().as_u16();
         // What is no range at all may be left out, or be refused: never is anything else sent.
-        assert!(told == status || (status == 200 && told == 416) || (status == 416 && told == 200), "{range}: {told}");
+        assert!(
+            told == status || (status == 200 && told == 416) || (status == 416 && told == 200),
+            "{range}: {told}"
+        );
         let length = response.content_length();
         let bytes = response.bytes().await.unwrap();
         match told {
@@ -235,8 +264,9 @@ fn requests_whose_end_is_in_doubt_are_refused_and_never_become_two() {
         "Bad Header: x",
         "X: a\x00b",
     ] {
-        let request =
-            format!("POST /a/b/filter-objects HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n5\r\n{{}}   \r\n0\r\n\r\n{smuggled}");
+        let request = format!(
+            "POST /a/b/filter-objects HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n5\r\n{{}}   \r\n0\r\n\r\n{smuggled}"
+        );
         let mut stream = TcpStream::connect(served.address()).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -245,7 +275,8 @@ fn requests_whose_end_is_in_doubt_are_refused_and_never_become_two() {
         assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{head:?}: {told}");
     }
     for chunk in ["FFFFFFFFFFFFFFFFF\r\n{", "-1\r\n{", "zz\r\n{", "5;\nx\r\n{    \r\n", "1 \n{"] {
-        let head = "POST /a/b/filter-objects HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked";
+        let head =
+            "POST /a/b/filter-objects HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked";
         let stream = by_hand(&served, head, chunk.as_bytes());
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let told = answer(stream);
@@ -271,19 +302,33 @@ fn floods_of_http2_frames_cost_the_sender_its_connection_and_nothing_else() {
     let store = Packhouse::with_repo();
     let served = Served::trusting(&store, &["--workers", "0"]);
     // Requests that are taken back at once.
-    flood(&served, (0..5000).map(|n| [get(2 * n + 1, "/a/b/refs"), frame(3, 0, 2 * n + 1, &8_u32.to_be_bytes())].concat()));
+    flood(
+        &served,
+        (0..5000).map(|n| {
+            [get(2 * n + 1, "/a/b/refs"), frame(3, 0, 2 * n + 1, &8_u32.to_be_bytes())].concat()
+        }),
+    );
     is_healthy(&served);
     // A head that never ends.
     let begun = frame(1, 0x01, 1, b"\x82\x86");
-    let more = (0..5000).map(|n| frame(9, 0, 1, format!("\0\x05x-{n:03}\x7f\x20{}", "v".repeat(120)).as_bytes()));
+    let more = (0..5000)
+        .map(|n| frame(9, 0, 1, format!("\0\x05x-{n:03}\x7f\x20{}", "v".repeat(120)).as_bytes()));
     flood(&served, std::iter::once(begun).chain(more));
     is_healthy(&served);
     // Settings and pings, each of which wants an answer.
     flood(&served, (0..20_000).map(|_| frame(4, 0, 0, &[])));
     flood(&served, (0..20_000).map(|_| frame(6, 0, 0, &[7; 8])));
     // Windows that overflow, streams out of order, frames that are none.
-    flood(&served, [frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff]), frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff])].into_iter());
-    flood(&served, [get(5, "/healthz"), get(3, "/healthz"), frame(0, 1, 9, b"data"), frame(99, 0, 1, b"?")].into_iter());
+    flood(
+        &served,
+        [frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff]), frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff])]
+            .into_iter(),
+    );
+    flood(
+        &served,
+        [get(5, "/healthz"), get(3, "/healthz"), frame(0, 1, 9, b"data"), frame(99, 0, 1, b"?")]
+            .into_iter(),
+    );
     is_healthy(&served);
     assert!(served.peak_memory() < 200 << 20, "{}", served.peak_memory());
 }
@@ -297,10 +342,22 @@ fn values_that_nest_deeply_are_refused() {
     let json = "[".repeat(4 << 20);
     let json_maps = r#"{"x":"#.repeat(1 << 20);
     let post = |path: &str, kind: &str, body: &[u8]| {
-        let head = format!("POST {path} HTTP/1.1\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}", body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}",
+            body.len()
+        );
         answer(by_hand(&served, &head, body))
     };
-    for path in ["filter-objects", "presign", "negotiate", "fetch", "fetch/mpack", "push/objects", "push", "tags"] {
+    for path in [
+        "filter-objects",
+        "presign",
+        "negotiate",
+        "fetch",
+        "fetch/mpack",
+        "push/objects",
+        "push",
+        "tags",
+    ] {
         for (kind, body) in [
             ("application/x-msgpack", &deep[..]),
             ("application/x-msgpack", &maps),
@@ -329,15 +386,26 @@ fn small_bodies_take_little_memory_however_many_there_are() {
     let mut body = b"\x81\xaaobject_ids\xdd".to_vec();
     body.extend((ids as u32).to_be_bytes());
     body.extend(std::iter::repeat_n(0xa0, ids));
-    let head = format!("POST /a/b/filter-objects HTTP/1.1\r\nConnection: close\r\nContent-Length: {}", body.len());
+    let head = format!(
+        "POST /a/b/filter-objects HTTP/1.1\r\nConnection: close\r\nContent-Length: {}",
+        body.len()
+    );
     std::thread::scope(|scope| {
         for _ in 0..12 {
             scope.spawn(|| {
-                // There is room for four at once; who waits for too long is asked to try again, and no two keep each other waiting.
-                let asked = || answer_within(Duration::from_secs(120), by_hand(&served, &head, &body));
+                // There is room for four at once; who waits for too long is asked to try again, and
+                // no two keep each other waiting.
+                let asked =
+                    || answer_within(Duration::from_secs(120), by_hand(&served, &head, &body));
                 let answers = std::iter::repeat_with(asked);
-                let told = answers.take(20).find(|told| !told.starts_with("HTTP/1.1 503")).expect("one is taken in the end");
-                assert!(told.starts_with("HTTP/1.1 413") && told.contains(&ids.to_string()), "{told}");
+                let told = answers
+                    .take(20)
+                    .find(|told| !told.starts_with("HTTP/1.1 503"))
+                    .expect("one is taken in the end");
+                assert!(
+                    told.starts_with("HTTP/1.1 413") && told.contains(&ids.to_string()),
+                    "{told}"
+                );
             });
         }
     });

@@ -81,7 +81,10 @@ fn idle_connections_don_t_take_the_server_down() {
         });
     }
     is_healthy(&served);
-    assert!(answer(by_hand(&served, "GET /a/b/refs HTTP/1.1\r\nConnection: close", b"")).starts_with("HTTP/1.1 200"));
+    assert!(
+        answer(by_hand(&served, "GET /a/b/refs HTTP/1.1\r\nConnection: close", b""))
+            .starts_with("HTTP/1.1 200")
+    );
     has_ended("the oldest", open.swap_remove(1));
     let (code, log) = served.stop();
     assert_eq!(code, Some(0), "{log}");
@@ -90,7 +93,15 @@ fn idle_connections_don_t_take_the_server_down() {
 #[test]
 fn when_all_connections_are_at_work_health_is_answered_and_all_else_is_told_so() {
     let store = Packhouse::with_repo();
-    let words = ["--insecure-loopback", "--workers", "0", "--connections", "10", "--connections-of-one", "10"];
+    let words = [
+        "--insecure-loopback",
+        "--workers",
+        "0",
+        "--connections",
+        "10",
+        "--connections-of-one",
+        "10",
+    ];
     let served = Served::start(&store, "127.0.0.1:0", &words);
     let head = "POST /a/b/push/objects HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 900000";
     let at_work = || {
@@ -128,7 +139,15 @@ fn when_all_connections_are_at_work_health_is_answered_and_all_else_is_told_so()
 #[test]
 fn one_address_does_not_take_all_connections() {
     let store = Packhouse::with_repo();
-    let words = ["--insecure-loopback", "--workers", "0", "--connections", "10", "--connections-of-one", "2"];
+    let words = [
+        "--insecure-loopback",
+        "--workers",
+        "0",
+        "--connections",
+        "10",
+        "--connections-of-one",
+        "2",
+    ];
     let served = Served::start(&store, "127.0.0.1:0", &words);
     let first = used_http1(&served);
     let _others = [used_http1(&served), used_http1(&served)];
@@ -152,14 +171,25 @@ fn a_connection_on_which_nothing_is_asked_for_ends() {
 #[test]
 fn measurements_may_have_an_address_of_their_own() {
     let store = Packhouse::with_repo();
-    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--metrics-listen", "127.0.0.1:0"]);
-    assert!(answer(by_hand(&served, "GET /metrics HTTP/1.1\r\nConnection: close", b"")).starts_with("HTTP/1.1 401"));
+    let served = Served::start(
+        &store,
+        "127.0.0.1:0",
+        &["--workers", "0", "--metrics-listen", "127.0.0.1:0"],
+    );
+    assert!(
+        answer(by_hand(&served, "GET /metrics HTTP/1.1\r\nConnection: close", b""))
+            .starts_with("HTTP/1.1 401")
+    );
     let mut stream = TcpStream::connect(served.told["metrics"].as_str().unwrap()).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let told = answer(stream);
     assert!(told.starts_with("HTTP/1.1 200") && told.contains("packhouse_repos 1"), "{told}");
     let mut stream = TcpStream::connect(served.told["metrics"].as_str().unwrap()).unwrap();
-    stream.write_all(b"GET /a/b/refs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /a/b/refs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     assert!(answer(stream).starts_with("HTTP/1.1 404"), "nothing else is there");
     assert_eq!(served.stop().0, Some(0));
 }

@@ -10,15 +10,21 @@ use packhouse_tests::server::Served;
 
 use super::history::files;
 
-/// A client that clones, commits and pushes, and begins anew when another was faster. Gives how often another was.
+/// A client that clones, commits and pushes, and begins anew when another was faster. Gives how
+/// often another was.
 async fn pushes(url: String, name: String, commits: usize) -> usize {
     let remote = Remote::new(&url, None).unwrap();
     let mut lost = 0;
     for n in 0..commits {
         let content = Bytes::from(format!("{name} {n}").repeat(50));
         loop {
-            let mut local = Local::clone_from(&remote, Fetching::Direct).await.unwrap().used_by(&name);
-            let mut tree = if local.branches().contains_key("main") { local.checkout("main").unwrap() } else { files(&[]) };
+            let mut local =
+                Local::clone_from(&remote, Fetching::Direct).await.unwrap().used_by(&name);
+            let mut tree = if local.branches().contains_key("main") {
+                local.checkout("main").unwrap()
+            } else {
+                files(&[])
+            };
             tree.insert(format!("{name}/{n}"), content.clone());
             local.commit("main", tree, &format!("{name} {n}")).unwrap();
             match local.push(&remote, "main", false).await {
@@ -44,7 +50,8 @@ async fn sixty_four_clients_push_to_sixteen_repos_while_all_is_consolidated_and_
     }
     store.run(["policy", "set", "--max-packs", "2"]).ok();
     // Two servers of one store: clients of one repo meet at both.
-    let served = [0, 1].map(|_| Served::trusting(&store, &["--workers", "1", "--policies", "1s", "--rate", "0"]));
+    let served = [0, 1]
+        .map(|_| Served::trusting(&store, &["--workers", "1", "--policies", "1s", "--rate", "0"]));
     let clients = (0..CLIENTS).map(|n| {
         let url = served[n / REPOS % 2].remote(&format!("a/r{}", n % REPOS));
         tokio::spawn(pushes(url, format!("client{n}"), COMMITS))
@@ -78,14 +85,21 @@ async fn sixty_four_clients_push_to_sixteen_repos_while_all_is_consolidated_and_
         for client in (0..CLIENTS).filter(|n| n % REPOS == repo) {
             for n in 0..COMMITS {
                 let content = Bytes::from(format!("client{client} {n}").repeat(50));
-                assert_eq!(tree.get(&format!("client{client}/{n}")), Some(&content), "of a/r{repo}");
+                assert_eq!(
+                    tree.get(&format!("client{client}/{n}")),
+                    Some(&content),
+                    "of a/r{repo}"
+                );
             }
         }
         assert_eq!(clone.commits().len(), CLIENTS / REPOS * COMMITS, "each commit is there once");
     }
     let verified = store.run(["verify"]).ok().documents();
     assert!(verified.len() == REPOS && verified.iter().all(|report| report["ok"] == true));
-    println!("{} pushes, {lost} begun anew, {merged} consolidations by another process", CLIENTS * COMMITS);
+    println!(
+        "{} pushes, {lost} begun anew, {merged} consolidations by another process",
+        CLIENTS * COMMITS
+    );
 }
 
 /// What a clone reads may be consolidated away under it, and the packs that it was to read deleted.
@@ -103,7 +117,9 @@ async fn clones_go_on_during_pushes_consolidations_and_deletions() {
             let (mut consolidated, mut deleted) = (0, 0);
             while !ended.load(Ordering::SeqCst) {
                 consolidated += u64::from(store.run(["gc", "a/b"]).ok().json()["skipped"] == false);
-                deleted += store.run(["prune", "--grace", "0s"]).ok().json()["packs_deleted"].as_u64().unwrap();
+                deleted += store.run(["prune", "--grace", "0s"]).ok().json()["packs_deleted"]
+                    .as_u64()
+                    .unwrap();
             }
             (consolidated, deleted)
         })
@@ -121,9 +137,13 @@ async fn clones_go_on_during_pushes_consolidations_and_deletions() {
                         assert!(clone.commits().len() >= commits, "a clone lost commits");
                         (clones, commits) = (clones + 1, clone.commits().len());
                     }
-                    // A URL that leads to a pack which was deleted since: `--grace 0s` asks for that, and the client asks again.
+                    // A URL that leads to a pack which was deleted since: `--grace 0s` asks for
+                    // that, and the client asks again.
                     Err(error) => {
-                        assert!(how == Fetching::Mpack && error.status() == Some(404), "{how:?}: {error}");
+                        assert!(
+                            how == Fetching::Mpack && error.status() == Some(404),
+                            "{how:?}: {error}"
+                        );
                         lost += 1;
                     }
                 }
@@ -139,8 +159,12 @@ async fn clones_go_on_during_pushes_consolidations_and_deletions() {
         println!("{clones} clones, {lost} of URLs that were gone");
         assert!(clones > 0);
     }
-    assert!(consolidated > 0 && deleted > 0, "{consolidated} consolidations, {deleted} packs deleted");
-    let whole = Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Direct).await.unwrap();
+    assert!(
+        consolidated > 0 && deleted > 0,
+        "{consolidated} consolidations, {deleted} packs deleted"
+    );
+    let whole =
+        Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Direct).await.unwrap();
     assert_eq!(whole.commits().len(), PUSHES + 1);
     store.run(["verify", "a/b"]).ok();
 }

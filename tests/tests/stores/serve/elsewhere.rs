@@ -22,7 +22,8 @@ async fn urls_of_packs_in_a_bucket_lead_there() {
     let remote = Remote::new(&served.remote("a/b"), None).unwrap();
     let local = rich(10_000);
     local.push(&remote, "main", false).await.unwrap();
-    let answer = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(60)).await.unwrap();
+    let answer =
+        remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(60)).await.unwrap();
     let url = answer.mpack_url.clone().unwrap();
     assert!(!url.starts_with(served.url()) && url.contains("X-Amz-Signature"), "{url}");
     assert_eq!(remote.download_mpack(&answer).await.unwrap().commits.len(), 4);
@@ -31,18 +32,31 @@ async fn urls_of_packs_in_a_bucket_lead_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_certificate_it_speaks_tls_and_nothing_else() {
     let store = Packhouse::with_repo();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    let (certificate, key) =
-        (store.file("cert.pem", made.cert.pem().as_bytes()), store.file("key.pem", made.signing_key.serialize_pem().as_bytes()));
-    store.run(["serve", "--listen", "127.0.0.1:0", "--tls-cert", &certificate]).exits(2).says(&["--tls-key"]);
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+        .unwrap();
+    let (certificate, key) = (
+        store.file("cert.pem", made.cert.pem().as_bytes()),
+        store.file("key.pem", made.signing_key.serialize_pem().as_bytes()),
+    );
+    store
+        .run(["serve", "--listen", "127.0.0.1:0", "--tls-cert", &certificate])
+        .exits(2)
+        .says(&["--tls-key"]);
     store
         .run(["serve", "--listen", "127.0.0.1:0", "--tls-cert", &key, "--tls-key", &key])
         .exits(1)
         .says(&["certificate", "key.pem"]);
-    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--tls-cert", &certificate, "--tls-key", &key]);
+    let served = Served::start(
+        &store,
+        "127.0.0.1:0",
+        &["--workers", "0", "--tls-cert", &certificate, "--tls-key", &key],
+    );
     assert!(served.url().starts_with("https://127.0.0.1:"), "{}", served.url());
     let token =
-        store.run(["token", "create", "--scope", "push", "--repo", "a/b"]).ok().json()["token"].as_str().unwrap().to_owned();
+        store.run(["token", "create", "--scope", "push", "--repo", "a/b"]).ok().json()["token"]
+            .as_str()
+            .unwrap()
+            .to_owned();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .tls_certs_only([reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()])

@@ -20,16 +20,23 @@ pub(crate) fn files(entries: &[(&str, &Bytes)]) -> Files {
     entries.iter().map(|(path, content)| ((*path).to_owned(), (*content).clone())).collect()
 }
 
-/// Merges, tags, deletions, empty files, whole trees and deltas; and files of `large` bytes, one of which changes.
+/// Merges, tags, deletions, empty files, whole trees and deltas; and files of `large` bytes, one of
+/// which changes.
 pub(crate) fn rich(large: usize) -> Local {
     let (empty, text) = (Bytes::new(), Bytes::from_static(b"one\ntwo\n"));
     let (first, second, third) = (noise(1, large), noise(2, large), noise(3, 70_000));
     let mut local = Local::new("gabriel");
-    let base = local.commit("main", files(&[("a.txt", &text), ("empty", &empty), ("big.bin", &first)]), "begin").unwrap();
+    let base = local
+        .commit("main", files(&[("a.txt", &text), ("empty", &empty), ("big.bin", &first)]), "begin")
+        .unwrap();
     local.tag("v1", &base).unwrap();
     local.branch("feature/x", "main").unwrap();
     local
-        .commit("feature/x", files(&[("a.txt", &text), ("empty", &empty), ("big.bin", &first), ("mid", &third)]), "mid")
+        .commit(
+            "feature/x",
+            files(&[("a.txt", &text), ("empty", &empty), ("big.bin", &first), ("mid", &third)]),
+            "mid",
+        )
         .unwrap();
     // Deletes one, changes another.
     local = local.writing(Form::Delta);

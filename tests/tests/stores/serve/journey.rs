@@ -88,7 +88,8 @@ async fn what_the_wire_brings_consolidates_to_the_same_key_as_the_same_records_i
     let pack = remote.fetch_bytes(&[local.head("main").unwrap().clone()], &[]).await.unwrap();
     by_file.push([by_file.file("all.mpack", &pack)]).ok();
     by_file.push([by_file.file("again.mpack", &pack)]).ok();
-    let keys: Vec<_> = [&over_wire, &by_file].iter().map(|store| store.gc()["consolidated_key"].clone()).collect();
+    let keys: Vec<_> =
+        [&over_wire, &by_file].iter().map(|store| store.gc()["consolidated_key"].clone()).collect();
     assert_eq!(keys[0], keys[1]);
 }
 

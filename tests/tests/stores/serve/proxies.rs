@@ -21,26 +21,38 @@ fn clients_behind_a_trusted_proxy_are_counted_each_on_their_own() {
         (0..40).filter(|_| refs(&served, &header).starts_with("HTTP/1.1 429")).count()
     };
     assert!(many("1.2.3.4") > 10, "one is slowed down");
-    assert!(refs(&served, "\r\nX-Forwarded-For: 1.2.3.5").starts_with("HTTP/1.1 200"), "another is not");
+    assert!(
+        refs(&served, "\r\nX-Forwarded-For: 1.2.3.5").starts_with("HTTP/1.1 200"),
+        "another is not"
+    );
     // Whoever is not trusted counts by its own address, whatever it says.
-    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--rate", "1", "--trusted-proxy", "10.0.0.0/8"]);
-    let refused = (0..40).filter(|n| refs(&served, &format!("\r\nX-Forwarded-For: 1.2.3.{n}")).starts_with("HTTP/1.1 429"));
+    let served = Served::start(
+        &store,
+        "127.0.0.1:0",
+        &["--workers", "0", "--rate", "1", "--trusted-proxy", "10.0.0.0/8"],
+    );
+    let refused = (0..40).filter(|n| {
+        refs(&served, &format!("\r\nX-Forwarded-For: 1.2.3.{n}")).starts_with("HTTP/1.1 429")
+    });
     assert!(refused.count() > 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn urls_lead_to_where_the_client_asked_the_proxy() {
     let store = Packhouse::with_repo();
-    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--trusted-proxy", "127.0.0.1"]);
+    let served =
+        Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--trusted-proxy", "127.0.0.1"]);
     let token = store.run(["token", "create", "--scope", "push", "--repo", "*"]).ok().json();
-    let remote = Remote::new(&served.remote("a/b"), token["token"].as_str().map(str::to_owned)).unwrap();
+    let remote =
+        Remote::new(&served.remote("a/b"), token["token"].as_str().map(str::to_owned)).unwrap();
     long("ann", 1, 1).push(&remote, "main", false).await.unwrap();
     let url = |headers: &str| {
         let head = format!(
             "POST /a/b/fetch/mpack HTTP/1.1\r\nConnection: close\r\nAccept: application/json\r\nContent-Length: 1{headers}"
         );
         let answer = answer(by_hand(&served, &head, b"\x80"));
-        let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).expect(&answer);
+        let body: serde_json::Value =
+            serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).expect(&answer);
         body["mpack_url"].as_str().unwrap().to_owned()
     };
     let outside = url("\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: packs.example.org");
@@ -73,7 +85,14 @@ fn who_trusts_everybody_is_asked_by_nobody_through_a_proxy() {
         assert!(told.starts_with("HTTP/1.1 403") && told.contains("proxy"), "{header}: {told}");
     }
     store
-        .run(["serve", "--listen", "127.0.0.1:0", "--insecure-loopback", "--trusted-proxy", "127.0.0.1"])
+        .run([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--insecure-loopback",
+            "--trusted-proxy",
+            "127.0.0.1",
+        ])
         .exits(2)
         .says(&["--trusted-proxy"]);
     store.run(["serve", "--trusted-proxy", "10.0.0.0/40"]).exits(2).says(&["10.0.0.0/40"]);

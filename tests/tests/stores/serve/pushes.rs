@@ -53,7 +53,10 @@ async fn a_branch_moves_forward_only_unless_it_is_forced() {
     branched.branch("new", "main").unwrap();
     branched.push(&remote, "new", false).await.unwrap();
     let heads = remote.refs().await.unwrap().branch_heads;
-    assert_eq!((heads.len(), &heads["new"], &heads["main"]), (2, theirs.head("main").unwrap(), theirs.head("main").unwrap()));
+    assert_eq!(
+        (heads.len(), &heads["new"], &heads["main"]),
+        (2, theirs.head("main").unwrap(), theirs.head("main").unwrap())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,8 +96,13 @@ async fn holes_do_not_come_in_beside_a_head() {
     holed.snapshots.retain(|snapshot| snapshot.id != newest.snapshot);
     holed.branch_heads = [("main".to_owned(), newest.parents[0].clone())].into();
     let refused = remote.push(&holed, "main", false).await.unwrap_err();
-    assert!(refused.status() == Some(422) && refused.detail().unwrap().contains(newest.snapshot.as_str()), "{refused}");
-    let empty = Pack { branch_heads: [("main".to_owned(), head.clone())].into(), ..Pack::default() };
+    assert!(
+        refused.status() == Some(422)
+            && refused.detail().unwrap().contains(newest.snapshot.as_str()),
+        "{refused}"
+    );
+    let empty =
+        Pack { branch_heads: [("main".to_owned(), head.clone())].into(), ..Pack::default() };
     assert_eq!(remote.push(&empty, "main", false).await.unwrap_err().status(), Some(422));
     assert!(remote.refs().await.unwrap().branch_heads.is_empty());
 }
@@ -106,12 +114,17 @@ async fn of_two_who_push_at_once_one_wins_and_nothing_is_lost() {
     base.push(&place.remote(), "main", false).await.unwrap();
     for round in 0..6 {
         let mut now = Local::clone_from(&place.remote(), Fetching::Direct).await.unwrap();
-        let rivals: Vec<Local> = (0..4).map(|n| with(&now, &format!("rival{n}"), &format!("{round} {n}"))).collect();
-        let pushes = rivals.iter().map(|local| async { local.push(&place.remote(), "main", false).await });
+        let rivals: Vec<Local> =
+            (0..4).map(|n| with(&now, &format!("rival{n}"), &format!("{round} {n}"))).collect();
+        let pushes =
+            rivals.iter().map(|local| async { local.push(&place.remote(), "main", false).await });
         let ended = futures::future::join_all(pushes).await;
         let won: Vec<usize> = (0..4).filter(|n| ended[*n].is_ok()).collect();
         assert_eq!(won.len(), 1, "{ended:?}");
-        let lost = ended.iter().filter_map(|ended| ended.as_ref().err()).map(packhouse_muse_client::Error::status);
+        let lost = ended
+            .iter()
+            .filter_map(|ended| ended.as_ref().err())
+            .map(packhouse_muse_client::Error::status);
         assert!(lost.into_iter().all(|status| status == Some(409)), "{ended:?}");
         now.pull(&place.remote(), Fetching::Direct).await.unwrap();
         assert_eq!(now.head("main").unwrap(), rivals[won[0]].head("main").unwrap());
@@ -146,11 +159,17 @@ async fn what_a_head_reaches_must_be_there_and_is_named_when_it_is_not() {
     let mut shallow = whole.clone();
     let oldest = shallow.commits.pop().unwrap();
     let refused = remote.push(&shallow, "main", false).await.unwrap_err();
-    assert!(refused.status() == Some(422) && refused.detail().unwrap().contains(oldest.id.as_str()), "{refused}");
+    assert!(
+        refused.status() == Some(422) && refused.detail().unwrap().contains(oldest.id.as_str()),
+        "{refused}"
+    );
     let mut blind = whole.clone();
     let snapshot = blind.snapshots.pop().unwrap();
     let refused = remote.push(&blind, "main", false).await.unwrap_err();
-    assert!(refused.status() == Some(422) && refused.detail().unwrap().contains(snapshot.id.as_str()), "{refused}");
+    assert!(
+        refused.status() == Some(422) && refused.detail().unwrap().contains(snapshot.id.as_str()),
+        "{refused}"
+    );
 
     assert!(remote.refs().await.unwrap().branch_heads.is_empty());
     assert!(remote.push(&whole, "main", false).await.unwrap().ok);
@@ -204,11 +223,18 @@ async fn negotiation_finds_the_nearest_common_commit() {
     base.push(&remote, "main", false).await.unwrap();
     let head = base.head("main").unwrap().clone();
     let mut commits: Vec<_> = base.commits().values().collect();
-    commits.sort_by_key(|commit| std::cmp::Reverse(base.commits().keys().filter(|id| base.is_ancestor(id, &commit.id)).count()));
+    commits.sort_by_key(|commit| {
+        std::cmp::Reverse(
+            base.commits().keys().filter(|id| base.is_ancestor(id, &commit.id)).count(),
+        )
+    });
     let newest_first: Vec<_> = commits.iter().map(|commit| commit.id.clone()).collect();
     let unknown = packhouse_muse_client::Id::of(b"nobody");
     let answer = remote
-        .negotiate(std::slice::from_ref(&head), &[unknown.clone(), newest_first[3].clone(), newest_first[2].clone()])
+        .negotiate(
+            std::slice::from_ref(&head),
+            &[unknown.clone(), newest_first[3].clone(), newest_first[2].clone()],
+        )
         .await
         .unwrap();
     assert_eq!(answer.ack, [newest_first[3].clone(), newest_first[2].clone()]);

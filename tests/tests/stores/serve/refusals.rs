@@ -1,4 +1,5 @@
-//! Refusals arrive: as JSON, and whole, also where the client writes all of its body before it reads.
+//! Refusals arrive: as JSON, and whole, also where the client writes all of its body before it
+//! reads.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -31,7 +32,9 @@ impl Answered {
         loop {
             if let Some(end) = all.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&all[..end]).to_lowercase();
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
                 if length.is_some_and(|length: usize| all.len() - end - 4 >= length) {
                     let status = head[9..12].parse().unwrap();
                     return Answered { status, head, body: all[end + 4..].to_vec() };
@@ -60,7 +63,9 @@ fn ask(served: &Served, request: &str, headers: &[&str], body: &[u8]) -> (TcpStr
         head += &format!("Content-Length: {}\r\n", body.len());
     }
     stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    stream.write_all(body).unwrap_or_else(|error| panic!("{request}: the client would show `{error}`"));
+    stream
+        .write_all(body)
+        .unwrap_or_else(|error| panic!("{request}: the client would show `{error}`"));
     let answered = Answered::read(&stream);
     (stream, answered)
 }
@@ -88,7 +93,9 @@ fn every_error_is_json_whatever_the_client_accepts() {
     let bad = "Authorization: Bearer none";
     let json = "Content-Type: application/json";
     let long_list = [b"\x81\xaaobject_ids\xdc\xff\xff".to_vec(), vec![0xa0; 65_535]].concat();
-    let presign = [b"\x82\xa9direction\xa3put\xaaobject_ids\xdc\xff\xff".to_vec(), vec![0xa0; 65_535]].concat();
+    let presign =
+        [b"\x82\xa9direction\xa3put\xaaobject_ids\xdc\xff\xff".to_vec(), vec![0xa0; 65_535]]
+            .concat();
     let too_long = vec![0x80; 1_000_001];
     let asked: [(&str, &[&str], &[u8], u16); 24] = [
         ("GET /nowhere", &[], b"", 404),
@@ -118,7 +125,12 @@ fn every_error_is_json_whatever_the_client_accepts() {
     ];
     for (request, headers, body, status) in asked {
         let (_, answered) = ask(&served, request, headers, body);
-        assert_eq!(answered.status, status, "{request} {headers:?}: {}", String::from_utf8_lossy(&answered.body));
+        assert_eq!(
+            answered.status,
+            status,
+            "{request} {headers:?}: {}",
+            String::from_utf8_lossy(&answered.body)
+        );
         assert!(!answered.detail().is_empty(), "{request}");
     }
 }
@@ -170,9 +182,17 @@ fn a_client_that_writes_all_of_its_body_before_it_reads_gets_the_reason() {
     asked.push(("POST /admin/v1/repos/a/b/packs".into(), vec![admin, form], 422));
     for (request, headers, status) in asked {
         let (stream, answered) = ask(&served, &request, &headers, &body);
-        assert_eq!(answered.status, status, "{request} {headers:?}: {}", String::from_utf8_lossy(&answered.body));
+        assert_eq!(
+            answered.status,
+            status,
+            "{request} {headers:?}: {}",
+            String::from_utf8_lossy(&answered.body)
+        );
         assert!(!answered.detail().is_empty(), "{request}");
-        assert!(is_open(&stream), "{request}: the whole body was taken, so the connection is good for more");
+        assert!(
+            is_open(&stream),
+            "{request}: the whole body was taken, so the connection is good for more"
+        );
     }
 }
 
@@ -223,7 +243,8 @@ fn a_body_without_an_end_is_answered_and_then_the_connection_closes() {
     let stream = TcpStream::connect(served.address()).unwrap();
     let mut sending = stream.try_clone().unwrap();
     let sender = std::thread::spawn(move || {
-        let head = "POST /a/b/push HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let head =
+            "POST /a/b/push HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
         sending.write_all(head.as_bytes()).unwrap();
         let chunk = [b"100000\r\n".to_vec(), vec![0x80; 1 << 20], b"\r\n".to_vec()].concat();
         // In chunks of 1 MiB: until the server does not want them any more.
@@ -244,9 +265,17 @@ async fn over_http_2_a_refused_body_is_taken_as_well() {
     Remote::new(&served.remote("a/b"), None).unwrap();
     let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
     for (path, status) in [("a/b/push", 401), ("a/shut/push/objects", 404), ("a/b/fetch", 413)] {
-        let sent = client.post(served.remote(path)).header("accept", "application/x-msgpack").body(vec![0xc1; LARGE]).send();
+        let sent = client
+            .post(served.remote(path))
+            .header("accept", "application/x-msgpack")
+            .body(vec![0xc1; LARGE])
+            .send();
         let answer = sent.await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.version()), (status, reqwest::Version::HTTP_2), "{path}");
+        assert_eq!(
+            (answer.status().as_u16(), answer.version()),
+            (status, reqwest::Version::HTTP_2),
+            "{path}"
+        );
         let body: Value = answer.json().await.unwrap();
         assert!(!body["detail"].as_str().unwrap().is_empty(), "{path}");
     }

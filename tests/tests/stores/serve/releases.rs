@@ -43,7 +43,11 @@ async fn releases_are_kept_whole_listed_and_retracted() {
     for one in [&first, &draft, &last] {
         assert_eq!(remote.push_release(one).await.unwrap(), one["release_id"].as_str().unwrap());
     }
-    assert_eq!(remote.releases(None, false).await.unwrap(), [last.clone(), first.clone()], "newest first, and all fields");
+    assert_eq!(
+        remote.releases(None, false).await.unwrap(),
+        [last.clone(), first.clone()],
+        "newest first, and all fields"
+    );
     assert_eq!(remote.releases(None, true).await.unwrap().len(), 3);
     assert_eq!(remote.releases(Some("beta"), true).await.unwrap(), [draft]);
     assert!(remote.releases(Some("beta"), false).await.unwrap().is_empty());
@@ -58,7 +62,10 @@ async fn releases_are_kept_whole_listed_and_retracted() {
     (other["title"], same_id["tag"]) = (json!("another"), json!("v9"));
     for taken in [other, same_id] {
         let refused = remote.push_release(&taken).await.unwrap_err();
-        assert!(refused.status() == Some(409) && refused.detail().unwrap().contains("v1.0.0"), "{refused}");
+        assert!(
+            refused.status() == Some(409) && refused.detail().unwrap().contains("v1.0.0"),
+            "{refused}"
+        );
     }
     assert_eq!(remote.releases(None, true).await.unwrap().len(), 3);
 
@@ -66,7 +73,11 @@ async fn releases_are_kept_whole_listed_and_retracted() {
     remote.delete_release("v1.0.0").await.unwrap();
     assert_eq!(remote.delete_release("v1.0.0").await.unwrap_err().status(), Some(404));
     assert_eq!(tags(&remote.releases(None, true).await.unwrap()), ["v1.1.0-beta.1"]);
-    for bad in [json!({}), json!([1]), json!({"release_id": "r", "tag": "../x", "commit_id": head.as_str()})] {
+    for bad in [
+        json!({}),
+        json!([1]),
+        json!({"release_id": "r", "tag": "../x", "commit_id": head.as_str()}),
+    ] {
         assert_eq!(remote.push_release(&bad).await.unwrap_err().status(), Some(422), "{bad}");
     }
 }
@@ -81,7 +92,9 @@ async fn to_list_takes_the_right_to_read_and_to_publish_that_to_push() {
         Some(made["token"].as_str().unwrap().to_owned())
     };
     let (read, push) = (token("read"), token("push"));
-    let remote = |repo: &str, token: &Option<String>| Remote::new(&served.remote(repo), token.clone()).unwrap();
+    let remote = |repo: &str, token: &Option<String>| {
+        Remote::new(&served.remote(repo), token.clone()).unwrap()
+    };
     let local = long("ann", 1, 1);
     let one = release("v1", local.head("main").unwrap());
     for repo in ["a/b", "a/shut"] {
@@ -96,9 +109,21 @@ async fn to_list_takes_the_right_to_read_and_to_publish_that_to_push() {
         ("a/none", &push, Some(404), Some(404)),
     ] {
         let remote = remote(repo, token);
-        assert_eq!(remote.releases(None, false).await.err().and_then(|error| error.status()), list, "{repo} {token:?}");
-        assert_eq!(remote.push_release(&one).await.unwrap_err().status(), write, "{repo} {token:?}");
-        assert_eq!(remote.delete_release("v1").await.unwrap_err().status(), write, "{repo} {token:?}");
+        assert_eq!(
+            remote.releases(None, false).await.err().and_then(|error| error.status()),
+            list,
+            "{repo} {token:?}"
+        );
+        assert_eq!(
+            remote.push_release(&one).await.unwrap_err().status(),
+            write,
+            "{repo} {token:?}"
+        );
+        assert_eq!(
+            remote.delete_release("v1").await.unwrap_err().status(),
+            write,
+            "{repo} {token:?}"
+        );
     }
     remote("a/shut", &push).delete_release("v1").await.unwrap();
 }
@@ -127,7 +152,10 @@ async fn what_a_release_pins_outlives_its_branch_until_it_is_retracted() {
     remote.delete_release("v1").await.unwrap();
     let report = expire();
     assert_eq!(report["dropped"]["commits"], 1, "{report}");
-    assert_eq!(remote.fetch(std::slice::from_ref(&commit), &[]).await.unwrap_err().status(), Some(422));
+    assert_eq!(
+        remote.fetch(std::slice::from_ref(&commit), &[]).await.unwrap_err().status(),
+        Some(422)
+    );
     // What was dropped can't be released any more.
     assert_eq!(remote.push_release(&release("v1", &commit)).await.unwrap_err().status(), Some(422));
     store.run(["verify", "a/b"]).ok();

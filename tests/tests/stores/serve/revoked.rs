@@ -28,7 +28,9 @@ fn token(store: &Packhouse, scope: &str) -> (String, String) {
 
 fn delete(store: &Packhouse, served: &Served, repo: &str) {
     let (token, _) = token(store, "admin");
-    let head = format!("DELETE /admin/v1/repos/{repo} HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {token}");
+    let head = format!(
+        "DELETE /admin/v1/repos/{repo} HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {token}"
+    );
     let answer = answer(by_hand(served, &head, b""));
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
@@ -66,7 +68,10 @@ fn half_a_body_of_an_admin_token_that_is_revoked_then_does_nothing() {
         ("POST /admin/v1/policy/check".to_owned(), r#"{"queue": true}"#),
         ("POST /admin/v1/jobs".to_owned(), r#"{"type": "mpack.verify", "repo": "a/b"}"#),
         (format!("PUT /admin/v1/runs/{id}"), r#"{"kind": "prune", "grace_seconds": 0}"#),
-        ("POST /admin/v1/repos/a/b/fetch".to_owned(), r#"{"want": [], "have": [], "ttl_seconds": 60}"#),
+        (
+            "POST /admin/v1/repos/a/b/fetch".to_owned(),
+            r#"{"want": [], "have": [], "ttl_seconds": 60}"#,
+        ),
     ] {
         let (token, token_id) = token(&store, "admin");
         let begun = half(&served, &request, "application/json", &token, body.as_bytes());
@@ -75,19 +80,26 @@ fn half_a_body_of_an_admin_token_that_is_revoked_then_does_nothing() {
         assert!(answer.starts_with("HTTP/1.1 401"), "{request}: {answer}");
     }
     let tokens = store.run(["token", "list"]).ok().documents();
-    assert!(tokens.iter().all(|token| token["revoked_at"] != Value::Null), "none was made: {tokens:?}");
+    assert!(
+        tokens.iter().all(|token| token["revoked_at"] != Value::Null),
+        "none was made: {tokens:?}"
+    );
     assert_eq!(store.run(["repo", "list"]).ok().documents().len(), 1);
     assert!(store.run(["jobs", "list"]).ok().documents().is_empty());
 }
 
 /// A form with one pack.
 fn form(pack: &[u8]) -> Vec<u8> {
-    let head = b"--X\r\nContent-Disposition: form-data; name=\"pack\"; filename=\"p.mpack\"\r\n\r\n";
+    let head =
+        b"--X\r\nContent-Disposition: form-data; name=\"pack\"; filename=\"p.mpack\"\r\n\r\n";
     [head.as_slice(), pack, b"\r\n--X--\r\n"].concat()
 }
 
 fn pack() -> Vec<u8> {
-    history(&HistoryOptions { seed: 3, pushes: 1, ..HistoryOptions::default() }).into_iter().next().unwrap()
+    history(&HistoryOptions { seed: 3, pushes: 1, ..HistoryOptions::default() })
+        .into_iter()
+        .next()
+        .unwrap()
 }
 
 const FORM: &str = "multipart/form-data; boundary=X";
@@ -148,7 +160,8 @@ async fn a_run_and_its_events_end_with_the_token_that_began_it() {
         store.push([store.file(&format!("{n}.mpack"), pack)]).ok();
     }
     // While another process deletes, a consolidation waits before it publishes.
-    let deleting = place::catalog(&store.data()).open().await.unwrap().hold(Hold::Deleting).await.unwrap();
+    let deleting =
+        place::catalog(&store.data()).open().await.unwrap().hold(Hold::Deleting).await.unwrap();
     let (token, id) = token(&store, "admin");
     let ask = |request: &str, token: &str, body: &str| {
         let head = format!(
@@ -168,7 +181,9 @@ async fn a_run_and_its_events_end_with_the_token_that_began_it() {
     assert_eq!(&first, b"HTTP/1.1 200 OK");
     store.run(["token", "revoke", &id]).ok();
     let mut heard = Vec::new();
-    events.read_to_end(&mut heard).expect("it ends, and nobody has to wait for longer than the timeout");
+    events
+        .read_to_end(&mut heard)
+        .expect("it ends, and nobody has to wait for longer than the timeout");
     drop(deleting);
     let (other, _) = self::token(&store, "admin");
     let told = loop {
@@ -179,7 +194,11 @@ async fn a_run_and_its_events_end_with_the_token_that_began_it() {
         }
         std::thread::sleep(Duration::from_millis(50));
     };
-    assert!(told["state"] == "cancelled" && told["problem"]["detail"].as_str().unwrap().contains("revoked"), "{told}");
+    assert!(
+        told["state"] == "cancelled"
+            && told["problem"]["detail"].as_str().unwrap().contains("revoked"),
+        "{told}"
+    );
     assert_eq!(store.show()["packs"], 2, "it published nothing");
 }
 
@@ -193,7 +212,10 @@ async fn a_signed_url_dies_with_its_token_and_with_its_repo() {
         if token.is_some() {
             local.push(&remote, "main", false).await.unwrap();
         }
-        let answer = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600)).await.unwrap();
+        let answer = remote
+            .fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600))
+            .await
+            .unwrap();
         answer.mpack_url.unwrap()
     };
     let stranger = Remote::new(&served.remote("a/b"), None).unwrap();
@@ -203,7 +225,11 @@ async fn a_signed_url_dies_with_its_token_and_with_its_repo() {
         stranger.download(url).await.unwrap();
     }
     store.run(["token", "revoke", &push_id]).ok();
-    assert_eq!(stranger.download(&theirs).await.unwrap_err().status(), Some(404), "its token was revoked");
+    assert_eq!(
+        stranger.download(&theirs).await.unwrap_err().status(),
+        Some(404),
+        "its token was revoked"
+    );
     stranger.download(&open).await.unwrap();
     // Another repo of its name, which has that very pack.
     delete(&store, &served, "a/b");
@@ -212,8 +238,16 @@ async fn a_signed_url_dies_with_its_token_and_with_its_repo() {
     let (again, _) = token(&store, "push");
     let new = fetch(Some(&again)).await;
     stranger.download(&new).await.unwrap();
-    assert_eq!(stranger.download(&open).await.unwrap_err().status(), Some(404), "it was another repo");
+    assert_eq!(
+        stranger.download(&open).await.unwrap_err().status(),
+        Some(404),
+        "it was another repo"
+    );
     delete(&store, &served, "a/b");
     store.run(["repo", "create", "a/b", "--private"]).ok();
-    assert_eq!(stranger.download(&new).await.unwrap_err().status(), Some(404), "and now a private one");
+    assert_eq!(
+        stranger.download(&new).await.unwrap_err().status(),
+        Some(404),
+        "and now a private one"
+    );
 }

@@ -16,7 +16,10 @@ async fn an_upload_that_is_under_way_ends_before_the_server_does() {
     let served = Served::trusting(&store, &["--patience", "20s"]);
     let body = rmp(&noise(1, 400_000));
     let mut stream = TcpStream::connect(served.address()).unwrap();
-    let head = format!("POST /a/b/push/objects HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /a/b/push/objects HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&body[..200_000]).unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -67,7 +70,8 @@ async fn urls_outlive_the_server_that_gave_them() {
     let remote = Remote::new(&served.remote("a/b"), None).unwrap();
     let local = long("ann", 2, 3);
     local.push(&remote, "main", false).await.unwrap();
-    let answer = remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600)).await.unwrap();
+    let answer =
+        remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600)).await.unwrap();
     let (address, log) = (served.address(), served.kill());
     assert!(!log.contains("signature="), "{log}");
     let served = Served::start(&store, &address, &["--insecure-loopback"]);
@@ -100,7 +104,8 @@ async fn killed_in_the_middle_of_pushes_it_goes_on_where_it_was() {
         served = Served::start(&store, &address, &["--insecure-loopback", "--rate", "0"]);
     }
     let tries = pushing.await.unwrap();
-    let clone = Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Direct).await.unwrap();
+    let clone =
+        Local::clone_from(&Remote::new(&url, None).unwrap(), Fetching::Direct).await.unwrap();
     clone.same_history(&local).unwrap();
     assert_eq!(store.run(["verify", "a/b"]).ok().json()["ok"], true);
     println!("pushed with {tries} tries");

@@ -1,4 +1,5 @@
-//! What docs/serving.md says under "With the Muse client", step by step, by a client that does what the real one does.
+//! What docs/serving.md says under "With the Muse client", step by step, by a client that does what
+//! the real one does.
 
 use bytes::Bytes;
 use packhouse_muse_client::{Fetching, Local, Remote};
@@ -10,7 +11,10 @@ use super::history::{files, long};
 
 /// `packhouse token create`: a token, printed once.
 fn token(store: &Packhouse, scope: &str, name: &str) -> String {
-    let made = store.run(["token", "create", "--scope", scope, "--repo", "gabriel/notes", "--name", name]).ok().json();
+    let made = store
+        .run(["token", "create", "--scope", scope, "--repo", "gabriel/notes", "--name", name])
+        .ok()
+        .json();
     made["token"].as_str().unwrap().to_owned()
 }
 
@@ -24,9 +28,12 @@ fn edit(local: &mut Local, text: &'static str) {
 async fn a_new_user_pushes_to_clones_from_and_pulls_from_a_private_repo() {
     let store = Packhouse::new();
     store.run(["repo", "create", "gabriel/notes", "--private"]).ok();
-    let (laptop_token, desktop_token) = (token(&store, "push", "laptop"), token(&store, "read", "desktop"));
+    let (laptop_token, desktop_token) =
+        (token(&store, "push", "laptop"), token(&store, "read", "desktop"));
     let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0"]);
-    let remote = |token: Option<&String>| Remote::new(&served.remote("gabriel/notes"), token.cloned()).unwrap();
+    let remote = |token: Option<&String>| {
+        Remote::new(&served.remote("gabriel/notes"), token.cloned()).unwrap()
+    };
 
     // On the laptop: ping, login, remote add, push.
     let origin = remote(Some(&laptop_token));
@@ -36,9 +43,14 @@ async fn a_new_user_pushes_to_clones_from_and_pulls_from_a_private_repo() {
     laptop.tag("v1", &laptop.head("main").unwrap().clone()).unwrap();
     assert!(laptop.push(&origin, "main", false).await.unwrap().answer.ok);
 
-    // On the desktop: `clone` sends no token, and to it the repo is not there; init, login, remote add and pull do.
+    // On the desktop: `clone` sends no token, and to it the repo is not there; init, login, remote
+    // add and pull do.
     let refused = Local::clone_from(&remote(None), Fetching::Direct).await.unwrap_err();
-    assert_eq!((refused.status(), refused.detail()), (Some(404), Some("there is no repo `gabriel/notes` here")), "{refused}");
+    assert_eq!(
+        (refused.status(), refused.detail()),
+        (Some(404), Some("there is no repo `gabriel/notes` here")),
+        "{refused}"
+    );
     let theirs = remote(Some(&desktop_token));
     let mut desktop = Local::new("desktop");
     assert_eq!(desktop.pull(&theirs, Fetching::Direct).await.unwrap().updated, ["main"]);
@@ -58,7 +70,11 @@ async fn a_new_user_pushes_to_clones_from_and_pulls_from_a_private_repo() {
     // To read is not to push, and the client says why.
     edit(&mut desktop, "three");
     let refused = desktop.push(&theirs, "main", false).await.unwrap_err();
-    assert_eq!((refused.status(), refused.detail()), (Some(401), Some("this token does not allow to push here")), "{refused}");
+    assert_eq!(
+        (refused.status(), refused.detail()),
+        (Some(401), Some("this token does not allow to push here")),
+        "{refused}"
+    );
 }
 
 /// `push` takes the tracking refs of all remotes as known to this one.
@@ -84,7 +100,8 @@ async fn a_push_with_holes_is_told_what_works_and_that_works() {
     let detail = refused.detail().unwrap();
     // The real client shows 400 characters of the answer.
     let shown: String = format!("{{\"detail\":\"{detail}").chars().take(400).collect();
-    for part in ["muse bundle create all.mpack main", "packhouse push a/b all.mpack", base.as_str()] {
+    for part in ["muse bundle create all.mpack main", "packhouse push a/b all.mpack", base.as_str()]
+    {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     assert_eq!(store.picture(), before, "nothing of it stays");

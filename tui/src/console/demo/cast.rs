@@ -74,15 +74,23 @@ const CAST: [(&str, Sort, Twist); 40] = [
     ("okafor/tour-diary", Empty, Twist::None),
 ];
 
-const OWNERS: [&str; 8] =
-    ["aster-studio", "city-archive", "tidal-lab", "okafor", "north-choir", "radio-kite", "hall-seven", "field-unit"];
+const OWNERS: [&str; 8] = [
+    "aster-studio",
+    "city-archive",
+    "tidal-lab",
+    "okafor",
+    "north-choir",
+    "radio-kite",
+    "hall-seven",
+    "field-unit",
+];
 const FIRST: [&str; 16] = [
-    "amber", "winter", "second", "open", "low", "paper", "late", "harbour", "glass", "night", "copper", "long", "quiet", "river",
-    "northern", "spare",
+    "amber", "winter", "second", "open", "low", "paper", "late", "harbour", "glass", "night",
+    "copper", "long", "quiet", "river", "northern", "spare",
 ];
 const LAST: [&str; 16] = [
-    "takes", "sessions", "stems", "talks", "loops", "mixes", "notes", "scores", "patches", "drafts", "tapes", "masters",
-    "sketches", "reels", "samples", "live",
+    "takes", "sessions", "stems", "talks", "loops", "mixes", "notes", "scores", "patches",
+    "drafts", "tapes", "masters", "sketches", "reels", "samples", "live",
 ];
 
 /// One repo of the demo, by its number: its name, and what it is like.

@@ -18,11 +18,15 @@ impl Far {
         self.with(|line| line.subscribe())
     }
 
-    /// What only reads fails while the line is down. Work waits instead, as far as the test holds it.
+    /// What only reads fails while the line is down. Work waits instead, as far as the test holds
+    /// it.
     pub(super) fn fails(&self, verb: &str) -> Answer<()> {
         let down = self.with(|line| line.borrow().down_since().is_some()) == Some(true);
         if down && ["list", "summary", "show", "history", "watch"].contains(&verb) {
-            return Err(Failure { kind: FailureKind::Unreachable, message: "nobody answers".to_owned() });
+            return Err(Failure {
+                kind: FailureKind::Unreachable,
+                message: "nobody answers".to_owned(),
+            });
         }
         Ok(())
     }
@@ -35,7 +39,11 @@ impl Far {
 impl Demo {
     /// The same store, elsewhere; it has just answered.
     pub(in crate::console) fn far(self) -> Demo {
-        let line = Line { state: LineState::Up, latency: Some(Duration::from_millis(12)), heard_at: Some(self.now()) };
+        let line = Line {
+            state: LineState::Up,
+            latency: Some(Duration::from_millis(12)),
+            heard_at: Some(self.now()),
+        };
         *self.script.far.0.lock().unwrap() = Some(watch::Sender::new(line));
         self
     }
@@ -48,7 +56,11 @@ impl Demo {
 
     /// The store has answered, after so many milliseconds.
     pub(in crate::console) fn heard(&self, ms: u64) {
-        let line = Line { state: LineState::Up, latency: Some(Duration::from_millis(ms)), heard_at: Some(self.now()) };
+        let line = Line {
+            state: LineState::Up,
+            latency: Some(Duration::from_millis(ms)),
+            heard_at: Some(self.now()),
+        };
         self.script.far.with(|old| old.send_replace(line));
     }
 }

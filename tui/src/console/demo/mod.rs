@@ -1,12 +1,13 @@
-//! A store that is made up: for a look at the console without one, and for its tests. No files, no I/O; equal seeds
-//! give equal stores.
+//! A store that is made up: for a look at the console without one, and for its tests. No files, no
+//! I/O; equal seeds give equal stores.
 //!
 //! In reading order:
 //!
-//! 1. [`cast`]: who is in it. [`repo`]: what a repo is, and what a push and a consolidation make of it. [`past`]: how
-//!    they came to be what they are.
+//! 1. [`cast`]: who is in it. [`repo`]: what a repo is, and what a push and a consolidation make of
+//!    it. [`past`]: how they came to be what they are.
 //! 2. [`work`]: the verbs that take their time.
-//! 3. `script`: a test's hand, which holds that work and lets it go on; `far`: and which breaks the line to the store.
+//! 3. `script`: a test's hand, which holds that work and lets it go on; `far`: and which breaks the
+//!    line to the store.
 
 mod cast;
 #[cfg(test)]
@@ -25,7 +26,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_host::sample::Random;
 use packhouse_host::world::{SystemWorld, World};
-use packhouse_host::{Error, GcEntry, GcQuery, GcReport, Problem, RepoName, RepoSummary, VerifyReport};
+use packhouse_host::{
+    Error, GcEntry, GcQuery, GcReport, Problem, RepoName, RepoSummary, VerifyReport,
+};
 use tokio::sync::watch;
 
 use super::backend::{Answer, Backend, Control, Detail};
@@ -160,7 +163,8 @@ impl Demo {
         let name = {
             let mut inside = self.inside();
             let nth = inside.random.next() as usize;
-            let lively: Vec<&Repo> = inside.repos.values().filter(|repo| (1..200).contains(&repo.packs.len())).collect();
+            let lively: Vec<&Repo> =
+                inside.repos.values().filter(|repo| (1..200).contains(&repo.packs.len())).collect();
             lively.get(nth % lively.len().max(1)).map(|repo| repo.name.clone())
         };
         if let Some(name) = name {
@@ -196,7 +200,8 @@ impl Backend for Demo {
     async fn show(&self, repo: &RepoName) -> Answer<Detail> {
         self.called("show", &repo.to_string())?;
         let query = GcQuery { repo: Some(repo.clone()), limit: PAST as u32, ..GcQuery::default() };
-        let history = self.inside().look_back(&query).into_iter().map(|entry| entry.record).collect();
+        let history =
+            self.inside().look_back(&query).into_iter().map(|entry| entry.record).collect();
         self.with(repo, |repo, _| Detail {
             report: repo.report(),
             summary: repo.summary(),
@@ -262,9 +267,14 @@ impl Inside {
         let holds = |entry: &GcEntry| {
             let record = &entry.record;
             let (key, error) = (record.consolidated_key.as_deref(), record.error.as_deref());
-            let texts =
-                [Some(entry.repo.to_string()), Some(record.outcome.clone()), key.map(str::to_owned), error.map(str::to_owned)];
-            text.is_empty() || texts.into_iter().flatten().any(|held| held.to_ascii_lowercase().contains(&text))
+            let texts = [
+                Some(entry.repo.to_string()),
+                Some(record.outcome.clone()),
+                key.map(str::to_owned),
+                error.map(str::to_owned),
+            ];
+            text.is_empty()
+                || texts.into_iter().flatten().any(|held| held.to_ascii_lowercase().contains(&text))
         };
         let asked = self.history.iter().rev().filter(|entry| {
             query.before.is_none_or(|before| entry.id < before)

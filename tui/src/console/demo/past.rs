@@ -1,14 +1,18 @@
-//! How the repos of the demo came to be what they are: who pushed when, and which consolidations went well.
+//! How the repos of the demo came to be what they are: who pushed when, and which consolidations
+//! went well.
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::sample::Random;
-use packhouse_host::{Cause, Error, GcEntry, GcRecord, GcReport, Problem, ProblemKind, RepoName, Visibility};
+use packhouse_host::{
+    Cause, Error, GcEntry, GcRecord, GcReport, Problem, ProblemKind, RepoName, Visibility,
+};
 
 use super::cast::{self, Sort, Twist};
 use super::repo::{Habit, Repo};
 
 /// What plans in the demo.
-pub(super) const COMPONENT: &str = "sha256:3f9a6d0c5be1742288a1c4e05d7730b6f1c29be40a8816d59c07be63fa21d4e8";
+pub(super) const COMPONENT: &str =
+    "sha256:3f9a6d0c5be1742288a1c4e05d7730b6f1c29be40a8816d59c07be63fa21d4e8";
 
 /// Where the demo would have its packs.
 const PACKS: &str = "/srv/muse";
@@ -21,13 +25,21 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
     let mut random = Random::stream(seed, number as u64);
     let (name, sort, twist) = cast::nth(number, &mut random);
     let name: RepoName = name.parse().ok()?;
-    let mut between = |least: i64, most: i64| least + random.below(usize::try_from(most - least).unwrap_or(0)) as i64;
+    let mut between = |least: i64, most: i64| {
+        least + random.below(usize::try_from(most - least).unwrap_or(0)) as i64
+    };
     // Ages in seconds, of the repo and of its last push; its pushes; and what they are like.
     let (age, last, pushes, repeats) = match sort {
-        Sort::Crowded => (between(300, 1500) * DAY, between(600, 20 * HOUR), between(180, 640), between(52, 66)),
-        Sort::Growing => (between(40, 900) * DAY, between(120, 9 * DAY), between(3, 48), between(4, 38)),
+        Sort::Crowded => {
+            (between(300, 1500) * DAY, between(600, 20 * HOUR), between(180, 640), between(52, 66))
+        }
+        Sort::Growing => {
+            (between(40, 900) * DAY, between(120, 9 * DAY), between(3, 48), between(4, 38))
+        }
         Sort::New => (between(2, 20) * DAY, between(300, 2 * DAY), between(1, 4), between(0, 20)),
-        Sort::InOrder => (between(90, 1200) * DAY, between(3, 90) * DAY, between(2, 40), between(5, 35)),
+        Sort::InOrder => {
+            (between(90, 1200) * DAY, between(3, 90) * DAY, between(2, 40), between(5, 35))
+        }
         Sort::Empty => (between(1, 30) * DAY, 0, 0, 0),
     };
     // From 100 KiB to 12 MiB, and as many small ones as large ones.
@@ -38,7 +50,8 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
     let habit = Habit { bytes: bytes.unsigned_abs(), repeats: repeats.unsigned_abs() };
     let ago = |seconds: i64| now - SignedDuration::from_secs(seconds);
 
-    let mut events: Vec<(Timestamp, Cause)> = (1..pushes).map(|_| (ago(between(last, age)), Cause::Push)).collect();
+    let mut events: Vec<(Timestamp, Cause)> =
+        (1..pushes).map(|_| (ago(between(last, age)), Cause::Push)).collect();
     if pushes > 0 {
         events.push((ago(last), Cause::Push));
     }
@@ -47,7 +60,8 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
         Sort::InOrder => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
         Sort::Growing => {
             let some = between(0, 3);
-            events.extend((0..some).map(|_| (ago(between(last + HOUR, age)), Cause::Consolidation)));
+            events
+                .extend((0..some).map(|_| (ago(between(last + HOUR, age)), Cause::Consolidation)));
         }
         _ => {}
     }
@@ -64,7 +78,10 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
                 let report = repo.merge(plan, took, at);
                 history.push(remembered(&mut repo, report, at));
                 // What an older consolidation replaced is gone by now.
-                repo.waiting.retain(|pack| pack.retired_at.is_some_and(|then| now.duration_since(then).as_secs() < 30 * DAY));
+                repo.waiting.retain(|pack| {
+                    pack.retired_at
+                        .is_some_and(|then| now.duration_since(then).as_secs() < 30 * DAY)
+                });
             }
         }
     }
@@ -93,7 +110,10 @@ pub(super) fn failed(repo: &mut Repo, error: &Error, elapsed_ms: u64, at: Timest
 }
 
 fn no_space() -> Error {
-    let source = std::io::Error::new(std::io::ErrorKind::StorageFull, "it needs 214958080 bytes more, and they are not free");
+    let source = std::io::Error::new(
+        std::io::ErrorKind::StorageFull,
+        "it needs 214958080 bytes more, and they are not free",
+    );
     Error::Io { doing: "making a pack in", path: PACKS.into(), source }
 }
 
@@ -107,13 +127,19 @@ fn damage(repo: &mut Repo) -> Vec<Problem> {
             kind: ProblemKind::DamagedPack,
             entity: None,
             pack: key(1),
-            detail: format!("the SHA-256 of its bytes is {other}; restore {} from a backup", place(1)),
+            detail: format!(
+                "the SHA-256 of its bytes is {other}; restore {} from a backup",
+                place(1)
+            ),
         },
         Problem {
             kind: ProblemKind::LostEntity,
             entity: Some(format!("object {object}")),
             pack: key(2),
-            detail: format!("the index maps it to this pack, which does not hold it; restore {} from a backup", place(2)),
+            detail: format!(
+                "the index maps it to this pack, which does not hold it; restore {} from a backup",
+                place(2)
+            ),
         },
     ]
 }

@@ -1,13 +1,13 @@
-//! A repo of the demo store: what it is made of, and what pushes and consolidations make of it. Its past was made by
-//! the same hands.
+//! A repo of the demo store: what it is made of, and what pushes and consolidations make of it. Its
+//! past was made by the same hands.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Cause, GcCost, GcProof, GcRecord, GcReport, Moment, MpackKey, PackReport, Problem, RepoId, RepoName, RepoReport, RepoSummary,
-    Visibility,
+    Cause, GcCost, GcProof, GcRecord, GcReport, Moment, MpackKey, PackReport, Problem, RepoId,
+    RepoName, RepoReport, RepoSummary, Visibility,
 };
 
 /// Bytes that the demo's machine consolidates in a millisecond.
@@ -17,7 +17,8 @@ const PACE: u64 = 120_000;
 const DIRECTORY_ROW: u64 = 48;
 
 /// Branches that somebody may push to, the one that is always there first.
-const BRANCHES: [&str; 6] = ["main", "draft", "mastering", "remix", "review/levels", "tape-transfer"];
+const BRANCHES: [&str; 6] =
+    ["main", "draft", "mastering", "remix", "review/levels", "tape-transfer"];
 
 /// A repo of the demo store.
 #[derive(Clone, Debug)]
@@ -90,7 +91,11 @@ impl Repo {
         let bytes = (habit.bytes * (30 + self.below(220)) / 100).max(900);
         let commits = 1 + self.below(4);
         let records = (bytes / 9000).max(1) + 2 * commits;
-        let repeats = if self.packs.is_empty() { 0 } else { (habit.repeats + self.below(11)).saturating_sub(5) };
+        let repeats = if self.packs.is_empty() {
+            0
+        } else {
+            (habit.repeats + self.below(11)).saturating_sub(5)
+        };
         // What was pushed has a commit at least that is new.
         let repeated_records = (records * repeats / 100).min(records - 2 * commits);
         let repeated_bytes = bytes * repeated_records / records;
@@ -107,7 +112,11 @@ impl Repo {
         });
         self.commits += commits;
         self.tags += u64::from(self.below(12) == 0 && records > repeated_records + 2 * commits);
-        let branch = if self.heads.is_empty() || self.below(3) > 0 { 0 } else { self.random.below(BRANCHES.len()) };
+        let branch = if self.heads.is_empty() || self.below(3) > 0 {
+            0
+        } else {
+            self.random.below(BRANCHES.len())
+        };
         let head = self.key();
         self.heads.insert(BRANCHES[branch].to_owned(), head.to_string());
         self.changed(at, Cause::Push);
@@ -116,14 +125,22 @@ impl Repo {
     /// How the last one pushed, as far as that can be told.
     pub(super) fn habit(&self) -> Habit {
         match self.packs.last().filter(|pack| !pack.consolidated) {
-            Some(last) => Habit { bytes: last.bytes, repeats: (last.bytes - last.needed_bytes) * 100 / last.bytes.max(1) },
+            Some(last) => Habit {
+                bytes: last.bytes,
+                repeats: (last.bytes - last.needed_bytes) * 100 / last.bytes.max(1),
+            },
             None => Habit { bytes: 3 << 20, repeats: 20 },
         }
     }
 
     fn changed(&mut self, at: Timestamp, cause: Cause) {
         self.generation += 1;
-        self.timeline.push(Moment { at, cause, packs: self.packs.len() as u64, bytes: self.bytes() });
+        self.timeline.push(Moment {
+            at,
+            cause,
+            packs: self.packs.len() as u64,
+            bytes: self.bytes(),
+        });
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -164,7 +181,11 @@ impl Repo {
             tags: self.tags,
             bytes_before: bytes,
             bytes_after: if skipped { bytes } else { needed },
-            duplicates_dropped: self.packs.iter().map(|pack| pack.records - pack.needed_records).sum(),
+            duplicates_dropped: self
+                .packs
+                .iter()
+                .map(|pack| pack.records - pack.needed_records)
+                .sum(),
             elapsed_ms: 40 + self.entities() / 2000,
             component: component.to_owned(),
             rows_changed: 0,
@@ -197,8 +218,12 @@ impl Repo {
             bytes_read_back: report.bytes_after,
             sources_hashed: self.repeating().count() as u64,
         });
-        let retired =
-            self.packs.drain(..).map(|pack| PackReport { needed_records: 0, needed_bytes: 0, retired_at: Some(at), ..pack });
+        let retired = self.packs.drain(..).map(|pack| PackReport {
+            needed_records: 0,
+            needed_bytes: 0,
+            retired_at: Some(at),
+            ..pack
+        });
         self.waiting.splice(..0, retired);
         self.packs.push(PackReport {
             key,
@@ -221,7 +246,8 @@ impl Repo {
 
     /// Its line of the list.
     pub(super) fn summary(&self) -> RepoSummary {
-        let (bytes, waiting) = (self.bytes(), self.waiting.iter().map(|pack| pack.bytes).sum::<u64>());
+        let (bytes, waiting) =
+            (self.bytes(), self.waiting.iter().map(|pack| pack.bytes).sum::<u64>());
         let needed: u64 = self.packs.iter().map(|pack| pack.needed_bytes).sum();
         RepoSummary {
             repo: self.name.clone(),

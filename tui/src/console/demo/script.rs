@@ -1,5 +1,5 @@
-//! A test's hand in the demo store: it holds verbs back, lets them go on step by step, makes them fail, and sees what
-//! was called. Nothing here waits for time to go by.
+//! A test's hand in the demo store: it holds verbs back, lets them go on step by step, makes them
+//! fail, and sees what was called. Nothing here waits for time to go by.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -54,7 +54,9 @@ impl Script {
     pub(super) fn fails(&self, verb: &'static str) -> Answer<()> {
         self.far.fails(verb)?;
         let mut wishes = self.wishes();
-        let Some(at) = wishes.failing.iter().position(|(failing, _)| *failing == verb) else { return Ok(()) };
+        let Some(at) = wishes.failing.iter().position(|(failing, _)| *failing == verb) else {
+            return Ok(());
+        };
         match wishes.failing.remove(at).1 {
             Some(failure) => Err(failure),
             None => panic!("a bug in {verb}, on purpose"),
@@ -156,7 +158,10 @@ impl Demo {
 
     /// Fails the next call of a verb.
     pub(in crate::console) fn fail(&self, verb: &'static str, kind: FailureKind, message: &str) {
-        self.script.wishes().failing.push((verb, Some(Failure { kind, message: message.to_owned() })));
+        self.script
+            .wishes()
+            .failing
+            .push((verb, Some(Failure { kind, message: message.to_owned() })));
     }
 
     /// Panics in the next call of a verb.
@@ -214,13 +219,17 @@ impl Demo {
 impl Repo {
     /// A repo that is summed up so.
     fn like(summary: &RepoSummary, now: Timestamp) -> Repo {
-        let mut repo = Repo::new(summary.repo.clone(), summary.created_at, Random::new(summary.packs));
-        (repo.commits, repo.tags, repo.last_gc) = (summary.commits, summary.tags, summary.last_gc.clone());
-        let (packs, entities) = (summary.packs.max(1), summary.objects + 2 * summary.commits + summary.tags);
+        let mut repo =
+            Repo::new(summary.repo.clone(), summary.created_at, Random::new(summary.packs));
+        (repo.commits, repo.tags, repo.last_gc) =
+            (summary.commits, summary.tags, summary.last_gc.clone());
+        let (packs, entities) =
+            (summary.packs.max(1), summary.objects + 2 * summary.commits + summary.tags);
         for nth in 0..summary.packs {
             // What does not divide is in the first.
             let part = |whole: u64| whole / packs + if nth == 0 { whole % packs } else { 0 };
-            let (bytes, repeated, needed_records) = (part(summary.bytes), part(summary.duplicate_bytes), part(entities));
+            let (bytes, repeated, needed_records) =
+                (part(summary.bytes), part(summary.duplicate_bytes), part(entities));
             let key = repo.key();
             repo.packs.push(PackReport {
                 key,
@@ -232,7 +241,12 @@ impl Repo {
                 needed_bytes: bytes - repeated,
                 retired_at: None,
             });
-            repo.timeline.push(Moment { at: now, cause: Cause::Push, packs: nth + 1, bytes: repo.bytes() });
+            repo.timeline.push(Moment {
+                at: now,
+                cause: Cause::Push,
+                packs: nth + 1,
+                bytes: repo.bytes(),
+            });
         }
         if summary.packs > 0 {
             repo.heads.insert("main".to_owned(), format!("sha256:{}", "4f".repeat(32)));

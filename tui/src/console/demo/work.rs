@@ -1,5 +1,5 @@
-//! The demo's work: plans, consolidations and verifications that take their time, tell how far they are, and stop
-//! when they are asked to.
+//! The demo's work: plans, consolidations and verifications that take their time, tell how far they
+//! are, and stop when they are asked to.
 
 use std::time::Duration;
 
@@ -31,7 +31,11 @@ impl Planned {
 }
 
 impl Demo {
-    pub(super) async fn do_plan(&self, repo: &RepoName, control: &Control) -> Answer<(GcReport, Planned)> {
+    pub(super) async fn do_plan(
+        &self,
+        repo: &RepoName,
+        control: &Control,
+    ) -> Answer<(GcReport, Planned)> {
         let planned = self.planned(repo)?;
         let steps = 3 + planned.report.packs_before / 60;
         for _ in 0..steps {
@@ -41,19 +45,24 @@ impl Demo {
     }
 
     pub(super) fn planned(&self, repo: &RepoName) -> Answer<Planned> {
-        self.with(repo, |repo, _| Planned { report: repo.plan(COMPONENT), generation: repo.generation })
+        self.with(repo, |repo, _| Planned {
+            report: repo.plan(COMPONENT),
+            generation: repo.generation,
+        })
     }
 
     pub(super) async fn do_run(&self, plan: Planned, control: &Control) -> Answer<GcReport> {
         let (repo, bytes, began) = (plan.report.repo.clone(), plan.report.bytes_after, self.time());
-        let took = || u64::try_from(self.time().duration_since(began).as_millis()).unwrap_or_default();
+        let took =
+            || u64::try_from(self.time().duration_since(began).as_millis()).unwrap_or_default();
         if self.generation(&repo)? != plan.generation {
             return Err(changed(&repo));
         }
         if plan.report.skipped {
             return self.publish(plan, took());
         }
-        let damaged = self.with(&repo, |repo, _| repo.problems.first().map(|problem| refused(repo, problem)))?;
+        let damaged = self
+            .with(&repo, |repo, _| repo.problems.first().map(|problem| refused(repo, problem)))?;
         let far = if damaged.is_some() { bytes / 2 } else { bytes };
         self.count("run", &repo, (Phase::Splice, bytes), far, control).await?;
         if let Some(error) = damaged {
@@ -75,7 +84,11 @@ impl Demo {
     }
 
     /// Plans and runs; begins anew when the repo changes meanwhile.
-    pub(super) async fn do_consolidate(&self, repo: &RepoName, control: &Control) -> Answer<GcReport> {
+    pub(super) async fn do_consolidate(
+        &self,
+        repo: &RepoName,
+        control: &Control,
+    ) -> Answer<GcReport> {
         for tries in 1.. {
             let plan = match self.plan(repo, control.clone()).await {
                 Ok((_, plan)) => plan,
@@ -108,7 +121,8 @@ impl Demo {
     pub(super) fn publish(&self, plan: Planned, took_ms: u64) -> Answer<GcReport> {
         let (name, now) = (plan.report.repo.clone(), self.time());
         self.change(|inside| {
-            let repo = inside.repos.get_mut(&name).ok_or_else(|| Error::UnknownRepo(name.clone()))?;
+            let repo =
+                inside.repos.get_mut(&name).ok_or_else(|| Error::UnknownRepo(name.clone()))?;
             if repo.generation != plan.generation {
                 return Err(changed(&name));
             }
@@ -119,7 +133,11 @@ impl Demo {
         })
     }
 
-    pub(super) async fn do_verify(&self, repo: &RepoName, control: &Control) -> Answer<VerifyReport> {
+    pub(super) async fn do_verify(
+        &self,
+        repo: &RepoName,
+        control: &Control,
+    ) -> Answer<VerifyReport> {
         let mut report = self.with(repo, |repo, problems| VerifyReport {
             repo: repo.name.clone(),
             packs_checked: repo.packs.len() as u64,

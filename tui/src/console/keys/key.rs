@@ -43,7 +43,11 @@ impl Key {
     /// What was pressed; none for a key that is let go.
     pub(in crate::console) fn of(event: &KeyEvent) -> Option<Key> {
         let held = |modifier| event.modifiers.contains(modifier);
-        let key = Key { code: event.code, ctrl: held(KeyModifiers::CONTROL), alt: held(KeyModifiers::ALT) };
+        let key = Key {
+            code: event.code,
+            ctrl: held(KeyModifiers::CONTROL),
+            alt: held(KeyModifiers::ALT),
+        };
         (event.kind != KeyEventKind::Release).then_some(key)
     }
 
@@ -92,9 +96,13 @@ impl FromStr for Key {
         let (mut rest, mut ctrl, mut alt) = (text, false, false);
         loop {
             // "Ctrl--" is the minus with Ctrl.
-            if let Some(after) = rest.strip_prefix("Ctrl-").filter(|after| !after.is_empty() && !ctrl) {
+            if let Some(after) =
+                rest.strip_prefix("Ctrl-").filter(|after| !after.is_empty() && !ctrl)
+            {
                 (rest, ctrl) = (after, true);
-            } else if let Some(after) = rest.strip_prefix("Alt-").filter(|after| !after.is_empty() && !alt) {
+            } else if let Some(after) =
+                rest.strip_prefix("Alt-").filter(|after| !after.is_empty() && !alt)
+            {
                 (rest, alt) = (after, true);
             } else {
                 break;
@@ -102,13 +110,21 @@ impl FromStr for Key {
         }
         let mut chars = rest.chars();
         let code = match (chars.next(), chars.next()) {
-            (Some(c), None) if !c.is_control() => match NAMED.iter().find(|(name, _)| *name == rest) {
-                Some((_, code)) => Some(*code),
-                None => Some(KeyCode::Char(c)),
-            },
+            (Some(c), None) if !c.is_control() => {
+                match NAMED.iter().find(|(name, _)| *name == rest) {
+                    Some((_, code)) => Some(*code),
+                    None => Some(KeyCode::Char(c)),
+                }
+            }
             _ => {
-                let named = NAMED.iter().find(|(name, _)| name.eq_ignore_ascii_case(rest)).map(|(_, code)| *code);
-                let function = rest.strip_prefix(['F', 'f']).and_then(|n| n.parse().ok()).filter(|n| (1..=24).contains(n));
+                let named = NAMED
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(rest))
+                    .map(|(_, code)| *code);
+                let function = rest
+                    .strip_prefix(['F', 'f'])
+                    .and_then(|n| n.parse().ok())
+                    .filter(|n| (1..=24).contains(n));
                 named.or(function.map(KeyCode::F))
             }
         };
@@ -129,8 +145,22 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_they_are_written() {
-        for text in ["g", "G", "?", "-", "Ctrl-c", "Alt-x", "Ctrl-Alt-x", "Ctrl--", "F5", "Enter", "Space", "PgDn", "↑", "Ctrl-←"]
-        {
+        for text in [
+            "g",
+            "G",
+            "?",
+            "-",
+            "Ctrl-c",
+            "Alt-x",
+            "Ctrl-Alt-x",
+            "Ctrl--",
+            "F5",
+            "Enter",
+            "Space",
+            "PgDn",
+            "↑",
+            "Ctrl-←",
+        ] {
             let key: Key = text.parse().unwrap();
             assert_eq!(key.to_string(), text);
         }

@@ -1,5 +1,5 @@
-//! The one table of keys. Handling, the footer, the help, the palette and docs/console.md all read it, so they can't
-//! disagree; the config changes its keys, and a clash is an error.
+//! The one table of keys. Handling, the footer, the help, the palette and docs/console.md all read
+//! it, so they can't disagree; the config changes its keys, and a clash is an error.
 
 mod key;
 mod table;
@@ -41,31 +41,46 @@ impl std::error::Error for KeymapError {}
 impl Keymap {
     /// The table as it is.
     pub(super) fn new(read_only: bool) -> Keymap {
-        Keymap { bindings: TABLE.iter().map(|row| Binding { row, keys: row.keys.to_vec() }).collect(), read_only }
+        Keymap {
+            bindings: TABLE.iter().map(|row| Binding { row, keys: row.keys.to_vec() }).collect(),
+            read_only,
+        }
     }
 
     /// The table with other keys for some of its actions.
     ///
     /// # Errors
-    /// For a name that is no action, a text that is no key, a key that would mean two things in one place, and a key that may
-    /// not confirm; each says where in the config it stands.
+    /// For a name that is no action, a text that is no key, a key that would mean two things in one
+    /// place, and a key that may not confirm; each says where in the config it stands.
     pub(super) fn with(changes: &[KeyChange], read_only: bool) -> Result<Keymap, KeymapError> {
         let mut map = Keymap::new(read_only);
         for change in changes {
             let fail = |words: String| KeymapError(format!("{}: {words}", change.place));
-            let Some(binding) = map.bindings.iter_mut().find(|binding| binding.row.name == change.action) else {
+            let Some(binding) =
+                map.bindings.iter_mut().find(|binding| binding.row.name == change.action)
+            else {
                 let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
-                return Err(fail(format!("`{}` is no action; there are: {}", change.action, names.join(", "))));
+                return Err(fail(format!(
+                    "`{}` is no action; there are: {}",
+                    change.action,
+                    names.join(", ")
+                )));
             };
-            let keys: Result<Vec<Key>, String> = change.keys.iter().map(|text| text.parse()).collect();
+            let keys: Result<Vec<Key>, String> =
+                change.keys.iter().map(|text| text.parse()).collect();
             binding.keys = keys.map_err(fail)?;
             if binding.keys.is_empty() {
                 return Err(fail(format!("`{}` has no key; give it at least one", change.action)));
             }
         }
-        // What the operator said is to blame, not the table: the last change that touches a clash is named.
+        // What the operator said is to blame, not the table: the last change that touches a clash
+        // is named.
         let place = |names: [&str; 2]| {
-            changes.iter().rev().find(|change| names.contains(&change.action.as_str())).map_or("the table of keys", |c| &c.place)
+            changes
+                .iter()
+                .rev()
+                .find(|change| names.contains(&change.action.as_str()))
+                .map_or("the table of keys", |c| &c.place)
         };
         if let Some((key, at, [first, second])) = map.clash() {
             return Err(KeymapError(format!(
@@ -80,8 +95,14 @@ impl Keymap {
                 place(["confirm", "consolidate"])
             )));
         }
-        if let Some(stuck) = Place::ALL.into_iter().find(|place| !map.of_place(*place).any(|b| !b.row.hint.is_empty())) {
-            return Err(KeymapError(format!("there is no key to leave: {}", stuck.title().to_lowercase())));
+        if let Some(stuck) = Place::ALL
+            .into_iter()
+            .find(|place| !map.of_place(*place).any(|b| !b.row.hint.is_empty()))
+        {
+            return Err(KeymapError(format!(
+                "there is no key to leave: {}",
+                stuck.title().to_lowercase()
+            )));
         }
         Ok(map)
     }
@@ -90,7 +111,9 @@ impl Keymap {
     fn clash(&self) -> Option<(Key, Place, [&'static str; 2])> {
         for place in Place::ALL {
             let mut seen: Vec<(Key, &Binding)> = Vec::new();
-            for binding in self.bindings.iter().filter(|binding| binding.row.places.contains(&place)) {
+            for binding in
+                self.bindings.iter().filter(|binding| binding.row.places.contains(&place))
+            {
                 for key in &binding.keys {
                     if place.takes_text() && key.typed().is_some() {
                         return Some((*key, place, ["a character of the text", binding.row.name]));
@@ -108,12 +131,17 @@ impl Keymap {
     /// A key that confirms and that one presses without thinking.
     fn careless(&self) -> Option<Key> {
         let keys = |wanted: &'static [Action]| {
-            self.bindings.iter().filter(|binding| wanted.contains(&binding.row.action)).flat_map(|binding| binding.keys.clone())
+            self.bindings
+                .iter()
+                .filter(|binding| wanted.contains(&binding.row.action))
+                .flat_map(|binding| binding.keys.clone())
         };
         let mut confirming = keys(&[Action::Confirm]);
         confirming.find(|key| {
             let thoughtless = ["Enter", "Space"].iter().any(|name| name.parse() == Ok(*key));
-            thoughtless || keys(&[Action::Consolidate, Action::Open, Action::Preview]).any(|asking| asking == *key)
+            thoughtless
+                || keys(&[Action::Consolidate, Action::Open, Action::Preview])
+                    .any(|asking| asking == *key)
         })
     }
 
@@ -128,13 +156,17 @@ impl Keymap {
 
     /// The bindings of a place, in the order of the table.
     pub(super) fn of_place(&self, place: Place) -> impl Iterator<Item = &Binding> {
-        self.bindings.iter().filter(move |b| b.row.places.contains(&place) && !(self.read_only && b.row.changes))
+        self.bindings
+            .iter()
+            .filter(move |b| b.row.places.contains(&place) && !(self.read_only && b.row.changes))
     }
 
     /// The first key of an action, as it is shown.
     pub(super) fn key_of(&self, action: Action) -> String {
         let binding = self.bindings.iter().find(|binding| binding.row.action == action);
-        binding.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)
+        binding
+            .and_then(|binding| binding.keys.first())
+            .map_or_else(String::new, ToString::to_string)
     }
 }
 
@@ -153,7 +185,10 @@ mod tests {
 
     #[test]
     fn no_key_means_two_things_in_one_place() {
-        assert_eq!(Keymap::new(false).clash().map(|(key, place, names)| (key.to_string(), place, names)), None);
+        assert_eq!(
+            Keymap::new(false).clash().map(|(key, place, names)| (key.to_string(), place, names)),
+            None
+        );
         let mut names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
         names.sort_unstable();
         names.dedup();
@@ -163,7 +198,8 @@ mod tests {
     #[test]
     fn only_y_confirms() {
         let map = Keymap::new(false);
-        let confirming: Vec<&Binding> = map.bindings.iter().filter(|binding| binding.row.action == Action::Confirm).collect();
+        let confirming: Vec<&Binding> =
+            map.bindings.iter().filter(|binding| binding.row.action == Action::Confirm).collect();
         assert_eq!(confirming.len(), 1);
         assert_eq!(confirming[0].keys, ["y".parse().unwrap()]);
         assert_eq!(map.lookup(Place::Gate, "Enter".parse().unwrap()), Some(Action::Decline));
@@ -174,9 +210,12 @@ mod tests {
     #[test]
     fn every_place_says_how_to_leave_it() {
         for place in Place::ALL {
-            // Out of the console itself, Esc does not lead: it is pressed once too often too easily.
+            // Out of the console itself, Esc does not lead: it is pressed once too often too
+            // easily.
             let key = if place == Place::Repos { "q" } else { "Esc" };
-            let leaves = |binding: &Binding| binding.keys.contains(&key.parse().unwrap()) && !binding.row.hint.is_empty();
+            let leaves = |binding: &Binding| {
+                binding.keys.contains(&key.parse().unwrap()) && !binding.row.hint.is_empty()
+            };
             assert!(Keymap::new(false).of_place(place).any(leaves), "{place:?}");
             assert!(Keymap::new(true).of_place(place).any(leaves), "{place:?}, read-only");
         }
@@ -186,30 +225,42 @@ mod tests {
     fn read_only_has_no_key_that_changes_a_store() {
         let map = Keymap::new(true);
         for place in Place::ALL {
-            let changing = map.of_place(place).find(|b| matches!(b.row.action, Action::Consolidate | Action::Confirm));
+            let changing = map
+                .of_place(place)
+                .find(|b| matches!(b.row.action, Action::Consolidate | Action::Confirm));
             assert!(changing.is_none(), "{place:?}");
         }
     }
 
     #[test]
     fn keys_are_what_the_config_says() {
-        let map = Keymap::with(&[change("consolidate", &["F5", "m"]), change("log", &["L"])], false).unwrap();
+        let map =
+            Keymap::with(&[change("consolidate", &["F5", "m"]), change("log", &["L"])], false)
+                .unwrap();
         assert_eq!(map.lookup(Place::Repos, "F5".parse().unwrap()), Some(Action::Consolidate));
         assert_eq!(map.lookup(Place::Repos, "g".parse().unwrap()), None);
         assert_eq!(map.key_of(Action::Consolidate), "F5");
         // Two actions may change places.
-        let swapped = Keymap::with(&[change("runs", &["h"]), change("history", &["w"])], false).unwrap();
+        let swapped =
+            Keymap::with(&[change("runs", &["h"]), change("history", &["w"])], false).unwrap();
         assert_eq!(swapped.lookup(Place::Repos, "h".parse().unwrap()), Some(Action::Runs));
     }
 
     #[test]
     fn what_cannot_be_used_is_named_with_its_place() {
         let unknown = refused(&[change("merge", &["m"])]);
-        assert!(unknown.starts_with("console.toml:3: `merge` is no action") && unknown.contains("consolidate"), "{unknown}");
+        assert!(
+            unknown.starts_with("console.toml:3: `merge` is no action")
+                && unknown.contains("consolidate"),
+            "{unknown}"
+        );
         assert!(refused(&[change("log", &["Hyper-x"])]).contains("`Hyper-x` is no key"));
         assert!(refused(&[change("log", &[])]).contains("has no key"));
         let clash = refused(&[change("verify", &["g"])]);
-        assert_eq!(clash, "console.toml:3: g would mean both `consolidate` and `verify` (repos); give one of them another key");
+        assert_eq!(
+            clash,
+            "console.toml:3: g would mean both `consolidate` and `verify` (repos); give one of them another key"
+        );
         assert!(refused(&[change("erase", &["x"])]).contains("a character of the text"));
     }
 

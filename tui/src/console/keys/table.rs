@@ -179,7 +179,8 @@ const TAB: Key = Key::plain(KeyCode::Tab);
 use Place as P;
 
 /// Screens that scroll, and take letters as commands.
-const LETTERS: &[Place] = &[P::Repos, P::Repo, P::Preview, P::Runs, P::Done, P::History, P::Record, P::Log, P::Help];
+const LETTERS: &[Place] =
+    &[P::Repos, P::Repo, P::Preview, P::Runs, P::Done, P::History, P::Record, P::Log, P::Help];
 /// All that scrolls.
 const SCROLLED: &[Place] = &[
     P::Repos,
@@ -200,10 +201,12 @@ const SCROLLED: &[Place] = &[
 /// Where one repo is looked at or pointed to.
 const ABOUT_REPO: &[Place] = &[P::Repos, P::Repo, P::Runs, P::Done, P::History, P::Record];
 /// From where the other screens can be reached.
-const SCREENS: &[Place] = &[P::Repos, P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log];
+const SCREENS: &[Place] =
+    &[P::Repos, P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log];
 const TEXT: &[Place] = &[P::Filter, P::Search, P::Palette, P::Typing];
 
-/// Every action there is. The footer shows hints in this order, as many as fit, so what matters most comes first.
+/// Every action there is. The footer shows hints in this order, as many as fit, so what matters
+/// most comes first.
 #[rustfmt::skip]
 pub(in crate::console) const TABLE: &[Row] = &[
     change(row(Action::Confirm, "confirm", &[Key::char('y')], &[P::Gate], "run this plan", "run the plan that is shown")),

@@ -36,8 +36,14 @@ impl File {
     pub(super) fn read(path: &Path) -> Result<Option<File>, Error> {
         match std::fs::read_to_string(path) {
             Ok(text) => File::parse(&text, path).map(Some),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(Error::Usage(format!("reading the config {} failed: {error}", path.display()))),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(error) => {
+                Err(Error::Usage(format!("reading the config {} failed: {error}", path.display())))
+            }
         }
     }
 
@@ -109,30 +115,46 @@ mod tests {
 
     #[test]
     fn a_config_says_how_it_looks_and_which_keys_there_are() {
-        let file =
-            parsed("theme = \"light\"\nascii = true\nmouse = true\n[keys]\nquit = [\"q\", \"Ctrl-q\"]\nconsolidate = \"m\"\n");
+        let file = parsed(
+            "theme = \"light\"\nascii = true\nmouse = true\n[keys]\nquit = [\"q\", \"Ctrl-q\"]\nconsolidate = \"m\"\n",
+        );
         let file = file.unwrap();
-        assert_eq!((file.theme, file.ascii, file.mouse), (Some(ThemeName::Light), Some(true), Some(true)));
+        assert_eq!(
+            (file.theme, file.ascii, file.mouse),
+            (Some(ThemeName::Light), Some(true), Some(true))
+        );
         let change = |action: &str, keys: &[&str], line| KeyChange {
             action: action.into(),
             keys: keys.iter().map(|key| (*key).into()).collect(),
             place: format!("f/console.toml:{line}"),
         };
-        assert_eq!(file.keys, [change("quit", &["q", "Ctrl-q"], 5), change("consolidate", &["m"], 6)]);
+        assert_eq!(
+            file.keys,
+            [change("quit", &["q", "Ctrl-q"], 5), change("consolidate", &["m"], 6)]
+        );
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_its_place_and_what_can() {
         let unknown = refused("mouse = true\ntheme = \"dark\"");
         assert!(unknown.starts_with("f/console.toml:2:9: "), "{unknown}");
-        assert!(["dark", "default", "light", "mono"].iter().all(|word| unknown.contains(word)), "{unknown}");
+        assert!(
+            ["dark", "default", "light", "mono"].iter().all(|word| unknown.contains(word)),
+            "{unknown}"
+        );
         let field = refused("colour = 1");
         assert!(field.starts_with("f/console.toml:1:1: "), "{field}");
-        assert!(["colour", "theme", "ascii", "mouse", "keys"].iter().all(|word| field.contains(word)), "{field}");
+        assert!(
+            ["colour", "theme", "ascii", "mouse", "keys"].iter().all(|word| field.contains(word)),
+            "{field}"
+        );
         let kind = refused("# ü\nascii = \"yes\"");
         assert!(kind.starts_with("f/console.toml:2:9: ") && kind.contains("boolean"), "{kind}");
         let keys = refused("[keys]\nquit = 3");
-        assert!(keys.starts_with("f/console.toml:2:8: ") && keys.contains("a list of keys"), "{keys}");
+        assert!(
+            keys.starts_with("f/console.toml:2:8: ") && keys.contains("a list of keys"),
+            "{keys}"
+        );
         let deep = refused("[keys]\nquit = [\"q\", 3]");
         assert!(deep.starts_with("f/console.toml:2:14: ") && deep.contains("string"), "{deep}");
         assert!(refused("theme = ").starts_with("f/console.toml:1:"));

@@ -1,4 +1,5 @@
-//! Of the marked repos: which are consolidated, which are left out and why, and which nobody sees at the moment.
+//! Of the marked repos: which are consolidated, which are left out and why, and which nobody sees
+//! at the moment.
 
 use std::collections::HashSet;
 
@@ -55,7 +56,13 @@ impl Choice {
                 None => choice.repos.push(repo),
             }
         }
-        choice.hidden = choice.repos.iter().map(|repo| &repo.repo).filter(|repo| !is_shown(repo)).cloned().collect();
+        choice.hidden = choice
+            .repos
+            .iter()
+            .map(|repo| &repo.repo)
+            .filter(|repo| !is_shown(repo))
+            .cloned()
+            .collect();
         choice
     }
 }

@@ -56,13 +56,20 @@ impl Column {
         Column::ALL[(at + by) % Column::ALL.len()]
     }
 
-    /// Sorts positions of repos that come by name, the smallest first or (not `up`) the greatest. A stable sort keeps names in their
-    /// order where the numbers are the same.
-    pub(super) fn sort<'a>(self, shown: &mut [u32], up: bool, repo: impl Fn(&u32) -> &'a RepoSummary) {
+    /// Sorts positions of repos that come by name, the smallest first or (not `up`) the greatest. A
+    /// stable sort keeps names in their order where the numbers are the same.
+    pub(super) fn sort<'a>(
+        self,
+        shown: &mut [u32],
+        up: bool,
+        repo: impl Fn(&u32) -> &'a RepoSummary,
+    ) {
         match self {
             Column::Name if up => {}
             Column::Name => shown.reverse(),
-            Column::LastGc => order(shown, up, |at| repo(at).last_gc.as_ref().map(|last| last.finished_at)),
+            Column::LastGc => {
+                order(shown, up, |at| repo(at).last_gc.as_ref().map(|last| last.finished_at))
+            }
             _ => order(shown, up, |at| self.number(repo(at))),
         }
     }

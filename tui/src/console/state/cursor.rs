@@ -33,7 +33,8 @@ impl Cursor {
         true
     }
 
-    /// The first line to be seen of a list, so that the one pointed to stays in the middle, but for the two ends.
+    /// The first line to be seen of a list, so that the one pointed to stays in the middle, but for
+    /// the two ends.
     pub(in crate::console) fn first(self, lines: usize, height: usize) -> usize {
         self.at(lines).saturating_sub(height / 2).min(lines.saturating_sub(height))
     }
@@ -70,7 +71,10 @@ mod tests {
             for height in 1..7 {
                 for at in 0..lines {
                     let (cursor, first) = (Cursor(at), Cursor(at).first(lines, height));
-                    assert!((first..first + height).contains(&cursor.at(lines)) && first + height.min(lines) <= lines);
+                    assert!(
+                        (first..first + height).contains(&cursor.at(lines))
+                            && first + height.min(lines) <= lines
+                    );
                 }
             }
         }

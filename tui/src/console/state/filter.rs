@@ -1,4 +1,5 @@
-//! What the operator wants to see of the repos: words of their names, and terms about their numbers.
+//! What the operator wants to see of the repos: words of their names, and terms about their
+//! numbers.
 //!
 //! ```text
 //! album packs>10 size>=1G reclaim>30% gc>7d gc:never state:failed
@@ -24,7 +25,10 @@ pub(in crate::console) struct Filter {
 
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filter").field("words", &self.words).field("terms", &self.terms).finish_non_exhaustive()
+        f.debug_struct("Filter")
+            .field("words", &self.words)
+            .field("terms", &self.terms)
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,7 +122,13 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
         };
         return Ok(Term::State(state));
     }
-    let signs = [(">=", Is::AtLeast), ("<=", Is::AtMost), (">", Is::More), ("<", Is::Less), ("=", Is::Equal)];
+    let signs = [
+        (">=", Is::AtLeast),
+        ("<=", Is::AtMost),
+        (">", Is::More),
+        ("<", Is::Less),
+        ("=", Is::Equal),
+    ];
     let found = signs.into_iter().find_map(|(sign, is)| Some((is, rest.strip_prefix(sign)?)));
     let Some((is, value)) = found else { return Err(bad("a number is expected behind it")) };
     let measure = match name {
@@ -127,7 +137,13 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
         "commits" => Measure::Commits,
         "size" => Measure::Size,
         "reclaim" => Measure::Reclaim,
-        "gc" => return Ok(Term::Age(is, scaled(value, &AGES).ok_or_else(|| bad("an age such as 12h, 7d or 2w is expected"))?)),
+        "gc" => {
+            return Ok(Term::Age(
+                is,
+                scaled(value, &AGES)
+                    .ok_or_else(|| bad("an age such as 12h, 7d or 2w is expected"))?,
+            ));
+        }
         _ => return Err(bad("packs, objects, commits, size, reclaim and gc can be compared")),
     };
     if let (Measure::Reclaim, Some(percent)) = (measure, value.strip_suffix('%')) {
@@ -146,7 +162,8 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
 type Units = [(&'static str, u64)];
 
 /// Sizes are shown in powers of two, and so they are asked.
-const SIZES: [(&str, u64); 6] = [("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40), ("p", 1 << 50)];
+const SIZES: [(&str, u64); 6] =
+    [("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40), ("p", 1 << 50)];
 const COUNTS: [(&str, u64); 3] = [("", 1), ("k", 1000), ("m", 1_000_000)];
 const AGES: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
 
@@ -156,7 +173,8 @@ fn scaled(value: &str, units: &Units) -> Option<u64> {
     let at = lower.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(lower.len());
     let (number, unit) = lower.split_at(at);
     let (_, scale) = units.iter().find(|(name, _)| *name == unit)?;
-    let number: f64 = number.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
+    let number: f64 =
+        number.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
     Some((number * *scale as f64).round() as u64)
 }
 
@@ -172,7 +190,15 @@ impl Filter {
             }
         }
         let words = Pattern::parse(&words.join(" "), CaseMatching::Smart, Normalization::Smart);
-        (Filter { words, terms, matcher: Matcher::new(Config::DEFAULT.match_paths()), letters: Vec::new() }, bad)
+        (
+            Filter {
+                words,
+                terms,
+                matcher: Matcher::new(Config::DEFAULT.match_paths()),
+                letters: Vec::new(),
+            },
+            bad,
+        )
     }
 
     /// Whether everything passes.
@@ -181,7 +207,12 @@ impl Filter {
     }
 
     /// How well a repo fits, more being better; none if it doesn't.
-    pub(in crate::console) fn score(&mut self, name: &str, repo: &RepoSummary, now: Timestamp) -> Option<u32> {
+    pub(in crate::console) fn score(
+        &mut self,
+        name: &str,
+        repo: &RepoSummary,
+        now: Timestamp,
+    ) -> Option<u32> {
         if !self.terms.iter().all(|term| term.holds(repo, now)) {
             return None;
         }
@@ -201,8 +232,13 @@ impl Term {
                 is.holds(repo.reclaimable() as f64 * 100.0 / all, percent)
             }
             Term::Age(is, seconds) => {
-                let age = |then: Timestamp| now.as_second().saturating_sub(then.as_second()).max(0).unsigned_abs();
-                is.holds(repo.last_gc.as_ref().map_or(u64::MAX, |last| age(last.finished_at)), seconds)
+                let age = |then: Timestamp| {
+                    now.as_second().saturating_sub(then.as_second()).max(0).unsigned_abs()
+                };
+                is.holds(
+                    repo.last_gc.as_ref().map_or(u64::MAX, |last| age(last.finished_at)),
+                    seconds,
+                )
             }
             Term::State(state) => match state {
                 State::Empty => repo.packs == 0,
@@ -241,7 +277,12 @@ mod tests {
 
     #[test]
     fn words_are_fuzzy_and_terms_are_exact() {
-        let repo = RepoSummary { bytes: 3 << 30, duplicate_bytes: 1 << 30, stored_bytes: 3 << 30, ..summary("studio/album", 12) };
+        let repo = RepoSummary {
+            bytes: 3 << 30,
+            duplicate_bytes: 1 << 30,
+            stored_bytes: 3 << 30,
+            ..summary("studio/album", 12)
+        };
         for yes in [
             "",
             "alb",
@@ -265,9 +306,18 @@ mod tests {
         ] {
             assert!(passes(yes, &repo), "{yes}");
         }
-        for no in
-            ["xyz", "Album", "packs>12", "packs<12", "size>3G", "reclaim>34%", "alb packs>12", "gc:failed", "state:ok", "gc<7d"]
-        {
+        for no in [
+            "xyz",
+            "Album",
+            "packs>12",
+            "packs<12",
+            "size>3G",
+            "reclaim>34%",
+            "alb packs>12",
+            "gc:failed",
+            "state:ok",
+            "gc<7d",
+        ] {
             assert!(!passes(no, &repo), "{no}");
         }
     }
@@ -276,7 +326,12 @@ mod tests {
     fn ages_are_those_of_the_last_consolidation() {
         let mut repo = summary("a/b", 1);
         repo.last_gc = Some(crate::console::tests::fake::last_gc("failed", "2026-06-24T12:00:00Z"));
-        assert!(passes("gc>6d", &repo) && !passes("gc>2w", &repo) && passes("gc:failed", &repo) && !passes("gc:never", &repo));
+        assert!(
+            passes("gc>6d", &repo)
+                && !passes("gc>2w", &repo)
+                && passes("gc:failed", &repo)
+                && !passes("gc:never", &repo)
+        );
     }
 
     #[test]
@@ -294,7 +349,11 @@ mod tests {
             ("stars>5", "can be compared"),
         ] {
             let (filter, error) = Filter::read(&format!("alb {bad} gc:never"));
-            assert_eq!((filter.words.atoms.len(), filter.terms), (1, vec![Term::State(State::Never)]), "the rest holds");
+            assert_eq!(
+                (filter.words.atoms.len(), filter.terms),
+                (1, vec![Term::State(State::Never)]),
+                "the rest holds"
+            );
             let error = error.unwrap().to_string();
             assert!(error.starts_with(&format!("`{bad}`: ")) && error.contains(words), "{error}");
         }

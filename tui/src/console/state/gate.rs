@@ -1,4 +1,5 @@
-//! The one gate that every change of a store passes: it shows a plan, and gives a [`Permit`] for what was confirmed.
+//! The one gate that every change of a store passes: it shows a plan, and gives a [`Permit`] for
+//! what was confirmed.
 
 use std::collections::HashSet;
 
@@ -12,8 +13,8 @@ use crate::console::msg::{Effect, Ticket};
 /// More repos than these are not changed by one key: their number has to be typed.
 const MOST_BY_KEY: usize = 10;
 
-/// Says that the operator was asked and said yes. Only a confirmed [`Gate`] makes one, and no effect that changes a store
-/// can be built without it.
+/// Says that the operator was asked and said yes. Only a confirmed [`Gate`] makes one, and no
+/// effect that changes a store can be built without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::console) struct Permit(());
 
@@ -90,7 +91,8 @@ pub(in crate::console) enum Confirmed {
 }
 
 impl Gate {
-    /// A question about one repo, whose plan is being made under `ticket`; or, without `asking`, the plan alone.
+    /// A question about one repo, whose plan is being made under `ticket`; or, without `asking`,
+    /// the plan alone.
     pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> Gate {
         let asks = if asking { Asks::Key } else { Asks::Nothing };
         let (subject, top) = (Subject::One(repo, PlanState::Planning(None)), Cursor::default());
@@ -115,7 +117,17 @@ impl Gate {
             many => (Subject::Many(many.to_vec()), Asks::about(many.len())),
         };
         let asks = if asking { asks } else { Asks::Nothing };
-        Gate { ticket, subject, asks, left_out, hidden, seen: false, renewed: false, refusal: None, top: Cursor::default() }
+        Gate {
+            ticket,
+            subject,
+            asks,
+            left_out,
+            hidden,
+            seen: false,
+            renewed: false,
+            refusal: None,
+            top: Cursor::default(),
+        }
     }
 
     /// What makes its plan, if it needs one.
@@ -194,21 +206,26 @@ impl Gate {
         }
     }
 
-    /// The operator said yes. None while there is nothing that could be run, or nobody has seen it yet; and when what was typed is not
-    /// what was asked for: the gate then says so, and stays.
+    /// The operator said yes. None while there is nothing that could be run, or nobody has seen it
+    /// yet; and when what was typed is not what was asked for: the gate then says so, and stays.
     pub(in crate::console) fn confirm(&mut self) -> Option<Confirmed> {
         if !self.seen {
             return None;
         }
         match (&self.asks, &self.subject) {
-            (Asks::Key, Subject::One(repo, PlanState::Ready(_))) => Some(Confirmed::Plan(Permit(()), self.ticket, repo.clone())),
+            (Asks::Key, Subject::One(repo, PlanState::Ready(_))) => {
+                Some(Confirmed::Plan(Permit(()), self.ticket, repo.clone()))
+            }
             (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
             (Asks::Count(typed), Subject::Many(repos)) => {
                 if typed.text().trim() == repos.len().to_string() {
                     return Some(Confirmed::Many(Permit(()), names(repos)));
                 }
                 self.refusal = Some(match typed.text().trim() {
-                    "" => format!("Nothing was typed. It is {} repos: type that number, or leave with Esc.", repos.len()),
+                    "" => format!(
+                        "Nothing was typed. It is {} repos: type that number, or leave with Esc.",
+                        repos.len()
+                    ),
                     other => format!("{other} is not {}. Nothing was done.", repos.len()),
                 });
                 None

@@ -28,7 +28,8 @@ pub(in crate::console) struct History {
     continues: bool,
     /// Whether `entries` are all there are.
     pub(in crate::console) complete: bool,
-    /// Whether what is looked for was not answered yet, be it well or badly: `entries` may be of something else.
+    /// Whether what is looked for was not answered yet, be it well or badly: `entries` may be of
+    /// something else.
     pub(in crate::console) unanswered: bool,
     /// Whether there is an answer.
     pub(in crate::console) known: bool,
@@ -61,7 +62,11 @@ impl History {
     }
 
     /// Takes an answer; gives the next question, when something else is looked for by now.
-    pub(in crate::console) fn take(&mut self, answer: Answer<Vec<GcEntry>>, next: Ticket) -> Option<Effect> {
+    pub(in crate::console) fn take(
+        &mut self,
+        answer: Answer<Vec<GcEntry>>,
+        next: Ticket,
+    ) -> Option<Effect> {
         self.unanswered = false;
         match answer {
             Ok(page) => {
@@ -78,7 +83,8 @@ impl History {
         self.give_up(next)
     }
 
-    /// Ends a reading, which may have come to nothing: what is shown stays. Gives the next question, as [`History::take`] does.
+    /// Ends a reading, which may have come to nothing: what is shown stays. Gives the next
+    /// question, as [`History::take`] does.
     pub(in crate::console) fn give_up(&mut self, next: Ticket) -> Option<Effect> {
         self.loading = None;
         self.outdated().then(|| self.begin(next))

@@ -1,4 +1,5 @@
-//! What the line to a store that is elsewhere means for what is known: while it is down, all stays as it was last heard.
+//! What the line to a store that is elsewhere means for what is known: while it is down, all stays
+//! as it was last heard.
 
 use super::{Model, Run};
 use crate::console::backend::{Failure, FailureKind};
@@ -13,8 +14,9 @@ impl Model {
         self.line.as_ref().is_some_and(|line| line.down_since().is_some())
     }
 
-    /// Takes note that a reading failed. True if it did for no other reason than that the line is down: that says nothing about the
-    /// store, so what was read before stays as it is, and is read again as soon as it can be.
+    /// Takes note that a reading failed. True if it did for no other reason than that the line is
+    /// down: that says nothing about the store, so what was read before stays as it is, and is read
+    /// again as soon as it can be.
     pub(in crate::console) fn misses(&mut self, failure: &Failure) -> bool {
         let unreachable = failure.kind == FailureKind::Unreachable;
         self.missed |= unreachable;
@@ -34,9 +36,13 @@ impl Model {
         std::mem::take(&mut self.unwatched).then_some(Effect::Watch(self.stamp))
     }
 
-    /// Where work is, in a few words; while the line is down, only that it waits: the last step is told where there is room to say how
-    /// old it is.
+    /// Where work is, in a few words; while the line is down, only that it waits: the last step is
+    /// told where there is room to say how old it is.
     pub(in crate::console) fn step_words(&self, run: &Run) -> Option<String> {
-        if run.is_going() && self.is_cut_off() { Some(WAITING.to_owned()) } else { run.step_words() }
+        if run.is_going() && self.is_cut_off() {
+            Some(WAITING.to_owned())
+        } else {
+            run.step_words()
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What happened since the console started, with times: what the operator did, how it ended, and what the host logged.
+//! What happened since the console started, with times: what the operator did, how it ended, and
+//! what the host logged.
 
 use std::collections::VecDeque;
 

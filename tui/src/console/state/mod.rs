@@ -1,4 +1,5 @@
-//! What the console knows, and where the operator is. Plain data: nothing here draws, waits or reads a clock.
+//! What the console knows, and where the operator is. Plain data: nothing here draws, waits or
+//! reads a clock.
 
 mod choice;
 mod column;
@@ -233,8 +234,8 @@ impl Model {
         })
     }
 
-    /// What moves with the arrows here, and through how many lines. Where the lines are text, they are those of the last frame, and the
-    /// cursor is the first that is seen.
+    /// What moves with the arrows here, and through how many lines. Where the lines are text, they
+    /// are those of the last frame, and the cursor is the first that is seen.
     pub(super) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {
         let text = self.extent.content.saturating_sub(self.extent.height) + 1;
         if let Some(top) = &mut self.help {
@@ -262,7 +263,9 @@ impl Model {
             Screen::Run(ticket) => {
                 let run = self.runs.get_mut(*ticket)?;
                 let findings = match &run.state {
-                    RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => Some(report.problems.len()),
+                    RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
+                        Some(report.problems.len())
+                    }
                     _ => None,
                 };
                 Some((&mut run.top, findings.unwrap_or(text)))

@@ -34,15 +34,22 @@ impl Palette {
         // The palette is how one got here, and moving is what arrows are for.
         let useful = |binding: &&Binding| {
             let Row { action, help, .. } = binding.row;
-            !matches!(action, Action::Palette | Action::Up | Action::Down) && !help.is_empty() && !self.idle.contains(action)
+            !matches!(action, Action::Palette | Action::Up | Action::Down)
+                && !help.is_empty()
+                && !self.idle.contains(action)
         };
         let mut found: Vec<(Option<u32>, &Binding)> = keymap
             .of_place(self.place)
             .filter(useful)
             .filter_map(|binding| {
-                let name = pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
-                // In a sentence, scattered letters are found everywhere; and nobody leaves by a word of one.
-                let said = || binding.row.action != Action::Quit && binding.row.help.to_lowercase().contains(&words);
+                let name =
+                    pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
+                // In a sentence, scattered letters are found everywhere; and nobody leaves by a
+                // word of one.
+                let said = || {
+                    binding.row.action != Action::Quit
+                        && binding.row.help.to_lowercase().contains(&words)
+                };
                 (name.is_some() || said()).then_some((name, binding))
             })
             .collect();
@@ -83,10 +90,15 @@ mod tests {
         assert_eq!(chosen(&mut palette, "quit"), Some(Action::Quit));
         for text in ["leave", "anywhere", "console", "vry", "the"] {
             chosen(&mut palette, text);
-            let found: Vec<Action> = palette.fitting(keymap).iter().map(|binding| binding.row.action).collect();
+            let found: Vec<Action> =
+                palette.fitting(keymap).iter().map(|binding| binding.row.action).collect();
             assert!(!found.contains(&Action::Quit), "{text}: {found:?}");
         }
-        let changing = Palette::new(&model).fitting(&Keymap::new(true)).iter().find(|b| b.row.changes).map(|b| b.row.name);
+        let changing = Palette::new(&model)
+            .fitting(&Keymap::new(true))
+            .iter()
+            .find(|b| b.row.changes)
+            .map(|b| b.row.name);
         assert_eq!(changing, None);
     }
 
@@ -94,7 +106,11 @@ mod tests {
     fn what_would_do_nothing_is_not_among_them() {
         let mut model = model();
         let names = |model: &Model| -> Vec<&str> {
-            Palette::new(model).fitting(&model.keymap).iter().map(|binding| binding.row.name).collect()
+            Palette::new(model)
+                .fitting(&model.keymap)
+                .iter()
+                .map(|binding| binding.row.name)
+                .collect()
         };
         assert!(names(&model).contains(&"consolidate") && !names(&model).contains(&"clear"));
         model.screens.push(Screen::Runs);

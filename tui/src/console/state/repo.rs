@@ -50,7 +50,9 @@ impl Repo {
 
     /// How many lines can be pointed to: heads, then packs, then consolidations.
     pub(in crate::console) fn items(&self) -> usize {
-        self.known.as_ref().map_or(0, |known| known.report.branch_heads.len() + known.packs.len() + known.history.len())
+        self.known.as_ref().map_or(0, |known| {
+            known.report.branch_heads.len() + known.packs.len() + known.history.len()
+        })
     }
 
     /// The line that is pointed to.

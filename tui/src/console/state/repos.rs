@@ -1,8 +1,9 @@
-//! The list of repos: what is in it, what the filter leaves of it in which order, which one is pointed to, and which
-//! are marked.
+//! The list of repos: what is in it, what the filter leaves of it in which order, which one is
+//! pointed to, and which are marked.
 //!
-//! There may be 100 000 of them. They come in pages by name; a first reading shows each page at once, a later one
-//! takes the place of the old when it is complete. The order is worked out when it is asked for, not at every page.
+//! There may be 100 000 of them. They come in pages by name; a first reading shows each page at
+//! once, a later one takes the place of the old when it is complete. The order is worked out when
+//! it is asked for, not at every page.
 
 use std::collections::HashSet;
 
@@ -23,7 +24,8 @@ pub(in crate::console) struct Repos {
     all: Vec<Row>,
     /// What a later reading has given so far.
     coming: Option<Vec<Row>>,
-    /// Positions in `all` that the filter leaves, in order. Kept, so that drawing touches only the rows on the screen.
+    /// Positions in `all` that the filter leaves, in order. Kept, so that drawing touches only the
+    /// rows on the screen.
     shown: Vec<u32>,
     /// How many of `all` are looked at in `shown`.
     arranged: usize,
@@ -77,7 +79,11 @@ impl Repos {
     }
 
     /// Takes a page. Gives the repo after which to go on reading; none at the end.
-    pub(in crate::console) fn take(&mut self, answer: Answer<Vec<RepoSummary>>, now: Timestamp) -> Option<RepoName> {
+    pub(in crate::console) fn take(
+        &mut self,
+        answer: Answer<Vec<RepoSummary>>,
+        now: Timestamp,
+    ) -> Option<RepoName> {
         let page = match answer {
             Ok(page) => page,
             Err(failure) => {
@@ -86,14 +92,17 @@ impl Repos {
                 return None;
             }
         };
-        let last = (page.len() >= PAGE as usize).then(|| page.last().map(|last| last.repo.clone())).flatten();
+        let last = (page.len() >= PAGE as usize)
+            .then(|| page.last().map(|last| last.repo.clone()))
+            .flatten();
         let rows = page.into_iter().map(Row::from);
         match &mut self.coming {
             Some(coming) => coming.extend(rows),
             None => self.all.extend(rows),
         }
         if last.is_some() {
-            // Sorting at every page would take the square of the time: only when there is twice as much.
+            // Sorting at every page would take the square of the time: only when there is twice as
+            // much.
             if self.coming.is_none() && self.all.len() >= 2 * self.arranged.max(1) {
                 self.add_up();
                 self.arrange(now);
@@ -103,14 +112,16 @@ impl Repos {
         self.loading = None;
         self.known = true;
         self.failure = None;
-        self.read = Some((now, now.duration_since(self.began).as_millis().try_into().unwrap_or(i64::MAX)));
+        self.read =
+            Some((now, now.duration_since(self.began).as_millis().try_into().unwrap_or(i64::MAX)));
         let pointed = self.current().map(|repo| repo.repo.clone());
         if let Some(coming) = self.coming.take() {
             self.all = coming;
             self.arranged = 0;
             self.shown.clear();
         }
-        let there: HashSet<&RepoName> = if self.marked.is_empty() { HashSet::new() } else { self.names().collect() };
+        let there: HashSet<&RepoName> =
+            if self.marked.is_empty() { HashSet::new() } else { self.names().collect() };
         let marked = self.marked.iter().filter(|name| there.contains(name)).cloned().collect();
         self.marked = marked;
         self.add_up();
@@ -135,13 +146,14 @@ impl Repos {
         }
     }
 
-    /// Whether the list should be read again: it is stale, and reading would take a small part of the time at most.
+    /// Whether the list should be read again: it is stale, and reading would take a small part of
+    /// the time at most.
     pub(in crate::console) fn due(&self, now: Timestamp) -> bool {
         self.stale
             && self.loading.is_none()
-            && self
-                .read
-                .is_none_or(|(at, took)| now.duration_since(at).as_millis() >= i128::from(took.saturating_mul(10).max(2000)))
+            && self.read.is_none_or(|(at, took)| {
+                now.duration_since(at).as_millis() >= i128::from(took.saturating_mul(10).max(2000))
+            })
     }
 
     /// Types into the filter.
@@ -194,13 +206,18 @@ impl Repos {
         self.arrange_at(pointed, now);
     }
 
-    /// Works out what is shown, in which order; the operator goes on pointing to the same repo, if it is still there.
+    /// Works out what is shown, in which order; the operator goes on pointing to the same repo, if
+    /// it is still there.
     fn arrange_at(&mut self, pointed: Option<RepoName>, now: Timestamp) {
         let all = &self.all;
         let mut shown: Vec<u32> = if self.filter.is_empty() {
             (0..all.len() as u32).collect()
         } else {
-            let fits = |at: &u32| self.filter.score(&all[*at as usize].name, &all[*at as usize].summary, now).is_some();
+            let fits = |at: &u32| {
+                self.filter
+                    .score(&all[*at as usize].name, &all[*at as usize].summary, now)
+                    .is_some()
+            };
             (0..all.len() as u32).filter(fits).collect()
         };
         let (_, up) = self.sorted();
@@ -214,8 +231,14 @@ impl Repos {
     }
 
     fn count_hidden(&mut self) {
-        let seen = |marked: usize| marked - self.from(0).filter(|repo| self.is_marked(&repo.repo)).count().min(marked);
-        self.hidden = if self.marked.is_empty() || self.filter.is_empty() { 0 } else { seen(self.marked.len()) };
+        let seen = |marked: usize| {
+            marked - self.from(0).filter(|repo| self.is_marked(&repo.repo)).count().min(marked)
+        };
+        self.hidden = if self.marked.is_empty() || self.filter.is_empty() {
+            0
+        } else {
+            seen(self.marked.len())
+        };
     }
 
     /// Sums belong to what was read, not to what is shown of it: no key changes them.
@@ -275,7 +298,10 @@ impl Repos {
     /// A repo by its name.
     pub(in crate::console) fn get(&self, name: &RepoName) -> Option<&RepoSummary> {
         // They come by name, and stay so.
-        self.all.binary_search_by(|row| row.summary.repo.cmp(name)).ok().map(|at| &self.all[at].summary)
+        self.all
+            .binary_search_by(|row| row.summary.repo.cmp(name))
+            .ok()
+            .map(|at| &self.all[at].summary)
     }
 
     /// Marks the repo that is pointed to, or takes its mark away; and goes on to the next.
@@ -318,7 +344,12 @@ impl Repos {
         if self.marked.is_empty() {
             return Vec::new();
         }
-        self.all.iter().map(|row| &row.summary).filter(|repo| self.marked.contains(&repo.repo)).cloned().collect()
+        self.all
+            .iter()
+            .map(|row| &row.summary)
+            .filter(|repo| self.marked.contains(&repo.repo))
+            .cloned()
+            .collect()
     }
 
     /// How many marked repos the filter hides.

@@ -105,7 +105,8 @@ impl Run {
             }
             RunState::Waiting(_) => {
                 let message = "It was taken back before its turn came.".to_owned();
-                self.state = RunState::Ended(Err(Failure { kind: FailureKind::Cancelled, message }));
+                self.state =
+                    RunState::Ended(Err(Failure { kind: FailureKind::Cancelled, message }));
                 self.ended = Some(now);
                 Some(Effect::Forget(self.ticket))
             }
@@ -141,7 +142,14 @@ pub(in crate::console) struct Runs {
 
 impl Runs {
     /// Takes work that was asked for; it waits for its turn.
-    pub(in crate::console) fn ask(&mut self, ticket: Ticket, repo: RepoName, work: Work, effect: Effect, now: Timestamp) {
+    pub(in crate::console) fn ask(
+        &mut self,
+        ticket: Ticket,
+        repo: RepoName,
+        work: Work,
+        effect: Effect,
+        now: Timestamp,
+    ) {
         let pointed = self.pointed();
         let planned = matches!(effect, Effect::Run(..));
         let state = RunState::Waiting(effect);
@@ -156,7 +164,8 @@ impl Runs {
             ended: None,
             top: Cursor::default(),
         });
-        // The oldest that has ended is forgotten. If there is one, it is among the first: they begin in this order.
+        // The oldest that has ended is forgotten. If there is one, it is among the first: they
+        // begin in this order.
         if self.all.len() > REMEMBERED
             && let Some(old) = self.all.iter().take(REMEMBERED).position(|run| !run.is_open())
         {
@@ -197,7 +206,8 @@ impl Runs {
         self.all.iter_mut().find(|run| run.ticket == ticket)
     }
 
-    /// All of it: what goes on, then what waits in the order of its turns, then what has ended, the last end first.
+    /// All of it: what goes on, then what waits in the order of its turns, then what has ended, the
+    /// last end first.
     pub(in crate::console) fn listed(&self) -> Vec<&Run> {
         let mut ended: Vec<&Run> = self.all.iter().rev().filter(|run| !run.is_open()).collect();
         ended.sort_by_key(|run| Reverse(run.ended));
@@ -214,14 +224,16 @@ impl Runs {
         self.listed().get(self.cursor.at(self.all.len())).copied()
     }
 
-    /// What is pointed to below the first line. Whoever stands on the first line looks at what comes first.
+    /// What is pointed to below the first line. Whoever stands on the first line looks at what
+    /// comes first.
     fn pointed(&self) -> Option<Ticket> {
         (self.cursor.at(self.all.len()) > 0).then(|| self.current().map(|run| run.ticket)).flatten()
     }
 
     /// Points to the same work again, wherever it stands in the list by now.
     fn point_again(&mut self, pointed: Option<Ticket>) {
-        let line = pointed.and_then(|ticket| self.listed().iter().position(|run| run.ticket == ticket));
+        let line =
+            pointed.and_then(|ticket| self.listed().iter().position(|run| run.ticket == ticket));
         if let Some(line) = line {
             self.cursor.set(line);
         }
@@ -248,7 +260,12 @@ impl Runs {
     }
 
     /// Takes a step. Steps of what has ended come too late, and nothing is said of them.
-    pub(in crate::console) fn step(&mut self, ticket: Ticket, event: Event, now: Timestamp) -> bool {
+    pub(in crate::console) fn step(
+        &mut self,
+        ticket: Ticket,
+        event: Event,
+        now: Timestamp,
+    ) -> bool {
         match self.get_mut(ticket).map(|run| &mut run.state) {
             Some(RunState::Going { step, speed, .. }) => {
                 speed.take(&event, now);
@@ -259,7 +276,8 @@ impl Runs {
         }
     }
 
-    /// Stops work: what waits ends at once, what goes on is marked and has to be asked. Gives the effects for that.
+    /// Stops work: what waits ends at once, what goes on is marked and has to be asked. Gives the
+    /// effects for that.
     pub(in crate::console) fn stop(&mut self, tickets: &[Ticket], now: Timestamp) -> Vec<Effect> {
         let (pointed, tickets) = (self.pointed(), tickets.iter().collect::<HashSet<_>>());
         let stopped = self.all.iter_mut().filter(|run| tickets.contains(&run.ticket));
@@ -269,7 +287,12 @@ impl Runs {
     }
 
     /// Takes an end.
-    pub(in crate::console) fn end(&mut self, ticket: Ticket, answer: Answer<Outcome>, now: Timestamp) {
+    pub(in crate::console) fn end(
+        &mut self,
+        ticket: Ticket,
+        answer: Answer<Outcome>,
+        now: Timestamp,
+    ) {
         let pointed = self.pointed();
         if let Some(run) = self.get_mut(ticket) {
             run.state = RunState::Ended(answer);

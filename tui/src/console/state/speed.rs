@@ -20,7 +20,9 @@ impl Speed {
 
     /// Takes a step, if the last sample is old enough.
     pub(super) fn take(&mut self, step: &Event, now: Timestamp) {
-        let Some((then, phase, done)) = self.at.filter(|(_, phase, done)| *phase == step.phase && *done <= step.done) else {
+        let Some((then, phase, done)) =
+            self.at.filter(|(_, phase, done)| *phase == step.phase && *done <= step.done)
+        else {
             self.at = Some((now, step.phase, step.done));
             return;
         };

@@ -9,10 +9,12 @@ impl Model {
         self.is_useful_in(self.place(), action)
     }
 
-    /// Whether an action would do something in a place, be it that where the operator is or that below the palette.
+    /// Whether an action would do something in a place, be it that where the operator is or that
+    /// below the palette.
     pub(super) fn is_useful_in(&self, place: Place, action: Action) -> bool {
         use Action::{
-            Back, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview, SortNext, Stop, StopWaiting, Verify, Wait,
+            Back, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview, SortNext, Stop,
+            StopWaiting, Verify, Wait,
         };
         match (place, action) {
             (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
@@ -22,14 +24,20 @@ impl Model {
                 self.gate.as_ref().is_some_and(|gate| gate.is_useful(action))
             }
             (Place::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
-            (Place::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => self.repos.shown() > 0,
+            (Place::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => {
+                self.repos.shown() > 0
+            }
             (Place::Runs, Open | Copy) => self.runs.len() > 0,
             (Place::Runs, StopWaiting) => self.runs.waiting().next().is_some(),
             (Place::Runs | Place::Run, Stop) => self.run_here().is_some_and(Run::can_be_stopped),
             (Place::History, Open | Copy) => self.history.current().is_some(),
-            (Place::Repo | Place::Done | Place::Record, Consolidate | Preview) => self.has_several_packs(),
+            (Place::Repo | Place::Done | Place::Record, Consolidate | Preview) => {
+                self.has_several_packs()
+            }
             // There already.
-            (Place::Runs, Action::Runs) | (Place::History, Action::History) | (Place::Log, Action::Log) => false,
+            (Place::Runs, Action::Runs)
+            | (Place::History, Action::History)
+            | (Place::Log, Action::Log) => false,
             _ => true,
         }
     }
@@ -44,7 +52,8 @@ impl Model {
 
     /// Whether there is something to merge in the repo that is looked at, as far as that is known.
     fn has_several_packs(&self) -> bool {
-        let known = self.current_repo().and_then(|name| self.repos.get(&name).map(|repo| repo.packs > 1));
+        let known =
+            self.current_repo().and_then(|name| self.repos.get(&name).map(|repo| repo.packs > 1));
         known.unwrap_or(true)
     }
 }

@@ -1,4 +1,5 @@
-//! What every backend of the console keeps to, asked of each: the store on this machine, the same behind a server, and the demo store.
+//! What every backend of the console keeps to, asked of each: the store on this machine, the same
+//! behind a server, and the demo store.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +8,10 @@ use futures::FutureExt;
 use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{Limits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
-use packhouse_host::{GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions, Visibility};
+use packhouse_host::{
+    GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
+    Visibility,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -16,7 +20,8 @@ use crate::console::demo::Demo;
 use crate::console::embedded::Embedded;
 use crate::console::remote::Afar;
 
-/// A store in which `worn` and `torn` have several packs each, and a way to push something more to a repo.
+/// A store in which `worn` and `torn` have several packs each, and a way to push something more to
+/// a repo.
 trait Place {
     type Backend: Backend;
     fn backend(&self) -> &Self::Backend;
@@ -71,13 +76,25 @@ async fn a_repo_is_told_the_same_everywhere(place: &impl Place) {
         let detail = backend.show(&summary.repo).await.unwrap();
         let report = &detail.report;
         assert_eq!(&detail.summary, summary);
-        assert_eq!((report.packs, report.bytes, report.objects), (summary.packs, summary.bytes, summary.objects));
+        assert_eq!(
+            (report.packs, report.bytes, report.objects),
+            (summary.packs, summary.bytes, summary.objects)
+        );
         assert_eq!(report.last_gc, summary.last_gc);
         assert_eq!(report.last_gc.as_ref(), detail.history.first());
-        let needed: Vec<_> = detail.packs.iter().filter(|pack| pack.retired_at.is_none() && pack.needed_records > 0).collect();
+        let needed: Vec<_> = detail
+            .packs
+            .iter()
+            .filter(|pack| pack.retired_at.is_none() && pack.needed_records > 0)
+            .collect();
         assert_eq!(needed.len() as u64, report.packs, "{}", report.repo);
         assert_eq!(needed.iter().map(|pack| pack.bytes).sum::<u64>(), report.bytes);
-        assert!(detail.packs.iter().all(|pack| pack.needed_bytes <= pack.bytes && pack.needed_records <= pack.records));
+        assert!(
+            detail
+                .packs
+                .iter()
+                .all(|pack| pack.needed_bytes <= pack.bytes && pack.needed_records <= pack.records)
+        );
         assert!(detail.timeline.is_sorted_by_key(|moment| moment.at));
         if let Some(now) = detail.timeline.last() {
             assert_eq!((now.packs, now.bytes), (report.packs, report.bytes), "{}", report.repo);
@@ -86,7 +103,10 @@ async fn a_repo_is_told_the_same_everywhere(place: &impl Place) {
     let unknown: RepoName = "nobody/nothing".parse().unwrap();
     for failure in [backend.show(&unknown).await.err(), backend.summary(&unknown).await.err()] {
         let failure = failure.unwrap();
-        assert!(failure.kind == FailureKind::Refused && failure.message.contains("nobody/nothing"), "{failure}");
+        assert!(
+            failure.kind == FailureKind::Refused && failure.message.contains("nobody/nothing"),
+            "{failure}"
+        );
     }
 }
 
@@ -106,12 +126,16 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     let (planned, plan) = backend.plan(&repo, idle()).await.unwrap();
     assert_eq!(backend.summary(&repo).await.unwrap(), before);
     assert!(!planned.skipped && planned.proven.is_none() && planned.plan_digest.is_some());
-    assert_eq!((planned.packs_before, planned.packs_after, planned.bytes_before), (before.packs, 1, before.bytes));
+    assert_eq!(
+        (planned.packs_before, planned.packs_after, planned.bytes_before),
+        (before.packs, 1, before.bytes)
+    );
     assert_eq!(planned.cost.unwrap().bytes_to_write, planned.bytes_after);
 
     let steps = std::sync::Arc::new(AtomicUsize::new(0));
     let told = steps.clone();
-    let counting = Control::new(move |_| _ = told.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
+    let counting =
+        Control::new(move |_| _ = told.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
     let done = backend.run(plan, counting).await.unwrap();
     assert!(steps.load(Ordering::Relaxed) > 2, "nobody was told of the steps");
     assert_eq!((done.packs_after, done.bytes_after), (1, planned.bytes_after));
@@ -141,7 +165,10 @@ async fn a_plan_of_a_repo_that_has_changed_is_not_run(place: &impl Place) {
     place.push(&repo).await;
     let pushed = backend.summary(&repo).await.unwrap();
     let failure = backend.run(plan, idle()).await.unwrap_err();
-    assert!(failure.kind == FailureKind::Conflict && failure.message.contains(&repo.to_string()), "{failure}");
+    assert!(
+        failure.kind == FailureKind::Conflict && failure.message.contains(&repo.to_string()),
+        "{failure}"
+    );
     assert_eq!(backend.summary(&repo).await.unwrap(), pushed);
 }
 
@@ -164,7 +191,10 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
     let (backend, repo) = (place.backend(), place.torn());
     let newest = async || backend.history(&all("")).await.unwrap().remove(0);
     assert_eq!(backend.consolidate(&repo, idle()).await.unwrap().packs_after, 1);
-    assert_eq!((newest().await.repo, newest().await.record.outcome), (repo.clone(), "consolidated".to_owned()));
+    assert_eq!(
+        (newest().await.repo, newest().await.record.outcome),
+        (repo.clone(), "consolidated".to_owned())
+    );
 
     place.push(&repo).await;
     place.tear().await;
@@ -219,10 +249,12 @@ impl Place for OnDisk {
         "a/torn".parse().unwrap()
     }
 
-    /// Pushes two packs of a history that nobody has pushed yet, the second repeating some of the first.
+    /// Pushes two packs of a history that nobody has pushed yet, the second repeating some of the
+    /// first.
     async fn push(&self, repo: &RepoName) {
         let seed = self.pushed.fetch_add(1, Ordering::Relaxed) as u64;
-        let options = HistoryOptions { seed, pushes: 2, overlap: true, ..HistoryOptions::default() };
+        let options =
+            HistoryOptions { seed, pushes: 2, overlap: true, ..HistoryOptions::default() };
         let folder = self.folder.path().join(format!("push-{seed}"));
         std::fs::create_dir(&folder).unwrap();
         let files = write_history(&folder, &options).unwrap();
@@ -261,7 +293,9 @@ impl Served {
             ..ServeOptions::default()
         };
         let server = Server::bind(disk.store.clone(), options).await.unwrap();
-        let remote = Remote::new(RemoteOptions { patience: None, ..RemoteOptions::of(server.url()) }).unwrap();
+        let remote =
+            Remote::new(RemoteOptions { patience: None, ..RemoteOptions::of(server.url()) })
+                .unwrap();
         let stop = Stop::default();
         let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
         Served { disk, backend: Afar::new(remote), stop, serving }
@@ -342,5 +376,8 @@ async fn the_store_behind_a_server() {
     served.serving.await.unwrap().unwrap();
     let failure = served.backend.summary(&served.disk.worn()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unreachable);
-    assert!(line.borrow_and_update().down_since().is_some(), "the line is told of before the verb fails");
+    assert!(
+        line.borrow_and_update().down_since().is_some(),
+        "the line is told of before the verb fails"
+    );
 }

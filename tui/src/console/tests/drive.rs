@@ -99,7 +99,10 @@ async fn work_goes_on_behind_other_screens() {
     console.settle().await;
     console.hides("7 packs to merge");
     let calls = console.demo.calls();
-    assert_eq!(calls[..4], ["list", "plan gabriel/notes", "run gabriel/notes", "summary gabriel/notes"]);
+    assert_eq!(
+        calls[..4],
+        ["list", "plan gabriel/notes", "run gabriel/notes", "summary gabriel/notes"]
+    );
 }
 
 #[tokio::test]
@@ -292,7 +295,10 @@ async fn another_size_is_drawn_anew() {
         console.app.terminal.backend_mut().resize(columns, rows);
         console.send([Input::Event(Event::Resize(columns, rows))]);
         console.settle().await;
-        assert!(console.screen().lines().count() == usize::from(rows) && console.screen().contains("packhouse"));
+        assert!(
+            console.screen().lines().count() == usize::from(rows)
+                && console.screen().contains("packhouse")
+        );
     }
     console.shows("7 packs to merge");
 }

@@ -27,7 +27,17 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
 
     // By name, packs, reclaimable.
     console.press_shown(&["s sort", "s sort"]).await;
-    assert_eq!(console.app.model.repos.from(0).take(3).map(|repo| repo.repo.to_string()).collect::<Vec<_>>(), worst);
+    assert_eq!(
+        console
+            .app
+            .model
+            .repos
+            .from(0)
+            .take(3)
+            .map(|repo| repo.repo.to_string())
+            .collect::<Vec<_>>(),
+        worst
+    );
     console.press_shown(&["Space mark", "Space mark", "Space mark"]).await;
     console.shows("3 marked");
     console.press_shown(&["p preview"]).await;
@@ -52,7 +62,9 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
     assert!(worst.contains(&proven));
     console.press_shown(&["Esc back", "Esc back"]).await;
     assert_eq!(console.app.model.place(), Place::Repos);
-    for repo in console.app.model.repos.from(0).filter(|repo| worst.contains(&repo.repo.to_string())) {
+    for repo in
+        console.app.model.repos.from(0).filter(|repo| worst.contains(&repo.repo.to_string()))
+    {
         assert_eq!((repo.packs, repo.reclaimable()), (1, 0));
     }
     // It got better, and what now waits for deletion is told apart.
@@ -74,7 +86,10 @@ async fn read_only_shows_plans_and_no_way_to_run_them() {
     console.hides("run this plan");
     console.hides("g consolidate");
     console.press(&["g", "y", "Enter"]).await;
-    assert_eq!((console.calls("plan"), console.calls("run")), (vec!["gabriel/notes".to_owned()], vec![]));
+    assert_eq!(
+        (console.calls("plan"), console.calls("run")),
+        (vec!["gabriel/notes".to_owned()], vec![])
+    );
 }
 
 #[tokio::test]
@@ -150,7 +165,9 @@ async fn a_click_on_a_line_of_a_repo_points_to_it() {
     console.press(&["Enter"]).await;
     for words in ["sha256:4f4f", "sha256:"] {
         let screen = console.screen();
-        let row = screen.lines().enumerate().filter(|(_, line)| line.contains(words)).last().unwrap().0 as u16;
+        let row =
+            screen.lines().enumerate().filter(|(_, line)| line.contains(words)).last().unwrap().0
+                as u16;
         let kind = MouseEventKind::Down(MouseButton::Left);
         let click = MouseEvent { kind, column: 9, row, modifiers: KeyModifiers::NONE };
         console.send([Input::Event(Event::Mouse(click))]);
@@ -202,14 +219,22 @@ async fn repos_are_found_by_what_is_said_of_them() {
     let mut console = Console::on(demo(), 160, 30).await;
     console.press(&["/"]).await;
     for (typed, wanted) in [
-        ("packs>100 reclaim>40%", vec!["aster-studio/evening-sessions", "city-archive/radio-1974", "tidal-lab/reef-soundscapes"]),
+        (
+            "packs>100 reclaim>40%",
+            vec![
+                "aster-studio/evening-sessions",
+                "city-archive/radio-1974",
+                "tidal-lab/reef-soundscapes",
+            ],
+        ),
         ("state:empty", vec!["okafor/tour-diary", "tidal-lab/spring-cruise"]),
         ("gc:failed", vec!["aster-studio/film-score-north"]),
         ("unreleased", vec!["zoe/unreleased"]),
     ] {
         console.press(&["Ctrl-u"]).await;
         console.type_in(typed).await;
-        let shown: Vec<String> = console.app.model.repos.from(0).map(|repo| repo.repo.to_string()).collect();
+        let shown: Vec<String> =
+            console.app.model.repos.from(0).map(|repo| repo.repo.to_string()).collect();
         assert_eq!(shown, wanted, "{typed}");
     }
     console.press(&["Ctrl-u"]).await;
@@ -255,20 +280,39 @@ fn equal_seeds_give_equal_stores_and_some_of_everything() {
     let summaries = |seed, repos| {
         use crate::console::backend::Backend;
         use futures::FutureExt;
-        Demo::new(repos, seed, Pace::Held, now()).list(None, u32::MAX).now_or_never().unwrap().unwrap()
+        Demo::new(repos, seed, Pace::Held, now())
+            .list(None, u32::MAX)
+            .now_or_never()
+            .unwrap()
+            .unwrap()
     };
     assert_eq!(summaries(1, REPOS), summaries(1, REPOS));
     assert_ne!(summaries(1, REPOS), summaries(2, REPOS));
     for seed in 0..20 {
         let all = summaries(seed, REPOS);
         assert_eq!(all.len(), REPOS);
-        let bad = all.iter().filter(|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.bytes * 4).count();
-        let (merged, empty) =
-            (all.iter().filter(|repo| repo.packs == 1).count(), all.iter().filter(|repo| repo.packs == 0).count());
-        assert!(bad == 3 && merged > 8 && empty == 2, "{seed}: {bad} bad, {merged} in order, {empty} empty");
+        let bad = all
+            .iter()
+            .filter(|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.bytes * 4)
+            .count();
+        let (merged, empty) = (
+            all.iter().filter(|repo| repo.packs == 1).count(),
+            all.iter().filter(|repo| repo.packs == 0).count(),
+        );
+        assert!(
+            bad == 3 && merged > 8 && empty == 2,
+            "{seed}: {bad} bad, {merged} in order, {empty} empty"
+        );
         for repo in &all {
-            assert!(repo.created_at < now() && repo.duplicate_bytes < repo.bytes.max(1), "{repo:?}");
-            assert!(repo.last_gc.as_ref().is_none_or(|last| last.finished_at < now() - SignedDuration::from_secs(1)));
+            assert!(
+                repo.created_at < now() && repo.duplicate_bytes < repo.bytes.max(1),
+                "{repo:?}"
+            );
+            assert!(
+                repo.last_gc
+                    .as_ref()
+                    .is_none_or(|last| last.finished_at < now() - SignedDuration::from_secs(1))
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A store that is elsewhere, and a line to it that breaks: what is seen meanwhile, and that everything goes on when it is back.
+//! A store that is elsewhere, and a line to it that breaks: what is seen meanwhile, and that
+//! everything goes on when it is back.
 
 use std::time::Duration;
 
@@ -18,12 +19,20 @@ use crate::console::update::update;
 use crate::console::view::{Look, Theme, view};
 
 fn up(ms: u64) -> Msg {
-    Msg::Line(Line { state: LineState::Up, latency: Some(Duration::from_millis(ms)), heard_at: Some(now()) })
+    Msg::Line(Line {
+        state: LineState::Up,
+        latency: Some(Duration::from_millis(ms)),
+        heard_at: Some(now()),
+    })
 }
 
 fn down() -> Msg {
     let state = LineState::Down { since: now(), why: "connection refused".to_owned() };
-    Msg::Line(Line { state, latency: Some(Duration::from_millis(12)), heard_at: Some(now() - 6.seconds()) })
+    Msg::Line(Line {
+        state,
+        latency: Some(Duration::from_millis(12)),
+        heard_at: Some(now() - 6.seconds()),
+    })
 }
 
 fn log(model: &Model) -> Vec<(Level, &str)> {
@@ -37,7 +46,10 @@ fn what_was_read_stays_while_the_line_is_down_and_is_read_again_when_it_is_back(
     press(&mut model, &["Enter", "h"]);
     assert_eq!(update(&mut model, down()), []);
     let asked = model.refresh();
-    let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] = asked[..] else { panic!("{asked:?}") };
+    let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] = asked[..]
+    else {
+        panic!("{asked:?}")
+    };
     let unreachable = || failure(FailureKind::Unreachable);
     assert_eq!(update(&mut model, Msg::Listed(list, Err(unreachable()))), []);
     assert_eq!(update(&mut model, Msg::Shown(show, Err(unreachable()))), []);
@@ -46,14 +58,20 @@ fn what_was_read_stays_while_the_line_is_down_and_is_read_again_when_it_is_back(
     assert_eq!(update(&mut model, Msg::Changed(Err(unreachable()))), []);
     model.now += 5.seconds();
     assert_eq!(update(&mut model, Msg::Tick), [], "nobody asks a store that can't be asked");
-    assert_eq!((model.repos.shown(), &model.repos.failure, &model.history.failure), (1, &None, &None));
+    assert_eq!(
+        (model.repos.shown(), &model.repos.failure, &model.history.failure),
+        (1, &None, &None)
+    );
     assert_eq!(model.notice, None);
     assert_eq!(log(&model), [(Level::Warning, "The line to demo is down: connection refused")]);
 
     model.now = now() + 34.seconds();
     let read = update(&mut model, up(15));
     assert!(
-        matches!(read[..], [Effect::List(_, None), Effect::Show(..), Effect::History(..), Effect::Watch(Some(5))]),
+        matches!(
+            read[..],
+            [Effect::List(_, None), Effect::Show(..), Effect::History(..), Effect::Watch(Some(5))]
+        ),
         "{read:?}"
     );
     assert_eq!(log(&model)[0], (Level::Note, "The line to demo is back after 34.0 s"));
@@ -68,7 +86,10 @@ fn a_line_that_is_back_before_anyone_saw_is_caught_up_with_at_the_next_tick() {
     let list = model.refresh_list();
     let Effect::List(ticket, None) = list else { panic!("{list:?}") };
     update(&mut model, Msg::Listed(ticket, Err(failure(FailureKind::Unreachable))));
-    assert!(model.repos.failure.is_some() && model.repos.shown() == 1, "the line is said to be up, so the failure is shown");
+    assert!(
+        model.repos.failure.is_some() && model.repos.shown() == 1,
+        "the line is said to be up, so the failure is shown"
+    );
     assert_eq!(log(&model), []);
     assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None)]));
     assert_eq!(update(&mut model, Msg::Tick), [], "it is being read");
@@ -107,8 +128,11 @@ async fn work_keeps_its_place_while_the_line_is_down() {
     console.until_seen("43 %").await;
     console.demo.cut("connection refused");
     console.settle().await;
-    for words in ["line down 0 s · data 0 s old · trying again · connection refused", "43 %", "Time left   waiting for the line"]
-    {
+    for words in [
+        "line down 0 s · data 0 s old · trying again · connection refused",
+        "43 %",
+        "Time left   waiting for the line",
+    ] {
         console.shows(words);
     }
     console.hides("remote");
@@ -158,7 +182,10 @@ async fn what_changed_meanwhile_is_seen_when_the_line_is_back_and_watching_goes_
     console.demo.advance(30);
     console.until_seen("okafor/newer").await;
     let about: Vec<&str> = console.app.model.log.newest().map(|line| line.text.as_str()).collect();
-    assert_eq!(about, ["The line to demo is back after 14.0 s", "The line to demo is down: no route to host"]);
+    assert_eq!(
+        about,
+        ["The line to demo is back after 14.0 s", "The line to demo is down: no route to host"]
+    );
 }
 
 #[tokio::test]
@@ -220,7 +247,8 @@ fn a_plan_that_was_shown_can_still_be_run() {
     assert_eq!(model.runs.current().map(|run| run.ticket), Some(Ticket(ticket.0)));
 }
 
-/// The console with its line down for 14 seconds, in a theme; of the line below the header, also how it looks.
+/// The console with its line down for 14 seconds, in a theme; of the line below the header, also
+/// how it looks.
 async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> String {
     let demo = Demo::three().far();
     demo.hold("run");
@@ -238,7 +266,10 @@ async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> St
     console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
     let terminal = console.app.terminal.backend();
     let cell = &terminal.buffer()[(1, 1)];
-    assert!(cell.modifier.contains(Modifier::REVERSED | Modifier::BOLD), "it is seen without colours");
+    assert!(
+        cell.modifier.contains(Modifier::REVERSED | Modifier::BOLD),
+        "it is seen without colours"
+    );
     format!("{theme:?}, {columns} × {rows}: {:?} {:?}\n{}", cell.fg, cell.modifier, text(terminal))
 }
 

@@ -42,7 +42,11 @@ async fn of_five_two_go_on_three_wait_and_one_is_taken_back() {
     console.shows("2 running, 2 waiting");
     console.demo.step();
     console.settle().await;
-    assert_eq!((console.calls("run").len(), console.demo.held()), (2, 2), "they have several steps");
+    assert_eq!(
+        (console.calls("run").len(), console.demo.held()),
+        (2, 2),
+        "they have several steps"
+    );
     console.demo.release();
     console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
     console.settle().await;
@@ -102,7 +106,14 @@ async fn one_that_fails_stops_no_other_and_its_reason_can_be_read() {
     console.press(&["a", "g", "y"]).await;
     assert_eq!(console.calls("run").len(), 3);
     console.shows("failed");
-    let failed = console.app.model.runs.listed().iter().position(|run| run.repo.to_string() == "a/1").unwrap();
+    let failed = console
+        .app
+        .model
+        .runs
+        .listed()
+        .iter()
+        .position(|run| run.repo.to_string() == "a/1")
+        .unwrap();
     console.press(&vec!["Down"; failed]).await;
     console.press(&["Enter"]).await;
     console.shows("there is no space left");
@@ -151,7 +162,8 @@ async fn a_bulk_consolidation_that_cannot_be_planned_is_in_the_history() {
     let mut console = Console::on(Demo::of(&[("a/1", 4), ("a/2", 4)]), 120, 30).await;
     console.demo.fail("plan", FailureKind::Refused, "there is no space left");
     console.press(&["a", "g", "y", "h"]).await;
-    let outcomes: Vec<&str> = console.app.model.history.entries.iter().map(|entry| &entry.record.outcome[..]).collect();
+    let outcomes: Vec<&str> =
+        console.app.model.history.entries.iter().map(|entry| &entry.record.outcome[..]).collect();
     assert_eq!(outcomes.len(), 2);
     assert!(outcomes.contains(&"failed") && outcomes.contains(&"consolidated"), "{outcomes:?}");
 }

@@ -1,9 +1,10 @@
-//! The console's tests: [`update`] for what happens, [`offers`] for what is offered, [`safety`] for what must never happen, [`screens`] for
-//! how it looks, [`drive`], [`journeys`] and [`many`] for the real loop, [`line`] for a store that is elsewhere, [`backends`] for stores,
-//! [`panic`] for bugs.
+//! The console's tests: [`update`] for what happens, [`offers`] for what is offered, [`safety`] for
+//! what must never happen, [`screens`] for how it looks, [`drive`], [`journeys`] and [`many`] for
+//! the real loop, [`line`] for a store that is elsewhere, [`backends`] for stores, [`panic`] for
+//! bugs.
 //!
-//! Here: a console on a demo store and a terminal in memory, driven by the loop that runs for real. It waits for the loop
-//! to be idle, or for something to be on the screen; never for a time.
+//! Here: a console on a demo store and a terminal in memory, driven by the loop that runs for real.
+//! It waits for the loop to be idle, or for something to be on the screen; never for a time.
 
 mod backends;
 mod drive;
@@ -91,12 +92,18 @@ impl Console {
         let pending = Arc::<Mutex<VecDeque<Input>>>::default();
         let queue = pending.clone();
         // Never woken: the tests only add inputs between two turns of the loop.
-        let inputs =
-            stream::poll_fn(move |_| queue.lock().unwrap().pop_front().map_or(Poll::Pending, |input| Poll::Ready(Some(input))));
+        let inputs = stream::poll_fn(move |_| {
+            queue
+                .lock()
+                .unwrap()
+                .pop_front()
+                .map_or(Poll::Pending, |input| Poll::Ready(Some(input)))
+        });
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         let copied = Arc::<Mutex<Vec<String>>>::default();
         let outlet = Box::new(Paper(copied.clone()));
-        let app = App::new(model, demo.clone(), terminal, Box::pin(inputs) as Inputs, outlet).unwrap();
+        let app =
+            App::new(model, demo.clone(), terminal, Box::pin(inputs) as Inputs, outlet).unwrap();
         let mut console = Console { app, demo, pending, copied, exit: None };
         console.settle().await;
         console
@@ -115,7 +122,10 @@ impl Console {
         for hint in hints {
             let screen = self.screen();
             let footer = screen.lines().last().unwrap_or_default();
-            assert!(format!("{footer} ").contains(&format!(" {hint} ")), "“{hint}” is not in the footer of:\n{screen}");
+            assert!(
+                format!("{footer} ").contains(&format!(" {hint} ")),
+                "“{hint}” is not in the footer of:\n{screen}"
+            );
             self.press(&[hint.split(' ').next().unwrap()]).await;
         }
     }
@@ -143,7 +153,8 @@ impl Console {
 
     /// Turns the loop until words are on the screen.
     async fn until_seen(&mut self, words: &str) {
-        self.turn_until(|console| !console.app.model.dirty && console.screen().contains(words)).await;
+        self.turn_until(|console| !console.app.model.dirty && console.screen().contains(words))
+            .await;
     }
 
     async fn turn_until(&mut self, done: impl Fn(&Console) -> bool) {

@@ -15,16 +15,24 @@ use crate::console::update::update;
 fn a_click_points_and_a_second_click_opens() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
     let click = |model: &mut Model, kind, row| {
-        update(model, Msg::Mouse(MouseEvent { kind, column: 4, row, modifiers: KeyModifiers::NONE }))
+        update(
+            model,
+            Msg::Mouse(MouseEvent { kind, column: 4, row, modifiers: KeyModifiers::NONE }),
+        )
     };
     let left = MouseEventKind::Down(MouseButton::Left);
-    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5, items: vec![] }));
+    update(
+        &mut model,
+        Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5, items: vec![] }),
+    );
     for beside in [0, 4, 8, 60] {
         assert_eq!(click(&mut model, left, beside), []);
     }
     assert_eq!(click(&mut model, left, 6), []);
     assert_eq!(model.repos.current().unwrap().repo, name("c/d"));
-    assert!(matches!(&click(&mut model, left, 6)[..], [Effect::Show(_, repo)] if *repo == name("c/d")));
+    assert!(
+        matches!(&click(&mut model, left, 6)[..], [Effect::Show(_, repo)] if *repo == name("c/d"))
+    );
     press(&mut model, &["Esc"]);
     click(&mut model, MouseEventKind::ScrollDown, 0);
     assert_eq!(model.repos.current().unwrap().repo, name("e/f"));
@@ -44,12 +52,25 @@ fn a_click_on_a_finding_points_to_it() {
         detail: String::new(),
     };
     let (repo, problems) = (name("a/b"), (0..3).map(problem).collect());
-    let report =
-        VerifyReport { repo, packs_checked: 3, objects_checked: 9, bytes_checked: 9, ok: false, problems, repaired: None };
+    let report = VerifyReport {
+        repo,
+        packs_checked: 3,
+        objects_checked: 9,
+        bytes_checked: 9,
+        ok: false,
+        problems,
+        repaired: None,
+    };
     update(&mut model, Msg::Verified(ticket, Ok(report)));
-    update(&mut model, Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, items: vec![] }));
+    update(
+        &mut model,
+        Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, items: vec![] }),
+    );
     let kind = MouseEventKind::Down(MouseButton::Left);
-    update(&mut model, Msg::Mouse(MouseEvent { kind, column: 4, row: 6, modifiers: KeyModifiers::NONE }));
+    update(
+        &mut model,
+        Msg::Mouse(MouseEvent { kind, column: 4, row: 6, modifiers: KeyModifiers::NONE }),
+    );
     assert_eq!(press(&mut model, &["c"]), [Effect::Copy("object 2".to_owned())]);
 }
 
@@ -70,7 +91,10 @@ fn esc_takes_marks_then_the_filter_and_never_leaves() {
 #[test]
 fn what_would_do_nothing_is_not_offered() {
     let offered = |model: &Model| -> Vec<&str> {
-        let bindings = model.keymap.of_place(model.place()).filter(|b| !b.row.hint.is_empty() && model.is_useful(b.row.action));
+        let bindings = model
+            .keymap
+            .of_place(model.place())
+            .filter(|b| !b.row.hint.is_empty() && model.is_useful(b.row.action));
         bindings.map(|binding| binding.row.name).collect()
     };
     let lacks = |model: &Model, names: &[&str]| {
@@ -124,7 +148,10 @@ fn what_is_being_done_is_not_asked_for_again() {
     press(&mut model, &["a", "v"]);
     assert_eq!((model.runs.len(), model.repos.marks()), (3, 0));
     press(&mut model, &["Esc", "a", "v"]);
-    assert_eq!((model.runs.len(), model.notice.as_deref()), (3, Some("3 left out: being verified already")));
+    assert_eq!(
+        (model.runs.len(), model.notice.as_deref()),
+        (3, Some("3 left out: being verified already"))
+    );
     press(&mut model, &["Esc", "a", "g", "y"]);
     assert_eq!(model.runs.len(), 6, "each is consolidated when it is verified");
     press(&mut model, &["Esc", "a", "g"]);

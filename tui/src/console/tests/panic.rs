@@ -1,5 +1,5 @@
-//! A panic ends the console, and leaves a terminal on which its message can be read. What takes a terminal runs in a
-//! process of its own: this test binary once more, in a pseudo-terminal.
+//! A panic ends the console, and leaves a terminal on which its message can be read. What takes a
+//! terminal runs in a process of its own: this test binary once more, in a pseudo-terminal.
 
 use std::io::Read;
 
@@ -13,11 +13,17 @@ const BUG: &str = "a bug on purpose";
 
 #[test]
 fn a_panic_gives_the_terminal_back_before_it_speaks() {
-    let pty = native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
+    let pty =
+        native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
     let modes = || format!("{:?}", pty.master.get_termios().unwrap());
     let before = modes();
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "console::tests::panic::panics_in_a_terminal", "--nocapture"]);
+    command.args([
+        "--ignored",
+        "--exact",
+        "console::tests::panic::panics_in_a_terminal",
+        "--nocapture",
+    ]);
     let mut child = pty.slave.spawn_command(command).unwrap();
     let mut reader = pty.master.try_clone_reader().unwrap();
     let reading = std::thread::spawn(move || {
@@ -30,7 +36,9 @@ fn a_panic_gives_the_terminal_back_before_it_speaks() {
     });
     assert!(child.wait().unwrap().success());
     let seen = reading.join().unwrap();
-    let at = |words: &str| seen.find(words).unwrap_or_else(|| panic!("{words:?} is missing in {seen:?}"));
+    let at = |words: &str| {
+        seen.find(words).unwrap_or_else(|| panic!("{words:?} is missing in {seen:?}"))
+    };
     assert!(at("\x1b[?1049h") < at("\x1b[?1049l") && at("\x1b[?1049l") < at(BUG), "{seen:?}");
     assert_eq!(modes(), before);
 }
@@ -39,7 +47,8 @@ fn a_panic_gives_the_terminal_back_before_it_speaks() {
 #[ignore = "takes the terminal and panics: the test above runs it in one of its own"]
 #[should_panic(expected = "a bug on purpose")]
 fn panics_in_a_terminal() {
-    let guard = Guard::enter(false).unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
+    let guard =
+        Guard::enter(false).unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
     assert!(guard.is_ours());
     // From another thread, as the host's would.
     let panicked = std::thread::spawn(|| panic!("{BUG}")).join();

@@ -1,4 +1,5 @@
-//! What must never happen: that a store is changed by a key that was not a yes to what is on the screen.
+//! What must never happen: that a store is changed by a key that was not a yes to what is on the
+//! screen.
 //!
 //! Whatever keys come in whatever order, with answers that come at once, late or never.
 
@@ -43,14 +44,23 @@ impl Bench {
     fn send(&mut self, msg: Msg) {
         let yes = matches!(&msg, Msg::Key(key) if self.is_yes(*key));
         let effects = update(&mut self.model, msg);
-        let asked = self.model.runs.listed().into_iter().filter(|run| run.work == Work::Consolidate).map(|run| run.ticket);
+        let asked = self
+            .model
+            .runs
+            .listed()
+            .into_iter()
+            .filter(|run| run.work == Work::Consolidate)
+            .map(|run| run.ticket);
         for ticket in asked {
             let new = self.confirmed.insert(ticket);
             assert!(!new || (yes && !self.model.read_only), "nobody said yes to {ticket:?}");
         }
         for effect in &effects {
             if let Effect::Run(_, ticket) | Effect::Consolidate(_, ticket, _) = effect {
-                assert!(self.confirmed.contains(ticket) && self.started.insert(*ticket), "{effect:?}");
+                assert!(
+                    self.confirmed.contains(ticket) && self.started.insert(*ticket),
+                    "{effect:?}"
+                );
             }
         }
         self.open.extend(effects);
@@ -82,9 +92,13 @@ impl Bench {
         let control = Control::new(|_| {}, watch::channel(false).1);
         let demo = &self.demo;
         let msg = match self.open.remove(0) {
-            Effect::List(ticket, after) => Msg::Listed(ticket, at_once(demo.list(after.as_ref(), PAGE))),
+            Effect::List(ticket, after) => {
+                Msg::Listed(ticket, at_once(demo.list(after.as_ref(), PAGE)))
+            }
             Effect::Summarise(_, repo) => Msg::Summarised(at_once(demo.summary(&repo))),
-            Effect::Show(ticket, repo) => Msg::Shown(ticket, at_once(demo.show(&repo)).map(Box::new)),
+            Effect::Show(ticket, repo) => {
+                Msg::Shown(ticket, at_once(demo.show(&repo)).map(Box::new))
+            }
             Effect::Plan(ticket, repo) => {
                 let planned = at_once(demo.plan(&repo, control));
                 let report = planned.map(|(report, plan)| {
@@ -94,18 +108,29 @@ impl Bench {
                 Msg::Planned(ticket, report)
             }
             Effect::Run(_, ticket) => {
-                let plan = self.plans.remove(&ticket).expect("what is run was planned, and is run once");
+                let plan =
+                    self.plans.remove(&ticket).expect("what is run was planned, and is run once");
                 Msg::Consolidated(ticket, at_once(demo.run(plan, control)))
             }
-            Effect::Consolidate(_, ticket, repo) => Msg::Consolidated(ticket, at_once(demo.consolidate(&repo, control))),
-            Effect::Verify(ticket, repo) => Msg::Verified(ticket, at_once(demo.verify(&repo, control))),
-            Effect::History(ticket, query) => Msg::Remembered(ticket, at_once(demo.history(&query))),
+            Effect::Consolidate(_, ticket, repo) => {
+                Msg::Consolidated(ticket, at_once(demo.consolidate(&repo, control)))
+            }
+            Effect::Verify(ticket, repo) => {
+                Msg::Verified(ticket, at_once(demo.verify(&repo, control)))
+            }
+            Effect::History(ticket, query) => {
+                Msg::Remembered(ticket, at_once(demo.history(&query)))
+            }
             Effect::Watch(since) => match demo.watch(since).now_or_never() {
                 Some(answer) => Msg::Changed(answer),
                 // The one who watches waits on.
                 None => return self.answer_after(Effect::Watch(since)),
             },
-            Effect::Cancel(_) | Effect::Forget(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => return true,
+            Effect::Cancel(_)
+            | Effect::Forget(_)
+            | Effect::Copy(_)
+            | Effect::Suspend
+            | Effect::Quit => return true,
         };
         self.send(msg);
         true
@@ -221,18 +246,27 @@ fn a_yes_to_what_is_shown_is_obeyed() {
     let answers = || [vec![Step::Answer; 9], vec![Step::Draw]].concat();
     let one = [vec![press("s"), press("g")], answers(), vec![press("y")], answers()].concat();
     assert_eq!((walk(false, one.clone()), walk(true, one)), (1, 0));
-    // A push between the plan and the yes: it is not run, and shown anew. Only who asks for it then is asked.
-    let renewed =
-        [vec![press("s"), press("g")], answers(), (0..24).map(Step::Push).collect(), vec![press("y")], answers()].concat();
+    // A push between the plan and the yes: it is not run, and shown anew. Only who asks for it then
+    // is asked.
+    let renewed = [
+        vec![press("s"), press("g")],
+        answers(),
+        (0..24).map(Step::Push).collect(),
+        vec![press("y")],
+        answers(),
+    ]
+    .concat();
     let twice = [renewed.clone(), vec![press("y")], answers()].concat();
     let again = [renewed.clone(), vec![press("g"), press("y")], answers()].concat();
     assert_eq!((walk(false, renewed), walk(false, twice), walk(false, again)), (1, 1, 2));
     // A yes that comes before the plan could be seen is none.
-    let blind = [vec![press("s"), press("g")], vec![Step::Answer; 9], vec![press("y")], answers()].concat();
+    let blind =
+        [vec![press("s"), press("g")], vec![Step::Answer; 9], vec![press("y")], answers()].concat();
     assert_eq!(walk(false, blind), 0);
 }
 
-/// Keys that lead to each place, on a store with more than ten repos to merge; in a read-only console, some can't be reached.
+/// Keys that lead to each place, on a store with more than ten repos to merge; in a read-only
+/// console, some can't be reached.
 const WAYS: [(Place, &[&str]); 16] = [
     (Place::Repos, &[]),
     (Place::Filter, &["/"]),
@@ -273,14 +307,34 @@ fn in_place(way: &[&str], read_only: bool) -> Bench {
 #[test]
 fn every_place_is_reached_and_no_key_of_a_read_only_console_changes_a_store() {
     let letters = (' '..='~').map(String::from);
-    let named = ["Enter", "Esc", "Tab", "Backspace", "Delete", "Up", "Down", "PgUp", "PgDn", "Home", "End", "F1", "F5"];
+    let named = [
+        "Enter",
+        "Esc",
+        "Tab",
+        "Backspace",
+        "Delete",
+        "Up",
+        "Down",
+        "PgUp",
+        "PgDn",
+        "Home",
+        "End",
+        "F1",
+        "F5",
+    ];
     let ctrl = ('a'..='z').map(|c| format!("Ctrl-{c}"));
-    let all: Vec<String> =
-        letters.map(|c| if c == " " { "Space".to_owned() } else { c }).chain(named.map(str::to_owned)).chain(ctrl).collect();
+    let all: Vec<String> = letters
+        .map(|c| if c == " " { "Space".to_owned() } else { c })
+        .chain(named.map(str::to_owned))
+        .chain(ctrl)
+        .collect();
     for (place, way) in WAYS {
         assert_eq!(in_place(way, false).model.place(), place);
         let reached = in_place(way, true).model.place();
-        assert!(!matches!(reached, Place::Gate | Place::Typing), "a read-only console asks in {place:?}");
+        assert!(
+            !matches!(reached, Place::Gate | Place::Typing),
+            "a read-only console asks in {place:?}"
+        );
         for name in &all {
             let mut bench = in_place(way, true);
             bench.press(&[name, "y", "Enter"]);
@@ -294,7 +348,9 @@ fn only_the_right_number_runs_many() {
     for (typed, right) in [("", false), ("1", false), ("y", false), ("11", false), ("ALL", true)] {
         let mut bench = Bench::new(crowd(), false);
         bench.press(&["a", "g"]);
-        let Some(Subject::Many(repos)) = bench.model.gate.as_ref().map(|gate| &gate.subject) else { panic!("no question") };
+        let Some(Subject::Many(repos)) = bench.model.gate.as_ref().map(|gate| &gate.subject) else {
+            panic!("no question")
+        };
         let many = repos.len();
         assert!(many > 11, "too few to ask for a number: {many}");
         let typed = if right { many.to_string() } else { typed.to_owned() };

@@ -1,5 +1,6 @@
-//! How the screens look, at 60, 80, 120 and 200 columns. The pictures are in `snapshots/`; after a change that is meant,
-//! `INSTA_UPDATE=always cargo test -p packhouse --lib screens` draws them anew.
+//! How the screens look, at 60, 80, 120 and 200 columns. The pictures are in `snapshots/`; after a
+//! change that is meant, `INSTA_UPDATE=always cargo test -p packhouse --lib screens` draws them
+//! anew.
 
 use packhouse_host::{MpackKey, Phase, Problem, ProblemKind};
 use ratatui::style::{Color, Modifier};
@@ -17,13 +18,22 @@ async fn pictures(demo: impl Fn() -> Demo, keys: &[&str]) -> String {
 }
 
 /// The same, after something more has happened.
-async fn pictures_after(demo: impl Fn() -> Demo, keys: &[&str], then: impl AsyncFn(&mut Console)) -> String {
+async fn pictures_after(
+    demo: impl Fn() -> Demo,
+    keys: &[&str],
+    then: impl AsyncFn(&mut Console),
+) -> String {
     let mut pictures = String::new();
     for (columns, rows) in SIZES {
         let mut console = Console::on(demo(), columns, rows).await;
         console.press(keys).await;
         then(&mut console).await;
-        pictures += &format!("{:─^width$}\n{}", format!(" {columns} × {rows} "), console.screen(), width = usize::from(columns));
+        pictures += &format!(
+            "{:─^width$}\n{}",
+            format!(" {columns} × {rows} "),
+            console.screen(),
+            width = usize::from(columns)
+        );
     }
     pictures
 }
@@ -56,12 +66,18 @@ async fn repos() {
 
 #[tokio::test]
 async fn filter() {
-    insta::assert_snapshot!("filter", pictures(busy, &["/", "p", "a", "c", "k", "s", ">", "5"]).await);
+    insta::assert_snapshot!(
+        "filter",
+        pictures(busy, &["/", "p", "a", "c", "k", "s", ">", "5"]).await
+    );
 }
 
 #[tokio::test]
 async fn bad_filter() {
-    insta::assert_snapshot!("bad_filter", pictures(busy, &["/", "s", "i", "z", "e", ">", "x"]).await);
+    insta::assert_snapshot!(
+        "bad_filter",
+        pictures(busy, &["/", "s", "i", "z", "e", ">", "x"]).await
+    );
 }
 
 #[tokio::test]
@@ -80,8 +96,20 @@ async fn plan_of_many() {
     insta::assert_snapshot!("plan_of_many", pictures(many, &["a", "g", "1", "1", "Enter"]).await);
 }
 
-const NAMES: [&str; 12] =
-    ["a/a", "a/b", "a/c", "a/d", "b/a", "b/b", "b/c", "c/a", "c/b", "d/a", "lab/genome", "studio/an-album-with-a-long-name"];
+const NAMES: [&str; 12] = [
+    "a/a",
+    "a/b",
+    "a/c",
+    "a/d",
+    "b/a",
+    "b/b",
+    "b/c",
+    "c/a",
+    "c/b",
+    "d/a",
+    "lab/genome",
+    "studio/an-album-with-a-long-name",
+];
 
 #[tokio::test]
 async fn running() {
@@ -121,7 +149,10 @@ async fn record() {
 
 #[tokio::test]
 async fn log() {
-    insta::assert_snapshot!("log", pictures(|| damaged("bad"), &["v", "Esc", "g", "y", "Esc", "l", "Down", "Down"]).await);
+    insta::assert_snapshot!(
+        "log",
+        pictures(|| damaged("bad"), &["v", "Esc", "g", "y", "Esc", "l", "Down", "Down"]).await
+    );
 }
 
 #[tokio::test]
@@ -149,8 +180,18 @@ async fn hostile_words_and_tiny_terminals_break_nothing() {
     let long = format!("{}/{}", "o".repeat(100), "s".repeat(100));
     let hostile = "東京\x1b]0;gone\x07\r\n\u{202e}\u{200b}é🦀 ".repeat(40);
     for (columns, rows) in [(1, 1), (2, 3), (10, 4), (59, 14), (60, 15), (200, 60)] {
-        for keys in [&[][..], &["Enter"], &["g"], &["v"], &["?"], &["/", "東", "🦀"], &["g", "y"], &["h"], &["l"], &[":", "🦀"]]
-        {
+        for keys in [
+            &[][..],
+            &["Enter"],
+            &["g"],
+            &["v"],
+            &["?"],
+            &["/", "東", "🦀"],
+            &["g", "y"],
+            &["h"],
+            &["l"],
+            &[":", "🦀"],
+        ] {
             for ascii in [false, true] {
                 let demo = damaged(&hostile);
                 let mut worst = summary(&long, u64::from(u8::MAX));
@@ -165,7 +206,10 @@ async fn hostile_words_and_tiny_terminals_break_nothing() {
                 console.settle().await;
                 console.press(keys).await;
                 let screen = console.screen();
-                assert!(!screen.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{screen}");
+                assert!(
+                    !screen.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'),
+                    "{screen}"
+                );
                 assert!(!ascii || screen.is_ascii(), "{screen}");
             }
         }

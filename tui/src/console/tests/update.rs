@@ -103,7 +103,11 @@ fn a_plan_that_is_only_shown_asks_when_it_is_asked_to() {
     let ticket = planned(&press(&mut model, &["p"]));
     update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
     assert_eq!((model.place(), press(&mut model, &["y", "Enter"])), (Place::Preview, vec![]));
-    assert_eq!(press(&mut model, &["g"]), [], "the plan that is shown is the one that is asked for");
+    assert_eq!(
+        press(&mut model, &["g"]),
+        [],
+        "the plan that is shown is the one that is asked for"
+    );
     assert!(matches!(press(&mut model, &["y"])[..], [Effect::Run(_, of)] if of == ticket));
 }
 
@@ -111,7 +115,9 @@ fn a_plan_that_is_only_shown_asks_when_it_is_asked_to() {
 fn an_answer_that_was_overtaken_is_dropped() {
     let mut model = model();
     let asked = press(&mut model, &["r", "r"]);
-    let [Effect::List(first, None), Effect::List(second, None)] = asked[..] else { panic!("{asked:?}") };
+    let [Effect::List(first, None), Effect::List(second, None)] = asked[..] else {
+        panic!("{asked:?}")
+    };
     update(&mut model, Msg::Listed(second, Ok(vec![summary("new/one", 1)])));
     update(&mut model, Msg::Listed(first, Ok(vec![summary("old/one", 1)])));
     assert_eq!(model.repos.current().unwrap().repo, name("new/one"));
@@ -134,11 +140,14 @@ fn a_long_list_comes_in_pages() {
     let mut model = model_of(&Demo::of(&[]), false);
     update(&mut model, Msg::Changed(Ok(1)));
     // Each page is shown as it comes, and the operator need not wait for the last.
-    for (page, next, pointed) in
-        [(0..1000, Some("o/r0999"), "o/r0999"), (1000..2000, Some("o/r1999"), "o/r1999"), (2000..2500, None, "o/r2499")]
-    {
+    for (page, next, pointed) in [
+        (0..1000, Some("o/r0999"), "o/r0999"),
+        (1000..2000, Some("o/r1999"), "o/r1999"),
+        (2000..2500, None, "o/r2499"),
+    ] {
         let effects = update(&mut model, Msg::Listed(Ticket(1), Ok(all[page].to_vec())));
-        let wanted: Vec<Effect> = next.map(|last| Effect::List(Ticket(1), Some(name(last)))).into_iter().collect();
+        let wanted: Vec<Effect> =
+            next.map(|last| Effect::List(Ticket(1), Some(name(last)))).into_iter().collect();
         assert_eq!(effects, wanted);
         press(&mut model, &["End"]);
         assert_eq!(model.repos.current().unwrap().repo, name(pointed));
@@ -161,7 +170,10 @@ fn a_change_of_the_store_is_read_at_the_next_tick_and_not_all_the_time() {
 fn a_store_that_cannot_be_watched_is_read_all_the_same() {
     let mut model = model_of(&Demo::of(&[]), false);
     update(&mut model, Msg::Started);
-    assert_eq!(update(&mut model, Msg::Changed(Err(failure(FailureKind::Refused)))), [Effect::List(Ticket(1), None)]);
+    assert_eq!(
+        update(&mut model, Msg::Changed(Err(failure(FailureKind::Refused)))),
+        [Effect::List(Ticket(1), None)]
+    );
     assert!(model.unwatched);
     let again = press(&mut model, &["r"]);
     assert!(matches!(again[..], [Effect::List(_, None), Effect::Watch(None)]), "{again:?}");
@@ -200,10 +212,14 @@ fn ticks_are_seen_only_while_something_goes_on_or_a_minute_has_passed() {
 fn leaving_waits_for_all_work() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
     let asked = press(&mut model, &["a", "v"]);
-    let [Effect::Verify(first, _), Effect::Verify(second, _)] = asked[..] else { panic!("{asked:?}") };
+    let [Effect::Verify(first, _), Effect::Verify(second, _)] = asked[..] else {
+        panic!("{asked:?}")
+    };
     // The third waits, and is taken back without being asked.
     let stopped = press(&mut model, &["Ctrl-c", "x"]);
-    assert!(matches!(stopped[..], [Effect::Cancel(a), Effect::Cancel(b), Effect::Forget(_)] if (a, b) == (first, second)));
+    assert!(
+        matches!(stopped[..], [Effect::Cancel(a), Effect::Cancel(b), Effect::Forget(_)] if (a, b) == (first, second))
+    );
     assert_eq!(model.leave, Some(Leave::Stopping));
     let cancelled = || Err(failure(FailureKind::Cancelled));
     let one = update(&mut model, Msg::Verified(second, cancelled()));
@@ -215,7 +231,9 @@ fn leaving_waits_for_all_work() {
 fn scrolling_ends_where_the_text_ends() {
     let mut model = model();
     press(&mut model, &["?"]);
-    let drawn = |model: &mut Model, content, height| update(model, Msg::Drawn(Extent { content, height, ..Extent::default() }));
+    let drawn = |model: &mut Model, content, height| {
+        update(model, Msg::Drawn(Extent { content, height, ..Extent::default() }))
+    };
     let top = |model: &mut Model| model.scrolled().map(|(top, lines)| top.at(lines));
     drawn(&mut model, 30, 10);
     press(&mut model, &["End", "Down", "PgDn"]);

@@ -23,7 +23,9 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Place::History => model.history.typing = true,
             _ => model.repos.typing = true,
         },
-        Action::SortNext | Action::SortPrevious | Action::SortTurn => model.repos.sort(action, model.now),
+        Action::SortNext | Action::SortPrevious | Action::SortTurn => {
+            model.repos.sort(action, model.now)
+        }
         Action::Mark => model.repos.mark(),
         Action::MarkAll => model.repos.mark_all(),
         Action::Copy => return copy(model),
@@ -45,15 +47,23 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Confirm => return ask::confirm(model),
         Action::Decline => return ask::decline(model),
         Action::Wait => model.leave = Some(Leave::Waiting),
-        // Where the store can be asked, work is waited for or stopped, and nothing is left in the dark.
+        // Where the store can be asked, work is waited for or stopped, and nothing is left in the
+        // dark.
         Action::LeaveNow if model.is_cut_off() => return vec![Effect::Quit],
         Action::LeaveNow => {}
         Action::Stop => return stop(model),
         Action::StopWaiting => return stop_waiting(model),
         Action::Accept => return accept(model),
         Action::Cancel => return cancel(model),
-        Action::Type(_) | Action::Erase | Action::EraseWord | Action::EraseAll => return typed(model, action),
-        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {}
+        Action::Type(_) | Action::Erase | Action::EraseWord | Action::EraseAll => {
+            return typed(model, action);
+        }
+        Action::Up
+        | Action::Down
+        | Action::PageUp
+        | Action::PageDown
+        | Action::First
+        | Action::Last => {}
     }
     Vec::new()
 }
@@ -225,18 +235,24 @@ fn copy(model: &mut Model) -> Vec<Effect> {
     let text = match model.screens.last() {
         Some(Screen::Repo(repo)) => repo.copied(),
         Some(Screen::Run(ticket)) => model.runs.get(*ticket).and_then(|run| match &run.state {
-            RunState::Ended(Ok(Outcome::Consolidated(report))) => report.consolidated_key.map(|key| key.to_string()),
+            RunState::Ended(Ok(Outcome::Consolidated(report))) => {
+                report.consolidated_key.map(|key| key.to_string())
+            }
             RunState::Ended(Ok(Outcome::Verified(report))) => {
                 let problem = report.problems.get(run.top.at(report.problems.len()))?;
                 problem.entity.clone().or(problem.pack.map(|key| key.to_string()))
             }
             _ => None,
         }),
-        Some(Screen::History) => model.history.current().and_then(|entry| entry.record.consolidated_key.clone()),
+        Some(Screen::History) => {
+            model.history.current().and_then(|entry| entry.record.consolidated_key.clone())
+        }
         Some(Screen::Record(entry, _)) => entry.record.consolidated_key.clone(),
         _ => None,
     };
-    let Some(text) = text.or_else(|| model.current_repo().map(|repo| repo.to_string())) else { return Vec::new() };
+    let Some(text) = text.or_else(|| model.current_repo().map(|repo| repo.to_string())) else {
+        return Vec::new();
+    };
     model.notice = Some(format!("Copied {text}"));
     vec![Effect::Copy(text)]
 }

@@ -20,7 +20,8 @@ fn busy(model: &Model, work: Work) -> HashSet<RepoName> {
     model.runs.open().filter(|run| run.work == work).map(|run| run.repo.clone()).collect()
 }
 
-/// Shows a plan and, if `asking`, asks whether to run it. Where work goes on in that repo already, shows that instead.
+/// Shows a plan and, if `asking`, asks whether to run it. Where work goes on in that repo already,
+/// shows that instead.
 pub(super) fn ask(model: &mut Model, asking: bool) -> Vec<Effect> {
     let asking = asking && !model.read_only;
     if let Some(gate) = &mut model.gate {
@@ -83,7 +84,8 @@ pub(super) fn decline(model: &mut Model) -> Vec<Effect> {
     model.gate.take().and_then(Gate::decline).into_iter().collect()
 }
 
-/// Verifies the repo that is looked at or pointed to, or all that are marked. Nothing is asked: it changes nothing.
+/// Verifies the repo that is looked at or pointed to, or all that are marked. Nothing is asked: it
+/// changes nothing.
 pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
     let marked = marked(model);
     if !marked.is_empty() {

@@ -5,12 +5,14 @@ use crate::console::msg::Effect;
 use crate::console::state::{Level, Model};
 use crate::console::words::lasting;
 
-/// Takes the line as it is now. What it costs to be away is told once: when it began, and when it is over.
+/// Takes the line as it is now. What it costs to be away is told once: when it began, and when it
+/// is over.
 pub(super) fn moved(model: &mut Model, line: Line) -> Vec<Effect> {
     let before = model.line.replace(line);
     let (was, is) = (before.as_ref(), model.line.as_ref());
     // When the store was heard is shown only while it is not heard.
-    model.dirty |= was.map(|line| (&line.state, line.latency)) != is.map(|line| (&line.state, line.latency));
+    model.dirty |=
+        was.map(|line| (&line.state, line.latency)) != is.map(|line| (&line.state, line.latency));
     let since = was.and_then(Line::down_since);
     match (since, is.map(|line| &line.state)) {
         (None, Some(LineState::Down { why, .. })) => {
@@ -19,7 +21,8 @@ pub(super) fn moved(model: &mut Model, line: Line) -> Vec<Effect> {
             Vec::new()
         }
         (Some(since), Some(LineState::Up)) => {
-            let away = u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
+            let away =
+                u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
             let words = format!("The line to {} is back after {}", model.store, lasting(away));
             model.log.say(model.now, Level::Note, words);
             model.catch_up()

@@ -85,8 +85,8 @@ fn is_renewed(run: &Run) -> bool {
     run.planned && conflict
 }
 
-/// The repo has changed since its plan was shown: the new one is shown. It asks nothing by itself, so that a second yes to
-/// the old plan, already on its way, is none to the new one.
+/// The repo has changed since its plan was shown: the new one is shown. It asks nothing by itself,
+/// so that a second yes to the old plan, already on its way, is none to the new one.
 fn show_new_plan(model: &mut Model, old: Ticket, repo: &RepoName) -> Vec<Effect> {
     model.screens.pop();
     model.runs.drop(old);
@@ -119,19 +119,29 @@ fn told(run: &Run) -> (Level, String) {
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => {
             let key = report.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
-            (Level::Note, format!("{repo}: {} became one, {key}", many(report.packs_before, "pack")))
+            (
+                Level::Note,
+                format!("{repo}: {} became one, {key}", many(report.packs_before, "pack")),
+            )
         }
-        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => (Level::Note, format!("{repo}: verified, no problems")),
-        RunState::Ended(Ok(Outcome::Verified(report))) => {
-            (Level::Error, format!("{repo}: {} found", many(report.problems.len() as u64, "problem")))
+        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => {
+            (Level::Note, format!("{repo}: verified, no problems"))
         }
+        RunState::Ended(Ok(Outcome::Verified(report))) => (
+            Level::Error,
+            format!("{repo}: {} found", many(report.problems.len() as u64, "problem")),
+        ),
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Cancelled => (Level::Note, format!("{repo}: {noun} cancelled")),
-            FailureKind::Conflict => (Level::Warning, format!("{repo}: {noun} gave way: {failure}")),
+            FailureKind::Conflict => {
+                (Level::Warning, format!("{repo}: {noun} gave way: {failure}"))
+            }
             FailureKind::Refused | FailureKind::Damage | FailureKind::Unreachable => {
                 (Level::Error, format!("{repo}: {noun} failed: {failure}"))
             }
         },
-        RunState::Waiting(_) | RunState::Going { .. } => (Level::Note, format!("{repo}: {}", run.work.doing())),
+        RunState::Waiting(_) | RunState::Going { .. } => {
+            (Level::Note, format!("{repo}: {}", run.work.doing()))
+        }
     }
 }

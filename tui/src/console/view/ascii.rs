@@ -1,4 +1,5 @@
-//! Signs in place of those that a terminal can't show: a last pass over a frame, so that no screen has to think of it.
+//! Signs in place of those that a terminal can't show: a last pass over a frame, so that no screen
+//! has to think of it.
 
 use ratatui::buffer::{Buffer, CellWidth};
 
@@ -12,8 +13,13 @@ pub(super) fn only(buffer: &mut Buffer) {
             }
             let blank = |at: usize| row.get(at).is_some_and(|cell| cell.symbol() == " ");
             let wide = usize::from(row[at].symbol().cell_width()).max(1);
-            // Behind a word, where there is room, "and so on" is three dots; where a text was cut, there is none.
-            let dots = row[at].symbol() == "…" && at > 0 && blank(at - 1) && blank(at + 1) && blank(at + 2);
+            // Behind a word, where there is room, "and so on" is three dots; where a text was cut,
+            // there is none.
+            let dots = row[at].symbol() == "…"
+                && at > 0
+                && blank(at - 1)
+                && blank(at + 1)
+                && blank(at + 2);
             let sign = if dots { '.' } else { sign(row[at].symbol()) };
             row[at].set_char(sign);
             // What a wide character covered is a cell again.
@@ -90,6 +96,9 @@ mod tests {
         assert_eq!(after("▁▂▃▄▅▆▇█ ⠁⠄⣿⠀x"), ".:-=+*%# '.: x");
         assert_eq!(after("東京 é e\u{301}x"), "? ?  ? ?x");
         // Behind a cut text there is no room for dots.
-        assert_eq!([after("reading …"), after("abc…  7"), after("… 7")], ["reading ...", "abc~  7", "~ 7"]);
+        assert_eq!(
+            [after("reading …"), after("abc…  7"), after("… 7")],
+            ["reading ...", "abc~  7", "~ 7"]
+        );
     }
 }

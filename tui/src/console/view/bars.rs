@@ -1,4 +1,5 @@
-//! The first line and the last: where one is and what goes on; what keys do, what was typed, and what was just done.
+//! The first line and the last: where one is and what goes on; what keys do, what was typed, and
+//! what was just done.
 //!
 //! ```text
 //!  packhouse › gabriel/notes                     1 running, 3 waiting · read-only · /srv/store
@@ -26,7 +27,8 @@ pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
     let notes = notes(model, all, width(&path));
     let taken: usize = notes.iter().map(|note| width(&note.content)).sum();
     // Where the path is cut, a blank still sets the notes apart.
-    let path = pad(&fit(&path, all.saturating_sub(taken + 2)), all.saturating_sub(taken + 1), false);
+    let path =
+        pad(&fit(&path, all.saturating_sub(taken + 2)), all.saturating_sub(taken + 1), false);
     let mut line = Line::from(vec![Span::styled(path, model.look.strong())]);
     line.spans.extend(notes);
     frame.render_widget(Paragraph::new(line).style(model.look.bar()), area);
@@ -56,23 +58,30 @@ fn path(model: &Model) -> Vec<String> {
             }
         }
         (None, Some(Screen::History)) => path.push("history".to_owned()),
-        (None, Some(Screen::Record(entry, _))) => path.extend(["history".to_owned(), entry.repo.to_string()]),
+        (None, Some(Screen::Record(entry, _))) => {
+            path.extend(["history".to_owned(), entry.repo.to_string()])
+        }
         (None, Some(Screen::Log)) => path.push("log".to_owned()),
     }
     path
 }
 
-/// What matters wherever one is, as much as there is room for: the least important is dropped first, and is last. The path
-/// gives way to it, up to half of the line; but not to the name of the store, nor to how far it is.
+/// What matters wherever one is, as much as there is room for: the least important is dropped
+/// first, and is last. The path gives way to it, up to half of the line; but not to the name of the
+/// store, nor to how far it is.
 fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     let look = model.look;
     let refresh = key_in(model, Place::Repos, Action::Refresh);
-    let unwatched = [format!("changes are not seen, {refresh} reads again"), "not watched".to_owned()];
+    let unwatched =
+        [format!("changes are not seen, {refresh} reads again"), "not watched".to_owned()];
     let wanted = [
         (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, look.strong()),
         (work(model), look.busy()),
         // Without a line nothing is watched, and it is watched again by itself.
-        (if model.unwatched && !model.is_cut_off() { unwatched.to_vec() } else { Vec::new() }, look.warn()),
+        (
+            if model.unwatched && !model.is_cut_off() { unwatched.to_vec() } else { Vec::new() },
+            look.warn(),
+        ),
         (line::note(model), look.quiet()),
         (if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] }, look.quiet()),
     ];
@@ -92,20 +101,31 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     spans
 }
 
-/// What goes on and what waits, in many words and in fewer. The screen of a work tells of it at length, so here it tells
-/// of the others.
+/// What goes on and what waits, in many words and in fewer. The screen of a work tells of it at
+/// length, so here it tells of the others.
 fn work(model: &Model) -> Vec<String> {
-    let here = |ticket| model.gate.is_none() && matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
+    let here = |ticket| {
+        model.gate.is_none()
+            && matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket)
+    };
     let waiting = model.runs.waiting().filter(|run| !here(run.ticket)).count() as u64;
     let mut going = model.runs.going().filter(|run| !here(run.ticket));
     let first = going.next();
     let running = first.map_or(0, |_| 1 + going.count() as u64);
-    let (goes, waits) = (format!("{} running", count(running)), format!("{} waiting", count(waiting)));
+    let (goes, waits) =
+        (format!("{} running", count(running)), format!("{} waiting", count(waiting)));
     match (first, running, waiting) {
         (_, 0, 0) => Vec::new(),
         (_, 0, _) => vec![waits],
         (Some(run), 1, 0) => {
-            vec![safe(&format!("running: {} {}", run.repo, model.step_words(run).unwrap_or_default())), goes]
+            vec![
+                safe(&format!(
+                    "running: {} {}",
+                    run.repo,
+                    model.step_words(run).unwrap_or_default()
+                )),
+                goes,
+            ]
         }
         (_, _, 0) => vec![goes],
         _ => vec![format!("{goes}, {waits}"), goes],
@@ -117,15 +137,22 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
     let room = usize::from(area.width).saturating_sub(2);
     let bad = model.repos.bad_filter.as_ref().filter(|_| model.place() == Place::Filter);
     let spans = match (typed(model), &model.notice) {
-        (None, Some(notice)) => vec![Span::styled(fit(&format!(" {}", safe(notice)), room), model.look.strong())],
+        (None, Some(notice)) => {
+            vec![Span::styled(fit(&format!(" {}", safe(notice)), room), model.look.strong())]
+        }
         (None, None) => hints(model, room),
         (Some((name, text)), _) => {
             let name = format!(" {name}: ");
             let text = tail(&safe(text), room.saturating_sub(width(&name) + 1));
             let left = room.saturating_sub(width(&name) + width(&text) + 1);
-            let mut spans = vec![Span::raw(name), Span::styled(text, model.look.strong()), Span::styled("▏", model.look.busy())];
+            let mut spans = vec![
+                Span::raw(name),
+                Span::styled(text, model.look.strong()),
+                Span::styled("▏", model.look.busy()),
+            ];
             match bad {
-                Some(bad) => spans.push(Span::styled(fit(&format!(" {}", safe(bad)), left), model.look.warn())),
+                Some(bad) => spans
+                    .push(Span::styled(fit(&format!(" {}", safe(bad)), left), model.look.warn())),
                 None => spans.extend(hints(model, left)),
             }
             spans
@@ -134,7 +161,8 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(Line::from(spans)).style(model.look.bar()), area);
 }
 
-/// What is being typed into the last line, and what it is. A plan has a place of its own for its answer.
+/// What is being typed into the last line, and what it is. A plan has a place of its own for its
+/// answer.
 fn typed(model: &Model) -> Option<(&'static str, &str)> {
     match model.place() {
         Place::Filter => Some(("filter", model.repos.filter())),
@@ -144,13 +172,16 @@ fn typed(model: &Model) -> Option<(&'static str, &str)> {
     }
 }
 
-/// As many hints as fit, in the order of the table. Who finds no hint for what is wanted needs the help, so that is always there; and
-/// where it costs little, so is the way out.
+/// As many hints as fit, in the order of the table. Who finds no hint for what is wanted needs the
+/// help, so that is always there; and where it costs little, so is the way out.
 fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
-    let useful = |binding: &&Binding| !binding.row.hint.is_empty() && model.is_useful(binding.row.action);
+    let useful =
+        |binding: &&Binding| !binding.row.hint.is_empty() && model.is_useful(binding.row.action);
     let all: Vec<&Binding> = model.keymap.of_place(model.place()).filter(useful).collect();
-    let kept: &[Action] = if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };
-    let (mut last, mut first): (Vec<&Binding>, Vec<&Binding>) = all.into_iter().partition(|b| kept.contains(&b.row.action));
+    let kept: &[Action] =
+        if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };
+    let (mut last, mut first): (Vec<&Binding>, Vec<&Binding>) =
+        all.into_iter().partition(|b| kept.contains(&b.row.action));
     let mut left = room;
     last.retain(|binding| takes(binding, &mut left));
     let fitting = first.iter().take_while(|binding| takes(binding, &mut left)).count();

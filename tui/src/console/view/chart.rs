@@ -43,10 +43,18 @@ const SAID: usize = 36;
 /// What is drawn: its name, its value at a moment, and how that is written.
 type Measure = (&'static str, fn(&Moment) -> u64, fn(u64) -> String);
 
-const MEASURES: [Measure; 2] = [("Packs", |moment| moment.packs, count), ("Bytes", |moment| moment.bytes, size)];
+const MEASURES: [Measure; 2] =
+    [("Packs", |moment| moment.packs, count), ("Bytes", |moment| moment.bytes, size)];
 
-/// The timeline in lines, of at most `height` with what follows. Charts leave room for lists, lines only for their beginning.
-pub(super) fn lines(look: Look, timeline: &[Moment], now: Timestamp, room: usize, height: usize) -> Vec<Line<'static>> {
+/// The timeline in lines, of at most `height` with what follows. Charts leave room for lists, lines
+/// only for their beginning.
+pub(super) fn lines(
+    look: Look,
+    timeline: &[Moment],
+    now: Timestamp,
+    room: usize,
+    height: usize,
+) -> Vec<Line<'static>> {
     let [first, _, ..] = timeline else {
         let words = match timeline {
             [] => "nothing was ever pushed".to_owned(),
@@ -60,7 +68,10 @@ pub(super) fn lines(look: Look, timeline: &[Moment], now: Timestamp, room: usize
     if each >= *HEIGHTS.start() {
         lines.extend(charts(look, timeline, now, room, each.min(*HEIGHTS.end()), beside));
     } else if height >= 4 + LIST {
-        lines.push(Line::styled(format!("SINCE {}", ago(now, first.at).to_uppercase()), look.quiet()));
+        lines.push(Line::styled(
+            format!("SINCE {}", ago(now, first.at).to_uppercase()),
+            look.quiet(),
+        ));
         lines.extend(MEASURES.map(|measure| bars(look, timeline, now, measure, room)));
     } else {
         lines.clear();
@@ -68,8 +79,16 @@ pub(super) fn lines(look: Look, timeline: &[Moment], now: Timestamp, room: usize
     lines
 }
 
-/// Both charts, drawn aside and read back in lines, so that they scroll with what stands around them.
-fn charts(look: Look, timeline: &[Moment], now: Timestamp, room: usize, each: usize, beside: bool) -> Vec<Line<'static>> {
+/// Both charts, drawn aside and read back in lines, so that they scroll with what stands around
+/// them.
+fn charts(
+    look: Look,
+    timeline: &[Moment],
+    now: Timestamp,
+    room: usize,
+    each: usize,
+    beside: bool,
+) -> Vec<Line<'static>> {
     let wide = if beside { room.saturating_sub(BETWEEN) / 2 } else { room };
     let high = if beside { each } else { 2 * each };
     let (wide, each, high) = (wide.min(500) as u16, each as u16, high as u16);
@@ -77,7 +96,14 @@ fn charts(look: Look, timeline: &[Moment], now: Timestamp, room: usize, each: us
     for (at, measure) in MEASURES.into_iter().enumerate() {
         let at = at as u16;
         let place = if beside { (at * (wide + BETWEEN as u16), 0) } else { (0, at * each) };
-        chart(look, timeline, now, measure, Rect::new(place.0, place.1, wide, each).intersection(buffer.area), &mut buffer);
+        chart(
+            look,
+            timeline,
+            now,
+            measure,
+            Rect::new(place.0, place.1, wide, each).intersection(buffer.area),
+            &mut buffer,
+        );
     }
     let columns = usize::from(buffer.area.width).max(1);
     buffer.content().chunks(columns).map(line).collect()
@@ -85,10 +111,19 @@ fn charts(look: Look, timeline: &[Moment], now: Timestamp, room: usize, each: us
 
 fn line(cells: &[Cell]) -> Line<'static> {
     let same = cells.chunk_by(|left, right| left.style() == right.style());
-    Line::from_iter(same.map(|cells| Span::styled(cells.iter().map(Cell::symbol).collect::<String>(), cells[0].style())))
+    Line::from_iter(same.map(|cells| {
+        Span::styled(cells.iter().map(Cell::symbol).collect::<String>(), cells[0].style())
+    }))
 }
 
-fn chart(look: Look, timeline: &[Moment], now: Timestamp, (name, value, words): Measure, area: Rect, buffer: &mut Buffer) {
+fn chart(
+    look: Look,
+    timeline: &[Moment],
+    now: Timestamp,
+    (name, value, words): Measure,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
     let (Some(first), Some(last)) = (timeline.first(), timeline.last()) else { return };
     let x = |at: Timestamp| (at.as_second().saturating_sub(first.at.as_second())) as f64;
     let end = now.max(last.at);
@@ -107,10 +142,15 @@ fn chart(look: Look, timeline: &[Moment], now: Timestamp, (name, value, words): 
         .graph_type(GraphType::Line)
         .style(look.busy())
         .data(&points);
-    let axis = |bounds, labels: [String; 2]| Axis::default().style(look.quiet()).bounds(bounds).labels(labels);
+    let axis = |bounds, labels: [String; 2]| {
+        Axis::default().style(look.quiet()).bounds(bounds).labels(labels)
+    };
     let until = if end == now { "now".to_owned() } else { ago(now, end) };
     Chart::new(vec![line])
-        .block(Block::new().title(Line::styled(format!("{}, {} at most", name.to_uppercase(), words(most)), look.quiet())))
+        .block(Block::new().title(Line::styled(
+            format!("{}, {} at most", name.to_uppercase(), words(most)),
+            look.quiet(),
+        )))
         .x_axis(axis([0.0, x(end).max(1.0)], [ago(now, first.at), until]))
         .y_axis(axis([0.0, most.max(1) as f64], [words(0), words(most)]))
         .legend_position(None)
@@ -118,8 +158,16 @@ fn chart(look: Look, timeline: &[Moment], now: Timestamp, (name, value, words): 
 }
 
 /// A measure in a line: each bar is the most that there was in its share of the time.
-fn bars(look: Look, timeline: &[Moment], now: Timestamp, (name, value, words): Measure, room: usize) -> Line<'static> {
-    let (Some(first), Some(last)) = (timeline.first(), timeline.last()) else { return Line::default() };
+fn bars(
+    look: Look,
+    timeline: &[Moment],
+    now: Timestamp,
+    (name, value, words): Measure,
+    room: usize,
+) -> Line<'static> {
+    let (Some(first), Some(last)) = (timeline.first(), timeline.last()) else {
+        return Line::default();
+    };
     let most = timeline.iter().map(value).max().unwrap_or_default();
     let cells = room.saturating_sub(12 + SAID).clamp(4, 60);
     let start = first.at.as_second();
@@ -164,7 +212,10 @@ mod tests {
 
     fn text(timeline: &[Moment], room: usize, height: usize) -> Vec<String> {
         let look = Look { theme: Theme::Mono, ascii: false };
-        lines(look, timeline, now(), room, height).iter().map(|line| line.to_string().trim_end().to_owned()).collect()
+        lines(look, timeline, now(), room, height)
+            .iter()
+            .map(|line| line.to_string().trim_end().to_owned())
+            .collect()
     }
 
     #[test]
@@ -174,7 +225,10 @@ mod tests {
         assert_eq!(text(&timeline, 78, 28).len(), 19);
         let small = text(&timeline, 78, 10);
         assert_eq!(small[1], "SINCE 12 DAYS AGO");
-        assert!(small[2].starts_with("Packs       ▁") && small[2].ends_with("7 now, 23 at most"), "{small:?}");
+        assert!(
+            small[2].starts_with("Packs       ▁") && small[2].ends_with("7 now, 23 at most"),
+            "{small:?}"
+        );
         assert_eq!(text(&timeline, 78, 6).len(), 0);
     }
 
@@ -186,8 +240,12 @@ mod tests {
 
     #[test]
     fn strange_times_and_numbers_do_no_harm() {
-        for timeline in [moments(&[(0, 0), (0, 0)]), moments(&[(-5, u64::MAX), (5, 0), (-9, u64::MAX)])] {
-            for (room, height) in [(0, 0), (1, 30), (20, 30), (78, 8), (78, 30), (110, 30), (198, 50), (3000, 50)] {
+        for timeline in
+            [moments(&[(0, 0), (0, 0)]), moments(&[(-5, u64::MAX), (5, 0), (-9, u64::MAX)])]
+        {
+            for (room, height) in
+                [(0, 0), (1, 30), (20, 30), (78, 8), (78, 30), (110, 30), (198, 50), (3000, 50)]
+            {
                 text(&timeline, room, height);
             }
         }

@@ -12,7 +12,8 @@ use crate::console::words::{count, pad, percent, safe, size};
 /// Cells before the name: the pointer, and the mark.
 const MARGIN: usize = 2;
 
-/// A name is cut to no less than this for the sake of the packs, of the other numbers that matter, and of the rest.
+/// A name is cut to no less than this for the sake of the packs, of the other numbers that matter,
+/// and of the rest.
 const NAME_BESIDE_PACKS: usize = 8;
 const NAME: usize = 16;
 const NAME_WHOLE: usize = 28;
@@ -27,10 +28,20 @@ const LAST_MORE: usize = 8;
 /// What stands beside the name, what matters most first. Widths are with two cells between columns.
 const COLUMNS: [Beside; 10] = [
     Beside { what: What::Packs, head: "PACKS", width: 8, sort: Some(Column::Packs) },
-    Beside { what: What::Reclaimable, head: "RECLAIMABLE", width: 18, sort: Some(Column::Reclaimable) },
+    Beside {
+        what: What::Reclaimable,
+        head: "RECLAIMABLE",
+        width: 18,
+        sort: Some(Column::Reclaimable),
+    },
     Beside { what: What::Size, head: "SIZE", width: 12, sort: Some(Column::Size) },
     Beside { what: What::State, head: "STATE", width: 22, sort: None },
-    Beside { what: What::LastGc, head: "LAST CONSOLIDATION", width: 28, sort: Some(Column::LastGc) },
+    Beside {
+        what: What::LastGc,
+        head: "LAST CONSOLIDATION",
+        width: 28,
+        sort: Some(Column::LastGc),
+    },
     Beside { what: What::Objects, head: "OBJECTS", width: 11, sort: Some(Column::Objects) },
     Beside { what: What::Waiting, head: "TO DELETE", width: 12, sort: Some(Column::Waiting) },
     Beside { what: What::Commits, head: "COMMITS", width: 11, sort: Some(Column::Commits) },
@@ -84,7 +95,8 @@ impl Columns {
             beside += 1;
         }
         let beside = &COLUMNS[..beside];
-        let wanted = if beside.iter().any(|column| column.what == What::LastGc) { LAST_MORE } else { 0 };
+        let wanted =
+            if beside.iter().any(|column| column.what == What::LastGc) { LAST_MORE } else { 0 };
         let last = name.saturating_sub(NAME_FIRST).min(wanted);
         Columns { name: (name - last).min(NAME_MOST), beside, last }
     }
@@ -98,8 +110,10 @@ impl Columns {
     pub(super) fn head(&self, model: &Model) -> Line<'static> {
         let (sorted, up) = model.repos.sorted();
         let arrow = if up { "▲" } else { "▼" };
-        let head = |words: &str, is: bool| if is { format!("{words}{arrow}") } else { words.to_owned() };
-        let mut text = " ".repeat(MARGIN) + &pad(&head("NAME", sorted == Column::Name), self.name, false);
+        let head =
+            |words: &str, is: bool| if is { format!("{words}{arrow}") } else { words.to_owned() };
+        let mut text =
+            " ".repeat(MARGIN) + &pad(&head("NAME", sorted == Column::Name), self.name, false);
         for column in self.beside {
             text += &self.pad(column, &head(column.head, column.sort == Some(sorted)));
         }
@@ -109,23 +123,33 @@ impl Columns {
     /// A repo in a line.
     pub(super) fn row(&self, model: &Model, repo: &RepoSummary, pointed: bool) -> Line<'static> {
         let look = model.look;
-        // A colour may be hard to read on the ground of the pointer, and on a blank it would be nothing but a block.
-        let (mark, style) = if model.repos.is_marked(&repo.repo) { ("●", look.marked()) } else { (" ", Style::new()) };
+        // A colour may be hard to read on the ground of the pointer, and on a blank it would be
+        // nothing but a block.
+        let (mark, style) = if model.repos.is_marked(&repo.repo) {
+            ("●", look.marked())
+        } else {
+            (" ", Style::new())
+        };
         let mut spans = vec![Span::raw(if pointed { "▸" } else { " " })];
         spans.push(Span::styled(mark, if pointed { Style::new() } else { style }));
         spans.push(Span::raw(pad(&safe(&repo.repo.to_string()), self.name, false)));
         for column in self.beside {
             let (text, style) = self.cell(model, repo, column.what);
-            spans.push(Span::styled(self.pad(column, &text), if pointed { Style::new() } else { style }));
+            spans.push(Span::styled(
+                self.pad(column, &text),
+                if pointed { Style::new() } else { style },
+            ));
         }
         let line = Line::from(spans);
         if pointed { line.style(look.pointed()) } else { line }
     }
 
-    /// What stands in a column. Without the one for it, work that goes on or failed stands where bytes would.
+    /// What stands in a column. Without the one for it, work that goes on or failed stands where
+    /// bytes would.
     fn cell(&self, model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
         let told = self.beside.iter().any(|column| column.what == What::State);
-        let work = if what == What::Reclaimable && !told { work_words(model, repo, true) } else { None };
+        let work =
+            if what == What::Reclaimable && !told { work_words(model, repo, true) } else { None };
         work.unwrap_or_else(|| cell(model, repo, what))
     }
 
@@ -144,7 +168,9 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
     match what {
         What::Packs => number(repo.packs),
         What::Reclaimable => {
-            let part = percent(repo.reclaimable(), repo.bytes).map(|part| format!("{part} %")).unwrap_or_default();
+            let part = percent(repo.reclaimable(), repo.bytes)
+                .map(|part| format!("{part} %"))
+                .unwrap_or_default();
             let words = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
             (words, if repo.reclaimable() == 0 { look.quiet() } else { Style::new() })
         }
@@ -156,7 +182,10 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
             Some(last) if last.outcome == "failed" => (last_words(model, last), look.bad()),
             Some(last) => (last_words(model, last), Style::new()),
         },
-        What::Waiting => (size(repo.superseded_bytes), if repo.superseded_bytes == 0 { look.quiet() } else { Style::new() }),
+        What::Waiting => (
+            size(repo.superseded_bytes),
+            if repo.superseded_bytes == 0 { look.quiet() } else { Style::new() },
+        ),
         What::Commits => number(repo.commits),
         What::Snapshots => number(repo.snapshots),
         What::Tags => number(repo.tags),

@@ -17,8 +17,16 @@ fn outer(area: Rect) -> u16 {
     area.width.saturating_sub(4).min(78)
 }
 
-/// Draws a dialog around lines. Where there are too many, the last `kept` stay: they hold the way out.
-pub(super) fn draw(frame: &mut Frame, area: Rect, title: &str, border: Style, mut lines: Vec<Line<'static>>, kept: usize) {
+/// Draws a dialog around lines. Where there are too many, the last `kept` stay: they hold the way
+/// out.
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    title: &str,
+    border: Style,
+    mut lines: Vec<Line<'static>>,
+    kept: usize,
+) {
     let fits = usize::from(area.height.saturating_sub(2));
     if lines.len() > fits {
         let from = fits.saturating_sub(kept).min(lines.len());

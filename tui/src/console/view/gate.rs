@@ -1,4 +1,5 @@
-//! A plan, and the question whether to run it. The plan scrolls; the question below it is always seen.
+//! A plan, and the question whether to run it. The plan scrolls; the question below it is always
+//! seen.
 //!
 //! ```text
 //!  packhouse › gabriel/notes › plan
@@ -60,7 +61,8 @@ pub(super) fn draw(model: &Model, gate: &Gate, frame: &mut Frame, area: Rect) ->
     if height > question.len() + APART {
         question.insert(0, Line::default());
     }
-    // In a low terminal a line of the plan is worth more than the end of the question, but not than its beginning.
+    // In a low terminal a line of the plan is worth more than the end of the question, but not than
+    // its beginning.
     let below = question.len().min(height.saturating_sub(2)).max(1);
     let [plan, asked] = split(area, height.saturating_sub(below));
     let lines = match &gate.subject {
@@ -72,7 +74,13 @@ pub(super) fn draw(model: &Model, gate: &Gate, frame: &mut Frame, area: Rect) ->
     extent
 }
 
-fn one(model: &Model, gate: &Gate, repo: &str, state: &PlanState, room: usize) -> Vec<Line<'static>> {
+fn one(
+    model: &Model,
+    gate: &Gate,
+    repo: &str,
+    state: &PlanState,
+    room: usize,
+) -> Vec<Line<'static>> {
     let look = model.look;
     let title = match &gate.asks {
         Asks::Nothing => format!("What a consolidation of {repo} would do"),
@@ -106,10 +114,16 @@ fn one(model: &Model, gate: &Gate, repo: &str, state: &PlanState, room: usize) -
 
 fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
     if model.is_cut_off() {
-        return Line::styled(fit(&format!("Looking at what there is to do: {WAITING}"), room), model.look.warn());
+        return Line::styled(
+            fit(&format!("Looking at what there is to do: {WAITING}"), room),
+            model.look.warn(),
+        );
     }
     let step = step.map_or_else(|| "planning …".to_owned(), step_words);
-    Line::styled(fit(&format!("Looking at what there is to do: {}", safe(&step)), room), model.look.busy())
+    Line::styled(
+        fit(&format!("Looking at what there is to do: {}", safe(&step)), room),
+        model.look.busy(),
+    )
 }
 
 fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
@@ -120,18 +134,27 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
         1 => "1 record is not written again".to_owned(),
         dropped => format!("{} are not written again", of_many(dropped, "record")),
     };
-    let mut lines = fact("Packs", &look.to(&count(report.packs_before), &count(report.packs_after)));
-    lines.extend(fact("Bytes", &shrunk(look, report.bytes_before, report.bytes_after, "as much as now")));
+    let mut lines =
+        fact("Packs", &look.to(&count(report.packs_before), &count(report.packs_after)));
+    lines.extend(fact(
+        "Bytes",
+        &shrunk(look, report.bytes_before, report.bytes_after, "as much as now"),
+    ));
     lines.extend(fact("Duplicates", &duplicates));
     if let Some(cost) = &report.cost {
-        let time =
-            cost.expected_ms.map_or_else(|| "not known before the first run".to_owned(), |ms| format!("about {}", lasting(ms)));
+        let time = cost.expected_ms.map_or_else(
+            || "not known before the first run".to_owned(),
+            |ms| format!("about {}", lasting(ms)),
+        );
         if cost.bytes_to_download > 0 {
             lines.extend(fact("Downloads", &size(cost.bytes_to_download)));
         }
         lines.extend(fact("Reads", &size(cost.bytes_to_read)));
         lines.extend(fact("Writes", &size(cost.bytes_to_write)));
-        lines.extend(fact("Extra disk", &format!("{} at most, until the old packs are deleted", size(cost.peak_disk))));
+        lines.extend(fact(
+            "Extra disk",
+            &format!("{} at most, until the old packs are deleted", size(cost.peak_disk)),
+        ));
         lines.extend(fact("Time", &time));
     }
     let all = holds(report.objects, report.commits, report.snapshots, report.tags);
@@ -153,7 +176,10 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
 fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
     let look = model.look;
     let button = |words: &str, key: String| {
-        vec![Span::styled(format!("[ {words} ]"), look.pointed()), Span::styled(format!("  {key}"), look.strong())]
+        vec![
+            Span::styled(format!("[ {words} ]"), look.pointed()),
+            Span::styled(format!("  {key}"), look.strong()),
+        ]
     };
     let cancel = |place, action| button("Cancel", key_in(model, place, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
@@ -168,7 +194,10 @@ fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
     match (&gate.asks, &gate.subject) {
         (Asks::Key, _) if gate.is_ready() => {
             let key = model.keymap.key_of(Action::Confirm);
-            more.push(vec![Span::raw("Consolidate"), Span::styled(format!("  {key}"), look.strong())]);
+            more.push(vec![
+                Span::raw("Consolidate"),
+                Span::styled(format!("  {key}"), look.strong()),
+            ]);
         }
         (Asks::Count(input), Subject::Many(repos)) => {
             let enter = key_in(model, Place::Typing, Action::Accept);
@@ -180,7 +209,11 @@ fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
             let last = asks.pop().unwrap_or_default() + " ";
             let typed = tail(&safe(input.text()), room.saturating_sub(width(&last) + 1));
             below = plain(asks);
-            below.push(Line::from(vec![Span::raw(last), Span::styled(typed, look.strong()), Span::styled("▏", look.busy())]));
+            below.push(Line::from(vec![
+                Span::raw(last),
+                Span::styled(typed, look.strong()),
+                Span::styled("▏", look.busy()),
+            ]));
             let refusal = gate.refusal.iter().flat_map(|words| wrap(&safe(words), room));
             below.extend(refusal.map(|line| Line::styled(line, look.warn())));
         }
@@ -196,6 +229,9 @@ fn only_shown(model: &Model, gate: &Gate) -> String {
     match (gate.is_ready(), model.read_only) {
         (false, _) => String::new(),
         (true, true) => "Only shown: the console is read-only.".to_owned(),
-        (true, false) => format!("Only shown. {} asks whether to run it.", key_in(model, Place::Preview, Action::Consolidate)),
+        (true, false) => format!(
+            "Only shown. {} asks whether to run it.",
+            key_in(model, Place::Preview, Action::Consolidate)
+        ),
     }
 }

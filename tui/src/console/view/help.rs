@@ -30,7 +30,10 @@ pub(super) fn draw(model: &Model, top: Cursor, frame: &mut Frame, area: Rect) ->
     frame.render_widget(Clear, area);
     let here = model.place_below();
     let others = Place::ALL.into_iter().filter(|place| *place != here);
-    let lines = std::iter::once(here).chain(others).flat_map(|place| lines(model, place, place == here, room(area))).collect();
+    let lines = std::iter::once(here)
+        .chain(others)
+        .flat_map(|place| lines(model, place, place == here, room(area)))
+        .collect();
     scrolled(frame, area, lines, top.at(usize::MAX))
 }
 
@@ -50,7 +53,10 @@ fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'stat
                 break;
             }
             let keys = pad(&format!("  {}", keys.unwrap_or_default()), KEYS, false);
-            lines.push(Line::from(vec![Span::styled(keys, look.strong()), Span::raw(help.unwrap_or_default())]));
+            lines.push(Line::from(vec![
+                Span::styled(keys, look.strong()),
+                Span::raw(help.unwrap_or_default()),
+            ]));
         }
     }
     lines.push(Line::default());
@@ -61,10 +67,14 @@ fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'stat
 fn rows(model: &Model, place: Place) -> Vec<(Vec<String>, &'static str)> {
     let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
     // A store on this machine has no line to wait for.
-    let is_there = |binding: &&Binding| model.line.is_some() || binding.row.action != Action::LeaveNow;
+    let is_there =
+        |binding: &&Binding| model.line.is_some() || binding.row.action != Action::LeaveNow;
     for binding in model.keymap.of_place(place).filter(is_there) {
         let keys = binding.keys.iter().map(ToString::to_string);
-        match rows.iter_mut().find(|(action, _, help)| (*action, *help) == (binding.row.action, binding.row.help)) {
+        match rows
+            .iter_mut()
+            .find(|(action, _, help)| (*action, *help) == (binding.row.action, binding.row.help))
+        {
             Some((_, all, _)) => all.extend(keys),
             None => rows.push((binding.row.action, keys.collect(), binding.row.help)),
         }

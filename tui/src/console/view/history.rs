@@ -56,7 +56,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, entry: &GcEntry, pointed| {
-        table.row(model.look, &safe(&entry.repo.to_string()), |head| cell(model, entry, head), pointed)
+        table.row(
+            model.look,
+            &safe(&entry.repo.to_string()),
+            |head| cell(model, entry, head),
+            pointed,
+        )
     };
     list(frame, below, table.head(model.look), history.cursor, history.entries.iter(), row)
 }
@@ -110,7 +115,10 @@ fn nothing(model: &Model) -> String {
             } else {
                 format!("{} looks for something else.", key(Action::Filter))
             };
-            format!("No consolidation has “{}” in its repo, outcome, key or error. {way}", safe(text))
+            format!(
+                "No consolidation has “{}” in its repo, outcome, key or error. {way}",
+                safe(text)
+            )
         }
     }
 }
@@ -126,8 +134,12 @@ fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
             other => (safe(other), look.warn()),
         },
         "WHEN" => (ago(model.now, record.finished_at), Style::new()),
-        "PACKS" if done => (look.to(&count(record.packs_before), &count(record.packs_after)), Style::new()),
-        "BYTES" if done => (look.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new()),
+        "PACKS" if done => {
+            (look.to(&count(record.packs_before), &count(record.packs_after)), Style::new())
+        }
+        "BYTES" if done => {
+            (look.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new())
+        }
         "TOOK" => (lasting(record.elapsed_ms), Style::new()),
         "KEY OR ERROR" => {
             let text = record.error.as_ref().or(record.consolidated_key.as_ref());

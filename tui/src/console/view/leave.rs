@@ -26,11 +26,21 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let key = |action| key_in(model, Place::Leave, action);
     let wait = ("wait, then leave", key(Action::Wait));
     let (title, said, mut keys) = match leave {
-        Leave::Asking => ("Leave while work is running?", "", vec![wait, ("cancel all work, then leave", key(Action::Stop))]),
-        Leave::Waiting => ("Leaving when the work has ended", "", vec![("cancel all work, then leave", key(Action::Stop))]),
-        Leave::Stopping => {
-            ("Leaving when the work has stopped", "It stops at its next safe point; nothing is left half-done.", Vec::new())
-        }
+        Leave::Asking => (
+            "Leave while work is running?",
+            "",
+            vec![wait, ("cancel all work, then leave", key(Action::Stop))],
+        ),
+        Leave::Waiting => (
+            "Leaving when the work has ended",
+            "",
+            vec![("cancel all work, then leave", key(Action::Stop))],
+        ),
+        Leave::Stopping => (
+            "Leaving when the work has stopped",
+            "It stops at its next safe point; nothing is left half-done.",
+            Vec::new(),
+        ),
     };
     let cut_off = "The line is down. Who leaves now finds in the history what became of it.";
     let said = if model.is_cut_off() { cut_off } else { said };
@@ -38,7 +48,10 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
         keys.push(("leave now", key(Action::LeaveNow)));
     }
     // At most a few go on at once; any number may wait.
-    let going = model.runs.going().map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
+    let going = model
+        .runs
+        .going()
+        .map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
     let mut lines = plain(going.map(|words| fit(&safe(&words), room)).collect());
     match model.runs.waiting().count() as u64 {
         0 => {}
@@ -48,8 +61,13 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     lines.extend(plain(wrap(said, room)));
     lines.push(Line::default());
     let before = lines.len();
-    let stay = vec![Span::styled("[ Stay ]", look.pointed()), Span::styled(format!("  {}", key(Action::Decline)), look.strong())];
-    let rest = keys.into_iter().map(|(words, key)| vec![Span::raw(words), Span::styled(format!("  {key}"), look.strong())]);
+    let stay = vec![
+        Span::styled("[ Stay ]", look.pointed()),
+        Span::styled(format!("  {}", key(Action::Decline)), look.strong()),
+    ];
+    let rest = keys.into_iter().map(|(words, key)| {
+        vec![Span::raw(words), Span::styled(format!("  {key}"), look.strong())]
+    });
     lines.extend(answers(stay, rest, room));
     let kept = lines.len() - before;
     dialog::draw(frame, area, title, look.warn(), lines, kept);

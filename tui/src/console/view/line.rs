@@ -1,4 +1,5 @@
-//! The line to a store that is elsewhere: a word in the header while it is up; below the header, a line of its own while it is down.
+//! The line to a store that is elsewhere: a word in the header while it is up; below the header, a
+//! line of its own while it is down.
 //!
 //! ```text
 //!  packhouse › repos                                        1 running · remote 12 ms · https://store.example
@@ -9,7 +10,8 @@
 //!  line down 14 s · data 20 s old · trying again · connection refused
 //! ```
 //!
-//! Times count on while it is down: nothing else tells an operator that what is on the screen is not what is now.
+//! Times count on while it is down: nothing else tells an operator that what is on the screen is
+//! not what is now.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -48,7 +50,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(format!(" {words}")).style(model.look.alarm()), area);
 }
 
-/// That it is down and since when, how old what is shown is, what is done about it, and why: as much as there is room for.
+/// That it is down and since when, how old what is shown is, what is done about it, and why: as
+/// much as there is room for.
 fn words(model: &Model, room: usize) -> String {
     let Some(line) = &model.line else { return String::new() };
     let LineState::Down { since: began, why } = &line.state else { return String::new() };
@@ -77,9 +80,11 @@ mod tests {
     #[test]
     fn what_matters_most_stays_when_it_gets_narrow() {
         let mut model = model();
-        let state = LineState::Down { since: now() - 185.seconds(), why: "connection refused".to_owned() };
+        let state =
+            LineState::Down { since: now() - 185.seconds(), why: "connection refused".to_owned() };
         model.line = Some(Line { state, latency: None, heard_at: Some(now() - 200.seconds()) });
-        let said = |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
+        let said =
+            |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
         let all = " line down 3 min 5 s · data 3 min 20 s old · trying again";
         assert_eq!(said(120), format!("{all} · connection refused"));
         assert_eq!(said(60), all);
@@ -93,6 +98,10 @@ mod tests {
         let state = LineState::Down { since: now(), why: String::new() };
         model.line = Some(Line { state, latency: None, heard_at: None });
         let seen = shown(&model, 80, 9);
-        assert!(seen.contains(" line down 0 s · trying again\n") && seen.contains("Waiting for the line …"), "{seen}");
+        assert!(
+            seen.contains(" line down 0 s · trying again\n")
+                && seen.contains("Waiting for the line …"),
+            "{seen}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What happened since the console started, newest first; the line that is pointed to is shown in full below.
+//! What happened since the console started, newest first; the line that is pointed to is shown in
+//! full below.
 //!
 //! ```text
 //!  packhouse › log                                                                  /srv/store
@@ -27,23 +28,33 @@ use crate::console::msg::Extent;
 use crate::console::state::{Level, Line, Model};
 use crate::console::words::{fit, pad, safe, wrap};
 
-/// Rows that stay for the list, its head among them, however long the line is that is shown in full.
+/// Rows that stay for the list, its head among them, however long the line is that is shown in
+/// full.
 const LIST: usize = 5;
 
 /// The body.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let lines = || model.log.newest();
     let Some(pointed) = lines().nth(model.log.cursor.at(lines().len())) else {
-        frame.render_widget(Paragraph::new(plain(wrap("Nothing has happened yet.", room(area)))), inner(area));
+        frame.render_widget(
+            Paragraph::new(plain(wrap("Nothing has happened yet.", room(area)))),
+            inner(area),
+        );
         return Extent { row: area.y, ..Extent::default() };
     };
     let (height, room) = (usize::from(area.height), room(area));
     let title = format!("{} · {}", time(pointed.at, "%Y-%m-%d %H:%M:%S UTC"), pointed.level.word());
-    let mut told = [styled(wrap(&title, room), style(model, pointed.level)), plain(wrap(&safe(&pointed.text), room))].concat();
+    let mut told = [
+        styled(wrap(&title, room), style(model, pointed.level)),
+        plain(wrap(&safe(&pointed.text), room)),
+    ]
+    .concat();
     let full = if height <= LIST { 0 } else { (told.len() + 1).max(height / 3).min(height - LIST) };
     let [top, below] = split(area, height - full);
     let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.look.quiet());
-    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| row(model, line, room, pointed));
+    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| {
+        row(model, line, room, pointed)
+    });
     let rows = full.saturating_sub(1);
     let hidden = told.len().saturating_sub(rows);
     told.truncate(rows);
@@ -57,7 +68,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 fn row(model: &Model, line: &Line, room: usize, pointed: bool) -> Text<'static> {
     let mark = if pointed { "▸" } else { " " };
     let level = pad(line.level.word(), 9, false);
-    // Only as much as could be seen is made safe: a line may be long, and every character takes a cell or none.
+    // Only as much as could be seen is made safe: a line may be long, and every character takes a
+    // cell or none.
     let text: String = line.text.chars().take(4 * room).collect();
     let text = fit(&safe(&text), room.saturating_sub(21));
     let line = Text::from(vec![

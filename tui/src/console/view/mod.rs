@@ -7,9 +7,9 @@
 //!  g consolidate  p preview  v verify  Esc back                                                  footer: what keys do
 //! ```
 //!
-//! Screens draw only what they have room for, and drop columns and hints as it gets narrow. Every text that comes from
-//! a store goes through [`super::words::safe`]. Whatever a colour says, a word says too. For a terminal that knows
-//! nothing but ASCII, [`ascii`] goes over what was drawn.
+//! Screens draw only what they have room for, and drop columns and hints as it gets narrow. Every
+//! text that comes from a store goes through [`super::words::safe`]. Whatever a colour says, a word
+//! says too. For a terminal that knows nothing but ASCII, [`ascii`] goes over what was drawn.
 
 mod ascii;
 mod bars;
@@ -34,7 +34,9 @@ mod runs;
 mod table;
 mod theme;
 
-use parts::{fact, failure_lines, heading, holds, last_words, plain, room, scrolled, state_words, styled};
+use parts::{
+    fact, failure_lines, heading, holds, last_words, plain, room, scrolled, state_words, styled,
+};
 pub(super) use theme::{Look, Theme};
 
 use ratatui::Frame;
@@ -46,7 +48,12 @@ use super::state::{Model, Screen};
 
 /// Draws everything, and tells how far the scrolled part reaches.
 pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
-    let rows = [Constraint::Length(1), Constraint::Length(line::rows(model)), Constraint::Fill(1), Constraint::Length(1)];
+    let rows = [
+        Constraint::Length(1),
+        Constraint::Length(line::rows(model)),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ];
     let [header, down, body, footer] = Layout::vertical(rows).areas(frame.area());
     let mut extent = match (&model.gate, model.screens.last()) {
         (Some(gate), _) => gate::draw(model, gate, frame, body),
@@ -55,7 +62,12 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Runs)) => runs::draw(model, frame, body),
         (None, Some(Screen::Run(ticket))) => match model.runs.get(*ticket) {
             Some(run) => run::draw(model, run, frame, body),
-            None => scrolled(frame, body, plain(vec!["This work was long ago, and is forgotten.".to_owned()]), 0),
+            None => scrolled(
+                frame,
+                body,
+                plain(vec!["This work was long ago, and is forgotten.".to_owned()]),
+                0,
+            ),
         },
         (None, Some(Screen::History)) => history::draw(model, frame, body),
         (None, Some(Screen::Record(entry, top))) => record::draw(model, entry, *top, frame, body),

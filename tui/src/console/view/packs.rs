@@ -42,7 +42,9 @@ impl Packs {
     /// The columns of a table that is so wide.
     pub(super) fn of(room: usize) -> Packs {
         let (mut key, mut beside) = (room, 0);
-        while let Some((_, _, width)) = COLUMNS.get(beside).filter(|(_, _, width)| key >= KEY + width) {
+        while let Some((_, _, width)) =
+            COLUMNS.get(beside).filter(|(_, _, width)| key >= KEY + width)
+        {
             key -= width;
             beside += 1;
         }
@@ -58,7 +60,8 @@ impl Packs {
     /// A pack in a line.
     pub(super) fn row(&self, model: &Model, pack: &PackReport) -> Line<'static> {
         let key = pack.key.to_string();
-        let key = if self.key < KEY_NAMED { key.strip_prefix("sha256:").unwrap_or(&key) } else { &key };
+        let key =
+            if self.key < KEY_NAMED { key.strip_prefix("sha256:").unwrap_or(&key) } else { &key };
         let text = |what| match what {
             What::Size => size(pack.bytes),
             What::State if pack.retired_at.is_some() => "waits for deletion".to_owned(),
@@ -70,7 +73,8 @@ impl Packs {
             What::Since => pack.retired_at.map(|at| ago(model.now, at)).unwrap_or_default(),
         };
         let beside = self.beside.iter().map(|(what, _, width)| cell(*what, &text(*what), *width));
-        let line = Line::raw(pad(&fit(key, self.key), self.key, false) + &beside.collect::<String>());
+        let line =
+            Line::raw(pad(&fit(key, self.key), self.key, false) + &beside.collect::<String>());
         if pack.retired_at.is_some() { line.style(model.look.quiet()) } else { line }
     }
 }
@@ -80,8 +84,8 @@ fn cell(what: What, text: &str, width: usize) -> String {
     format!("  {}", pad(text, width - 2, numbers))
 }
 
-/// The share of a pack that no other pack of the repo has in its place. What stands around records is not counted by the
-/// catalog, so only a pack of which every record is needed has all.
+/// The share of a pack that no other pack of the repo has in its place. What stands around records
+/// is not counted by the catalog, so only a pack of which every record is needed has all.
 fn needed(pack: &PackReport) -> String {
     let share = match percent(pack.needed_bytes, pack.bytes) {
         _ if pack.needed_records >= pack.records && pack.records > 0 => Some(100),

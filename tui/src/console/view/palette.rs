@@ -32,7 +32,9 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     let rows = lines.saturating_add(2).min(ROWS).min(area.height);
     let columns = area.width.min(COLUMNS);
     let place = Rect { y: area.y + area.height - rows, height: rows, width: columns, ..area };
-    let mut block = Block::bordered().title(Span::styled(" What to do? ", look.strong())).border_style(look.quiet());
+    let mut block = Block::bordered()
+        .title(Span::styled(" What to do? ", look.strong()))
+        .border_style(look.quiet());
     let inner = block.inner(place);
     let (content, height) = (fitting.len(), usize::from(inner.height));
     let (first, pointed) = (palette.cursor.first(content, height), palette.cursor.at(content));
@@ -44,7 +46,8 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     frame.render_widget(block, place);
     let room = usize::from(inner.width);
     let rows = fitting.iter().enumerate().skip(first).take(height);
-    let mut lines: Vec<Line> = rows.map(|(at, binding)| row(model, binding, at == pointed, room)).collect();
+    let mut lines: Vec<Line> =
+        rows.map(|(at, binding)| row(model, binding, at == pointed, room)).collect();
     if fitting.is_empty() {
         lines.push(Line::raw(fit(" Nothing that can be done here is called that.", room)));
     }

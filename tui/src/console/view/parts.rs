@@ -34,7 +34,12 @@ pub(super) fn split(area: Rect, rows: usize) -> [Rect; 2] {
 }
 
 /// Draws lines from `top` on, but not past the end; below them, that there are more.
-pub(super) fn scrolled(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, top: usize) -> Extent {
+pub(super) fn scrolled(
+    frame: &mut Frame,
+    area: Rect,
+    lines: Vec<Line<'static>>,
+    top: usize,
+) -> Extent {
     let (content, height) = (lines.len(), usize::from(area.height));
     let first = top.min(content.saturating_sub(height));
     let mut seen: Vec<Line> = lines.into_iter().skip(first).take(height).collect();
@@ -69,7 +74,12 @@ pub(super) fn heading(model: &Model, words: &'static str) -> [Line<'static>; 2] 
 }
 
 /// A failure in lines, with what it means in words.
-pub(super) fn failure_lines(look: Look, what: &str, failure: &Failure, room: usize) -> Vec<Line<'static>> {
+pub(super) fn failure_lines(
+    look: Look,
+    what: &str,
+    failure: &Failure,
+    room: usize,
+) -> Vec<Line<'static>> {
     let (word, advice) = match failure.kind {
         FailureKind::Refused => ("failed", ""),
         FailureKind::Conflict => ("gave way to another writer", "Trying again is safe."),
@@ -85,7 +95,13 @@ pub(super) fn failure_lines(look: Look, what: &str, failure: &Failure, room: usi
 }
 
 /// What to do about a failure in a place, after a blank line.
-pub(super) fn way_out(model: &Model, place: Place, work: Work, kind: FailureKind, room: usize) -> Vec<Line<'static>> {
+pub(super) fn way_out(
+    model: &Model,
+    place: Place,
+    work: Work,
+    kind: FailureKind,
+    room: usize,
+) -> Vec<Line<'static>> {
     let Some(next) = next(model, place, work, kind) else { return Vec::new() };
     [vec![Line::default()], long_fact(model.look, "Next", &next, room)].concat()
 }
@@ -102,25 +118,33 @@ fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<St
             let key = key_in(model, place, Action::History);
             format!("What became of it is in the history once the line is back: press {key}.")
         }
-        (FailureKind::Unreachable, Work::Verify) => format!("Once the line is back, press {} to try again.", key(again)?),
+        (FailureKind::Unreachable, Work::Verify) => {
+            format!("Once the line is back, press {} to try again.", key(again)?)
+        }
         // A plan that failed is no question: it is closed, and asked for again.
         (FailureKind::Unreachable, Work::Consolidate) => {
             format!("Once the line is back, close this and press {} again.", key(again)?)
         }
-        (FailureKind::Refused | FailureKind::Conflict, Work::Consolidate) if place == Place::Preview => {
+        (FailureKind::Refused | FailureKind::Conflict, Work::Consolidate)
+            if place == Place::Preview =>
+        {
             format!("When the cause is gone, close this and press {} again.", key(again)?)
         }
         (FailureKind::Conflict, Work::Consolidate) => {
             format!("Press {}: it shows the plan for what the repo is now.", key(again)?)
         }
-        (FailureKind::Conflict, Work::Verify) => format!("Trying again is safe: press {}.", key(again)?),
+        (FailureKind::Conflict, Work::Verify) => {
+            format!("Trying again is safe: press {}.", key(again)?)
+        }
         (FailureKind::Damage, _) => {
             format!(
                 "Press {}: it reads everything, and lists all that is damaged with what to do about each.",
                 key(Action::Verify)?
             )
         }
-        (FailureKind::Refused, _) => format!("When the cause is gone, press {} to try again.", key(again)?),
+        (FailureKind::Refused, _) => {
+            format!("When the cause is gone, press {} to try again.", key(again)?)
+        }
         (FailureKind::Cancelled, _) => return None,
     })
 }
@@ -178,7 +202,10 @@ pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
     let when = ago(model.now, last.finished_at);
     match last.outcome.as_str() {
         "consolidated" => {
-            format!("{}, {when}", model.look.to(&count(last.packs_before), &many(last.packs_after, "pack")))
+            format!(
+                "{}, {when}",
+                model.look.to(&count(last.packs_before), &many(last.packs_after, "pack"))
+            )
         }
         "skipped" => format!("nothing to do, {when}"),
         other => format!("{}, {when}", safe(other)),
@@ -197,18 +224,26 @@ pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) 
     }
 }
 
-/// What goes on in a repo, or what its work found or failed with; in few words where the column is a `narrow` one.
-pub(super) fn work_words(model: &Model, repo: &RepoSummary, narrow: bool) -> Option<(String, Style)> {
+/// What goes on in a repo, or what its work found or failed with; in few words where the column is
+/// a `narrow` one.
+pub(super) fn work_words(
+    model: &Model,
+    repo: &RepoSummary,
+    narrow: bool,
+) -> Option<(String, Style)> {
     let (look, run) = (model.look, model.runs.of_repo(&repo.repo)?);
     match model.step_words(run) {
-        Some(waits) if waits == WAITING && narrow => return Some(("line is down".to_owned(), look.warn())),
+        Some(waits) if waits == WAITING && narrow => {
+            return Some(("line is down".to_owned(), look.warn()));
+        }
         Some(waits) if waits == WAITING => return Some((waits, look.warn())),
         Some(step) => return Some((step, look.busy())),
         None => {}
     }
     match &run.state {
         RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
-            let words = if narrow { "failed".to_owned() } else { format!("{} failed", run.work.noun()) };
+            let words =
+                if narrow { "failed".to_owned() } else { format!("{} failed", run.work.noun()) };
             Some((words, look.bad()))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {

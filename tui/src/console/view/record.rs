@@ -40,7 +40,13 @@ use crate::console::state::{Cursor, Model};
 use crate::console::words::{ago, lasting, many, safe, wrap};
 
 /// The body.
-pub(super) fn draw(model: &Model, entry: &GcEntry, top: Cursor, frame: &mut Frame, area: Rect) -> Extent {
+pub(super) fn draw(
+    model: &Model,
+    entry: &GcEntry,
+    top: Cursor,
+    frame: &mut Frame,
+    area: Rect,
+) -> Extent {
     scrolled(frame, area, lines(model, entry, room(area)), top.at(usize::MAX))
 }
 
@@ -52,11 +58,20 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         lines.extend(plain(wrap(&safe(error), room)));
         lines.push(Line::default());
     }
-    let ended = format!("{}, {}", record.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC"), ago(model.now, record.finished_at));
+    let ended = format!(
+        "{}, {}",
+        record.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        ago(model.now, record.finished_at)
+    );
     lines.push(fact(look, "Ended", &ended, room));
     if let Some(report) = &entry.report {
         lines.extend(facts(model, report, room));
-        lines.push(fact(look, "Catalog", &format!("{} changed", many(report.rows_changed, "row")), room));
+        lines.push(fact(
+            look,
+            "Catalog",
+            &format!("{} changed", many(report.rows_changed, "row")),
+            room,
+        ));
         lines.extend(proof(model, report.proven.as_ref(), room));
         return lines;
     }
@@ -64,12 +79,20 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         lines.extend(key_fact(look, key, room));
     }
     if record.outcome == "consolidated" {
-        lines.push(fact(look, "Size", &shrunk(look, record.bytes_before, record.bytes_after, "the same"), room));
+        lines.push(fact(
+            look,
+            "Size",
+            &shrunk(look, record.bytes_before, record.bytes_after, "the same"),
+            room,
+        ));
     }
     lines.push(fact(look, "Planned by", &format!("component {}", record.component), room));
     if record.outcome == "consolidated" {
         lines.push(Line::default());
-        lines.extend(styled(wrap("The store has no report of it, so what was proven can't be shown.", room), look.quiet()));
+        lines.extend(styled(
+            wrap("The store has no report of it, so what was proven can't be shown.", room),
+            look.quiet(),
+        ));
     }
     lines
 }
@@ -77,7 +100,10 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
 fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
     let (look, took) = (model.look, lasting(record.elapsed_ms));
     match record.outcome.as_str() {
-        "consolidated" => styled(wrap(&done(record.packs_before, record.packs_after, record.elapsed_ms), room), look.good()),
+        "consolidated" => styled(
+            wrap(&done(record.packs_before, record.packs_after, record.elapsed_ms), room),
+            look.good(),
+        ),
         "skipped" => {
             let words = match record.packs_before {
                 0 => "There was nothing to do: the repo was empty.",
@@ -85,7 +111,10 @@ fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
             };
             styled(wrap(words, room), look.good())
         }
-        "failed" => styled(wrap(&format!("It failed, after {took}. Nothing was changed."), room), look.bad()),
+        "failed" => styled(
+            wrap(&format!("It failed, after {took}. Nothing was changed."), room),
+            look.bad(),
+        ),
         other => styled(wrap(&format!("{}, after {took}", safe(other)), room), look.warn()),
     }
 }

@@ -57,13 +57,23 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     }
     let Some(known) = &repo.known else {
         if repo.failure.is_none() {
-            above.push(Line::raw(if model.is_cut_off() { "Waiting for the line …" } else { "Reading the repo …" }));
+            above.push(Line::raw(if model.is_cut_off() {
+                "Waiting for the line …"
+            } else {
+                "Reading the repo …"
+            }));
         }
         return scrolled(frame, area, above, 0);
     };
     above.extend(facts(model, known, room));
     above.extend(last_work(model, repo, room));
-    above.extend(chart::lines(model.look, &known.timeline, model.now, room, height.saturating_sub(above.len())));
+    above.extend(chart::lines(
+        model.look,
+        &known.timeline,
+        model.now,
+        room,
+        height.saturating_sub(above.len()),
+    ));
     let page = Page::new(model, known, above, room);
     let (content, first) = (page.lines(), page.first(repo, height));
     let pointed = repo.current().map(|item| page.line_of(item));
@@ -98,13 +108,18 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn new(model: &'a Model, known: &'a Detail, above: Vec<Line<'static>>, room: usize) -> Page<'a> {
+    fn new(
+        model: &'a Model,
+        known: &'a Detail,
+        above: Vec<Line<'static>>,
+        room: usize,
+    ) -> Page<'a> {
         let past = known.history.iter().map(|record| past(model, record, room)).collect();
         Page { model, known, room, above, packs: Packs::of(room), past }
     }
 
-    /// Where the first head, pack and consolidation stand; before each are a blank line and a heading. Where there is
-    /// none, a line says so.
+    /// Where the first head, pack and consolidation stand; before each are a blank line and a
+    /// heading. Where there is none, a line says so.
     fn starts(&self) -> [usize; 3] {
         let heads = self.above.len() + 2;
         let packs = heads + self.known.report.branch_heads.len().max(1) + 2;
@@ -142,8 +157,8 @@ impl<'a> Page<'a> {
         ends.position(|end| line >= past && line < end).map(|at| heads_there + packs_there + at)
     }
 
-    /// The first line to be seen. The pointed one stays in the lower part, so that it moves before all else does; at the first
-    /// everything above is seen, at the last everything below.
+    /// The first line to be seen. The pointed one stays in the lower part, so that it moves before
+    /// all else does; at the first everything above is seen, at the last everything below.
     fn first(&self, repo: &Repo, height: usize) -> usize {
         let (items, last) = (repo.items(), self.lines().saturating_sub(height));
         let Some(item) = repo.current() else { return 0 };
@@ -186,7 +201,9 @@ impl<'a> Page<'a> {
     }
 
     fn head(&self, at: usize) -> Line<'static> {
-        let Some((branch, head)) = self.known.report.branch_heads.iter().nth(at) else { return Line::raw("none yet") };
+        let Some((branch, head)) = self.known.report.branch_heads.iter().nth(at) else {
+            return Line::raw("none yet");
+        };
         // A branch may be called anything; its head must still be readable beside it.
         let name = pad(&safe(branch), self.room.saturating_sub(74).clamp(12, 40), false);
         Line::raw(fit(&format!("{name} {}", safe(head)), self.room))
@@ -198,16 +215,28 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let (state, style) = state_words(model, summary);
     let packs = match summary.superseded_bytes {
         0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
-        waiting => format!("{}, {}; old ones of {} wait for deletion", count(summary.packs), size(summary.bytes), size(waiting)),
+        waiting => format!(
+            "{}, {}; old ones of {} wait for deletion",
+            count(summary.packs),
+            size(summary.bytes),
+            size(waiting)
+        ),
     };
-    let part = percent(summary.reclaimable(), summary.bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
+    let part = percent(summary.reclaimable(), summary.bytes)
+        .map(|part| format!(" ({part} %)"))
+        .unwrap_or_default();
     let reclaimable = match summary.reclaimable() {
         0 => "nothing".to_owned(),
         again => format!("{}{part}, which packs repeat", size(again)),
     };
-    let last = summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model, last));
+    let last =
+        summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model, last));
     let made = ago(model.now, report.created_at);
-    let access = format!("{}, default branch {}, made {made}", report.visibility.as_str(), report.default_branch);
+    let access = format!(
+        "{}, default branch {}, made {made}",
+        report.visibility.as_str(),
+        report.default_branch
+    );
     let state = fact(look, "State", &state, room);
     let [name, value] = <[_; 2]>::try_from(state.spans).unwrap_or_default();
     let holds = holds(summary.objects, summary.commits, summary.snapshots, summary.tags);
@@ -226,12 +255,16 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
 fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let damaged = &known.report.damaged;
     let said = |damage: &Damage| {
-        let what = damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
+        let what =
+            damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
         let since = ago(model.now, damage.since);
         format!("{what}: {}; found by {}, {since}", safe(&damage.detail), safe(&damage.found_by))
     };
-    let mut lines: Vec<_> =
-        damaged.iter().take(DAMAGE).flat_map(|damage| long_fact(model.look, "Damaged", &said(damage), room)).collect();
+    let mut lines: Vec<_> = damaged
+        .iter()
+        .take(DAMAGE)
+        .flat_map(|damage| long_fact(model.look, "Damaged", &said(damage), room))
+        .collect();
     if damaged.len() > DAMAGE {
         let more = format!(
             "and {} more; packhouse repo show {} lists all",
@@ -246,13 +279,23 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
 /// What was done here since the console started, with the error if it failed.
 fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
     let Some(run) = model.runs.of_repo(&repo.name) else { return Vec::new() };
-    let said = |words: &str| vec![fact(model.look, "Last work", &format!("{}: {words}", run.work.noun()), room)];
+    let said = |words: &str| {
+        vec![fact(model.look, "Last work", &format!("{}: {words}", run.work.noun()), room)]
+    };
     match &run.state {
-        RunState::Waiting(_) | RunState::Going { .. } => said(&model.step_words(run).unwrap_or_default()),
-        RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => said("nothing to do"),
-        RunState::Ended(Ok(Outcome::Consolidated(report))) => said(&format!("{} became one", many(report.packs_before, "pack"))),
+        RunState::Waiting(_) | RunState::Going { .. } => {
+            said(&model.step_words(run).unwrap_or_default())
+        }
+        RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
+            said("nothing to do")
+        }
+        RunState::Ended(Ok(Outcome::Consolidated(report))) => {
+            said(&format!("{} became one", many(report.packs_before, "pack")))
+        }
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => said("no problems"),
-        RunState::Ended(Ok(Outcome::Verified(report))) => said(&many(report.problems.len() as u64, "problem")),
+        RunState::Ended(Ok(Outcome::Verified(report))) => {
+            said(&many(report.problems.len() as u64, "problem"))
+        }
         RunState::Ended(Err(failure)) => {
             let mut lines = vec![Line::default()];
             lines.extend(failure_lines(model.look, run.work.noun(), failure, room));
@@ -275,6 +318,8 @@ fn past(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
     };
     let mut lines = vec![Line::raw(fit(&format!("{when}{what}"), room))];
     let error = wrap(&safe(record.error.as_deref().unwrap_or_default()), room.saturating_sub(WHEN));
-    lines.extend(error.into_iter().take(ERROR).map(|line| Line::raw(format!("{}{line}", " ".repeat(WHEN)))));
+    lines.extend(
+        error.into_iter().take(ERROR).map(|line| Line::raw(format!("{}{line}", " ".repeat(WHEN)))),
+    );
     lines
 }

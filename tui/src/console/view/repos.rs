@@ -11,7 +11,8 @@
 //!  Enter open  Space mark  g consolidate  s sort  / filter
 //! ```
 //!
-//! [`super::columns`] knows the columns. Only the rows that are seen are looked at: there may be 100 000.
+//! [`super::columns`] knows the columns. Only the rows that are seen are looked at: there may be
+//! 100 000.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -45,7 +46,9 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     }
     if let Some(bad) = repos.bad_filter.as_ref().filter(|_| !repos.typing) {
         above.extend(
-            wrap(&safe(&format!("{bad}; it is left out")), room).into_iter().map(|line| Line::styled(line, model.look.warn())),
+            wrap(&safe(&format!("{bad}; it is left out")), room)
+                .into_iter()
+                .map(|line| Line::styled(line, model.look.warn())),
         );
     }
     // The list is what one is here for: in a low terminal, what stands above it gives way.
@@ -61,7 +64,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (content, height) = (repos.shown(), usize::from(rows.height));
     let (first, pointed) = (repos.cursor().first(content, height), repos.cursor().at(content));
     let seen = repos.from(first).take(height).enumerate();
-    let lines: Vec<Line> = seen.map(|(at, repo)| columns.row(model, repo, first + at == pointed)).collect();
+    let lines: Vec<Line> =
+        seen.map(|(at, repo)| columns.row(model, repo, first + at == pointed)).collect();
     frame.render_widget(Paragraph::new(lines), rows);
     Extent { content, height, first, row: rows.y, ..Extent::default() }
 }
@@ -84,7 +88,11 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     let [sorted, how] = sorted(model);
     // Where the head of a column tells it, it need not be told twice.
     let sorted_rank = if columns.show(repos.sorted().0) { 7 } else { 3 };
-    let waits = if totals.waiting > 0 { format!("{} to delete", size(totals.waiting)) } else { String::new() };
+    let waits = if totals.waiting > 0 {
+        format!("{} to delete", size(totals.waiting))
+    } else {
+        String::new()
+    };
     let said = [
         (0, number(model), Style::new()),
         (5, many(totals.packs, "pack"), Style::new()),
@@ -100,7 +108,11 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
 }
 
 /// As many of them as there is room for, by rank, in the order in which they stand.
-fn fitting<const N: usize>(look: Look, said: [(usize, String, Style); N], room: usize) -> Line<'static> {
+fn fitting<const N: usize>(
+    look: Look,
+    said: [(usize, String, Style); N],
+    room: usize,
+) -> Line<'static> {
     let mut by_rank: Vec<usize> = (0..N).filter(|at| !said[*at].1.is_empty()).collect();
     by_rank.sort_by_key(|at| said[*at].0);
     let (mut left, mut fits) = (room, [false; N]);
@@ -162,15 +174,20 @@ fn nothing(model: &Model) -> Option<String> {
         return None;
     }
     if repos.len() == 0 && repos.known {
-        return Some("There are no repos in this store. Make one with: packhouse repo create OWNER/SLUG".to_owned());
+        return Some(
+            "There are no repos in this store. Make one with: packhouse repo create OWNER/SLUG"
+                .to_owned(),
+        );
     }
     if repos.len() == 0 {
         let again = key_in(model, Place::Repos, Action::Refresh);
         let failed = repos.failure.as_ref().map(|_| format!("Press {again} to try again."));
-        let reading = if model.is_cut_off() { "Waiting for the line …" } else { "Reading the store …" };
+        let reading =
+            if model.is_cut_off() { "Waiting for the line …" } else { "Reading the store …" };
         return Some(failed.unwrap_or_else(|| reading.to_owned()));
     }
-    let (place, action) = if repos.typing { (Place::Filter, Action::Cancel) } else { (Place::Repos, Action::Back) };
+    let (place, action) =
+        if repos.typing { (Place::Filter, Action::Cancel) } else { (Place::Repos, Action::Back) };
     let key = key_in(model, place, action);
     let so_far = if repos.known { "" } else { " so far" };
     Some(format!("No repo{so_far} passes “{}”. {key} shows all again.", safe(repos.filter())))
@@ -221,7 +238,10 @@ mod tests {
         model.repos.sort(Action::SortNext, now());
         assert!(shown(&model, 60, 8).contains("PACKS▼"));
         model.repos.sort(Action::SortTurn, now());
-        assert!(shown(&model, 120, 8).contains("PACKS▲") && shown(&model, 120, 8).contains("by packs · least first"));
+        assert!(
+            shown(&model, 120, 8).contains("PACKS▲")
+                && shown(&model, 120, 8).contains("by packs · least first")
+        );
         model.repos.sort(Action::SortPrevious, now());
         assert!(shown(&model, 60, 8).contains("NAME▲"));
         // There is no room for its column.

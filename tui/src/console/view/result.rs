@@ -46,11 +46,19 @@ use crate::console::state::{Model, Outcome, Run, Work};
 use crate::console::words::{count, lasting, many, safe, size, width, wrap};
 
 /// The body.
-pub(super) fn draw(model: &Model, run: &Run, end: &Result<Outcome, Failure>, frame: &mut Frame, area: Rect) -> Extent {
+pub(super) fn draw(
+    model: &Model,
+    run: &Run,
+    end: &Result<Outcome, Failure>,
+    frame: &mut Frame,
+    area: Rect,
+) -> Extent {
     let lines = match end {
         Err(failure) => failed(model, run.work, failure, room(area)),
         Ok(Outcome::Consolidated(report)) => consolidated(model, report, room(area)),
-        Ok(Outcome::Verified(report)) => return findings::draw(model, report, run.top, frame, area),
+        Ok(Outcome::Verified(report)) => {
+            return findings::draw(model, report, run.top, frame, area);
+        }
     };
     scrolled(frame, area, lines, run.top.at(usize::MAX))
 }
@@ -60,8 +68,12 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
     let look = model.look;
     let (word, meaning, style) = match failure.kind {
         FailureKind::Refused => ("failed", "Nothing was changed.", look.bad()),
-        FailureKind::Conflict => ("gave way to another writer", "Nothing was changed by it.", look.warn()),
-        FailureKind::Damage => ("found damage", "Nothing was changed. The damage was there before.", look.bad()),
+        FailureKind::Conflict => {
+            ("gave way to another writer", "Nothing was changed by it.", look.warn())
+        }
+        FailureKind::Damage => {
+            ("found damage", "Nothing was changed. The damage was there before.", look.bad())
+        }
         FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", look.warn()),
         FailureKind::Unreachable => ("failed", unknown(work), look.bad()),
     };
@@ -75,7 +87,9 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
 /// What is known when the store can't be asked any more.
 fn unknown(work: Work) -> &'static str {
     match work {
-        Work::Consolidate => "The store could not be asked any more; nothing is known to have changed.",
+        Work::Consolidate => {
+            "The store could not be asked any more; nothing is known to have changed."
+        }
         Work::Verify => "The store could not be asked any more. Nothing was changed.",
     }
 }
@@ -90,10 +104,14 @@ fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'stat
         };
         return styled(wrap(words, room), look.good());
     }
-    let mut lines = styled(wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room), look.good());
+    let mut lines = styled(
+        wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room),
+        look.good(),
+    );
     lines.push(Line::default());
     lines.extend(facts(model, report, room));
-    let old = format!("{} stay on disk until packhouse prune deletes them", size(report.bytes_before));
+    let old =
+        format!("{} stay on disk until packhouse prune deletes them", size(report.bytes_before));
     lines.extend(long_fact(look, "Old packs", &old, room));
     lines.extend(proof(model, report.proven.as_ref(), room));
     lines
@@ -113,21 +131,28 @@ pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'
     }
     let repeated = format!("{} not written again", many(report.duplicates_dropped, "record"));
     let all = holds(report.objects, report.commits, report.snapshots, report.tags);
-    lines.push(fact(look, "Size", &shrunk(look, report.bytes_before, report.bytes_after, "the same"), room));
+    lines.push(fact(
+        look,
+        "Size",
+        &shrunk(look, report.bytes_before, report.bytes_after, "the same"),
+        room,
+    ));
     lines.push(fact(look, "Repeated", &repeated, room));
     lines.extend(long_fact(look, "Holds", &all, room));
     lines.push(fact(look, "Planned by", &format!("component {}", report.component), room));
     lines
 }
 
-/// A pack's key, whole: where it would not fit otherwise, without the name of its hash, as its file is called.
+/// A pack's key, whole: where it would not fit otherwise, without the name of its hash, as its file
+/// is called.
 pub(super) fn key_fact(look: Look, key: &str, room: usize) -> Vec<Line<'static>> {
     let fits = long_fact(look, "Pack", key, room);
     let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
     bare.map_or(fits, |bare| long_fact(look, "Pack", bare, room))
 }
 
-/// What the host proved before it published, in its own numbers: nothing here is worked out from anything else.
+/// What the host proved before it published, in its own numbers: nothing here is worked out from
+/// anything else.
 pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec<Line<'static>> {
     let Some(proven) = proven else {
         let words = "No proof came with this result, so none is shown.";
@@ -137,13 +162,19 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         (many(proven.entities, "entity"), "all that the index maps, in the encodings that it maps"),
         (many(proven.records, "record"), "read back, and compared with those that the plan copies"),
         (many(proven.objects_hashed, "object"), "the content of each hashes to its id"),
-        (size(proven.bytes_read_back), "read back to the last byte, as many as were hashed to the key"),
-        (many(proven.sources_hashed, "old pack"), "hashed whole to their keys, as not all they hold is copied"),
+        (
+            size(proven.bytes_read_back),
+            "read back to the last byte, as many as were hashed to the key",
+        ),
+        (
+            many(proven.sources_hashed, "old pack"),
+            "hashed whole to their keys, as not all they hold is copied",
+        ),
     ];
     let mut lines = heading(model, "PROVEN BEFORE IT WAS PUBLISHED").to_vec();
-    lines.extend(
-        said.iter().flat_map(|(number, what)| styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())),
-    );
+    lines.extend(said.iter().flat_map(|(number, what)| {
+        styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())
+    }));
     lines
 }
 
@@ -151,7 +182,11 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
 fn indented(mark: &str, words: &str, room: usize) -> Vec<String> {
     let indent = width(mark);
     let lines = wrap(words, room.saturating_sub(indent)).into_iter().enumerate();
-    lines.map(|(at, line)| if at == 0 { format!("{mark}{line}") } else { format!("{}{line}", " ".repeat(indent)) }).collect()
+    lines
+        .map(|(at, line)| {
+            if at == 0 { format!("{mark}{line}") } else { format!("{}{line}", " ".repeat(indent)) }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -78,8 +78,11 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         (done, 0) => size(done),
         (done, total) => format!("{} of {}", size(done), size(total)),
     };
-    let mut lines =
-        vec![phases(model, run, step, room), bar(model, percent(done, total), room), fact(look, "Bytes", &bytes, room)];
+    let mut lines = vec![
+        phases(model, run, step, room),
+        bar(model, percent(done, total), room),
+        fact(look, "Bytes", &bytes, room),
+    ];
     if model.is_cut_off() {
         lines.push(fact(look, "Time left", WAITING, room));
     } else if !stopping {
@@ -94,10 +97,17 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     lines.push(fact(look, "Running for", &seconds(since(model, run.began)), room));
     let samples: Vec<u64> = speed.samples().collect();
     if let (Some(rate), Some(most)) = (speed.rate(), samples.iter().max()) {
-        lines.push(fact(look, "Speed", &format!("{}/s, at most {}/s", size(rate), size(*most)), room));
+        lines.push(fact(
+            look,
+            "Speed",
+            &format!("{}/s, at most {}/s", size(rate), size(*most)),
+            room,
+        ));
         let rows = if usize::from(area.height) >= lines.len() + CURVE + 3 { CURVE } else { 1 };
         let curve = curve(&samples, room.saturating_sub(NAMES), rows).into_iter();
-        lines.extend(curve.map(|row| Line::from(vec![Span::raw(" ".repeat(NAMES)), Span::styled(row, look.busy())])));
+        lines.extend(curve.map(|row| {
+            Line::from(vec![Span::raw(" ".repeat(NAMES)), Span::styled(row, look.busy())])
+        }));
     }
     lines.push(Line::default());
     lines.extend(match (stopping, run.work) {

@@ -43,12 +43,24 @@ const COLUMNS: [Beside; 7] = [
 /// The body.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     if model.runs.len() == 0 {
-        frame.render_widget(Paragraph::new(plain(wrap(&how_work_comes(model), room(area)))), inner(area));
+        frame.render_widget(
+            Paragraph::new(plain(wrap(&how_work_comes(model), room(area)))),
+            inner(area),
+        );
         return Extent { row: area.y, ..Extent::default() };
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
-    let row = |_, run: &Run, pointed| table.row(model.look, &safe(&run.repo.to_string()), |head| cell(model, run, head), pointed);
-    list(frame, area, table.head(model.look), model.runs.cursor, model.runs.listed().into_iter(), row)
+    let row = |_, run: &Run, pointed| {
+        table.row(model.look, &safe(&run.repo.to_string()), |head| cell(model, run, head), pointed)
+    };
+    list(
+        frame,
+        area,
+        table.head(model.look),
+        model.runs.cursor,
+        model.runs.listed().into_iter(),
+        row,
+    )
 }
 
 fn how_work_comes(model: &Model) -> String {
@@ -74,7 +86,10 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
         "STATE" => state(model, run),
         "TIME" => (time(model, run), Style::new()),
         "BYTES" => (bytes(model, run, step), Style::new()),
-        "OF PHASE" => (step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(), model.look.busy()),
+        "OF PHASE" => (
+            step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(),
+            model.look.busy(),
+        ),
         "SPEED" => (if model.is_cut_off() { String::new() } else { speed(run) }, Style::new()),
         _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
     }
@@ -85,14 +100,26 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
     let look = model.look;
     match &run.state {
         RunState::Waiting(_) => ("waiting".to_owned(), look.quiet()),
-        RunState::Going { .. } if model.is_cut_off() => (model.step_words(run).unwrap_or_default(), look.warn()),
-        RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), look.busy()),
-        RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => ("nothing to do".to_owned(), look.good()),
-        RunState::Ended(Ok(Outcome::Consolidated(report))) => {
-            (format!("done: {}", look.to(&count(report.packs_before), &many(report.packs_after, "pack"))), look.good())
+        RunState::Going { .. } if model.is_cut_off() => {
+            (model.step_words(run).unwrap_or_default(), look.warn())
         }
-        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => ("no problems".to_owned(), look.good()),
-        RunState::Ended(Ok(Outcome::Verified(report))) => (many(report.problems.len() as u64, "problem"), look.bad()),
+        RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), look.busy()),
+        RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
+            ("nothing to do".to_owned(), look.good())
+        }
+        RunState::Ended(Ok(Outcome::Consolidated(report))) => (
+            format!(
+                "done: {}",
+                look.to(&count(report.packs_before), &many(report.packs_after, "pack"))
+            ),
+            look.good(),
+        ),
+        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => {
+            ("no problems".to_owned(), look.good())
+        }
+        RunState::Ended(Ok(Outcome::Verified(report))) => {
+            (many(report.problems.len() as u64, "problem"), look.bad())
+        }
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Refused | FailureKind::Unreachable => ("failed".to_owned(), look.bad()),
             FailureKind::Conflict => ("gave way".to_owned(), look.warn()),
@@ -105,13 +132,17 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
 fn time(model: &Model, run: &Run) -> String {
     match &run.state {
         RunState::Waiting(_) => String::new(),
-        RunState::Going { step: Some(step), speed, stopping: false } if !model.is_cut_off() => match speed.left(step) {
-            // What comes after this phase can't be measured yet.
-            Some(left) if left > 0 => format!("phase: {} left", roughly(left)),
-            _ => format!("for {}", seconds(since(model, run.began))),
-        },
+        RunState::Going { step: Some(step), speed, stopping: false } if !model.is_cut_off() => {
+            match speed.left(step) {
+                // What comes after this phase can't be measured yet.
+                Some(left) if left > 0 => format!("phase: {} left", roughly(left)),
+                _ => format!("for {}", seconds(since(model, run.began))),
+            }
+        }
         RunState::Going { .. } => format!("for {}", seconds(since(model, run.began))),
-        RunState::Ended(_) => took(run).map(|took| format!("took {}", lasting(took))).unwrap_or_default(),
+        RunState::Ended(_) => {
+            took(run).map(|took| format!("took {}", lasting(took))).unwrap_or_default()
+        }
     }
 }
 
@@ -124,7 +155,8 @@ fn roughly(seconds: u64) -> String {
     }
 }
 
-/// How long it went on, in milliseconds; none if it never began. A consolidation says so itself, and its result says the same.
+/// How long it went on, in milliseconds; none if it never began. A consolidation says so itself,
+/// and its result says the same.
 fn took(run: &Run) -> Option<u64> {
     if let RunState::Ended(Ok(Outcome::Consolidated(report))) = &run.state {
         return Some(report.elapsed_ms);
@@ -150,7 +182,9 @@ fn bar(percent: u64) -> String {
 
 fn speed(run: &Run) -> String {
     match &run.state {
-        RunState::Going { speed, .. } => speed.rate().map(|rate| format!("{}/s", size(rate))).unwrap_or_default(),
+        RunState::Going { speed, .. } => {
+            speed.rate().map(|rate| format!("{}/s", size(rate))).unwrap_or_default()
+        }
         _ => String::new(),
     }
 }

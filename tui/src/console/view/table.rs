@@ -12,7 +12,8 @@ use crate::console::msg::Extent;
 use crate::console::state::Cursor;
 use crate::console::words::pad;
 
-/// The first column is cut to no less than this for the sake of another one, and gets no more than that.
+/// The first column is cut to no less than this for the sake of another one, and gets no more than
+/// that.
 const LEAST: usize = 16;
 const MOST: usize = 40;
 
@@ -37,7 +38,8 @@ impl Table {
     /// A table that is so wide. Of the columns, those that matter most come first.
     pub(super) fn of(head: &'static str, columns: &'static [Beside], width: usize) -> Table {
         let (mut first, mut beside) = (width.saturating_sub(1), 0);
-        while let Some(column) = columns.get(beside).filter(|column| first >= LEAST + column.width) {
+        while let Some(column) = columns.get(beside).filter(|column| first >= LEAST + column.width)
+        {
             first -= column.width;
             beside += 1;
         }
@@ -48,7 +50,10 @@ impl Table {
     /// The names of the columns.
     pub(super) fn head(&self, look: Look) -> Line<'static> {
         let heads = self.beside.iter().enumerate().map(|(at, column)| self.cell(at, column.head));
-        Line::styled(format!(" {}{}", pad(self.head, self.first, false), heads.collect::<String>()), look.quiet())
+        Line::styled(
+            format!(" {}{}", pad(self.head, self.first, false), heads.collect::<String>()),
+            look.quiet(),
+        )
     }
 
     /// A row. Cells are only made for columns that are shown.
@@ -59,11 +64,17 @@ impl Table {
         cells: impl Fn(&'static str) -> (String, Style),
         pointed: bool,
     ) -> Line<'static> {
-        let mut spans = vec![Span::raw(if pointed { "▸" } else { " " }), Span::raw(pad(first, self.first, false))];
+        let mut spans = vec![
+            Span::raw(if pointed { "▸" } else { " " }),
+            Span::raw(pad(first, self.first, false)),
+        ];
         for (at, column) in self.beside.iter().enumerate() {
             let (text, style) = cells(column.head);
             // A colour may be hard to read on the ground of the pointer.
-            spans.push(Span::styled(self.cell(at, &text), if pointed { Style::new() } else { style }));
+            spans.push(Span::styled(
+                self.cell(at, &text),
+                if pointed { Style::new() } else { style },
+            ));
         }
         let line = Line::from(spans);
         if pointed { line.style(look.pointed()) } else { line }

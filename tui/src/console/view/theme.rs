@@ -45,7 +45,8 @@ impl Look {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Names of facts, headings of columns. The terminal knows which grey can be read on its ground.
+    /// Names of facts, headings of columns. The terminal knows which grey can be read on its
+    /// ground.
     pub(in crate::console) fn quiet(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }

@@ -1,7 +1,8 @@
 //! `packhouse demo`: the whole of packhouse in a temporary folder that is gone afterwards.
 //!
-//! Push, fetch from the piles, consolidate, verify, fetch again; every claim that it prints at the end was checked on
-//! the way, and a claim that does not hold is an error. What it prints is the same each time, but for the times.
+//! Push, fetch from the piles, consolidate, verify, fetch again; every claim that it prints at the
+//! end was checked on the way, and a claim that does not hold is an error. What it prints is the
+//! same each time, but for the times.
 
 mod repos;
 mod telling;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use packhouse_host::{
-    FetchReport, FetchRequest, GcReport, PushOptions, RepoName, RepoReport, Store, StoreOptions, VerifyReport, Visibility,
+    FetchReport, FetchRequest, GcReport, PushOptions, RepoName, RepoReport, Store, StoreOptions,
+    VerifyReport, Visibility,
 };
 use tokio::time::Instant;
 
@@ -60,7 +62,8 @@ pub(crate) async fn run(asked: &Demo, context: &Context) -> anyhow::Result<Exit>
         .context("no temporary folder; set TMPDIR to one that can be written")?;
     // A show: its bar need not wait until something takes long.
     let watch = context.bars.watch(Duration::ZERO);
-    let told = watched(&context.output, watch.progress(), play(folder.path(), &watch, &context)).await;
+    let told =
+        watched(&context.output, watch.progress(), play(folder.path(), &watch, &context)).await;
     drop(watch);
     let told = told?;
     telling::closing(&told, &context.output)?;
@@ -80,7 +83,11 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
     }
     telling::piles(&piles, output)?;
 
-    telling::heading(2, "A new client fetches everything, another one what is new since half-way", output)?;
+    telling::heading(
+        2,
+        "A new client fetches everything, another one what is new since half-way",
+        output,
+    )?;
     let mut before = Vec::new();
     for pile in &piles {
         before.push(fetch(&store, &pile.repo, &pile.half_way, watch).await?);
@@ -107,7 +114,12 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
 }
 
 /// Makes a repo and pushes its history, a pack at a time.
-async fn pile_up(store: &Store, folder: &Path, scenario: Scenario, watch: &Watch) -> anyhow::Result<Pile> {
+async fn pile_up(
+    store: &Store,
+    folder: &Path,
+    scenario: Scenario,
+    watch: &Watch,
+) -> anyhow::Result<Pile> {
     watch.about("writing packs as a client would");
     let repo: RepoName = scenario.repo.parse()?;
     let packs = folder.join("pushed").join(repo.slug());
@@ -124,9 +136,12 @@ async fn pile_up(store: &Store, folder: &Path, scenario: Scenario, watch: &Watch
     let pushes = files.len() as u64;
     for (number, file) in files.iter().enumerate() {
         watch.step(&repo, "pushing", number as u64 + 1, pushes);
-        let pushed = store.push(&repo, std::slice::from_ref(file), PushOptions::default(), watch.progress()).await?;
+        let pushed = store
+            .push(&repo, std::slice::from_ref(file), PushOptions::default(), watch.progress())
+            .await?;
         if number < files.len() / 2 {
-            half_way = pushed.into_iter().flat_map(|report| report.branch_heads.into_values()).collect();
+            half_way =
+                pushed.into_iter().flat_map(|report| report.branch_heads.into_values()).collect();
         }
     }
     watch.about("counting");
@@ -135,8 +150,14 @@ async fn pile_up(store: &Store, folder: &Path, scenario: Scenario, watch: &Watch
     Ok(Pile { repo, about: scenario.about, pushes, half_way, report })
 }
 
-async fn fetch(store: &Store, repo: &RepoName, half_way: &[String], watch: &Watch) -> anyhow::Result<Fetches> {
-    let request = |have| FetchRequest { want: Vec::new(), have, ttl: Duration::from_secs(60), output: None };
+async fn fetch(
+    store: &Store,
+    repo: &RepoName,
+    half_way: &[String],
+    watch: &Watch,
+) -> anyhow::Result<Fetches> {
+    let request =
+        |have| FetchRequest { want: Vec::new(), have, ttl: Duration::from_secs(60), output: None };
     let started = Instant::now();
     let all = store.fetch(repo, &request(Vec::new()), watch.progress()).await?;
     let took = started.elapsed();
@@ -146,7 +167,9 @@ async fn fetch(store: &Store, repo: &RepoName, half_way: &[String], watch: &Watc
 
 /// One key is one pack: the same bytes, and so the same records.
 fn prove_the_same(repo: &RepoName, before: &Fetches, after: &Fetches) -> anyhow::Result<()> {
-    for (what, before, after) in [("everything", &before.all, &after.all), ("what is new", &before.new, &after.new)] {
+    for (what, before, after) in
+        [("everything", &before.all, &after.all), ("what is new", &before.new, &after.new)]
+    {
         ensure!(
             before.mpack_key == after.mpack_key,
             "fetching {what} of {repo} gave {} before consolidating and {} after it",
@@ -158,12 +181,29 @@ fn prove_the_same(repo: &RepoName, before: &Fetches, after: &Fetches) -> anyhow:
 }
 
 /// What the index knew before is what it knows now, and what a new client gets.
-fn prove_complete(before: &RepoReport, after: &RepoReport, fetched: &FetchReport) -> anyhow::Result<()> {
-    let counts = |report: &RepoReport| [report.commits, report.snapshots, report.objects, report.tags];
-    let got = [fetched.commit_count, fetched.snapshot_count, fetched.object_count, fetched.tag_count];
+fn prove_complete(
+    before: &RepoReport,
+    after: &RepoReport,
+    fetched: &FetchReport,
+) -> anyhow::Result<()> {
+    let counts =
+        |report: &RepoReport| [report.commits, report.snapshots, report.objects, report.tags];
+    let got =
+        [fetched.commit_count, fetched.snapshot_count, fetched.object_count, fetched.tag_count];
     let words = "commits, snapshots, objects, tags";
-    ensure!(counts(before) == counts(after), "{} held {:?} and holds {:?} ({words})", before.repo, counts(before), counts(after));
-    ensure!(counts(before) == got, "{} holds {:?} and a fetch gives {got:?} ({words})", before.repo, counts(before));
+    ensure!(
+        counts(before) == counts(after),
+        "{} held {:?} and holds {:?} ({words})",
+        before.repo,
+        counts(before),
+        counts(after)
+    );
+    ensure!(
+        counts(before) == got,
+        "{} holds {:?} and a fetch gives {got:?} ({words})",
+        before.repo,
+        counts(before)
+    );
     ensure!(after.packs == 1, "{} has {} packs after consolidating", after.repo, after.packs);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The repos of the demo: five histories that pile up packs in five ways. Fixed seeds, so that every demo is the same.
+//! The repos of the demo: five histories that pile up packs in five ways. Fixed seeds, so that
+//! every demo is the same.
 
 use packhouse_host::sample::{HistoryOptions, SnapshotForm};
 
@@ -14,8 +15,13 @@ pub(super) struct Scenario {
 
 /// All of them.
 pub(super) fn scenarios() -> Vec<Scenario> {
-    let plain =
-        HistoryOptions { merges: false, tags: false, overlap: false, form: SnapshotForm::Whole, ..HistoryOptions::default() };
+    let plain = HistoryOptions {
+        merges: false,
+        tags: false,
+        overlap: false,
+        form: SnapshotForm::Whole,
+        ..HistoryOptions::default()
+    };
     vec![
         Scenario {
             repo: "demo/small-pushes",
@@ -97,9 +103,24 @@ mod tests {
     #[test]
     fn the_scenarios_show_what_the_demo_promises() {
         let scenarios = scenarios();
-        let any = |what: fn(&HistoryOptions) -> bool| scenarios.iter().any(|scenario| what(&scenario.history));
-        assert!(any(|h| h.merges) && any(|h| h.tags) && any(|h| h.overlap) && any(|h| h.large_object.is_some()));
-        assert!(any(|h| h.prefixed_ids) && any(|h| h.form == SnapshotForm::Whole) && any(|h| h.form == SnapshotForm::Delta));
-        assert!(scenarios.iter().all(|scenario| scenario.repo.parse::<packhouse_host::RepoName>().is_ok()));
+        let any = |what: fn(&HistoryOptions) -> bool| {
+            scenarios.iter().any(|scenario| what(&scenario.history))
+        };
+        assert!(
+            any(|h| h.merges)
+                && any(|h| h.tags)
+                && any(|h| h.overlap)
+                && any(|h| h.large_object.is_some())
+        );
+        assert!(
+            any(|h| h.prefixed_ids)
+                && any(|h| h.form == SnapshotForm::Whole)
+                && any(|h| h.form == SnapshotForm::Delta)
+        );
+        assert!(
+            scenarios
+                .iter()
+                .all(|scenario| scenario.repo.parse::<packhouse_host::RepoName>().is_ok())
+        );
     }
 }

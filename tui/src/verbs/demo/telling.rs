@@ -14,14 +14,21 @@ use Side::{Left, Right};
 
 /// What comes.
 pub(super) fn opening(output: &Output) -> anyhow::Result<()> {
-    output.line(output.paint(Tone::Strong, "packhouse demo: five repos in a temporary folder that is gone afterwards"))?;
+    output.line(output.paint(
+        Tone::Strong,
+        "packhouse demo: five repos in a temporary folder that is gone afterwards",
+    ))?;
     heading(1, "Every push leaves a pack behind, and packs pile up", output)
 }
 
 /// A numbered step.
 pub(super) fn heading(number: u32, text: &str, output: &Output) -> anyhow::Result<()> {
     output.line("")?;
-    output.line(format!("{} {}", output.paint(Tone::Name, number), output.paint(Tone::Strong, text)))
+    output.line(format!(
+        "{} {}",
+        output.paint(Tone::Name, number),
+        output.paint(Tone::Strong, text)
+    ))
 }
 
 /// The repos before anything is done about them.
@@ -116,7 +123,10 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
         ]);
     }
     let (old, new) = (sum(|told| told.gc.bytes_before), sum(|told| told.gc.bytes_after));
-    let (before, after) = (told.iter().map(|told| told.before.took).sum(), told.iter().map(|told| told.after.took).sum());
+    let (before, after) = (
+        told.iter().map(|told| told.before.took).sum(),
+        told.iter().map(|told| told.after.took).sum(),
+    );
     table.row(
         [
             "all".to_owned(),
@@ -134,9 +144,17 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
 
     let entities = sum(|told| told.gc.commits + told.gc.snapshots + told.gc.objects + told.gc.tags);
     let hashed = sum(|told| told.verify.objects_checked);
-    let fact = |label: &str, text: String| output.line(format!("  {} {text}", output.paint(Tone::Good, format!("{label:<10}"))));
+    let fact = |label: &str, text: String| {
+        output.line(format!("  {} {text}", output.paint(Tone::Good, format!("{label:<10}"))))
+    };
     output.line("")?;
-    fact("complete", format!("{} that the repos held before: each is in its repo's one pack", some(entities, "record")))?;
+    fact(
+        "complete",
+        format!(
+            "{} that the repos held before: each is in its repo's one pack",
+            some(entities, "record")
+        ),
+    )?;
     fact(
         "intact",
         format!(
@@ -145,7 +163,10 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
             some(hashed, "object")
         ),
     )?;
-    fact("the same", format!("{} fetches answered byte for byte what they answered before", told.len() * 2))?;
+    fact(
+        "the same",
+        format!("{} fetches answered byte for byte what they answered before", told.len() * 2),
+    )?;
     if let Some(Told { gc, .. }) = told.first() {
         fact("planned by", gc.component.clone())?;
     }
@@ -154,9 +175,16 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
         ("packhouse repo create you/notes", "a repo"),
         ("packhouse push you/notes bundle.mpack", "a pack that a Muse client wrote"),
         ("packhouse console", "watch and tend the store"),
-        ("packhouse serve --insecure-loopback", "a Muse remote, where everybody on this machine may do everything"),
+        (
+            "packhouse serve --insecure-loopback",
+            "a Muse remote, where everybody on this machine may do everything",
+        ),
     ] {
-        output.line(format!("  {}  {}", output.paint(Tone::Name, format!("{command:<38}")), output.paint(Tone::Dim, why)))?;
+        output.line(format!(
+            "  {}  {}",
+            output.paint(Tone::Name, format!("{command:<38}")),
+            output.paint(Tone::Dim, why)
+        ))?;
     }
     Ok(())
 }

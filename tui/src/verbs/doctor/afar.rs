@@ -1,4 +1,5 @@
-//! `packhouse doctor --remote`: whether a server can be asked, can work, and speaks as this packhouse does.
+//! `packhouse doctor --remote`: whether a server can be asked, can work, and speaks as this
+//! packhouse does.
 
 use packhouse_host::report::StatusReport;
 use packhouse_host::{Error, Remote};
@@ -12,22 +13,29 @@ pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
         Ok(status) => status,
         Err(error) => return vec![unasked(remote, &error)],
     };
-    let mut checks = vec![Check::ok("server", served(remote, &status)), version(&status), space(&status)];
+    let mut checks =
+        vec![Check::ok("server", served(remote, &status)), version(&status), space(&status)];
     checks.push(match remote.ready().await {
         Ok(()) => Check::ok("ready", "the server says that it can work"),
         Err(error) => Check::fail("ready", error.to_string(), "the server's log says more"),
     });
     match remote.repos().await {
         Ok(repos) => checks.extend(Check::of_damage(&repos)),
-        Err(error) => checks.push(Check::fail("repos", error.to_string(), "the server's log says more")),
+        Err(error) => {
+            checks.push(Check::fail("repos", error.to_string(), "the server's log says more"))
+        }
     }
     checks
 }
 
 fn unasked(remote: &Remote, error: &Error) -> Check {
     let way_out = match error {
-        Error::Unreachable { .. } => "look whether `packhouse serve` runs there, and whether --remote names its address",
-        _ => "give a token with scope admin in PACKHOUSE_TOKEN; `packhouse token create` makes one where the store is",
+        Error::Unreachable { .. } => {
+            "look whether `packhouse serve` runs there, and whether --remote names its address"
+        }
+        _ => {
+            "give a token with scope admin in PACKHOUSE_TOKEN; `packhouse token create` makes one where the store is"
+        }
     };
     Check::fail("server", format!("{}: {error}", remote.place()), way_out)
 }
@@ -43,7 +51,9 @@ fn version(status: &StatusReport) -> Check {
     const CHECK: &str = "version";
     let (there, here) = (&status.version, env!("CARGO_PKG_VERSION"));
     match there == here {
-        true => Check::ok(CHECK, format!("{there}, there and here; component {}", status.component)),
+        true => {
+            Check::ok(CHECK, format!("{there}, there and here; component {}", status.component))
+        }
         false => Check::warn(
             CHECK,
             format!("{there} there, {here} here"),

@@ -1,4 +1,5 @@
-//! Whether others on this machine can read what is a store's own: private repos, and the secret that URLs are signed with.
+//! Whether others on this machine can read what is a store's own: private repos, and the secret
+//! that URLs are signed with.
 
 use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;
@@ -52,17 +53,25 @@ pub(super) fn store(options: &StoreOptions) -> Option<Check> {
 pub(super) fn tls_key(key: &Path) -> Check {
     const CHECK: &str = "tls key";
     match key.metadata() {
-        Err(error) => Check::fail(CHECK, format!("{} can't be read: {error}", key.display()), "give the file of --tls-key"),
+        Err(error) => Check::fail(
+            CHECK,
+            format!("{} can't be read: {error}", key.display()),
+            "give the file of --tls-key",
+        ),
         Ok(found) if is_open(&found) => Check::warn(
             CHECK,
-            format!("others on this machine can read {}: they can pose as the server", key.display()),
+            format!(
+                "others on this machine can read {}: they can pose as the server",
+                key.display()
+            ),
             format!("chmod 600 {}", key.display()),
         ),
         Ok(_) => Check::ok(CHECK, format!("only its user can read {}", key.display())),
     }
 }
 
-/// Whether others may read a file, or list a folder: it lets them, and so does the folder that it is in.
+/// Whether others may read a file, or list a folder: it lets them, and so does the folder that it
+/// is in.
 fn others_reach(path: &Path) -> bool {
     let lets = |path: &Path| path.metadata().is_ok_and(|found| is_open(&found));
     lets(path) && path.canonicalize().ok().and_then(|path| path.parent().map(lets)).unwrap_or(true)

@@ -7,7 +7,8 @@ use super::meaning::POOLER;
 use super::{Columns, Sql, SqlResult};
 use crate::catalog::Hold;
 
-/// A connection that holds the advisory lock, or waits for it. The server gives the lock back when the connection ends, be it by a crash.
+/// A connection that holds the advisory lock, or waits for it. The server gives the lock back when
+/// the connection ends, be it by a crash.
 #[derive(Debug)]
 pub(super) struct Held {
     /// None when it has been let go.
@@ -26,7 +27,9 @@ impl Held {
             Hold::Publishing => {
                 "SELECT CAST(pg_advisory_lock_shared(1885430635, 1) AS TEXT), CAST(pg_backend_pid() AS BIGINT) AS process"
             }
-            Hold::Deleting => "SELECT CAST(pg_advisory_lock(1885430635, 1) AS TEXT), CAST(pg_backend_pid() AS BIGINT) AS process",
+            Hold::Deleting => {
+                "SELECT CAST(pg_advisory_lock(1885430635, 1) AS TEXT), CAST(pg_backend_pid() AS BIGINT) AS process"
+            }
         };
         self.process = connection.one(lock, &[]).await?.int("process");
         self.locked = Some(hold);

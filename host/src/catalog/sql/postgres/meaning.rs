@@ -7,28 +7,44 @@ pub(super) const POOLER: &str = ". This is what a pooler in transaction mode (Pg
 
 /// What an error means.
 pub(super) fn meaning(error: &sqlx::Error) -> Meaning {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+    let code =
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     match (code.as_ref(), error) {
         // Two transactions in each other's way: the other one has gone on.
-        ("40001" | "40P01", _) => {
-            Meaning { busy: true, again: true, way_out: ". Another process is writing: try again", ..Meaning::default() }
-        }
-        // Two workers took consolidations of one repo: whoever comes second looks again. (Nothing else clashes.)
+        ("40001" | "40P01", _) => Meaning {
+            busy: true,
+            again: true,
+            way_out: ". Another process is writing: try again",
+            ..Meaning::default()
+        },
+        // Two workers took consolidations of one repo: whoever comes second looks again. (Nothing
+        // else clashes.)
         ("23505", _) => Meaning { busy: true, again: true, way_out: "", ..Meaning::default() },
-        ("55P03", _) => {
-            Meaning { busy: true, again: false, way_out: ". Another process is writing: try again", ..Meaning::default() }
-        }
+        ("55P03", _) => Meaning {
+            busy: true,
+            again: false,
+            way_out: ". Another process is writing: try again",
+            ..Meaning::default()
+        },
         ("53300", _) => Meaning {
             busy: true,
             again: false,
             way_out: ". Raise max_connections of the server, or run fewer workers",
             ..Meaning::default()
         },
-        ("57P01" | "57P02" | "57P03", _) => {
-            Meaning { busy: true, again: false, way_out: ". The server is being restarted: try again", ..Meaning::default() }
+        ("57P01" | "57P02" | "57P03", _) => Meaning {
+            busy: true,
+            again: false,
+            way_out: ". The server is being restarted: try again",
+            ..Meaning::default()
+        },
+        ("28P01" | "28000", _) => Meaning {
+            way_out: ". Check the user and the password of --database",
+            ..Meaning::default()
+        },
+        ("3D000", _) => {
+            Meaning { way_out: ". Make the database first: createdb NAME", ..Meaning::default() }
         }
-        ("28P01" | "28000", _) => Meaning { way_out: ". Check the user and the password of --database", ..Meaning::default() },
-        ("3D000", _) => Meaning { way_out: ". Make the database first: createdb NAME", ..Meaning::default() },
         ("42501", _) => Meaning {
             read_only: true,
             way_out: ". To write to it, the user must own the database, or be granted CREATE on its schema",
@@ -60,7 +76,8 @@ pub(super) fn meaning(error: &sqlx::Error) -> Meaning {
     }
 }
 
-/// What it means when a commit is answered with it. Where the server does not say that it failed, it may have been done.
+/// What it means when a commit is answered with it. Where the server does not say that it failed,
+/// it may have been done.
 pub(super) fn meaning_of_commit(error: &sqlx::Error) -> Meaning {
     let known = match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
         // The session or the server was ended.

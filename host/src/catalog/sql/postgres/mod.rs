@@ -1,5 +1,5 @@
-//! The catalog on Postgres: publications lock their repo's row, reads are repeatable, and an advisory lock keeps deleting and publishing
-//! apart.
+//! The catalog on Postgres: publications lock their repo's row, reads are repeatable, and an
+//! advisory lock keeps deleting and publishing apart.
 
 mod hold;
 mod meaning;
@@ -14,7 +14,8 @@ use self::hold::Held;
 use self::meaning::{POOLER, meaning, meaning_of_commit};
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, Meaning, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads, put_heads, take_job,
+    Check, Columns, Engine, Meaning, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads,
+    put_heads, take_job,
 };
 use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
 use crate::catalog::{Absent, Hold, Holding};
@@ -24,18 +25,27 @@ use crate::error::{Error, Result};
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
 const MIGRATIONS: [Step; 6] = [
-    (1, "first pack house", include_str!("../../../../migrations/postgres/0001_first_pack_house.sql")),
+    (
+        1,
+        "first pack house",
+        include_str!("../../../../migrations/postgres/0001_first_pack_house.sql"),
+    ),
     (2, "tokens", include_str!("../../../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../../../migrations/postgres/0003_damage.sql")),
     (4, "retention", include_str!("../../../../migrations/postgres/0004_retention.sql")),
-    (5, "room for answers", include_str!("../../../../migrations/postgres/0005_room_for_answers.sql")),
+    (
+        5,
+        "room for answers",
+        include_str!("../../../../migrations/postgres/0005_room_for_answers.sql"),
+    ),
     (6, "releases", include_str!("../../../../migrations/postgres/0006_releases.sql")),
 ];
 
 /// How long is waited for a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Connections for statements. A verb takes two at most: one that reads one state, one that publishes.
+/// Connections for statements. A verb takes two at most: one that reads one state, one that
+/// publishes.
 const CONNECTIONS: u32 = 20;
 
 /// Connections that hold the right to publish or to delete, and do nothing else.
@@ -51,10 +61,12 @@ pub struct PostgresDatabase {
 }
 
 impl PostgresCatalog {
-    /// Opens a catalog, making its tables on first use and bringing them up to date. One that is up to date is only read.
+    /// Opens a catalog, making its tables on first use and bringing them up to date. One that is up
+    /// to date is only read.
     ///
     /// # Errors
-    /// When the URL is none, or the server can't be reached; [`Error::NewerStore`] for a catalog with migrations that this build does not know.
+    /// When the URL is none, or the server can't be reached; [`Error::NewerStore`] for a catalog
+    /// with migrations that this build does not know.
     pub async fn open(url: &str) -> Result<PostgresCatalog> {
         let options = connect_options(url)?;
         let place = place(&options);
@@ -68,8 +80,11 @@ impl PostgresCatalog {
         let pool = pool(&options);
         let holders = holders(options);
         let engine = PostgresDatabase { place, identity, pool, holders };
-        // Another connection has another process, unless a pooler gives both the same: then nothing that holds for a session can be relied on.
-        let other = process_of(&engine).await.map_err(|e| catalog_error(&engine.place, "opening it", &e))?;
+        // Another connection has another process, unless a pooler gives both the same: then nothing
+        // that holds for a session can be relied on.
+        let other = process_of(&engine)
+            .await
+            .map_err(|e| catalog_error(&engine.place, "opening it", &e))?;
         if other == process {
             return Err(Error::Catalog {
                 catalog: engine.place,
@@ -91,7 +106,10 @@ impl PostgresCatalog {
             let mut connection = options.connect().await?;
             let absent = match applied(&mut connection).await?.is_empty() {
                 false => None,
-                true => Some(Absent { identity: identity(&mut connection).await?.0, instead: "has no tables" }),
+                true => Some(Absent {
+                    identity: identity(&mut connection).await?.0,
+                    instead: "has no tables",
+                }),
             };
             connection.close().await?;
             SqlResult::Ok(absent)
@@ -107,7 +125,8 @@ impl PostgresCatalog {
         let options = connect_options(url)?;
         let place = place(&options);
         let applied = async { applied(&mut options.connect().await?).await };
-        let applied = applied.await.map_err(|e| catalog_error(&place, "looking what it has", &e))?;
+        let applied =
+            applied.await.map_err(|e| catalog_error(&place, "looking what it has", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, &applied))
     }
 }
@@ -126,8 +145,13 @@ async fn identity(connection: &mut PgConnection) -> SqlResult<(String, i64)> {
 }
 
 async fn applied(connection: &mut PgConnection) -> SqlResult<Vec<Applied>> {
-    let table = connection.one("SELECT CAST(to_regclass('_sqlx_migrations') AS TEXT) AS name", &[]).await?;
-    let rows = if table.maybe_text("name").is_none() { Vec::new() } else { connection.all(APPLIED, &[]).await? };
+    let table =
+        connection.one("SELECT CAST(to_regclass('_sqlx_migrations') AS TEXT) AS name", &[]).await?;
+    let rows = if table.maybe_text("name").is_none() {
+        Vec::new()
+    } else {
+        connection.all(APPLIED, &[]).await?
+    };
     Ok(rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect())
 }
 
@@ -137,15 +161,24 @@ async fn process_of(engine: &PostgresDatabase) -> SqlResult<i64> {
     Ok(reader.one("SELECT CAST(pg_backend_pid() AS BIGINT) AS process", &[]).await?.int("process"))
 }
 
-/// How statements are planned. Each looks up by key what it was given a few of. Without statistics, or with those of yesterday, Postgres would
-/// rather read or hash whole tables; and it keeps plans that it made while tables were small.
-const PLANNING: [(&str, &str); 4] =
-    [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off"), ("jit", "off")];
+/// How statements are planned. Each looks up by key what it was given a few of. Without statistics,
+/// or with those of yesterday, Postgres would rather read or hash whole tables; and it keeps plans
+/// that it made while tables were small.
+const PLANNING: [(&str, &str); 4] = [
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+];
 
 /// The statement that sets it. What the URL sets with `options=-c NAME=VALUE` stays as it says.
 fn planning(options: &PgConnectOptions) -> String {
     let set = options.get_options().unwrap_or_default();
-    PLANNING.iter().filter(|(name, _)| !set.contains(name)).map(|(name, value)| format!("SET {name} = {value};")).collect()
+    PLANNING
+        .iter()
+        .filter(|(name, _)| !set.contains(name))
+        .map(|(name, value)| format!("SET {name} = {value};"))
+        .collect()
 }
 
 fn pool(options: &PgConnectOptions) -> PgPool {
@@ -165,8 +198,9 @@ fn holders(options: PgConnectOptions) -> PgPool {
         .max_connections(HOLDERS)
         .acquire_timeout(PATIENCE)
         .after_connect(|connection, _| {
-            // While a session waits for a lock, the server does not notice by itself that its client has gone, and nobody may pass
-            // who comes later. Servers before 14 can't look: there it waits until it is its turn.
+            // While a session waits for a lock, the server does not notice by itself that its
+            // client has gone, and nobody may pass who comes later. Servers before 14 can't look:
+            // there it waits until it is its turn.
             Box::pin(async move {
                 let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
                 Ok(())
@@ -178,7 +212,9 @@ fn holders(options: PgConnectOptions) -> PgPool {
 fn connect_options(url: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
         // The URL may hold a password: it is not repeated.
-        Error::Usage(format!("--database: postgres://USER:PASSWORD@HOST:PORT/DATABASE is expected ({e})"))
+        Error::Usage(format!(
+            "--database: postgres://USER:PASSWORD@HOST:PORT/DATABASE is expected ({e})"
+        ))
     })?;
     Ok(options.application_name("packhouse"))
 }
@@ -204,11 +240,13 @@ impl Engine for PostgresDatabase {
 
     const IS_FILE: bool = false;
 
-    const PUT_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
+    const PUT_ENTITIES: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
          INSERT INTO entities (repo, entity, shelf, print)
          SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
-    const PUT_HEADS: &'static str =
-        put_heads!("(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j");
+    const PUT_HEADS: &'static str = put_heads!(
+        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
+    );
     const LEAVE_HEADS: &'static str = leave_heads!(
         "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
     );
@@ -216,10 +254,12 @@ impl Engine for PostgresDatabase {
         "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '') || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3) page_rows";
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1 FOR UPDATE";
-    const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running' FOR UPDATE";
+    const LOCK_LEASE: &'static str =
+        "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running' FOR UPDATE";
 
-    // What is joined by key is a subquery that looks up one key, and that OFFSET keeps from being anything else: joined any other way, all rows
-    // of the repo would be read as soon as the statistics say that it has few.
+    // What is joined by key is a subquery that looks up one key, and that OFFSET keeps from being
+    // anything else: joined any other way, all rows of the repo would be read as soon as the
+    // statistics say that it has few.
     const HISTORY: &'static str = "WITH RECURSIVE
             n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
             asked (id, parent1, parent2, snapshot) AS MATERIALIZED (
@@ -283,21 +323,28 @@ impl Engine for PostgresDatabase {
         self.pool.begin().await
     }
 
-    /// A snapshot names the transactions that write: it is another one when one of them has begun or ended, in whatever table. Those that
-    /// only read have no number and don't count.
+    /// A snapshot names the transactions that write: it is another one when one of them has begun
+    /// or ended, in whatever table. Those that only read have no number and don't count.
     async fn change_stamp(&self) -> SqlResult<u64> {
-        let row = Reader::of(self).await?.one("SELECT CAST(pg_current_snapshot() AS TEXT) AS snapshot", &[]).await?;
+        let row = Reader::of(self)
+            .await?
+            .one("SELECT CAST(pg_current_snapshot() AS TEXT) AS snapshot", &[])
+            .await?;
         let sum = digest(&SHA256, row.text("snapshot").as_bytes());
         Ok(u64::from_be_bytes(std::array::from_fn(|i| sum.as_ref()[i])))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a session that holds a lock, and does nothing else")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a session that holds a lock, and does nothing else"
+    )]
     async fn hold(&self, hold: Hold) -> Result<Holding> {
         let failed = |e| catalog_error(&self.place, "waiting for its turn", &e);
         let connection = self.holders.acquire().await.map_err(failed)?;
         let mut held = Held { connection: Some(connection), locked: None, process: 0 };
         {
-            // The lock's queue is fair: whoever waits to delete comes before those who publish later.
+            // The lock's queue is fair: whoever waits to delete comes before those who publish
+            // later.
             let mut taking = std::pin::pin!(held.take(hold));
             match tokio::time::timeout(Duration::from_secs(2), &mut taking).await {
                 Ok(taken) => taken,

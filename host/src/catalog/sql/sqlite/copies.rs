@@ -1,4 +1,5 @@
-//! A catalog's file as something that people copy: whether it is one, how its log comes into it, and how it is copied.
+//! A catalog's file as something that people copy: whether it is one, how its log comes into it,
+//! and how it is copied.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,36 +14,57 @@ use crate::catalog::Absent;
 use crate::catalog::sql::engine::args;
 use crate::error::{Error, Result};
 
-/// Every catalog that stands in its file alone has more bytes: its tables take a page each. In a smaller one they may stand in its log.
+/// Every catalog that stands in its file alone has more bytes: its tables take a page each. In a
+/// smaller one they may stand in its log.
 const SMALLEST: u64 = 64 << 10;
 
 /// How long another process is waited for by those who only look, or copy.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// How long a checkpoint waits for those who read or write, at each try. Writers wait for it meanwhile.
+/// How long a checkpoint waits for those who read or write, at each try. Writers wait for it
+/// meanwhile.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
 /// How often a checkpoint is tried.
 const CHECKPOINT_TRIES: u32 = 3;
 
-/// What is there instead of a catalog; none where there is one, or something that may be one. Makes nothing.
+/// What is there instead of a catalog; none where there is one, or something that may be one. Makes
+/// nothing.
 pub(super) async fn absent(path: &Path) -> Option<Absent> {
     let instead = match std::fs::metadata(path) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => "is not there",
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            "is not there"
+        }
         Ok(found) if found.is_file() && found.len() == 0 => "is empty",
-        Ok(found) if found.is_file() && found.len() < SMALLEST && has_no_tables(path).await => "has no tables",
+        Ok(found) if found.is_file() && found.len() < SMALLEST && has_no_tables(path).await => {
+            "has no tables"
+        }
         _ => return None,
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = folder.canonicalize().or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned());
-    let identity = path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name)).display().to_string();
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder
+        .canonicalize()
+        .or_else(|_| std::path::absolute(folder))
+        .unwrap_or_else(|_| folder.to_owned());
+    let identity = path
+        .file_name()
+        .map_or_else(|| folder.clone(), |name| folder.join(name))
+        .display()
+        .to_string();
     Some(Absent { identity, instead })
 }
 
-/// Whether a file is a database without tables. What can't be read is left to whoever opens it, who says why.
+/// Whether a file is a database without tables. What can't be read is left to whoever opens it, who
+/// says why.
 async fn has_no_tables(path: &Path) -> bool {
     let look = async {
-        let mut connection = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY).connect().await?;
+        let mut connection = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY)
+            .connect()
+            .await?;
         let found = connection.all("SELECT 1 FROM sqlite_master LIMIT 1", &[]).await?;
         connection.close().await?;
         SqlResult::Ok(found.is_empty())
@@ -50,10 +72,11 @@ async fn has_no_tables(path: &Path) -> bool {
     look.await.unwrap_or(false)
 }
 
-/// Moves the log into the file and empties it, through a connection of its own: those of the pools may be in use, or dropped halfway.
+/// Moves the log into the file and empties it, through a connection of its own: those of the pools
+/// may be in use, or dropped halfway.
 ///
-/// While another process reads an older state, or writes, what can be moved is moved and the rest stays in the log; it is that
-/// process's to move when it ends.
+/// While another process reads an older state, or writes, what can be moved is moved and the rest
+/// stays in the log; it is that process's to move when it ends.
 pub(super) async fn checkpoint(catalog: &Path) -> SqlResult<bool> {
     if !std::fs::metadata(log_of(catalog)).is_ok_and(|log| log.len() > 0) {
         return Ok(true);
@@ -78,20 +101,26 @@ fn log_of(catalog: &Path) -> PathBuf {
     path.into()
 }
 
-/// Copies the catalog as it is at one moment. Reads one state, as any reader; those who write go on.
+/// Copies the catalog as it is at one moment. Reads one state, as any reader; those who write go
+/// on.
 pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
     let Some(to) = to.to_str() else {
-        return Err(sqlx::Error::Configuration("SQLite takes names in UTF-8 only, and that of the copy is none".into()));
+        return Err(sqlx::Error::Configuration(
+            "SQLite takes names in UTF-8 only, and that of the copy is none".into(),
+        ));
     };
-    let mut connection = SqliteConnectOptions::new().filename(catalog).busy_timeout(BUSY).connect().await?;
+    let mut connection =
+        SqliteConnectOptions::new().filename(catalog).busy_timeout(BUSY).connect().await?;
     connection.all("VACUUM INTO $1", args![to]).await?;
     connection.close().await
 }
 
-/// Makes the file of a catalog that nobody has open the only one that it needs, durably: no log, no memory that processes share.
+/// Makes the file of a catalog that nobody has open the only one that it needs, durably: no log, no
+/// memory that processes share.
 pub(super) async fn settle(path: &Path) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(CHECKPOINT_WAIT);
-    let settled = async { options.journal_mode(SqliteJournalMode::Delete).connect().await?.close().await };
+    let settled =
+        async { options.journal_mode(SqliteJournalMode::Delete).connect().await?.close().await };
     settled.await.map_err(|e| catalog_error(&path.display().to_string(), "closing it", &e))?;
     let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
     synced.map_err(Error::io("writing", path))

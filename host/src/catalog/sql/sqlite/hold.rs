@@ -13,11 +13,12 @@ pub(super) const LOOK: Duration = Duration::from_millis(10);
 /// After so many looks it is said that somebody is waited for.
 pub(super) const PATIENCE: u32 = 200;
 
-/// Waits for its turn, at two files beside the catalog: the lock itself, and the turn to take it. The system gives both back when they are
-/// closed, be it by a crash.
+/// Waits for its turn, at two files beside the catalog: the lock itself, and the turn to take it.
+/// The system gives both back when they are closed, be it by a crash.
 ///
-/// Who waits to delete has the turn to itself meanwhile, so that those who publish can't go on and on without letting it in. It looks
-/// again and again: a thread that waited would be one that deleting needs.
+/// Who waits to delete has the turn to itself meanwhile, so that those who publish can't go on and
+/// on without letting it in. It looks again and again: a thread that waited would be one that
+/// deleting needs.
 pub(super) async fn lock(catalog: &Path, hold: Hold) -> Result<Holding> {
     let (turn, lock) = (Lock::open(catalog, "-turn")?, Lock::open(catalog, "-lock")?);
     let mut has_turn = false;
@@ -49,7 +50,8 @@ fn beside(catalog: &Path, ending: &str) -> PathBuf {
 /// The time that the file system notes for a file beside the catalog that is written now.
 pub(super) fn written_now(catalog: &Path) -> std::io::Result<jiff::Timestamp> {
     use std::io::Write;
-    let mut file = File::options().create(true).truncate(false).write(true).open(beside(catalog, "-turn"))?;
+    let mut file =
+        File::options().create(true).truncate(false).write(true).open(beside(catalog, "-turn"))?;
     file.write_all(b"\n")?;
     jiff::Timestamp::try_from(file.metadata()?.modified()?).map_err(std::io::Error::other)
 }

@@ -2,24 +2,29 @@
 
 use super::Meaning;
 
-/// Result codes of SQLite; extended codes have theirs in their low byte. Those that say that the disk is full, or may be.
+/// Result codes of SQLite; extended codes have theirs in their low byte. Those that say that the
+/// disk is full, or may be.
 const FULL: u32 = 13;
 /// The file that connections share can't be made as long as it must be.
 const IOERR_SHMSIZE: u32 = 4874;
-/// What a full disk or a used-up quota leads to on some file systems, and what a failing disk leads to on all.
+/// What a full disk or a used-up quota leads to on some file systems, and what a failing disk leads
+/// to on all.
 const PERHAPS_FULL: [u32; 5] = [778, 1034, 1290, 1546, 5386];
 
 /// What an error means.
 pub(super) fn meaning(error: &sqlx::Error) -> Meaning {
     let extended = extended(error);
     let code = extended & 0xff;
-    let busy = matches!(code, 5 | 6) || matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_));
+    let busy =
+        matches!(code, 5 | 6) || matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_));
     let full = matches!(extended, FULL | IOERR_SHMSIZE);
     let way_out = match code {
         _ if matches!(error, sqlx::Error::Io(_)) => ". Run it again",
         _ if busy => ". Another process is writing: try again",
         _ if full => ". The disk is full: free some space and run it again; nothing was changed",
-        8 | 14 => ". Its folder is missing, read-only or full: mount it writable, free some space, or use another --data folder",
+        8 | 14 => {
+            ". Its folder is missing, read-only or full: mount it writable, free some space, or use another --data folder"
+        }
         10 if PERHAPS_FULL.contains(&extended) => {
             ". The disk is full or failed: look at its free space, at quotas and at the system's log; nothing was changed"
         }
@@ -30,8 +35,8 @@ pub(super) fn meaning(error: &sqlx::Error) -> Meaning {
     Meaning { busy, again: false, full, read_only: matches!(code, 8 | 14), way_out }
 }
 
-/// What it means when a commit is answered with it. Its pages may have reached the disk before it failed: then whoever opens the catalog
-/// next finds what was committed.
+/// What it means when a commit is answered with it. Its pages may have reached the disk before it
+/// failed: then whoever opens the catalog next finds what was committed.
 pub(super) fn meaning_of_commit(error: &sqlx::Error) -> Meaning {
     let meaning = meaning(error);
     match extended(error) & 0xff {
@@ -94,12 +99,18 @@ mod tests {
     fn a_full_disk_is_called_full_whatever_sqlite_calls_it() {
         let of = |code| meaning(&sqlx::Error::Database(Box::new(Coded(code))));
         for code in [FULL, IOERR_SHMSIZE] {
-            assert!(of(code).full && of(code).way_out.contains("The disk is full: free some space"), "{code}");
+            assert!(
+                of(code).full && of(code).way_out.contains("The disk is full: free some space"),
+                "{code}"
+            );
         }
         for code in PERHAPS_FULL {
             assert!(!of(code).full && of(code).way_out.contains("full or failed"), "{code}");
         }
-        assert!(of(266).way_out.contains("The disk failed") && !of(266).way_out.contains("full"), "reading needs no space");
+        assert!(
+            of(266).way_out.contains("The disk failed") && !of(266).way_out.contains("full"),
+            "reading needs no space"
+        );
         assert!(of(8).read_only && of(14).read_only && of(1032).read_only && !of(13).read_only);
         assert!(of(5).busy && of(261).busy && !of(13).busy);
     }
@@ -107,7 +118,10 @@ mod tests {
     #[test]
     fn of_a_commit_whose_pages_may_be_on_disk_it_is_not_said_that_nothing_was_changed() {
         let of = |code| meaning_of_commit(&sqlx::Error::Database(Box::new(Coded(code))));
-        assert!(of(1034).way_out.contains("not known") && !of(1034).way_out.contains("nothing was changed"));
+        assert!(
+            of(1034).way_out.contains("not known")
+                && !of(1034).way_out.contains("nothing was changed")
+        );
         assert!(of(FULL).way_out.contains("nothing was changed"));
     }
 }

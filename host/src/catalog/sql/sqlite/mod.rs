@@ -1,5 +1,5 @@
-//! The catalog on SQLite: one connection writes, some read; WAL, so that they don't wait for each other; foreign keys; every commit waits
-//! for the disk.
+//! The catalog on SQLite: one connection writes, some read; WAL, so that they don't wait for each
+//! other; foreign keys; every commit waits for the disk.
 
 mod copies;
 mod hold;
@@ -16,7 +16,9 @@ use self::meaning::{meaning, meaning_of_commit};
 use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
-use super::engine::{Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job};
+use super::engine::{
+    Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job,
+};
 use super::migrations::{Migrations, Step};
 use crate::catalog::{Absent, Hold, Holding};
 use crate::error::{Error, Result};
@@ -25,13 +27,25 @@ use crate::error::{Error, Result};
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
 pub(super) const MIGRATIONS: [Step; 8] = [
-    (1, "first pack house", include_str!("../../../../migrations/sqlite/0001_first_pack_house.sql")),
-    (2, "what operators ask", include_str!("../../../../migrations/sqlite/0002_what_operators_ask.sql")),
+    (
+        1,
+        "first pack house",
+        include_str!("../../../../migrations/sqlite/0001_first_pack_house.sql"),
+    ),
+    (
+        2,
+        "what operators ask",
+        include_str!("../../../../migrations/sqlite/0002_what_operators_ask.sql"),
+    ),
     (3, "production", include_str!("../../../../migrations/sqlite/0003_production.sql")),
     (4, "tokens", include_str!("../../../../migrations/sqlite/0004_tokens.sql")),
     (5, "damage", include_str!("../../../../migrations/sqlite/0005_damage.sql")),
     (6, "retention", include_str!("../../../../migrations/sqlite/0006_retention.sql")),
-    (7, "room for answers", include_str!("../../../../migrations/sqlite/0007_room_for_answers.sql")),
+    (
+        7,
+        "room for answers",
+        include_str!("../../../../migrations/sqlite/0007_room_for_answers.sql"),
+    ),
     (8, "releases", include_str!("../../../../migrations/sqlite/0008_releases.sql")),
 ];
 
@@ -50,7 +64,8 @@ pub struct SqliteFile {
 }
 
 impl SqliteCatalog {
-    /// Opens a catalog, making it on first use and bringing it up to date. One that is up to date is only read.
+    /// Opens a catalog, making it on first use and bringing it up to date. One that is up to date
+    /// is only read.
     ///
     /// # Errors
     /// [`Error::NewerStore`] for a catalog with migrations that this build does not know.
@@ -61,7 +76,8 @@ impl SqliteCatalog {
         Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
     }
 
-    /// What is there instead of a catalog; none where there is one, or something that may be one. Makes nothing.
+    /// What is there instead of a catalog; none where there is one, or something that may be one.
+    /// Makes nothing.
     pub(in crate::catalog) async fn absent(path: &Path) -> Option<Absent> {
         copies::absent(path).await
     }
@@ -83,7 +99,9 @@ impl SqliteCatalog {
         if !path.exists() {
             return Ok(Migrations::of(&place, &MIGRATIONS, &[]));
         }
-        let applied = open::migrations(path).await.map_err(|e| catalog_error(&place, "looking what it has", &e))?;
+        let applied = open::migrations(path)
+            .await
+            .map_err(|e| catalog_error(&place, "looking what it has", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, &applied))
     }
 }
@@ -98,19 +116,23 @@ impl Engine for SqliteFile {
 
     const IS_FILE: bool = true;
 
-    // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of the statement is needed, which
-    // would write every page once more.
-    const PUT_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
+    // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of
+    // the statement is needed, which would write every page once more.
+    const PUT_ENTITIES: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
          INSERT OR ROLLBACK INTO entities (repo, entity, shelf, print)
          SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
-    const PUT_HEADS: &'static str = put_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
-    const LEAVE_HEADS: &'static str = leave_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
+    const PUT_HEADS: &'static str =
+        put_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
+    const LEAVE_HEADS: &'static str =
+        leave_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
     const INDEX_PAGE: &'static str =
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3)";
     // One writes at a time: nothing need be locked.
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1";
-    const LOCK_LEASE: &'static str = "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running'";
+    const LOCK_LEASE: &'static str =
+        "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running'";
 
     // CROSS JOIN says what is looked up by what.
     const HISTORY: &'static str = "WITH RECURSIVE
@@ -141,7 +163,8 @@ impl Engine for SqliteFile {
          DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
     const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM freshened WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
-    const DROP_COMMITS: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const DROP_COMMITS: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM commits WHERE repo = $1 AND id IN (
              SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)";
 
@@ -158,7 +181,8 @@ impl Engine for SqliteFile {
         self.file.display().to_string()
     }
 
-    /// What the file system writes down for a file that is written: its clock may be another machine's. None where it can't be written.
+    /// What the file system writes down for a file that is written: its clock may be another
+    /// machine's. None where it can't be written.
     async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
         Ok(hold::written_now(&self.file).ok())
     }
@@ -207,7 +231,8 @@ impl Engine for SqliteFile {
         meaning_of_commit(error)
     }
 
-    /// What is in the log is copied into the file, as far as that has room; then the log begins anew, in the room that it has.
+    /// What is in the log is copied into the file, as far as that has room; then the log begins
+    /// anew, in the room that it has.
     async fn make_room(&self) -> bool {
         open::checkpoint(&self.writer).await.is_ok_and(|whole| whole)
     }

@@ -1,8 +1,10 @@
-//! Opening a catalog in a file. One that is up to date is only read: nothing is written until something is to be changed.
+//! Opening a catalog in a file. One that is up to date is only read: nothing is written until
+//! something is to be changed.
 //!
-//! To read a file in WAL mode SQLite makes two files beside it, which a read-only folder and a full disk don't let it. Then the catalog is
-//! read *frozen*: without them where there is no log, else from a copy of file and log. It is made sure, after every statement, that
-//! nobody has written meanwhile.
+//! To read a file in WAL mode SQLite makes two files beside it, which a read-only folder and a full
+//! disk don't let it. Then the catalog is read *frozen*: without them where there is no log, else
+//! from a copy of file and log. It is made sure, after every statement, that nobody has written
+//! meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +13,10 @@ use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
 use sqlx::{Connection, Sqlite};
 use tempfile::TempDir;
 
@@ -40,8 +45,12 @@ pub(super) struct Opened {
 /// Opens a catalog, making it on first use and bringing it up to date.
 pub(super) async fn open(path: &Path, place: &str) -> Result<Opened> {
     let failed = |e: sqlx::Error| catalog_error(place, "opening it", &e);
-    // Whatever state an error has left a connection in, the next transaction begins on one without any.
-    let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY * 2).after_release(is_clean);
+    // Whatever state an error has left a connection in, the next transaction begins on one without
+    // any.
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(BUSY * 2)
+        .after_release(is_clean);
     let writer = writer.connect_lazy_with(writing(path));
     let (readers, mut frozen) = (pool(reading(path)), None);
     let mut pending = true;
@@ -58,7 +67,8 @@ pub(super) async fn open(path: &Path, place: &str) -> Result<Opened> {
 }
 
 async fn bring_up_to_date(place: &str, writer: &SqlitePool) -> Result<()> {
-    let mut connection = connected(writer).await.map_err(|e| catalog_error(place, "opening it", &e))?;
+    let mut connection =
+        connected(writer).await.map_err(|e| catalog_error(place, "opening it", &e))?;
     run(place, &MIGRATIONS, &mut *connection).await
 }
 
@@ -70,7 +80,8 @@ pub(super) struct Found {
     frozen: Option<Frozen>,
 }
 
-/// Copies what is in the log into the file. Whether that was something, and all of it, so that the log may begin anew.
+/// Copies what is in the log into the file. Whether that was something, and all of it, so that the
+/// log may begin anew.
 #[expect(clippy::disallowed_methods, reason = "a checkpoint is no transaction")]
 pub(super) async fn checkpoint(writer: &SqlitePool) -> SqlResult<bool> {
     let row = writer.acquire().await?.one("PRAGMA wal_checkpoint(PASSIVE)", &[]).await?;
@@ -104,17 +115,23 @@ async fn look(path: &Path, readers: &SqlitePool) -> SqlResult<Found> {
 
 async fn applied(readers: &SqlitePool) -> SqlResult<Vec<Applied>> {
     let mut connection = connected(readers).await?;
-    let none = connection.all("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'", &[]).await?.is_empty();
+    let none = connection
+        .all("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'", &[])
+        .await?
+        .is_empty();
     let rows = if none { Vec::new() } else { connection.all(APPLIED, &[]).await? };
     Ok(rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect())
 }
 
-/// Connects, again and again while another process makes the file: who turns WAL on does not wait for its turn by itself.
+/// Connects, again and again while another process makes the file: who turns WAL on does not wait
+/// for its turn by itself.
 #[expect(clippy::disallowed_methods, reason = "the catalog is not open yet")]
 async fn connected(pool: &SqlitePool) -> SqlResult<PoolConnection<Sqlite>> {
     for _ in 0..PATIENCE {
         match pool.acquire().await {
-            Err(error @ sqlx::Error::Database(_)) if meaning(&error).busy => tokio::time::sleep(LOOK).await,
+            Err(error @ sqlx::Error::Database(_)) if meaning(&error).busy => {
+                tokio::time::sleep(LOOK).await
+            }
             done => return done,
         }
     }
@@ -147,12 +164,19 @@ fn reading(path: &Path) -> SqliteConnectOptions {
 }
 
 fn pool(options: SqliteConnectOptions) -> SqlitePool {
-    SqlitePoolOptions::new().max_connections(READERS).after_release(is_clean).connect_lazy_with(options)
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .after_release(is_clean)
+        .connect_lazy_with(options)
 }
 
-/// Whether a connection that somebody gives back is in no transaction any more. Where an error has ended a transaction, and sqlx does not know
-/// it, or could not be ended, the connection is closed: the pool makes another.
-fn is_clean(connection: &mut SqliteConnection, _: PoolConnectionMetadata) -> BoxFuture<'_, SqlResult<bool>> {
+/// Whether a connection that somebody gives back is in no transaction any more. Where an error has
+/// ended a transaction, and sqlx does not know it, or could not be ended, the connection is closed:
+/// the pool makes another.
+fn is_clean(
+    connection: &mut SqliteConnection,
+    _: PoolConnectionMetadata,
+) -> BoxFuture<'_, SqlResult<bool>> {
     Box::pin(async move {
         // A rollback that is under way is done before this is answered.
         connection.ping().await?;
@@ -195,7 +219,8 @@ impl Frozen {
         Ok(frozen.is_current().is_ok().then_some(frozen))
     }
 
-    /// Connections that read it, with what must be asked after each statement; none when somebody has written since.
+    /// Connections that read it, with what must be asked after each statement; none when somebody
+    /// has written since.
     pub(super) fn readers(&self) -> Option<(&SqlitePool, Check)> {
         if self.is_current().is_err() {
             self.thawed.store(true, Ordering::SeqCst);

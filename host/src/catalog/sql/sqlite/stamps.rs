@@ -1,7 +1,8 @@
 //! Tells that something has changed, without reading what.
 //!
-//! SQLite counts the commits of others that a connection has noticed (`PRAGMA data_version`). So one connection is kept for
-//! asking, which never writes: whatever this process or another commits is then the commit of another.
+//! SQLite counts the commits of others that a connection has noticed (`PRAGMA data_version`). So
+//! one connection is kept for asking, which never writes: whatever this process or another commits
+//! is then the commit of another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,11 +40,16 @@ impl Stamps {
     }
 
     /// A number that is another one when somebody has committed since the last call.
-    #[expect(clippy::disallowed_methods, reason = "a connection of its own, which is asked one thing")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a connection of its own, which is asked one thing"
+    )]
     pub(super) async fn read(&self) -> Result<u64, sqlx::Error> {
         let mut connection = self.connection.acquire().await?;
-        let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
-        // SQLite's count has 32 bits. Read while the connection is held: nobody makes it anew meanwhile.
+        let version: i64 =
+            sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
+        // SQLite's count has 32 bits. Read while the connection is held: nobody makes it anew
+        // meanwhile.
         Ok(self.connected.load(Ordering::SeqCst) << 32 | (version as u64 & 0xffff_ffff))
     }
 }

@@ -18,8 +18,9 @@ pub(super) struct End {
     pub(super) outcome: Result<Box<RawValue>, RunFailed>,
 }
 
-/// What was told, numbered. A step replaces the one of the same repo and phase before it, and has a new number: so whoever comes back
-/// with the last number that they heard is told all that they don't know, and no run fills the memory.
+/// What was told, numbered. A step replaces the one of the same repo and phase before it, and has a
+/// new number: so whoever comes back with the last number that they heard is told all that they
+/// don't know, and no run fills the memory.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     seq: u64,
@@ -48,11 +49,13 @@ impl Log {
         self.steps.push((seq, step));
     }
 
-    /// What was told after a number. A number that is yet to come is one of an earlier run of that id: then all is told.
+    /// What was told after a number. A number that is yet to come is one of an earlier run of that
+    /// id: then all is told.
     pub(super) fn since(&self, seq: u64) -> Vec<(u64, RunEvent)> {
         let after = if seq > self.seq { 0 } else { seq };
         let steps = self.steps.iter().filter(|(seq, _)| *seq > after);
-        let mut told: Vec<_> = steps.map(|(seq, step)| (*seq, RunEvent::Progress(step.clone()))).collect();
+        let mut told: Vec<_> =
+            steps.map(|(seq, step)| (*seq, RunEvent::Progress(step.clone()))).collect();
         if let Some((seq, end)) = self.end.as_ref().filter(|(seq, _)| *seq > after) {
             told.push((
                 *seq,

@@ -5,12 +5,13 @@
 //!                                              ▲ DELETE asks it to stop
 //! ```
 //!
-//! The client draws the id, so that a request whose answer was lost can be made again. A run goes on when nobody listens. It lives in this
-//! process only: after a restart it is unknown, and whoever still wants it asks again. That is safe, since what a run had not published
-//! then did not happen.
+//! The client draws the id, so that a request whose answer was lost can be made again. A run goes
+//! on when nobody listens. It lives in this process only: after a restart it is unknown, and
+//! whoever still wants it asks again. That is safe, since what a run had not published then did not
+//! happen.
 //!
-//! A run lives on the token that began it. When that is revoked or expires, a run that waits for room is not begun, and one that is under
-//! way stops at its next safe point.
+//! A run lives on the token that began it. When that is revoked or expires, a run that waits for
+//! room is not begun, and one that is under way stops at its next safe point.
 
 mod log;
 mod routes;
@@ -98,18 +99,35 @@ impl Runs {
 
     /// A number that tells this start of the server from others.
     pub(super) fn start(&self, draw: impl FnOnce() -> [u8; 16]) -> u64 {
-        *self.start.get_or_init(|| draw()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        *self.start.get_or_init(|| {
+            draw()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+        })
     }
 
     /// Begins a run, or finds the one that was begun for the same request.
-    fn begin(&self, house: &Shared, id: &str, asked: RunAsked, caller: Caller, store: Store) -> Answer<Arc<Run>> {
+    fn begin(
+        &self,
+        house: &Shared,
+        id: &str,
+        asked: RunAsked,
+        caller: Caller,
+        store: Store,
+    ) -> Answer<Arc<Run>> {
         let mut kept = self.kept();
         if let Some(run) = kept.runs.get(id) {
-            let other = || Problem::new(StatusCode::CONFLICT, format!("run {id} is about something else; draw another id"));
+            let other = || {
+                Problem::new(
+                    StatusCode::CONFLICT,
+                    format!("run {id} is about something else; draw another id"),
+                )
+            };
             return if run.asked == asked { Ok(run.clone()) } else { Err(other()) };
         }
         if kept.closed {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping; ask again when it is back"));
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the server is stopping; ask again when it is back",
+            ));
         }
         if kept.runs.len() - kept.ended.len() >= UNDER_WAY {
             return Err(Problem::new(
@@ -131,7 +149,8 @@ impl Runs {
 
     /// All that a caller may see, the last begun first.
     fn seen_by(&self, caller: &Caller) -> Vec<Arc<Run>> {
-        let mut runs: Vec<Arc<Run>> = self.kept().runs.values().filter(|run| run.is_seen_by(caller)).cloned().collect();
+        let mut runs: Vec<Arc<Run>> =
+            self.kept().runs.values().filter(|run| run.is_seen_by(caller)).cloned().collect();
         runs.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
         runs
     }
@@ -140,9 +159,12 @@ impl Runs {
     fn ended(&self, run: &Run) {
         let mut kept = self.kept();
         kept.ended.push_back(run.id.clone());
-        let mut bytes: usize = kept.ended.iter().filter_map(|id| kept.runs.get(id)).map(|run| run.bytes()).sum();
+        let mut bytes: usize =
+            kept.ended.iter().filter_map(|id| kept.runs.get(id)).map(|run| run.bytes()).sum();
         while kept.ended.len() > ENDED || (bytes > ENDED_BYTES && kept.ended.len() > 1) {
-            let Some(first) = kept.ended.pop_front().and_then(|id| kept.runs.remove(&id)) else { break };
+            let Some(first) = kept.ended.pop_front().and_then(|id| kept.runs.remove(&id)) else {
+                break;
+            };
             bytes -= first.bytes();
         }
     }
@@ -158,7 +180,16 @@ impl Run {
         let telling = Arc::<Telling>::default();
         let told = telling.clone();
         let progress = Progress::new(move |event| told.step(event));
-        Run { id: id.to_owned(), asked, caller, store, started_at, progress, stop: watch::Sender::new(false), telling }
+        Run {
+            id: id.to_owned(),
+            asked,
+            caller,
+            store,
+            started_at,
+            progress,
+            stop: watch::Sender::new(false),
+            telling,
+        }
     }
 
     /// Asks it to stop at its next safe point.
@@ -179,7 +210,10 @@ impl Run {
 
     /// The size of what it answered.
     fn bytes(&self) -> usize {
-        self.telling.log().end().map_or(0, |end| end.outcome.as_ref().map_or(0, |result| result.get().len()))
+        self.telling
+            .log()
+            .end()
+            .map_or(0, |end| end.outcome.as_ref().map_or(0, |result| result.get().len()))
     }
 
     fn report(&self) -> RunReport {

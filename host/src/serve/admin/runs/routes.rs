@@ -31,7 +31,10 @@ const PACE: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 pub(in super::super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(begin, show, stop)).routes(routes!(events))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(begin, show, stop))
+        .routes(routes!(events))
 }
 
 #[derive(Debug, IntoParams)]
@@ -45,14 +48,18 @@ struct Id {
 
 /// Lists runs, the last begun first: those that are under way, and the last that ended.
 #[utoipa::path(get, path = "/runs", tag = "runs", responses((status = 200, description = "Runs", body = Vec<RunReport>)))]
-async fn list(State(house): State<Shared>, Extension(caller): Extension<Caller>) -> Answer<Json<Vec<RunReport>>> {
+async fn list(
+    State(house): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Json<Vec<RunReport>>> {
     administers_some(&caller)?;
     // Without what they answered: that may be long, and each tells it when it is asked.
     let brief = |run: &Arc<Run>| RunReport { result: None, ..run.report() };
     Ok(Json(house.runs.seen_by(&caller).iter().map(brief).collect()))
 }
 
-/// Begins a run. The same again answers the same run; something else under the same id is a conflict.
+/// Begins a run. The same again answers the same run; something else under the same id is a
+/// conflict.
 #[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(Id), request_body = RunAsked,
     responses((status = 202, description = "The run", body = RunReport)))]
 async fn begin(
@@ -79,7 +86,9 @@ fn checked(asked: &RunAsked) -> Answer<()> {
             count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
             let is_digest = |text: &str| {
                 let hex = text.strip_prefix("sha256:").unwrap_or_default();
-                text == RunAsked::NOTHING || (hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+                text == RunAsked::NOTHING
+                    || (hex.len() == 64
+                        && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
             };
             if plan_digest.as_deref().is_some_and(|digest| !is_digest(digest)) {
                 return Err(Problem::malformed(
@@ -100,7 +109,10 @@ fn checked(asked: &RunAsked) -> Answer<()> {
 fn run_of(house: &House, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
     administers_some(caller)?;
     let unknown = || {
-        let words = format!("there is no run {} here; the server may have been started again since", escaped(id));
+        let words = format!(
+            "there is no run {} here; the server may have been started again since",
+            escaped(id)
+        );
         Problem::new(StatusCode::NOT_FOUND, words)
     };
     house.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
@@ -130,8 +142,8 @@ async fn stop(
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
-/// Tells of a run while it goes on, as server-sent events: `progress` (a Step), then `done` or `failed`, which is the last. Resumes behind
-/// `Last-Event-ID`.
+/// Tells of a run while it goes on, as server-sent events: `progress` (a Step), then `done` or
+/// `failed`, which is the last. Resumes behind `Last-Event-ID`.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
     params(Id, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event that was heard")),
     responses((status = 200, description = "Events, each with the JSON of a RunEvent", body = String, content_type = "text/event-stream")))]
@@ -143,7 +155,10 @@ async fn events(
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let run = run_of(&house, &caller, &id)?;
     // Whoever sends something else than they were told is told all.
-    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()).and_then(|last| last.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|last| last.to_str().ok())
+        .and_then(|last| last.parse().ok());
     let told = stream::unfold(Listener::new(run.clone(), last.unwrap_or(0)), Listener::next);
     // Whose token is revoked hears no more.
     let closed = Box::pin(async move {
@@ -172,7 +187,13 @@ struct Listener {
 
 impl Listener {
     fn new(run: Arc<Run>, last: u64) -> Listener {
-        Listener { bell: run.telling.bell(), run, last, waiting: VecDeque::new(), heard_the_end: false }
+        Listener {
+            bell: run.telling.bell(),
+            run,
+            last,
+            waiting: VecDeque::new(),
+            heard_the_end: false,
+        }
     }
 
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Listener)> {

@@ -19,7 +19,12 @@ async fn served() -> (TempDir, Shared, Caller) {
     let folder = TempDir::new().unwrap();
     let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
     store.create_repo(&"a/b".parse().unwrap(), Visibility::Private).await.unwrap();
-    let new = NewToken { name: String::new(), scope: Scope::Admin, repos: vec!["*".parse().unwrap()], expires_in_seconds: None };
+    let new = NewToken {
+        name: String::new(),
+        scope: Scope::Admin,
+        repos: vec!["*".parse().unwrap()],
+        expires_in_seconds: None,
+    };
     let text: TokenText = store.create_token(new).await.unwrap().token.unwrap().parse().unwrap();
     let caller = store.caller(&text).await.unwrap().unwrap();
     let house = Arc::new(House::new(store, &ServeOptions::default()).await.unwrap());
@@ -55,7 +60,10 @@ async fn a_run_is_about_the_repo_that_was_meant_and_not_about_another_of_its_nam
     let (id, _) = house.store.named(&repo).await.unwrap().unwrap();
     let meant = house.store.pinned(&repo, &id);
     let others = house.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let run = house.runs.begin(&house, ID, RunAsked::Verify { repo: repo.clone(), repair: false }, caller, meant).unwrap();
+    let run = house
+        .runs
+        .begin(&house, ID, RunAsked::Verify { repo: repo.clone(), repair: false }, caller, meant)
+        .unwrap();
     house.store.delete_repo(&repo).await.unwrap();
     house.store.create_repo(&repo, Visibility::Public).await.unwrap();
     drop(others);

@@ -33,9 +33,12 @@ pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
         }
     };
     // Others may have noticed first.
-    let revoked = matches!(&ended, Ok(Err(Error::Cancelled))) && still_good(&house, &run.caller).await.is_err();
+    let revoked = matches!(&ended, Ok(Err(Error::Cancelled)))
+        && still_good(&house, &run.caller).await.is_err();
     let outcome = match ended {
-        Ok(Err(Error::Cancelled)) if revoked => Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) }),
+        Ok(Err(Error::Cancelled)) if revoked => {
+            Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
+        }
         Ok(done) => done.map_err(|error| failed(&error)),
         Err(_) => Err(refused("the server failed; its log says how. Nothing was changed")),
     };
@@ -44,14 +47,20 @@ pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
 }
 
 /// Why a run stops whose token is no good any more.
-const TOKEN_GONE: &str = "the token that began it has expired or was revoked; what it had not published did not happen";
+const TOKEN_GONE: &str =
+    "the token that began it has expired or was revoked; what it had not published did not happen";
 
 fn refused(detail: &str) -> RunFailed {
-    RunFailed { state: RunState::Failed, detail: detail.into(), class: Class::Refused.as_str().into() }
+    RunFailed {
+        state: RunState::Failed,
+        detail: detail.into(),
+        class: Class::Refused.as_str().into(),
+    }
 }
 
 fn failed(error: &Error) -> RunFailed {
-    let state = if matches!(error, Error::Cancelled) { RunState::Cancelled } else { RunState::Failed };
+    let state =
+        if matches!(error, Error::Cancelled) { RunState::Cancelled } else { RunState::Failed };
     RunFailed { state, detail: error.to_string(), class: error.class().as_str().to_owned() }
 }
 
@@ -59,25 +68,35 @@ async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
     let _room = room(house, run).await?;
     // It may have waited for long.
     if let Err(problem) = still_good(house, &run.caller).await {
-        return Err(Error::Unsupported(format!("{}, and it began the run; nothing was changed", problem.detail)));
+        return Err(Error::Unsupported(format!(
+            "{}, and it began the run; nothing was changed",
+            problem.detail
+        )));
     }
     let (store, progress) = (&run.store, &run.progress);
     let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
     match &run.asked {
-        RunAsked::Plan { repo, expire_unreachable_seconds } => {
-            answer(&store.plan_gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?.report)
-        }
+        RunAsked::Plan { repo, expire_unreachable_seconds } => answer(
+            &store.plan_gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?.report,
+        ),
         RunAsked::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
             answer(&store.gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?)
         }
-        RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => {
-            answer(&as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?)
-        }
+        RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => answer(
+            &as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?,
+        ),
         RunAsked::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
         RunAsked::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
         RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
-            let (grace, trust_verified) = (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
-            let options = PruneOptions { grace, orphans: *orphans, newer: false, dry_run: *dry_run, trust_verified };
+            let (grace, trust_verified) =
+                (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
+            let options = PruneOptions {
+                grace,
+                orphans: *orphans,
+                newer: false,
+                dry_run: *dry_run,
+                trust_verified,
+            };
             answer(&store.prune(options, progress).await?)
         }
     }
@@ -97,8 +116,8 @@ async fn room<'a>(house: &'a House, run: &Run) -> Result<SemaphorePermit<'a>> {
     }
 }
 
-/// Plans anew, and does that if it is the plan that somebody has looked at. A plan is not kept: it may be large, and whoever was shown it
-/// may never come back.
+/// Plans anew, and does that if it is the plan that somebody has looked at. A plan is not kept: it
+/// may be large, and whoever was shown it may never come back.
 async fn as_planned(
     store: &Store,
     repo: &RepoName,
@@ -110,7 +129,8 @@ async fn as_planned(
     let same = plan.report.plan_digest.as_deref().unwrap_or(RunAsked::NOTHING) == digest;
     // A push that came since would stay beside the new pack, which was not what the plan showed.
     if !same || !store.is_current(&plan).await? {
-        // Whoever begins a run again after a restart of the server may have had it done before: then that is the answer.
+        // Whoever begins a run again after a restart of the server may have had it done before:
+        // then that is the answer.
         if let Some(done) = store.done_as_planned(repo, digest).await? {
             return Ok(done);
         }
@@ -121,5 +141,6 @@ async fn as_planned(
 
 fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {
     // Reports are plain data, whose maps have strings as keys.
-    to_raw_value(report).map_err(|error| Error::Unsupported(format!("the answer could not be written: {error}")))
+    to_raw_value(report)
+        .map_err(|error| Error::Unsupported(format!("the answer could not be written: {error}")))
 }

@@ -119,7 +119,10 @@ fn a_branch_goes_where_the_bundle_says_or_to_its_one_tip() {
     assert_eq!(head(&pushed(&history, None, "main")).unwrap(), (id('3'), true));
     assert_eq!(head(&pushed(&history, Some(("main", &id('2'))), "main")).unwrap(), (id('2'), true));
     // Other branches don't count: this one is pushed.
-    assert_eq!(head(&pushed(&history, Some(("other", &id('2'))), "main")).unwrap(), (id('3'), true));
+    assert_eq!(
+        head(&pushed(&history, Some(("other", &id('2'))), "main")).unwrap(),
+        (id('3'), true)
+    );
     assert_eq!(head(&pushed(&[], Some(("main", &id('2'))), "main")).unwrap(), (id('2'), true));
     for bad in [
         pushed(&[], None, "main"),
@@ -149,7 +152,11 @@ fn too_many_is_told_before_they_are_looked_at() {
         put_str(&mut out, sent);
         put_array(&mut out, most + 1);
         let (file, bytes) = body(&out);
-        let refused = if sent == "tags" { tags(file, bytes).map(drop) } else { objects(file, bytes).map(drop) };
+        let refused = if sent == "tags" {
+            tags(file, bytes).map(drop)
+        } else {
+            objects(file, bytes).map(drop)
+        };
         assert_eq!(refused.unwrap_err().status.as_u16(), 413);
     }
 }

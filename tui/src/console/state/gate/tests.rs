@@ -7,7 +7,11 @@ fn many(number: usize) -> Gate {
 }
 
 fn of(marked: Vec<RepoSummary>) -> Gate {
-    let choice = Choice::of(marked, |repo| repo.to_string() == "a/busy", |repo| repo.to_string() != "a/hidden");
+    let choice = Choice::of(
+        marked,
+        |repo| repo.to_string() == "a/busy",
+        |repo| repo.to_string() != "a/hidden",
+    );
     let mut gate = Gate::of(choice, Ticket(1), true);
     gate.drawn();
     gate
@@ -18,7 +22,10 @@ fn more_than_ten_repos_ask_for_their_number() {
     assert!(matches!(many(10).confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 10));
     let mut gate = many(11);
     assert_eq!(gate.place(), Place::Typing);
-    assert!(gate.confirm().is_none() && gate.refusal.take().is_some_and(|words| words.contains("Nothing was typed")));
+    assert!(
+        gate.confirm().is_none()
+            && gate.refusal.take().is_some_and(|words| words.contains("Nothing was typed"))
+    );
     for (typed, right) in [("1", false), ("10", false), ("y", false), (" 11", true)] {
         let Asks::Count(input) = &mut gate.asks else { panic!() };
         input.act(Action::EraseAll);
@@ -32,8 +39,14 @@ fn what_there_is_nothing_to_do_for_is_left_out_and_said() {
     let mut gate = of(vec![summary("a/a", 1), summary("a/b", 0)]);
     assert_eq!(gate.place(), Place::Preview);
     assert!(gate.confirm().is_none());
-    let mut gate = of(vec![summary("a/a", 1), summary("a/b", 5), summary("a/busy", 5), summary("a/hidden", 5)]);
-    let left_out: Vec<_> = gate.left_out.iter().map(|(repo, why)| (repo.to_string(), *why)).collect();
+    let mut gate = of(vec![
+        summary("a/a", 1),
+        summary("a/b", 5),
+        summary("a/busy", 5),
+        summary("a/hidden", 5),
+    ]);
+    let left_out: Vec<_> =
+        gate.left_out.iter().map(|(repo, why)| (repo.to_string(), *why)).collect();
     assert_eq!(left_out, [("a/a".to_owned(), Why::InOrder), ("a/busy".to_owned(), Why::Busy)]);
     assert_eq!(gate.hidden.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a/hidden"]);
     assert!(matches!(gate.confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 2));

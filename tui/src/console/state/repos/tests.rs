@@ -17,22 +17,33 @@ fn shown(list: &Repos) -> Vec<String> {
 fn numbers_are_sorted_the_worst_first_and_names_by_the_alphabet() {
     let mut list = list(&[("a/a", 2), ("a/b", 9), ("a/c", 2)]);
     list.sort(Action::SortNext, now());
-    assert_eq!((list.sorted(), shown(&list)), ((Column::Packs, false), vec!["a/b".into(), "a/a".into(), "a/c".into()]));
+    assert_eq!(
+        (list.sorted(), shown(&list)),
+        ((Column::Packs, false), vec!["a/b".into(), "a/a".into(), "a/c".into()])
+    );
     list.sort(Action::SortTurn, now());
     assert_eq!(shown(&list), ["a/a", "a/c", "a/b"]);
     list.sort(Action::SortPrevious, now());
-    assert_eq!((list.sorted(), shown(&list)), ((Column::Name, true), vec!["a/a".into(), "a/b".into(), "a/c".into()]));
+    assert_eq!(
+        (list.sorted(), shown(&list)),
+        ((Column::Name, true), vec!["a/a".into(), "a/b".into(), "a/c".into()])
+    );
     list.sort(Action::SortTurn, now());
     assert_eq!(shown(&list), ["a/c", "a/b", "a/a"]);
 }
 
 #[test]
 fn pages_are_shown_as_they_come_and_a_later_reading_only_when_it_is_complete() {
-    let page = |from: usize, many: usize| Ok((from..from + many).map(|n| summary(&format!("o/r{n:05}"), 1)).collect::<Vec<_>>());
+    let page = |from: usize, many: usize| {
+        Ok((from..from + many).map(|n| summary(&format!("o/r{n:05}"), 1)).collect::<Vec<_>>())
+    };
     let mut list = Repos::default();
     list.begin(Ticket(1), now());
     let after = list.take(page(0, PAGE as usize), now());
-    assert_eq!((after.unwrap().to_string(), list.shown(), list.known), ("o/r00999".into(), 1000, false));
+    assert_eq!(
+        (after.unwrap().to_string(), list.shown(), list.known),
+        ("o/r00999".into(), 1000, false)
+    );
     assert_eq!(list.take(page(1000, 5), now()), None);
     assert_eq!((list.shown(), list.known), (1005, true));
     list.point(1003);

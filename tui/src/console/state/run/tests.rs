@@ -9,7 +9,9 @@ fn ask(runs: &mut Runs, ticket: u64, repo: &str) {
 }
 
 fn started(runs: &mut Runs) -> Vec<u64> {
-    let ticket = |effect| if let Effect::Verify(ticket, _) = effect { ticket.0 } else { panic!("{effect:?}") };
+    let ticket = |effect| {
+        if let Effect::Verify(ticket, _) = effect { ticket.0 } else { panic!("{effect:?}") }
+    };
     runs.start(now()).into_iter().map(ticket).collect()
 }
 
@@ -27,7 +29,11 @@ fn two_go_on_at_once_and_never_on_one_repo() {
     assert_eq!(runs.stop(&[Ticket(2)], now()), [Effect::Forget(Ticket(2))]);
     assert_eq!(runs.stop(&[Ticket(1)], now()), [Effect::Cancel(Ticket(1))]);
     assert!(runs.stop(&[Ticket(1)], now()).is_empty());
-    runs.end(Ticket(1), Err(Failure { kind: FailureKind::Cancelled, message: String::new() }), now());
+    runs.end(
+        Ticket(1),
+        Err(Failure { kind: FailureKind::Cancelled, message: String::new() }),
+        now(),
+    );
     assert!(started(&mut runs).is_empty() && runs.open().count() == 1);
 }
 
@@ -42,17 +48,27 @@ fn what_goes_on_is_listed_before_what_waits_and_what_has_ended() {
         ask(&mut runs, ticket, &format!("a/{ticket}"));
     }
     runs.start(now());
-    assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![1, 2, 3, 4, 5, 6], Some(Ticket(1))));
-    // The same work stays pointed to, wherever it goes; from the first line one goes on looking at what comes first.
+    assert_eq!(
+        (listed(&runs), runs.current().map(|run| run.ticket)),
+        (vec![1, 2, 3, 4, 5, 6], Some(Ticket(1)))
+    );
+    // The same work stays pointed to, wherever it goes; from the first line one goes on looking at
+    // what comes first.
     runs.cursor.set(3);
     for (ticket, seconds) in [(2, 1), (1, 2)] {
         runs.end(Ticket(ticket), Err(cancelled()), now() + SignedDuration::from_secs(seconds));
         runs.start(now());
     }
-    assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![3, 4, 5, 6, 1, 2], Some(Ticket(4))));
+    assert_eq!(
+        (listed(&runs), runs.current().map(|run| run.ticket)),
+        (vec![3, 4, 5, 6, 1, 2], Some(Ticket(4)))
+    );
     runs.cursor.set(0);
     runs.end(Ticket(3), Err(cancelled()), now() + SignedDuration::from_secs(3));
-    assert_eq!((listed(&runs), runs.current().map(|run| run.ticket)), (vec![4, 5, 6, 3, 1, 2], Some(Ticket(4))));
+    assert_eq!(
+        (listed(&runs), runs.current().map(|run| run.ticket)),
+        (vec![4, 5, 6, 3, 1, 2], Some(Ticket(4)))
+    );
 }
 
 fn cancelled() -> Failure {

@@ -1,4 +1,5 @@
-//! A plan of many repos: what they come to together, which they are, and which of the marked ones are not among them.
+//! A plan of many repos: what they come to together, which they are, and which of the marked ones
+//! are not among them.
 //!
 //! ```text
 //!  Consolidate 12 repos?
@@ -34,7 +35,12 @@ const NUMBERS: [usize; 3] = [8, 12, 12];
 const NAME: usize = 60;
 
 /// All lines.
-pub(super) fn lines(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usize) -> Vec<Line<'static>> {
+pub(super) fn lines(
+    model: &Model,
+    gate: &Gate,
+    repos: &[RepoSummary],
+    room: usize,
+) -> Vec<Line<'static>> {
     if repos.is_empty() {
         let words = "There is nothing to do: none of the marked repos has several packs to merge.";
         return [plain(wrap(words, room)), left_out(model, gate, room)].concat();
@@ -51,26 +57,36 @@ pub(super) fn lines(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usi
     lines.push(Line::default());
     let words = "Each is planned when its turn comes, and proven before anything is replaced. One that fails stays as it is, and the others go on. The old packs stay until packhouse prune deletes them.";
     lines.extend(plain(wrap(words, room)));
-    let (unseen, seen): (Vec<&RepoSummary>, _) = repos.iter().partition(|repo| gate.hidden.contains(&repo.repo));
+    let (unseen, seen): (Vec<&RepoSummary>, _) =
+        repos.iter().partition(|repo| gate.hidden.contains(&repo.repo));
     lines.extend(named(model, "REPOS THAT THE FILTER HIDES", &unseen, room));
     lines.extend(named(model, "REPOS", &seen, room));
     lines.extend(left_out(model, gate, room));
     lines
 }
 
-/// What they come to. Bytes are what the catalog knows; what a pack has around its records is known when it is planned.
+/// What they come to. Bytes are what the catalog knows; what a pack has around its records is known
+/// when it is planned.
 fn facts(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usize) -> Vec<Line<'static>> {
     let (look, totals) = (model.look, Totals::of(repos));
     let again = size(totals.reclaimable);
-    let part = percent(totals.reclaimable, totals.bytes).map(|part| format!(" ({part} %)")).unwrap_or_default();
+    let part = percent(totals.reclaimable, totals.bytes)
+        .map(|part| format!(" ({part} %)"))
+        .unwrap_or_default();
     let after = size(totals.bytes.saturating_sub(totals.reclaimable));
     let mut facts = vec![
         ("Packs", look.to(&count(totals.packs), &count(repos.len() as u64))),
-        ("Bytes", format!("{} ({again} less)", look.to(&size(totals.bytes), &format!("about {after}")))),
+        (
+            "Bytes",
+            format!("{} ({again} less)", look.to(&size(totals.bytes), &format!("about {after}"))),
+        ),
         ("Duplicates", format!("about {again}{part} are not written again")),
     ];
     if !gate.left_out.is_empty() {
-        facts.push(("Left out", format!("{}: {}", count(gate.left_out.len() as u64), reasons(gate))));
+        facts.push((
+            "Left out",
+            format!("{}: {}", count(gate.left_out.len() as u64), reasons(gate)),
+        ));
     }
     facts.into_iter().flat_map(|(name, value)| long_fact(look, name, &value, room)).collect()
 }
@@ -79,7 +95,9 @@ fn facts(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usize) -> Vec<
 fn reasons(gate: &Gate) -> String {
     let number = |why| gate.left_out.iter().filter(|(_, its)| *its == why).count() as u64;
     let said = Why::ALL.into_iter().map(|why| (number(why), why)).filter(|(number, _)| *number > 0);
-    said.map(|(number, why)| format!("{} ({})", why.words(), count(number))).collect::<Vec<_>>().join(", ")
+    said.map(|(number, why)| format!("{} ({})", why.words(), count(number)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// That a yes is about repos that the list doesn't show, if it is.
@@ -88,7 +106,10 @@ pub(super) fn hidden(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'stati
         (0, _) => return Vec::new(),
         (_, Some(_)) => "It is marked but not shown: the filter hides it.".to_owned(),
         (1, None) => "1 of them is marked but not shown: the filter hides it.".to_owned(),
-        (hidden, None) => format!("{} of them are marked but not shown: the filter hides them.", count(hidden as u64)),
+        (hidden, None) => format!(
+            "{} of them are marked but not shown: the filter hides them.",
+            count(hidden as u64)
+        ),
     };
     styled(wrap(&words, room), model.look.warn())
 }
@@ -100,7 +121,8 @@ fn named(model: &Model, title: &str, repos: &[&RepoSummary], room: usize) -> Vec
     }
     let name = room.saturating_sub(NUMBERS.iter().sum()).min(NAME);
     let row = |first: &str, numbers: [String; 3]| {
-        let numbers: String = numbers.iter().zip(NUMBERS).map(|(number, cells)| pad(number, cells, true)).collect();
+        let numbers: String =
+            numbers.iter().zip(NUMBERS).map(|(number, cells)| pad(number, cells, true)).collect();
         fit(&format!("{}{numbers}", pad(first, name, false)), room)
     };
     let head = row(title, ["PACKS", "SIZE", "DUPLICATES"].map(str::to_owned));
@@ -121,12 +143,12 @@ pub(super) fn left_out(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'sta
     let mut lines = vec![Line::default(), Line::styled("LEFT OUT", model.look.quiet())];
     let words = gate.left_out.iter().map(|(_, why)| why.words().len()).max().unwrap_or_default();
     let name = room.saturating_sub(words + 2).min(NAME);
-    lines.extend(
-        gate.left_out
-            .iter()
-            .take(NAMED)
-            .map(|(repo, why)| Line::raw(fit(&format!("{}  {}", pad(&safe(&repo.to_string()), name, false), why.words()), room))),
-    );
+    lines.extend(gate.left_out.iter().take(NAMED).map(|(repo, why)| {
+        Line::raw(fit(
+            &format!("{}  {}", pad(&safe(&repo.to_string()), name, false), why.words()),
+            room,
+        ))
+    }));
     lines.extend(more(gate.left_out.len()));
     lines
 }

@@ -23,8 +23,12 @@ fn with(entries: Vec<GcEntry>) -> Model {
 }
 
 fn some() -> Model {
-    let entries =
-        [("gabriel/photos", "consolidated"), ("gabriel/notes", "failed"), ("zoe/loops", "skipped"), ("a/b", "東京\u{1b}[2J")];
+    let entries = [
+        ("gabriel/photos", "consolidated"),
+        ("gabriel/notes", "failed"),
+        ("zoe/loops", "skipped"),
+        ("a/b", "東京\u{1b}[2J"),
+    ];
     with((1..).zip(entries).map(|(id, (repo, outcome))| entry(id, repo, outcome)).collect())
 }
 
@@ -60,16 +64,29 @@ fn an_empty_history_says_why() {
     let mut model = with(vec![]);
     model.history.paste("zoé");
     let seen = shown(&model, 100, 8);
-    assert!(seen.contains("with “zoé”") && seen.contains("No consolidation has “zoé”") && seen.contains("/ looks for"), "{seen}");
+    assert!(
+        seen.contains("with “zoé”")
+            && seen.contains("No consolidation has “zoé”")
+            && seen.contains("/ looks for"),
+        "{seen}"
+    );
     model.history.typing = true;
     assert!(shown(&model, 100, 8).contains("Esc shows all again."));
     let ticket = model.ticket();
     model.history.clear();
     model.history.begin(ticket);
-    model.history.take(Err(Failure { kind: FailureKind::Refused, message: "the catalog is gone\u{1b}".to_owned() }), ticket);
+    model.history.take(
+        Err(Failure {
+            kind: FailureKind::Refused,
+            message: "the catalog is gone\u{1b}".to_owned(),
+        }),
+        ticket,
+    );
     let seen = shown(&model, 80, 8);
     assert!(
-        seen.contains("reading of the history failed") && seen.contains("Press r to try again.") && !seen.contains('\u{1b}'),
+        seen.contains("reading of the history failed")
+            && seen.contains("Press r to try again.")
+            && !seen.contains('\u{1b}'),
         "{seen}"
     );
     assert!(!seen.contains("reading …"), "it has ended: {seen}");
@@ -94,8 +111,16 @@ fn the_log_shows_the_pointed_line_in_full() {
     let mut model = log();
     let seen = shown(&model, 80, 24);
     let pointed = seen.lines().find(|line| line.starts_with('▸')).unwrap();
-    assert!(pointed.starts_with("▸12:00:39    note     line 39 東 京 \\u{1b}[2J and on") && pointed.ends_with('…'), "{seen}");
-    assert!(seen.contains("2026-07-01 12:00:39 UTC · note") && seen.matches("and on and on").count() > 3, "{seen}");
+    assert!(
+        pointed.starts_with("▸12:00:39    note     line 39 東 京 \\u{1b}[2J and on")
+            && pointed.ends_with('…'),
+        "{seen}"
+    );
+    assert!(
+        seen.contains("2026-07-01 12:00:39 UTC · note")
+            && seen.matches("and on and on").count() > 3,
+        "{seen}"
+    );
     model.log.cursor.act(Action::Last, 40, 10);
     let seen = shown(&model, 80, 24);
     assert!(seen.contains("▸12:00:00    note     line 0"), "{seen}");
@@ -107,12 +132,15 @@ fn the_log_shows_the_pointed_line_in_full() {
 fn nothing_foreign_breaks_history_or_log() {
     let mut history = some();
     history.history.entries.iter_mut().for_each(|entry| {
-        (entry.record.packs_before, entry.record.bytes_before, entry.record.elapsed_ms) = (u64::MAX, u64::MAX, u64::MAX);
+        (entry.record.packs_before, entry.record.bytes_before, entry.record.elapsed_ms) =
+            (u64::MAX, u64::MAX, u64::MAX);
         entry.record.error = Some("\u{202e}東京\r\n".repeat(50));
     });
     history.history.paste(&"東京".repeat(100));
     for model in [history, log()] {
-        for (columns, rows) in [(1, 1), (2, 9), (20, 5), (40, 6), (60, 15), (80, 24), (120, 40), (200, 50)] {
+        for (columns, rows) in
+            [(1, 1), (2, 9), (20, 5), (40, 6), (60, 15), (80, 24), (120, 40), (200, 50)]
+        {
             let seen = shown(&model, columns, rows);
             assert!(!seen.contains(['\u{1b}', '\u{202e}', '\r']), "{seen}");
         }
@@ -126,7 +154,11 @@ fn show() {
     empty.history.paste("nothing");
     for model in [some(), empty, log()] {
         for columns in [60, 80, 120, 200] {
-            eprintln!("{:═^columns$}\n{}", format!(" {columns} "), shown(&model, columns as u16, 14));
+            eprintln!(
+                "{:═^columns$}\n{}",
+                format!(" {columns} "),
+                shown(&model, columns as u16, 14)
+            );
         }
     }
 }

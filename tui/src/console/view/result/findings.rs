@@ -37,7 +37,13 @@ const KINDS: usize = 19;
 const LISTED: usize = 3;
 
 /// The body.
-pub(super) fn draw(model: &Model, report: &VerifyReport, cursor: Cursor, frame: &mut Frame, area: Rect) -> Extent {
+pub(super) fn draw(
+    model: &Model,
+    report: &VerifyReport,
+    cursor: Cursor,
+    frame: &mut Frame,
+    area: Rect,
+) -> Extent {
     let room = room(area);
     let checked = format!(
         "{}, {}, {}",
@@ -47,35 +53,53 @@ pub(super) fn draw(model: &Model, report: &VerifyReport, cursor: Cursor, frame: 
     );
     let problems = &report.problems;
     let Some(pointed) = problems.get(cursor.at(problems.len())) else {
-        let mut lines = styled(wrap("No problems: everything is there, and is what its name says.", room), model.look.good());
+        let mut lines = styled(
+            wrap("No problems: everything is there, and is what its name says.", room),
+            model.look.good(),
+        );
         lines.extend([Line::default(), fact(model.look, "Checked", &checked, room)]);
         return scrolled(frame, area, lines, cursor.at(usize::MAX));
     };
     let found = many(problems.len() as u64, "problem");
-    let mut above = styled(wrap(&format!("{found} found in {checked}. Nothing was changed."), room), model.look.bad());
+    let mut above = styled(
+        wrap(&format!("{found} found in {checked}. Nothing was changed."), room),
+        model.look.bad(),
+    );
     above.push(Line::default());
-    // In a low terminal the findings matter more than what stands above them, and one of them more than their list.
+    // In a low terminal the findings matter more than what stands above them, and one of them more
+    // than their list.
     above.truncate(usize::from(area.height).saturating_sub(LISTED + TOLD / 2));
     let left = usize::from(area.height).saturating_sub(above.len());
     let listed = left.saturating_sub(TOLD).max(left.min(LISTED)).min(problems.len());
     let ([top, rest], number) = (split(area, above.len()), width(&count(problems.len() as u64)));
     let ([list, below], first) = (split(rest, listed), cursor.first(problems.len(), listed));
     let seen = problems.iter().enumerate().skip(first).take(listed);
-    let lines: Vec<Line> =
-        seen.map(|(at, problem)| line(model, (at, number), problem, room, at == cursor.at(problems.len()))).collect();
+    let lines: Vec<Line> = seen
+        .map(|(at, problem)| {
+            line(model, (at, number), problem, room, at == cursor.at(problems.len()))
+        })
+        .collect();
     let mut told = [vec![Line::default()], told(model, pointed, room)].concat();
     let hidden = told.len().saturating_sub(usize::from(below.height));
     told.truncate(usize::from(below.height));
     say_more(&mut told, hidden);
     frame.render_widget(Paragraph::new(above), inner(top));
-    frame.render_widget(Paragraph::new(lines), Rect { width: list.width.saturating_sub(1), ..list });
+    frame
+        .render_widget(Paragraph::new(lines), Rect { width: list.width.saturating_sub(1), ..list });
     frame.render_widget(Paragraph::new(told), inner(below));
     Extent { content: problems.len(), height: listed, first, row: list.y, ..Extent::default() }
 }
 
 /// A finding in a line, behind its number of so many cells.
-fn line(model: &Model, (at, cells): (usize, usize), problem: &Problem, room: usize, pointed: bool) -> Line<'static> {
-    let what = problem.entity.clone().or(problem.pack.map(|key| key.to_string())).unwrap_or_default();
+fn line(
+    model: &Model,
+    (at, cells): (usize, usize),
+    problem: &Problem,
+    room: usize,
+    pointed: bool,
+) -> Line<'static> {
+    let what =
+        problem.entity.clone().or(problem.pack.map(|key| key.to_string())).unwrap_or_default();
     let mark = if pointed { "▸" } else { " " };
     let style = if pointed { Style::new() } else { model.look.bad() };
     let line = Line::from(vec![
@@ -107,16 +131,21 @@ const fn words(kind: ProblemKind) -> (&'static str, &'static str) {
     match kind {
         ProblemKind::MissingPack => ("missing pack", "its file is gone"),
         ProblemKind::DamagedPack => ("damaged pack", "its bytes are not what its key names"),
-        ProblemKind::LostEntity => ("lost entity", "the index maps it to a pack that does not hold it"),
-        ProblemKind::UnindexedEntity => ("unindexed entity", "a pack holds it, the index doesn't know it"),
+        ProblemKind::LostEntity => {
+            ("lost entity", "the index maps it to a pack that does not hold it")
+        }
+        ProblemKind::UnindexedEntity => {
+            ("unindexed entity", "a pack holds it, the index doesn't know it")
+        }
         ProblemKind::DamagedDirectory => ("damaged directory", "it is not what its pack holds"),
         ProblemKind::DamagedCatalog => ("damaged catalog", "it is not what the packs say"),
         ProblemKind::BadBranchName => ("bad branch name", "no client can keep it"),
     }
 }
 
-/// What an operator can do about it, from what the host does: a push stores a pack again that is missing or known to be damaged, a repair
-/// takes what is lost from other packs of the repo, and a directory is made anew when it is needed.
+/// What an operator can do about it, from what the host does: a push stores a pack again that is
+/// missing or known to be damaged, a repair takes what is lost from other packs of the repo, and a
+/// directory is made anew when it is needed.
 fn next(model: &Model, kind: ProblemKind) -> String {
     let what = match kind {
         ProblemKind::MissingPack => {

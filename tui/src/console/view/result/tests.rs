@@ -17,12 +17,15 @@ const KINDS: [ProblemKind; 7] = [
     ProblemKind::BadBranchName,
 ];
 
-const SIZES: [(u16, u16); 8] = [(1, 1), (2, 9), (20, 5), (40, 9), (60, 15), (80, 24), (120, 40), (200, 50)];
+const SIZES: [(u16, u16); 8] =
+    [(1, 1), (2, 9), (20, 5), (40, 9), (60, 15), (80, 24), (120, 40), (200, 50)];
 
 fn ended(end: Result<Outcome, Failure>) -> Model {
     let mut model = model();
-    let (ticket, repo) = (model.ticket(), "gabriel/notes".parse::<packhouse_host::RepoName>().unwrap());
-    let work = if matches!(end, Ok(Outcome::Verified(_))) { Work::Verify } else { Work::Consolidate };
+    let (ticket, repo) =
+        (model.ticket(), "gabriel/notes".parse::<packhouse_host::RepoName>().unwrap());
+    let work =
+        if matches!(end, Ok(Outcome::Verified(_))) { Work::Verify } else { Work::Consolidate };
     model.runs.ask(ticket, repo.clone(), work, Effect::Verify(ticket, repo), now());
     model.runs.start(now());
     model.runs.end(ticket, end, now());
@@ -31,7 +34,10 @@ fn ended(end: Result<Outcome, Failure>) -> Model {
 }
 
 fn failed(kind: FailureKind) -> Model {
-    ended(Err(Failure { kind, message: "making a pack in /srv/packs failed: no space left on device".to_owned() }))
+    ended(Err(Failure {
+        kind,
+        message: "making a pack in /srv/packs failed: no space left on device".to_owned(),
+    }))
 }
 
 /// So many findings, the one at `pointed` pointed to.
@@ -80,9 +86,14 @@ fn what_is_shown_as_proven_is_what_the_host_proved() {
         sources_hashed: 5,
     });
     let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report.clone())))), 120, 24);
-    for words in
-        ["Done: 7 packs became 1, in 1.2 s.", "1,001 entities:", "1,002 records:", "1,003 objects:", "1.0 MiB:", "5 old packs:"]
-    {
+    for words in [
+        "Done: 7 packs became 1, in 1.2 s.",
+        "1,001 entities:",
+        "1,002 records:",
+        "1,003 objects:",
+        "1.0 MiB:",
+        "5 old packs:",
+    ] {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
     report.proven = None;
@@ -93,10 +104,30 @@ fn what_is_shown_as_proven_is_what_the_host_proved() {
 #[test]
 fn a_failure_says_what_it_means_and_the_way_out() {
     for (kind, words) in [
-        (FailureKind::Refused, ["The consolidation failed.", "Nothing was changed.", "When the cause is gone, press g"]),
-        (FailureKind::Conflict, ["gave way to another writer", "Nothing was changed by it.", "Press g: it shows the plan"]),
-        (FailureKind::Damage, ["found damage", "The damage was there before.", "Press v: it reads everything"]),
-        (FailureKind::Cancelled, ["was cancelled", "Nothing was changed.", "no space left on device"]),
+        (
+            FailureKind::Refused,
+            [
+                "The consolidation failed.",
+                "Nothing was changed.",
+                "When the cause is gone, press g",
+            ],
+        ),
+        (
+            FailureKind::Conflict,
+            [
+                "gave way to another writer",
+                "Nothing was changed by it.",
+                "Press g: it shows the plan",
+            ],
+        ),
+        (
+            FailureKind::Damage,
+            ["found damage", "The damage was there before.", "Press v: it reads everything"],
+        ),
+        (
+            FailureKind::Cancelled,
+            ["was cancelled", "Nothing was changed.", "no space left on device"],
+        ),
     ] {
         let seen = shown(&failed(kind), 80, 20);
         for words in words {
@@ -136,7 +167,9 @@ fn every_finding_says_what_to_do_next() {
 fn of_100_000_findings_the_one_pointed_to_is_seen() {
     for at in [0, 1, 49_999, 99_998, 99_999] {
         let model = found(100_000, at, "what was found");
-        for (columns, rows) in SIZES.into_iter().filter(|(columns, rows)| *columns >= 40 && *rows > 9) {
+        for (columns, rows) in
+            SIZES.into_iter().filter(|(columns, rows)| *columns >= 40 && *rows > 9)
+        {
             let seen = shown(&model, columns, rows);
             let number = crate::console::words::count(at as u64 + 1);
             assert!(
@@ -163,7 +196,11 @@ fn a_record_is_told_in_full() {
     let seen = shown(&past("consolidated", false), 120, 24);
     assert!(seen.contains("The store has no report of it") && !seen.contains('✓'), "{seen}");
     let seen = shown(&past("failed", false), 120, 24);
-    assert!(seen.contains("It failed, after 1.2 s. Nothing was changed.") && seen.contains("no space left on device"), "{seen}");
+    assert!(
+        seen.contains("It failed, after 1.2 s. Nothing was changed.")
+            && seen.contains("no space left on device"),
+        "{seen}"
+    );
     assert!(shown(&past("skipped", false), 120, 24).contains("the repo was one pack already"));
 }
 
@@ -201,7 +238,11 @@ fn show() {
     ];
     for model in models {
         for columns in [60, 80, 120] {
-            eprintln!("{:═^columns$}\n{}", format!(" {columns} "), shown(&model, columns as u16, columns as u16 / 5 + 4));
+            eprintln!(
+                "{:═^columns$}\n{}",
+                format!(" {columns} "),
+                shown(&model, columns as u16, columns as u16 / 5 + 4)
+            );
         }
     }
 }

@@ -18,7 +18,11 @@ fn ask(model: &mut Model, repo: &str, work: Work) -> Ticket {
 fn go_on(model: &mut Model, ticket: Ticket, phase: Phase, steps: &[(i64, u64)], total: u64) {
     for (ms, done) in steps {
         model.now = now() + SignedDuration::from_millis(*ms);
-        model.runs.step(ticket, Event { repo: "any/repo".to_owned(), phase, done: *done, total }, model.now);
+        model.runs.step(
+            ticket,
+            Event { repo: "any/repo".to_owned(), phase, done: *done, total },
+            model.now,
+        );
     }
 }
 
@@ -26,7 +30,8 @@ fn go_on(model: &mut Model, ticket: Ticket, phase: Phase, steps: &[(i64, u64)], 
 fn busy() -> (Model, Ticket, Ticket) {
     let mut model = model();
     model.now = now();
-    let tickets: Vec<Ticket> = (0..7).map(|n| ask(&mut model, &format!("studio/take-{n}"), Work::Consolidate)).collect();
+    let tickets: Vec<Ticket> =
+        (0..7).map(|n| ask(&mut model, &format!("studio/take-{n}"), Work::Consolidate)).collect();
     let ends = [
         Ok(Outcome::Consolidated(Box::new(gc_report(&summary("studio/take-0", 7))))),
         Ok(Outcome::Consolidated(Box::new(gc_report(&summary("studio/take-1", 1))))),
@@ -52,7 +57,8 @@ fn busy() -> (Model, Ticket, Ticket) {
     ask(&mut model, "okafor/a-rather-long-name-of-a-repo-that-goes-on-and-on", Work::Verify);
     model.runs.start(now());
     let waiting = ask(&mut model, "zoe/loops", Work::Consolidate);
-    let steps: Vec<(i64, u64)> = (0..20).map(|n| (n * 500, n as u64 * 17_000 + (n as u64 % 5) * 4000)).collect();
+    let steps: Vec<(i64, u64)> =
+        (0..20).map(|n| (n * 500, n as u64 * 17_000 + (n as u64 % 5) * 4000)).collect();
     go_on(&mut model, splicing, Phase::Splice, &steps, 810_990);
     (model, splicing, waiting)
 }
@@ -84,9 +90,17 @@ fn runs_say_in_words_how_they_are() {
     }
     let first = |columns| shown(&model, columns, 20).lines().nth(2).unwrap_or_default().to_owned();
     for columns in [40, 60, 80, 120, 200] {
-        assert!(first(columns).starts_with("▸gabriel/notes") && first(columns).contains("consolidation"), "{}", first(columns));
+        assert!(
+            first(columns).starts_with("▸gabriel/notes")
+                && first(columns).contains("consolidation"),
+            "{}",
+            first(columns)
+        );
     }
-    assert!(shown(&model, 60, 20).contains("splicing 41 %") && shown(&model, 80, 20).contains("took 1.2 s"));
+    assert!(
+        shown(&model, 60, 20).contains("splicing 41 %")
+            && shown(&model, 80, 20).contains("took 1.2 s")
+    );
 }
 
 #[test]
@@ -94,7 +108,10 @@ fn an_empty_list_says_how_work_comes() {
     let mut model = model();
     model.screens.push(Screen::Runs);
     let seen = shown(&model, 80, 8).replace('\n', "");
-    assert!(seen.contains("g consolidates a repo, v verifies one; with Space many are marked first"), "{seen}");
+    assert!(
+        seen.contains("g consolidates a repo, v verifies one; with Space many are marked first"),
+        "{seen}"
+    );
     model.read_only = true;
     model.keymap = Keymap::new(true);
     assert!(!shown(&model, 80, 8).contains("consolidates"));
@@ -117,15 +134,25 @@ fn going_work_tells_its_phase_speed_and_time() {
     ] {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
-    assert!(shown(&model, 60, 15).contains("▸ splicing · proving · publishing"), "{}", shown(&model, 60, 15));
+    assert!(
+        shown(&model, 60, 15).contains("▸ splicing · proving · publishing"),
+        "{}",
+        shown(&model, 60, 15)
+    );
     // The last step of all: nothing is left to count.
     go_on(&mut model, splicing, Phase::Publish, &[(11_000, 810_990)], 810_990);
     let seen = shown(&model, 80, 24);
-    assert!(seen.contains("✓ proving  ▸ publishing") && seen.contains("publishing ends soon"), "{seen}");
+    assert!(
+        seen.contains("✓ proving  ▸ publishing") && seen.contains("publishing ends soon"),
+        "{seen}"
+    );
     let now = model.now;
     model.runs.stop(&[splicing], now);
     let seen = shown(&model, 80, 24);
-    assert!(seen.contains("Stopping at the next safe point") && !seen.contains("Time left"), "{seen}");
+    assert!(
+        seen.contains("Stopping at the next safe point") && !seen.contains("Time left"),
+        "{seen}"
+    );
 }
 
 #[test]
@@ -138,14 +165,23 @@ fn waiting_work_says_for_what() {
     assert!(shown(&model, 80, 12).contains("Waiting     1 other before it"));
     let same = ask(&mut model, "gabriel/notes", Work::Verify);
     model.screens.push(Screen::Run(same));
-    assert!(shown(&model, 80, 12).contains("Waiting     until the consolidation of this repo has ended"));
+    assert!(
+        shown(&model, 80, 12)
+            .contains("Waiting     until the consolidation of this repo has ended")
+    );
 }
 
 #[test]
 fn no_number_breaks_the_layout() {
     let (mut model, splicing, _) = busy();
     let most = u64::MAX;
-    go_on(&mut model, splicing, Phase::Prove, &[(12_000, 0), (13_000, 1), (14_000, 2), (15_000, most / 3)], most);
+    go_on(
+        &mut model,
+        splicing,
+        Phase::Prove,
+        &[(12_000, 0), (13_000, 1), (14_000, 2), (15_000, most / 3)],
+        most,
+    );
     for screen in [Screen::Runs, Screen::Run(splicing)] {
         model.screens.push(screen);
         for (columns, rows) in [(1, 1), (2, 9), (20, 5), (60, 15), (80, 24), (120, 40), (200, 50)] {
@@ -161,7 +197,11 @@ fn show() {
     for screen in [Screen::Runs, Screen::Run(splicing), Screen::Run(waiting)] {
         model.screens.push(screen);
         for columns in [60, 80, 120, 200] {
-            eprintln!("{:═^columns$}\n{}", format!(" {columns} "), shown(&model, columns as u16, 18));
+            eprintln!(
+                "{:═^columns$}\n{}",
+                format!(" {columns} "),
+                shown(&model, columns as u16, 18)
+            );
         }
     }
 }

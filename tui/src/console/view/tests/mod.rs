@@ -33,19 +33,37 @@ fn drawn(model: &Model, columns: u16, rows: u16) -> (String, Extent) {
     terminal.draw(|frame| extent = view(model, frame)).unwrap();
     let buffer = terminal.backend().buffer();
     let lines = buffer.content().chunks(usize::from(columns).max(1));
-    let lines = lines.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned() + "\n");
+    let lines = lines.map(|row| {
+        row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned()
+            + "\n"
+    });
     (lines.collect(), extent)
 }
 
-const SIZES: [(u16, u16); 12] =
-    [(1, 1), (2, 3), (3, 2), (10, 4), (20, 5), (40, 9), (60, 20), (80, 24), (120, 40), (200, 60), (300, 8), (7, 100)];
+const SIZES: [(u16, u16); 12] = [
+    (1, 1),
+    (2, 3),
+    (3, 2),
+    (10, 4),
+    (20, 5),
+    (40, 9),
+    (60, 20),
+    (80, 24),
+    (120, 40),
+    (200, 60),
+    (300, 8),
+    (7, 100),
+];
 
 #[test]
 fn every_screen_can_be_drawn_at_any_size() {
     for (name, model) in screens() {
         for (columns, rows) in SIZES {
             let (text, extent) = drawn(&model, columns, rows);
-            assert!(!text.contains(['\u{1b}', '\u{202e}', '\t', '\r', '\0']), "{name} at {columns}x{rows}:\n{text}");
+            assert!(
+                !text.contains(['\u{1b}', '\u{202e}', '\t', '\r', '\0']),
+                "{name} at {columns}x{rows}:\n{text}"
+            );
             assert!(extent.height <= usize::from(rows), "{name} at {columns}x{rows}: {extent:?}");
         }
     }
@@ -80,7 +98,10 @@ fn a_pointed_line_is_seen_and_so_is_everything_else() {
             }
             let (text, extent) = drawn(&model, columns, rows);
             let is_low = at == 0 && rows < 20;
-            assert!(is_low || text.lines().any(|line| line.starts_with('▸')), "{at} at {columns}x{rows}:\n{text}");
+            assert!(
+                is_low || text.lines().any(|line| line.starts_with('▸')),
+                "{at} at {columns}x{rows}:\n{text}"
+            );
             seen.extend(extent.first..(extent.first + extent.height).min(extent.content));
             content = extent.content;
         }
@@ -96,13 +117,23 @@ fn screen(wanted: &str) -> Model {
 fn a_question_is_seen_however_long_the_plan_is() {
     for (columns, rows) in [(30, 6), (40, 9), (60, 12), (80, 24), (200, 60)] {
         let typing = shown(&screen("plan, many"), columns, rows);
-        assert!(typing.contains("[ Cancel ]") && typing.contains("12▏"), "at {columns}x{rows}:\n{typing}");
+        assert!(
+            typing.contains("[ Cancel ]") && typing.contains("12▏"),
+            "at {columns}x{rows}:\n{typing}"
+        );
         let ready = shown(&screen("plan, ready"), columns, rows);
-        assert!(ready.contains("[ Cancel ]") && ready.contains("Consolidate  y"), "at {columns}x{rows}:\n{ready}");
+        assert!(
+            ready.contains("[ Cancel ]") && ready.contains("Consolidate  y"),
+            "at {columns}x{rows}:\n{ready}"
+        );
         assert!(ready.contains("y run this plan"), "at {columns}x{rows}:\n{ready}");
     }
     let planning = shown(&screen("plan, planning"), 80, 24);
-    assert!(planning.contains("[ Cancel ]") && !planning.contains("y run this plan") && !planning.contains("Consolidate  y"));
+    assert!(
+        planning.contains("[ Cancel ]")
+            && !planning.contains("y run this plan")
+            && !planning.contains("Consolidate  y")
+    );
     let mut shown_only = screen("plan, only shown");
     assert!(shown(&shown_only, 80, 24).contains("Only shown. g asks whether to run it."));
     (shown_only.read_only, shown_only.keymap) = (true, Keymap::new(true));
@@ -122,16 +153,27 @@ fn a_question_about_marked_repos_says_which_are_hidden_and_which_are_left_out() 
         "REPOS THAT THE FILTER HIDES",
     ] {
         let text = asked.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains(&words.split_whitespace().collect::<Vec<_>>().join(" ")), "“{words}” is missing on\n{asked}");
+        assert!(
+            text.contains(&words.split_whitespace().collect::<Vec<_>>().join(" ")),
+            "“{words}” is missing on\n{asked}"
+        );
     }
-    let line = |text: &str, begin: &str| text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned();
+    let line = |text: &str, begin: &str| {
+        text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned()
+    };
     assert!(line(&asked, " gabriel/photos").ends_with("one pack already"), "{asked}");
     assert!(line(&asked, " zoe/busy").contains("being consolidated"), "{asked}");
     let one = shown(&screen("plan, one chosen"), 80, 40);
-    assert!(one.contains("Consolidate zoe/hidden?") && one.contains("the filter hides it"), "{one}");
+    assert!(
+        one.contains("Consolidate zoe/hidden?") && one.contains("the filter hides it"),
+        "{one}"
+    );
     assert!(line(&one, " zoe/empty").ends_with("empty"), "{one}");
     let none = shown(&screen("plan, none"), 80, 24);
-    assert!(none.contains("nothing to do") && line(&none, " zoe/busy").contains("being consolidated"), "{none}");
+    assert!(
+        none.contains("nothing to do") && line(&none, " zoe/busy").contains("being consolidated"),
+        "{none}"
+    );
 }
 
 #[test]
@@ -153,7 +195,8 @@ fn the_header_keeps_a_blank_between_where_one_is_and_what_goes_on() {
 fn the_header_drops_the_store_first() {
     let busy = screen("repos, busy");
     let header = |columns| shown(&busy, columns, 10).lines().next().unwrap().to_owned();
-    let all = ["read-only", "2 running, 1 waiting", "changes are not seen, r reads again", "/srv/packs"];
+    let all =
+        ["read-only", "2 running, 1 waiting", "changes are not seen, r reads again", "/srv/packs"];
     assert!(all.iter().all(|words| header(120).contains(words)), "{}", header(120));
     assert!(header(66).contains("not watched") && !header(66).contains("/srv"), "{}", header(66));
     assert!(header(52).contains("read-only · 2 running, 1 waiting"), "{}", header(52));
@@ -163,17 +206,24 @@ fn the_header_drops_the_store_first() {
 
 #[test]
 fn what_is_typed_stands_in_the_footer() {
-    let footer = |name, columns| shown(&screen(name), columns, 10).lines().last().unwrap().to_owned();
-    assert_eq!(footer("repos, bad filter", 80), " filter: gab packs>x▏ `packs>x`: a number such as 10 or 2k is expected");
+    let footer =
+        |name, columns| shown(&screen(name), columns, 10).lines().last().unwrap().to_owned();
+    assert_eq!(
+        footer("repos, bad filter", 80),
+        " filter: gab packs>x▏ `packs>x`: a number such as 10 or 2k is expected"
+    );
     assert_eq!(footer("palette", 80), " do: repo▏ Enter do it  Esc cancel");
     assert_eq!(footer("palette", 10), " do: …o▏");
 }
 
-/// Shows all screens, of `COLUMNS` and `LINES`, with `ASCII` in ASCII: `cargo test -p packhouse show_all_screens -- --ignored --nocapture`.
+/// Shows all screens, of `COLUMNS` and `LINES`, with `ASCII` in ASCII: `cargo test -p packhouse
+/// show_all_screens -- --ignored --nocapture`.
 #[test]
 #[ignore = "for people to look at"]
 fn show_all_screens() {
-    let number = |name, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let number = |name, default| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
     for (name, mut model) in screens() {
         model.look.ascii = std::env::var_os("ASCII").is_some();
         eprintln!("=== {name}\n{}", shown(&model, number("COLUMNS", 80), number("LINES", 24)));

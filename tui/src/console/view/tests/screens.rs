@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use packhouse_host::{
-    Cause, Damage, Event, GcCost, GcEntry, GcReport, Moment, MpackKey, PackReport, Phase, RepoId, RepoName, RepoReport,
-    RepoSummary, Visibility,
+    Cause, Damage, Event, GcCost, GcEntry, GcReport, Moment, MpackKey, PackReport, Phase, RepoId,
+    RepoName, RepoReport, RepoSummary, Visibility,
 };
 
 use super::model;
@@ -11,7 +11,8 @@ use crate::console::backend::{Detail, Failure, FailureKind, Line, LineState};
 use crate::console::keys::{Action, Keymap};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Choice, Cursor, Gate, Leave, Level, Model, Outcome, Palette, PlanState, Repo, Screen, Subject, Work,
+    Asks, Choice, Cursor, Gate, Leave, Level, Model, Outcome, Palette, PlanState, Repo, Screen,
+    Subject, Work,
 };
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
 
@@ -54,7 +55,14 @@ fn pack(n: u64) -> PackReport {
 fn moments() -> Vec<Moment> {
     let at = |n: i64| now() - SignedDuration::from_hours(24 * 12 - 5 * n);
     let packs = |n: i64| if n < 30 { 1 + n as u64 * 3 / 4 } else { 1 + (n as u64 - 30) / 3 };
-    (0..50).map(|n| Moment { at: at(n), cause: Cause::Push, packs: packs(n), bytes: packs(n) * 118_784 }).collect()
+    (0..50)
+        .map(|n| Moment {
+            at: at(n),
+            cause: Cause::Push,
+            packs: packs(n),
+            bytes: packs(n) * 118_784,
+        })
+        .collect()
 }
 
 fn damaged(number: u64) -> Vec<Damage> {
@@ -81,13 +89,25 @@ pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<De
         tags: summary.tags,
         bytes: summary.bytes,
         stored_bytes: summary.stored_bytes,
-        branch_heads: heads.iter().map(|head| ((*head).to_owned(), format!("sha256:{}", "4f".repeat(32)))).collect(),
+        branch_heads: heads
+            .iter()
+            .map(|head| ((*head).to_owned(), format!("sha256:{}", "4f".repeat(32))))
+            .collect(),
         last_gc: None,
         damaged: damaged(summary.damaged),
         created_at: summary.created_at,
     };
-    let history = vec![last_gc("consolidated", "2026-06-29T12:00:00Z"), last_gc("failed", "2026-06-24T12:00:00Z")];
-    Box::new(Detail { report, summary, packs: (0..packs).map(pack).collect(), timeline: moments(), history })
+    let history = vec![
+        last_gc("consolidated", "2026-06-29T12:00:00Z"),
+        last_gc("failed", "2026-06-24T12:00:00Z"),
+    ];
+    Box::new(Detail {
+        report,
+        summary,
+        packs: (0..packs).map(pack).collect(),
+        timeline: moments(),
+        history,
+    })
 }
 
 /// A console with some repos.
@@ -118,7 +138,9 @@ pub(super) fn with_repo(detail: Box<Detail>) -> Model {
 fn with_gate(gate: Gate, state: Option<PlanState>) -> Model {
     let mut model = with_repos();
     model.gate = Some(gate);
-    if let (Some(Gate { subject: Subject::One(_, now), .. }), Some(state)) = (&mut model.gate, state) {
+    if let (Some(Gate { subject: Subject::One(_, now), .. }), Some(state)) =
+        (&mut model.gate, state)
+    {
         *now = state;
     }
     model
@@ -135,12 +157,21 @@ fn many(repos: u64, asking: bool) -> Gate {
 /// A question about marked repos, of which one is being consolidated and one is not shown.
 fn chosen(marked: Vec<RepoSummary>, asking: bool) -> Gate {
     let is = |name: &'static str| move |repo: &RepoName| repo.to_string() == name;
-    Gate::of(Choice::of(marked, is("zoe/busy"), |repo| !is("zoe/hidden")(repo)), model().ticket(), asking)
+    Gate::of(
+        Choice::of(marked, is("zoe/busy"), |repo| !is("zoe/hidden")(repo)),
+        model().ticket(),
+        asking,
+    )
 }
 
 fn ready() -> PlanState {
-    let cost =
-        GcCost { bytes_to_read: 1_700_000, bytes_to_download: 0, bytes_to_write: 748_339, peak_disk: 760_000, expected_ms: None };
+    let cost = GcCost {
+        bytes_to_read: 1_700_000,
+        bytes_to_download: 0,
+        bytes_to_write: 748_339,
+        peak_disk: 760_000,
+        expected_ms: None,
+    };
     let digest = format!("sha256:{}", "1f".repeat(32));
     PlanState::Ready(Box::new(GcReport {
         plan_digest: Some(digest),
@@ -197,10 +228,21 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     add("repo, reading", reading);
     add(
         "repo",
-        with_repo(detail(RepoSummary { superseded_bytes: 118_784, ..summary("gabriel/notes", 7) }, 9, &["main", "live"])),
+        with_repo(detail(
+            RepoSummary { superseded_bytes: 118_784, ..summary("gabriel/notes", 7) },
+            9,
+            &["main", "live"],
+        )),
     );
     add("repo, hostile", with_repo(detail(hostile("a/b"), 10_000, &[FOREIGN, "x"])));
-    add("repo, damaged", with_repo(detail(RepoSummary { damaged: 5, ..summary("gabriel/notes", 7) }, 9, &["main", "live"])));
+    add(
+        "repo, damaged",
+        with_repo(detail(
+            RepoSummary { damaged: 5, ..summary("gabriel/notes", 7) },
+            9,
+            &["main", "live"],
+        )),
+    );
     let mut empty = detail(summary("zoe/empty", 0), 0, &[]);
     (empty.timeline, empty.history) = (Vec::new(), Vec::new());
     add("repo, empty", with_repo(empty));
@@ -217,10 +259,21 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     add("plan, renewed", renewed);
     add("plan, only shown", with_gate(one(false), Some(ready())));
     add("plan, failed", with_gate(one(false), Some(PlanState::Failed(failed()))));
-    add("plan, idle", with_gate(one(false), Some(PlanState::Idle(Box::new(gc_report(&summary("gabriel/notes", 1)))))));
+    add(
+        "plan, idle",
+        with_gate(
+            one(false),
+            Some(PlanState::Idle(Box::new(gc_report(&summary("gabriel/notes", 1))))),
+        ),
+    );
     add("plan, three", with_gate(many(3, true), None));
     let marked = |more: &[&str]| {
-        let merged = [summary("gabriel/photos", 1), summary("zoe/empty", 0), summary("zoe/busy", 4), summary("zoe/hidden", 9)];
+        let merged = [
+            summary("gabriel/photos", 1),
+            summary("zoe/empty", 0),
+            summary("zoe/busy", 4),
+            summary("zoe/hidden", 9),
+        ];
         merged.into_iter().chain(more.iter().map(|name| summary(name, 3))).collect::<Vec<_>>()
     };
     add("plan, chosen", with_gate(chosen(marked(&["gabriel/notes", "gabriel/takes"]), true), None));
@@ -246,7 +299,11 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     add("run", run);
     let mut done = with_repos();
     ask(&mut done, "gabriel/notes");
-    done.runs.end(ticket, Ok(Outcome::Consolidated(Box::new(gc_report(&summary("gabriel/notes", 7))))), now());
+    done.runs.end(
+        ticket,
+        Ok(Outcome::Consolidated(Box::new(gc_report(&summary("gabriel/notes", 7))))),
+        now(),
+    );
     done.screens.push(Screen::Run(ticket));
     add("result", done);
 
@@ -272,8 +329,10 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
 
     let mut cut = with_repos();
     ask(&mut cut, "gabriel/notes");
-    let state = LineState::Down { since: now() - SignedDuration::from_secs(14), why: FOREIGN.repeat(9) };
-    cut.line = Some(Line { state, latency: None, heard_at: Some(now() - SignedDuration::from_secs(20)) });
+    let state =
+        LineState::Down { since: now() - SignedDuration::from_secs(14), why: FOREIGN.repeat(9) };
+    cut.line =
+        Some(Line { state, latency: None, heard_at: Some(now() - SignedDuration::from_secs(20)) });
     cut.screens.push(Screen::Runs);
     add("runs, line down", cut);
 
