@@ -13,6 +13,8 @@ mod format;
 mod house;
 mod interrupt;
 mod logging;
+#[cfg(test)]
+mod manual;
 mod output;
 mod place;
 mod progress;
