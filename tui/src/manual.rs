@@ -10,7 +10,8 @@ use crate::args::Args;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
 
 /// Between these stands what is made here.
-const FROM: &str = "<!-- verbs: made from tui/src/args.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
+const FROM: &str =
+    "<!-- verbs: made from tui/src/args.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
 const TO: &str = "<!-- end of verbs -->\n";
 
 /// All verbs in the order of `packhouse --help`, after the options that they share.
@@ -75,7 +76,10 @@ fn name(arg: &Arg) -> String {
     if arg.is_positional() {
         return if arg.is_required_set() { value } else { format!("[{value}]") };
     }
-    let (short, long) = (arg.get_short().map(|short| format!("-{short}")), arg.get_long().map(|long| format!("--{long}")));
+    let (short, long) = (
+        arg.get_short().map(|short| format!("-{short}")),
+        arg.get_long().map(|long| format!("--{long}")),
+    );
     let flags = [short, long].into_iter().flatten().collect::<Vec<_>>().join(", ");
     if value.is_empty() { flags } else { format!("{flags} {value}") }
 }
@@ -125,9 +129,16 @@ fn page() -> [String; 3] {
 fn the_page_lists_every_verb_and_its_options() {
     let [before, listed, behind] = page();
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        return std::fs::write(FILE, [&before, FROM, &verbs(), TO, &behind].map(str::to_owned).concat()).unwrap();
+        return std::fs::write(
+            FILE,
+            [&before, FROM, &verbs(), TO, &behind].map(str::to_owned).concat(),
+        )
+        .unwrap();
     }
-    assert!(listed == verbs(), "docs/cli.md is not what the verbs say; UPDATE_DOCS=1 writes it anew");
+    assert!(
+        listed == verbs(),
+        "docs/cli.md is not what the verbs say; UPDATE_DOCS=1 writes it anew"
+    );
 }
 
 #[test]

@@ -151,8 +151,10 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let sections = match self.header()? {
             (Header::Map(n), _) => n,
             (other, _) => {
-                return self
-                    .bad_at(0, format!("it is {} where a pack is a MessagePack map", other.name()));
+                return self.bad_at(
+                    0,
+                    format!("it is {} where a pack is a MessagePack map", other.name()),
+                );
             }
         };
         let mut met: BTreeSet<Vec<u8>> = BTreeSet::new();

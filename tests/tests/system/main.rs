@@ -14,6 +14,7 @@ mod full_disk;
 mod hostile_component;
 mod hosts;
 mod law_9;
+mod laws_page;
 mod many;
 mod model_checks;
 mod no_store;
