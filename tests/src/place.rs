@@ -77,6 +77,6 @@ pub fn catalog(folder: &Path) -> CatalogPlace {
     match postgres() {
         // Skipped was said already; on SQLite the tests still say something.
         None | Some(None) => CatalogPlace::Sqlite(folder.join("catalog.db")),
-        Some(Some(cluster)) => CatalogPlace::Postgres(cluster.database(&database(folder))),
+        Some(Some(cluster)) => CatalogPlace::Postgres(cluster.with_catalog(&database(folder))),
     }
 }

@@ -1,12 +1,14 @@
 //! A Postgres cluster of this process's own, from what is installed: made when it is first asked
 //! for, gone with the process.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use packhouse_host::CatalogPlace;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// A running cluster. It asks for no password, except of the role `guarded`, which there is once a
@@ -14,11 +16,16 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
+    /// Databases that are copies of [`TEMPLATE`], and that one.
+    made: Mutex<BTreeSet<String>>,
     /// What the server writes: every statement.
     pub log: PathBuf,
     /// It stops when this ends, and this ends with us.
     _stdin: std::process::ChildStdin,
 }
+
+/// The database that others are copied from.
+const TEMPLATE: &str = "with_catalog";
 
 /// The cluster; `None`, said loudly, where Postgres is not installed.
 ///
@@ -103,7 +110,8 @@ impl Cluster {
         }
         #[expect(clippy::zombie_processes, reason = "it ends after us")]
         let mut shell = command.spawn().expect("a shell can be started");
-        let cluster = Cluster { port, log, _stdin: shell.stdin.take().expect("it was asked for") };
+        let stdin = shell.stdin.take().expect("it was asked for");
+        let cluster = Cluster { port, made: Mutex::default(), log, _stdin: stdin };
         cluster.wait(&folder);
         cluster
     }
@@ -147,6 +155,27 @@ impl Cluster {
         self.url(name)
     }
 
+    /// A database with an empty catalog, made when it is first asked for. It is a copy of one that
+    /// has the tables: most tests are not about making those.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub fn with_catalog(&self, name: &str) -> String {
+        let mut made = self.made.lock().expect("no test panicked while it held the lock");
+        if !made.contains(TEMPLATE) {
+            let place = CatalogPlace::Postgres(self.database(TEMPLATE));
+            let open = async { place.open().await.map(drop) };
+            std::thread::scope(|scope| scope.spawn(|| in_runtime(open)).join())
+                .expect("it does not panic")
+                .expect("a catalog can be made");
+            made.insert(TEMPLATE.to_owned());
+        }
+        if made.insert(name.to_owned()) {
+            self.copied(TEMPLATE, name);
+        }
+        self.url(name)
+    }
+
     /// Makes a database in which texts order by the rules of a language and not by their bytes,
     /// where this Postgres can.
     ///
@@ -164,6 +193,11 @@ impl Cluster {
     /// # Panics
     /// When it can't be made.
     pub fn copy(&self, from: &str, to: &str) {
+        self.copied(from, to);
+        self.made.lock().expect("no test panicked while it held the lock").insert(to.to_owned());
+    }
+
+    fn copied(&self, from: &str, to: &str) {
         // Whoever has just closed the other may still be on the way out.
         let leave = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}'"
