@@ -20,9 +20,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::house::House;
 use super::limits::{BODY_WITHIN, HELD, HELD_SHORT, HELD_WITHIN, Limits, SHORT, SLOWEST};
 use super::problem::{Answer, Problem};
+use super::state::AppState;
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::pack::pipeline::{CHUNK, Produce};
@@ -102,18 +102,18 @@ impl Allowance {
 /// Takes a body that is a pack into staging and reads it back. `name` is what the pack is called in
 /// reports and errors.
 pub(super) async fn receive<E: std::fmt::Display>(
-    house: &House,
+    state: &AppState,
     repo: &RepoName,
     name: impl Into<PathBuf>,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     progress: &Progress,
 ) -> Answer<Received> {
-    let making = house.making().await?;
+    let making = state.making().await?;
     let (sender, source) = BodySource::new();
-    let feeding = feed(body, sender, allowance, &house.limits);
+    let feeding = feed(body, sender, allowance, &state.limits);
     let (store, repo, name, progress) =
-        (house.store.clone(), repo.clone(), name.into(), progress.clone());
+        (state.store.clone(), repo.clone(), name.into(), progress.clone());
     // A client that goes away ends the feeding, and with it the work; its place is free when it has
     // ended.
     let receiving = tokio::spawn(async move {
@@ -129,15 +129,15 @@ pub(super) async fn receive<E: std::fmt::Display>(
 /// Takes a body that is to become a pack into a file of its own, to be looked through. `length` is
 /// what the client says of it, in bytes, or 0. Gives its length.
 pub(super) async fn spool<E: std::fmt::Display>(
-    house: &House,
+    state: &AppState,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     length: u64,
 ) -> Answer<(Staged, u64)> {
     // The pack that is made of it takes as much again.
-    house.store.need_space(length.min(allowance.left).saturating_mul(2))?;
+    state.store.need_space(length.min(allowance.left).saturating_mul(2))?;
     let (sender, mut source) = BodySource::new();
-    let staged = house.store.stage().await?;
+    let staged = state.store.stage().await?;
     let writing = blocking(move || {
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         loop {
@@ -150,7 +150,7 @@ pub(super) async fn spool<E: std::fmt::Display>(
             bytes += chunk.len() as u64;
         }
     });
-    let (fed, written) = tokio::join!(feed(body, sender, allowance, &house.limits), writing);
+    let (fed, written) = tokio::join!(feed(body, sender, allowance, &state.limits), writing);
     fed?;
     Ok(written?)
 }
@@ -266,7 +266,7 @@ async fn taken(from: &Arc<Semaphore>, bytes: usize) -> Answer<OwnedSemaphorePerm
     reason = "the one place where small bodies are read; those who call this ask again"
 )]
 pub(super) async fn whole<T: Send + 'static>(
-    house: &House,
+    state: &AppState,
     request: Request,
     most: usize,
     read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
@@ -286,7 +286,7 @@ pub(super) async fn whole<T: Send + 'static>(
             if bytes.len() + piece.len() > most {
                 return Err(Problem::too_much(format!("the body is longer than {most} bytes")));
             }
-            held.grow(&house.memory, bytes.len() + piece.len(), length).await?;
+            held.grow(&state.memory, bytes.len() + piece.len(), length).await?;
             bytes.extend_from_slice(&piece);
         }
         Ok(())

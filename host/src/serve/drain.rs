@@ -23,7 +23,7 @@ use axum::response::Response;
 use futures::{Stream, StreamExt};
 use tokio::sync::Semaphore;
 
-use super::house::Shared;
+use super::state::SharedState;
 
 /// How much of a refused body is read before the answer, in bytes.
 const FIRST: u64 = 64 << 20;
@@ -43,13 +43,13 @@ const AT_ONCE: usize = 64;
 /// What draining needs.
 #[derive(Clone, Debug)]
 pub(super) struct Draining {
-    house: Shared,
+    state: SharedState,
     places: Arc<Semaphore>,
 }
 
 impl Draining {
-    pub(super) fn new(house: &Shared) -> Draining {
-        Draining { house: house.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(super) fn new(state: &SharedState) -> Draining {
+        Draining { state: state.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
@@ -106,7 +106,7 @@ impl Draining {
         };
         tokio::select! {
             ended = tokio::time::timeout(within, reading) => ended.unwrap_or(false),
-            () = self.house.closed() => false,
+            () = self.state.closed() => false,
         }
     }
 }

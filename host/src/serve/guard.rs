@@ -12,11 +12,11 @@ use axum::response::{IntoResponse, Response};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::health::is_health;
-use super::house::{House, Shared};
 use super::limits::Limits;
 use super::problem::{Answer, Problem};
 use super::proxy::only_from_proxies;
 use super::signed::{NO_TOKEN, TRUSTED};
+use super::state::{AppState, SharedState};
 use crate::access::{Caller, Scope, TokenText};
 use crate::catalog::AnswerBudget;
 use crate::catalog::answers::STRANGERS;
@@ -101,20 +101,20 @@ fn counted<K: Clone + Eq + Hash>(
 
 /// Lets a request pass with its [`Caller`], or answers it.
 pub(super) async fn guard(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = house.metrics.begin(&request);
+    let started = state.metrics.begin(&request);
     name_host(&mut request);
-    let trusted = if house.trusting { only_from_here(request.headers()) } else { Ok(()) };
-    let from = network(house.proxies.origin(from.ip(), request.headers_mut()));
+    let trusted = if state.trusting { only_from_here(request.headers()) } else { Ok(()) };
+    let from = network(state.proxies.origin(from.ip(), request.headers_mut()));
     let identified = match (is_health(request.uri().path()), trusted) {
         // Whoever looks after the server must hear of it however busy it is.
         (true, _) => Ok(Caller::Anyone),
         (false, Err(problem)) => Err(problem),
-        (false, Ok(())) => identify(&house, from, request.headers()).await,
+        (false, Ok(())) => identify(&state, from, request.headers()).await,
     };
     request.extensions_mut().insert(ClientAddress(from));
     let mut response = match identified {
@@ -132,9 +132,9 @@ pub(super) async fn guard(
         }
         Err(problem) => problem.for_strangers().into_response(),
     };
-    secure(response.headers_mut(), house.secure);
+    secure(response.headers_mut(), state.secure);
     tracing::debug!(%from, route = started.route(), status = response.status().as_u16(), "answered");
-    house.metrics.end(started, &response);
+    state.metrics.end(started, &response);
     response
 }
 
@@ -154,29 +154,29 @@ fn name_host(request: &mut Request) {
     }
 }
 
-async fn identify(house: &House, from: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
-    if house.trusting {
+async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
+    if state.trusting {
         return Ok(Caller::Trusted);
     }
     let Some(given) = headers.get(header::AUTHORIZATION) else {
-        house.rates.count(&Counted::Address(from))?;
+        state.rates.count(&Counted::Address(from))?;
         return Ok(Caller::Anyone);
     };
     // Before anything is looked up: guessing costs the catalog no more than asking.
-    house.rates.count_lookup(from)?;
+    state.rates.count_lookup(from)?;
     let token =
         given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());
     let caller = match &token {
-        Some(token) => house.store.caller(token).await?,
+        Some(token) => state.store.caller(token).await?,
         None => None,
     };
     match (caller, token) {
         (Some(caller), Some(token)) => {
-            house.rates.count(&Counted::Token(token.id().to_owned()))?;
+            state.rates.count(&Counted::Token(token.id().to_owned()))?;
             Ok(caller)
         }
         _ => {
-            house.rates.count_wrong(from)?;
+            state.rates.count_wrong(from)?;
             Err(Problem::unauthorized(
                 "this token is none, or it has expired or was revoked; `packhouse token list` tells",
             ))
@@ -253,7 +253,7 @@ fn secure(headers: &mut HeaderMap, tls: bool) {
 ///
 /// Of a private repo, and of one that is not there, nobody learns more than that.
 pub(super) async fn repo_for(
-    house: &House,
+    state: &AppState,
     caller: &Caller,
     owner: &str,
     slug: &str,
@@ -261,7 +261,7 @@ pub(super) async fn repo_for(
 ) -> Answer<(RepoName, RepoId)> {
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
-    let Some((id, visibility)) = house.store.named(&repo).await? else {
+    let Some((id, visibility)) = state.store.named(&repo).await? else {
         // Who could make it is told how.
         return Err(if caller.may(Scope::Admin, &repo) {
             Error::UnknownRepo(repo).into()
@@ -293,9 +293,9 @@ const fn word(scope: Scope) -> &'static str {
 
 /// Whether a caller is still who they were when their request began: a token may have been revoked
 /// or have expired since.
-pub(super) async fn still_good(house: &House, caller: &Caller) -> Answer<()> {
+pub(super) async fn still_good(state: &AppState, caller: &Caller) -> Answer<()> {
     match caller {
-        Caller::Bearer { token, .. } if !house.store.is_token_good(token).await? => {
+        Caller::Bearer { token, .. } if !state.store.is_token_good(token).await? => {
             Err(Problem::unauthorized("this token has expired or was revoked"))
         }
         _ => Ok(()),
@@ -306,11 +306,11 @@ pub(super) async fn still_good(house: &House, caller: &Caller) -> Answer<()> {
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// Ends when a caller's token is no good any more.
-pub(super) async fn no_longer_good(house: Shared, caller: Caller) {
+pub(super) async fn no_longer_good(state: SharedState, caller: Caller) {
     loop {
         tokio::time::sleep(ASKED_EVERY).await;
         // A catalog that does not answer for a moment says nothing about a token.
-        if still_good(&house, &caller)
+        if still_good(&state, &caller)
             .await
             .is_err_and(|problem| problem.status == StatusCode::UNAUTHORIZED)
         {
@@ -332,13 +332,13 @@ pub(super) struct Admitted {
 impl Admitted {
     /// Lets a caller do that much with the repo of a path, if they may.
     pub(super) async fn of(
-        house: &House,
+        state: &AppState,
         caller: Caller,
         owner: &str,
         slug: &str,
         scope: Scope,
     ) -> Answer<Admitted> {
-        let (repo, repo_id) = repo_for(house, &caller, owner, slug, scope).await?;
+        let (repo, repo_id) = repo_for(state, &caller, owner, slug, scope).await?;
         Ok(Admitted { repo, repo_id, caller, scope, from: None })
     }
 
@@ -349,10 +349,10 @@ impl Admitted {
 
     /// Whether all of that still holds. A body takes its time: meanwhile the token may have been
     /// revoked, and the repo may be another one of that name.
-    pub(super) async fn still(&self, house: &House) -> Answer<()> {
-        still_good(house, &self.caller).await?;
+    pub(super) async fn still(&self, state: &AppState) -> Answer<()> {
+        still_good(state, &self.caller).await?;
         let (repo, id) =
-            repo_for(house, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
+            repo_for(state, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
         if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
     }
 
@@ -371,9 +371,9 @@ impl Admitted {
 
     /// The store, in which the repo's name stands for the repo that this is about, and for no other
     /// that may have taken it since.
-    pub(super) fn store(&self, house: &House) -> Store {
-        let store = house.store.pinned(&self.repo, &self.repo_id);
-        let answers = &house.answers;
+    pub(super) fn store(&self, state: &AppState) -> Store {
+        let store = state.store.pinned(&self.repo, &self.repo_id);
+        let answers = &state.answers;
         let guest = |caller, of_caller| {
             let budget =
                 AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };

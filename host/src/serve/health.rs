@@ -16,13 +16,13 @@ use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::house::Shared;
 use super::problem::{Answer, Problem};
+use super::state::SharedState;
 use crate::access::{Caller, Scope};
 use crate::error::Result;
 use crate::worker::{Metrics, encoded, store_metrics};
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<SharedState> {
     Router::new()
         .route("/health", get(health))
         .route("/healthz", get(alive))
@@ -42,11 +42,11 @@ struct Health {
 }
 
 /// What is answered on the address for measurements alone: whoever reaches it may read them.
-pub(super) fn measured(house: Shared) -> Router {
+pub(super) fn measured(state: SharedState) -> Router {
     Router::new()
         .route("/healthz", get(alive))
         .route("/metrics", get(all_metrics))
-        .with_state(house)
+        .with_state(state)
 }
 
 /// Whether a path tells how the server is: whoever looks after it must hear of it however busy it
@@ -61,17 +61,17 @@ async fn alive() -> &'static str {
 }
 
 /// A row of the catalog can be written and deleted, and there is room for packs.
-async fn ready(State(house): State<Shared>) -> Answer<&'static str> {
+async fn ready(State(state): State<SharedState>) -> Answer<&'static str> {
     let unready = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "nothing can be written to the store; the server's log says more",
         )
     };
-    if !house.trial.succeeds(house.store.probe_writing()).await {
+    if !state.trial.succeeds(state.store.probe_writing()).await {
         return Err(unready());
     }
-    let free = house.store.free_bytes().map_err(|error| {
+    let free = state.store.free_bytes().map_err(|error| {
         tracing::warn!("not ready: {error}");
         unready()
     })?;
@@ -111,7 +111,7 @@ impl Trial {
 
 /// For those who administer the store: sums tell of each push, private ones included.
 async fn metrics(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<Response> {
     if !caller.may_everywhere(Scope::Admin) {
@@ -120,14 +120,14 @@ async fn metrics(
             if caller == Caller::Anyone { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         return Err(Problem::new(status, words));
     }
-    all_metrics(State(house)).await
+    all_metrics(State(state)).await
 }
 
 /// Counts and sizes, without a name of anybody or of any repo.
-async fn all_metrics(State(house): State<Shared>) -> Answer<Response> {
-    let now = store_metrics(&house.store).await?;
+async fn all_metrics(State(state): State<SharedState>) -> Answer<Response> {
+    let now = store_metrics(&state.store).await?;
     // Each ends with `# EOF`, which may stand at the end only.
-    let texts = [house.metrics.jobs.text(), house.metrics.text(), now];
+    let texts = [state.metrics.jobs.text(), state.metrics.text(), now];
     let body: String = texts.iter().map(|text| text.trim_end().trim_end_matches("# EOF")).collect();
     let kind =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -17,7 +17,6 @@ mod connections;
 mod drain;
 mod guard;
 mod health;
-mod house;
 mod json_errors;
 mod limits;
 mod open_files;
@@ -25,6 +24,7 @@ mod packs;
 mod problem;
 mod proxy;
 mod signed;
+mod state;
 mod wire;
 
 use std::future::Future;
@@ -46,11 +46,11 @@ use crate::worker::{Stop, Worker, WorkerOptions};
 
 use connections::{Connections, Doorman};
 use drain::Draining;
-use house::{House, Shared};
 pub use limits::Limits;
 use limits::{HANDSHAKE, HEAD, PING, RESETS, STREAMS};
 pub use open_files::OpenFiles;
 pub use proxy::Network;
+use state::{AppState, SharedState};
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ pub struct TlsFiles {
 /// A server that listens and has not begun to answer.
 #[derive(Debug)]
 pub struct Server {
-    house: Shared,
+    state: SharedState,
     options: ServeOptions,
     listener: TcpListener,
     address: SocketAddr,
@@ -158,8 +158,8 @@ impl Server {
             );
             options.limits.connections = most;
         }
-        let house = House::new(store, &options).await?;
-        Ok(Server { house: Arc::new(house), options, listener, address, metrics, tls })
+        let state = AppState::new(store, &options).await?;
+        Ok(Server { state: Arc::new(state), options, listener, address, metrics, tls })
     }
 
     /// Where it listens.
@@ -193,22 +193,22 @@ impl Server {
         stop: Stop,
         told: impl Fn(&JobEnded) + Send + Sync + 'static,
     ) -> Result<()> {
-        let Server { house, options, listener, address, metrics, tls } = self;
+        let Server { state, options, listener, address, metrics, tls } = self;
         let (handle, measuring) = (Handle::new(), Handle::new());
         let stopping = {
-            let (house, handle, stop, patience) =
-                (house.clone(), handle.clone(), stop.clone(), options.patience);
+            let (state, handle, stop, patience) =
+                (state.clone(), handle.clone(), stop.clone(), options.patience);
             let measuring = measuring.clone();
             tokio::spawn(async move {
                 stop.when_asked().await;
                 // What would go on for ever ends first.
-                house.close();
+                state.close();
                 measuring.graceful_shutdown(Some(patience));
                 handle.graceful_shutdown(Some(patience));
             })
         };
         let working = {
-            let (house, stop, workers) = (house.clone(), stop.clone(), options.workers);
+            let (state, stop, workers) = (state.clone(), stop.clone(), options.workers);
             let options = WorkerOptions {
                 concurrency: workers.max(1),
                 patience: options.patience,
@@ -220,13 +220,13 @@ impl Server {
                     stop.when_asked().await;
                     return Ok(());
                 }
-                let counted = house.clone();
+                let counted = state.clone();
                 let told = move |ended: &JobEnded| {
                     counted.metrics.jobs.count(ended);
                     told(ended);
                 };
                 let worked =
-                    Worker::new(house.store.clone(), options, stop.clone()).run(told).await;
+                    Worker::new(state.store.clone(), options, stop.clone()).run(told).await;
                 // A server whose jobs nobody does is half a server.
                 stop.ask();
                 worked
@@ -234,10 +234,10 @@ impl Server {
         };
         let failed =
             |source| Error::Io { doing: "serving on", path: address.to_string().into(), source };
-        let connections = Connections::new(&options.limits, house.proxies.clone());
+        let connections = Connections::new(&options.limits, state.proxies.clone());
         let watching = tokio::spawn(connections.clone().watch());
-        let expiring = tokio::spawn(expire_answers(house.store.clone()));
-        let app = router(house.clone())
+        let expiring = tokio::spawn(expire_answers(state.store.clone()));
+        let app = router(state.clone())
             .layer(axum::middleware::from_fn_with_state(connections.clone(), connections::count))
             .into_make_service_with_connect_info::<SocketAddr>();
         let server = listening(listener, handle).map_err(failed)?;
@@ -250,8 +250,8 @@ impl Server {
                     connections_of_one: MEASURERS,
                     ..options.limits.clone()
                 };
-                let connections = Connections::new(&few, house.proxies.clone());
-                let app = health::measured(house.clone())
+                let connections = Connections::new(&few, state.proxies.clone());
+                let app = health::measured(state.clone())
                     .layer(axum::middleware::from_fn_with_state(
                         connections.clone(),
                         connections::count,
@@ -284,8 +284,8 @@ impl Server {
             watching.abort();
             serving.abort();
         }
-        house.close();
-        house.drained().await;
+        state.close();
+        state.drained().await;
         served.and(worked)
     }
 }
@@ -353,16 +353,16 @@ async fn tls(files: &TlsFiles) -> Result<RustlsConfig> {
 }
 
 /// All that is answered.
-fn router(house: Shared) -> Router {
+fn router(state: SharedState) -> Router {
     Router::new()
-        .merge(wire::routes(&house))
+        .merge(wire::routes(&state))
         .merge(packs::routes())
         .merge(admin::routes())
         .merge(health::routes())
         .fallback(guard::nothing_here)
         .method_not_allowed_fallback(guard::not_so)
         .layer(from_fn(json_errors::json_errors))
-        .layer(from_fn_with_state(house.clone(), guard::guard))
-        .layer(from_fn_with_state(Draining::new(&house), drain::drain))
-        .with_state(house)
+        .layer(from_fn_with_state(state.clone(), guard::guard))
+        .layer(from_fn_with_state(Draining::new(&state), drain::drain))
+        .with_state(state)
 }

@@ -16,10 +16,10 @@ use tokio_util::io::ReaderStream;
 use url::Url;
 
 use super::guard::Admitted;
-use super::house::{House, Shared};
 use super::problem::{Answer, Problem};
 use super::proxy;
 use super::signed::{NO_TOKEN, Right, Signed, TRUSTED};
+use super::state::{AppState, SharedState};
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::progress::Progress;
@@ -30,17 +30,17 @@ use crate::vault::StoredPack;
 /// What is read of a file at once, in bytes.
 const READ: usize = 256 << 10;
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<SharedState> {
     Router::new().route("/{owner}/{slug}/packs/{key}", get(pack))
 }
 
 /// The URL that this server has for whoever asks.
-pub(super) fn base(house: &House, headers: &HeaderMap) -> Url {
-    if let Some(url) = &house.public_url {
+pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
+    if let Some(url) = &state.public_url {
         return url.clone();
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = proxy::scheme(headers).unwrap_or(if house.secure { "https" } else { "http" });
+    let scheme = proxy::scheme(headers).unwrap_or(if state.secure { "https" } else { "http" });
     let named = Url::parse(&format!("{scheme}://{host}")).ok();
     // Whoever names another host than this gets a URL that leads there; nobody else sees it.
     named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
@@ -48,14 +48,14 @@ pub(super) fn base(house: &House, headers: &HeaderMap) -> Url {
 
 /// A fetch whose answer is at a URL: one of this server's where packs are files.
 pub(super) async fn fetch_report(
-    house: &Shared,
+    state: &SharedState,
     base: &Url,
     admitted: &Admitted,
     request: FetchRequest,
 ) -> Answer<Result<FetchReport, Error>> {
-    let (store, repo) = (admitted.store(house), admitted.repo.clone());
+    let (store, repo) = (admitted.store(state), admitted.repo.clone());
     let work = |progress: Progress| async move { store.fetch(&repo, &request, &progress).await };
-    let mut report = match house.assembling(admitted, work).await? {
+    let mut report = match state.assembling(admitted, work).await? {
         Ok(report) => report,
         Err(error) => return Ok(Err(error)),
     };
@@ -68,13 +68,13 @@ pub(super) async fn fetch_report(
             token: admitted.signs_as(),
             expires: report.expires_at.as_second(),
         };
-        report.mpack_url = house.signer.url(base, right);
+        report.mpack_url = state.signer.url(base, right);
     }
     Ok(Ok(report))
 }
 
 async fn pack(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Path((owner, slug, key)): Path<(String, String, String)>,
     signed: Result<Query<Signed>, QueryRejection>,
     headers: HeaderMap,
@@ -90,7 +90,7 @@ async fn pack(
     let Query(signed) = signed.map_err(|_| refused())?;
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let key: MpackKey = key.parse().map_err(|_| refused())?;
-    let named = house.store.named(&repo).await?;
+    let named = state.store.named(&repo).await?;
     // Where there is no such repo, it is compared all the same: how long this takes tells nothing.
     let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
     let Signed { assembled, token, expires, signature } = &signed;
@@ -102,12 +102,12 @@ async fn pack(
         token,
         expires: *expires,
     };
-    if !house.signer.allows(right, signature, house.store.now())
-        || !authorised(&house, token, visibility).await?
+    if !state.signer.allows(right, signature, state.store.now())
+        || !authorised(&state, token, visibility).await?
     {
         return Err(refused());
     }
-    let stored = house
+    let stored = state
         .store
         .pinned(&repo, &repo_id)
         .fetched(&repo, &key, *assembled)
@@ -117,11 +117,11 @@ async fn pack(
 }
 
 /// Whether that on whose authority a URL was made still has it.
-async fn authorised(house: &House, token: &str, visibility: Visibility) -> Answer<bool> {
+async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> Answer<bool> {
     match token {
-        TRUSTED => Ok(house.trusting),
-        NO_TOKEN => Ok(visibility == Visibility::Public || house.trusting),
-        id => Ok(house.store.is_token_good(id).await?),
+        TRUSTED => Ok(state.trusting),
+        NO_TOKEN => Ok(visibility == Visibility::Public || state.trusting),
+        id => Ok(state.store.is_token_good(id).await?),
     }
 }
 

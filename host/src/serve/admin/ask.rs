@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 
 use super::super::body::whole;
 use super::super::guard::{Admitted, still_good};
-use super::super::house::{House, Shared};
 use super::super::limits::JSON;
 use super::super::problem::{Answer, Problem};
+use super::super::state::{AppState, SharedState};
 use crate::access::{Caller, Scope};
 use crate::error::{Class, Result};
 use crate::names::RepoName;
@@ -36,10 +36,10 @@ pub(super) fn off(status: StatusCode, words: String) -> Problem {
 /// is asked after that, by each.
 pub(super) struct Given<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Send + 'static> FromRequest<Shared> for Given<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for Given<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, house: &Shared) -> Answer<Self> {
+    async fn from_request(request: Request, state: &SharedState) -> Answer<Self> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
         let kind = request
             .headers()
@@ -50,14 +50,14 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Shared> for Given<T> {
             let words = "the body is JSON: Content-Type: application/json is expected";
             return Err(off(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.to_owned()));
         }
-        let come = whole(house, request, JSON, |bytes| {
+        let come = whole(state, request, JSON, |bytes| {
             let parsed = Json::from_bytes(bytes).map(|Json(value)| value);
             parsed
                 .map_err(|rejection: JsonRejection| off(rejection.status(), rejection.body_text()))
         })
         .await;
         // Whoever may not ask any more is told nothing of what is wrong with their body.
-        still_good(house, &caller).await?;
+        still_good(state, &caller).await?;
         let (value, _) = come?;
         Ok(Given(value))
     }
@@ -99,7 +99,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 /// The repo that a path names, if its caller administers it: what is done with it is done through
 /// [`Admitted::store`].
 pub(super) async fn repo_of(
-    house: &House,
+    state: &AppState,
     caller: &Caller,
     (owner, slug): &(String, String),
 ) -> Answer<Admitted> {
@@ -110,26 +110,30 @@ pub(super) async fn repo_of(
         StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
         _ => problem,
     };
-    Admitted::of(house, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
+    Admitted::of(state, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
 }
 
 /// A repo that a query or a body names, if its caller administers it. Gives the store, in which the
 /// name stands for that repo.
-pub(super) async fn administered(house: &House, caller: &Caller, repo: &RepoName) -> Answer<Store> {
+pub(super) async fn administered(
+    state: &AppState,
+    caller: &Caller,
+    repo: &RepoName,
+) -> Answer<Store> {
     let path = (repo.owner().to_owned(), repo.slug().to_owned());
-    Ok(repo_of(house, caller, &path).await?.store(house))
+    Ok(repo_of(state, caller, &path).await?.store(state))
 }
 
 /// The repo that something is about, if its caller administers it; what is about none is about the
 /// whole store. Gives the store, as [`administered`] does.
 pub(super) async fn administers(
-    house: &House,
+    state: &AppState,
     caller: &Caller,
     repo: Option<&RepoName>,
 ) -> Answer<Store> {
     match repo {
-        Some(repo) => administered(house, caller, repo).await,
-        None => administers_all(caller).map(|()| house.store.clone()),
+        Some(repo) => administered(state, caller, repo).await,
+        None => administers_all(caller).map(|()| state.store.clone()),
     }
 }
 
@@ -170,13 +174,13 @@ pub(super) async fn page_of<'a, T>(
 /// The repo that a query may name; without one, its caller must administer something. What they may
 /// not see is then left out.
 pub(super) async fn perhaps_administered(
-    house: &House,
+    state: &AppState,
     caller: &Caller,
     repo: Option<&RepoName>,
 ) -> Answer<Store> {
     match repo {
-        Some(repo) => administered(house, caller, repo).await,
-        None => administers_some(caller).map(|()| house.store.clone()),
+        Some(repo) => administered(state, caller, repo).await,
+        None => administers_some(caller).map(|()| state.store.clone()),
     }
 }
 

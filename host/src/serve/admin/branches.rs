@@ -5,8 +5,8 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
 use super::super::problem::Answer;
+use super::super::state::SharedState;
 use super::ask::{Asked, Named, repo_of};
 use super::repos::Place;
 use crate::access::Caller;
@@ -16,12 +16,12 @@ use crate::report::{BranchDeleteReport, BranchReport};
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place),
     responses((status = 200, description = "The branches", body = Vec<BranchReport>)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<Vec<BranchReport>>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).branches(&admitted.repo).await?))
+    let admitted = repo_of(&state, &caller, &path).await?;
+    Ok(Json(admitted.store(&state).branches(&admitted.repo).await?))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,11 +36,11 @@ pub(super) struct Which {
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place, Which),
     responses((status = 200, description = "What was deleted, and where it stood", body = BranchDeleteReport)))]
 pub(super) async fn delete(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
     Asked(which): Asked<Which>,
 ) -> Answer<Json<BranchDeleteReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).delete_branch(&admitted.repo, &which.name).await?))
+    let admitted = repo_of(&state, &caller, &path).await?;
+    Ok(Json(admitted.store(&state).delete_branch(&admitted.repo, &which.name).await?))
 }

@@ -6,8 +6,8 @@ use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
 use super::super::problem::Answer;
+use super::super::state::SharedState;
 use super::ask::{Asked, before, limit, page_of, perhaps_administered, sees, text};
 use crate::access::Caller;
 use crate::names::RepoName;
@@ -35,14 +35,14 @@ pub(super) struct Which {
 #[utoipa::path(get, path = "/history", tag = "store", params(Which),
     responses((status = 200, description = "A page of consolidations", body = HistoryPage)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Asked(which): Asked<Which>,
 ) -> Answer<Json<HistoryPage>> {
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;
     let query = GcQuery { repo: which.repo, text, before: before(which.before)?, limit };
-    let store = &perhaps_administered(&house, &caller, query.repo.as_ref()).await?;
+    let store = &perhaps_administered(&state, &caller, query.repo.as_ref()).await?;
     let list = |before| {
         let query = GcQuery { before, ..query.clone() };
         async move { store.gc_entries(&query).await }.boxed()

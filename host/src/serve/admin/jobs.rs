@@ -9,8 +9,8 @@ use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::{House, Shared};
 use super::super::problem::Answer;
+use super::super::state::{AppState, SharedState};
 use super::ask::{
     Asked, Given, MOST, Named, administered, administers_all, before, count, limit, page_of,
     perhaps_administered, sees,
@@ -42,13 +42,13 @@ pub(super) struct Which {
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(Which),
     responses((status = 200, description = "A page of jobs", body = JobPage)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Asked(which): Asked<Which>,
 ) -> Answer<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
-    let store = &perhaps_administered(&house, &caller, which.repo.as_ref()).await?;
+    let store = &perhaps_administered(&state, &caller, which.repo.as_ref()).await?;
     let (repo, status) = (which.repo.as_ref(), which.status);
     let list = |before| store.jobs(repo, status, before, limit).boxed();
     let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());
@@ -60,18 +60,18 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobAsked,
     responses((status = 202, description = "The job", body = Queued)))]
 pub(super) async fn ask(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Given(asked): Given<JobAsked>,
 ) -> Answer<(StatusCode, Json<Queued>)> {
     let queued = match asked {
         JobAsked::Gc { repo, expire_unreachable_seconds } => {
-            let store = administered(&house, &caller, &repo).await?;
+            let store = administered(&state, &caller, &repo).await?;
             let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
             store.queue_gc(&repo, age.map(Duration::from_secs)).await?
         }
         JobAsked::Verify { repo } => {
-            administered(&house, &caller, &repo).await?.queue_verify(&repo).await?
+            administered(&state, &caller, &repo).await?.queue_verify(&repo).await?
         }
         JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             administers_all(&caller)?;
@@ -79,7 +79,7 @@ pub(super) async fn ask(
             count("trust_verified_seconds", Some(trust_verified_seconds))?;
             let (grace, trust_verified) =
                 (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
-            house
+            state
                 .store
                 .queue_prune(PruneOptions {
                     grace,
@@ -104,12 +104,12 @@ pub(super) struct Job {
 }
 
 /// A job, if its caller may see it: of others nobody learns whether they are there.
-async fn job_of(house: &House, caller: &Caller, id: i64) -> Answer<JobReport> {
+async fn job_of(state: &AppState, caller: &Caller, id: i64) -> Answer<JobReport> {
     super::ask::administers_some(caller)?;
     if !(0..=MOST).contains(&id) {
         return Err(Error::UnknownJob(id).into());
     }
-    let job = house.store.job(id).await?;
+    let job = state.store.job(id).await?;
     if sees(caller, job.repo.as_ref()) { Ok(job) } else { Err(Error::UnknownJob(id).into()) }
 }
 
@@ -117,33 +117,33 @@ async fn job_of(house: &House, caller: &Caller, id: i64) -> Answer<JobReport> {
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(Job),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<i64>,
 ) -> Answer<Json<JobReport>> {
-    Ok(Json(job_of(&house, &caller, id).await?))
+    Ok(Json(job_of(&state, &caller, id).await?))
 }
 
 /// Lets a job that failed or was cancelled begin anew.
 #[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(Job),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn retry(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<i64>,
 ) -> Answer<Json<JobReport>> {
-    let job = job_of(&house, &caller, id).await?;
-    Ok(Json(house.store.retry_job(job.id).await?))
+    let job = job_of(&state, &caller, id).await?;
+    Ok(Json(state.store.retry_job(job.id).await?))
 }
 
 /// Takes back a job that waits or runs.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(Job),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn cancel(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<i64>,
 ) -> Answer<Json<JobReport>> {
-    let job = job_of(&house, &caller, id).await?;
-    Ok(Json(house.store.cancel_job(job.id).await?))
+    let job = job_of(&state, &caller, id).await?;
+    Ok(Json(state.store.cancel_job(job.id).await?))
 }

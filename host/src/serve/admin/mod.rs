@@ -26,9 +26,9 @@ use axum::{Extension, Router};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use super::house::Shared;
 use super::limits::{BODY, FETCH_BODY};
 use super::problem::Answer;
+use super::state::SharedState;
 use crate::access::Caller;
 
 pub(super) use runs::Runs;
@@ -36,7 +36,7 @@ pub(super) use runs::Runs;
 /// Where all of it is.
 const PREFIX: &str = "/admin/v1";
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<SharedState> {
     let (router, document) = all().split_for_parts();
     let text = document::finished(document)
         .to_json()
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Router<Shared> {
     router.route(&format!("{PREFIX}/openapi.json"), document)
 }
 
-fn all() -> OpenApiRouter<Shared> {
+fn all() -> OpenApiRouter<SharedState> {
     // Packs have a limit of their own.
     let push = routes!(packs::push).layer(DefaultBodyLimit::disable());
     let rest = OpenApiRouter::new()

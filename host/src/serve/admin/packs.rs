@@ -14,9 +14,9 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::body::{Allowance, receive, silent};
-use super::super::house::Shared;
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
+use super::super::state::SharedState;
 use super::ask::{Asked, Given, Named, off, repo_of};
 use super::repos::Place;
 use crate::access::Caller;
@@ -59,28 +59,28 @@ pub(super) struct Packs {
     responses((status = 200, description = "What became of each", body = Vec<PushReport>),
         (status = 408, description = "Nothing came for too long", body = super::super::problem::ProblemBody)))]
 pub(super) async fn push(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
     Asked(how): Asked<How>,
     request: Request,
 ) -> Answer<Json<Vec<PushReport>>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
+    let admitted = repo_of(&state, &caller, &path).await?;
     let (form, head) = form_of(request).await?;
-    let received = received(&house, &admitted.repo, form, &head).await?;
+    let received = received(&state, &admitted.repo, form, &head).await?;
     if received.is_empty() {
         return Err(Problem::malformed(
             "a push needs at least one pack: parts of a form, each with a file name",
         ));
     }
     // What has come whole is dealt with, whether or not anybody waits for the answer.
-    let shared = house.clone();
+    let shared = state.clone();
     let work = async move {
-        let (store, repo, progress) = (admitted.store(&house), &admitted.repo, Progress::silent());
+        let (store, repo, progress) = (admitted.store(&state), &admitted.repo, Progress::silent());
         let options = PushOptions { force: how.force };
-        let _turn = house.turn(repo).await;
+        let _turn = state.turn(repo).await;
         // Packs take their time to come, and so do others who push.
-        admitted.still(&house).await?;
+        admitted.still(&state).await?;
         let reports = match how.later {
             false => store.push_received(repo, received, options, None, &progress).await,
             true => store.queue_received(repo, received, options, &progress).await,
@@ -97,12 +97,12 @@ const POLITE: Duration = Duration::from_secs(10);
 /// Takes the parts of a form to staging, one after the other.
 #[expect(clippy::disallowed_methods, reason = "what is thrown away here needs no right")]
 async fn received(
-    house: &Shared,
+    state: &SharedState,
     repo: &RepoName,
     mut form: Multipart,
     head: &Head,
 ) -> Answer<Vec<Received>> {
-    let received = parts(house, repo, &mut form, head).await;
+    let received = parts(state, repo, &mut form, head).await;
     head.end();
     if received.is_err() {
         let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
@@ -116,18 +116,18 @@ async fn received(
     reason = "what comes is published after it was asked again: `push`"
 )]
 async fn parts(
-    house: &Shared,
+    state: &SharedState,
     repo: &RepoName,
     form: &mut Multipart,
     head: &Head,
 ) -> Answer<Vec<Received>> {
-    let mut allowance = Allowance::new(&house.limits);
+    let mut allowance = Allowance::new(&state.limits);
     let mut received = Vec::new();
     loop {
         head.begin();
-        let next = tokio::time::timeout(house.limits.silence, form.next_field())
+        let next = tokio::time::timeout(state.limits.silence, form.next_field())
             .await
-            .map_err(|_| silent(&house.limits))?;
+            .map_err(|_| silent(&state.limits))?;
         if head.is_too_long() {
             return Err(Problem::malformed(format!(
                 "the headers of a part are longer than {HEAD} bytes"
@@ -141,7 +141,7 @@ async fn parts(
             )));
         }
         let name = name_of(&part, received.len())?;
-        received.push(receive(house, repo, name, part, &mut allowance, &Progress::silent()).await?);
+        received.push(receive(state, repo, name, part, &mut allowance, &Progress::silent()).await?);
     }
 }
 
@@ -219,13 +219,13 @@ fn malformed(error: MultipartError) -> Problem {
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(Place), request_body = FetchAsked,
     responses((status = 200, description = "The pack", body = FetchReport)))]
 pub(super) async fn fetch(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
     headers: HeaderMap,
     Given(asked): Given<FetchAsked>,
 ) -> Answer<Json<FetchReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
+    let admitted = repo_of(&state, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {
         return Err(Problem::malformed(format!(
             "ttl_seconds is {}: 1 to {LONGEST} are expected",
@@ -234,8 +234,8 @@ pub(super) async fn fetch(
     }
     let ttl = Duration::from_secs(asked.ttl_seconds);
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
-    let base = packs::base(&house, &headers);
-    match packs::fetch_report(&house, &base, &admitted, request).await? {
+    let base = packs::base(&state, &headers);
+    match packs::fetch_report(&state, &base, &admitted, request).await? {
         Ok(report) => Ok(Json(report)),
         // What is asked for is not there: nothing is wrong with the asking.
         Err(error @ Error::UnknownWant { .. }) => {

@@ -5,8 +5,8 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
 use super::super::problem::Answer;
+use super::super::state::SharedState;
 use super::ask::{Asked, Given, administers, count, perhaps_administered};
 use crate::access::{Caller, Scope};
 use crate::names::RepoName;
@@ -24,11 +24,11 @@ pub(super) struct Whose {
 #[utoipa::path(get, path = "/policy", tag = "policies", params(Whose),
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Asked(Whose { repo }): Asked<Whose>,
 ) -> Answer<Json<PolicyReport>> {
-    let store = perhaps_administered(&house, &caller, repo.as_ref()).await?;
+    let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.policy(repo.as_ref()).await?))
 }
 
@@ -36,12 +36,12 @@ pub(super) async fn show(
 #[utoipa::path(put, path = "/policy", tag = "policies", params(Whose), request_body = Policy,
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn set(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Asked(Whose { repo }): Asked<Whose>,
     Given(policy): Given<Policy>,
 ) -> Answer<Json<PolicyReport>> {
-    let store = administers(&house, &caller, repo.as_ref()).await?;
+    let store = administers(&state, &caller, repo.as_ref()).await?;
     count("max_packs", policy.max_packs)?;
     count("max_age_seconds", policy.max_age_seconds)?;
     Ok(Json(store.set_policy(repo.as_ref(), Some(policy)).await?))
@@ -51,11 +51,11 @@ pub(super) async fn set(
 #[utoipa::path(delete, path = "/policy", tag = "policies", params(Whose),
     responses((status = 200, description = "The policy that counts now", body = PolicyReport)))]
 pub(super) async fn unset(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Asked(Whose { repo }): Asked<Whose>,
 ) -> Answer<Json<PolicyReport>> {
-    let store = administers(&house, &caller, repo.as_ref()).await?;
+    let store = administers(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))
 }
 
@@ -63,11 +63,11 @@ pub(super) async fn unset(
 #[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyAsked,
     responses((status = 200, description = "What policies say", body = Vec<PolicyCheck>)))]
 pub(super) async fn check(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Given(PolicyAsked { repo, queue }): Given<PolicyAsked>,
 ) -> Answer<Json<Vec<PolicyCheck>>> {
-    let store = perhaps_administered(&house, &caller, repo.as_ref()).await?;
+    let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {
         return Ok(Json(store.check_policies(repo.as_ref(), queue).await?));
     }

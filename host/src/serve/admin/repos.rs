@@ -6,8 +6,8 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::house::{House, Shared};
 use super::super::problem::Answer;
+use super::super::state::{AppState, SharedState};
 use super::ask::{
     Asked, Given, MOST, Named, administers_some, limit, may_make, may_restore, repo_of, text,
 };
@@ -93,7 +93,7 @@ pub(super) enum Line {
 #[utoipa::path(get, path = "/repos", tag = "repos", params(Which),
     responses((status = 200, description = "A page of repos", body = RepoPage<Line>)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Asked(which): Asked<Which>,
 ) -> Answer<Json<RepoPage<Line>>> {
@@ -105,13 +105,13 @@ pub(super) async fn list(
     let (page, next) =
         if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
             // The catalog has them in this order.
-            let mut page = house.store.summaries(which.after.as_ref(), limit + 1).await?;
+            let mut page = state.store.summaries(which.after.as_ref(), limit + 1).await?;
             let more = page.len() > limit as usize;
             page.truncate(limit as usize);
             let next = page.last().filter(|_| more).map(|last| last.repo.to_string());
             (page, next)
         } else {
-            let mut all = house.store.every_summary().await?;
+            let mut all = state.store.every_summary().await?;
             let behind =
                 |repo: &RepoName| !by_name || which.after.as_ref().is_none_or(|after| repo > after);
             let named = |repo: &RepoName| {
@@ -134,7 +134,7 @@ pub(super) async fn list(
             };
             (page, next.filter(|_| more))
         };
-    Ok(Json(RepoPage { repos: viewed(&house, page, which.view).await?, next }))
+    Ok(Json(RepoPage { repos: viewed(&state, page, which.view).await?, next }))
 }
 
 fn sort(repos: &mut [RepoSummary], by: Sort, order: Order) {
@@ -158,13 +158,13 @@ fn last_gc(repo: &RepoSummary) -> Option<jiff::Timestamp> {
     repo.last_gc.as_ref().map(|gc| gc.finished_at)
 }
 
-async fn viewed(house: &House, page: Vec<RepoSummary>, view: View) -> Answer<Vec<Line>> {
+async fn viewed(state: &AppState, page: Vec<RepoSummary>, view: View) -> Answer<Vec<Line>> {
     if view == View::Summary {
         return Ok(page.into_iter().map(Line::Summary).collect());
     }
     let mut lines = Vec::with_capacity(page.len());
     for repo in page {
-        match house.store.repo(&repo.repo).await {
+        match state.store.repo(&repo.repo).await {
             Ok(report) => lines.push(Line::Report(report)),
             // Somebody has deleted it meanwhile.
             Err(Error::UnknownRepo(_)) => {}
@@ -178,24 +178,24 @@ async fn viewed(house: &House, page: Vec<RepoSummary>, view: View) -> Answer<Vec
 #[utoipa::path(post, path = "/repos", tag = "repos", request_body = NewRepo,
     responses((status = 201, description = "The repo", body = RepoReport)))]
 pub(super) async fn create(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Given(new): Given<NewRepo>,
 ) -> Answer<(StatusCode, Json<RepoReport>)> {
     may_make(&caller, &new.repo)?;
-    Ok((StatusCode::CREATED, Json(house.store.create_repo(&new.repo, new.visibility).await?)))
+    Ok((StatusCode::CREATED, Json(state.store.create_repo(&new.repo, new.visibility).await?)))
 }
 
 /// Tells of a repo: its packs, sizes and branches.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<RepoReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).repo(&admitted.repo).await?))
+    let admitted = repo_of(&state, &caller, &path).await?;
+    Ok(Json(admitted.store(&state).repo(&admitted.repo).await?))
 }
 
 /// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it,
@@ -203,48 +203,48 @@ pub(super) async fn show(
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
     responses((status = 200, description = "What is left of it", body = DeleteReport)))]
 pub(super) async fn delete(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<DeleteReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).delete_repo(&admitted.repo).await?))
+    let admitted = repo_of(&state, &caller, &path).await?;
+    Ok(Json(admitted.store(&state).delete_repo(&admitted.repo).await?))
 }
 
 /// Restores the repo of that name that was deleted last, as it was.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(Place),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn restore(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named((owner, slug)): Named<(String, String)>,
 ) -> Answer<Json<RepoReport>> {
     let repo = may_restore(&caller, &owner, &slug)?;
-    Ok(Json(house.store.restore_repo(&repo).await?))
+    Ok(Json(state.store.restore_repo(&repo).await?))
 }
 
 /// Tells of a repo in a line.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(Place),
     responses((status = 200, description = "The line", body = RepoSummary)))]
 pub(super) async fn summary(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<RepoSummary>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).summary(&admitted.repo).await?))
+    let admitted = repo_of(&state, &caller, &path).await?;
+    Ok(Json(admitted.store(&state).summary(&admitted.repo).await?))
 }
 
 /// Tells all that there is to tell of a repo.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(Place),
     responses((status = 200, description = "All of it", body = Detail)))]
 pub(super) async fn detail(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<Detail>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).detail(&admitted.repo, MOMENTS, HISTORY).await?))
+    let admitted = repo_of(&state, &caller, &path).await?;
+    Ok(Json(admitted.store(&state).detail(&admitted.repo, MOMENTS, HISTORY).await?))
 }
 
 /// Which repo.

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::super::guard::still_good;
-use super::super::house::{House, Shared};
 use super::super::problem::{Answer, Problem};
+use super::super::state::{AppState, SharedState};
 use super::ask::{Asked, MOST, administers_some};
 use crate::access::{Caller, Scope};
 use crate::error::Result;
@@ -25,11 +25,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Which store this server serves, and how it does.
 #[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
 pub(super) async fn status(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<Json<StatusReport>> {
     administers_some(&caller)?;
-    let store = &house.store;
+    let store = &state.store;
     let all = caller.may_everywhere(Scope::Admin);
     let swept = store.swept();
     let found = swept.removed > 0 || swept.in_use > 0;
@@ -56,7 +56,7 @@ pub(super) struct Since {
 #[utoipa::path(get, path = "/changes", tag = "store", params(Since),
     responses((status = 200, description = "The stamp; the same one when nothing has changed", body = Changes)))]
 pub(super) async fn changes(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Asked(Since { since }): Asked<Since>,
 ) -> Answer<Json<Changes>> {
@@ -66,23 +66,23 @@ pub(super) async fn changes(
     }
     let until = Instant::now() + PATIENCE;
     loop {
-        let stamp = stamp(&house).await?;
+        let stamp = stamp(&state).await?;
         // Somebody may have been kept waiting for long.
-        still_good(&house, &caller).await?;
+        still_good(&state, &caller).await?;
         if since != Some(stamp) || Instant::now() >= until {
             return Ok(Json(Changes { stamp }));
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = house.closed() => return Ok(Json(Changes { stamp })),
+            () = state.closed() => return Ok(Json(Changes { stamp })),
         }
     }
 }
 
 /// The store's stamp, mixed with a number that each start of a server draws: stamps of two starts
 /// must not look the same. Of 53 bits.
-async fn stamp(house: &House) -> Result<u64> {
-    let stamp = house.store.change_stamp().await?;
-    let start = house.runs.start(|| house.store.draw());
+async fn stamp(state: &AppState) -> Result<u64> {
+    let stamp = state.store.change_stamp().await?;
+    let start = state.runs.start(|| state.store.draw());
     Ok((stamp ^ start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11)
 }

@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
 use super::super::problem::{Answer, Problem};
+use super::super::state::SharedState;
 use super::ask::{Given, Named, administers_all};
 use crate::access::{Caller, NewToken, TokenReport};
 
@@ -17,18 +17,18 @@ const LONGEST: u64 = 100_000_000_000;
 #[utoipa::path(get, path = "/tokens", tag = "tokens",
     responses((status = 200, description = "All tokens", body = Vec<TokenReport>)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<Json<Vec<TokenReport>>> {
     administers_all(&caller)?;
-    Ok(Json(house.store.tokens().await?))
+    Ok(Json(state.store.tokens().await?))
 }
 
 /// Makes a token. Its text is in this answer and nowhere else.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewToken,
     responses((status = 201, description = "The token", body = TokenReport)))]
 pub(super) async fn create(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Given(new): Given<NewToken>,
 ) -> Answer<(StatusCode, Json<TokenReport>)> {
@@ -38,7 +38,7 @@ pub(super) async fn create(
             "expires_in_seconds is more than {LONGEST}; leave it out for a token that does not end"
         )));
     }
-    Ok((StatusCode::CREATED, Json(house.store.create_token(new).await?)))
+    Ok((StatusCode::CREATED, Json(state.store.create_token(new).await?)))
 }
 
 #[derive(Debug, IntoParams)]
@@ -54,10 +54,10 @@ pub(super) struct Token {
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(Token),
     responses((status = 200, description = "The token", body = TokenReport)))]
 pub(super) async fn revoke(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
 ) -> Answer<Json<TokenReport>> {
     administers_all(&caller)?;
-    Ok(Json(house.store.revoke_token(&id).await?))
+    Ok(Json(state.store.revoke_token(&id).await?))
 }

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::super::body::Held;
 use super::super::guard::Admitted;
-use super::super::house::House;
 use super::super::problem::{Answer, Problem};
+use super::super::state::AppState;
 
 /// The media type of MessagePack, as Muse clients write it.
 pub(in super::super) const MSGPACK: &str = "application/x-msgpack";
@@ -80,7 +80,7 @@ fn is_msgpack(kind: &str) -> bool {
 ///
 /// It takes a part of the server's memory, which is to be held as long as what was read.
 pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
-    house: &House,
+    state: &AppState,
     admitted: &Admitted,
     request: Request,
     most: usize,
@@ -95,21 +95,21 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
         }),
         false => read(body),
     };
-    whole(house, admitted, request, most, read).await
+    whole(state, admitted, request, most, read).await
 }
 
 /// A small body, and what `read` makes of it off the threads that serve. What holds for [`small`]
 /// holds for it.
 pub(super) async fn whole<T: Send + 'static>(
-    house: &House,
+    state: &AppState,
     admitted: &Admitted,
     request: Request,
     most: usize,
     read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
 ) -> Answer<(T, Held)> {
-    let come = super::super::body::whole(house, request, most, read).await;
+    let come = super::super::body::whole(state, request, most, read).await;
     // Whoever may not ask any more is told nothing of what is wrong with their body.
-    admitted.still(house).await?;
+    admitted.still(state).await?;
     come
 }
 

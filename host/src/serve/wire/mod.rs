@@ -23,13 +23,13 @@ use axum::{Extension, RequestPartsExt};
 use serde::Deserialize;
 
 use super::guard::Admitted;
-use super::house::Shared;
 use super::problem::{Answer, Problem};
+use super::state::SharedState;
 use crate::access::{Caller, Scope};
 
 pub(super) use form::MSGPACK;
 
-pub(super) fn routes(house: &Shared) -> Router<Shared> {
+pub(super) fn routes(state: &SharedState) -> Router<SharedState> {
     let readers = Router::new()
         .route("/{owner}/{slug}/refs", get(read::refs))
         .route("/{owner}/{slug}/filter-objects", post(read::filter_objects))
@@ -38,14 +38,14 @@ pub(super) fn routes(house: &Shared) -> Router<Shared> {
         .route("/{owner}/{slug}/fetch/mpack", post(read::fetch_mpack))
         .route("/{owner}/{slug}/presign", post(read::presign))
         .route("/{owner}/{slug}/releases", get(releases::list))
-        .route_layer(from_fn_with_state(house.clone(), may_read));
+        .route_layer(from_fn_with_state(state.clone(), may_read));
     let writers = Router::new()
         .route("/{owner}/{slug}/push/objects", post(push::objects))
         .route("/{owner}/{slug}/push", post(push::push))
         .route("/{owner}/{slug}/tags", post(push::tags))
         .route("/{owner}/{slug}/releases", post(releases::post))
         .route("/{owner}/{slug}/releases/{*tag}", delete(releases::delete))
-        .route_layer(from_fn_with_state(house.clone(), may_push));
+        .route_layer(from_fn_with_state(state.clone(), may_push));
     readers.merge(writers).route_layer(from_fn(for_strangers))
 }
 
@@ -56,17 +56,17 @@ struct OfRepo {
     slug: String,
 }
 
-async fn may_read(state: State<Shared>, request: Request, next: Next) -> Answer<Response> {
+async fn may_read(state: State<SharedState>, request: Request, next: Next) -> Answer<Response> {
     admitted(state, Scope::Read, request, next).await
 }
 
-async fn may_push(state: State<Shared>, request: Request, next: Next) -> Answer<Response> {
+async fn may_push(state: State<SharedState>, request: Request, next: Next) -> Answer<Response> {
     admitted(state, Scope::Push, request, next).await
 }
 
 /// Lets a request pass with what it is about: [`Admitted`].
 async fn admitted(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     scope: Scope,
     request: Request,
     next: Next,
@@ -78,7 +78,7 @@ async fn admitted(
         .extract::<Extension<Caller>>()
         .await
         .map_or(Caller::Anyone, |Extension(caller)| caller);
-    let admitted = Admitted::of(&house, caller, &owner, &slug, scope)
+    let admitted = Admitted::of(&state, caller, &owner, &slug, scope)
         .await?
         .coming_from(parts.extensions.get());
     parts.extensions.insert(admitted);

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::super::body::{Allowance, spool};
 use super::super::guard::Admitted;
-use super::super::house::{Room, Shared};
 use super::super::problem::{Answer, Problem};
+use super::super::state::{Room, SharedState};
 use super::bundle::{self, Spliced};
 use super::form::Form;
 use crate::error::Error;
@@ -30,20 +30,20 @@ struct Stored {
 }
 
 pub(super) async fn objects(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (shared, form) = (house.clone(), Form::of(request.headers()));
+    let (shared, form) = (state.clone(), Form::of(request.headers()));
     let work = async move {
-        let upload = upload(&house, &admitted, request).await?;
+        let upload = upload(&state, &admitted, request).await?;
         let (pack, count) = looked_through(&upload, bundle::objects).await?;
         if count == 0 {
-            admitted.still(&house).await?;
+            admitted.still(&state).await?;
             return form.answer(&Stored { stored: 0, skipped: 0 });
         }
         let report =
-            pushed(&house, admitted, "the objects", pack, upload, PushOptions::default(), None)
+            pushed(&state, admitted, "the objects", pack, upload, PushOptions::default(), None)
                 .await?;
         form.answer(&Stored {
             stored: report.new_objects,
@@ -59,20 +59,20 @@ struct StoredTags {
 }
 
 pub(super) async fn tags(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (shared, form) = (house.clone(), Form::of(request.headers()));
+    let (shared, form) = (state.clone(), Form::of(request.headers()));
     let work = async move {
-        let upload = upload(&house, &admitted, request).await?;
+        let upload = upload(&state, &admitted, request).await?;
         let (pack, count) = looked_through(&upload, bundle::tags).await?;
         if count == 0 {
-            admitted.still(&house).await?;
+            admitted.still(&state).await?;
             return form.answer(&StoredTags { stored: 0 });
         }
         let report =
-            pushed(&house, admitted, "the tags", pack, upload, PushOptions::default(), None)
+            pushed(&state, admitted, "the tags", pack, upload, PushOptions::default(), None)
                 .await?;
         form.answer(&StoredTags { stored: report.new_tags })
     };
@@ -88,18 +88,18 @@ struct Pushed {
 }
 
 pub(super) async fn push(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (shared, form) = (house.clone(), Form::of(request.headers()));
+    let (shared, form) = (state.clone(), Form::of(request.headers()));
     let work = async move {
-        let upload = upload(&house, &admitted, request).await?;
+        let upload = upload(&state, &admitted, request).await?;
         let bundle::Push { pack, branch, head, force } =
             looked_through(&upload, bundle::push).await?;
         let terms = Terms { branch: branch.as_str().to_owned(), head };
         let report = pushed(
-            &house,
+            &state,
             admitted,
             "the bundle",
             pack,
@@ -135,17 +135,17 @@ struct Upload {
     clippy::disallowed_methods,
     reason = "what is made of it is published after it was asked again: `pushed`"
 )]
-async fn upload(house: &Shared, admitted: &Admitted, request: Request) -> Answer<Upload> {
-    let room = house.place(admitted.token()).await?;
+async fn upload(state: &SharedState, admitted: &Admitted, request: Request) -> Answer<Upload> {
+    let room = state.place(admitted.token()).await?;
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    let mut allowance = Allowance::new(&house.limits);
+    let mut allowance = Allowance::new(&state.limits);
     let (staged, bytes) =
-        spool(house, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0))
+        spool(state, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0))
             .await?;
-    house.metrics.received.inc_by(bytes);
+    state.metrics.received.inc_by(bytes);
     Ok(Upload { staged, bytes, room })
 }
 
@@ -162,7 +162,7 @@ async fn looked_through<T: Send + 'static>(
 
 /// Makes a pack of a repo.
 async fn pushed(
-    house: &Shared,
+    state: &SharedState,
     admitted: Admitted,
     name: &'static str,
     pack: Spliced,
@@ -170,16 +170,16 @@ async fn pushed(
     options: PushOptions,
     terms: Option<Terms>,
 ) -> Answer<PushReport> {
-    let (store, progress) = (admitted.store(house), Progress::silent());
-    let making = house.making().await?;
+    let (store, progress) = (admitted.store(state), Progress::silent());
+    let making = state.making().await?;
     let received = store
         .receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress)
         .await?;
     // The place is kept until the end: else whoever sends and leaves would pile up work.
     let Upload { staged, room: _room, .. } = upload;
     drop((staged, making));
-    let _turn = house.turn(&admitted.repo).await;
-    admitted.still(house).await?;
+    let _turn = state.turn(&admitted.repo).await;
+    admitted.still(state).await?;
     let reports = store
         .push_received(&admitted.repo, vec![received], options, terms.as_ref(), &progress)
         .await?;

@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::guard::Admitted;
-use super::super::house::Shared;
 use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
+use super::super::state::SharedState;
 use super::form::{Form, MSGPACK, small};
 use super::ids::Ids;
 use crate::names::MpackKey;
@@ -36,11 +36,11 @@ struct Refs {
 }
 
 pub(super) async fn refs(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let refs = admitted.store(&house).refs(&admitted.repo).await?;
+    let refs = admitted.store(&state).refs(&admitted.repo).await?;
     Form::of(&headers).answer(&Refs {
         repo_id: refs.repo_id.0,
         domain: DOMAIN,
@@ -60,16 +60,16 @@ struct Missing {
 }
 
 pub(super) async fn filter_objects(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let (asked, _held): (Filter, _) = small(&house, &admitted, request, BODY).await?;
+    let (asked, _held): (Filter, _) = small(&state, &admitted, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
     form.answer(&Missing {
         missing: admitted
-            .store(&house)
+            .store(&state)
             .missing_objects(&admitted.repo, ids, admitted.may_push())
             .await?,
     })
@@ -90,12 +90,12 @@ struct Presigned {
 
 /// Objects lie in packs, and have no URLs of their own: all go through `/push/objects` or `/fetch`.
 pub(super) async fn presign(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let (asked, _held): (Presign, _) = small(&house, &admitted, request, BODY).await?;
+    let (asked, _held): (Presign, _) = small(&state, &admitted, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
     if !matches!(asked.direction.as_str(), "put" | "get") {
         return Err(Problem::malformed("direction: `put` or `get` is expected"));
@@ -120,16 +120,16 @@ struct Negotiated {
 }
 
 pub(super) async fn negotiate(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let (Negotiate { want, have }, _held) = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (Negotiate { want, have }, _held) = small(&state, &admitted, request, FETCH_BODY).await?;
     let (want, have) = (want.within("want")?, have.within("have")?);
     let nothing = have.is_empty();
     let (ack, common_base) =
-        admitted.store(&house).common(&admitted.repo, &want, have, admitted.may_push()).await?;
+        admitted.store(&state).common(&admitted.repo, &want, have, admitted.may_push()).await?;
     let ready = nothing || common_base.is_some();
     form.answer(&Negotiated { ack, common_base, ready })
 }
@@ -152,12 +152,12 @@ impl Fetch {
 
 /// The pack itself, as it lies in storage or was assembled, sent as it is read.
 pub(super) async fn fetch(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     Form::of(request.headers()).takes_packs()?;
-    let (asked, _held): (Fetch, _) = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (asked, _held): (Fetch, _) = small(&state, &admitted, request, FETCH_BODY).await?;
     let (want, have) = asked.sides()?;
     let Some(want) = want else {
         return Err(Problem::malformed("want: a list of commit ids is expected"));
@@ -167,11 +167,11 @@ pub(super) async fn fetch(
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have, ttl: KEPT, output: None };
-    let (store, repo) = (admitted.store(&house), admitted.repo.clone());
+    let (store, repo) = (admitted.store(&state), admitted.repo.clone());
     let work =
         |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await };
-    let (report, stored) = house.assembling(&admitted, work).await??;
-    house.metrics.sent.inc_by(stored.bytes);
+    let (report, stored) = state.assembling(&admitted, work).await??;
+    state.metrics.sent.inc_by(stored.bytes);
     Ok(pack_of(
         packs::stream(stored.file, 0, stored.bytes)?,
         Some((report.mpack_key, stored.bytes)),
@@ -205,12 +205,12 @@ fn empty_pack() -> Vec<u8> {
 
 /// Where the pack can be got.
 pub(super) async fn fetch_mpack(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (form, base) = (Form::of(request.headers()), packs::base(&house, request.headers()));
-    let (asked, _held): (Fetch, _) = small(&house, &admitted, request, FETCH_BODY).await?;
+    let (form, base) = (Form::of(request.headers()), packs::base(&state, request.headers()));
+    let (asked, _held): (Fetch, _) = small(&state, &admitted, request, FETCH_BODY).await?;
     let ttl = asked.ttl_seconds.unwrap_or(3600);
     let (want, have) = asked.sides()?;
     // What is assembled is kept for so long: for strangers, not for days.
@@ -226,6 +226,6 @@ pub(super) async fn fetch_mpack(
         ttl: Duration::from_secs(ttl),
         output: None,
     };
-    let report = packs::fetch_report(&house, &base, &admitted, request).await??;
+    let report = packs::fetch_report(&state, &base, &admitted, request).await??;
     form.answer(&report)
 }

@@ -12,9 +12,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::guard::Admitted;
-use super::super::house::Shared;
 use super::super::limits::BODY;
 use super::super::problem::{Answer, Problem};
+use super::super::state::SharedState;
 use super::form::{Form, whole};
 use super::values;
 use crate::catalog::{PutRelease, ReleaseRow};
@@ -44,13 +44,13 @@ struct Posted {
 }
 
 pub(super) async fn post(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
     let form = Form::of(request.headers());
-    let (release, _held) = whole(&house, &admitted, request, BODY, read).await?;
-    match admitted.store(&house).put_release(&admitted.repo, &release).await? {
+    let (release, _held) = whole(&state, &admitted, request, BODY, read).await?;
+    match admitted.store(&state).put_release(&admitted.repo, &release).await? {
         PutRelease::Published => form.answer(&Posted { release_id: release.release_id }),
         PutRelease::Taken(other) => Err(taken(&release, &other)),
         PutRelease::UnknownCommit => Err(Problem::malformed(format!(
@@ -126,7 +126,7 @@ struct Listed<T> {
 }
 
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
@@ -137,7 +137,7 @@ pub(super) async fn list(
         Some(_) => return Err(Problem::malformed("include_drafts: `1` or `0` is expected")),
     };
     let channel = asked.channel.filter(|channel| !channel.is_empty());
-    let mut releases = admitted.store(&house).releases(&admitted.repo).await?;
+    let mut releases = admitted.store(&state).releases(&admitted.repo).await?;
     releases.retain(|release| drafts || !release.is_draft);
     releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
     let form = Form::of(&headers);
@@ -180,12 +180,12 @@ struct Retracted {
 }
 
 pub(super) async fn delete(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(admitted): Extension<Admitted>,
     Path(OfTag { tag }): Path<OfTag>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    match admitted.store(&house).delete_release(&admitted.repo, &tag).await? {
+    match admitted.store(&state).delete_release(&admitted.repo, &tag).await? {
         true => Form::of(&headers).answer(&Retracted { retracted: tag }),
         false => Err(Problem::new(
             StatusCode::NOT_FOUND,

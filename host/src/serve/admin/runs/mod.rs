@@ -27,8 +27,8 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use self::log::{End, Log, Telling};
-use super::super::house::Shared;
 use super::super::problem::{Answer, Problem};
+use super::super::state::SharedState;
 use super::ask::sees;
 use crate::access::Caller;
 use crate::progress::Progress;
@@ -107,7 +107,7 @@ impl Runs {
     /// Begins a run, or finds the one that was begun for the same request.
     fn begin(
         &self,
-        house: &Shared,
+        state: &SharedState,
         id: &str,
         asked: RunAsked,
         caller: Caller,
@@ -138,7 +138,7 @@ impl Runs {
         let run = Arc::new(Run::new(id, asked, caller, store));
         kept.runs.insert(id.to_owned(), run.clone());
         drop(kept);
-        let work = house.counted(work::do_it(house.clone(), run.clone()));
+        let work = state.counted(work::do_it(state.clone(), run.clone()));
         tokio::spawn(work);
         Ok(run)
     }

@@ -20,8 +20,8 @@ use super::Run;
 use crate::access::Caller;
 use crate::report::{RunAsked, RunEvent, RunReport};
 use crate::serve::guard::no_longer_good;
-use crate::serve::house::{House, Shared};
 use crate::serve::problem::{Answer, Problem};
+use crate::serve::state::{AppState, SharedState};
 use crate::text::escaped;
 
 /// Between two tellings: people don't read faster.
@@ -30,7 +30,7 @@ const PACE: Duration = Duration::from_millis(50);
 /// Between two signs of life: whoever hears none for some of these knows that the line is broken.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-pub(in super::super) fn routes() -> OpenApiRouter<Shared> {
+pub(in super::super) fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(begin, show, stop))
@@ -49,13 +49,13 @@ struct Id {
 /// Lists runs, the last begun first: those that are under way, and the last that ended.
 #[utoipa::path(get, path = "/runs", tag = "runs", responses((status = 200, description = "Runs", body = Vec<RunReport>)))]
 async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<Json<Vec<RunReport>>> {
     administers_some(&caller)?;
     // Without what they answered: that may be long, and each tells it when it is asked.
     let brief = |run: &Arc<Run>| RunReport { result: None, ..run.report() };
-    Ok(Json(house.runs.seen_by(&caller).iter().map(brief).collect()))
+    Ok(Json(state.runs.seen_by(&caller).iter().map(brief).collect()))
 }
 
 /// Begins a run. The same again answers the same run; something else under the same id is a
@@ -63,17 +63,17 @@ async fn list(
 #[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(Id), request_body = RunAsked,
     responses((status = 202, description = "The run", body = RunReport)))]
 async fn begin(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
     Given(asked): Given<RunAsked>,
 ) -> Answer<(StatusCode, Json<RunReport>)> {
-    let store = administers(&house, &caller, asked.repo()).await?;
+    let store = administers(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
         return Err(Problem::malformed("the id of a run is 32 hexadecimal digits, in lower case"));
     }
     checked(&asked)?;
-    let run = house.runs.begin(&house, &id, asked, caller, store)?;
+    let run = state.runs.begin(&state, &id, asked, caller, store)?;
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
@@ -106,7 +106,7 @@ fn checked(asked: &RunAsked) -> Answer<()> {
 }
 
 /// A run, if its caller may see it: of others nobody learns whether they are there.
-fn run_of(house: &House, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
+fn run_of(state: &AppState, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
     administers_some(caller)?;
     let unknown = || {
         let words = format!(
@@ -115,29 +115,29 @@ fn run_of(house: &House, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
         );
         Problem::new(StatusCode::NOT_FOUND, words)
     };
-    house.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
+    state.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
 }
 
 /// Tells of a run, and what it answered.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(Id),
     responses((status = 200, description = "The run", body = RunReport)))]
 async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
 ) -> Answer<Json<RunReport>> {
-    Ok(Json(run_of(&house, &caller, &id)?.report()))
+    Ok(Json(run_of(&state, &caller, &id)?.report()))
 }
 
 /// Asks a run to stop at its next safe point. One that has ended stays as it is.
 #[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(Id),
     responses((status = 202, description = "The run, as it is now", body = RunReport)))]
 async fn stop(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
 ) -> Answer<(StatusCode, Json<RunReport>)> {
-    let run = run_of(&house, &caller, &id)?;
+    let run = run_of(&state, &caller, &id)?;
     run.stop();
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
@@ -148,12 +148,12 @@ async fn stop(
     params(Id, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event that was heard")),
     responses((status = 200, description = "Events, each with the JSON of a RunEvent", body = String, content_type = "text/event-stream")))]
 async fn events(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
     headers: HeaderMap,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let run = run_of(&house, &caller, &id)?;
+    let run = run_of(&state, &caller, &id)?;
     // Whoever sends something else than they were told is told all.
     let last = headers
         .get("last-event-id")
@@ -163,8 +163,8 @@ async fn events(
     // Whose token is revoked hears no more.
     let closed = Box::pin(async move {
         tokio::select! {
-            () = house.closed() => {}
-            () = no_longer_good(house.clone(), caller.clone()) => {
+            () = state.closed() => {}
+            () = no_longer_good(state.clone(), caller.clone()) => {
                 // Who hears that the events end may take it that the run does not go on.
                 if run.caller == caller {
                     run.stop();

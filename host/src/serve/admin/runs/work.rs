@@ -14,17 +14,17 @@ use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{GcReport, RunAsked, RunFailed, RunState, Step};
 use crate::serve::guard::{no_longer_good, still_good};
-use crate::serve::house::{House, Shared};
+use crate::serve::state::{AppState, SharedState};
 use crate::store::{PruneOptions, Store};
 
 /// Does it, and tells how it ended. It ends even when its work panics.
-pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
+pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
     let working = {
-        let (house, run) = (house.clone(), run.clone());
-        tokio::spawn(async move { work(&house, &run).await })
+        let (state, run) = (state.clone(), run.clone());
+        tokio::spawn(async move { work(&state, &run).await })
     };
     let mut ended = std::pin::pin!(working);
-    let revoked = no_longer_good(house.clone(), run.caller.clone());
+    let revoked = no_longer_good(state.clone(), run.caller.clone());
     let ended = tokio::select! {
         ended = &mut ended => ended,
         () = revoked => {
@@ -34,7 +34,7 @@ pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
     };
     // Others may have noticed first.
     let revoked = matches!(&ended, Ok(Err(Error::Cancelled)))
-        && still_good(&house, &run.caller).await.is_err();
+        && still_good(&state, &run.caller).await.is_err();
     let outcome = match ended {
         Ok(Err(Error::Cancelled)) if revoked => {
             Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
@@ -42,8 +42,8 @@ pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
         Ok(done) => done.map_err(|error| failed(&error)),
         Err(_) => Err(refused("the server failed; its log says how. Nothing was changed")),
     };
-    run.telling.end(End { at: house.store.now(), outcome });
-    house.runs.ended(&run);
+    run.telling.end(End { at: state.store.now(), outcome });
+    state.runs.ended(&run);
 }
 
 /// Why a run stops whose token is no good any more.
@@ -64,10 +64,10 @@ fn failed(error: &Error) -> RunFailed {
     RunFailed { state, detail: error.to_string(), class: error.class().as_str().to_owned() }
 }
 
-async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
-    let _room = room(house, run).await?;
+async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
+    let _room = room(state, run).await?;
     // It may have waited for long.
-    if let Err(problem) = still_good(house, &run.caller).await {
+    if let Err(problem) = still_good(state, &run.caller).await {
         return Err(Error::Unsupported(format!(
             "{}, and it began the run; nothing was changed",
             problem.detail
@@ -103,15 +103,15 @@ async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
 }
 
 /// Waits until there is room for one more.
-async fn room<'a>(house: &'a House, run: &Run) -> Result<SemaphorePermit<'a>> {
-    if let Ok(room) = house.runs.room.try_acquire() {
+async fn room<'a>(state: &'a AppState, run: &Run) -> Result<SemaphorePermit<'a>> {
+    if let Ok(room) = state.runs.room.try_acquire() {
         return Ok(room);
     }
     let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
     run.telling.tell(Step { repo, phase: "queued".into(), done: 0, total: 0 });
     tokio::select! {
         // The semaphore is never closed.
-        room = house.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
+        room = state.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
         () = run.stopped() => Err(Error::Cancelled),
     }
 }

@@ -23,11 +23,11 @@ use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::store::{Store, joined};
 
-pub(super) type Shared = Arc<House>;
+pub(super) type SharedState = Arc<AppState>;
 
 /// What all requests share.
 #[derive(Debug)]
-pub(super) struct House {
+pub(super) struct AppState {
     pub(super) store: Store,
     pub(super) limits: Limits,
     pub(super) public_url: Option<Url>,
@@ -55,10 +55,10 @@ pub(super) struct House {
     under_way: watch::Sender<usize>,
 }
 
-impl House {
-    pub(super) async fn new(store: Store, options: &ServeOptions) -> Result<House> {
+impl AppState {
+    pub(super) async fn new(store: Store, options: &ServeOptions) -> Result<AppState> {
         let signer = Signer::new(&store.signing_secret().await?);
-        Ok(House {
+        Ok(AppState {
             metrics: ServerMetrics::new(store.component_digest()),
             limits: options.limits.clone(),
             public_url: options.public_url.clone(),
@@ -201,12 +201,12 @@ impl Drop for CancelWhenGone {
 }
 
 /// Work that is done, until this is dropped.
-struct UnderWay(Shared);
+struct UnderWay(SharedState);
 
 impl UnderWay {
-    fn begin(house: Shared) -> UnderWay {
-        house.under_way.send_modify(|count| *count += 1);
-        UnderWay(house)
+    fn begin(state: SharedState) -> UnderWay {
+        state.under_way.send_modify(|count| *count += 1);
+        UnderWay(state)
     }
 }
 
@@ -256,8 +256,8 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
         store.create_repo(&"a/b".parse().unwrap(), Visibility::Public).await.unwrap();
-        let house = Arc::new(House::new(store, &ServeOptions::default()).await.unwrap());
-        let admitted = Admitted::of(&house, Caller::Anyone, "a", "b", Scope::Read).await.unwrap();
+        let state = Arc::new(AppState::new(store, &ServeOptions::default()).await.unwrap());
+        let admitted = Admitted::of(&state, Caller::Anyone, "a", "b", Scope::Read).await.unwrap();
         let (begun, mut begins) = mpsc::unbounded_channel();
         let go_on = Arc::new(Semaphore::new(0));
         for _ in 0..ASSEMBLED {
@@ -271,16 +271,16 @@ mod tests {
             };
             // It begins, and then whoever asked goes away.
             tokio::select! {
-                done = house.assembling(&admitted, work) => panic!("{done:?}"),
+                done = state.assembling(&admitted, work) => panic!("{done:?}"),
                 progress = begins.recv() => assert!(progress.unwrap().is_cancelled(), "it is asked to stop"),
             }
         }
-        assert_eq!(house.assembled.available_permits(), 0, "they are at work still");
-        let waits = house.assembling(&admitted, |_| async { Ok(()) });
+        assert_eq!(state.assembled.available_permits(), 0, "they are at work still");
+        let waits = state.assembling(&admitted, |_| async { Ok(()) });
         assert!(waits.now_or_never().is_none());
         go_on.add_permits(ASSEMBLED);
-        house.assembling(&admitted, |_| async { Ok(()) }).await.unwrap().unwrap();
-        house.drained().await;
-        assert_eq!(house.assembled.available_permits(), ASSEMBLED);
+        state.assembling(&admitted, |_| async { Ok(()) }).await.unwrap().unwrap();
+        state.drained().await;
+        assert_eq!(state.assembled.available_permits(), ASSEMBLED);
     }
 }
