@@ -5,7 +5,7 @@ mod backup;
 mod branch;
 mod checkpoint;
 mod client;
-mod clock;
+mod clock_skew;
 mod cost;
 mod damage;
 mod expire;
@@ -44,10 +44,10 @@ use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
 use crate::vault::{Staged, Storage, Swept, Traffic, Vault};
-use crate::world::{SystemWorld, World};
+use crate::clock::{SystemClock, Clock};
 
 pub use backup::BackupOptions;
-use clock::SharedClock;
+use clock_skew::SharedSkew;
 pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
@@ -75,7 +75,7 @@ pub struct StoreOptions {
     /// A component to run instead of the reference artifact.
     pub component: Option<PathBuf>,
     /// Clock and ids.
-    pub world: Arc<dyn World>,
+    pub world: Arc<dyn Clock>,
 }
 
 impl StoreOptions {
@@ -87,7 +87,7 @@ impl StoreOptions {
             packs: data.to_owned().into(),
             cache: std::path::absolute(data.join("cache")).ok(),
             component: None,
-            world: Arc::new(SystemWorld),
+            world: Arc::new(SystemClock),
         }
     }
 
@@ -115,10 +115,10 @@ pub struct Store {
     catalog: Arc<dyn Catalog>,
     vault: Arc<dyn Vault>,
     sandbox: Sandbox,
-    world: Arc<dyn World>,
+    world: Arc<dyn Clock>,
     /// What is done before this store first writes: see [`Store::begin_writing`].
     begun: Arc<tokio::sync::OnceCell<Swept>>,
-    clock: SharedClock,
+    skew: SharedSkew,
     deck: Option<Arc<Deck>>,
     /// The job that is done.
     fence: Option<Fence>,
@@ -195,15 +195,15 @@ impl Store {
         catalog: Arc<dyn Catalog>,
         vault: Arc<dyn Vault>,
         sandbox: Sandbox,
-        world: Arc<dyn World>,
+        world: Arc<dyn Clock>,
     ) -> Result<Store> {
-        let (begun, clock) = (Arc::default(), SharedClock::default());
+        let (begun, skew) = (Arc::default(), SharedSkew::default());
         let store = Store {
             catalog,
             vault,
             sandbox,
             world,
-            clock,
+            skew,
             begun,
             deck: None,
             fence: None,
@@ -279,7 +279,7 @@ impl Store {
     /// A new file in staging.
     pub(crate) async fn stage(&self) -> Result<Staged> {
         self.begin_writing().await?;
-        self.vault.stage(self.world.draw())
+        self.vault.stage(self.clock.draw())
     }
 
     /// A handle on the same store that does a job: it publishes only while the job is its own.
@@ -342,7 +342,7 @@ impl Store {
 
     /// Milliseconds between two looks at the clock.
     fn millis_since(&self, start: jiff::Timestamp) -> u64 {
-        u64::try_from(self.world.now().duration_since(start).as_millis()).unwrap_or(0)
+        u64::try_from(self.clock.now().duration_since(start).as_millis()).unwrap_or(0)
     }
 
     /// Fails before a run starts that could not end: one that leaves so many bytes in the vault.

@@ -22,7 +22,7 @@ const COMPARED_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is known of the catalog's clock.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct ClockSkew {
     /// This machine's time when the two were compared, in milliseconds since 1970.
     compared_at: AtomicI64,
     /// Milliseconds to add to this machine's time: none where they are near each other.
@@ -31,9 +31,9 @@ pub(super) struct Clock {
     warned: AtomicBool,
 }
 
-impl Default for Clock {
-    fn default() -> Clock {
-        Clock {
+impl Default for ClockSkew {
+    fn default() -> ClockSkew {
+        ClockSkew {
             compared_at: AtomicI64::new(i64::MIN),
             offset: AtomicI64::new(0),
             warned: AtomicBool::new(false),
@@ -41,7 +41,7 @@ impl Default for Clock {
     }
 }
 
-pub(super) type SharedClock = Arc<Clock>;
+pub(super) type SharedSkew = Arc<ClockSkew>;
 
 impl Store {
     /// The time, as far as it is known without asking anybody.
@@ -52,7 +52,7 @@ impl Store {
     /// The time, for what is published, promised or judged.
     pub(crate) async fn time(&self) -> Result<Timestamp> {
         let here = self.world.now();
-        let last = self.clock.compared_at.load(Ordering::Relaxed);
+        let last = self.skew.compared_at.load(Ordering::Relaxed);
         // A clock that is set, in either direction, is compared at once.
         let age = i128::from(here.as_millisecond()) - i128::from(last);
         if !(0..COMPARED_FOR.as_millis()).contains(&age) {
@@ -68,7 +68,7 @@ impl Store {
     pub(super) async fn agreed_time(&self) -> Result<Timestamp> {
         let here = self.world.now();
         self.compare(here).await?;
-        match self.clock.offset.load(Ordering::Relaxed) {
+        match self.skew.offset.load(Ordering::Relaxed) {
             0 => Ok(here),
             offset => Err(Error::Unsupported(format!(
                 "{}. Nothing was deleted; set this machine's clock (or that of the catalog's machine), and run it again",
@@ -82,9 +82,9 @@ impl Store {
         let ahead = there.map_or(SignedDuration::ZERO, |there| there.duration_since(here));
         let offset =
             if ahead.abs() <= APART { 0 } else { i64::try_from(ahead.as_millis()).unwrap_or(0) };
-        self.clock.offset.store(offset, Ordering::Relaxed);
-        self.clock.compared_at.store(here.as_millisecond(), Ordering::Relaxed);
-        if offset != 0 && !self.clock.warned.swap(true, Ordering::Relaxed) {
+        self.skew.offset.store(offset, Ordering::Relaxed);
+        self.skew.compared_at.store(here.as_millisecond(), Ordering::Relaxed);
+        if offset != 0 && !self.skew.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!("{}; the catalog's time counts", self.apart(offset));
         }
         Ok(())
@@ -101,7 +101,7 @@ impl Store {
     }
 
     fn corrected(&self, here: Timestamp) -> Timestamp {
-        match self.clock.offset.load(Ordering::Relaxed) {
+        match self.skew.offset.load(Ordering::Relaxed) {
             0 => here,
             offset => here.checked_add(SignedDuration::from_millis(offset)).unwrap_or(here),
         }
