@@ -15,7 +15,7 @@
 //!
 //! In reading order:
 //!
-//! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`world`], [`files`]: the words.
+//! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`clock`], [`files`]: the words.
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
 //! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
@@ -26,6 +26,7 @@
 
 pub mod access;
 pub mod catalog;
+pub mod clock;
 pub mod error;
 pub mod files;
 pub mod names;
@@ -42,7 +43,6 @@ pub mod tape;
 pub mod text;
 pub mod vault;
 pub mod worker;
-pub mod world;
 
 pub use catalog::CatalogPlace;
 pub use error::{Class, Error, Result};

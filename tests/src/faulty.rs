@@ -200,7 +200,7 @@ pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Res
     };
     let catalog = FaultyCatalog { inner: options.catalog.open().await?, fault: fault.clone() };
     let vault = FaultyVault { inner, fault: fault.clone() };
-    Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
+    Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.clock).await
 }
 
 /// Copies a store's folder, which nobody has open.

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::line::{Line, Lineman};
+use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::world::World;
 
 /// How long a server may take to be there at all.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub(super) struct Caller {
     base: String,
     token: Option<HeaderValue>,
     line: Lineman,
-    world: Arc<dyn World>,
+    clock: Arc<dyn Clock>,
 }
 
 impl fmt::Debug for Caller {
@@ -69,7 +69,7 @@ struct Problem {
 }
 
 impl Caller {
-    pub(super) fn new(base: Url, token: Option<String>, world: Arc<dyn World>) -> Result<Caller> {
+    pub(super) fn new(base: Url, token: Option<String>, clock: Arc<dyn Clock>) -> Result<Caller> {
         // Whoever else was first has the same need: one for the process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = token.map(|token| {
@@ -91,7 +91,7 @@ impl Caller {
                 Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error)))
             })?;
         let base = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Caller { client, base, token: token.transpose()?, line: Lineman::new(), world })
+        Ok(Caller { client, base, token: token.transpose()?, line: Lineman::new(), clock })
     }
 
     /// The server.
@@ -105,7 +105,7 @@ impl Caller {
 
     /// The server was heard, in the middle of an answer.
     pub(super) fn heard(&self) {
-        self.line.heard(self.world.now(), None);
+        self.line.heard(self.clock.now(), None);
     }
 
     /// A question about the administration.
@@ -187,7 +187,7 @@ impl Caller {
     pub(super) async fn send(&self, request: RequestBuilder) -> Answer<Response> {
         let begun = Instant::now();
         let response = request.send().await.map_err(|error| self.broken(&error))?;
-        self.line.heard(self.world.now(), Some(begun.elapsed()));
+        self.line.heard(self.clock.now(), Some(begun.elapsed()));
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -221,14 +221,14 @@ impl Caller {
     /// The line is down, or was in the middle of an answer.
     pub(super) fn broken(&self, error: &reqwest::Error) -> Failed {
         let reason = causes(error);
-        self.line.lost(self.world.now(), &reason);
+        self.line.lost(self.clock.now(), &reason);
         let unheard = error.is_connect() || error.is_builder();
         Failed::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
     }
 
     /// The server has been silent for too long.
     pub(super) fn silent(&self, reason: &str) -> Failed {
-        self.line.lost(self.world.now(), reason);
+        self.line.lost(self.clock.now(), reason);
         Failed::Broken {
             unheard: false,
             error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },

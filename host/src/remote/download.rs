@@ -45,7 +45,7 @@ pub(super) async fn download(
     progress: &Progress,
 ) -> Result<()> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let path = folder.join(format!(".packhouse-{}", hex::encode(remote.world.draw())));
+    let path = folder.join(format!(".packhouse-{}", hex::encode(remote.clock.random_id())));
     let failing = |error| Error::io("writing", output)(error);
     let file = std::fs::File::create_new(&path).map_err(failing)?;
     crate::files::for_user(&file);

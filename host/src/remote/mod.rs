@@ -27,10 +27,10 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use crate::access::{NewToken, TokenReport, TokenText};
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::report::{Changes, StatusReport};
 use crate::text::escaped;
-use crate::world::{SystemWorld, World};
 
 use call::Caller;
 pub use line::Line;
@@ -48,7 +48,7 @@ pub struct RemoteOptions {
     /// How long a run that was begun is asked after while the server is away; none: for ever.
     pub patience: Option<Duration>,
     /// Clock and ids.
-    pub world: Arc<dyn World>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl RemoteOptions {
@@ -58,7 +58,7 @@ impl RemoteOptions {
             url: url.into(),
             token: None,
             patience: Some(Duration::from_secs(60)),
-            world: Arc::new(SystemWorld),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -79,7 +79,7 @@ impl fmt::Debug for RemoteOptions {
 pub struct Remote {
     caller: Arc<Caller>,
     patience: Option<Duration>,
-    world: Arc<dyn World>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Remote {
@@ -110,8 +110,8 @@ impl Remote {
                 "--remote {url}: whoever listens on the line could read the token; use https://, or a tunnel to this machine"
             )));
         }
-        let caller = Arc::new(Caller::new(url, token, options.world.clone())?);
-        Ok(Remote { caller, patience: options.patience, world: options.world })
+        let caller = Arc::new(Caller::new(url, token, options.clock.clone())?);
+        Ok(Remote { caller, patience: options.patience, clock: options.clock })
     }
 
     /// The server.

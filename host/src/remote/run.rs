@@ -64,7 +64,7 @@ pub(super) async fn run<T: DeserializeOwned>(
     asked: &RunAsked,
     progress: &Progress,
 ) -> Result<T> {
-    let id = hex::encode(remote.world.draw());
+    let id = hex::encode(remote.clock.random_id());
     let mut run = Run {
         remote,
         id,

@@ -26,7 +26,8 @@ impl Store {
         let now = self.time().await?;
         let expires_at =
             asked.expires_in_seconds.map(|seconds| expiry(now, seconds)).transpose()?;
-        let text = TokenText::of([self.world.draw(), self.world.draw(), self.world.draw()]);
+        let text =
+            TokenText::of([self.clock.random_id(), self.clock.random_id(), self.clock.random_id()]);
         let row = TokenRow {
             id: text.id().to_owned(),
             name: asked.name,
@@ -99,7 +100,7 @@ impl Store {
     pub async fn signing_secret(&self) -> Result<[u8; 32]> {
         let mut fresh = [0; 32];
         for half in fresh.chunks_exact_mut(16) {
-            half.copy_from_slice(&self.world.draw());
+            half.copy_from_slice(&self.clock.random_id());
         }
         self.catalog.secret(URLS, fresh).await
     }

@@ -46,12 +46,12 @@ pub(super) type SharedSkew = Arc<ClockSkew>;
 impl Store {
     /// The time, as far as it is known without asking anybody.
     pub(crate) fn now(&self) -> Timestamp {
-        self.corrected(self.world.now())
+        self.corrected(self.clock.now())
     }
 
     /// The time, for what is published, promised or judged.
     pub(crate) async fn time(&self) -> Result<Timestamp> {
-        let here = self.world.now();
+        let here = self.clock.now();
         let last = self.skew.compared_at.load(Ordering::Relaxed);
         // A clock that is set, in either direction, is compared at once.
         let age = i128::from(here.as_millisecond()) - i128::from(last);
@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unsupported`] when this machine's clock and the catalog's are far apart.
     pub(super) async fn agreed_time(&self) -> Result<Timestamp> {
-        let here = self.world.now();
+        let here = self.clock.now();
         self.compare(here).await?;
         match self.skew.offset.load(Ordering::Relaxed) {
             0 => Ok(here),
@@ -78,7 +78,7 @@ impl Store {
     }
 
     async fn compare(&self, here: Timestamp) -> Result<()> {
-        let there = self.catalog.clock().await?.map(|there| self.world.other(there));
+        let there = self.catalog.clock().await?.map(|there| self.clock.external(there));
         let ahead = there.map_or(SignedDuration::ZERO, |there| there.duration_since(here));
         let offset =
             if ahead.abs() <= APART { 0 } else { i64::try_from(ahead.as_millis()).unwrap_or(0) };

@@ -351,7 +351,7 @@ impl Store {
         }
         let (staged, kept) = match (self.stage().await, &request.output) {
             (Err(error), Some(output)) if error.is_read_only() => {
-                (stage_beside(output, &hex::encode(self.world.draw()))?, false)
+                (stage_beside(output, &hex::encode(self.clock.random_id()))?, false)
             }
             (staged, _) => {
                 self.need_space(plan.bytes)?;
@@ -504,7 +504,7 @@ impl Store {
         let soon =
             self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
         let answer = NewAnswer { repo: row.id, plan, bytes, caller, expires_at: soon };
-        let (first, second) = (self.world.draw(), self.world.draw());
+        let (first, second) = (self.clock.random_id(), self.clock.random_id());
         let mut name = [0; 32];
         name[..16].copy_from_slice(&first);
         name[16..].copy_from_slice(&second);
@@ -580,7 +580,7 @@ impl Store {
 
     /// Writes the answer to a file of the user's: whole, or not at all.
     async fn copy_answer(&self, row: &RepoRow, found: Found, output: &Path) -> Result<()> {
-        let name = hex::encode(self.world.draw());
+        let name = hex::encode(self.clock.random_id());
         let output = output.to_owned();
         match found.aside {
             Some(staged) => blocking(move || put_whole(staged, found.bytes, &output, &name)).await,

@@ -105,7 +105,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<GcReport> {
         for tries in 1.. {
-            let started = self.world.now();
+            let started = self.clock.now();
             let plan = match self.plan(row, age, started, true, progress).await {
                 Ok(plan) => plan,
                 Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
@@ -143,7 +143,7 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let plan = self
             .until_current(row.id, || {
-                Box::pin(self.plan(&row, age, self.world.now(), false, progress))
+                Box::pin(self.plan(&row, age, self.clock.now(), false, progress))
             })
             .await;
         self.remembering(row.id, "gc", plan).await
@@ -295,7 +295,7 @@ impl Store {
     }
 
     async fn apply_current(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
-        let (row, started) = (plan.repo.clone(), self.world.now());
+        let (row, started) = (plan.repo.clone(), self.clock.now());
         let mut applied = self.apply(plan, started, progress).await;
         if let Err(error) = &applied
             && self.is_stale(row.id, error).await?

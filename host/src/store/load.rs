@@ -197,8 +197,10 @@ impl Store {
 
     /// Keeps a directory beside its pack. It is a cache: without it the next run makes it anew.
     pub(super) async fn keep_directory(&self, directory: &Directory) {
-        let kept =
-            self.vault.put_directory(&directory.key, directory.as_bytes(), self.world.draw()).await;
+        let kept = self
+            .vault
+            .put_directory(&directory.key, directory.as_bytes(), self.clock.random_id())
+            .await;
         if let Err(error) = kept {
             tracing::warn!("the directory of pack {} could not be kept: {error}", directory.key);
         }

@@ -38,13 +38,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::{Absent, AnswerBudget, Catalog, CatalogPlace, Fence, RepoRow, Totals};
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName};
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
 use crate::vault::{Staged, Storage, Swept, Traffic, Vault};
-use crate::clock::{SystemClock, Clock};
 
 pub use backup::BackupOptions;
 use clock_skew::SharedSkew;
@@ -75,7 +75,7 @@ pub struct StoreOptions {
     /// A component to run instead of the reference artifact.
     pub component: Option<PathBuf>,
     /// Clock and ids.
-    pub world: Arc<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl StoreOptions {
@@ -87,7 +87,7 @@ impl StoreOptions {
             packs: data.to_owned().into(),
             cache: std::path::absolute(data.join("cache")).ok(),
             component: None,
-            world: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -115,7 +115,7 @@ pub struct Store {
     catalog: Arc<dyn Catalog>,
     vault: Arc<dyn Vault>,
     sandbox: Sandbox,
-    world: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     /// What is done before this store first writes: see [`Store::begin_writing`].
     begun: Arc<tokio::sync::OnceCell<Swept>>,
     skew: SharedSkew,
@@ -184,7 +184,7 @@ impl Store {
                 Arc::new(LocalVault::open(folder)?)
             }
         };
-        Store::with_parts(catalog, vault, sandbox, options.world).await
+        Store::with_parts(catalog, vault, sandbox, options.clock).await
     }
 
     /// A store of parts that the caller made: another component, other limits, ports with faults.
@@ -195,14 +195,14 @@ impl Store {
         catalog: Arc<dyn Catalog>,
         vault: Arc<dyn Vault>,
         sandbox: Sandbox,
-        world: Arc<dyn Clock>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Store> {
         let (begun, skew) = (Arc::default(), SharedSkew::default());
         let store = Store {
             catalog,
             vault,
             sandbox,
-            world,
+            clock,
             skew,
             begun,
             deck: None,
@@ -279,7 +279,7 @@ impl Store {
     /// A new file in staging.
     pub(crate) async fn stage(&self) -> Result<Staged> {
         self.begin_writing().await?;
-        self.vault.stage(self.clock.draw())
+        self.vault.stage(self.clock.random_id())
     }
 
     /// A handle on the same store that does a job: it publishes only while the job is its own.

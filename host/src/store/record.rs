@@ -57,7 +57,7 @@ impl Store {
             return joined(tokio::task::spawn_blocking(move || ask(&sandbox, Box::new(run)))).await;
         };
         let header = self.header(verb, repo, question, packs);
-        let writer = Writer::begin(&deck.path, self.world.draw(), header)?;
+        let writer = Writer::begin(&deck.path, self.clock.random_id(), header)?;
         joined(tokio::task::spawn_blocking(move || {
             let tape = Tape::new(writer);
             let answer = ask(&sandbox, Box::new(Recorder::new(run, tape.clone())));

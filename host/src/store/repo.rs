@@ -24,7 +24,7 @@ impl Store {
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
         repo.check_new()?;
         self.begin_writing().await?;
-        let id = RepoId(hex::encode(self.world.draw()));
+        let id = RepoId(hex::encode(self.clock.random_id()));
         match self.catalog.create_repo(repo, id, visibility, self.time().await?).await? {
             Some(row) => self.report(row).await,
             None => Err(Error::RepoExists(repo.clone())),

@@ -42,8 +42,8 @@ impl Store {
         }
         self.same_storage(known, found).await?;
         let mut fresh = [0; 32];
-        fresh[..16].copy_from_slice(&self.world.draw());
-        fresh[16..].copy_from_slice(&self.world.draw());
+        fresh[..16].copy_from_slice(&self.clock.random_id());
+        fresh[16..].copy_from_slice(&self.clock.random_id());
         // A catalog without packs may choose another storage: one that is new gets an identity of
         // its own, or two would have one.
         let known = if self.catalog.held_packs().await?.is_empty() { None } else { known };

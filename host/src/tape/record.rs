@@ -43,11 +43,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Begins a tape that will be at `path`; `draw` makes the name that it has until then.
-    pub(crate) fn begin(path: &Path, draw: [u8; 16], header: Header) -> Result<Writer> {
+    /// Begins a tape that will be at `path`; `random_id` makes the name that it has until then.
+    pub(crate) fn begin(path: &Path, random_id: [u8; 16], header: Header) -> Result<Writer> {
         replaceable(path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temporary = folder.join(format!(".packhouse-{}", hex::encode(draw)));
+        let temporary = folder.join(format!(".packhouse-{}", hex::encode(random_id)));
         let file = File::create_new(&temporary).map_err(Error::io("writing the tape", path))?;
         crate::files::for_user(&file);
         let to = Some(GzEncoder::new(BufWriter::new(file), Compression::default()));

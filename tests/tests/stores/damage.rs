@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions, store_metrics};
-use packhouse_host::world::FixedWorld;
 use packhouse_host::{
     Class, FetchRequest, JobStatus, MpackKey, Progress, PruneOptions, PruneReport, PushOptions,
     PushReport, PushStatus, RepoName, Store, StoreOptions, VerifyReport, Visibility,
@@ -543,7 +543,7 @@ async fn answers_and_orphans_of_a_damaged_repo_are_kept() {
     let sound = std::fs::read(&pack).unwrap();
     Harm::Empty.does(&pack);
     let ahead = StoreOptions {
-        world: Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap())),
+        clock: Arc::new(FixedClock::starting_at("2099-01-01T00:00:00Z".parse().unwrap())),
         ..options(&on.data())
     };
     let later = Store::open(ahead).await.unwrap();

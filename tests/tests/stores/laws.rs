@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, SnapshotForm, history};
 use packhouse_host::sandbox::{Limits, Sandbox};
-use packhouse_host::world::FixedWorld;
 use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, Store, Visibility};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::hostile::{Spoiled, reworded, spoiled};
@@ -298,13 +298,13 @@ async fn law_10_a_repo_holds_its_own_entities_only() {
 }
 
 #[tokio::test]
-async fn law_11_a_fixed_world_gives_the_same_answers_to_the_letter() {
+async fn law_11_a_fixed_clock_gives_the_same_answers_to_the_letter() {
     let packs = packs();
     let mut stories = Vec::new();
     for _ in 0..2 {
         let folder = tempfile::tempdir().unwrap();
-        let world = Arc::new(FixedWorld::starting_at("2026-03-02T09:00:00Z".parse().unwrap()));
-        let store = Store::open(packhouse_host::StoreOptions { world, ..options(folder.path()) })
+        let clock = Arc::new(FixedClock::starting_at("2026-03-02T09:00:00Z".parse().unwrap()));
+        let store = Store::open(packhouse_host::StoreOptions { clock, ..options(folder.path()) })
             .await
             .unwrap();
         let repo = "a/b".parse().unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use packhouse_host::access::{Caller, NewToken, Reach, Scope, TokenText};
-use packhouse_host::world::{FixedWorld, World};
+use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::{Class, Error, Store};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::place;
@@ -211,7 +211,7 @@ async fn a_token_speaks_for_its_bearer_with_its_secret_and_no_other() {
     assert!(!format!("{bearer:?}").contains(&secret_of(&token)));
 }
 
-/// Each look at the clock of a fixed world moves it by a second.
+/// A fixed clock moves by a second each time it is read.
 #[tokio::test]
 async fn a_token_is_good_until_the_moment_it_expires() {
     let TestStore { store, .. } = &TestStore::new().await;
@@ -237,13 +237,13 @@ async fn all_stores_on_a_catalog_sign_with_the_same_secret() {
     let first = TestStore::new().await;
     let secret = first.store.signing_secret().await.unwrap();
     assert_ne!(secret[..16], secret[16..], "both halves are drawn");
-    // A world of its own, from which it draws something else.
-    let world = FixedWorld::starting_at("2027-01-01T00:00:00Z".parse().unwrap());
+    // A clock of its own, with other ids.
+    let clock = FixedClock::starting_at("2027-01-01T00:00:00Z".parse().unwrap());
     for _ in 0..99 {
-        world.draw();
+        clock.random_id();
     }
     let second = Store::open(packhouse_host::StoreOptions {
-        world: std::sync::Arc::new(world),
+        clock: std::sync::Arc::new(clock),
         ..options(&first.data())
     })
     .await;

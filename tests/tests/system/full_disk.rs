@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use packhouse_host::access::Scope;
 use packhouse_host::catalog::{Catalog, Fence, JobEnd, NewAnswer, NewJob, Published, TokenRow};
+use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::world::FixedWorld;
 use packhouse_host::{
     CatalogPlace, Error, FetchRequest, GcRecord, JobStatus, Policy, Progress, PruneOptions,
     PushOptions, RepoName, Result, Store, StoreOptions, Task, Visibility,
@@ -409,7 +409,7 @@ async fn opened(folder: &Path) -> StoreOptions {
 async fn a_day_later(folder: &Path) -> StoreOptions {
     let now = "2026-03-03T09:00:00Z".parse().unwrap();
     StoreOptions {
-        world: std::sync::Arc::new(FixedWorld::starting_at(now)),
+        clock: std::sync::Arc::new(FixedClock::starting_at(now)),
         ..opened(folder).await
     }
 }

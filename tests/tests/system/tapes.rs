@@ -602,12 +602,12 @@ async fn a_tape_depends_on_the_run_alone() {
     let mut texts = Vec::new();
     for now in ["2026-03-02T09:00:00Z", "2031-01-01T00:00:00Z"] {
         let store = TestStore::new().await;
-        let world = std::sync::Arc::new(packhouse_host::world::FixedWorld::starting_at(
+        let clock = std::sync::Arc::new(packhouse_host::clock::FixedClock::starting_at(
             now.parse().unwrap(),
         ));
         let folder = store.data().join("other");
         let other =
-            packhouse_host::Store::open(packhouse_host::StoreOptions { world, ..options(&folder) })
+            packhouse_host::Store::open(packhouse_host::StoreOptions { clock, ..options(&folder) })
                 .await
                 .unwrap();
         other.create_repo(&store.repo, packhouse_host::Visibility::Public).await.unwrap();

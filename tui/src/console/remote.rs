@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{
     Class, Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport,
 };
@@ -83,7 +83,7 @@ impl Backend for Afar {
     type Plan = GcReport;
 
     fn now(&self) -> Timestamp {
-        SystemWorld.now()
+        SystemClock.now()
     }
 
     fn place(&self) -> String {

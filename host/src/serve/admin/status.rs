@@ -83,6 +83,6 @@ pub(super) async fn changes(
 /// must not look the same. Of 53 bits.
 async fn stamp(state: &AppState) -> Result<u64> {
     let stamp = state.store.change_stamp().await?;
-    let start = state.runs.start(|| state.store.draw());
+    let start = state.runs.start(|| state.store.random_id());
     Ok((stamp ^ start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11)
 }

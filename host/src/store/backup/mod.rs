@@ -63,9 +63,9 @@ impl Store {
         options: BackupOptions,
         progress: &Progress,
     ) -> Result<BackupReport> {
-        let start = self.world.now();
+        let start = self.clock.now();
         self.is_in_files()?;
-        let work = Work::begin(to, options.update, &self.vault.folder(), self.world.draw())?;
+        let work = Work::begin(to, options.update, &self.vault.folder(), self.clock.random_id())?;
         let old = if work.is_new() { Vec::new() } else { self.own_backup(&work).await?.contents };
 
         let mut tally = Tally::default();
@@ -87,7 +87,7 @@ impl Store {
 
         let mark = |contents| Mark {
             backup_of: self.catalog.identity(),
-            made_at: self.world.now(),
+            made_at: self.clock.now(),
             contents,
         };
         let now = contents?;
@@ -203,7 +203,7 @@ impl Store {
             return Ok(());
         }
         // One that is gone was pruned; where it is needed, verifying says so.
-        match work.take(&from, &to, self.world.draw())? {
+        match work.take(&from, &to, self.clock.random_id())? {
             Some(true) => tally.copied += 1,
             Some(false) => tally.linked += 1,
             None => {}

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{Store, StoreOptions};
+use crate::clock::FixedClock;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::{FetchReport, RepoReport};
 use crate::sample::{HistoryOptions, history};
 use crate::store::{FetchRequest, PushOptions};
-use crate::world::FixedWorld;
 
 /// A store in a temporary folder, with one repo.
 pub(super) struct Fixture {
@@ -28,7 +28,7 @@ pub(super) struct Fixture {
 pub(super) fn options(folder: &std::path::Path) -> StoreOptions {
     let start = "2026-01-01T00:00:00Z".parse().unwrap();
     StoreOptions {
-        world: Arc::new(FixedWorld::starting_at(start)),
+        clock: Arc::new(FixedClock::starting_at(start)),
         cache: None,
         ..StoreOptions::embedded(folder)
     }

@@ -6,18 +6,18 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::{Fixture, options};
+use crate::clock::FixedClock;
 use crate::progress::Progress;
 use crate::report::GcReport;
 use crate::sample::{HeadStyle, HistoryOptions, history};
 use crate::store::{Store, StoreOptions};
-use crate::world::FixedWorld;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 async fn after(fixture: &Fixture, days: i64) -> Store {
     let start: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    let world = FixedWorld::starting_at(start + SignedDuration::from_hours(24 * days));
-    Store::open(StoreOptions { world: Arc::new(world), ..options(fixture.folder.path()) })
+    let clock = FixedClock::starting_at(start + SignedDuration::from_hours(24 * days));
+    Store::open(StoreOptions { clock: Arc::new(clock), ..options(fixture.folder.path()) })
         .await
         .unwrap()
 }

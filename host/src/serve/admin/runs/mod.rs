@@ -98,9 +98,9 @@ impl Runs {
     }
 
     /// A number that tells this start of the server from others.
-    pub(super) fn start(&self, draw: impl FnOnce() -> [u8; 16]) -> u64 {
+    pub(super) fn start(&self, random_id: impl FnOnce() -> [u8; 16]) -> u64 {
         *self.start.get_or_init(|| {
-            draw()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+            random_id()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
         })
     }
 

@@ -5,31 +5,31 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 
-/// Where time and fresh ids come from.
-pub trait World: Send + Sync + fmt::Debug {
+/// The time, and random ids.
+pub trait Clock: Send + Sync + fmt::Debug {
     /// The time of day.
     fn now(&self) -> Timestamp;
-    /// Sixteen bytes that nobody else has drawn.
-    fn draw(&self) -> [u8; 16];
-    /// What another clock tells (a database's, a file system's): where time is made up, so is that
-    /// of others.
-    fn other(&self, told: Timestamp) -> Timestamp {
-        told
+    /// Sixteen random bytes: unique.
+    fn random_id(&self) -> [u8; 16];
+    /// The time that another clock shows (a database's, a file system's). A fixed clock answers
+    /// with its own.
+    fn external(&self, shown: Timestamp) -> Timestamp {
+        shown
     }
 }
 
-/// The real one.
+/// The clock and the randomness of the system.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SystemWorld;
+pub struct SystemClock;
 
 // The one place: clippy.toml forbids these methods everywhere else.
 #[expect(clippy::disallowed_methods)]
-impl World for SystemWorld {
+impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 
-    fn draw(&self) -> [u8; 16] {
+    fn random_id(&self) -> [u8; 16] {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
             .expect("the system has randomness: nothing that opens files runs without it");
@@ -37,31 +37,31 @@ impl World for SystemWorld {
     }
 }
 
-/// One that tests can foresee: time moves by a second at each look, ids count up.
+/// For tests: each call moves the time by a second, and ids count up.
 #[derive(Debug)]
-pub struct FixedWorld {
+pub struct FixedClock {
     state: Mutex<(Timestamp, u128)>,
 }
 
-impl FixedWorld {
-    /// A world that begins at a time.
+impl FixedClock {
+    /// A clock that starts at `now`.
     pub const fn starting_at(now: Timestamp) -> Self {
-        FixedWorld { state: Mutex::new((now, 0)) }
+        FixedClock { state: Mutex::new((now, 0)) }
     }
 }
 
-impl World for FixedWorld {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.0 += jiff::SignedDuration::from_secs(1);
         state.0
     }
 
-    fn other(&self, _: Timestamp) -> Timestamp {
+    fn external(&self, _: Timestamp) -> Timestamp {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0
     }
 
-    fn draw(&self) -> [u8; 16] {
+    fn random_id(&self) -> [u8; 16] {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.1 += 1;
         state.1.to_be_bytes()
