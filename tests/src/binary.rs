@@ -291,7 +291,7 @@ impl Packhouse {
     ///
     /// # Panics
     /// When it can't be started.
-    pub fn afar<S: AsRef<std::ffi::OsStr>>(
+    pub fn run_remote<S: AsRef<std::ffi::OsStr>>(
         &self,
         url: &str,
         token: Option<&str>,

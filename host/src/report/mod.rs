@@ -1,7 +1,7 @@
 //! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes
 //! bytes, ids and keys strings, times RFC 3339 UTC.
 
-mod afar;
+mod api;
 mod backup;
 mod damage;
 mod job;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
-pub use afar::{
+pub use api::{
     Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage,
     RunAsked, RunEvent, RunFailed, RunReport, RunState, StatusReport, Step, SweptReport,
 };

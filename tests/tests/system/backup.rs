@@ -481,7 +481,7 @@ fn what_is_on_servers_is_refused_with_the_way_to_back_it_up() {
         "postgres://",
     ]);
     assert!(!to.exists());
-    bucket.afar("http://127.0.0.1:1", None, words).exits(2).says(&["without --remote"]);
+    bucket.run_remote("http://127.0.0.1:1", None, words).exits(2).says(&["without --remote"]);
 }
 
 /// The catalog of before the last push, in the place of the one of now.

@@ -222,14 +222,16 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
         assert_eq!(given, heads.iter().collect::<Vec<_>>());
         // From elsewhere the same is shown, and the second can be deleted by what is shown.
         let url = served.url();
-        let there = store.afar(url, None, ["branch", "list", "a/b"]).ok().documents();
+        let there = store.run_remote(url, None, ["branch", "list", "a/b"]).ok().documents();
         assert_eq!(there, store.run(["branch", "list", "a/b"]).ok().documents());
-        let gone =
-            store.afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"]).ok().json();
+        let gone = store
+            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
+            .ok()
+            .json();
         let expected = json!({"repo": "a/b", "name": bad[1], "head": side, "deleted": true, "default_branch": "main"});
         assert_eq!(gone, expected);
         store
-            .afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
+            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
             .exits(1)
             .says(&["no branch", "branch list a/b"]);
         let (_, log) = served.stop();

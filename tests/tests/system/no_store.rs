@@ -282,7 +282,7 @@ fn what_a_server_wrote_stands_in_the_catalogs_one_file_when_it_has_stopped() {
     let packhouse = Packhouse::with_repo();
     let served = Served::trusting(&packhouse, &["--workers", "0"]);
     let file = fixtures::muse_cli()[0].to_str().unwrap().to_owned();
-    packhouse.afar(served.url(), None, ["push", "a/b", &file]).ok();
+    packhouse.run_remote(served.url(), None, ["push", "a/b", &file]).ok();
     assert_eq!(served.stop().0, Some(0));
     let copy = copied_alone(&packhouse, "stopped");
     assert_eq!(packhouse.at(&copy, ["repo", "list"]).ok().documents()[0]["packs"], 1);
