@@ -212,7 +212,7 @@ impl Sources for Packs {
             self.right_size(pack, stored)?;
         } else if !self.open.contains_key(&pack) {
             let key = run_pack.directory.key;
-            let found = self.runtime.block_on(self.vault.open_near(&key))?;
+            let found = self.runtime.block_on(self.vault.open_cached(&key))?;
             let stored = found.ok_or_else(|| Error::MissingPack {
                 key,
                 repo: self.repo.clone(),

@@ -19,7 +19,8 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::vault::{
-    ListedPack, Near, Staged, Storage, StoredPack, Swept, Traffic, Vault, Wanted,
+    DownloadEstimate, ListedPack, PrefetchRequest, Staged, Storage, StoredPack, Swept, Traffic,
+    Vault,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -252,8 +253,8 @@ impl Vault for FaultyVault {
     fn folder(&self) -> PathBuf {
         self.inner.folder()
     }
-    fn is_far(&self) -> bool {
-        self.inner.is_far()
+    fn is_remote(&self) -> bool {
+        self.inner.is_remote()
     }
     fn file_of(&self, key: &MpackKey) -> Option<PathBuf> {
         self.inner.file_of(key)
@@ -267,17 +268,17 @@ impl Vault for FaultyVault {
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.fault.around(self.inner.open(key)).await
     }
-    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open_anew(key)).await
+    async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open_uncached(key)).await
     }
-    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open_near(key)).await
+    async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open_cached(key)).await
     }
     async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
         self.fault.around(self.inner.size_of(key)).await
     }
-    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
-        self.fault.around(self.inner.hash_anew(key)).await
+    async fn hash_uncached(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+        self.fault.around(self.inner.hash_uncached(key)).await
     }
     async fn forget_damaged_copy(&self, key: &MpackKey) -> Result<bool> {
         self.inner.forget_damaged_copy(key).await
@@ -285,11 +286,11 @@ impl Vault for FaultyVault {
     async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
         self.inner.forget_copy(key).await
     }
-    async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+    async fn prefetch(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
         self.fault.around(self.inner.prefetch(wanted)).await
     }
-    fn near(&self, packs: &[(MpackKey, u64)]) -> Result<Near> {
-        self.inner.near(packs)
+    fn download_estimate(&self, packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
+        self.inner.download_estimate(packs)
     }
     fn traffic(&self) -> Traffic {
         self.inner.traffic()

@@ -17,7 +17,7 @@ use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
 use packhouse_core::wire::WireError;
 use packhouse_core::{EntityId, Head, Kind, Span};
 
-use super::near::Reads;
+use super::prefetch::Reads;
 use super::{Store, blocking};
 use crate::catalog::{
     Dropped, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
@@ -88,7 +88,7 @@ impl Store {
         roots.extend(recent);
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Words, progress).await?;
+        self.prefetch(&mut reader, &packs, Reads::Words, progress).await?;
         let places = places(&packs);
         let reached = blocking(move || reach(&mut reader, &places, roots)).await?;
         let packs = Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;

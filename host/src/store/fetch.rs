@@ -17,7 +17,7 @@ use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
 use super::client::handed_out;
 use super::load::{distinct_packs, examine};
-use super::near::Reads;
+use super::prefetch::Reads;
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
@@ -227,7 +227,7 @@ impl Store {
         let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(repo, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Words, progress).await?;
+        self.prefetch(&mut reader, &packs, Reads::Words, progress).await?;
         let run = Run::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
         let question = Question::Assembly { request: ask.clone() };

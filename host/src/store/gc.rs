@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
-use super::near::Reads;
+use super::prefetch::Reads;
 use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
@@ -61,7 +61,7 @@ pub(super) struct Work {
     /// The packs, as the catalog knows them.
     sources: Vec<PackRow>,
     /// Whether they were brought near whole.
-    near: bool,
+    prefetched: bool,
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
     /// What the index maps and the plan leaves out.
@@ -232,7 +232,7 @@ impl Store {
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(&row.name, packs.clone());
         let reads = if applied { Reads::Whole } else { Reads::Words };
-        self.bring_near(&mut reader, &packs, reads, progress).await?;
+        self.prefetch(&mut reader, &packs, reads, progress).await?;
         let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| {
@@ -267,8 +267,15 @@ impl Store {
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
         report.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work =
-            Work { packs, plan: Arc::new(plan), sources, near: applied, index, heads, dropped };
+        let work = Work {
+            packs,
+            plan: Arc::new(plan),
+            sources,
+            prefetched: applied,
+            index,
+            heads,
+            dropped,
+        };
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
@@ -326,7 +333,7 @@ impl Store {
         let name = repo.name.to_string();
         let to_download = self.to_download(&repo.name, &work.sources)?;
         self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
-        let reads = if work.near { Reads::Near } else { Reads::Whole };
+        let reads = if work.prefetched { Reads::Prefetched } else { Reads::Whole };
         // What is replaced was sound: records that are copied are checked on the way, packs with
         // others beside it.
         let checked = self.check_sources(&repo.name, &work);
@@ -388,7 +395,7 @@ impl Store {
     /// taken other bytes than it was sent, and have said nothing. Files were read back before they
     /// were renamed.
     async fn must_read_back(&self, key: &MpackKey) -> Result<()> {
-        if !self.vault.is_far() || self.vault.hash_anew(key).await? == Some(*key) {
+        if !self.vault.is_remote() || self.vault.hash_uncached(key).await? == Some(*key) {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
@@ -404,7 +411,7 @@ impl Store {
         let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
             let key = work.packs[pack as usize].directory.key;
-            let stored = self.open_near(repo, &key).await?;
+            let stored = self.open_cached(repo, &key).await?;
             let (stored, found) =
                 blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
             if found == key {
@@ -430,7 +437,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<(Staged, Written)> {
         let mut sources = self.run_packs(repo, packs.clone());
-        self.bring_near(&mut sources, packs, reads, progress).await?;
+        self.prefetch(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
         let (staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);
@@ -477,7 +484,7 @@ impl Store {
     ) -> Result<String> {
         let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
         let key = pack.directory.key;
-        let stored = self.open_near(repo, &key).await?;
+        let stored = self.open_cached(repo, &key).await?;
         if blocking(move || super::load::hash(&stored)).await? == key {
             return Ok(detail);
         }

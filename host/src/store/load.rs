@@ -118,8 +118,8 @@ impl Store {
     }
 
     /// Opens a pack for its bytes alone: a copy of it will do.
-    pub(super) async fn open_near(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
-        self.vault.open_near(key).await?.ok_or_else(|| self.missing(repo, key))
+    pub(super) async fn open_cached(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
+        self.vault.open_cached(key).await?.ok_or_else(|| self.missing(repo, key))
     }
 
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {

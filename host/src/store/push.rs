@@ -17,8 +17,8 @@ use packhouse_core::row::Print;
 use packhouse_core::{EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::damage::Standing;
-use super::near::Reads;
 use super::placing::{Chosen, check_index, choose};
+use super::prefetch::Reads;
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -476,7 +476,7 @@ impl Store {
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Rivals(&rivals), progress).await?;
+        self.prefetch(&mut reader, &packs, Reads::Rivals(&rivals), progress).await?;
         let run = Run::new(reader, stood.clone(), Some(snapshot)).with_rivals(rivals.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };

@@ -173,7 +173,7 @@ impl Store {
             }
             progress.at(&repo.to_string(), crate::progress::Phase::Verify, 0, 0)?;
             let key = retired.pack.key;
-            let Some(stored) = self.vault.open_anew(&key).await? else { continue };
+            let Some(stored) = self.vault.open_uncached(&key).await? else { continue };
             if let Some((candidate, _)) = read(stored, key).await? {
                 found.extend(take(lost, &candidate));
             }
@@ -196,10 +196,10 @@ impl Store {
 
     /// Stores a pack again from a copy on the local disk, if there is a sound one.
     async fn restore_from_copy(&self, row: &RepoRow, pack: &PackRow) -> Result<bool> {
-        if !self.vault.is_far() {
+        if !self.vault.is_remote() {
             return Ok(false);
         }
-        let Some(stored) = self.vault.open_near(&pack.key).await? else { return Ok(false) };
+        let Some(stored) = self.vault.open_cached(&pack.key).await? else { return Ok(false) };
         let key = pack.key;
         let (stored, found) =
             blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;

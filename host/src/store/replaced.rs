@@ -186,7 +186,7 @@ impl Store {
             self.looks_wrong(pack).await?
         } else {
             let place = self.vault.place_of(&pack.key);
-            let found = self.vault.hash_anew(&pack.key).await?;
+            let found = self.vault.hash_uncached(&pack.key).await?;
             checked.read.insert(pack.key);
             match found {
                 Some(found) if found == pack.key => None,

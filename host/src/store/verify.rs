@@ -179,7 +179,7 @@ impl Store {
         let mut problem = |kind, detail: String| {
             report.problems.push(Problem { kind, entity: None, pack: Some(pack.key), detail });
         };
-        let Some(stored) = self.vault.open_anew(&pack.key).await? else {
+        let Some(stored) = self.vault.open_uncached(&pack.key).await? else {
             let missing = self.missing(repo, &pack.key);
             if self.is_stale(id, &missing).await? {
                 return Err(missing);

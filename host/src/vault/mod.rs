@@ -8,7 +8,7 @@
 //!   old.
 //! - A directory is a cache: it may be missing at any time.
 //! - A vault whose packs are elsewhere keeps copies near, on the local disk, and may lose them at
-//!   any time. [`Vault::open`] never gives a copy of a pack that is gone; [`Vault::open_anew`]
+//!   any time. [`Vault::open`] never gives a copy of a pack that is gone; [`Vault::open_uncached`]
 //!   never gives a copy.
 //!
 //! Only this folder names object_store.
@@ -156,7 +156,7 @@ pub struct Swept {
 
 /// A pack that a run will read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PrefetchRequest {
     /// The pack.
     pub key: MpackKey,
     /// Its size in bytes.
@@ -165,7 +165,7 @@ pub struct Wanted {
     pub parts: Option<Vec<Range<u64>>>,
 }
 
-impl Wanted {
+impl PrefetchRequest {
     /// Bytes of it that will be read.
     pub fn to_read(&self) -> u64 {
         self.parts
@@ -176,7 +176,7 @@ impl Wanted {
 
 /// What reading some packs takes of the local disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Near {
+pub struct DownloadEstimate {
     /// Bytes of those packs that are not near yet.
     pub to_download: u64,
     /// Bytes of packs that may be near at once.
@@ -218,7 +218,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
 
     /// Whether packs must be brought near before they are read: then it pays to say beforehand
     /// which, and which parts of them.
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         false
     }
 
@@ -241,20 +241,20 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>>;
 
     /// Opens what is really stored under a key, past any copy.
-    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.open(key).await
     }
 
     /// The size in bytes of what is really stored under a key, past any copy; `None` when it is not
     /// there. Cheap: no byte of it is read.
     async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
-        Ok(self.open_anew(key).await?.map(|stored| stored.bytes))
+        Ok(self.open_uncached(key).await?.map(|stored| stored.bytes))
     }
 
     /// The hash of what is really stored under a key, past any copy: all of it is read now, and
     /// nothing of it is kept. `None` when it is not there.
-    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
-        let Some(stored) = self.open_anew(key).await? else { return Ok(None) };
+    async fn hash_uncached(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+        let Some(stored) = self.open_uncached(key).await? else { return Ok(None) };
         let place = stored.path.clone();
         let hashed = tokio::task::spawn_blocking(move || crate::files::key_of(&stored.file))
             .await
@@ -266,7 +266,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     }
 
     /// Opens a pack for a run: a copy will do, whether the pack itself is still there or not.
-    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.open(key).await
     }
 
@@ -284,13 +284,13 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// Gets packs near before a run reads them, many at once. Gives those, by their place in
     /// `wanted`, of which it got only the parts: elsewhere their bytes may be anything. What is not
     /// there is left out: whoever opens it will see.
-    async fn prefetch(&self, _wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+    async fn prefetch(&self, _wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
         Ok(Vec::new())
     }
 
     /// What getting packs near takes; each with its size in bytes.
-    fn near(&self, _packs: &[(MpackKey, u64)]) -> Result<Near> {
-        Ok(Near { to_download: 0, budget: u64::MAX })
+    fn download_estimate(&self, _packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
+        Ok(DownloadEstimate { to_download: 0, budget: u64::MAX })
     }
 
     /// What was asked of the place that the packs are in.

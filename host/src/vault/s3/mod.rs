@@ -16,8 +16,8 @@
 mod client;
 mod download;
 mod failed;
-mod near;
 mod parts;
+mod prefetch;
 mod spool;
 mod trial;
 mod upload;
@@ -43,7 +43,10 @@ use self::spool::Spool;
 use self::upload::Body;
 use super::objects::{IDENTITY, answer_key, identity_of, is_note, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Near, Remains, Staged, StoredPack, Swept, Traffic, Vault, Wanted};
+use super::{
+    DownloadEstimate, ListedPack, PrefetchRequest, Remains, Staged, StoredPack, Swept, Traffic,
+    Vault,
+};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
 
@@ -175,7 +178,7 @@ impl S3Vault {
     /// the last that is sound.
     async fn open_object(&self, object: &Key, key: &MpackKey) -> Result<Option<StoredPack>> {
         if !self.spool.has(key)? {
-            return self.bring(object, key, None).await;
+            return self.cached(object, key, None).await;
         }
         let Some(now) = self.head(object).await? else { return Ok(None) };
         let copied = || self.spool.of_object(key, now.e_tag.as_deref(), now.size);
@@ -186,13 +189,13 @@ impl S3Vault {
         let _alone = gate.lock().await;
         match copied()? {
             Some(copy) => Ok(Some(copy)),
-            None => self.bring_anew(object, key, None).await,
+            None => self.download_again(object, key, None).await,
         }
     }
 
     /// Downloads a pack and keeps the copy, unless somebody else does so. What is not what its key
     /// says is given and not kept.
-    async fn bring(
+    async fn cached(
         &self,
         object: &Key,
         key: &MpackKey,
@@ -202,12 +205,12 @@ impl S3Vault {
         let _alone = gate.lock().await;
         match self.spool.any(key)? {
             Some(copy) => Ok(Some(copy)),
-            None => self.bring_anew(object, key, expected).await,
+            None => self.download_again(object, key, expected).await,
         }
     }
 
     /// The same, whatever copies there are of what the object was before.
-    async fn bring_anew(
+    async fn download_again(
         &self,
         object: &Key,
         key: &MpackKey,
@@ -303,7 +306,7 @@ impl Vault for S3Vault {
         self.folder.clone()
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 
@@ -319,7 +322,7 @@ impl Vault for S3Vault {
         self.open_object(&self.object(key, "mpack"), key).await
     }
 
-    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         let object = self.object(key, "mpack");
         let got = self.download_pack(&object, key, None).await?;
         got.map(|(got, _)| got.unnamed(self.place.object(&object).into())).transpose()
@@ -329,14 +332,14 @@ impl Vault for S3Vault {
         Ok(self.head(&self.object(key, "mpack")).await?.map(|found| found.size))
     }
 
-    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+    async fn hash_uncached(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
         self.hash_object(&self.object(key, "mpack")).await
     }
 
-    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         match self.spool.any(key)? {
             Some(copy) => Ok(Some(copy)),
-            None => self.bring(&self.object(key, "mpack"), key, None).await,
+            None => self.cached(&self.object(key, "mpack"), key, None).await,
         }
     }
 
@@ -351,16 +354,16 @@ impl Vault for S3Vault {
             .map_err(Error::io("reading", &self.folder))?
     }
 
-    async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
-        self.bring_all(wanted).await
+    async fn prefetch(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
+        self.prefetch_all(wanted).await
     }
 
-    fn near(&self, packs: &[(MpackKey, u64)]) -> Result<Near> {
+    fn download_estimate(&self, packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
         let mut to_download = 0;
         for (key, bytes) in packs {
             to_download += if self.spool.has(key)? { 0 } else { *bytes };
         }
-        Ok(Near { to_download, budget: self.spool.budget() })
+        Ok(DownloadEstimate { to_download, budget: self.spool.budget() })
     }
 
     fn traffic(&self) -> Traffic {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::run::{Packs, RunPack};
-use crate::vault::{Staged, Traffic, Wanted};
+use crate::vault::{PrefetchRequest, Staged, Traffic};
 
 /// How often somebody looks how far it is, and whether to stop.
 const LOOK: Duration = Duration::from_millis(200);
@@ -26,7 +26,7 @@ type Parts = Vec<Vec<Range<u64>>>;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reads<'a> {
     /// All of them; and they were brought near already.
-    Near,
+    Prefetched,
     /// All of them.
     Whole,
     /// Their commits, snapshots and tags: what a component may ask for.
@@ -80,7 +80,7 @@ fn touching(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
 
 impl Store {
     /// Brings what a run reads near, many packs at once.
-    pub(super) async fn bring_near(
+    pub(super) async fn prefetch(
         &self,
         reader: &mut Packs,
         packs: &[RunPack],
@@ -88,8 +88,8 @@ impl Store {
         progress: &Progress,
     ) -> Result<()> {
         let parts = match reads {
-            _ if !self.vault.is_far() => return Ok(()),
-            Reads::Near => return Ok(()),
+            _ if !self.vault.is_remote() => return Ok(()),
+            Reads::Prefetched => return Ok(()),
             Reads::Whole => None,
             Reads::Words => Some(holding(words(packs), packs.len())),
             Reads::Copied(plan) => Some(holding(copied(plan), packs.len())),
@@ -102,15 +102,15 @@ impl Store {
             packs[*n].is_stored() && parts.as_ref().is_none_or(|parts| !parts[*n].is_empty())
         };
         let numbers: Vec<usize> = (0..packs.len()).filter(read).collect();
-        let wanted: Vec<Wanted> = numbers
+        let wanted: Vec<PrefetchRequest> = numbers
             .iter()
-            .map(|n| Wanted {
+            .map(|n| PrefetchRequest {
                 key: packs[*n].directory.key,
                 bytes: packs[*n].directory.pack_bytes,
                 parts: parts.as_ref().map(|parts| parts[*n].clone()),
             })
             .collect();
-        let total = wanted.iter().map(Wanted::to_read).sum();
+        let total = wanted.iter().map(PrefetchRequest::to_read).sum();
         let repo = reader.repo().to_string();
         let fetching = self.vault.prefetch(&wanted);
         for (at, stored) in self
@@ -127,17 +127,17 @@ impl Store {
     /// all at once, and before anything is downloaded.
     pub(super) fn to_download(&self, repo: &RepoName, packs: &[PackRow]) -> Result<u64> {
         let sizes: Vec<_> = packs.iter().map(|pack| (pack.key, pack.bytes)).collect();
-        let near = self.vault.near(&sizes)?;
+        let estimate = self.vault.download_estimate(&sizes)?;
         let needed = sizes.iter().map(|(_, bytes)| bytes).sum();
-        if needed > near.budget {
+        if needed > estimate.budget {
             return Err(Error::SpoolTooSmall {
                 repo: repo.clone(),
                 needed,
-                budget: near.budget,
+                budget: estimate.budget,
                 spool: self.vault.folder(),
             });
         }
-        Ok(near.to_download)
+        Ok(estimate.to_download)
     }
 
     /// Makes a staged file the pack of a key, and tells how far it is.
@@ -173,7 +173,7 @@ impl Store {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let mut work = std::pin::pin!(work);
-        if !self.vault.is_far() {
+        if !self.vault.is_remote() {
             return work.await;
         }
         let before = moved(self.vault.traffic());

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::S3Vault;
 use crate::error::Result;
 use crate::names::MpackKey;
-use crate::vault::{StoredPack, Wanted};
+use crate::vault::{PrefetchRequest, StoredPack};
 
 /// Packs that are brought at once. How many bytes of them is bounded elsewhere.
 const PACKS_AT_ONCE: usize = 16;
@@ -20,18 +20,21 @@ const SMALL: u64 = 4 << 20;
 /// Packs of which only parts are held: each is an open file until the run ends.
 const PARTLY: usize = 64;
 
-/// How a pack is brought near.
-enum How {
+/// How a pack is prefetched.
+enum Extent {
     Whole,
     Parts(Vec<Range<u64>>),
 }
 
 impl S3Vault {
     /// Brings packs near; gives those of which it got only parts.
-    pub(super) async fn bring_all(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+    pub(super) async fn prefetch_all(
+        &self,
+        wanted: &[PrefetchRequest],
+    ) -> Result<Vec<(usize, StoredPack)>> {
         let jobs = self.jobs(wanted)?;
-        let brought = stream::iter(jobs).map(|(n, how)| async move {
-            let partly = self.bring_one(&wanted[n], how).await?;
+        let brought = stream::iter(jobs).map(|(n, extent)| async move {
+            let partly = self.prefetch_one(&wanted[n], extent).await?;
             Ok(partly.map(|stored| (n, stored)))
         });
         brought
@@ -43,7 +46,7 @@ impl S3Vault {
 
     /// What to do for each. Whole packs that the spool could not hold together are left to be got
     /// when they are read.
-    fn jobs(&self, wanted: &[Wanted]) -> Result<Vec<(usize, How)>> {
+    fn jobs(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, Extent)>> {
         let (mut jobs, mut partly, mut whole) = (Vec::new(), 0, 0);
         for (n, pack) in wanted.iter().enumerate() {
             let parts = pack.parts.as_deref().map(|parts| joined(parts, GAP));
@@ -54,12 +57,12 @@ impl S3Vault {
                         && !self.spool.has(&pack.key)? =>
                 {
                     partly += 1;
-                    jobs.push((n, How::Parts(parts)));
+                    jobs.push((n, Extent::Parts(parts)));
                 }
                 _ => {
                     whole += pack.bytes;
                     if whole <= self.spool.budget() {
-                        jobs.push((n, How::Whole));
+                        jobs.push((n, Extent::Whole));
                     }
                 }
             }
@@ -67,29 +70,33 @@ impl S3Vault {
         Ok(jobs)
     }
 
-    async fn bring_one(&self, pack: &Wanted, how: How) -> Result<Option<StoredPack>> {
+    async fn prefetch_one(
+        &self,
+        pack: &PrefetchRequest,
+        extent: Extent,
+    ) -> Result<Option<StoredPack>> {
         let object = self.object(&pack.key, "mpack");
-        match how {
-            How::Parts(parts) => {
+        match extent {
+            Extent::Parts(parts) => {
                 self.download_parts(&object, &parts, Path::new(&self.place.object(&object))).await
             }
-            How::Whole => self.bring_whole(&pack.key, pack.bytes).await.map(|()| None),
+            Extent::Whole => self.cache_whole(&pack.key, pack.bytes).await.map(|()| None),
         }
     }
 
     /// Makes sure that there is a copy of a pack, and that it is one of a pack that is there.
-    async fn bring_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
+    async fn cache_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
         let object = self.object(key, "mpack");
         if self.spool.has(key)? {
             // The copy of what is gone, or was written anew, stays: it may be the last that is
             // sound.
             let Some(now) = self.head(&object).await? else { return Ok(()) };
             if self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_none() {
-                self.bring_anew(&object, key, Some(bytes)).await?;
+                self.download_again(&object, key, Some(bytes)).await?;
             }
             return Ok(());
         }
-        self.bring(&object, key, Some(bytes)).await.map(|_| ())
+        self.cached(&object, key, Some(bytes)).await.map(|_| ())
     }
 }
 
