@@ -1,7 +1,7 @@
 //! Laws 4, 5 and 6 from the inside: plans that lie, what crashes leave behind, races.
 
+mod invalid_plans;
 mod leftovers;
-mod lies;
 mod races;
 mod told;
 
