@@ -19,7 +19,7 @@ use packhouse_host::{
 };
 use packhouse_tests::memory_catalog::MemoryCatalog;
 use packhouse_tests::postgres::cluster;
-use packhouse_tests::tangle::tangle;
+use packhouse_tests::random_history::random_history;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -192,7 +192,7 @@ fn forget_rows(value: &mut Value) {
     }
 }
 
-/// Histories in files: of three repos, and tangled ones, whose heads lead nowhere near each other.
+/// Histories in files: of three repos, and random ones, whose heads lead nowhere near each other.
 fn files(folder: &Path, seed: u64) -> Vec<PathBuf> {
     let mut packs = Vec::new();
     for (line, overlap) in [(0, true), (1, false)] {
@@ -208,7 +208,7 @@ fn files(folder: &Path, seed: u64) -> Vec<PathBuf> {
         };
         packs.extend(history(&options));
     }
-    packs.extend(tangle(seed, 8).spread(seed, 3));
+    packs.extend(random_history(seed, 8).spread(seed, 3));
     std::fs::create_dir_all(folder).unwrap();
     let write = |(number, pack): (usize, Vec<u8>)| {
         let path = folder.join(format!("{number:02}.mpack"));

@@ -1,6 +1,6 @@
-//! Histories more tangled than clients make them, for property tests: octopus-free but full of
-//! merges, shallow ends, both snapshot forms, both id forms, loose records, and several encodings
-//! of one entity.
+//! Random histories for property tests, with more cases than clients produce: many merges (of two
+//! parents), shallow ends, both snapshot forms, both id forms, unreachable records, and several
+//! encodings of one entity.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use packhouse_host::sample::{
 
 /// A set of records, each in one or more encodings, and heads.
 #[derive(Clone, Debug)]
-pub struct Tangle {
+pub struct RandomHistory {
     /// What there is.
     pub records: Vec<Encodings>,
     /// Branch name to commit id.
@@ -33,8 +33,8 @@ pub struct Encodings {
     pub encodings: Vec<Vec<u8>>,
 }
 
-/// Makes a tangle of about `size` commits.
-pub fn tangle(seed: u64, size: usize) -> Tangle {
+/// Makes a history of about `size` commits.
+pub fn random_history(seed: u64, size: usize) -> RandomHistory {
     let mut random = Random::new(seed);
     let mut maker = Maker { random: Random::stream(seed, 1), records: Vec::new() };
     let mut objects = Vec::new();
@@ -125,10 +125,10 @@ pub fn tangle(seed: u64, size: usize) -> Tangle {
             heads.insert(name.to_owned(), commits[random.below(commits.len())].clone());
         }
     }
-    Tangle { records: maker.records, heads, commits, beyond }
+    RandomHistory { records: maker.records, heads, commits, beyond }
 }
 
-impl Tangle {
+impl RandomHistory {
     /// Spreads the records over `packs` packs: each record, in each of its encodings, stands in at
     /// least one. None names a head, except the last, which names all.
     pub fn spread(&self, seed: u64, packs: usize) -> Vec<Vec<u8>> {
