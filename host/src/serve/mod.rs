@@ -1,7 +1,7 @@
 //! A store as a Muse remote, and its administration from afar.
 //!
 //! ```text
-//! /{owner}/{slug}/…          what Muse clients say               wire
+//! /{owner}/{slug}/…          what Muse clients say               mwp
 //! /{owner}/{slug}/packs/KEY  packs, by signed URLs that expire   packs
 //! /admin/v1/…                every verb, for consoles and CLIs   admin
 //! /health /healthz /readyz /metrics                              health
@@ -19,13 +19,13 @@ mod guard;
 mod health;
 mod json_errors;
 mod limits;
+mod mwp;
 mod open_files;
 mod packs;
 mod problem;
 mod proxy;
 mod signed;
 mod state;
-mod wire;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -355,7 +355,7 @@ async fn tls(files: &TlsFiles) -> Result<RustlsConfig> {
 /// All that is answered.
 fn router(state: SharedState) -> Router {
     Router::new()
-        .merge(wire::routes(&state))
+        .merge(mwp::routes(&state))
         .merge(packs::routes())
         .merge(admin::routes())
         .merge(health::routes())

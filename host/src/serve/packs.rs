@@ -153,7 +153,7 @@ fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> Answer<Res
         part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
     let mut response = Response::new(stream(stored.file, first, length)?);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::wire::MSGPACK));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::mwp::MSGPACK));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::ETAG, value(&tag));
