@@ -16,7 +16,7 @@ use packhouse_core::wire::{put_array, put_map, put_str};
 
 use super::super::limits::{BRANCHES, OBJECTS, RECORDS};
 use super::super::problem::{Answer, Problem};
-use super::scroll::Scroll;
+use super::body_reader::BodyReader;
 use crate::error::{Error, Result};
 use crate::names::BranchName;
 use crate::pack::pipeline::{CHUNK, Produce};
@@ -118,17 +118,17 @@ struct Object {
 
 /// `{objects: […]}`: the pack, and how many objects there are.
 pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
-    let mut scroll = Scroll::new(handle(&body)?, bytes)?;
+    let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let mut found = None;
-    fields(&mut scroll, "the body", |name, scroll| {
+    fields(&mut reader, "the body", |name, reader| {
         match name {
-            "objects" => found = Some(object_array(scroll, OBJECTS)?),
+            "objects" => found = Some(object_array(reader, OBJECTS)?),
             _ => return Ok(false),
         }
         Ok(true)
     })?;
-    ends(&scroll)?;
-    let Some(found) = found else { return scroll.bad("it has no `objects`") };
+    ends(&reader)?;
+    let Some(found) = found else { return reader.bad("it has no `objects`") };
     let mut pieces = Pieces::default();
     pieces.write(|out| put_map(out, 3));
     for section in ["commits", "snapshots"] {
@@ -140,17 +140,17 @@ pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
 
 /// `{tags: […]}`: the pack, and how many tags there are.
 pub(super) fn tags(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
-    let mut scroll = Scroll::new(handle(&body)?, bytes)?;
+    let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let mut found = None;
-    fields(&mut scroll, "the body", |name, scroll| {
+    fields(&mut reader, "the body", |name, reader| {
         match name {
-            "tags" => found = Some(records(scroll, "tags")?),
+            "tags" => found = Some(records(reader, "tags")?),
             _ => return Ok(false),
         }
         Ok(true)
     })?;
-    ends(&scroll)?;
-    let Some(found) = found else { return scroll.bad("it has no `tags`") };
+    ends(&reader)?;
+    let Some(found) = found else { return reader.bad("it has no `tags`") };
     let mut pieces = Pieces::default();
     pieces.write(|out| put_map(out, 4));
     for section in ["commits", "snapshots"] {
@@ -181,29 +181,29 @@ struct Bundle {
 }
 
 pub(super) fn push(body: File, bytes: u64) -> Answer<Push> {
-    let mut scroll = Scroll::new(handle(&body)?, bytes)?;
+    let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let (mut bundle, mut branch, mut force) = (None, None, false);
-    fields(&mut scroll, "the body", |name, scroll| {
+    fields(&mut reader, "the body", |name, reader| {
         match name {
-            "bundle" => bundle = Some(read_bundle(scroll)?),
-            "branch" => branch = Some(scroll.text("branch")?),
+            "bundle" => bundle = Some(read_bundle(reader)?),
+            "branch" => branch = Some(reader.text("branch")?),
             "force" => {
-                force = match scroll.peek()? {
+                force = match reader.peek()? {
                     Some(0xc3) => true,
                     Some(0xc2 | 0xc0) => false,
-                    _ => return scroll.bad("force: true or false is expected"),
+                    _ => return reader.bad("force: true or false is expected"),
                 };
-                scroll.ignore()?;
+                reader.ignore()?;
             }
             _ => return Ok(false),
         }
         Ok(true)
     })?;
-    ends(&scroll)?;
-    let Some(bundle) = bundle else { return scroll.bad("it has no `bundle`") };
-    let Some(branch) = branch else { return scroll.bad("it has no `branch`") };
+    ends(&reader)?;
+    let Some(bundle) = bundle else { return reader.bad("it has no `bundle`") };
+    let Some(branch) = branch else { return reader.bad("it has no `branch`") };
     let branch: BranchName = branch.parse()?;
-    let head = head_of(&mut scroll, &bundle, &branch)?;
+    let head = head_of(&mut reader, &bundle, &branch)?;
     let mut pieces = Pieces::default();
     let tagged = !bundle.tags.0.is_empty();
     pieces.write(|out| put_map(out, if tagged { 5 } else { 4 }));
@@ -222,18 +222,18 @@ pub(super) fn push(body: File, bytes: u64) -> Answer<Push> {
     Ok(Push { pack: pieces.of(body), branch, head, force })
 }
 
-fn read_bundle(scroll: &mut Scroll) -> Answer<Bundle> {
+fn read_bundle(reader: &mut BodyReader) -> Answer<Bundle> {
     let mut bundle = Bundle::default();
-    fields(scroll, "bundle", |name, scroll| {
+    fields(reader, "bundle", |name, reader| {
         match name {
-            "commits" => bundle.commits = records(scroll, "commits")?,
-            "snapshots" => bundle.snapshots = records(scroll, "snapshots")?,
-            "objects" => bundle.objects = object_array(scroll, RECORDS)?,
-            "tags" => bundle.tags = records(scroll, "tags")?,
-            "branch_heads" => bundle.heads = heads(scroll)?,
+            "commits" => bundle.commits = records(reader, "commits")?,
+            "snapshots" => bundle.snapshots = records(reader, "snapshots")?,
+            "objects" => bundle.objects = object_array(reader, RECORDS)?,
+            "tags" => bundle.tags = records(reader, "tags")?,
+            "branch_heads" => bundle.heads = heads(reader)?,
             // To step over what may be part of somebody's history would be to lose it.
             other => {
-                return scroll
+                return reader
                     .bad(format_args!("bundle: `{}` is no section of a pack", escaped(other)));
             }
         }
@@ -244,7 +244,7 @@ fn read_bundle(scroll: &mut Scroll) -> Answer<Bundle> {
 
 /// Where a branch shall stand: where the bundle says, else at the one commit of it that no other
 /// follows.
-fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<EntityId> {
+fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> Answer<EntityId> {
     let no_id = |text: &str| {
         Problem::malformed(format!("branch_heads: `{}` is no commit id", escaped(text)))
     };
@@ -253,7 +253,7 @@ fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<
     }
     let (mut tips, mut parents) = (BTreeSet::new(), BTreeSet::new());
     for record in &bundle.commits.0 {
-        let commit = Commit::parse(&scroll.bytes(record)?).map_err(|error| {
+        let commit = Commit::parse(&reader.bytes(record)?).map_err(|error| {
             Problem::malformed(format!(
                 "a commit at byte {}: {}",
                 record.start + error.offset as u64,
@@ -275,15 +275,15 @@ fn head_of(scroll: &mut Scroll, bundle: &Bundle, branch: &BranchName) -> Answer<
     }
 }
 
-fn heads(scroll: &mut Scroll) -> Answer<BTreeMap<String, String>> {
-    if scroll.peek()? == Some(0xc0) {
-        scroll.ignore()?;
+fn heads(reader: &mut BodyReader) -> Answer<BTreeMap<String, String>> {
+    if reader.peek()? == Some(0xc0) {
+        reader.ignore()?;
         return Ok(BTreeMap::new());
     }
     let mut heads = BTreeMap::new();
-    fields(scroll, "branch_heads", |name, scroll| {
+    fields(reader, "branch_heads", |name, reader| {
         // Branches that have no commit yet stand nowhere.
-        if scroll.peek()? == Some(0xc0) {
+        if reader.peek()? == Some(0xc0) {
             return Ok(false);
         }
         if heads.len() == BRANCHES {
@@ -291,20 +291,20 @@ fn heads(scroll: &mut Scroll) -> Answer<BTreeMap<String, String>> {
                 "branch_heads: {BRANCHES} branches are the limit"
             )));
         }
-        heads.insert(name.to_owned(), scroll.text("a branch's head")?);
+        heads.insert(name.to_owned(), reader.text("a branch's head")?);
         Ok(true)
     })?;
     Ok(heads)
 }
 
 /// Where the records of a section stand.
-fn records(scroll: &mut Scroll, what: &str) -> Answer<Records> {
-    let count = within(scroll.array(what)?, what, RECORDS)?;
-    (0..count).map(|_| record(scroll, what)).collect::<Answer<_>>().map(Records)
+fn records(reader: &mut BodyReader, what: &str) -> Answer<Records> {
+    let count = within(reader.array(what)?, what, RECORDS)?;
+    (0..count).map(|_| record(reader, what)).collect::<Answer<_>>().map(Records)
 }
 
-fn record(scroll: &mut Scroll, what: &str) -> Answer<Range<u64>> {
-    let span = scroll.skip()?;
+fn record(reader: &mut BodyReader, what: &str) -> Answer<Range<u64>> {
+    let span = reader.skip()?;
     let bytes = span.end - span.start;
     if bytes <= MAX_RECORD {
         return Ok(span);
@@ -314,42 +314,42 @@ fn record(scroll: &mut Scroll, what: &str) -> Answer<Range<u64>> {
     )))
 }
 
-fn object_array(scroll: &mut Scroll, most: u32) -> Answer<Vec<Object>> {
-    let count = within(scroll.array("objects")?, "objects", most)?;
-    (0..count).map(|_| object(scroll)).collect()
+fn object_array(reader: &mut BodyReader, most: u32) -> Answer<Vec<Object>> {
+    let count = within(reader.array("objects")?, "objects", most)?;
+    (0..count).map(|_| object(reader)).collect()
 }
 
-fn object(scroll: &mut Scroll) -> Answer<Object> {
+fn object(reader: &mut BodyReader) -> Answer<Object> {
     let (mut id, mut content) = (None, None);
-    fields(scroll, "an object", |name, scroll| {
+    fields(reader, "an object", |name, reader| {
         match name {
-            "object_id" => id = Some(scroll.text("object_id")?),
-            "content" => content = Some(scroll.skip()?),
+            "object_id" => id = Some(reader.text("object_id")?),
+            "content" => content = Some(reader.skip()?),
             _ => return Ok(false),
         }
         Ok(true)
     })?;
     match (id, content) {
         (Some(id), Some(content)) => Ok(Object { id, content }),
-        (None, _) => scroll.bad("an object has no `object_id`"),
-        (Some(id), None) => scroll.bad(format_args!("object {} has no `content`", escaped(&id))),
+        (None, _) => reader.bad("an object has no `object_id`"),
+        (Some(id), None) => reader.bad(format_args!("object {} has no `content`", escaped(&id))),
     }
 }
 
 /// Goes through a map with names for keys. Those that `each` takes may stand there once; others are
 /// stepped over, and nothing of them is kept: there may be millions.
 fn fields(
-    scroll: &mut Scroll,
+    reader: &mut BodyReader,
     what: &str,
-    mut each: impl FnMut(&str, &mut Scroll) -> Answer<bool>,
+    mut each: impl FnMut(&str, &mut BodyReader) -> Answer<bool>,
 ) -> Answer<()> {
     let mut met = BTreeSet::new();
-    for _ in 0..scroll.map(what)? {
-        let name = scroll.text("a name")?;
-        if !each(&name, scroll)? {
-            scroll.ignore()?;
+    for _ in 0..reader.map(what)? {
+        let name = reader.text("a name")?;
+        if !each(&name, reader)? {
+            reader.ignore()?;
         } else if !met.insert(name) {
-            return scroll.bad(format_args!("{what} has one name twice"));
+            return reader.bad(format_args!("{what} has one name twice"));
         }
     }
     Ok(())
@@ -363,8 +363,8 @@ fn within(count: u32, what: &str, most: u32) -> Answer<u32> {
     }
 }
 
-fn ends(scroll: &Scroll) -> Answer<()> {
-    if scroll.at_end() { Ok(()) } else { scroll.bad("bytes follow its value") }
+fn ends(reader: &BodyReader) -> Answer<()> {
+    if reader.at_end() { Ok(()) } else { reader.bad("bytes follow its value") }
 }
 
 /// Another handle on the same file.

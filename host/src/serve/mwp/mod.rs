@@ -5,13 +5,13 @@
 //! repo, whether it may be seen and what may be done with it is settled before a byte of a body is
 //! read.
 
+mod body_reader;
 mod bundle;
 mod form;
 mod ids;
 mod push;
 mod read;
 mod releases;
-mod scroll;
 mod values;
 
 use axum::Router;

@@ -11,18 +11,18 @@ use super::super::problem::{Answer, Problem};
 use crate::error::Error;
 
 /// A place in a body.
-pub(super) struct Scroll {
+pub(super) struct BodyReader {
     file: BufReader<File>,
     at: u64,
     end: u64,
 }
 
-impl Scroll {
+impl BodyReader {
     /// The start of a body of so many bytes.
-    pub(super) fn new(file: File, bytes: u64) -> Answer<Scroll> {
+    pub(super) fn new(file: File, bytes: u64) -> Answer<BodyReader> {
         let mut file = BufReader::with_capacity(64 << 10, file);
         file.seek(SeekFrom::Start(0)).map_err(unread)?;
-        Ok(Scroll { file, at: 0, end: bytes })
+        Ok(BodyReader { file, at: 0, end: bytes })
     }
 
     /// Whether the body ends here.
