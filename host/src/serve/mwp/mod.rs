@@ -7,8 +7,8 @@
 
 mod body_reader;
 mod bundle;
-mod form;
 mod ids;
+mod negotiation;
 mod push;
 mod read;
 mod releases;
@@ -27,7 +27,7 @@ use super::problem::{Answer, Problem};
 use super::state::SharedState;
 use crate::access::{Caller, Scope};
 
-pub(super) use form::MSGPACK;
+pub(super) use negotiation::MSGPACK;
 
 pub(super) fn routes(state: &SharedState) -> Router<SharedState> {
     let readers = Router::new()

@@ -15,7 +15,7 @@ use super::super::guard::Admitted;
 use super::super::problem::{Answer, Problem};
 use super::super::state::{Room, SharedState};
 use super::bundle::{self, Spliced};
-use super::form::Form;
+use super::negotiation::Accept;
 use crate::error::Error;
 use crate::names::unusable;
 use crate::progress::Progress;
@@ -34,18 +34,18 @@ pub(super) async fn objects(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (shared, form) = (state.clone(), Form::of(request.headers()));
+    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
         let upload = upload(&state, &admitted, request).await?;
         let (pack, count) = looked_through(&upload, bundle::objects).await?;
         if count == 0 {
             admitted.still(&state).await?;
-            return form.answer(&Stored { stored: 0, skipped: 0 });
+            return accept.respond(&Stored { stored: 0, skipped: 0 });
         }
         let report =
             pushed(&state, admitted, "the objects", pack, upload, PushOptions::default(), None)
                 .await?;
-        form.answer(&Stored {
+        accept.respond(&Stored {
             stored: report.new_objects,
             skipped: count.saturating_sub(report.new_objects),
         })
@@ -63,18 +63,18 @@ pub(super) async fn tags(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (shared, form) = (state.clone(), Form::of(request.headers()));
+    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
         let upload = upload(&state, &admitted, request).await?;
         let (pack, count) = looked_through(&upload, bundle::tags).await?;
         if count == 0 {
             admitted.still(&state).await?;
-            return form.answer(&StoredTags { stored: 0 });
+            return accept.respond(&StoredTags { stored: 0 });
         }
         let report =
             pushed(&state, admitted, "the tags", pack, upload, PushOptions::default(), None)
                 .await?;
-        form.answer(&StoredTags { stored: report.new_tags })
+        accept.respond(&StoredTags { stored: report.new_tags })
     };
     shared.to_its_end(work).await
 }
@@ -92,7 +92,7 @@ pub(super) async fn push(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (shared, form) = (state.clone(), Form::of(request.headers()));
+    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
         let upload = upload(&state, &admitted, request).await?;
         let bundle::Push { pack, branch, head, force } =
@@ -117,7 +117,7 @@ pub(super) async fn push(
         let unusable =
             unusable(report.branch_heads.keys().map(String::as_str), Some(branch.as_str()));
         branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
-        form.answer(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
+        accept.respond(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
     };
     shared.to_its_end(work).await
 }

@@ -14,8 +14,8 @@ use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRES
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
 use super::super::state::SharedState;
-use super::form::{Form, MSGPACK, small};
 use super::ids::Ids;
+use super::negotiation::{Accept, MSGPACK, small};
 use crate::names::MpackKey;
 use crate::progress::Progress;
 use crate::store::FetchRequest;
@@ -41,7 +41,7 @@ pub(super) async fn refs(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let refs = admitted.store(&state).refs(&admitted.repo).await?;
-    Form::of(&headers).answer(&Refs {
+    Accept::of(&headers).respond(&Refs {
         repo_id: refs.repo_id.0,
         domain: DOMAIN,
         default_branch: refs.default_branch,
@@ -64,10 +64,10 @@ pub(super) async fn filter_objects(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let form = Form::of(request.headers());
+    let accept = Accept::of(request.headers());
     let (asked, _held): (Filter, _) = small(&state, &admitted, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
-    form.answer(&Missing {
+    accept.respond(&Missing {
         missing: admitted
             .store(&state)
             .missing_objects(&admitted.repo, ids, admitted.may_push())
@@ -94,7 +94,7 @@ pub(super) async fn presign(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let form = Form::of(request.headers());
+    let accept = Accept::of(request.headers());
     let (asked, _held): (Presign, _) = small(&state, &admitted, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
     if !matches!(asked.direction.as_str(), "put" | "get") {
@@ -103,7 +103,7 @@ pub(super) async fn presign(
     if asked.ttl_seconds.is_some_and(|ttl| !(30..=3600).contains(&ttl)) {
         return Err(Problem::malformed("ttl_seconds: 30 to 3600 is expected"));
     }
-    form.answer(&Presigned { presigned: BTreeMap::new(), inline: ids })
+    accept.respond(&Presigned { presigned: BTreeMap::new(), inline: ids })
 }
 
 #[derive(Deserialize)]
@@ -124,14 +124,14 @@ pub(super) async fn negotiate(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let form = Form::of(request.headers());
+    let accept = Accept::of(request.headers());
     let (Negotiate { want, have }, _held) = small(&state, &admitted, request, FETCH_BODY).await?;
     let (want, have) = (want.within("want")?, have.within("have")?);
     let nothing = have.is_empty();
     let (ack, common_base) =
         admitted.store(&state).common(&admitted.repo, &want, have, admitted.may_push()).await?;
     let ready = nothing || common_base.is_some();
-    form.answer(&Negotiated { ack, common_base, ready })
+    accept.respond(&Negotiated { ack, common_base, ready })
 }
 
 #[derive(Deserialize)]
@@ -156,7 +156,7 @@ pub(super) async fn fetch(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    Form::of(request.headers()).takes_packs()?;
+    Accept::of(request.headers()).require_msgpack()?;
     let (asked, _held): (Fetch, _) = small(&state, &admitted, request, FETCH_BODY).await?;
     let (want, have) = asked.sides()?;
     let Some(want) = want else {
@@ -209,7 +209,7 @@ pub(super) async fn fetch_mpack(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let (form, base) = (Form::of(request.headers()), packs::base(&state, request.headers()));
+    let (accept, base) = (Accept::of(request.headers()), packs::base(&state, request.headers()));
     let (asked, _held): (Fetch, _) = small(&state, &admitted, request, FETCH_BODY).await?;
     let ttl = asked.ttl_seconds.unwrap_or(3600);
     let (want, have) = asked.sides()?;
@@ -227,5 +227,5 @@ pub(super) async fn fetch_mpack(
         output: None,
     };
     let report = packs::fetch_report(&state, &base, &admitted, request).await??;
-    form.answer(&report)
+    accept.respond(&report)
 }

@@ -15,7 +15,7 @@ use super::super::guard::Admitted;
 use super::super::limits::BODY;
 use super::super::problem::{Answer, Problem};
 use super::super::state::SharedState;
-use super::form::{Form, whole};
+use super::negotiation::{Accept, whole};
 use super::values;
 use crate::catalog::{PutRelease, ReleaseRow};
 use crate::names::BranchName;
@@ -48,10 +48,10 @@ pub(super) async fn post(
     Extension(admitted): Extension<Admitted>,
     request: Request,
 ) -> Answer<Response> {
-    let form = Form::of(request.headers());
+    let accept = Accept::of(request.headers());
     let (release, _held) = whole(&state, &admitted, request, BODY, read).await?;
     match admitted.store(&state).put_release(&admitted.repo, &release).await? {
-        PutRelease::Published => form.answer(&Posted { release_id: release.release_id }),
+        PutRelease::Published => accept.respond(&Posted { release_id: release.release_id }),
         PutRelease::Taken(other) => Err(taken(&release, &other)),
         PutRelease::UnknownCommit => Err(Problem::malformed(format!(
             "commit {} is not in repo `{}`: push the branch that leads to it, then the release",
@@ -140,16 +140,16 @@ pub(super) async fn list(
     let mut releases = admitted.store(&state).releases(&admitted.repo).await?;
     releases.retain(|release| drafts || !release.is_draft);
     releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
-    let form = Form::of(&headers);
+    let accept = Accept::of(&headers);
     // They may be many megabytes, and are read and written anew: that holds up nobody else.
-    blocking(move || Ok(listed(&releases, form))).await?
+    blocking(move || Ok(listed(&releases, accept))).await?
 }
 
 /// One release is read at a time, while it is written.
-fn listed(releases: &[ReleaseRow], form: Form) -> Answer<Response> {
-    match form.is_msgpack() {
-        true => form.answer(&Listed { releases: releases.iter().map(AsValue).collect() }),
-        false => form.answer(&Listed { releases: releases.iter().map(AsSent).collect() }),
+fn listed(releases: &[ReleaseRow], accept: Accept) -> Answer<Response> {
+    match accept.is_msgpack() {
+        true => accept.respond(&Listed { releases: releases.iter().map(AsValue).collect() }),
+        false => accept.respond(&Listed { releases: releases.iter().map(AsSent).collect() }),
     }
 }
 
@@ -186,7 +186,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Answer<Response> {
     match admitted.store(&state).delete_release(&admitted.repo, &tag).await? {
-        true => Form::of(&headers).answer(&Retracted { retracted: tag }),
+        true => Accept::of(&headers).respond(&Retracted { retracted: tag }),
         false => Err(Problem::new(
             StatusCode::NOT_FOUND,
             format!("there is no release `{}`", escaped(&tag)),

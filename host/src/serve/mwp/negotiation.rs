@@ -16,15 +16,15 @@ pub(in super::super) const MSGPACK: &str = "application/x-msgpack";
 
 /// How a client wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct Accept {
     msgpack: bool,
     /// Whether anything else than JSON will do.
     any: bool,
 }
 
-impl Form {
+impl Accept {
     /// MessagePack when it is listed.
-    pub(super) fn of(headers: &HeaderMap) -> Form {
+    pub(super) fn of(headers: &HeaderMap) -> Accept {
         let listed: Vec<String> = headers
             .get_all(header::ACCEPT)
             .iter()
@@ -36,7 +36,7 @@ impl Form {
         let any = msgpack
             || listed.is_empty()
             || listed.iter().any(|kind| matches!(kind.as_str(), "*/*" | "application/*"));
-        Form { msgpack, any }
+        Accept { msgpack, any }
     }
 
     /// Whether an answer is MessagePack; else it is JSON.
@@ -45,7 +45,7 @@ impl Form {
     }
 
     /// An answer. Errors are always JSON: see [`Problem`].
-    pub(super) fn answer<T: Serialize>(self, value: &T) -> Answer<Response> {
+    pub(super) fn respond<T: Serialize>(self, value: &T) -> Answer<Response> {
         let unwritten = |error: &dyn std::fmt::Display| {
             tracing::error!("an answer could not be written: {error}");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
@@ -60,7 +60,7 @@ impl Form {
     }
 
     /// Refuses whoever wants a pack as JSON: it has no such form.
-    pub(super) fn takes_packs(self) -> Answer<()> {
+    pub(super) fn require_msgpack(self) -> Answer<()> {
         if self.any {
             return Ok(());
         }
@@ -136,19 +136,22 @@ mod tests {
 
     #[test]
     fn messagepack_when_it_is_listed() {
-        let form = |accept: Option<&str>| {
+        let negotiated = |accept: Option<&str>| {
             let mut headers = HeaderMap::new();
             accept.map(|accept| {
                 headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap())
             });
-            let form = Form::of(&headers);
-            (form.msgpack, form.takes_packs().is_ok())
+            let accept = Accept::of(&headers);
+            (accept.msgpack, accept.require_msgpack().is_ok())
         };
-        assert_eq!(form(Some("application/x-msgpack, application/json")), (true, true));
-        assert_eq!(form(Some("application/json;q=1, Application/MsgPack;q=0.5")), (true, true));
-        assert_eq!(form(Some("application/json")), (false, false));
-        assert_eq!(form(Some("*/*")), (false, true));
-        assert_eq!(form(None), (false, true));
+        assert_eq!(negotiated(Some("application/x-msgpack, application/json")), (true, true));
+        assert_eq!(
+            negotiated(Some("application/json;q=1, Application/MsgPack;q=0.5")),
+            (true, true)
+        );
+        assert_eq!(negotiated(Some("application/json")), (false, false));
+        assert_eq!(negotiated(Some("*/*")), (false, true));
+        assert_eq!(negotiated(None), (false, true));
     }
 
     #[test]
