@@ -101,7 +101,7 @@ impl Connections {
 
     /// Takes a connection in.
     fn admit(&self, peer: SocketAddr) -> Arc<Connection> {
-        let from = super::guard::network(peer.ip());
+        let from = super::auth::network(peer.ip());
         let mut open = self.open();
         let regular = |connection: &&Arc<Connection>| !connection.reserved;
         let mut reserved = false;

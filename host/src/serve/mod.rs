@@ -7,15 +7,15 @@
 //! /health /healthz /readyz /metrics                              health
 //! ```
 //!
-//! Every request passes `guard` first: who asks, how often, and whether they may. Every error is
+//! Every request passes `auth` first: who asks, how often, and whether they may. Every error is
 //! JSON (`json_errors`), and the rest of a refused body is read (`drain`), so that clients get the
 //! reason. Only this folder names axum.
 
 mod admin;
+mod auth;
 mod body;
 mod connections;
 mod drain;
-mod guard;
 mod health;
 mod json_errors;
 mod limits;
@@ -359,10 +359,10 @@ fn router(state: SharedState) -> Router {
         .merge(packs::routes())
         .merge(admin::routes())
         .merge(health::routes())
-        .fallback(guard::nothing_here)
-        .method_not_allowed_fallback(guard::not_so)
+        .fallback(auth::not_found)
+        .method_not_allowed_fallback(auth::method_not_allowed)
         .layer(from_fn(json_errors::json_errors))
-        .layer(from_fn_with_state(state.clone(), guard::guard))
+        .layer(from_fn_with_state(state.clone(), auth::authenticate))
         .layer(from_fn_with_state(Draining::new(&state), drain::drain))
         .with_state(state)
 }

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use super::guard::Admitted;
+use super::auth::Authorized;
 use super::problem::{Answer, Problem};
 use super::proxy;
 use super::signed::{NO_TOKEN, Right, Signed, TRUSTED};
@@ -50,22 +50,22 @@ pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
 pub(super) async fn fetch_report(
     state: &SharedState,
     base: &Url,
-    admitted: &Admitted,
+    authorized: &Authorized,
     request: FetchRequest,
 ) -> Answer<Result<FetchReport, Error>> {
-    let (store, repo) = (admitted.store(state), admitted.repo.clone());
+    let (store, repo) = (authorized.store(state), authorized.repo.clone());
     let work = |progress: Progress| async move { store.fetch(&repo, &request, &progress).await };
-    let mut report = match state.assembling(admitted, work).await? {
+    let mut report = match state.assembling(authorized, work).await? {
         Ok(report) => report,
         Err(error) => return Ok(Err(error)),
     };
     if report.mpack_url.starts_with("file:") {
         let right = Right {
-            repo: &admitted.repo,
-            repo_id: admitted.repo_id(),
+            repo: &authorized.repo,
+            repo_id: authorized.repo_id(),
             key: &report.mpack_key,
             assembled: !report.reused,
-            token: admitted.signs_as(),
+            token: authorized.signs_as(),
             expires: report.expires_at.as_second(),
         };
         report.mpack_url = state.signer.url(base, right);

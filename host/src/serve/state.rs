@@ -11,8 +11,8 @@ use url::Url;
 
 use super::ServeOptions;
 use super::admin::Runs;
+use super::auth::{Authorized, RateLimits};
 use super::body::Memory;
-use super::guard::{Admitted, Rates};
 use super::health::{ServerMetrics, Trial};
 use super::limits::{ASSEMBLED, AnswerRoom, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
 use super::problem::{Answer, Problem};
@@ -35,7 +35,7 @@ pub(super) struct AppState {
     /// Whether everybody may do everything.
     pub(super) trusting: bool,
     pub(super) signer: Signer,
-    pub(super) rates: Rates,
+    pub(super) rate_limits: RateLimits,
     pub(super) proxies: Proxies,
     pub(super) metrics: ServerMetrics,
     pub(super) trial: Trial,
@@ -66,7 +66,7 @@ impl AppState {
             trusting: options.insecure_loopback,
             signer,
             trial: Trial::default(),
-            rates: Rates::new(&options.limits),
+            rate_limits: RateLimits::new(&options.limits),
             proxies: Proxies::new(&options.trusted_proxies),
             runs: Runs::default(),
             memory: Memory::new(),
@@ -117,7 +117,7 @@ impl AppState {
     /// its threads and its memory are bounded by that, not by who waits for them.
     pub(super) async fn assembling<T, W>(
         self: &Arc<Self>,
-        admitted: &Admitted,
+        authorized: &Authorized,
         work: impl FnOnce(Progress) -> W,
     ) -> Answer<Result<T>>
     where
@@ -127,7 +127,7 @@ impl AppState {
         // It is never closed.
         let place = self.assembled.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?;
         // Others may have taken their time.
-        admitted.still(self).await?;
+        authorized.recheck(self).await?;
         let progress = Progress::silent();
         let _asked_for = CancelWhenGone(progress.clone());
         let work = work(progress);
@@ -154,7 +154,7 @@ impl AppState {
     }
 
     /// Work that the server waits for before it ends, from now on.
-    pub(super) fn counted<W: Future>(
+    pub(super) fn check_rate<W: Future>(
         self: &Arc<Self>,
         work: W,
     ) -> impl Future<Output = W::Output> + use<W> {
@@ -257,7 +257,8 @@ mod tests {
         let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
         store.create_repo(&"a/b".parse().unwrap(), Visibility::Public).await.unwrap();
         let state = Arc::new(AppState::new(store, &ServeOptions::default()).await.unwrap());
-        let admitted = Admitted::of(&state, Caller::Anyone, "a", "b", Scope::Read).await.unwrap();
+        let authorized =
+            Authorized::of(&state, Caller::Anyone, "a", "b", Scope::Read).await.unwrap();
         let (begun, mut begins) = mpsc::unbounded_channel();
         let go_on = Arc::new(Semaphore::new(0));
         for _ in 0..ASSEMBLED {
@@ -271,15 +272,15 @@ mod tests {
             };
             // It begins, and then whoever asked goes away.
             tokio::select! {
-                done = state.assembling(&admitted, work) => panic!("{done:?}"),
+                done = state.assembling(&authorized, work) => panic!("{done:?}"),
                 progress = begins.recv() => assert!(progress.unwrap().is_cancelled(), "it is asked to stop"),
             }
         }
         assert_eq!(state.assembled.available_permits(), 0, "they are at work still");
-        let waits = state.assembling(&admitted, |_| async { Ok(()) });
+        let waits = state.assembling(&authorized, |_| async { Ok(()) });
         assert!(waits.now_or_never().is_none());
         go_on.add_permits(ASSEMBLED);
-        state.assembling(&admitted, |_| async { Ok(()) }).await.unwrap().unwrap();
+        state.assembling(&authorized, |_| async { Ok(()) }).await.unwrap().unwrap();
         state.drained().await;
         assert_eq!(state.assembled.available_permits(), ASSEMBLED);
     }

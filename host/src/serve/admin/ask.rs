@@ -9,8 +9,8 @@ use axum::http::{StatusCode, header};
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
+use super::super::auth::{Authorized, check_token};
 use super::super::body::whole;
-use super::super::guard::{Admitted, still_good};
 use super::super::limits::JSON;
 use super::super::problem::{Answer, Problem};
 use super::super::state::{AppState, SharedState};
@@ -57,7 +57,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for Given<T>
         })
         .await;
         // Whoever may not ask any more is told nothing of what is wrong with their body.
-        still_good(state, &caller).await?;
+        check_token(state, &caller).await?;
         let (value, _) = come?;
         Ok(Given(value))
     }
@@ -97,12 +97,12 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 }
 
 /// The repo that a path names, if its caller administers it: what is done with it is done through
-/// [`Admitted::store`].
+/// [`Authorized::store`].
 pub(super) async fn repo_of(
     state: &AppState,
     caller: &Caller,
     (owner, slug): &(String, String),
-) -> Answer<Admitted> {
+) -> Answer<Authorized> {
     administers_some(caller)?;
     // There is a token, and it is good for other repos: the wire has one word for both, here there
     // are two.
@@ -110,7 +110,7 @@ pub(super) async fn repo_of(
         StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
         _ => problem,
     };
-    Admitted::of(state, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
+    Authorized::of(state, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
 }
 
 /// A repo that a query or a body names, if its caller administers it. Gives the store, in which the

@@ -20,8 +20,8 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<Vec<BranchReport>>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
-    Ok(Json(admitted.store(&state).branches(&admitted.repo).await?))
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).branches(&authorized.repo).await?))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -41,6 +41,6 @@ pub(super) async fn delete(
     Named(path): Named<(String, String)>,
     Asked(which): Asked<Which>,
 ) -> Answer<Json<BranchDeleteReport>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
-    Ok(Json(admitted.store(&state).delete_branch(&admitted.repo, &which.name).await?))
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).delete_branch(&authorized.repo, &which.name).await?))
 }

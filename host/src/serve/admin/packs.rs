@@ -65,9 +65,9 @@ pub(super) async fn push(
     Asked(how): Asked<How>,
     request: Request,
 ) -> Answer<Json<Vec<PushReport>>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
+    let authorized = repo_of(&state, &caller, &path).await?;
     let (form, head) = form_of(request).await?;
-    let received = received(&state, &admitted.repo, form, &head).await?;
+    let received = received(&state, &authorized.repo, form, &head).await?;
     if received.is_empty() {
         return Err(Problem::malformed(
             "a push needs at least one pack: parts of a form, each with a file name",
@@ -76,11 +76,12 @@ pub(super) async fn push(
     // What has come whole is dealt with, whether or not anybody waits for the answer.
     let shared = state.clone();
     let work = async move {
-        let (store, repo, progress) = (admitted.store(&state), &admitted.repo, Progress::silent());
+        let (store, repo, progress) =
+            (authorized.store(&state), &authorized.repo, Progress::silent());
         let options = PushOptions { force: how.force };
         let _turn = state.turn(repo).await;
         // Packs take their time to come, and so do others who push.
-        admitted.still(&state).await?;
+        authorized.recheck(&state).await?;
         let reports = match how.later {
             false => store.push_received(repo, received, options, None, &progress).await,
             true => store.queue_received(repo, received, options, &progress).await,
@@ -225,7 +226,7 @@ pub(super) async fn fetch(
     headers: HeaderMap,
     Given(asked): Given<FetchAsked>,
 ) -> Answer<Json<FetchReport>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
+    let authorized = repo_of(&state, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {
         return Err(Problem::malformed(format!(
             "ttl_seconds is {}: 1 to {LONGEST} are expected",
@@ -235,7 +236,7 @@ pub(super) async fn fetch(
     let ttl = Duration::from_secs(asked.ttl_seconds);
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
     let base = packs::base(&state, &headers);
-    match packs::fetch_report(&state, &base, &admitted, request).await? {
+    match packs::fetch_report(&state, &base, &authorized, request).await? {
         Ok(report) => Ok(Json(report)),
         // What is asked for is not there: nothing is wrong with the asking.
         Err(error @ Error::UnknownWant { .. }) => {

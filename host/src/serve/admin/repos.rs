@@ -194,8 +194,8 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<RepoReport>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
-    Ok(Json(admitted.store(&state).repo(&admitted.repo).await?))
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).repo(&authorized.repo).await?))
 }
 
 /// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it,
@@ -207,8 +207,8 @@ pub(super) async fn delete(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<DeleteReport>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
-    Ok(Json(admitted.store(&state).delete_repo(&admitted.repo).await?))
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).delete_repo(&authorized.repo).await?))
 }
 
 /// Restores the repo of that name that was deleted last, as it was.
@@ -231,8 +231,8 @@ pub(super) async fn summary(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<RepoSummary>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
-    Ok(Json(admitted.store(&state).summary(&admitted.repo).await?))
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).summary(&authorized.repo).await?))
 }
 
 /// Tells all that there is to tell of a repo.
@@ -243,8 +243,8 @@ pub(super) async fn detail(
     Extension(caller): Extension<Caller>,
     Named(path): Named<(String, String)>,
 ) -> Answer<Json<Detail>> {
-    let admitted = repo_of(&state, &caller, &path).await?;
-    Ok(Json(admitted.store(&state).detail(&admitted.repo, MOMENTS, HISTORY).await?))
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).detail(&authorized.repo, MOMENTS, HISTORY).await?))
 }
 
 /// Which repo.

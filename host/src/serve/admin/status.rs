@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use super::super::guard::still_good;
+use super::super::auth::check_token;
 use super::super::problem::{Answer, Problem};
 use super::super::state::{AppState, SharedState};
 use super::ask::{Asked, MOST, administers_some};
@@ -68,7 +68,7 @@ pub(super) async fn changes(
     loop {
         let stamp = stamp(&state).await?;
         // Somebody may have been kept waiting for long.
-        still_good(&state, &caller).await?;
+        check_token(&state, &caller).await?;
         if since != Some(stamp) || Instant::now() >= until {
             return Ok(Json(Changes { stamp }));
         }

@@ -22,7 +22,7 @@ use axum::routing::{delete, get, post};
 use axum::{Extension, RequestPartsExt};
 use serde::Deserialize;
 
-use super::guard::Admitted;
+use super::auth::Authorized;
 use super::problem::{Answer, Problem};
 use super::state::SharedState;
 use crate::access::{Caller, Scope};
@@ -57,15 +57,15 @@ struct OfRepo {
 }
 
 async fn may_read(state: State<SharedState>, request: Request, next: Next) -> Answer<Response> {
-    admitted(state, Scope::Read, request, next).await
+    authorized(state, Scope::Read, request, next).await
 }
 
 async fn may_push(state: State<SharedState>, request: Request, next: Next) -> Answer<Response> {
-    admitted(state, Scope::Push, request, next).await
+    authorized(state, Scope::Push, request, next).await
 }
 
-/// Lets a request pass with what it is about: [`Admitted`].
-async fn admitted(
+/// Lets a request pass with what it is about: [`Authorized`].
+async fn authorized(
     State(state): State<SharedState>,
     scope: Scope,
     request: Request,
@@ -78,10 +78,10 @@ async fn admitted(
         .extract::<Extension<Caller>>()
         .await
         .map_or(Caller::Anyone, |Extension(caller)| caller);
-    let admitted = Admitted::of(&state, caller, &owner, &slug, scope)
+    let authorized = Authorized::of(&state, caller, &owner, &slug, scope)
         .await?
-        .coming_from(parts.extensions.get());
-    parts.extensions.insert(admitted);
+        .from_address(parts.extensions.get());
+    parts.extensions.insert(authorized);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::super::auth::Authorized;
 use super::super::body::Held;
-use super::super::guard::Admitted;
 use super::super::problem::{Answer, Problem};
 use super::super::state::AppState;
 
@@ -81,7 +81,7 @@ fn is_msgpack(kind: &str) -> bool {
 /// It takes a part of the server's memory, which is to be held as long as what was read.
 pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
     state: &AppState,
-    admitted: &Admitted,
+    authorized: &Authorized,
     request: Request,
     most: usize,
 ) -> Answer<(T, Held)> {
@@ -95,21 +95,21 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
         }),
         false => read(body),
     };
-    whole(state, admitted, request, most, read).await
+    whole(state, authorized, request, most, read).await
 }
 
 /// A small body, and what `read` makes of it off the threads that serve. What holds for [`small`]
 /// holds for it.
 pub(super) async fn whole<T: Send + 'static>(
     state: &AppState,
-    admitted: &Admitted,
+    authorized: &Authorized,
     request: Request,
     most: usize,
     read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
 ) -> Answer<(T, Held)> {
     let come = super::super::body::whole(state, request, most, read).await;
     // Whoever may not ask any more is told nothing of what is wrong with their body.
-    admitted.still(state).await?;
+    authorized.recheck(state).await?;
     come
 }
 

@@ -10,8 +10,8 @@ use axum::http::header;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::super::auth::Authorized;
 use super::super::body::{Allowance, spool};
-use super::super::guard::Admitted;
 use super::super::problem::{Answer, Problem};
 use super::super::state::{Room, SharedState};
 use super::bundle::{self, Spliced};
@@ -31,19 +31,19 @@ struct Stored {
 
 pub(super) async fn objects(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
-        let upload = upload(&state, &admitted, request).await?;
+        let upload = upload(&state, &authorized, request).await?;
         let (pack, count) = looked_through(&upload, bundle::objects).await?;
         if count == 0 {
-            admitted.still(&state).await?;
+            authorized.recheck(&state).await?;
             return accept.respond(&Stored { stored: 0, skipped: 0 });
         }
         let report =
-            pushed(&state, admitted, "the objects", pack, upload, PushOptions::default(), None)
+            pushed(&state, authorized, "the objects", pack, upload, PushOptions::default(), None)
                 .await?;
         accept.respond(&Stored {
             stored: report.new_objects,
@@ -60,19 +60,19 @@ struct StoredTags {
 
 pub(super) async fn tags(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
-        let upload = upload(&state, &admitted, request).await?;
+        let upload = upload(&state, &authorized, request).await?;
         let (pack, count) = looked_through(&upload, bundle::tags).await?;
         if count == 0 {
-            admitted.still(&state).await?;
+            authorized.recheck(&state).await?;
             return accept.respond(&StoredTags { stored: 0 });
         }
         let report =
-            pushed(&state, admitted, "the tags", pack, upload, PushOptions::default(), None)
+            pushed(&state, authorized, "the tags", pack, upload, PushOptions::default(), None)
                 .await?;
         accept.respond(&StoredTags { stored: report.new_tags })
     };
@@ -89,18 +89,18 @@ struct Pushed {
 
 pub(super) async fn push(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
-        let upload = upload(&state, &admitted, request).await?;
+        let upload = upload(&state, &authorized, request).await?;
         let bundle::Push { pack, branch, head, force } =
             looked_through(&upload, bundle::push).await?;
         let terms = Terms { branch: branch.as_str().to_owned(), head };
         let report = pushed(
             &state,
-            admitted,
+            authorized,
             "the bundle",
             pack,
             upload,
@@ -135,8 +135,8 @@ struct Upload {
     clippy::disallowed_methods,
     reason = "what is made of it is published after it was asked again: `pushed`"
 )]
-async fn upload(state: &SharedState, admitted: &Admitted, request: Request) -> Answer<Upload> {
-    let room = state.place(admitted.token()).await?;
+async fn upload(state: &SharedState, authorized: &Authorized, request: Request) -> Answer<Upload> {
+    let room = state.place(authorized.token()).await?;
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -163,25 +163,25 @@ async fn looked_through<T: Send + 'static>(
 /// Makes a pack of a repo.
 async fn pushed(
     state: &SharedState,
-    admitted: Admitted,
+    authorized: Authorized,
     name: &'static str,
     pack: Spliced,
     upload: Upload,
     options: PushOptions,
     terms: Option<Terms>,
 ) -> Answer<PushReport> {
-    let (store, progress) = (admitted.store(state), Progress::silent());
+    let (store, progress) = (authorized.store(state), Progress::silent());
     let making = state.making().await?;
     let received = store
-        .receive_from(&admitted.repo, name.into(), Box::new(pack), Share::default(), &progress)
+        .receive_from(&authorized.repo, name.into(), Box::new(pack), Share::default(), &progress)
         .await?;
     // The place is kept until the end: else whoever sends and leaves would pile up work.
     let Upload { staged, room: _room, .. } = upload;
     drop((staged, making));
-    let _turn = state.turn(&admitted.repo).await;
-    admitted.still(state).await?;
+    let _turn = state.turn(&authorized.repo).await;
+    authorized.recheck(state).await?;
     let reports = store
-        .push_received(&admitted.repo, vec![received], options, terms.as_ref(), &progress)
+        .push_received(&authorized.repo, vec![received], options, terms.as_ref(), &progress)
         .await?;
     reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
 }

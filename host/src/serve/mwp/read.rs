@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::super::guard::Admitted;
+use super::super::auth::Authorized;
 use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
@@ -37,10 +37,10 @@ struct Refs {
 
 pub(super) async fn refs(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let refs = admitted.store(&state).refs(&admitted.repo).await?;
+    let refs = authorized.store(&state).refs(&authorized.repo).await?;
     Accept::of(&headers).respond(&Refs {
         repo_id: refs.repo_id.0,
         domain: DOMAIN,
@@ -61,16 +61,16 @@ struct Missing {
 
 pub(super) async fn filter_objects(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let accept = Accept::of(request.headers());
-    let (asked, _held): (Filter, _) = small(&state, &admitted, request, BODY).await?;
+    let (asked, _held): (Filter, _) = small(&state, &authorized, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
     accept.respond(&Missing {
-        missing: admitted
+        missing: authorized
             .store(&state)
-            .missing_objects(&admitted.repo, ids, admitted.may_push())
+            .missing_objects(&authorized.repo, ids, authorized.may_push())
             .await?,
     })
 }
@@ -91,11 +91,11 @@ struct Presigned {
 /// Objects lie in packs, and have no URLs of their own: all go through `/push/objects` or `/fetch`.
 pub(super) async fn presign(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let accept = Accept::of(request.headers());
-    let (asked, _held): (Presign, _) = small(&state, &admitted, request, BODY).await?;
+    let (asked, _held): (Presign, _) = small(&state, &authorized, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
     if !matches!(asked.direction.as_str(), "put" | "get") {
         return Err(Problem::malformed("direction: `put` or `get` is expected"));
@@ -121,15 +121,17 @@ struct Negotiated {
 
 pub(super) async fn negotiate(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let accept = Accept::of(request.headers());
-    let (Negotiate { want, have }, _held) = small(&state, &admitted, request, FETCH_BODY).await?;
+    let (Negotiate { want, have }, _held) = small(&state, &authorized, request, FETCH_BODY).await?;
     let (want, have) = (want.within("want")?, have.within("have")?);
     let nothing = have.is_empty();
-    let (ack, common_base) =
-        admitted.store(&state).common(&admitted.repo, &want, have, admitted.may_push()).await?;
+    let (ack, common_base) = authorized
+        .store(&state)
+        .common(&authorized.repo, &want, have, authorized.may_push())
+        .await?;
     let ready = nothing || common_base.is_some();
     accept.respond(&Negotiated { ack, common_base, ready })
 }
@@ -153,11 +155,11 @@ impl Fetch {
 /// The pack itself, as it lies in storage or was assembled, sent as it is read.
 pub(super) async fn fetch(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     Accept::of(request.headers()).require_msgpack()?;
-    let (asked, _held): (Fetch, _) = small(&state, &admitted, request, FETCH_BODY).await?;
+    let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
     let (want, have) = asked.sides()?;
     let Some(want) = want else {
         return Err(Problem::malformed("want: a list of commit ids is expected"));
@@ -167,10 +169,10 @@ pub(super) async fn fetch(
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have, ttl: KEPT, output: None };
-    let (store, repo) = (admitted.store(&state), admitted.repo.clone());
+    let (store, repo) = (authorized.store(&state), authorized.repo.clone());
     let work =
         |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await };
-    let (report, stored) = state.assembling(&admitted, work).await??;
+    let (report, stored) = state.assembling(&authorized, work).await??;
     state.metrics.sent.inc_by(stored.bytes);
     Ok(pack_of(
         packs::stream(stored.file, 0, stored.bytes)?,
@@ -206,15 +208,15 @@ fn empty_pack() -> Vec<u8> {
 /// Where the pack can be got.
 pub(super) async fn fetch_mpack(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let (accept, base) = (Accept::of(request.headers()), packs::base(&state, request.headers()));
-    let (asked, _held): (Fetch, _) = small(&state, &admitted, request, FETCH_BODY).await?;
+    let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
     let ttl = asked.ttl_seconds.unwrap_or(3600);
     let (want, have) = asked.sides()?;
     // What is assembled is kept for so long: for strangers, not for days.
-    let longest = if admitted.is_known() { 604_800 } else { 3600 };
+    let longest = if authorized.is_known() { 604_800 } else { 3600 };
     if !(1..=longest).contains(&ttl) {
         return Err(Problem::malformed(format!(
             "ttl_seconds: 1 to {longest} is expected (with a token, to 604800)"
@@ -226,6 +228,6 @@ pub(super) async fn fetch_mpack(
         ttl: Duration::from_secs(ttl),
         output: None,
     };
-    let report = packs::fetch_report(&state, &base, &admitted, request).await??;
+    let report = packs::fetch_report(&state, &base, &authorized, request).await??;
     accept.respond(&report)
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::guard::Admitted;
+use super::super::auth::Authorized;
 use super::super::limits::BODY;
 use super::super::problem::{Answer, Problem};
 use super::super::state::SharedState;
@@ -45,22 +45,22 @@ struct Posted {
 
 pub(super) async fn post(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> Answer<Response> {
     let accept = Accept::of(request.headers());
-    let (release, _held) = whole(&state, &admitted, request, BODY, read).await?;
-    match admitted.store(&state).put_release(&admitted.repo, &release).await? {
+    let (release, _held) = whole(&state, &authorized, request, BODY, read).await?;
+    match authorized.store(&state).put_release(&authorized.repo, &release).await? {
         PutRelease::Published => accept.respond(&Posted { release_id: release.release_id }),
         PutRelease::Taken(other) => Err(taken(&release, &other)),
         PutRelease::UnknownCommit => Err(Problem::malformed(format!(
             "commit {} is not in repo `{}`: push the branch that leads to it, then the release",
-            release.commit, admitted.repo
+            release.commit, authorized.repo
         ))),
         PutRelease::TooMuch => Err(Problem::too_much(format!(
             "the releases of a repo have at most {MOST_RELEASES} bytes together; retract some: muse release delete TAG --remote REMOTE"
         ))),
-        PutRelease::NoRepo => Err(Problem::no_repo(&admitted.repo.to_string())),
+        PutRelease::NoRepo => Err(Problem::no_repo(&authorized.repo.to_string())),
     }
 }
 
@@ -127,7 +127,7 @@ struct Listed<T> {
 
 pub(super) async fn list(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Answer<Response> {
@@ -137,7 +137,7 @@ pub(super) async fn list(
         Some(_) => return Err(Problem::malformed("include_drafts: `1` or `0` is expected")),
     };
     let channel = asked.channel.filter(|channel| !channel.is_empty());
-    let mut releases = admitted.store(&state).releases(&admitted.repo).await?;
+    let mut releases = authorized.store(&state).releases(&authorized.repo).await?;
     releases.retain(|release| drafts || !release.is_draft);
     releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
     let accept = Accept::of(&headers);
@@ -181,11 +181,11 @@ struct Retracted {
 
 pub(super) async fn delete(
     State(state): State<SharedState>,
-    Extension(admitted): Extension<Admitted>,
+    Extension(authorized): Extension<Authorized>,
     Path(OfTag { tag }): Path<OfTag>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    match admitted.store(&state).delete_release(&admitted.repo, &tag).await? {
+    match authorized.store(&state).delete_release(&authorized.repo, &tag).await? {
         true => Accept::of(&headers).respond(&Retracted { retracted: tag }),
         false => Err(Problem::new(
             StatusCode::NOT_FOUND,

@@ -19,7 +19,7 @@ use super::super::ask::{Given, Named, administers, administers_some, count};
 use super::Run;
 use crate::access::Caller;
 use crate::report::{RunAsked, RunEvent, RunReport};
-use crate::serve::guard::no_longer_good;
+use crate::serve::auth::token_revoked;
 use crate::serve::problem::{Answer, Problem};
 use crate::serve::state::{AppState, SharedState};
 use crate::text::escaped;
@@ -164,7 +164,7 @@ async fn events(
     let closed = Box::pin(async move {
         tokio::select! {
             () = state.closed() => {}
-            () = no_longer_good(state.clone(), caller.clone()) => {
+            () = token_revoked(state.clone(), caller.clone()) => {
                 // Who hears that the events end may take it that the run does not go on.
                 if run.caller == caller {
                     run.stop();

@@ -13,7 +13,7 @@ use crate::error::{Class, Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{GcReport, RunAsked, RunFailed, RunState, Step};
-use crate::serve::guard::{no_longer_good, still_good};
+use crate::serve::auth::{check_token, token_revoked};
 use crate::serve::state::{AppState, SharedState};
 use crate::store::{PruneOptions, Store};
 
@@ -24,7 +24,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
         tokio::spawn(async move { work(&state, &run).await })
     };
     let mut ended = std::pin::pin!(working);
-    let revoked = no_longer_good(state.clone(), run.caller.clone());
+    let revoked = token_revoked(state.clone(), run.caller.clone());
     let ended = tokio::select! {
         ended = &mut ended => ended,
         () = revoked => {
@@ -34,7 +34,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
     };
     // Others may have noticed first.
     let revoked = matches!(&ended, Ok(Err(Error::Cancelled)))
-        && still_good(&state, &run.caller).await.is_err();
+        && check_token(&state, &run.caller).await.is_err();
     let outcome = match ended {
         Ok(Err(Error::Cancelled)) if revoked => {
             Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
@@ -67,7 +67,7 @@ fn failed(error: &Error) -> RunFailed {
 async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
     let _room = room(state, run).await?;
     // It may have waited for long.
-    if let Err(problem) = still_good(state, &run.caller).await {
+    if let Err(problem) = check_token(state, &run.caller).await {
         return Err(Error::Unsupported(format!(
             "{}, and it began the run; nothing was changed",
             problem.detail

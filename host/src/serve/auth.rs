@@ -34,22 +34,22 @@ const LOOKUPS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Counted {
+enum RateKey {
     Address(IpAddr),
     Token(String),
 }
 
 /// How often callers have asked lately.
 #[derive(Debug)]
-pub(super) struct Rates {
-    requests: Option<DefaultKeyedRateLimiter<Counted>>,
+pub(super) struct RateLimits {
+    requests: Option<DefaultKeyedRateLimiter<RateKey>>,
     /// Requests with a token, by address: many may have one.
     lookups: Option<DefaultKeyedRateLimiter<IpAddr>>,
     wrong_tokens: DefaultKeyedRateLimiter<IpAddr>,
 }
 
-impl Rates {
-    pub(super) fn new(limits: &Limits) -> Rates {
+impl RateLimits {
+    pub(super) fn new(limits: &Limits) -> RateLimits {
         let rate = NonZeroU32::new(limits.rate);
         let burst = |rate| NonZeroU32::new(limits.burst).unwrap_or(rate);
         let quota = |times: NonZeroU32| {
@@ -58,34 +58,34 @@ impl Rates {
                     .allow_burst(burst(rate).saturating_mul(times))
             })
         };
-        Rates {
+        RateLimits {
             requests: quota(NonZeroU32::MIN).map(RateLimiter::keyed),
             lookups: quota(LOOKUPS).map(RateLimiter::keyed),
             wrong_tokens: RateLimiter::keyed(Quota::per_minute(WRONG_TOKENS)),
         }
     }
 
-    fn count(&self, who: &Counted) -> Answer<()> {
+    fn count(&self, who: &RateKey) -> Answer<()> {
         self.requests
             .as_ref()
-            .map_or(Ok(()), |requests| counted(requests, who, "too many requests"))
+            .map_or(Ok(()), |requests| check_rate(requests, who, "too many requests"))
     }
 
     fn count_lookup(&self, address: IpAddr) -> Answer<()> {
         self.lookups
             .as_ref()
-            .map_or(Ok(()), |lookups| counted(lookups, &address, "too many requests"))
+            .map_or(Ok(()), |lookups| check_rate(lookups, &address, "too many requests"))
     }
 
     fn count_wrong(&self, address: IpAddr) -> Answer<()> {
-        counted(&self.wrong_tokens, &address, "too many tokens that are none")
+        check_rate(&self.wrong_tokens, &address, "too many tokens that are none")
     }
 }
 
 /// Callers that are remembered before those who have been silent are forgotten.
 const KEPT: usize = 10_000;
 
-fn counted<K: Clone + Eq + Hash>(
+fn check_rate<K: Clone + Eq + Hash>(
     limiter: &DefaultKeyedRateLimiter<K>,
     who: &K,
     what: &str,
@@ -100,7 +100,7 @@ fn counted<K: Clone + Eq + Hash>(
 }
 
 /// Lets a request pass with its [`Caller`], or answers it.
-pub(super) async fn guard(
+pub(super) async fn authenticate(
     State(state): State<SharedState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     mut request: Request,
@@ -159,11 +159,11 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> Answer
         return Ok(Caller::Trusted);
     }
     let Some(given) = headers.get(header::AUTHORIZATION) else {
-        state.rates.count(&Counted::Address(from))?;
+        state.rate_limits.count(&RateKey::Address(from))?;
         return Ok(Caller::Anyone);
     };
     // Before anything is looked up: guessing costs the catalog no more than asking.
-    state.rates.count_lookup(from)?;
+    state.rate_limits.count_lookup(from)?;
     let token =
         given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());
     let caller = match &token {
@@ -172,11 +172,11 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> Answer
     };
     match (caller, token) {
         (Some(caller), Some(token)) => {
-            state.rates.count(&Counted::Token(token.id().to_owned()))?;
+            state.rate_limits.count(&RateKey::Token(token.id().to_owned()))?;
             Ok(caller)
         }
         _ => {
-            state.rates.count_wrong(from)?;
+            state.rate_limits.count_wrong(from)?;
             Err(Problem::unauthorized(
                 "this token is none, or it has expired or was revoked; `packhouse token list` tells",
             ))
@@ -293,7 +293,7 @@ const fn word(scope: Scope) -> &'static str {
 
 /// Whether a caller is still who they were when their request began: a token may have been revoked
 /// or have expired since.
-pub(super) async fn still_good(state: &AppState, caller: &Caller) -> Answer<()> {
+pub(super) async fn check_token(state: &AppState, caller: &Caller) -> Answer<()> {
     match caller {
         Caller::Bearer { token, .. } if !state.store.is_token_good(token).await? => {
             Err(Problem::unauthorized("this token has expired or was revoked"))
@@ -306,11 +306,11 @@ pub(super) async fn still_good(state: &AppState, caller: &Caller) -> Answer<()> 
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// Ends when a caller's token is no good any more.
-pub(super) async fn no_longer_good(state: SharedState, caller: Caller) {
+pub(super) async fn token_revoked(state: SharedState, caller: Caller) {
     loop {
         tokio::time::sleep(ASKED_EVERY).await;
         // A catalog that does not answer for a moment says nothing about a token.
-        if still_good(&state, &caller)
+        if check_token(&state, &caller)
             .await
             .is_err_and(|problem| problem.status == StatusCode::UNAUTHORIZED)
         {
@@ -321,7 +321,7 @@ pub(super) async fn no_longer_good(state: SharedState, caller: Caller) {
 
 /// A request that may go on: about which repo, for whom, and to do what.
 #[derive(Clone, Debug)]
-pub(super) struct Admitted {
+pub(super) struct Authorized {
     pub(super) repo: RepoName,
     repo_id: RepoId,
     caller: Caller,
@@ -329,7 +329,7 @@ pub(super) struct Admitted {
     from: Option<IpAddr>,
 }
 
-impl Admitted {
+impl Authorized {
     /// Lets a caller do that much with the repo of a path, if they may.
     pub(super) async fn of(
         state: &AppState,
@@ -337,20 +337,20 @@ impl Admitted {
         owner: &str,
         slug: &str,
         scope: Scope,
-    ) -> Answer<Admitted> {
+    ) -> Answer<Authorized> {
         let (repo, repo_id) = repo_for(state, &caller, owner, slug, scope).await?;
-        Ok(Admitted { repo, repo_id, caller, scope, from: None })
+        Ok(Authorized { repo, repo_id, caller, scope, from: None })
     }
 
     /// With the address that it comes from.
-    pub(super) fn coming_from(self, from: Option<&ClientAddress>) -> Admitted {
-        Admitted { from: from.map(|from| from.0), ..self }
+    pub(super) fn from_address(self, from: Option<&ClientAddress>) -> Authorized {
+        Authorized { from: from.map(|from| from.0), ..self }
     }
 
     /// Whether all of that still holds. A body takes its time: meanwhile the token may have been
     /// revoked, and the repo may be another one of that name.
-    pub(super) async fn still(&self, state: &AppState) -> Answer<()> {
-        still_good(state, &self.caller).await?;
+    pub(super) async fn recheck(&self, state: &AppState) -> Answer<()> {
+        check_token(state, &self.caller).await?;
         let (repo, id) =
             repo_for(state, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
         if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
@@ -413,11 +413,11 @@ impl Admitted {
 }
 
 /// Answers a method that a path does not have.
-pub(super) async fn not_so() -> Response {
+pub(super) async fn method_not_allowed() -> Response {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is not done that way here").into_response()
 }
 
 /// Answers what nothing else does.
-pub(super) async fn nothing_here() -> Response {
+pub(super) async fn not_found() -> Response {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing here").into_response()
 }
