@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::super::problem::Answer;
 use super::super::state::SharedState;
-use super::ask::{Asked, Named, repo_of};
+use super::extract::{PathParams, QueryParams, repo_of};
 use super::repos::Place;
 use crate::access::Caller;
 use crate::report::{BranchDeleteReport, BranchReport};
@@ -18,7 +18,7 @@ use crate::report::{BranchDeleteReport, BranchReport};
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
+    PathParams(path): PathParams<(String, String)>,
 ) -> Answer<Json<Vec<BranchReport>>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).branches(&authorized.repo).await?))
@@ -38,8 +38,8 @@ pub(super) struct Which {
 pub(super) async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-    Asked(which): Asked<Which>,
+    PathParams(path): PathParams<(String, String)>,
+    QueryParams(which): QueryParams<Which>,
 ) -> Answer<Json<BranchDeleteReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).delete_branch(&authorized.repo, &which.name).await?))

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use super::super::problem::Answer;
 use super::super::state::SharedState;
-use super::ask::{Asked, before, limit, page_of, perhaps_administered, sees, text};
+use super::extract::{QueryParams, before, limit, page_of, perhaps_administered, sees, text};
 use crate::access::Caller;
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, HistoryPage};
@@ -37,7 +37,7 @@ pub(super) struct Which {
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(which): Asked<Which>,
+    QueryParams(which): QueryParams<Which>,
 ) -> Answer<Json<HistoryPage>> {
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;

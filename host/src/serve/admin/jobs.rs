@@ -11,9 +11,9 @@ use utoipa::IntoParams;
 
 use super::super::problem::Answer;
 use super::super::state::{AppState, SharedState};
-use super::ask::{
-    Asked, Given, MOST, Named, administered, administers_all, before, count, limit, page_of,
-    perhaps_administered, sees,
+use super::extract::{
+    JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administered, administers_all, before,
+    count, limit, page_of, perhaps_administered, sees,
 };
 use crate::access::Caller;
 use crate::error::Error;
@@ -44,7 +44,7 @@ pub(super) struct Which {
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(which): Asked<Which>,
+    QueryParams(which): QueryParams<Which>,
 ) -> Answer<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
@@ -62,7 +62,7 @@ pub(super) async fn list(
 pub(super) async fn ask(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(asked): Given<JobAsked>,
+    JsonBody(asked): JsonBody<JobAsked>,
 ) -> Answer<(StatusCode, Json<Queued>)> {
     let queued = match asked {
         JobAsked::Gc { repo, expire_unreachable_seconds } => {
@@ -105,8 +105,8 @@ pub(super) struct Job {
 
 /// A job, if its caller may see it: of others nobody learns whether they are there.
 async fn job_of(state: &AppState, caller: &Caller, id: i64) -> Answer<JobReport> {
-    super::ask::administers_some(caller)?;
-    if !(0..=MOST).contains(&id) {
+    super::extract::administers_some(caller)?;
+    if !(0..=MAX_SAFE_INTEGER).contains(&id) {
         return Err(Error::UnknownJob(id).into());
     }
     let job = state.store.job(id).await?;
@@ -119,7 +119,7 @@ async fn job_of(state: &AppState, caller: &Caller, id: i64) -> Answer<JobReport>
 pub(super) async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<i64>,
+    PathParams(id): PathParams<i64>,
 ) -> Answer<Json<JobReport>> {
     Ok(Json(job_of(&state, &caller, id).await?))
 }
@@ -130,7 +130,7 @@ pub(super) async fn show(
 pub(super) async fn retry(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<i64>,
+    PathParams(id): PathParams<i64>,
 ) -> Answer<Json<JobReport>> {
     let job = job_of(&state, &caller, id).await?;
     Ok(Json(state.store.retry_job(job.id).await?))
@@ -142,7 +142,7 @@ pub(super) async fn retry(
 pub(super) async fn cancel(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<i64>,
+    PathParams(id): PathParams<i64>,
 ) -> Answer<Json<JobReport>> {
     let job = job_of(&state, &caller, id).await?;
     Ok(Json(state.store.cancel_job(job.id).await?))

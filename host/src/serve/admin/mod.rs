@@ -5,9 +5,9 @@
 //! there were no others. Everything that a request says is looked at before it is believed
 //! ([`ask`]), and whatever is wrong is told as a [`ProblemBody`].
 
-mod ask;
 mod branches;
 mod document;
+mod extract;
 mod history;
 mod jobs;
 mod packs;
@@ -84,7 +84,7 @@ async fn only_administrators(
     request: Request,
     next: Next,
 ) -> Answer<Response> {
-    ask::administers_some(&caller)?;
+    extract::administers_some(&caller)?;
     Ok(next.run(request).await)
 }
 

@@ -17,7 +17,7 @@ use super::super::body::{Allowance, receive, silent};
 use super::super::packs;
 use super::super::problem::{Answer, Problem};
 use super::super::state::SharedState;
-use super::ask::{Asked, Given, Named, off, repo_of};
+use super::extract::{JsonBody, PathParams, QueryParams, bad_request, repo_of};
 use super::repos::Place;
 use crate::access::Caller;
 use crate::error::Error;
@@ -61,8 +61,8 @@ pub(super) struct Packs {
 pub(super) async fn push(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-    Asked(how): Asked<How>,
+    PathParams(path): PathParams<(String, String)>,
+    QueryParams(how): QueryParams<How>,
     request: Request,
 ) -> Answer<Json<Vec<PushReport>>> {
     let authorized = repo_of(&state, &caller, &path).await?;
@@ -208,12 +208,12 @@ async fn form_of(request: Request) -> Answer<(Multipart, Head)> {
     let request = Request::from_parts(parts, Body::from_stream(watched));
     let form = Multipart::from_request(request, &())
         .await
-        .map_err(|error| off(error.status(), error.body_text()))?;
+        .map_err(|error| bad_request(error.status(), error.body_text()))?;
     Ok((form, head))
 }
 
 fn malformed(error: MultipartError) -> Problem {
-    off(error.status(), error.body_text())
+    bad_request(error.status(), error.body_text())
 }
 
 /// Answers where to get a pack that holds what is wanted and not had.
@@ -222,9 +222,9 @@ fn malformed(error: MultipartError) -> Problem {
 pub(super) async fn fetch(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
+    PathParams(path): PathParams<(String, String)>,
     headers: HeaderMap,
-    Given(asked): Given<FetchAsked>,
+    JsonBody(asked): JsonBody<FetchAsked>,
 ) -> Answer<Json<FetchReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {

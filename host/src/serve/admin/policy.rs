@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::super::problem::Answer;
 use super::super::state::SharedState;
-use super::ask::{Asked, Given, administers, count, perhaps_administered};
+use super::extract::{JsonBody, QueryParams, administers, count, perhaps_administered};
 use crate::access::{Caller, Scope};
 use crate::names::RepoName;
 use crate::report::{Policy, PolicyAsked, PolicyCheck, PolicyReport};
@@ -26,7 +26,7 @@ pub(super) struct Whose {
 pub(super) async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Whose { repo }): Asked<Whose>,
+    QueryParams(Whose { repo }): QueryParams<Whose>,
 ) -> Answer<Json<PolicyReport>> {
     let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.policy(repo.as_ref()).await?))
@@ -38,8 +38,8 @@ pub(super) async fn show(
 pub(super) async fn set(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Whose { repo }): Asked<Whose>,
-    Given(policy): Given<Policy>,
+    QueryParams(Whose { repo }): QueryParams<Whose>,
+    JsonBody(policy): JsonBody<Policy>,
 ) -> Answer<Json<PolicyReport>> {
     let store = administers(&state, &caller, repo.as_ref()).await?;
     count("max_packs", policy.max_packs)?;
@@ -53,7 +53,7 @@ pub(super) async fn set(
 pub(super) async fn unset(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Whose { repo }): Asked<Whose>,
+    QueryParams(Whose { repo }): QueryParams<Whose>,
 ) -> Answer<Json<PolicyReport>> {
     let store = administers(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))
@@ -65,7 +65,7 @@ pub(super) async fn unset(
 pub(super) async fn check(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(PolicyAsked { repo, queue }): Given<PolicyAsked>,
+    JsonBody(PolicyAsked { repo, queue }): JsonBody<PolicyAsked>,
 ) -> Answer<Json<Vec<PolicyCheck>>> {
     let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {

@@ -8,8 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::problem::Answer;
 use super::super::state::{AppState, SharedState};
-use super::ask::{
-    Asked, Given, MOST, Named, administers_some, limit, may_make, may_restore, repo_of, text,
+use super::extract::{
+    JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administers_some, limit, may_make,
+    may_restore, repo_of, text,
 };
 use crate::access::{Caller, Scope};
 use crate::error::Error;
@@ -95,11 +96,12 @@ pub(super) enum Line {
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(which): Asked<Which>,
+    QueryParams(which): QueryParams<Which>,
 ) -> Answer<Json<RepoPage<Line>>> {
     administers_some(&caller)?;
     let limit = limit(which.limit, 100)?;
-    let offset = super::ask::count("offset", which.offset)?.unwrap_or(0).min(MOST as u64);
+    let offset =
+        super::extract::count("offset", which.offset)?.unwrap_or(0).min(MAX_SAFE_INTEGER as u64);
     let filter = text(which.filter.clone())?.to_ascii_lowercase();
     let by_name = which.sort == Sort::Name && which.order == Order::Asc;
     let (page, next) =
@@ -180,7 +182,7 @@ async fn viewed(state: &AppState, page: Vec<RepoSummary>, view: View) -> Answer<
 pub(super) async fn create(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(new): Given<NewRepo>,
+    JsonBody(new): JsonBody<NewRepo>,
 ) -> Answer<(StatusCode, Json<RepoReport>)> {
     may_make(&caller, &new.repo)?;
     Ok((StatusCode::CREATED, Json(state.store.create_repo(&new.repo, new.visibility).await?)))
@@ -192,7 +194,7 @@ pub(super) async fn create(
 pub(super) async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
+    PathParams(path): PathParams<(String, String)>,
 ) -> Answer<Json<RepoReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).repo(&authorized.repo).await?))
@@ -205,7 +207,7 @@ pub(super) async fn show(
 pub(super) async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
+    PathParams(path): PathParams<(String, String)>,
 ) -> Answer<Json<DeleteReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).delete_repo(&authorized.repo).await?))
@@ -217,7 +219,7 @@ pub(super) async fn delete(
 pub(super) async fn restore(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named((owner, slug)): Named<(String, String)>,
+    PathParams((owner, slug)): PathParams<(String, String)>,
 ) -> Answer<Json<RepoReport>> {
     let repo = may_restore(&caller, &owner, &slug)?;
     Ok(Json(state.store.restore_repo(&repo).await?))
@@ -229,7 +231,7 @@ pub(super) async fn restore(
 pub(super) async fn summary(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
+    PathParams(path): PathParams<(String, String)>,
 ) -> Answer<Json<RepoSummary>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).summary(&authorized.repo).await?))
@@ -241,7 +243,7 @@ pub(super) async fn summary(
 pub(super) async fn detail(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
+    PathParams(path): PathParams<(String, String)>,
 ) -> Answer<Json<Detail>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).detail(&authorized.repo, MOMENTS, HISTORY).await?))

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use super::super::auth::check_token;
 use super::super::problem::{Answer, Problem};
 use super::super::state::{AppState, SharedState};
-use super::ask::{Asked, MOST, administers_some};
+use super::extract::{MAX_SAFE_INTEGER, QueryParams, administers_some};
 use crate::access::{Caller, Scope};
 use crate::error::Result;
 use crate::report::{Changes, StatusReport, SweptReport};
@@ -58,11 +58,13 @@ pub(super) struct Since {
 pub(super) async fn changes(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Since { since }): Asked<Since>,
+    QueryParams(Since { since }): QueryParams<Since>,
 ) -> Answer<Json<Changes>> {
     administers_some(&caller)?;
-    if since.is_some_and(|since| since > MOST as u64) {
-        return Err(Problem::malformed(format!("since is more than {MOST}: no stamp is")));
+    if since.is_some_and(|since| since > MAX_SAFE_INTEGER as u64) {
+        return Err(Problem::malformed(format!(
+            "since is more than {MAX_SAFE_INTEGER}: no stamp is"
+        )));
     }
     let until = Instant::now() + PATIENCE;
     loop {

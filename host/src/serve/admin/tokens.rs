@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::super::problem::{Answer, Problem};
 use super::super::state::SharedState;
-use super::ask::{Given, Named, administers_all};
+use super::extract::{JsonBody, PathParams, administers_all};
 use crate::access::{Caller, NewToken, TokenReport};
 
 /// Longest that a token that ends lives, in seconds: some 3000 years, as the document says.
@@ -30,7 +30,7 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(new): Given<NewToken>,
+    JsonBody(new): JsonBody<NewToken>,
 ) -> Answer<(StatusCode, Json<TokenReport>)> {
     administers_all(&caller)?;
     if new.expires_in_seconds.is_some_and(|seconds| seconds > LONGEST) {
@@ -56,7 +56,7 @@ pub(super) struct Token {
 pub(super) async fn revoke(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Answer<Json<TokenReport>> {
     administers_all(&caller)?;
     Ok(Json(state.store.revoke_token(&id).await?))

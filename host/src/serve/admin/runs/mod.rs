@@ -29,7 +29,7 @@ use tokio::sync::{Semaphore, watch};
 use self::log::{End, Log, Telling};
 use super::super::problem::{Answer, Problem};
 use super::super::state::SharedState;
-use super::ask::sees;
+use super::extract::sees;
 use crate::access::Caller;
 use crate::progress::Progress;
 use crate::report::{RunAsked, RunReport, RunState};

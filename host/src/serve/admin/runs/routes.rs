@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::ask::{Given, Named, administers, administers_some, count};
+use super::super::extract::{JsonBody, PathParams, administers, administers_some, count};
 use super::Run;
 use crate::access::Caller;
 use crate::report::{RunAsked, RunEvent, RunReport};
@@ -65,8 +65,8 @@ async fn list(
 async fn begin(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
-    Given(asked): Given<RunAsked>,
+    PathParams(id): PathParams<String>,
+    JsonBody(asked): JsonBody<RunAsked>,
 ) -> Answer<(StatusCode, Json<RunReport>)> {
     let store = administers(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
@@ -124,7 +124,7 @@ fn run_of(state: &AppState, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
 async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Answer<Json<RunReport>> {
     Ok(Json(run_of(&state, &caller, &id)?.report()))
 }
@@ -135,7 +135,7 @@ async fn show(
 async fn stop(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Answer<(StatusCode, Json<RunReport>)> {
     let run = run_of(&state, &caller, &id)?;
     run.stop();
@@ -150,7 +150,7 @@ async fn stop(
 async fn events(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
     headers: HeaderMap,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let run = run_of(&state, &caller, &id)?;

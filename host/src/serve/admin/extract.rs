@@ -24,19 +24,19 @@ use crate::text::escaped;
 pub(super) const PAGE: u32 = 1000;
 
 /// Numbers in queries are at most that: what JavaScript counts exactly.
-pub(super) const MOST: i64 = (1 << 53) - 1;
+pub(super) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// What is wrong with a request, as axum tells it.
-pub(super) fn off(status: StatusCode, words: String) -> Problem {
+pub(super) fn bad_request(status: StatusCode, words: String) -> Problem {
     Problem { class: Class::Usage, ..Problem::new(status, words) }
 }
 
 /// The body, in JSON. A body takes its time, and a token may be revoked meanwhile: so it is asked
 /// again when the body has come, and a handler gets at no body without that. Which repo it is about
 /// is asked after that, by each.
-pub(super) struct Given<T>(pub(super) T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for Given<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &SharedState) -> Answer<Self> {
@@ -48,18 +48,19 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for Given<T>
             .unwrap_or_default();
         if !is_json(kind) {
             let words = "the body is JSON: Content-Type: application/json is expected";
-            return Err(off(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.to_owned()));
+            return Err(bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.to_owned()));
         }
         let come = whole(state, request, JSON, |bytes| {
             let parsed = Json::from_bytes(bytes).map(|Json(value)| value);
-            parsed
-                .map_err(|rejection: JsonRejection| off(rejection.status(), rejection.body_text()))
+            parsed.map_err(|rejection: JsonRejection| {
+                bad_request(rejection.status(), rejection.body_text())
+            })
         })
         .await;
         // Whoever may not ask any more is told nothing of what is wrong with their body.
         check_token(state, &caller).await?;
         let (value, _) = come?;
-        Ok(Given(value))
+        Ok(JsonBody(value))
     }
 }
 
@@ -69,29 +70,29 @@ fn is_json(kind: &str) -> bool {
 }
 
 /// The query.
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct QueryParams<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
         match Query::from_request_parts(parts, state).await {
-            Ok(Query(value)) => Ok(Asked(value)),
-            Err(rejection) => Err(off(rejection.status(), rejection.body_text())),
+            Ok(Query(value)) => Ok(QueryParams(value)),
+            Err(rejection) => Err(bad_request(rejection.status(), rejection.body_text())),
         }
     }
 }
 
 /// The variable parts of the path.
-pub(super) struct Named<T>(pub(super) T);
+pub(super) struct PathParams<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
         match Path::from_request_parts(parts, state).await {
-            Ok(Path(value)) => Ok(Named(value)),
-            Err(rejection) => Err(off(rejection.status(), rejection.body_text())),
+            Ok(Path(value)) => Ok(PathParams(value)),
+            Err(rejection) => Err(bad_request(rejection.status(), rejection.body_text())),
         }
     }
 }
@@ -249,9 +250,9 @@ pub(super) fn limit(given: Option<u32>, else_: u32) -> Answer<u32> {
 /// A number before which to list.
 pub(super) fn before(given: Option<i64>) -> Answer<Option<i64>> {
     match given {
-        Some(other) if !(0..=MOST).contains(&other) => {
-            Err(Problem::malformed(format!("before is {other}: 0 to {MOST} are expected")))
-        }
+        Some(other) if !(0..=MAX_SAFE_INTEGER).contains(&other) => Err(Problem::malformed(
+            format!("before is {other}: 0 to {MAX_SAFE_INTEGER} are expected"),
+        )),
         given => Ok(given),
     }
 }
@@ -259,9 +260,9 @@ pub(super) fn before(given: Option<i64>) -> Answer<Option<i64>> {
 /// A number of seconds, or of packs: more than that is a mistake, or an attack.
 pub(super) fn count(what: &str, given: Option<u64>) -> Answer<Option<u64>> {
     match given {
-        Some(other) if other > MOST as u64 => {
-            Err(Problem::malformed(format!("{what} is {other}: at most {MOST} is expected")))
-        }
+        Some(other) if other > MAX_SAFE_INTEGER as u64 => Err(Problem::malformed(format!(
+            "{what} is {other}: at most {MAX_SAFE_INTEGER} is expected"
+        ))),
         given => Ok(given),
     }
 }
