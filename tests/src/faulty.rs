@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey, Fence,
-    Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewAnswer, NewJob, Pressure,
+    Findings, JobEnd, JobQuery, Jobs, Leftovers, LockGuard, LockMode, NewAnswer, NewJob, Pressure,
     Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored, RunsQuery, Snapshot,
     TokenRow, Totals, Unneeded, UsedUp,
 };
@@ -56,7 +56,7 @@ pub struct Fault {
     /// Calls of `hold` that have not been answered.
     waiting: Arc<AtomicI64>,
     /// Holdings that have not been dropped.
-    holding: Arc<AtomicI64>,
+    locks_held: Arc<AtomicI64>,
     walked: Walked,
 }
 
@@ -95,7 +95,7 @@ impl Fault {
             room: u64::MAX,
             meanwhile: None,
             waiting: Arc::default(),
-            holding: Arc::default(),
+            locks_held: Arc::default(),
             walked: Walked::default(),
         }
     }
@@ -169,7 +169,7 @@ impl Fault {
                     let doing = tokio::spawn(meanwhile());
                     let in_the_way = || {
                         self.waiting.load(Ordering::SeqCst) > 0
-                            && self.holding.load(Ordering::SeqCst) > 0
+                            && self.locks_held.load(Ordering::SeqCst) > 0
                     };
                     while !doing.is_finished() && !in_the_way() {
                         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -385,15 +385,15 @@ impl Catalog for FaultyCatalog {
         &self,
         name: &RepoName,
         now: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Restored> {
-        self.fault.around(self.inner.restore_repo(name, now, holding)).await
+        self.fault.around(self.inner.restore_repo(name, now, lock)).await
     }
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
         self.fault.around(self.inner.deleted_repos(until)).await
     }
-    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool> {
-        self.fault.around(self.inner.forget_repo(repo, now, holding)).await
+    async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool> {
+        self.fault.around(self.inner.forget_repo(repo, now, lock)).await
     }
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
         self.fault.around(self.inner.freshen(repo, entities, at)).await
@@ -420,8 +420,8 @@ impl Catalog for FaultyCatalog {
         let inner = self.fault.around(self.inner.snapshot(repo)).await?;
         Ok(Box::new(CountedSnapshot { inner, walked: self.fault.walked.clone() }))
     }
-    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
-        self.fault.around(self.inner.publish_push(push, holding)).await
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<Published> {
+        self.fault.around(self.inner.publish_push(push, lock)).await
     }
     async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
         self.fault.around(self.inner.delete_branch(deletion)).await
@@ -429,10 +429,10 @@ impl Catalog for FaultyCatalog {
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Published> {
         let published =
-            self.fault.around(self.inner.publish_consolidation(consolidation, holding)).await?;
+            self.fault.around(self.inner.publish_consolidation(consolidation, lock)).await?;
         if let Published::Done { rows } = published {
             self.fault.rows.store(rows, Ordering::SeqCst);
         }
@@ -458,11 +458,11 @@ impl Catalog for FaultyCatalog {
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
         self.fault.around(self.inner.gc_paces(limit)).await
     }
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
         let waiting = Counted::up(&self.fault.waiting);
-        let holding = self.fault.around(self.inner.hold(hold)).await?;
+        let lock = self.fault.around(self.inner.lock(mode)).await?;
         drop(waiting);
-        Ok(holding.along(Counted::up(&self.fault.holding)))
+        Ok(lock.along(Counted::up(&self.fault.locks_held)))
     }
     async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
         self.fault.around(self.inner.unneeded_packs()).await
@@ -471,9 +471,9 @@ impl Catalog for FaultyCatalog {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<Unneeded>> {
-        self.fault.around(self.inner.deletable_packs(packs, until, holding)).await
+        self.fault.around(self.inner.deletable_packs(packs, until, lock)).await
     }
     async fn note_findings(&self, findings: &Findings) -> Result<()> {
         self.inner.note_findings(findings).await
@@ -482,9 +482,9 @@ impl Catalog for FaultyCatalog {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<MpackKey>> {
-        self.fault.around(self.inner.forget_packs(packs, until, holding)).await
+        self.fault.around(self.inner.forget_packs(packs, until, lock)).await
     }
     async fn held_packs(&self) -> Result<Vec<MpackKey>> {
         self.fault.around(self.inner.held_packs()).await

@@ -78,7 +78,7 @@ pub struct Pressure {
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// Asks for a job; gives the one that waits already, where one is enough. Whoever stores packs
-    /// for it holds [`super::Hold::Publishing`] until then.
+    /// for it holds [`super::LockMode::Publishing`] until then.
     async fn add_job(&self, job: &NewJob) -> Result<JobReport>;
 
     /// Jobs, newest first.

@@ -41,7 +41,7 @@ pub use place::CatalogPlace;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings,
-    Fresh, Freshened, Hold, Holding, IndexRow, Leftovers, Moved, PackRow, Published, Push,
+    Fresh, Freshened, IndexRow, Leftovers, LockGuard, LockMode, Moved, PackRow, Published, Push,
     PushedPack, RepoRow, Restored, Retired, RunsQuery, Shelf, Sums, Totals, Unneeded, entity_key,
     entity_of,
 };
@@ -84,12 +84,12 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>>;
 
     /// Restores the repo of a name that was deleted last, exactly as it was; its jobs stay
-    /// cancelled. All that it has is recent from now on. `holding` is [`Hold::Publishing`].
+    /// cancelled. All that it has is recent from now on. `lock` is [`LockMode::Publishing`].
     async fn restore_repo(
         &self,
         name: &RepoName,
         now: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Restored>;
 
     /// Repos that were deleted no later than a time and of which something is left, in the order in
@@ -99,9 +99,9 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Forgets a deleted repo, which can't be restored then. What is left of it are its retired
     /// packs; those that no other repo has are forgotten on their own ([`Catalog::forget_packs`]),
     /// and the last one takes the rest with it; what keeps a number from being given again goes
-    /// later, when this is asked again. False where the repo is not deleted. `holding` is
-    /// [`Hold::Deleting`].
-    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool>;
+    /// later, when this is asked again. False where the repo is not deleted. `lock` is
+    /// [`LockMode::Deleting`].
+    async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool>;
 
     /// Makes entities recent: a client is about to be told that the repo has them. `at` is now.
     /// `repo` is what the entities were looked up in. False when something was dropped since, or
@@ -138,9 +138,9 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// One state of a repo; an error when it was deleted.
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>>;
 
-    /// Makes a push visible. `holding` is [`Hold::Publishing`]; where it was lost, nothing is
+    /// Makes a push visible. `lock` is [`LockMode::Publishing`]; where it was lost, nothing is
     /// published.
-    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published>;
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<Published>;
 
     /// Deletes a branch, and remembers where it stood among the [`Snapshot::left_heads`].
     /// [`Published::Changed`] when the repo is not as it was when that was decided, or has no such
@@ -152,7 +152,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Published>;
 
     /// Remembers a consolidation that ended, with all that it reported if it published something.
@@ -179,7 +179,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// it: while somebody is between the two, nobody deletes. Who waits to delete comes before
     /// those who come to publish later, so that it is its turn some time; whoever stops waiting is
     /// in nobody's way.
-    async fn hold(&self, hold: Hold) -> Result<Holding>;
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard>;
 
     /// Packs that repos have retired and that neither a shelf of any repo holds nor a job waits
     /// with, by key; with the last time that one retired it.
@@ -191,7 +191,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<Unneeded>>;
 
     /// Forgets packs, except those that a shelf holds by now, that a job waits with, or that a repo
@@ -200,7 +200,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<MpackKey>>;
 
     /// All packs that are on shelves, each once, in no order.

@@ -357,27 +357,27 @@ pub struct Change {
 
 /// What somebody does who must not meet another who does the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub enum LockMode {
     /// Makes packs visible: puts them into the vault, then on shelves. Many at once.
     Publishing,
     /// Deletes packs that no shelf holds. One alone.
     Deleting,
 }
 
-impl Hold {
+impl LockMode {
     /// What it is the right to do.
     pub(super) fn own(self) -> &'static str {
         match self {
-            Hold::Publishing => "publish packs",
-            Hold::Deleting => "delete packs",
+            LockMode::Publishing => "publish packs",
+            LockMode::Deleting => "delete packs",
         }
     }
 
     /// What those do who are waited for.
     pub(super) fn other(self) -> &'static str {
         match self {
-            Hold::Publishing => "deletes packs",
-            Hold::Deleting => "publishes packs",
+            LockMode::Publishing => "deletes packs",
+            LockMode::Deleting => "publishes packs",
         }
     }
 }
@@ -395,16 +395,16 @@ pub struct Fence {
 /// The right to do it, until it is dropped. It ends with the process, too.
 #[must_use = "it ends when it is dropped"]
 #[derive(Debug)]
-pub struct Holding(Vec<Box<dyn std::any::Any + Send + Sync>>);
+pub struct LockGuard(Vec<Box<dyn std::any::Any + Send + Sync>>);
 
-impl Holding {
+impl LockGuard {
     /// Holds for as long as `of` lives.
-    pub fn new(of: impl Send + Sync + 'static) -> Holding {
-        Holding(vec![Box::new(of)])
+    pub fn new(of: impl Send + Sync + 'static) -> LockGuard {
+        LockGuard(vec![Box::new(of)])
     }
 
     /// The same, with something that is dropped after it.
-    pub fn along(mut self, with: impl Send + Sync + 'static) -> Holding {
+    pub fn along(mut self, with: impl Send + Sync + 'static) -> LockGuard {
         self.0.push(Box::new(with));
         self
     }

@@ -21,7 +21,7 @@ use super::prefetch::Reads;
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
-use crate::catalog::{Hold, NewAnswer, RepoRow, UsedUp, entity_key};
+use crate::catalog::{LockMode, NewAnswer, RepoRow, UsedUp, entity_key};
 use crate::error::{Error, Result};
 use crate::files::{beside, file_url, for_user, replaceable};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -431,10 +431,10 @@ impl Store {
     ) -> Result<Found> {
         // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in
         // between.
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         self.note_without_room(key, &room.answer, expires_at).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, key, ttl).await?;
-        drop(holding);
+        drop(lock);
         Ok(Found { key: *key, url, bytes, reused: false, aside: None })
     }
 
@@ -461,12 +461,12 @@ impl Store {
         ttl: Duration,
         expires_at: Timestamp,
     ) -> Result<Option<Found>> {
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         let Some(key) = self.catalog.answer_of(row.id, digest, expires_at).await? else {
             return Ok(None);
         };
         let stored = self.vault.open_answer(&row.repo_id, &key).await?;
-        drop(holding);
+        drop(lock);
         let bytes = match stored {
             None => None,
             Some(stored) => {

@@ -22,7 +22,7 @@ use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
 use crate::catalog::{
-    Consolidation, Dropped, Hold, IndexRow, PackRow, Published, RepoRow, Shelf, Snapshot, Sums,
+    Consolidation, Dropped, IndexRow, LockMode, PackRow, Published, RepoRow, Shelf, Snapshot, Sums,
     entity_key,
 };
 use crate::error::{Error, Result};
@@ -356,7 +356,7 @@ impl Store {
         };
 
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         // Whoever asked to stop while that was waited for still can.
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.store_told(&name, staged, &written.key, written.bytes, progress).await?;
@@ -373,8 +373,8 @@ impl Store {
             now: self.time().await?,
             repo: repo.clone(),
         };
-        let published = self.catalog.publish_consolidation(&done, &holding).await?;
-        drop(holding);
+        let published = self.catalog.publish_consolidation(&done, &lock).await?;
+        drop(lock);
         match published {
             Published::Done { rows } => report.rows_changed = rows,
             Published::Changed => {

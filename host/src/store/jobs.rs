@@ -7,7 +7,7 @@ use packhouse_core::Head;
 
 use super::push::{Received, entities_of, refuse_bad_branches};
 use super::{PruneOptions, PushOptions, Store, TRIES, blocking};
-use crate::catalog::{Fence, Hold, JobEnd, JobQuery, NewJob, RepoRow};
+use crate::catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::pack::Written;
@@ -50,7 +50,7 @@ impl Store {
         if !needed.is_empty() || options.force {
             refuse_bad_branches(&received)?;
             // Until the job knows the packs, nobody does.
-            let holding = self.catalog.hold(Hold::Publishing).await?;
+            let lock = self.catalog.lock(LockMode::Publishing).await?;
             for number in &needed {
                 self.store_received(repo, &mut received[*number], progress).await?;
             }
@@ -65,7 +65,7 @@ impl Store {
                     .await?
                     .id,
             );
-            drop(holding);
+            drop(lock);
         }
         let report = |(number, one): (usize, &Received)| {
             let unchanged = self.unchanged(repo, one, &heads);
@@ -240,7 +240,7 @@ impl Store {
         }
         // What nobody waited with may have been deleted since.
         if let Task::Index { packs, .. } = &job.task {
-            let holding = self.catalog.hold(Hold::Publishing).await?;
+            let lock = self.catalog.lock(LockMode::Publishing).await?;
             for pack in packs {
                 if self.vault.open(&pack.mpack_key).await?.is_none() {
                     return Err(Error::Unsupported(format!(
@@ -250,7 +250,7 @@ impl Store {
                 }
             }
             let again = self.catalog.retry_job(id, self.time().await?).await?;
-            drop(holding);
+            drop(lock);
             return again.ok_or_else(|| not_ended(&job));
         }
         self.catalog.retry_job(id, self.time().await?).await?.ok_or_else(|| not_ended(&job))

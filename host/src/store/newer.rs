@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Store;
-use crate::catalog::Hold;
+use crate::catalog::LockMode;
 use crate::error::{Error, Result};
 use crate::vault::ListedPack;
 
@@ -76,11 +76,11 @@ impl Store {
         }
         // While nobody is between storing and publishing, what is unknown is no push that is under
         // way.
-        if let Ok(Ok(holding)) =
-            tokio::time::timeout(PUSHES, self.catalog.hold(Hold::Deleting)).await
+        if let Ok(Ok(lock)) =
+            tokio::time::timeout(PUSHES, self.catalog.lock(LockMode::Deleting)).await
         {
             unknown = self.unknown_of(&unknown).await?;
-            drop(holding);
+            drop(lock);
         }
         let is_unknown = |pack: &ListedPack| unknown.iter().any(|other| other.key == pack.key);
         let known = listed.iter().filter(|pack| !is_unknown(pack)).map(|pack| pack.modified).max();

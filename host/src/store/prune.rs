@@ -2,7 +2,7 @@
 //!
 //! A pack may go when no shelf of any repo holds it and the last repo that retired it did so a
 //! *grace* ago: longer than any URL that was given out for it is good; and when what replaces it is
-//! there and sound ([`super::replaced`]). Under [`Hold::Deleting`] nobody is between storing a pack
+//! there and sound ([`super::replaced`]). Under [`LockMode::Deleting`] nobody is between storing a pack
 //! and publishing it, so what no shelf holds then, no shelf is about to hold. The file goes before
 //! the catalog forgets the pack: what a crash or a failed request leaves between the two is a pack
 //! that waits for deletion, and the next prune finishes it. On a disk that is full, space is free
@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::replaced::Checked;
 use super::{Store, TRIES};
-use crate::catalog::{Hold, Unneeded};
+use crate::catalog::{LockMode, Unneeded};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName};
 use crate::progress::{Phase, Progress};
@@ -208,11 +208,11 @@ impl Store {
                     good.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
                 return Ok(());
             }
-            let holding = self.catalog.hold(Hold::Deleting).await?;
-            let gone = self.catalog.deletable_packs(&keys, until, &holding).await?;
+            let lock = self.catalog.lock(LockMode::Deleting).await?;
+            let gone = self.catalog.deletable_packs(&keys, until, &lock).await?;
             if !self.still_replaced(&gone, checked).await? {
                 // What takes their place now is something else, which was not looked at.
-                drop(holding);
+                drop(lock);
                 continue;
             }
             keep(report, kept);
@@ -226,7 +226,7 @@ impl Store {
                     Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            for key in self.catalog.forget_packs(&removed, until, &holding).await? {
+            for key in self.catalog.forget_packs(&removed, until, &lock).await? {
                 let Some(unneeded) = by_key.get(&key) else { continue };
                 tracing::info!(
                     "deleted pack {key}, {} bytes, which was replaced at {}",
@@ -236,7 +236,7 @@ impl Store {
                 report.packs_deleted += 1;
                 report.bytes_deleted += unneeded.pack.bytes;
             }
-            drop(holding);
+            drop(lock);
             return failed.map_or(Ok(()), Err);
         }
         // They change faster than they can be read: another prune may be luckier.
@@ -280,13 +280,13 @@ impl Store {
         if self.catalog.expired_answers(repo, now).await?.is_empty() {
             return Ok(0);
         }
-        let holding = self.catalog.hold(Hold::Deleting).await?;
+        let lock = self.catalog.lock(LockMode::Deleting).await?;
         let expired = self.catalog.expired_answers(repo, now).await?;
         for key in &expired {
             self.vault.remove_answer(id, key).await?;
         }
         self.catalog.forget_answers(repo, now).await?;
-        drop(holding);
+        drop(lock);
         Ok(expired.len() as u64)
     }
 
@@ -355,14 +355,14 @@ impl Store {
             return Ok(());
         }
         for old in old.chunks(BATCH) {
-            let holding = self.catalog.hold(Hold::Deleting).await?;
+            let lock = self.catalog.lock(LockMode::Deleting).await?;
             // Somebody may have pushed one of them since.
             for pack in self.unknown(old).await? {
                 self.vault.remove(&pack.key).await?;
                 tracing::info!("deleted {}, {} bytes, which no repo knows", pack.key, pack.bytes);
                 report.orphans_deleted += 1;
             }
-            drop(holding);
+            drop(lock);
         }
         Ok(())
     }

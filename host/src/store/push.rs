@@ -23,7 +23,8 @@ use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    EntityKey, Findings, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
+    EntityKey, Findings, LockMode, PackRow, Published, Push, PushedPack, RepoRow, Snapshot,
+    entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way};
@@ -200,7 +201,7 @@ impl Store {
         let total = received.iter().map(|one| one.written.bytes).sum();
         // From the first pack that is stored until all are on shelves, through all tries: nobody
         // deletes one in between.
-        let mut holding = None;
+        let mut lock = None;
         // Files that are packs of the repo and were not really there.
         let mut restored = BTreeSet::new();
         for _ in 0..TRIES {
@@ -208,10 +209,10 @@ impl Store {
             let mut snapshot = self.catalog.snapshot(row.id).await?;
             let standing = self.standing_of(row, snapshot.as_mut(), &received).await?;
             if !standing.lost.is_empty() {
-                if holding.is_none() {
+                if lock.is_none() {
                     // Looked at again when nobody deletes: what the repo gives up meanwhile is not
                     // stored for nothing.
-                    holding = Some(self.catalog.hold(Hold::Publishing).await?);
+                    lock = Some(self.catalog.lock(LockMode::Publishing).await?);
                     continue;
                 }
                 self.restore(repo, &mut received, &standing.lost, progress).await?;
@@ -248,9 +249,9 @@ impl Store {
             };
             terms.map_or(Ok(()), |terms| terms.kept_by(&prepared.heads))?;
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
-            let held = match holding {
-                Some(held) => held,
-                None => self.catalog.hold(Hold::Publishing).await?,
+            let held = match lock {
+                Some(lock) => lock,
+                None => self.catalog.lock(LockMode::Publishing).await?,
             };
             // Whoever asked to stop while that was waited for still can.
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
@@ -270,7 +271,7 @@ impl Store {
                 Published::Changed => {}
                 Published::LeaseLost => return Err(self.lease_lost()),
             }
-            holding = Some(held);
+            lock = Some(held);
         }
         Err(Error::Busy { repo: repo.clone(), what: "packs were pushed to it" })
     }

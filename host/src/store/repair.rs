@@ -17,7 +17,7 @@ use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
+    IndexRow, LockMode, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -87,7 +87,7 @@ impl Store {
             });
         }
         // Whatever is found is kept until it is on a shelf.
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         let mut bad: BTreeMap<i64, &PackRow> = packs
             .iter()
             .filter(|pack| !seen.contents.contains_key(&pack.id))
@@ -141,7 +141,7 @@ impl Store {
             fence: self.fence,
             now: self.now(),
         };
-        match self.catalog.publish_push(&push, &holding).await? {
+        match self.catalog.publish_push(&push, &lock).await? {
             Published::Done { .. } => done.extend(told),
             Published::Changed => return Ok(None),
             Published::LeaseLost => return Err(self.lease_lost()),

@@ -7,7 +7,7 @@ use packhouse_core::Head;
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{Hold, PackRow, RepoRow, Restored, Shelf, Sums};
+use crate::catalog::{LockMode, PackRow, RepoRow, Restored, Shelf, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::report::{DeleteReport, RepoReport};
@@ -61,9 +61,9 @@ impl Store {
     /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::Pruned`].
     pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
         // Nobody deletes its packs meanwhile.
-        let holding = self.catalog.hold(Hold::Publishing).await?;
-        let restored = self.catalog.restore_repo(repo, self.time().await?, &holding).await?;
-        drop(holding);
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
+        let restored = self.catalog.restore_repo(repo, self.time().await?, &lock).await?;
+        drop(lock);
         match restored {
             Restored::Done => self.repo(repo).await,
             Restored::Taken => Err(Error::NameTaken(repo.clone())),
@@ -77,11 +77,11 @@ impl Store {
         for row in self.catalog.deleted_repos(until).await? {
             // A fetch may have assembled an answer while the repo was deleted.
             self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
-            let holding = self.catalog.hold(Hold::Deleting).await?;
-            if self.catalog.forget_repo(row.id, now, &holding).await? {
+            let lock = self.catalog.lock(LockMode::Deleting).await?;
+            if self.catalog.forget_repo(row.id, now, &lock).await? {
                 tracing::info!("removed the deleted repo {}, {}", row.name, row.repo_id);
             }
-            drop(holding);
+            drop(lock);
         }
         Ok(())
     }

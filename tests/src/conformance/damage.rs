@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::Damage;
-use packhouse_host::catalog::{Catalog, Findings, Hold, Published};
+use packhouse_host::catalog::{Catalog, Findings, LockMode, Published};
 
 use super::desk::{Desk, at, key, moved, name, pack, row};
 
@@ -96,9 +96,9 @@ pub async fn what_no_shelf_holds_is_no_damage_of_a_repo_and_is_forgotten_with_it
     note(&catalog, 5, &[], &[1]).await;
     desk.consolidate(3).await;
     assert!(known(&desk).await.is_empty());
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    assert_eq!(catalog.forget_packs(&[key(1)], at(9), &holding).await.unwrap(), [key(1)]);
-    drop(holding);
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    assert_eq!(catalog.forget_packs(&[key(1)], at(9), &lock).await.unwrap(), [key(1)]);
+    drop(lock);
     desk.push(vec![pack(1, 5..6)]).await;
     assert!(known(&desk).await.is_empty());
 }
@@ -203,20 +203,20 @@ pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_
         [(key(1), at(5), repos.clone()), (key(2), at(5), repos)],
         "a deleted repo needs nothing"
     );
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    let deletable = catalog.deletable_packs(&[key(2), key(1)], at(5), &holding).await.unwrap();
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    let deletable = catalog.deletable_packs(&[key(2), key(1)], at(5), &lock).await.unwrap();
     assert!(deletable.is_empty(), "the deleted repo can be restored");
-    assert!(catalog.forget_repo(gone.repo, at(5), &holding).await.unwrap());
+    assert!(catalog.forget_repo(gone.repo, at(5), &lock).await.unwrap());
     assert_eq!(
         catalog
-            .deletable_packs(&[key(2), key(9), key(3), key(1)], at(5), &holding)
+            .deletable_packs(&[key(2), key(9), key(3), key(1)], at(5), &lock)
             .await
             .unwrap()
             .len(),
         2
     );
-    assert_eq!(catalog.deletable_packs(&[key(2)], at(5), &holding).await.unwrap(), unneeded[1..]);
-    assert!(catalog.deletable_packs(&[key(1), key(2)], at(4), &holding).await.unwrap().is_empty());
+    assert_eq!(catalog.deletable_packs(&[key(2)], at(5), &lock).await.unwrap(), unneeded[1..]);
+    assert!(catalog.deletable_packs(&[key(1), key(2)], at(4), &lock).await.unwrap().is_empty());
     assert_eq!(
         catalog.knows_packs(&[key(1), key(2)]).await.unwrap(),
         [true, true],

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Hold, Leftovers, NewAnswer, NewJob, Published, Restored};
+use packhouse_host::catalog::{
+    Catalog, Leftovers, LockMode, NewAnswer, NewJob, Published, Restored,
+};
 use packhouse_host::{GcRecord, JobStatus, MpackKey, Policy, Task};
 
 use super::desk::{Desk, at, edges, head, id, key, name, pack, row};
@@ -137,18 +139,18 @@ async fn picture(desk: &Desk) -> Vec<String> {
 }
 
 async fn restore(catalog: &Arc<dyn Catalog>, text: &str, seconds: i64) -> Restored {
-    let holding = catalog.hold(Hold::Publishing).await.unwrap();
-    catalog.restore_repo(&name(text), at(seconds), &holding).await.unwrap()
+    let lock = catalog.lock(LockMode::Publishing).await.unwrap();
+    catalog.restore_repo(&name(text), at(seconds), &lock).await.unwrap()
 }
 
 async fn forget(catalog: &Arc<dyn Catalog>, repo: i64, seconds: i64) -> bool {
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    catalog.forget_repo(repo, at(seconds), &holding).await.unwrap()
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    catalog.forget_repo(repo, at(seconds), &lock).await.unwrap()
 }
 
 async fn forget_packs(catalog: &Arc<dyn Catalog>, packs: &[MpackKey]) -> Vec<MpackKey> {
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    catalog.forget_packs(packs, Timestamp::MAX, &holding).await.unwrap()
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    catalog.forget_packs(packs, Timestamp::MAX, &lock).await.unwrap()
 }
 
 /// A repo with something of everything: its shelves hold packs 5 and 4, and 1 and 2 are retired.
@@ -250,9 +252,9 @@ pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is
         .unwrap();
     for other in ["a/b~1", "a/bc", "a/B", "A/b", "b/b"].iter().filter_map(|text| text.parse().ok())
     {
-        let holding = catalog.hold(Hold::Publishing).await.unwrap();
+        let lock = catalog.lock(LockMode::Publishing).await.unwrap();
         assert_eq!(
-            catalog.restore_repo(&other, at(7), &holding).await.unwrap(),
+            catalog.restore_repo(&other, at(7), &lock).await.unwrap(),
             Restored::Unknown,
             "{other}"
         );

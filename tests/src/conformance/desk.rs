@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Print;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Dropped, EntityKey, Fresh, Hold, Holding, IndexRow, Moved, Published,
-    Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
+    Catalog, Consolidation, Dropped, EntityKey, Fresh, IndexRow, LockGuard, LockMode, Moved,
+    Published, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 
@@ -179,8 +179,8 @@ impl Desk {
         }
     }
 
-    pub async fn publishing(&self) -> Holding {
-        self.catalog.hold(Hold::Publishing).await.unwrap()
+    pub async fn publishing(&self) -> LockGuard {
+        self.catalog.lock(LockMode::Publishing).await.unwrap()
     }
 
     pub async fn publish(&self, push: &Push) -> Published {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    AnswerBudget, Catalog, Consolidation, Hold, NewAnswer, NewJob, Published, Totals, UsedUp,
+    AnswerBudget, Catalog, Consolidation, LockMode, NewAnswer, NewJob, Published, Totals, UsedUp,
 };
 use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
 
@@ -23,8 +23,8 @@ async fn unneeded(catalog: &Arc<dyn Catalog>) -> Vec<(MpackKey, Timestamp)> {
 
 async fn forget(catalog: &Arc<dyn Catalog>, numbers: &[u64], until: Timestamp) -> Vec<MpackKey> {
     let keys: Vec<MpackKey> = numbers.iter().copied().map(key).collect();
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    catalog.forget_packs(&keys, until, &holding).await.unwrap()
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    catalog.forget_packs(&keys, until, &lock).await.unwrap()
 }
 
 async fn consolidate_at(desk: &Desk, number: u64, seconds: i64) {

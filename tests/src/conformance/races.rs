@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use packhouse_host::Visibility;
-use packhouse_host::catalog::{Catalog, Hold, JobEnd, NewJob, Published};
+use packhouse_host::catalog::{Catalog, JobEnd, LockMode, NewJob, Published};
 use packhouse_host::{JobStatus, MpackKey, Task};
 use serde_json::json;
 
@@ -142,8 +142,8 @@ pub async fn pushes_and_consolidations_at_once_lose_nothing(catalog: Arc<dyn Cat
                     }
                 } else {
                     let plan = desk.plan(1000 + pushed).await;
-                    let holding = desk.publishing().await;
-                    let published = catalog.publish_consolidation(&plan, &holding).await.unwrap();
+                    let lock = desk.publishing().await;
+                    let published = catalog.publish_consolidation(&plan, &lock).await.unwrap();
                     assert_ne!(published, Published::LeaseLost);
                 }
             }
@@ -224,7 +224,7 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
                     }
                     assert!(desk.on_shelves().await.contains(&key(number)));
                 } else {
-                    let holding = catalog.hold(Hold::Deleting).await.unwrap();
+                    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
                     let unneeded: Vec<_> = catalog
                         .unneeded_packs()
                         .await
@@ -232,11 +232,10 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
                         .iter()
                         .map(|r| r.pack.key)
                         .collect();
-                    let forgotten =
-                        catalog.forget_packs(&unneeded, at(99), &holding).await.unwrap();
+                    let forgotten = catalog.forget_packs(&unneeded, at(99), &lock).await.unwrap();
                     let held = catalog.held_packs().await.unwrap();
                     assert!(forgotten.iter().all(|key| !held.contains(key)));
-                    drop(holding);
+                    drop(lock);
                 }
             }
         }

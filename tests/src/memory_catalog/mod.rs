@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Leftovers, LockGuard, LockMode,
     Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
 };
 use packhouse_host::{
@@ -107,7 +107,12 @@ impl Catalog for MemoryCatalog {
         Ok(self.write().delete_repo(repo, now))
     }
 
-    async fn restore_repo(&self, name: &RepoName, now: Timestamp, _: &Holding) -> Result<Restored> {
+    async fn restore_repo(
+        &self,
+        name: &RepoName,
+        now: Timestamp,
+        _: &LockGuard,
+    ) -> Result<Restored> {
         Ok(self.write().restore_repo(name, now))
     }
 
@@ -118,7 +123,7 @@ impl Catalog for MemoryCatalog {
         Ok(deleted.map(|repo| state.row(repo.row.id)).collect())
     }
 
-    async fn forget_repo(&self, repo: i64, now: Timestamp, _: &Holding) -> Result<bool> {
+    async fn forget_repo(&self, repo: i64, now: Timestamp, _: &LockGuard) -> Result<bool> {
         Ok(self.write().forget_repo(repo, now))
     }
 
@@ -182,7 +187,7 @@ impl Catalog for MemoryCatalog {
         snapshot::of(&self.read(), repo).ok_or_else(deleted)
     }
 
-    async fn publish_push(&self, push: &Push, _: &Holding) -> Result<Published> {
+    async fn publish_push(&self, push: &Push, _: &LockGuard) -> Result<Published> {
         Ok(self.write().publish_push(push))
     }
 
@@ -193,7 +198,7 @@ impl Catalog for MemoryCatalog {
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        _: &Holding,
+        _: &LockGuard,
     ) -> Result<Published> {
         Ok(self.write().publish_consolidation(consolidation))
     }
@@ -249,10 +254,10 @@ impl Catalog for MemoryCatalog {
             .collect())
     }
 
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
-        Ok(match hold {
-            Hold::Publishing => Holding::new(self.turns.clone().read_owned().await),
-            Hold::Deleting => Holding::new(self.turns.clone().write_owned().await),
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        Ok(match mode {
+            LockMode::Publishing => LockGuard::new(self.turns.clone().read_owned().await),
+            LockMode::Deleting => LockGuard::new(self.turns.clone().write_owned().await),
         })
     }
 
@@ -264,7 +269,7 @@ impl Catalog for MemoryCatalog {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        _: &Holding,
+        _: &LockGuard,
     ) -> Result<Vec<Unneeded>> {
         let state = self.read();
         let mut unneeded = state.unneeded_packs();
@@ -280,7 +285,7 @@ impl Catalog for MemoryCatalog {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        _: &Holding,
+        _: &LockGuard,
     ) -> Result<Vec<MpackKey>> {
         let mut state = self.write();
         Ok(packs.iter().filter(|key| state.forget_pack(key, until)).copied().collect())

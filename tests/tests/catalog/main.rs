@@ -141,7 +141,7 @@ laws! {
         answers_keep_to_their_budget
         room_for_answers_is_given_once
         totals_are_the_sums_of_all_summaries;
-    holding:
+    locking:
         many_publish_together
         who_deletes_is_alone
         a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits

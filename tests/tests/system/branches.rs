@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use packhouse_core::{EntityId, Head};
-use packhouse_host::catalog::{Hold, Published, Push};
+use packhouse_host::catalog::{LockMode, Published, Push};
 use packhouse_host::sample::{CommitSpec, IdForm, PackBuilder, SnapshotSpec};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
@@ -67,8 +67,8 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         fence,
         now,
     };
-    let holding = catalog.hold(Hold::Publishing).await.unwrap();
-    assert!(matches!(catalog.publish_push(&push, &holding).await.unwrap(), Published::Done { .. }));
+    let lock = catalog.lock(LockMode::Publishing).await.unwrap();
+    assert!(matches!(catalog.publish_push(&push, &lock).await.unwrap(), Published::Done { .. }));
 }
 
 fn names(branches: &[Value]) -> Vec<&str> {

@@ -182,7 +182,7 @@ fn writes() -> Vec<Write> {
         write!(
             "forget_packs",
             |c| {
-                let deleting = c.hold(packhouse_host::catalog::Hold::Deleting).await?;
+                let deleting = c.lock(packhouse_host::catalog::LockMode::Deleting).await?;
                 Ok(c.forget_packs(&[key(1), key(2)], at(999), &deleting).await?.len() == 2)
             },
             |c| c.unneeded_packs().await.unwrap().is_empty()

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Pool, Row as _, Transaction};
 
-use super::super::{Hold, Holding};
+use super::super::{LockGuard, LockMode};
 use crate::error::{Error, Result};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
@@ -95,13 +95,13 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
 
     /// Waits for its turn.
-    fn hold(&self, hold: Hold) -> impl Future<Output = Result<Holding>> + Send;
+    fn lock(&self, mode: LockMode) -> impl Future<Output = Result<LockGuard>> + Send;
 
     /// Whether the right that was waited for has lasted until now, and lasts until the transaction
     /// ends.
-    fn still_holds(
+    fn still_locked(
         &self,
-        holding: &Holding,
+        lock: &LockGuard,
         tx: &mut Writing<Self>,
     ) -> impl Future<Output = SqlResult<bool>> + Send;
 
@@ -382,7 +382,7 @@ pub(super) enum Failed {
 /// committed then.
 pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
     engine: &E,
-    holding: Option<&Holding>,
+    lock: Option<&LockGuard>,
     given: &G,
     work: Work<E, G, T>,
 ) -> std::result::Result<Option<T>, Failed> {
@@ -390,8 +390,8 @@ pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
     let done = work(&mut tx, given).await.map_err(Failed::Unchanged)?;
     // As late as can be: whoever has lost the right must not publish what somebody else may be
     // deleting.
-    if let Some(holding) = holding
-        && !engine.still_holds(holding, &mut tx).await.map_err(Failed::Unchanged)?
+    if let Some(lock) = lock
+        && !engine.still_locked(lock, &mut tx).await.map_err(Failed::Unchanged)?
     {
         return Ok(None);
     }

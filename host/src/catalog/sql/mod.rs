@@ -37,7 +37,7 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Leftovers, LockGuard, LockMode,
     Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
 };
 use crate::error::{Error, Result};
@@ -65,9 +65,9 @@ impl<E: Engine> SqlCatalog<E> {
 
     /// Does something in a transaction of which the caller has the right to; nothing, if that was
     /// lost meanwhile.
-    async fn holding<G: Sync, T: Send>(
+    async fn locked<G: Sync, T: Send>(
         &self,
-        holding: &Holding,
+        lock: &LockGuard,
         doing: &str,
         given: &G,
         work: Work<E, G, T>,
@@ -83,7 +83,7 @@ impl<E: Engine> SqlCatalog<E> {
             full: false,
         }
         };
-        self.again(doing, Some(holding), given, work).await?.ok_or_else(lost)
+        self.again(doing, Some(lock), given, work).await?.ok_or_else(lost)
     }
 
     /// Does something in a transaction.
@@ -102,13 +102,13 @@ impl<E: Engine> SqlCatalog<E> {
     async fn again<G: Sync, T: Send>(
         &self,
         doing: &str,
-        holding: Option<&Holding>,
+        lock: Option<&LockGuard>,
         given: &G,
         work: Work<E, G, T>,
     ) -> Result<Option<T>> {
         let mut made_room = false;
         for tries in 0.. {
-            let (meaning, error) = match attempt(&self.engine, holding, given, work).await {
+            let (meaning, error) = match attempt(&self.engine, lock, given, work).await {
                 Ok(done) => return Ok(done),
                 Err(Failed::Unchanged(error)) => (self.engine.meaning(&error), error),
                 Err(Failed::Unconfirmed(error)) => (self.engine.meaning_of_commit(&error), error),
@@ -173,10 +173,10 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         &self,
         name: &RepoName,
         now: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Restored> {
         let given = restore::Restoring { place: self.engine.place(), name, now };
-        self.holding(holding, "restoring a repo", &given, |tx, given| {
+        self.locked(lock, "restoring a repo", &given, |tx, given| {
             Box::pin(restore::restore::<E>(tx, given))
         })
         .await
@@ -196,9 +196,9 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         Ok(repos)
     }
 
-    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool> {
+    async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool> {
         let given = (repo, now.to_string());
-        self.holding(holding, "forgetting a deleted repo", &given, |tx, given| {
+        self.locked(lock, "forgetting a deleted repo", &given, |tx, given| {
             Box::pin(restore::forget::<E>(tx, given))
         })
         .await
@@ -275,8 +275,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         snapshot::begin(&self.engine, repo).await
     }
 
-    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
-        self.holding(holding, "publishing a push", push, |tx, push| {
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<Published> {
+        self.locked(lock, "publishing a push", push, |tx, push| {
             Box::pin(publish::push::<E>(tx, push))
         })
         .await
@@ -290,11 +290,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Published> {
         let work: Work<E, _, _> =
             |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
-        self.holding(holding, "publishing a consolidation", consolidation, work).await
+        self.locked(lock, "publishing a consolidation", consolidation, work).await
     }
 
     async fn record_gc(
@@ -325,8 +325,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         runs::paces(&self.engine, limit).await.map_err(self.failed("reading its history"))
     }
 
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
-        self.engine.hold(hold).await
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        self.engine.lock(mode).await
     }
 
     async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
@@ -340,21 +340,21 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<Unneeded>> {
         let given = deletion::Given { place: self.engine.place(), packs, until };
         let work: Work<E, _, _> = |tx, given| Box::pin(deletion::deletable::<E>(tx, given));
-        self.holding(holding, "looking for packs that nobody needs", &given, work).await
+        self.locked(lock, "looking for packs that nobody needs", &given, work).await
     }
 
     async fn forget_packs(
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<MpackKey>> {
         let given = deletion::Given { place: self.engine.place(), packs, until };
-        self.holding(holding, "forgetting packs", &given, |tx, given| {
+        self.locked(lock, "forgetting packs", &given, |tx, given| {
             Box::pin(deletion::forget::<E>(tx, given))
         })
         .await

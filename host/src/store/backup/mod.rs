@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The catalog says what is needed, and packs never change: so the catalog is copied first and the
-//! packs after it, while [`Hold::Publishing`] keeps anybody from deleting one in between. Pushes go
+//! packs after it, while [`LockMode::Publishing`] keeps anybody from deleting one in between. Pushes go
 //! on. Most packs were linked or copied before that, so that nobody who wants to delete waits long.
 //! A backup is there whole, verified and durable, or not at all; one that is brought up to date is
 //! that of before or that of now, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
@@ -21,7 +21,7 @@ use ring::digest::{SHA256, digest};
 use self::folder::{Mark, Work};
 use super::load::hash;
 use super::{Store, blocking};
-use crate::catalog::{Catalog, CatalogPlace, Hold};
+use crate::catalog::{Catalog, CatalogPlace, LockMode};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
@@ -71,10 +71,10 @@ impl Store {
         let mut tally = Tally::default();
         self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
         let draft = work.draft()?;
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         self.catalog.copy_to(&draft).await?;
         self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
-        drop(holding);
+        drop(lock);
 
         let place = CatalogPlace::Sqlite(draft);
         let copy = self.with_files(place.open().await?, work.folder())?;

@@ -1,7 +1,7 @@
 //! The catalog on Postgres: publications lock their repo's row, reads are repeatable, and an
 //! advisory lock keeps deleting and publishing apart.
 
-mod hold;
+mod lock;
 mod meaning;
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Pool};
 
-use self::hold::Held;
+use self::lock::AdvisoryLock;
 use self::meaning::{POOLER, meaning, meaning_of_commit};
 use super::SqlCatalog;
 use super::engine::{
@@ -18,7 +18,7 @@ use super::engine::{
     put_heads, take_job,
 };
 use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
-use crate::catalog::{Absent, Hold, Holding};
+use crate::catalog::{Absent, LockGuard, LockMode};
 use crate::error::{Error, Result};
 
 /// A catalog in a Postgres database.
@@ -57,7 +57,7 @@ pub struct PostgresDatabase {
     place: String,
     identity: String,
     pool: PgPool,
-    holders: PgPool,
+    lock_pool: PgPool,
 }
 
 impl PostgresCatalog {
@@ -78,8 +78,8 @@ impl PostgresCatalog {
         }
         let (identity, process) = identity(&mut connection).await.map_err(failed)?;
         let pool = pool(&options);
-        let holders = holders(options);
-        let engine = PostgresDatabase { place, identity, pool, holders };
+        let lock_pool = lock_pool(options);
+        let engine = PostgresDatabase { place, identity, pool, lock_pool };
         // Another connection has another process, unless a pooler gives both the same: then nothing
         // that holds for a session can be relied on.
         let other = process_of(&engine)
@@ -193,7 +193,7 @@ fn pool(options: &PgConnectOptions) -> PgPool {
         .connect_lazy_with(options.clone())
 }
 
-fn holders(options: PgConnectOptions) -> PgPool {
+fn lock_pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(HOLDERS)
         .acquire_timeout(PATIENCE)
@@ -338,28 +338,28 @@ impl Engine for PostgresDatabase {
         clippy::disallowed_methods,
         reason = "a session that holds a lock, and does nothing else"
     )]
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
         let failed = |e| catalog_error(&self.place, "waiting for its turn", &e);
-        let connection = self.holders.acquire().await.map_err(failed)?;
-        let mut held = Held { connection: Some(connection), locked: None, process: 0 };
+        let connection = self.lock_pool.acquire().await.map_err(failed)?;
+        let mut held = AdvisoryLock { connection: Some(connection), locked: None, process: 0 };
         {
             // The lock's queue is fair: whoever waits to delete comes before those who publish
             // later.
-            let mut taking = std::pin::pin!(held.take(hold));
+            let mut taking = std::pin::pin!(held.take(mode));
             match tokio::time::timeout(Duration::from_secs(2), &mut taking).await {
                 Ok(taken) => taken,
                 Err(_) => {
-                    tracing::warn!("waiting for another process that {}", hold.other());
+                    tracing::warn!("waiting for another process that {}", mode.other());
                     taking.await
                 }
             }
             .map_err(failed)?;
         }
-        Ok(Holding::new(held))
+        Ok(LockGuard::new(held))
     }
 
-    async fn still_holds(&self, holding: &Holding, tx: &mut Writing<Self>) -> SqlResult<bool> {
-        let Some(held) = holding.get::<Held>() else { return Ok(false) };
+    async fn still_locked(&self, lock: &LockGuard, tx: &mut Writing<Self>) -> SqlResult<bool> {
+        let Some(held) = lock.get::<AdvisoryLock>() else { return Ok(false) };
         let found = tx
             .maybe(
                 "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
@@ -372,7 +372,7 @@ impl Engine for PostgresDatabase {
 
     async fn close(&self) {
         self.pool.close().await;
-        self.holders.close().await;
+        self.lock_pool.close().await;
     }
 
     fn meaning(&self, error: &sqlx::Error) -> Meaning {

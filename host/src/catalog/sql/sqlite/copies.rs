@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection as _};
 
-use super::hold::LOOK;
+use super::lock::LOOK;
 use super::{Columns, Sql, SqlResult, catalog_error};
 use crate::catalog::Absent;
 use crate::catalog::sql::engine::args;

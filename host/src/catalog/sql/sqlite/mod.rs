@@ -2,7 +2,7 @@
 //! other; foreign keys; every commit waits for the disk.
 
 mod copies;
-mod hold;
+mod lock;
 mod meaning;
 mod open;
 mod stamps;
@@ -20,7 +20,7 @@ use super::engine::{
     Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job,
 };
 use super::migrations::{Migrations, Step};
-use crate::catalog::{Absent, Hold, Holding};
+use crate::catalog::{Absent, LockGuard, LockMode};
 use crate::error::{Error, Result};
 
 /// A catalog in an SQLite file.
@@ -184,7 +184,7 @@ impl Engine for SqliteFile {
     /// What the file system writes down for a file that is written: its clock may be another
     /// machine's. None where it can't be written.
     async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
-        Ok(hold::written_now(&self.file).ok())
+        Ok(lock::written_now(&self.file).ok())
     }
 
     fn readers(&self) -> (&Pool<Self::Db>, Check) {
@@ -200,12 +200,12 @@ impl Engine for SqliteFile {
         self.stamps.read().await
     }
 
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
-        hold::lock(&self.file, hold).await
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        lock::lock(&self.file, mode).await
     }
 
     /// The system gives a lock back with its file only.
-    async fn still_holds(&self, _: &Holding, _: &mut Writing<Self>) -> SqlResult<bool> {
+    async fn still_locked(&self, _: &LockGuard, _: &mut Writing<Self>) -> SqlResult<bool> {
         Ok(true)
     }
 

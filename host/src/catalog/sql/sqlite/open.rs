@@ -20,7 +20,7 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Sqlite};
 use tempfile::TempDir;
 
-use super::hold::{LOOK, PATIENCE};
+use super::lock::{LOOK, PATIENCE};
 use super::meaning::{extended, meaning};
 use super::stamps::Stamps;
 use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error};

@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::catalog::{Hold, Holding};
+use crate::catalog::{LockGuard, LockMode};
 use crate::error::{Error, Result};
 
 /// How often it is looked whether it is one's turn.
@@ -19,25 +19,25 @@ pub(super) const PATIENCE: u32 = 200;
 /// Who waits to delete has the turn to itself meanwhile, so that those who publish can't go on and
 /// on without letting it in. It looks again and again: a thread that waited would be one that
 /// deleting needs.
-pub(super) async fn lock(catalog: &Path, hold: Hold) -> Result<Holding> {
-    let (turn, lock) = (Lock::open(catalog, "-turn")?, Lock::open(catalog, "-lock")?);
+pub(super) async fn lock(catalog: &Path, mode: LockMode) -> Result<LockGuard> {
+    let (turn, lock) = (FileLock::open(catalog, "-turn")?, FileLock::open(catalog, "-lock")?);
     let mut has_turn = false;
     for looks in 0.. {
-        has_turn = has_turn || turn.take(hold)?;
-        if has_turn && lock.take(hold)? {
+        has_turn = has_turn || turn.take(mode)?;
+        if has_turn && lock.take(mode)? {
             break;
         }
-        if has_turn && hold == Hold::Publishing {
+        if has_turn && mode == LockMode::Publishing {
             // Somebody deletes: others may want to wait for that as well.
             turn.leave()?;
             has_turn = false;
         }
         if looks == PATIENCE {
-            tracing::warn!("waiting for another process that {}", hold.other());
+            tracing::warn!("waiting for another process that {}", mode.other());
         }
         tokio::time::sleep(LOOK).await;
     }
-    Ok(Holding::new(lock.file))
+    Ok(LockGuard::new(lock.file))
 }
 
 /// A file beside a catalog, whose name goes on with an ending.
@@ -57,23 +57,23 @@ pub(super) fn written_now(catalog: &Path) -> std::io::Result<jiff::Timestamp> {
 }
 
 /// A file that is there to be locked.
-struct Lock {
+struct FileLock {
     file: File,
     path: PathBuf,
 }
 
-impl Lock {
-    fn open(catalog: &Path, ending: &str) -> Result<Lock> {
+impl FileLock {
+    fn open(catalog: &Path, ending: &str) -> Result<FileLock> {
         let path = beside(catalog, ending);
         let open = File::options().create(true).truncate(false).write(true).read(true).open(&path);
-        Ok(Lock { file: open.map_err(Error::io("opening", &path))?, path })
+        Ok(FileLock { file: open.map_err(Error::io("opening", &path))?, path })
     }
 
     /// Takes it, unless somebody is in the way.
-    fn take(&self, hold: Hold) -> Result<bool> {
-        let taken = match hold {
-            Hold::Publishing => self.file.try_lock_shared(),
-            Hold::Deleting => self.file.try_lock(),
+    fn take(&self, mode: LockMode) -> Result<bool> {
+        let taken = match mode {
+            LockMode::Publishing => self.file.try_lock_shared(),
+            LockMode::Deleting => self.file.try_lock(),
         };
         match taken {
             Ok(()) => Ok(true),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use packhouse_host::catalog::{Catalog, Hold, Holding};
+use packhouse_host::catalog::{Catalog, LockGuard, LockMode};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -16,36 +16,38 @@ const A_WHILE: Duration = Duration::from_millis(150);
 /// Longer than anybody waits for a free right, on however busy a machine.
 const LONG: Duration = Duration::from_secs(20);
 
-async fn at_once(catalog: &Arc<dyn Catalog>, hold: Hold) -> Holding {
-    timeout(LONG, catalog.hold(hold)).await.expect("nobody is in the way").unwrap()
+async fn at_once(catalog: &Arc<dyn Catalog>, mode: LockMode) -> LockGuard {
+    timeout(LONG, catalog.lock(mode)).await.expect("nobody is in the way").unwrap()
 }
 
-fn waiting(catalog: &Arc<dyn Catalog>, hold: Hold) -> JoinHandle<Holding> {
+fn waiting(catalog: &Arc<dyn Catalog>, mode: LockMode) -> JoinHandle<LockGuard> {
     let catalog = catalog.clone();
-    tokio::spawn(async move { catalog.hold(hold).await.unwrap() })
+    tokio::spawn(async move { catalog.lock(mode).await.unwrap() })
 }
 
 /// Whether it still waits after a while.
-async fn waits(waiting: &mut JoinHandle<Holding>) -> bool {
+async fn waits(waiting: &mut JoinHandle<LockGuard>) -> bool {
     timeout(A_WHILE, waiting).await.is_err()
 }
 
-async fn gets_it(waiting: JoinHandle<Holding>) -> Holding {
+async fn gets_it(waiting: JoinHandle<LockGuard>) -> LockGuard {
     timeout(LONG, waiting).await.expect("what was in the way is gone").unwrap()
 }
 
 pub async fn many_publish_together(catalog: Arc<dyn Catalog>) {
     let mut held = Vec::new();
     for _ in 0..6 {
-        held.push(at_once(&catalog, Hold::Publishing).await);
+        held.push(at_once(&catalog, LockMode::Publishing).await);
     }
     assert_eq!(held.len(), 6);
 }
 
 pub async fn who_deletes_is_alone(catalog: Arc<dyn Catalog>) {
-    let publishing =
-        [at_once(&catalog, Hold::Publishing).await, at_once(&catalog, Hold::Publishing).await];
-    let mut deleting = waiting(&catalog, Hold::Deleting);
+    let publishing = [
+        at_once(&catalog, LockMode::Publishing).await,
+        at_once(&catalog, LockMode::Publishing).await,
+    ];
+    let mut deleting = waiting(&catalog, LockMode::Deleting);
     assert!(waits(&mut deleting).await);
     let [first, second] = publishing;
     drop(first);
@@ -53,7 +55,7 @@ pub async fn who_deletes_is_alone(catalog: Arc<dyn Catalog>) {
     drop(second);
     let deleting = gets_it(deleting).await;
     let (mut publisher, mut deleter) =
-        (waiting(&catalog, Hold::Publishing), waiting(&catalog, Hold::Deleting));
+        (waiting(&catalog, LockMode::Publishing), waiting(&catalog, LockMode::Deleting));
     assert!(waits(&mut publisher).await && waits(&mut deleter).await);
     drop(deleting);
     // In either order: whoever has it gives it back to the other.
@@ -66,21 +68,21 @@ pub async fn who_deletes_is_alone(catalog: Arc<dyn Catalog>) {
 pub async fn a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits(
     catalog: Arc<dyn Catalog>,
 ) {
-    let publishing = at_once(&catalog, Hold::Publishing).await;
+    let publishing = at_once(&catalog, LockMode::Publishing).await;
     for _ in 0..3 {
-        let gave_up = timeout(Duration::from_millis(30), catalog.hold(Hold::Deleting)).await;
+        let gave_up = timeout(Duration::from_millis(30), catalog.lock(LockMode::Deleting)).await;
         assert!(gave_up.is_err());
     }
-    drop(at_once(&catalog, Hold::Publishing).await);
+    drop(at_once(&catalog, LockMode::Publishing).await);
     drop(publishing);
-    for hold in [Hold::Deleting, Hold::Publishing, Hold::Deleting, Hold::Deleting] {
-        drop(at_once(&catalog, hold).await);
+    for mode in [LockMode::Deleting, LockMode::Publishing, LockMode::Deleting, LockMode::Deleting] {
+        drop(at_once(&catalog, mode).await);
     }
     // Also when it is dropped with what it was taken along with.
     let (told, heard) = tokio::sync::oneshot::channel::<()>();
-    drop(at_once(&catalog, Hold::Deleting).await.along(told));
+    drop(at_once(&catalog, LockMode::Deleting).await.along(told));
     assert!(heard.await.is_err());
-    drop(at_once(&catalog, Hold::Publishing).await);
+    drop(at_once(&catalog, LockMode::Publishing).await);
 }
 
 pub async fn who_waits_to_delete_is_not_starved_by_those_who_keep_publishing(
@@ -93,9 +95,9 @@ pub async fn who_waits_to_delete_is_not_starved_by_those_who_keep_publishing(
             tokio::spawn(async move {
                 let mut turns = 0;
                 while !over.load(Ordering::SeqCst) {
-                    let holding = at_once(&catalog, Hold::Publishing).await;
+                    let lock = at_once(&catalog, LockMode::Publishing).await;
                     tokio::time::sleep(Duration::from_millis(20 + 7 * number)).await;
-                    drop(holding);
+                    drop(lock);
                     turns += 1;
                 }
                 turns
@@ -105,7 +107,7 @@ pub async fn who_waits_to_delete_is_not_starved_by_those_who_keep_publishing(
     tokio::time::sleep(Duration::from_millis(50)).await;
     for _ in 0..3 {
         drop(
-            timeout(LONG, catalog.hold(Hold::Deleting))
+            timeout(LONG, catalog.lock(LockMode::Deleting))
                 .await
                 .expect("it is its turn some time")
                 .unwrap(),
