@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use packhouse_core::record::{Commit, Snapshot as Tree};
 use packhouse_core::{BranchConflict, EntityId, Head, Kind, Row};
 
-use super::push::{Received, Terms};
+use super::push::{PushPreconditions, Received};
 use super::reach::nearest;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -163,10 +163,11 @@ impl Store {
         &self,
         snapshot: &mut dyn Snapshot,
         received: &[Received],
-        terms: &Terms,
+        preconditions: &PushPreconditions,
     ) -> Result<()> {
         let mut open = BTreeMap::new();
-        let mut start = vec![(Kind::Commit, terms.head, format!("branch {}", terms.branch))];
+        let mut start =
+            vec![(Kind::Commit, preconditions.head, format!("branch {}", preconditions.branch))];
         for one in received {
             // All that the push brings, be it beside the head: it is known from now on, and nobody
             // asks again.
@@ -205,16 +206,16 @@ impl Store {
         let left_out = missing.len().saturating_sub(NAMED);
         Err(Error::Incomplete {
             repo,
-            branch: terms.branch.clone(),
+            branch: preconditions.branch.clone(),
             missing: missing.into_iter().take(NAMED).collect(),
             left_out,
         })
     }
 }
 
-impl Terms {
+impl PushPreconditions {
     /// Whether the branch stands where it shall, or somewhere that leads there only.
-    pub(super) fn kept_by(&self, heads: &[Head]) -> Result<()> {
+    pub(super) fn check(&self, heads: &[Head]) -> Result<()> {
         let stands = heads.iter().find(|head| head.branch == self.branch).map(|head| head.commit);
         if stands == Some(self.head) {
             return Ok(());

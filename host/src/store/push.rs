@@ -47,7 +47,7 @@ pub struct PushOptions {
 /// What a client's push of one branch must keep to besides: the branch follows from where it was,
 /// and nothing that it reaches is missing.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct PushPreconditions {
     /// The branch: the one that the push names.
     pub(crate) branch: String,
     /// Where it shall stand.
@@ -134,11 +134,11 @@ impl Store {
         repo: &RepoName,
         received: Vec<Received>,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
-        self.index(&row, received, options, terms, progress).await
+        self.index(&row, received, options, preconditions, progress).await
     }
 
     /// Takes files into staging and reads them back.
@@ -182,10 +182,10 @@ impl Store {
         row: &RepoRow,
         received: Vec<Received>,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        let done = self.index_all(row, received, options, terms, progress).await;
+        let done = self.index_all(row, received, options, preconditions, progress).await;
         self.remembering(row.id, "push", done).await
     }
 
@@ -194,7 +194,7 @@ impl Store {
         row: &RepoRow,
         mut received: Vec<Received>,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let repo = &row.name;
@@ -221,7 +221,7 @@ impl Store {
             if standing.fresh.is_empty() && !options.force {
                 let heads = snapshot.heads().await?;
                 // Where the branch stands elsewhere by now, the pack that is there moves it again.
-                if terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
+                if preconditions.is_none_or(|preconditions| preconditions.check(&heads).is_ok()) {
                     let looked_up = snapshot.repo().clone();
                     drop(snapshot);
                     if !self
@@ -236,18 +236,18 @@ impl Store {
                 }
             }
             refuse_bad_branches(&received)?;
-            if let Some(terms) = terms {
+            if let Some(preconditions) = terms {
                 // Asked of the state that is published on: should it change, all begins anew.
-                self.is_whole(snapshot.as_mut(), &received, terms).await?;
+                self.is_whole(snapshot.as_mut(), &received, preconditions).await?;
             }
             let prepared = match self
-                .prepare(snapshot, &received, &standing, options, terms, progress)
+                .prepare(snapshot, &received, &standing, options, preconditions, progress)
                 .await
             {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
-            terms.map_or(Ok(()), |terms| terms.kept_by(&prepared.heads))?;
+            preconditions.map_or(Ok(()), |preconditions| preconditions.check(&prepared.heads))?;
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             let held = match lock {
                 Some(lock) => lock,
@@ -411,7 +411,7 @@ impl Store {
         received: &[Received],
         standing: &Standing,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
@@ -492,13 +492,13 @@ impl Store {
                 return Err(self.refusal(&row.name, received, &numbers, &packs, error).await);
             }
         };
-        if let (true, Some(terms)) = (force, terms) {
+        if let (true, Some(preconditions)) = (force, preconditions) {
             // By force a branch goes where it shall, be it back to where it came from.
             indexed
                 .heads
                 .iter_mut()
-                .filter(|head| head.branch == terms.branch)
-                .for_each(|head| head.commit = terms.head);
+                .filter(|head| head.branch == preconditions.branch)
+                .for_each(|head| head.commit = preconditions.head);
         }
         let mut reader = self.run_packs(&row.name, packs.clone());
         let (checking, judged) = (packs.clone(), rivals.clone());

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::names::unusable;
 use crate::progress::Progress;
 use crate::report::PushReport;
-use crate::store::{PushOptions, Share, Terms, blocking};
+use crate::store::{PushOptions, PushPreconditions, Share, blocking};
 use crate::vault::Staged;
 
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ pub(super) async fn push(
         let upload = upload(&state, &authorized, request).await?;
         let bundle::Push { pack, branch, head, force } =
             looked_through(&upload, bundle::push).await?;
-        let terms = Terms { branch: branch.as_str().to_owned(), head };
+        let preconditions = PushPreconditions { branch: branch.as_str().to_owned(), head };
         let report = pushed(
             &state,
             authorized,
@@ -105,7 +105,7 @@ pub(super) async fn push(
             pack,
             upload,
             PushOptions { force },
-            Some(terms),
+            Some(preconditions),
         )
         .await?;
         let message = format!(
@@ -168,7 +168,7 @@ async fn pushed(
     pack: Spliced,
     upload: Upload,
     options: PushOptions,
-    terms: Option<Terms>,
+    preconditions: Option<PushPreconditions>,
 ) -> Answer<PushReport> {
     let (store, progress) = (authorized.store(state), Progress::silent());
     let making = state.making().await?;
@@ -181,7 +181,7 @@ async fn pushed(
     let _turn = state.turn(&authorized.repo).await;
     authorized.recheck(state).await?;
     let reports = store
-        .push_received(&authorized.repo, vec![received], options, terms.as_ref(), &progress)
+        .push_received(&authorized.repo, vec![received], options, preconditions.as_ref(), &progress)
         .await?;
     reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
 }
