@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::pack::pipeline::{CHUNK, Produce};
 use crate::progress::Progress;
-use crate::store::{Received, Share, blocking, joined};
+use crate::store::{StagedPack, UploadProgress, blocking, joined};
 use crate::vault::Staged;
 
 /// Pieces of a body that wait to be written. They are as large as the network makes them: some
@@ -108,7 +108,7 @@ pub(super) async fn receive<E: std::fmt::Display>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     progress: &Progress,
-) -> Answer<Received> {
+) -> Answer<StagedPack> {
     let making = state.making().await?;
     let (sender, source) = BodySource::new();
     let feeding = feed(body, sender, allowance, &state.limits);
@@ -118,7 +118,9 @@ pub(super) async fn receive<E: std::fmt::Display>(
     // ended.
     let receiving = tokio::spawn(async move {
         let _making = making;
-        store.receive_from(&repo, name, Box::new(source), Share::default(), &progress).await
+        store
+            .receive_from(&repo, name, Box::new(source), UploadProgress::default(), &progress)
+            .await
     });
     let (fed, received) = tokio::join!(feeding, joined(receiving));
     // A body that broke off is why nothing was received, not the other way round.

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use packhouse_core::record::{Commit, Snapshot as Tree};
 use packhouse_core::{BranchConflict, EntityId, Head, Kind, Row};
 
-use super::push::{PushPreconditions, Received};
+use super::push::{PushPreconditions, StagedPack};
 use super::reach::nearest;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -162,7 +162,7 @@ impl Store {
     pub(super) async fn is_whole(
         &self,
         snapshot: &mut dyn Snapshot,
-        received: &[Received],
+        received: &[StagedPack],
         preconditions: &PushPreconditions,
     ) -> Result<()> {
         let mut open = BTreeMap::new();

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_core::row::Print;
 
 use super::Store;
-use super::push::{Received, fresh_files};
+use super::push::{StagedPack, fresh_files};
 use crate::catalog::{EntityKey, Findings, PackRow, RepoRow, Snapshot, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -141,7 +141,7 @@ impl Store {
         &self,
         row: &RepoRow,
         snapshot: &mut dyn Snapshot,
-        received: &[Received],
+        received: &[StagedPack],
     ) -> Result<Standing> {
         let mut fresh = fresh_files(snapshot, received).await?;
         let rows = || received.iter().flat_map(|one| &one.written.scanned.rows);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use packhouse_core::Head;
 
-use super::push::{Received, entities_of, refuse_bad_branches};
+use super::push::{StagedPack, entities_of, refuse_bad_branches};
 use super::{PruneOptions, PushOptions, Store, TRIES, blocking};
 use crate::catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ impl Store {
     pub(crate) async fn queue_received(
         &self,
         repo: &RepoName,
-        mut received: Vec<Received>,
+        mut received: Vec<StagedPack>,
         options: PushOptions,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
@@ -67,7 +67,7 @@ impl Store {
             );
             drop(lock);
         }
-        let report = |(number, one): (usize, &Received)| {
+        let report = |(number, one): (usize, &StagedPack)| {
             let unchanged = self.unchanged(repo, one, &heads);
             match job.filter(|_| options.force || needed.contains(&number)) {
                 None => unchanged,
@@ -83,7 +83,7 @@ impl Store {
     async fn needed_and_heads(
         &self,
         row: &RepoRow,
-        received: &[Received],
+        received: &[StagedPack],
         options: PushOptions,
     ) -> Result<(Vec<usize>, Vec<Head>)> {
         for _ in 0..TRIES {
@@ -131,7 +131,7 @@ impl Store {
         row: &RepoRow,
         pack: &QueuedPack,
         progress: &Progress,
-    ) -> Result<Received> {
+    ) -> Result<StagedPack> {
         let stored = self.open_pack(&row.name, &pack.mpack_key).await?;
         let (progress, name, total) = (progress.clone(), row.name.to_string(), stored.bytes);
         let (stored, examined) = blocking(move || {
@@ -146,7 +146,7 @@ impl Store {
             .sound(&pack.mpack_key)
             .map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
         let written = Written { key, bytes, scanned };
-        Ok(Received { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
+        Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 
     /// Asks for a consolidation by a worker; gives the job that waits for it already, if one does.

@@ -53,7 +53,7 @@ pub use gc::GcPlan;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use prune::PruneOptions;
 pub use push::PushOptions;
-pub(crate) use push::{PushPreconditions, Received, Share};
+pub(crate) use push::{PushPreconditions, StagedPack, UploadProgress};
 use record::Deck;
 pub(crate) use releases::MOST_RELEASES;
 

@@ -56,7 +56,7 @@ pub(crate) struct PushPreconditions {
 
 /// A file of a push, in staging or stored already.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(crate) struct StagedPack {
     pub(super) file: PathBuf,
     pub(crate) written: Written,
     pub(super) staged: Option<Staged>,
@@ -75,7 +75,7 @@ struct Prepared {
 /// How much of a push has come before a file of it, and how much there is in all (0 where nobody
 /// knows), in bytes: for the telling.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Share {
+pub(crate) struct UploadProgress {
     pub(crate) before: u64,
     pub(crate) total: u64,
 }
@@ -132,7 +132,7 @@ impl Store {
     pub(crate) async fn push_received(
         &self,
         repo: &RepoName,
-        received: Vec<Received>,
+        received: Vec<StagedPack>,
         options: PushOptions,
         preconditions: Option<&PushPreconditions>,
         progress: &Progress,
@@ -147,7 +147,7 @@ impl Store {
         repo: &RepoName,
         files: &[PathBuf],
         progress: &Progress,
-    ) -> Result<Vec<Received>> {
+    ) -> Result<Vec<StagedPack>> {
         if files.is_empty() {
             return Err(Error::Usage("a push needs at least one file".into()));
         }
@@ -165,7 +165,7 @@ impl Store {
                     repo,
                     file.clone(),
                     Box::new(source),
-                    Share { before: done, total },
+                    UploadProgress { before: done, total },
                     progress,
                 )
                 .await?;
@@ -180,7 +180,7 @@ impl Store {
     pub(crate) async fn index(
         &self,
         row: &RepoRow,
-        received: Vec<Received>,
+        received: Vec<StagedPack>,
         options: PushOptions,
         preconditions: Option<&PushPreconditions>,
         progress: &Progress,
@@ -192,7 +192,7 @@ impl Store {
     async fn index_all(
         &self,
         row: &RepoRow,
-        mut received: Vec<Received>,
+        mut received: Vec<StagedPack>,
         options: PushOptions,
         preconditions: Option<&PushPreconditions>,
         progress: &Progress,
@@ -236,7 +236,7 @@ impl Store {
                 }
             }
             refuse_bad_branches(&received)?;
-            if let Some(preconditions) = terms {
+            if let Some(preconditions) = preconditions {
                 // Asked of the state that is published on: should it change, all begins anew.
                 self.is_whole(snapshot.as_mut(), &received, preconditions).await?;
             }
@@ -280,7 +280,7 @@ impl Store {
     async fn restore(
         &self,
         repo: &RepoName,
-        received: &mut [Received],
+        received: &mut [StagedPack],
         lost: &[usize],
         progress: &Progress,
     ) -> Result<()> {
@@ -299,7 +299,7 @@ impl Store {
     pub(super) async fn store_received(
         &self,
         repo: &RepoName,
-        one: &mut Received,
+        one: &mut StagedPack,
         progress: &Progress,
     ) -> Result<()> {
         if let Some(staged) = one.staged.take() {
@@ -321,7 +321,7 @@ impl Store {
     fn push_reports(
         &self,
         repo: &RepoName,
-        received: &[Received],
+        received: &[StagedPack],
         prepared: Option<&Prepared>,
         restored: &BTreeSet<usize>,
         heads: &[Head],
@@ -349,7 +349,12 @@ impl Store {
     }
 
     /// What is told of a file that adds nothing to a repo.
-    pub(super) fn unchanged(&self, repo: &RepoName, one: &Received, heads: &[Head]) -> PushReport {
+    pub(super) fn unchanged(
+        &self,
+        repo: &RepoName,
+        one: &StagedPack,
+        heads: &[Head],
+    ) -> PushReport {
         let counts = one.written.scanned.distinct();
         PushReport {
             repo: repo.clone(),
@@ -379,14 +384,14 @@ impl Store {
         repo: &RepoName,
         name: PathBuf,
         mut source: Box<dyn Produce>,
-        share: Share,
+        upload: UploadProgress,
         progress: &Progress,
-    ) -> Result<Received> {
+    ) -> Result<StagedPack> {
         let staged = self.stage().await?;
         let (repo, progress) = (repo.to_string(), progress.clone());
         let (staged, written) = blocking(move || {
             let mut tick =
-                |done| progress.at(&repo, Phase::Receive, share.before + done, share.total);
+                |done| progress.at(&repo, Phase::Receive, upload.before + done, upload.total);
             let written =
                 write_and_read_back(&staged.file, staged.path(), source.as_mut(), &mut tick);
             Ok((staged, written))
@@ -395,7 +400,7 @@ impl Store {
         match written {
             Ok(written) => {
                 let bytes = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-                Ok(Received { file: name, written, staged: Some(staged), bytes })
+                Ok(StagedPack { file: name, written, staged: Some(staged), bytes })
             }
             Err(WriteError::Failed(error)) => Err(error),
             Err(WriteError::Bad(BadPack { offset, record, reason })) => {
@@ -408,7 +413,7 @@ impl Store {
     async fn prepare(
         &self,
         mut snapshot: Box<dyn Snapshot>,
-        received: &[Received],
+        received: &[StagedPack],
         standing: &Standing,
         options: PushOptions,
         preconditions: Option<&PushPreconditions>,
@@ -620,7 +625,7 @@ impl Store {
     async fn refusal(
         &self,
         repo: &RepoName,
-        received: &[Received],
+        received: &[StagedPack],
         numbers: &[usize],
         packs: &[RunPack],
         error: RunError,
@@ -655,7 +660,7 @@ impl Store {
 
 /// Refuses a push that would do something and names a branch as none may be named. What a repo has
 /// under such a name stays.
-pub(super) fn refuse_bad_branches(received: &[Received]) -> Result<()> {
+pub(super) fn refuse_bad_branches(received: &[StagedPack]) -> Result<()> {
     let bad =
         received.iter().find_map(|one| Some((&one.file, one.written.scanned.bad_branch.clone()?)));
     match bad {
@@ -691,7 +696,9 @@ fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
 }
 
 /// All that files bring, in order, each once.
-pub(super) fn entities_of<'a>(received: impl IntoIterator<Item = &'a Received>) -> Vec<EntityKey> {
+pub(super) fn entities_of<'a>(
+    received: impl IntoIterator<Item = &'a StagedPack>,
+) -> Vec<EntityKey> {
     let rows = received.into_iter().flat_map(|one| &one.written.scanned.rows);
     let mut entities: Vec<EntityKey> = rows.map(|row| entity_key(row.kind, row.id)).collect();
     entities.sort_unstable();
@@ -700,7 +707,7 @@ pub(super) fn entities_of<'a>(received: impl IntoIterator<Item = &'a Received>) 
 }
 
 /// What files bring and the repo had, where packs of the push don't take it over.
-fn known_entities(received: &[Received], packs: &[PushedPack]) -> Vec<EntityKey> {
+fn known_entities(received: &[StagedPack], packs: &[PushedPack]) -> Vec<EntityKey> {
     let taken = |pack: &PushedPack| -> Vec<EntityKey> {
         let fresh = pack.fresh.iter().map(|fresh| fresh.row.entity);
         fresh.chain(pack.moved.iter().map(|moved| moved.row.entity)).collect()
@@ -715,7 +722,7 @@ fn known_entities(received: &[Received], packs: &[PushedPack]) -> Vec<EntityKey>
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.
 pub(super) async fn fresh_files(
     snapshot: &mut dyn Snapshot,
-    received: &[Received],
+    received: &[StagedPack],
 ) -> Result<Vec<usize>> {
     let keys: Vec<MpackKey> = received.iter().map(|one| one.written.key).collect();
     let held = snapshot.holds(&keys).await?;

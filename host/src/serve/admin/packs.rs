@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{FetchAsked, FetchReport, PushReport};
-use crate::store::{FetchRequest, PushOptions, Received};
+use crate::store::{FetchRequest, PushOptions, StagedPack};
 
 /// Packs of one push: each is held open until all have come, and a process may open about a
 /// thousand files.
@@ -102,7 +102,7 @@ async fn received(
     repo: &RepoName,
     mut form: Multipart,
     head: &Head,
-) -> Answer<Vec<Received>> {
+) -> Answer<Vec<StagedPack>> {
     let received = parts(state, repo, &mut form, head).await;
     head.end();
     if received.is_err() {
@@ -121,7 +121,7 @@ async fn parts(
     repo: &RepoName,
     form: &mut Multipart,
     head: &Head,
-) -> Answer<Vec<Received>> {
+) -> Answer<Vec<StagedPack>> {
     let mut allowance = Allowance::new(&state.limits);
     let mut received = Vec::new();
     loop {

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::names::unusable;
 use crate::progress::Progress;
 use crate::report::PushReport;
-use crate::store::{PushOptions, PushPreconditions, Share, blocking};
+use crate::store::{PushOptions, PushPreconditions, UploadProgress, blocking};
 use crate::vault::Staged;
 
 #[derive(Serialize)]
@@ -173,7 +173,13 @@ async fn pushed(
     let (store, progress) = (authorized.store(state), Progress::silent());
     let making = state.making().await?;
     let received = store
-        .receive_from(&authorized.repo, name.into(), Box::new(pack), Share::default(), &progress)
+        .receive_from(
+            &authorized.repo,
+            name.into(),
+            Box::new(pack),
+            UploadProgress::default(),
+            &progress,
+        )
         .await?;
     // The place is kept until the end: else whoever sends and leaves would pile up work.
     let Upload { staged, room: _room, .. } = upload;
