@@ -54,7 +54,7 @@ pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use prune::PruneOptions;
 pub use push::PushOptions;
 pub(crate) use push::{PushPreconditions, StagedPack, UploadProgress};
-use record::Deck;
+use record::TapeRecorder;
 pub(crate) use releases::MOST_RELEASES;
 
 /// How often a verb begins anew when the repo changes under it, before it gives up as busy.
@@ -119,7 +119,7 @@ pub struct Store {
     /// What is done before this store first writes: see [`Store::begin_writing`].
     begun: Arc<tokio::sync::OnceCell<Swept>>,
     skew: SharedSkew,
-    deck: Option<Arc<Deck>>,
+    recorder: Option<Arc<TapeRecorder>>,
     /// The job that is done.
     fence: Option<Fence>,
     /// The repo that its name stands for here, whichever repo has that name by now.
@@ -205,7 +205,7 @@ impl Store {
             clock,
             skew,
             begun,
-            deck: None,
+            recorder: None,
             fence: None,
             pinned: None,
             guest: None,

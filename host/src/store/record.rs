@@ -14,7 +14,7 @@ use crate::tape::{EngineSettings, Header, Outcome, Question, Recorded};
 
 /// Where runs go on tape.
 #[derive(Debug)]
-pub(super) struct Deck {
+pub(super) struct TapeRecorder {
     path: PathBuf,
     last: Mutex<Option<Recorded>>,
 }
@@ -27,7 +27,10 @@ impl Store {
     /// nothing is changed.
     pub fn recording(&self, path: &Path) -> Store {
         Store {
-            deck: Some(Arc::new(Deck { path: path.to_owned(), last: Mutex::new(None) })),
+            recorder: Some(Arc::new(TapeRecorder {
+                path: path.to_owned(),
+                last: Mutex::new(None),
+            })),
             ..self.clone()
         }
     }
@@ -35,8 +38,8 @@ impl Store {
     /// The tape that the last run of this store made. `None` when no component ran, or nothing is
     /// recorded.
     pub fn recorded(&self) -> Option<Recorded> {
-        let deck = self.deck.as_ref()?;
-        deck.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let recorder = self.recorder.as_ref()?;
+        recorder.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Has the component answer a question about packs, where it blocks nobody.
@@ -53,11 +56,11 @@ impl Store {
         T: Clone + Into<Outcome> + Send + 'static,
     {
         let sandbox = self.sandbox.clone();
-        let Some(deck) = self.deck.clone() else {
+        let Some(recorder) = self.recorder.clone() else {
             return joined(tokio::task::spawn_blocking(move || ask(&sandbox, Box::new(run)))).await;
         };
         let header = self.header(verb, repo, question, packs);
-        let writer = Writer::begin(&deck.path, self.clock.random_id(), header)?;
+        let writer = Writer::begin(&recorder.path, self.clock.random_id(), header)?;
         joined(tokio::task::spawn_blocking(move || {
             let tape = Tape::new(writer);
             let answer = ask(&sandbox, Box::new(Recorder::new(run, tape.clone())));
@@ -66,7 +69,7 @@ impl Store {
                 Err(error) => error.into(),
             };
             let recorded = tape.finish(&outcome)?;
-            *deck.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorded);
+            *recorder.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorded);
             Ok(answer)
         }))
         .await?

@@ -215,7 +215,14 @@ impl Store {
     /// has no name yet.
     fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
         let vault = Arc::new(LocalVault::open(folder)?);
-        Ok(Store { catalog, vault, begun: Arc::default(), deck: None, fence: None, ..self.clone() })
+        Ok(Store {
+            catalog,
+            vault,
+            begun: Arc::default(),
+            recorder: None,
+            fence: None,
+            ..self.clone()
+        })
     }
 
     /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it
