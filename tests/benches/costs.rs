@@ -58,7 +58,7 @@ impl Costs {
         println!(
             "| {packs} × {objects} | {what} | {} | {} | {} | {} | {} | {:.2} s |",
             a.requests - b.requests,
-            a.dear - b.dear,
+            a.write_requests - b.write_requests,
             a.bytes_down - b.bytes_down,
             a.bytes_up - b.bytes_up,
             after.statements - before.statements,

@@ -189,7 +189,7 @@ pub struct Traffic {
     /// Requests, with those that failed and were tried again.
     pub requests: u64,
     /// Those of them that write or list: they cost some twelve times as much as others.
-    pub dear: u64,
+    pub write_requests: u64,
     /// Bytes sent.
     pub bytes_up: u64,
     /// Bytes received.

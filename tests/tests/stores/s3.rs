@@ -42,7 +42,7 @@ fn packs() -> Vec<Vec<u8>> {
 fn between(before: Traffic, after: Traffic) -> Traffic {
     Traffic {
         requests: after.requests - before.requests,
-        dear: after.dear - before.dear,
+        write_requests: after.write_requests - before.write_requests,
         bytes_up: after.bytes_up - before.bytes_up,
         bytes_down: after.bytes_down - before.bytes_down,
     }
@@ -291,7 +291,7 @@ async fn a_consolidation_asks_for_each_pack_once() {
     // Its directory and itself, of each pack; the new pack and its directory, each sent and looked
     // at; the new pack once more, read back; and before the first write, which vault it is and who
     // else has packs there.
-    assert_eq!((taken.requests, taken.dear), (2 * N + 7, 3));
+    assert_eq!((taken.requests, taken.write_requests), (2 * N + 7, 3));
     let directories = 72 * report.proven.unwrap().records + 200 * N;
     let down = stored + report.bytes_after;
     assert!(taken.bytes_down >= down && taken.bytes_down < down + 3 * directories, "{taken:?}");

@@ -284,7 +284,7 @@ fn retries(patience: Duration) -> RetryConfig {
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     requests: AtomicU64,
-    dear: AtomicU64,
+    write_requests: AtomicU64,
     up: AtomicU64,
     down: AtomicU64,
 }
@@ -294,7 +294,7 @@ impl Meter {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Traffic {
             requests: of(&self.requests),
-            dear: of(&self.dear),
+            write_requests: of(&self.write_requests),
             bytes_up: of(&self.up),
             bytes_down: of(&self.down),
         }
@@ -341,7 +341,10 @@ impl HttpService for Counting {
         let lists = reads && request.uri().query().is_some_and(|query| query.contains("list-type"));
         add(&self.meter.requests, 1);
         // Deleting is free.
-        add(&self.meter.dear, u64::from(lists || !(reads || removes || method == "HEAD")));
+        add(
+            &self.meter.write_requests,
+            u64::from(lists || !(reads || removes || method == "HEAD")),
+        );
         add(&self.meter.up, request.body().content_length() as u64);
         let response = self.client.execute(request).await?;
         let response = if lists { without_foreign(response).await? } else { response };
