@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{
     Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot,
@@ -80,7 +80,10 @@ impl Snapshot for CountedSnapshot {
         self.walked.count(found.len());
         Ok(found)
     }
-    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
+    async fn lookup(
+        &mut self,
+        entities: &[EntityKey],
+    ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
         self.inner.lookup(entities).await
     }
     async fn index_page(

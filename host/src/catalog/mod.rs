@@ -26,7 +26,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 
 use crate::error::{Error, Result};
@@ -290,7 +290,10 @@ pub trait Snapshot: Send {
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>>;
 
     /// The shelf and the encoding of each entity, in the order asked for.
-    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>>;
+    async fn lookup(
+        &mut self,
+        entities: &[EntityKey],
+    ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>>;
 
     /// Index rows with their shelves, in order, after an entity, at most `limit`. A page may be
     /// shorter; one without rows is the end.

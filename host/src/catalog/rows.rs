@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head, Kind};
 
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
@@ -189,7 +189,7 @@ pub struct IndexRow {
     /// The entity.
     pub entity: EntityKey,
     /// Which encoding.
-    pub print: Print,
+    pub fingerprint: Fingerprint,
 }
 
 /// An entity that the repo did not have.

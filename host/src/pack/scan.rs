@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use packhouse_core::record::{bad_id, tag_id};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::wire::{self, Header, HeaderError, Skip};
 use packhouse_core::{Counts, EntityId, Form, Head, Kind, Row};
 use ring::digest::{Context, SHA256, digest};
@@ -299,7 +299,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     .bad_at(offset, format!("the record is larger than {MAX_RECORD} bytes"));
             }
         }
-        let print = self.bytes.untap();
+        let fingerprint = self.bytes.untap();
         let Some(id) = id else {
             return self.bad_at(offset, format!("it has no `{}`", kind.id_field()));
         };
@@ -308,7 +308,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: self.bytes.position() - offset,
-            print: leading(print.finish().as_ref()),
+            print: leading(fingerprint.finish().as_ref()),
         })
     }
 
@@ -400,7 +400,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
     }
 
     /// An object in its standard encoding: `{object_id, content}` in that order, headers in their
-    /// shortest form. Its print is zero: id and length say all that there is to say.
+    /// shortest form. Its fingerprint is zero: id and length say all that there is to say.
     fn standard_object(&mut self) -> Result<Option<Row>> {
         const NAME: &[u8] = b"\x82\xa9object_id\xd9";
         const CONTENT: &[u8] = b"\xa7content";
@@ -447,7 +447,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: before as u64 + u64::from(n),
-            print: Print::default(),
+            print: Fingerprint::default(),
         }))
     }
 
@@ -490,7 +490,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 }
                 let begin = self.bytes.position() - offset;
                 let mut sum = Context::new(&SHA256);
-                // The content is named by the id; the print is of what surrounds it.
+                // The content is named by the id; the fingerprint is of what surrounds it.
                 self.bytes.hold_tap(true);
                 self.body(at, &header, |bytes| sum.update(bytes))?;
                 self.bytes.hold_tap(false);
@@ -506,24 +506,24 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             return self.bad_at(offset, "it has no `content`");
         };
         self.content_is(offset, id, &sum)?;
-        let mut print = Context::new(&SHA256);
-        print.update(&begin.to_le_bytes());
-        print.update(&end.to_le_bytes());
-        print.update(around.finish().as_ref());
+        let mut fingerprint = Context::new(&SHA256);
+        fingerprint.update(&begin.to_le_bytes());
+        fingerprint.update(&end.to_le_bytes());
+        fingerprint.update(around.finish().as_ref());
         Ok(Row {
             kind: Kind::Object,
             id,
             offset,
             length: self.bytes.position() - offset,
-            print: leading(print.finish().as_ref()),
+            print: leading(fingerprint.finish().as_ref()),
         })
     }
 }
 
-fn leading(sum: &[u8]) -> Print {
-    let mut print = Print::default();
-    print.copy_from_slice(&sum[..16]);
-    print
+fn leading(sum: &[u8]) -> Fingerprint {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.copy_from_slice(&sum[..16]);
+    fingerprint
 }
 /// The name of a field, as far as it could be one of ours.
 #[derive(Default)]

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 
 use super::Store;
 use super::push::{StagedPack, fresh_files};
@@ -38,14 +38,14 @@ pub(super) struct Standing {
 pub(super) struct Known {
     /// In order.
     entities: Vec<EntityKey>,
-    places: Vec<Option<(ShelfId, Print)>>,
+    places: Vec<Option<(ShelfId, Fingerprint)>>,
     /// The packs on those shelves.
     pub(super) shelves: BTreeMap<ShelfId, PackRow>,
 }
 
 impl Known {
     /// Where the index maps an entity of the push.
-    pub(super) fn place(&self, entity: &EntityKey) -> Option<(ShelfId, Print)> {
+    pub(super) fn place(&self, entity: &EntityKey) -> Option<(ShelfId, Fingerprint)> {
         self.entities.binary_search(entity).ok().and_then(|at| self.places[at])
     }
 }
@@ -191,8 +191,9 @@ impl Store {
             let heals = |number: &usize| {
                 received[*number].written.scanned.rows.iter().any(|row| {
                     let place = index.place(&entity_key(row.kind, row.id));
-                    place
-                        .is_some_and(|(shelf, print)| print == row.print && broken.contains(&shelf))
+                    place.is_some_and(|(shelf, fingerprint)| {
+                        fingerprint == row.print && broken.contains(&shelf)
+                    })
                 })
             };
             fresh.extend(held.into_values().filter(heals));

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhouse_core::record::Commit;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Kind, Rival, Row};
 
 use crate::catalog::{
@@ -39,19 +39,19 @@ impl PushedPack {
     pub(super) fn take(
         &mut self,
         c: &Chosen,
-        stored: Option<(ShelfId, Print, &PackRow)>,
+        stored: Option<(ShelfId, Fingerprint, &PackRow)>,
         won: Option<u64>,
         broken: bool,
     ) {
-        let row = IndexRow { entity: c.entity, print: c.row.print };
+        let row = IndexRow { entity: c.entity, fingerprint: c.row.print };
         let bytes = c.row.length;
         match stored {
             None => self.fresh.push(Fresh { row, bytes }),
-            Some((from, print, stored)) => {
+            Some((from, fingerprint, stored)) => {
                 let smaller =
                     !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);
                 // One encoding has one length.
-                let same = (print == c.row.print && (smaller || broken)).then_some(bytes);
+                let same = (fingerprint == c.row.print && (smaller || broken)).then_some(bytes);
                 if let Some(bytes_there) = won.or(same) {
                     self.moved.push(Moved { row, bytes, from, bytes_there });
                 }

@@ -213,7 +213,7 @@ pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Faile
     let mut rows: Vec<IndexRow> = scanned
         .rows
         .iter()
-        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), print: row.print })
+        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print })
         .collect();
     rows.sort_unstable();
     let name = |row: &IndexRow| match entity_of(&row.entity) {

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{EntityId, Fault, Head, Kind, Rival, Row};
 
 use super::damage::Standing;
@@ -467,13 +467,14 @@ impl Store {
         // Those that the repo has in another encoding, and the stored packs that they stand in.
         // What can't be read is not compared, and stays mapped as it is until its own encoding
         // comes again.
-        let different: Vec<(Chosen, ShelfId, Print)> = chosen
+        let different: Vec<(Chosen, ShelfId, Fingerprint)> = chosen
             .iter()
             .zip(&known)
             .filter_map(|(c, k)| {
-                let differs =
-                    k.filter(|(shelf, print)| *print != c.row.print && !broken.contains(shelf));
-                differs.map(|(shelf, print)| (*c, shelf, print))
+                let differs = k.filter(|(shelf, fingerprint)| {
+                    *fingerprint != c.row.print && !broken.contains(shelf)
+                });
+                differs.map(|(shelf, fingerprint)| (*c, shelf, fingerprint))
             })
             .collect();
         let mut packs = Arc::try_unwrap(staged).map_err(|_| Error::Cancelled)?;
@@ -541,8 +542,8 @@ impl Store {
             let Some(pack) = places[c.pack as usize].and_then(|at| pushed_packs.get_mut(at)) else {
                 continue;
             };
-            let stored = known.and_then(|(shelf, print)| {
-                shelves.get(&shelf).map(|stored| (shelf, print, stored))
+            let stored = known.and_then(|(shelf, fingerprint)| {
+                shelves.get(&shelf).map(|stored| (shelf, fingerprint, stored))
             });
             let is_broken = known.is_some_and(|(shelf, _)| broken.contains(&shelf));
             pack.take(c, stored, won.get(&c.entity).copied(), is_broken);
@@ -571,7 +572,7 @@ impl Store {
         &self,
         repo: &RepoName,
         shelves: &BTreeMap<ShelfId, PackRow>,
-        different: &[(Chosen, ShelfId, Print)],
+        different: &[(Chosen, ShelfId, Fingerprint)],
         packs: &mut Vec<RunPack>,
     ) -> Result<Vec<Rival>> {
         if different.is_empty() {
@@ -586,8 +587,8 @@ impl Store {
         let needed: Vec<PackRow> = needed.into_values().cloned().collect();
         packs.extend(self.directories(repo, &needed).await?);
         // Where each of the entities stands in the pack that the index maps it to.
-        let wanted: BTreeMap<EntityKey, Print> =
-            different.iter().map(|(c, _, print)| (c.entity, *print)).collect();
+        let wanted: BTreeMap<EntityKey, Fingerprint> =
+            different.iter().map(|(c, _, fingerprint)| (c.entity, *fingerprint)).collect();
         let mut places: BTreeMap<(i64, EntityKey), (u32, Row)> = BTreeMap::new();
         for (i, pack) in needed.iter().enumerate() {
             let number = (first + i) as u32;

@@ -232,7 +232,7 @@ impl Store {
                 });
             }
         }
-        let row = |r: &Row| IndexRow { entity: entity_key(r.kind, r.id), print: r.print };
+        let row = |r: &Row| IndexRow { entity: entity_key(r.kind, r.id), fingerprint: r.print };
         let mut entities: Vec<(IndexRow, u64)> =
             scanned.rows.iter().map(|r| (row(r), r.length)).collect();
         entities.sort_unstable();

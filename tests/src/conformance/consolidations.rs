@@ -188,5 +188,5 @@ pub async fn entities_of_all_kinds_and_encodings_outlive_it(catalog: Arc<dyn Cat
     let shelf = desk.shelf(0).await;
     let asked = [row(Kind::Tag, 3), row(Kind::Commit, 2), row(Kind::Snapshot, 1)];
     let found = desk.snapshot().await.lookup(&asked.map(|row| row.entity)).await.unwrap();
-    assert_eq!(found, asked.map(|row| Some((shelf, row.print))));
+    assert_eq!(found, asked.map(|row| Some((shelf, row.fingerprint))));
 }

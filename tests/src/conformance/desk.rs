@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
     Catalog, Consolidation, Dropped, EntityKey, Fresh, IndexRow, LockGuard, LockMode, Moved,
@@ -45,9 +45,9 @@ fn digest(number: u64) -> [u8; 32] {
 
 /// A row of the index. Every other one is in the encoding that is not written down.
 pub fn row(kind: Kind, number: u64) -> IndexRow {
-    let mut row = IndexRow { entity: entity_key(kind, id(number)), print: [0; 16] };
+    let mut row = IndexRow { entity: entity_key(kind, id(number)), fingerprint: [0; 16] };
     if number % 2 == 1 {
-        row.print[..8].copy_from_slice(&number.to_be_bytes());
+        row.fingerprint[..8].copy_from_slice(&number.to_be_bytes());
     }
     row
 }
@@ -58,7 +58,7 @@ pub fn fresh(kind: Kind, numbers: Range<u64>) -> Vec<Fresh> {
 
 /// Objects that move to another shelf, where they are in another encoding and longer by one.
 pub fn moved(numbers: Range<u64>, from: ShelfId) -> Vec<Moved> {
-    let other = |number| IndexRow { print: [7; 16], ..row(Kind::Object, number) };
+    let other = |number| IndexRow { fingerprint: [7; 16], ..row(Kind::Object, number) };
     numbers
         .map(|number| Moved { row: other(number), bytes: LENGTH + 1, from, bytes_there: LENGTH })
         .collect()
@@ -234,7 +234,7 @@ impl Desk {
     pub async fn drops(&self, kind: Kind, numbers: Range<u64>) -> Vec<Dropped> {
         let entities: Vec<EntityKey> = numbers.map(|number| row(kind, number).entity).collect();
         let places = self.snapshot().await.lookup(&entities).await.unwrap();
-        let dropped = |(entity, place): (&EntityKey, &Option<(ShelfId, Print)>)| Dropped {
+        let dropped = |(entity, place): (&EntityKey, &Option<(ShelfId, Fingerprint)>)| Dropped {
             entity: *entity,
             shelf: place.unwrap().0,
             bytes: LENGTH,

@@ -33,7 +33,10 @@ pub async fn a_publication_of_many_entities_is_all_there_and_may_be_dropped_agai
         asked.iter().map(|number| row(Kind::Object, *number).entity).collect();
     let found = desk.snapshot().await.lookup(&keys).await.unwrap();
     for (number, found) in asked.iter().zip(&found) {
-        assert_eq!(*found, (*number < MANY).then(|| (first, row(Kind::Object, *number).print)));
+        assert_eq!(
+            *found,
+            (*number < MANY).then(|| (first, row(Kind::Object, *number).fingerprint))
+        );
     }
 
     desk.push(vec![PushedPack { moved: moved(1000..50_000, first), ..pack(2, MANY..MANY + 1) }])

@@ -48,7 +48,7 @@ pub async fn a_push_is_all_there_when_it_returns(catalog: Arc<dyn Catalog>) {
     assert_eq!(snapshot.tag_id(id(0)).await.unwrap().as_deref(), Some("emotion: süß"));
     assert_eq!(snapshot.tag_id(id(1)).await.unwrap(), None);
     let place = snapshot.lookup(&[row(Kind::Snapshot, 1).entity]).await.unwrap();
-    assert_eq!(place, [Some((shelf.id, row(Kind::Snapshot, 1).print))]);
+    assert_eq!(place, [Some((shelf.id, row(Kind::Snapshot, 1).fingerprint))]);
     let change = Change { at: at(1), cause: Cause::Push, packs: 1, bytes: 1001 };
     assert_eq!(snapshot.changes(9).await.unwrap(), [change]);
     drop(snapshot);

@@ -134,13 +134,13 @@ pub async fn lookups_answer_in_the_order_asked(catalog: Arc<dyn Catalog>) {
     let (first, second) = (desk.shelf(0).await, desk.shelf(1).await);
     let asked = [4, 0, 99, 4, 1].map(|number| row(Kind::Object, number).entity);
     let found = desk.snapshot().await.lookup(&asked).await.unwrap();
-    let print = |number| row(Kind::Object, number).print;
+    let fingerprint = |number| row(Kind::Object, number).fingerprint;
     let expected = [
-        Some((second, print(4))),
-        Some((first, print(0))),
+        Some((second, fingerprint(4))),
+        Some((first, fingerprint(0))),
         None,
-        Some((second, print(4))),
-        Some((first, print(1))),
+        Some((second, fingerprint(4))),
+        Some((first, fingerprint(1))),
     ];
     assert_eq!(found, expected);
     assert_eq!(

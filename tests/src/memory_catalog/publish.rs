@@ -75,14 +75,14 @@ impl State {
         repo.partial.remove(&pack.key);
         repo.shelves.insert(shelf, OneShelf { generation: 0, pack: pack.key, made_at: now });
         for fresh in &pack.fresh {
-            let place = Mapped { shelf, print: fresh.row.print, bytes: fresh.bytes };
+            let place = Mapped { shelf, fingerprint: fresh.row.fingerprint, bytes: fresh.bytes };
             assert!(
                 repo.entities.insert(fresh.row.entity, place).is_none(),
                 "what is fresh was there"
             );
         }
         for moved in &pack.moved {
-            let place = Mapped { shelf, print: moved.row.print, bytes: moved.bytes };
+            let place = Mapped { shelf, fingerprint: moved.row.fingerprint, bytes: moved.bytes };
             let left =
                 repo.entities.insert(moved.row.entity, place).expect("what is moved was there");
             assert_eq!(

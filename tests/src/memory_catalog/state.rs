@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
     Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored,
@@ -94,7 +94,7 @@ pub(super) struct OneShelf {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mapped {
     pub(super) shelf: ShelfId,
-    pub(super) print: Print,
+    pub(super) fingerprint: Fingerprint,
     pub(super) bytes: u64,
 }
 

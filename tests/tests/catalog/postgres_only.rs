@@ -314,14 +314,10 @@ async fn the_order_of_a_history_does_not_depend_on_what_the_planner_knows() {
         let asked: Vec<_> =
             (0..commits).rev().map(|n| desk::row(packhouse_core::Kind::Object, n).entity).collect();
         let found = desk.snapshot().await.lookup(&asked).await.unwrap();
-        let prints: Vec<_> = found.into_iter().map(|place| place.unwrap().1).collect();
-        assert!(
-            prints.into_iter().eq((0..commits).rev().map(|n| desk::row(
-                packhouse_core::Kind::Object,
-                n
-            )
-            .print))
-        );
+        let fingerprints: Vec<_> = found.into_iter().map(|place| place.unwrap().1).collect();
+        assert!(fingerprints.into_iter().eq(
+            (0..commits).rev().map(|n| desk::row(packhouse_core::Kind::Object, n).fingerprint)
+        ));
     }
 }
 

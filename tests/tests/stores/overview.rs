@@ -56,7 +56,7 @@ async fn counted_and_found(store: &TestStore) -> [BTreeMap<MpackKey, (u64, u64)>
         let key = pack_of[&shelf];
         let sum = found.get_mut(&key).unwrap();
         sum.0 += 1;
-        sum.1 += lengths[&(key, row.entity, row.print)];
+        sum.1 += lengths[&(key, row.entity, row.fingerprint)];
     }
     [counted, found]
 }

@@ -31,8 +31,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Whether a catalog is a file.
     const IS_FILE: bool;
 
-    /// Puts the entities of `$2` (entity and print of each), `$4` of them, on shelf `$3` of repo
-    /// `$1`. `$5` is the print that is not written.
+    /// Puts the entities of `$2` (entity and fingerprint of each), `$4` of them, on shelf `$3` of repo
+    /// `$1`. `$5` is the fingerprint that is not written.
     const PUT_ENTITIES: &'static str;
     /// Puts branches of repo `$1` where they stand now: names in `$2`, a JSON array, and their
     /// commits in `$3`, 33 bytes each.
@@ -53,7 +53,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// `$2`), each once; and what their ancestors reach, at most `$4` of them, with 1 as
     /// `is_ancestor`: all if there are fewer, else whichever. In no order.
     const HISTORY: &'static str;
-    /// Shelf and print of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has;
+    /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has;
     /// `i` is which.
     const LOOKUP: &'static str;
     /// The packs on those of some shelves (as [`super::sums::numbers`], `$3` of them in `$2`) that

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{EntityId, Kind};
 
 use super::super::{
@@ -187,12 +187,12 @@ async fn put_pack<E: Engine>(
     Ok(id)
 }
 
-/// Entity and print of many rows, 50 bytes each.
+/// Entity and fingerprint of many rows, 50 bytes each.
 fn packed<'a>(rows: impl Iterator<Item = &'a IndexRow>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for row in rows {
         bytes.extend_from_slice(&row.entity);
-        bytes.extend_from_slice(&row.print);
+        bytes.extend_from_slice(&row.fingerprint);
     }
     bytes
 }
@@ -204,7 +204,7 @@ async fn put_entities<E: Engine>(
     pack: &PushedPack,
     deltas: &mut Deltas,
 ) -> SqlResult<u64> {
-    let unwritten = Print::default();
+    let unwritten = Fingerprint::default();
     let mut changed = 0;
     for chunk in pack.fresh.chunks(BATCH) {
         let delta = deltas.entry(shelf).or_default();
@@ -297,7 +297,7 @@ async fn drop_entities<E: Engine>(
         let mut bytes = Vec::with_capacity(chunk.len() * ENTITY_BYTES);
         for one in chunk {
             bytes.extend_from_slice(&one.entity);
-            let row = IndexRow { entity: one.entity, print: Print::default() };
+            let row = IndexRow { entity: one.entity, fingerprint: Fingerprint::default() };
             deltas.entry(one.shelf).or_default().add(&row, -1, -(one.bytes as i64));
         }
         changed += tx.run(E::DROP_ENTITIES, args![repo, &bytes, chunk.len()]).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
 use super::super::{
@@ -280,20 +280,23 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         }
     }
 
-    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
+    async fn lookup(
+        &mut self,
+        entities: &[EntityKey],
+    ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
         let mut found = vec![None; entities.len()];
         for (at, chunk) in entities.chunks(BATCH).enumerate() {
             let known =
                 self.all(E::LOOKUP, args![self.repo.id, &chunk.concat(), chunk.len()]).await?;
             for row in known {
-                let print = match row.maybe_bytes("print") {
-                    None => Print::default(),
-                    Some(print) => {
-                        print.try_into().map_err(|_| rows::damaged(&self.place, "a print"))?
-                    }
+                let fingerprint = match row.maybe_bytes("print") {
+                    None => Fingerprint::default(),
+                    Some(fingerprint) => fingerprint
+                        .try_into()
+                        .map_err(|_| rows::damaged(&self.place, "a fingerprint"))?,
                 };
                 found[at * BATCH + row.int("i") as usize] =
-                    Some((ShelfId(row.int("shelf")), print));
+                    Some((ShelfId(row.int("shelf")), fingerprint));
             }
         }
         Ok(found)
@@ -314,12 +317,14 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .flat_map(|text| text.split('\n'))
             .map(|line| {
                 let (bytes, shelf) = line.split_once(':').ok_or_else(damaged)?;
-                let (entity, print) =
+                let (entity, fingerprint) =
                     bytes.split_at_checked(2 * ENTITY_BYTES).ok_or_else(damaged)?;
-                let mut row = IndexRow { entity: [0; ENTITY_BYTES], print: Print::default() };
+                let mut row =
+                    IndexRow { entity: [0; ENTITY_BYTES], fingerprint: Fingerprint::default() };
                 hex::decode_to_slice(entity, &mut row.entity).map_err(|_| damaged())?;
-                if !print.is_empty() {
-                    hex::decode_to_slice(print, &mut row.print).map_err(|_| damaged())?;
+                if !fingerprint.is_empty() {
+                    hex::decode_to_slice(fingerprint, &mut row.fingerprint)
+                        .map_err(|_| damaged())?;
                 }
                 Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
             })
