@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use packhouse_core::ports::{MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS};
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival as EncodingConflict, Span,
+    Storage,
 };
 use tokio::runtime::Handle;
 
@@ -245,7 +246,7 @@ pub struct Run {
     packs: Packs,
     list: Arc<Vec<RunPack>>,
     heads: Vec<Head>,
-    rivals: Vec<Rival>,
+    conflicts: Vec<EncodingConflict>,
     /// The index, for runs that walk the graph or ask what is known.
     index: Option<Box<dyn Snapshot>>,
     runtime: Handle,
@@ -263,12 +264,12 @@ impl Run {
     pub fn new(packs: Packs, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> Run {
         let list = packs.packs.clone();
         let runtime = packs.runtime.clone();
-        Run { packs, list, heads, rivals: Vec::new(), index, runtime, fault: None }
+        Run { packs, list, heads, conflicts: Vec::new(), index, runtime, fault: None }
     }
 
     /// Sets the records of a push that the repo has in another encoding.
-    pub fn with_rivals(mut self, rivals: Vec<Rival>) -> Run {
-        self.rivals = rivals;
+    pub fn with_conflicts(mut self, conflicts: Vec<EncodingConflict>) -> Run {
+        self.conflicts = conflicts;
         self
     }
 
@@ -410,7 +411,7 @@ impl Database for Run {
         self.fault(found).map(|found| found.iter().map(Option::is_some).collect())
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        Ok(page(&self.rivals, first, limit))
+    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<EncodingConflict>, AccessError> {
+        Ok(page(&self.conflicts, first, limit))
     }
 }

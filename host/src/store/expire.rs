@@ -88,7 +88,7 @@ impl Store {
         roots.extend(recent);
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.prefetch(&mut reader, &packs, Reads::Words, progress).await?;
+        self.prefetch(&mut reader, &packs, Reads::Metadata, progress).await?;
         let places = places(&packs);
         let reached = blocking(move || reach(&mut reader, &places, roots)).await?;
         let packs = Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;

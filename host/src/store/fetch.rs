@@ -227,7 +227,7 @@ impl Store {
         let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(repo, packs.clone());
-        self.prefetch(&mut reader, &packs, Reads::Words, progress).await?;
+        self.prefetch(&mut reader, &packs, Reads::Metadata, progress).await?;
         let run = Run::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
         let question = Question::Assembly { request: ask.clone() };

@@ -231,7 +231,7 @@ impl Store {
         let packs = Arc::new(packs);
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(&row.name, packs.clone());
-        let reads = if applied { Reads::Whole } else { Reads::Words };
+        let reads = if applied { Reads::Whole } else { Reads::Metadata };
         self.prefetch(&mut reader, &packs, reads, progress).await?;
         let run = Run::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packhouse_core::record::Commit;
 use packhouse_core::row::Print as Fingerprint;
-use packhouse_core::{Edges, EntityId, Kind, Rival, Row};
+use packhouse_core::{Edges, EntityId, Kind, Rival as EncodingConflict, Row};
 
 use crate::catalog::{
     EntityKey, Fresh, IndexRow, Moved, PackRow, PushedPack, entity_key, entity_of,
@@ -67,7 +67,7 @@ impl PushedPack {
 pub(super) fn check_index(
     reader: &mut Packs,
     pushed: &[RunPack],
-    rivals: &[Rival],
+    conflicts: &[EncodingConflict],
     indexed: &Indexed,
 ) -> Result<std::result::Result<(), String>> {
     let mut expected: BTreeMap<EntityId, Edges> = BTreeMap::new();
@@ -95,8 +95,8 @@ pub(super) fn check_index(
         )));
     }
     let preferred: BTreeSet<u64> = indexed.preferred.iter().copied().collect();
-    for (number, rival) in (0u64..).zip(rivals) {
-        if reader.prefers(rival.pushed, rival.stored)? != preferred.contains(&number) {
+    for (number, conflict) in (0u64..).zip(conflicts) {
+        if reader.prefers(conflict.pushed, conflict.stored)? != preferred.contains(&number) {
             return Ok(Err("it prefers the wrong one of two encodings".into()));
         }
     }

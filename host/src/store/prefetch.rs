@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use packhouse_core::{Kind, Plan, Rival, Span, Step};
+use packhouse_core::{Kind, Plan, Rival as EncodingConflict, Span, Step};
 
 use super::Store;
 use crate::catalog::PackRow;
@@ -30,15 +30,15 @@ pub(super) enum Reads<'a> {
     /// All of them.
     Whole,
     /// Their commits, snapshots and tags: what a component may ask for.
-    Words,
+    Metadata,
     /// What a plan copies.
     Copied(&'a Plan),
     /// Of the stored packs, the records that a push has in another encoding.
-    Rivals(&'a [Rival]),
+    Conflicts(&'a [EncodingConflict]),
 }
 
 /// The parts of packs that hold spans of them.
-fn holding(spans: impl Iterator<Item = Span>, packs: usize) -> Parts {
+fn parts_of(spans: impl Iterator<Item = Span>, packs: usize) -> Parts {
     let mut parts: Parts = vec![Vec::new(); packs];
     for span in spans {
         if let Some(parts) = parts.get_mut(span.pack as usize) {
@@ -49,7 +49,7 @@ fn holding(spans: impl Iterator<Item = Span>, packs: usize) -> Parts {
 }
 
 /// The commits, snapshots and tags of packs.
-fn words(packs: &[RunPack]) -> impl Iterator<Item = Span> {
+fn metadata(packs: &[RunPack]) -> impl Iterator<Item = Span> {
     (0..).zip(packs).flat_map(|(number, pack)| {
         pack.directory
             .rows()
@@ -91,10 +91,10 @@ impl Store {
             _ if !self.vault.is_remote() => return Ok(()),
             Reads::Prefetched => return Ok(()),
             Reads::Whole => None,
-            Reads::Words => Some(holding(words(packs), packs.len())),
-            Reads::Copied(plan) => Some(holding(copied(plan), packs.len())),
-            Reads::Rivals(rivals) => {
-                Some(holding(rivals.iter().map(|rival| rival.stored), packs.len()))
+            Reads::Metadata => Some(parts_of(metadata(packs), packs.len())),
+            Reads::Copied(plan) => Some(parts_of(copied(plan), packs.len())),
+            Reads::Conflicts(conflicts) => {
+                Some(parts_of(conflicts.iter().map(|conflict| conflict.stored), packs.len()))
             }
         };
         // A pack that is being pushed is in staging; of one without parts nothing is read.

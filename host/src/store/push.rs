@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhouse_core::row::Print as Fingerprint;
-use packhouse_core::{EntityId, Fault, Head, Kind, Rival, Row};
+use packhouse_core::{EntityId, Fault, Head, Kind, Rival as EncodingConflict, Row};
 
 use super::damage::Standing;
 use super::placing::{Chosen, check_index, choose};
@@ -478,13 +478,13 @@ impl Store {
             })
             .collect();
         let mut packs = Arc::try_unwrap(staged).map_err(|_| Error::Cancelled)?;
-        let rivals = self.find_rivals(&row.name, shelves, &different, &mut packs).await?;
+        let conflicts = self.find_conflicts(&row.name, shelves, &different, &mut packs).await?;
 
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.prefetch(&mut reader, &packs, Reads::Rivals(&rivals), progress).await?;
-        let run = Run::new(reader, stood.clone(), Some(snapshot)).with_rivals(rivals.clone());
+        self.prefetch(&mut reader, &packs, Reads::Conflicts(&conflicts), progress).await?;
+        let run = Run::new(reader, stood.clone(), Some(snapshot)).with_conflicts(conflicts.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
         let indexed = self
@@ -507,7 +507,7 @@ impl Store {
                 .for_each(|head| head.commit = preconditions.head);
         }
         let mut reader = self.run_packs(&row.name, packs.clone());
-        let (checking, judged) = (packs.clone(), rivals.clone());
+        let (checking, judged) = (packs.clone(), conflicts.clone());
         let (mut checked, indexed) = blocking(move || {
             let checked =
                 check_index(&mut reader, &checking[..pushed as usize], &judged, &indexed)?;
@@ -531,7 +531,7 @@ impl Store {
             .preferred
             .iter()
             .filter_map(|n| usize::try_from(*n).ok())
-            .filter_map(|n| Some((different.get(n)?.0.entity, rivals.get(n)?.stored.length)))
+            .filter_map(|n| Some((different.get(n)?.0.entity, conflicts.get(n)?.stored.length)))
             .collect();
         let mut pushed_packs: Vec<PushedPack> =
             fresh.iter().map(|i| PushedPack::of(&received[*i].written)).collect();
@@ -568,13 +568,13 @@ impl Store {
     }
 
     /// Finds the stored encodings, and adds the packs that they stand in to the run.
-    async fn find_rivals(
+    async fn find_conflicts(
         &self,
         repo: &RepoName,
         shelves: &BTreeMap<ShelfId, PackRow>,
         different: &[(Chosen, ShelfId, Fingerprint)],
         packs: &mut Vec<RunPack>,
-    ) -> Result<Vec<Rival>> {
+    ) -> Result<Vec<EncodingConflict>> {
         if different.is_empty() {
             return Ok(Vec::new());
         }
@@ -601,7 +601,7 @@ impl Store {
                 }
             }
         }
-        let mut rivals = Vec::with_capacity(different.len());
+        let mut conflicts = Vec::with_capacity(different.len());
         for (c, shelf, _) in different {
             let place = shelves.get(shelf).and_then(|pack| places.get(&(pack.id, c.entity)));
             let Some((pack, row)) = place else {
@@ -613,13 +613,13 @@ impl Store {
                     wanted_by: "the push".into(),
                 });
             };
-            rivals.push(Rival {
+            conflicts.push(EncodingConflict {
                 kind: c.row.kind,
                 pushed: c.row.span(c.pack),
                 stored: row.span(*pack),
             });
         }
-        Ok(rivals)
+        Ok(conflicts)
     }
 
     /// A fault that a component found in a push, in words about the files.
