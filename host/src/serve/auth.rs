@@ -13,7 +13,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::health::is_health;
 use super::limits::Limits;
-use super::problem::{Answer, Problem};
+use super::problem::{ApiResult, Problem};
 use super::proxy::only_from_proxies;
 use super::signed::{NO_TOKEN, TRUSTED};
 use super::state::{AppState, SharedState};
@@ -65,19 +65,19 @@ impl RateLimits {
         }
     }
 
-    fn count(&self, who: &RateKey) -> Answer<()> {
+    fn count(&self, who: &RateKey) -> ApiResult<()> {
         self.requests
             .as_ref()
             .map_or(Ok(()), |requests| check_rate(requests, who, "too many requests"))
     }
 
-    fn count_lookup(&self, address: IpAddr) -> Answer<()> {
+    fn count_lookup(&self, address: IpAddr) -> ApiResult<()> {
         self.lookups
             .as_ref()
             .map_or(Ok(()), |lookups| check_rate(lookups, &address, "too many requests"))
     }
 
-    fn count_wrong(&self, address: IpAddr) -> Answer<()> {
+    fn count_wrong(&self, address: IpAddr) -> ApiResult<()> {
         check_rate(&self.wrong_tokens, &address, "too many tokens that are none")
     }
 }
@@ -89,7 +89,7 @@ fn check_rate<K: Clone + Eq + Hash>(
     limiter: &DefaultKeyedRateLimiter<K>,
     who: &K,
     what: &str,
-) -> Answer<()> {
+) -> ApiResult<()> {
     if limiter.len() > KEPT {
         // Those who have been silent for long enough need no memory.
         limiter.retain_recent();
@@ -154,7 +154,7 @@ fn name_host(request: &mut Request) {
     }
 }
 
-async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
+async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiResult<Caller> {
     if state.trusting {
         return Ok(Caller::Trusted);
     }
@@ -202,7 +202,7 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// Everybody on this machine is trusted; a page in a browser on it is not: it may have come from
 /// anywhere.
-fn only_from_here(headers: &HeaderMap) -> Answer<()> {
+fn only_from_here(headers: &HeaderMap) -> ApiResult<()> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     if headers.contains_key(header::ORIGIN)
         || headers.get("sec-fetch-site").is_some_and(|site| site != "none")
@@ -258,7 +258,7 @@ pub(super) async fn repo_for(
     owner: &str,
     slug: &str,
     scope: Scope,
-) -> Answer<(RepoName, RepoId)> {
+) -> ApiResult<(RepoName, RepoId)> {
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     let Some((id, visibility)) = state.store.named(&repo).await? else {
@@ -293,7 +293,7 @@ const fn word(scope: Scope) -> &'static str {
 
 /// Whether a caller is still who they were when their request began: a token may have been revoked
 /// or have expired since.
-pub(super) async fn check_token(state: &AppState, caller: &Caller) -> Answer<()> {
+pub(super) async fn check_token(state: &AppState, caller: &Caller) -> ApiResult<()> {
     match caller {
         Caller::Bearer { token, .. } if !state.store.is_token_good(token).await? => {
             Err(Problem::unauthorized("this token has expired or was revoked"))
@@ -337,7 +337,7 @@ impl Authorized {
         owner: &str,
         slug: &str,
         scope: Scope,
-    ) -> Answer<Authorized> {
+    ) -> ApiResult<Authorized> {
         let (repo, repo_id) = repo_for(state, &caller, owner, slug, scope).await?;
         Ok(Authorized { repo, repo_id, caller, scope, from: None })
     }
@@ -349,7 +349,7 @@ impl Authorized {
 
     /// Whether all of that still holds. A body takes its time: meanwhile the token may have been
     /// revoked, and the repo may be another one of that name.
-    pub(super) async fn recheck(&self, state: &AppState) -> Answer<()> {
+    pub(super) async fn recheck(&self, state: &AppState) -> ApiResult<()> {
         check_token(state, &self.caller).await?;
         let (repo, id) =
             repo_for(state, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::limits::{BODY_WITHIN, HELD, HELD_SHORT, HELD_WITHIN, Limits, SHORT, SLOWEST};
-use super::problem::{Answer, Problem};
+use super::problem::{ApiResult, Problem};
 use super::state::AppState;
 use crate::error::{Error, Result};
 use crate::names::RepoName;
@@ -85,7 +85,7 @@ impl Allowance {
         Allowance { left: limits.upload_bytes, limit: limits.upload_bytes }
     }
 
-    fn take(&mut self, bytes: usize) -> Answer<()> {
+    fn take(&mut self, bytes: usize) -> ApiResult<()> {
         match self.left.checked_sub(bytes as u64) {
             Some(left) => self.left = left,
             None => {
@@ -108,7 +108,7 @@ pub(super) async fn receive<E: std::fmt::Display>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     progress: &Progress,
-) -> Answer<StagedPack> {
+) -> ApiResult<StagedPack> {
     let making = state.making().await?;
     let (sender, source) = BodySource::new();
     let feeding = feed(body, sender, allowance, &state.limits);
@@ -135,7 +135,7 @@ pub(super) async fn spool<E: std::fmt::Display>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     length: u64,
-) -> Answer<(Staged, u64)> {
+) -> ApiResult<(Staged, u64)> {
     // The pack that is made of it takes as much again.
     state.store.need_space(length.min(allowance.left).saturating_mul(2))?;
     let (sender, mut source) = BodySource::new();
@@ -163,7 +163,7 @@ async fn feed<E: std::fmt::Display>(
     to: Sender<Piece>,
     allowance: &mut Allowance,
     limits: &Limits,
-) -> Answer<()> {
+) -> ApiResult<()> {
     let (begun, mut received) = (Instant::now(), 0_u64);
     loop {
         let next = tokio::select! {
@@ -225,7 +225,7 @@ impl Held {
     /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is
     /// short it takes more as it grows, in steps of a kilobyte. Beyond that it takes all at once:
     /// if each took a part and waited for the rest, none would go on.
-    async fn grow(&mut self, memory: &Memory, to: usize, most: usize) -> Answer<()> {
+    async fn grow(&mut self, memory: &Memory, to: usize, most: usize) -> ApiResult<()> {
         if to > SHORT {
             if self.long.is_none() {
                 self.long = Some(taken(&memory.long, most.max(to)).await?);
@@ -246,7 +246,7 @@ impl Held {
 }
 
 /// Waits for some bytes of memory, in whole kilobytes.
-async fn taken(from: &Arc<Semaphore>, bytes: usize) -> Answer<OwnedSemaphorePermit> {
+async fn taken(from: &Arc<Semaphore>, bytes: usize) -> ApiResult<OwnedSemaphorePermit> {
     let busy = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -271,8 +271,8 @@ pub(super) async fn whole<T: Send + 'static>(
     state: &AppState,
     request: Request,
     most: usize,
-    read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
-) -> Answer<(T, Held)> {
+    read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
+) -> ApiResult<(T, Held)> {
     let (mut bytes, mut held) = (Vec::new(), Held::default());
     let length = request
         .headers()
@@ -335,7 +335,7 @@ mod tests {
     async fn through(
         body: impl Stream<Item = Result<Bytes, String>> + Unpin,
         limits: &Limits,
-    ) -> (Result<Vec<u8>>, Answer<()>) {
+    ) -> (Result<Vec<u8>>, ApiResult<()>) {
         let (sender, mut source) = BodySource::new();
         let mut allowance = Allowance::new(limits);
         let reading = tokio::task::spawn_blocking(move || {
@@ -391,7 +391,7 @@ mod tests {
                     held.grow(&memory, to, length).await?;
                     tokio::task::yield_now().await;
                 }
-                Answer::Ok(held)
+                ApiResult::Ok(held)
             }
         };
         let many =

@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::problem::{Answer, Problem};
+use super::problem::{ApiResult, Problem};
 use super::state::SharedState;
 use crate::access::{Caller, Scope};
 use crate::error::Result;
@@ -61,7 +61,7 @@ async fn alive() -> &'static str {
 }
 
 /// A row of the catalog can be written and deleted, and there is room for packs.
-async fn ready(State(state): State<SharedState>) -> Answer<&'static str> {
+async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
     let unready = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -113,7 +113,7 @@ impl Trial {
 async fn metrics(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     if !caller.may_everywhere(Scope::Admin) {
         let words = "measurements tell of private repos; give a token with scope admin for all repos (*), or serve them on an address of their own: --metrics-listen";
         let status =
@@ -124,7 +124,7 @@ async fn metrics(
 }
 
 /// Counts and sizes, without a name of anybody or of any repo.
-async fn all_metrics(State(state): State<SharedState>) -> Answer<Response> {
+async fn all_metrics(State(state): State<SharedState>) -> ApiResult<Response> {
     let now = store_metrics(&state.store).await?;
     // Each ends with `# EOF`, which may stand at the end only.
     let texts = [state.metrics.jobs.text(), state.metrics.text(), now];

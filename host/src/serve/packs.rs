@@ -16,7 +16,7 @@ use tokio_util::io::ReaderStream;
 use url::Url;
 
 use super::auth::Authorized;
-use super::problem::{Answer, Problem};
+use super::problem::{ApiResult, Problem};
 use super::proxy;
 use super::signed::{NO_TOKEN, Right, Signed, TRUSTED};
 use super::state::{AppState, SharedState};
@@ -52,7 +52,7 @@ pub(super) async fn fetch_report(
     base: &Url,
     authorized: &Authorized,
     request: FetchRequest,
-) -> Answer<Result<FetchReport, Error>> {
+) -> ApiResult<Result<FetchReport, Error>> {
     let (store, repo) = (authorized.store(state), authorized.repo.clone());
     let work = |progress: Progress| async move { store.fetch(&repo, &request, &progress).await };
     let mut report = match state.assembling(authorized, work).await? {
@@ -78,7 +78,7 @@ async fn pack(
     Path((owner, slug, key)): Path<(String, String, String)>,
     signed: Result<Query<Signed>, QueryRejection>,
     headers: HeaderMap,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not
     // any more.
     let refused = || {
@@ -117,7 +117,7 @@ async fn pack(
 }
 
 /// Whether that on whose authority a URL was made still has it.
-async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> Answer<bool> {
+async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> ApiResult<bool> {
     match token {
         TRUSTED => Ok(state.trusting),
         NO_TOKEN => Ok(visibility == Visibility::Public || state.trusting),
@@ -126,7 +126,7 @@ async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> An
 }
 
 /// A pack, or the part of it that is asked for.
-fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> Answer<Response> {
+fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> ApiResult<Response> {
     let tag = format!("\"{}\"", key.hex());
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     // A part of another pack would be worth nothing; of this one there is only one version.
@@ -185,7 +185,7 @@ fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()
 }
 
 /// Some bytes of a file, read as they are sent.
-pub(super) fn stream(mut file: File, first: u64, length: u64) -> Answer<Body> {
+pub(super) fn stream(mut file: File, first: u64, length: u64) -> ApiResult<Body> {
     file.seek(SeekFrom::Start(first)).map_err(crate::Error::io("reading", "a stored pack"))?;
     let file = tokio::fs::File::from_std(file).take(length);
     Ok(Body::from_stream(ReaderStream::with_capacity(file, READ)))

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::catalog::UsedUp;
 use crate::error::{Class, Error};
 
-pub(super) type Answer<T> = Result<T, Problem>;
+pub(super) type ApiResult<T> = Result<T, Problem>;
 
 /// What is told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

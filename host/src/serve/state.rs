@@ -15,7 +15,7 @@ use super::auth::{Authorized, RateLimits};
 use super::body::Memory;
 use super::health::{ServerMetrics, Trial};
 use super::limits::{ASSEMBLED, AnswerRoom, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
-use super::problem::{Answer, Problem};
+use super::problem::{ApiResult, Problem};
 use super::proxy::Proxies;
 use super::signed::Signer;
 use crate::error::{Error, Result};
@@ -89,7 +89,7 @@ impl AppState {
     }
 
     /// Waits for a place for an upload: no token takes all of them, nor waits for ever.
-    pub(super) async fn place(&self, token: Option<&str>) -> Answer<Room> {
+    pub(super) async fn place(&self, token: Option<&str>) -> ApiResult<Room> {
         let places = || Arc::new(Semaphore::new(UPLOADS_OF_ONE));
         let own = token.map(|token| shared(&self.places, &token.to_owned(), places));
         let waiting = async {
@@ -119,7 +119,7 @@ impl AppState {
         self: &Arc<Self>,
         authorized: &Authorized,
         work: impl FnOnce(Progress) -> W,
-    ) -> Answer<Result<T>>
+    ) -> ApiResult<Result<T>>
     where
         T: Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
@@ -139,7 +139,7 @@ impl AppState {
     }
 
     /// Waits for its turn to make a pack. The place goes with the work.
-    pub(super) async fn making(&self) -> Answer<OwnedSemaphorePermit> {
+    pub(super) async fn making(&self) -> ApiResult<OwnedSemaphorePermit> {
         // It is never closed.
         Ok(self.making.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?)
     }
@@ -148,8 +148,8 @@ impl AppState {
     /// waits for it before it ends.
     pub(super) async fn to_its_end<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl Future<Output = Answer<T>> + Send + 'static,
-    ) -> Answer<T> {
+        work: impl Future<Output = ApiResult<T>> + Send + 'static,
+    ) -> ApiResult<T> {
         joined(tokio::spawn(self.counted(work))).await?
     }
 

@@ -5,7 +5,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::problem::Answer;
+use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::{PathParams, QueryParams, repo_of};
 use super::repos::Place;
@@ -19,7 +19,7 @@ pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-) -> Answer<Json<Vec<BranchReport>>> {
+) -> ApiResult<Json<Vec<BranchReport>>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).branches(&authorized.repo).await?))
 }
@@ -40,7 +40,7 @@ pub(super) async fn delete(
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
     QueryParams(which): QueryParams<Which>,
-) -> Answer<Json<BranchDeleteReport>> {
+) -> ApiResult<Json<BranchDeleteReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).delete_branch(&authorized.repo, &which.name).await?))
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::super::auth::{Authorized, check_token};
 use super::super::body::whole;
 use super::super::limits::JSON;
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::{AppState, SharedState};
 use crate::access::{Caller, Scope};
 use crate::error::{Class, Result};
@@ -39,7 +39,7 @@ pub(super) struct JsonBody<T>(pub(super) T);
 impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &SharedState) -> Answer<Self> {
+    async fn from_request(request: Request, state: &SharedState) -> ApiResult<Self> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
         let kind = request
             .headers()
@@ -75,7 +75,7 @@ pub(super) struct QueryParams<T>(pub(super) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(QueryParams(value)),
             Err(rejection) => Err(bad_request(rejection.status(), rejection.body_text())),
@@ -89,7 +89,7 @@ pub(super) struct PathParams<T>(pub(super) T);
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathParams<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(PathParams(value)),
             Err(rejection) => Err(bad_request(rejection.status(), rejection.body_text())),
@@ -103,7 +103,7 @@ pub(super) async fn repo_of(
     state: &AppState,
     caller: &Caller,
     (owner, slug): &(String, String),
-) -> Answer<Authorized> {
+) -> ApiResult<Authorized> {
     administers_some(caller)?;
     // There is a token, and it is good for other repos: the wire has one word for both, here there
     // are two.
@@ -120,7 +120,7 @@ pub(super) async fn administered(
     state: &AppState,
     caller: &Caller,
     repo: &RepoName,
-) -> Answer<Store> {
+) -> ApiResult<Store> {
     let path = (repo.owner().to_owned(), repo.slug().to_owned());
     Ok(repo_of(state, caller, &path).await?.store(state))
 }
@@ -131,7 +131,7 @@ pub(super) async fn administers(
     state: &AppState,
     caller: &Caller,
     repo: Option<&RepoName>,
-) -> Answer<Store> {
+) -> ApiResult<Store> {
     match repo {
         Some(repo) => administered(state, caller, repo).await,
         None => administers_all(caller).map(|()| state.store.clone()),
@@ -155,7 +155,7 @@ pub(super) async fn page_of<'a, T>(
     list: impl Fn(Option<i64>) -> BoxFuture<'a, Result<Vec<T>>>,
     id: impl Fn(&T) -> i64,
     seen: impl Fn(&T) -> bool,
-) -> Answer<(Vec<T>, Option<i64>)> {
+) -> ApiResult<(Vec<T>, Option<i64>)> {
     let limit = limit as usize;
     let mut all: Vec<T> = Vec::new();
     loop {
@@ -178,7 +178,7 @@ pub(super) async fn perhaps_administered(
     state: &AppState,
     caller: &Caller,
     repo: Option<&RepoName>,
-) -> Answer<Store> {
+) -> ApiResult<Store> {
     match repo {
         Some(repo) => administered(state, caller, repo).await,
         None => administers_some(caller).map(|()| state.store.clone()),
@@ -186,7 +186,7 @@ pub(super) async fn perhaps_administered(
 }
 
 /// Whether its caller administers all of the store.
-pub(super) fn administers_all(caller: &Caller) -> Answer<()> {
+pub(super) fn administers_all(caller: &Caller) -> ApiResult<()> {
     match caller.may_everywhere(Scope::Admin) {
         true => Ok(()),
         false => Err(not_allowed(
@@ -197,7 +197,7 @@ pub(super) fn administers_all(caller: &Caller) -> Answer<()> {
 }
 
 /// Whether its caller administers some repo.
-pub(super) fn administers_some(caller: &Caller) -> Answer<()> {
+pub(super) fn administers_some(caller: &Caller) -> ApiResult<()> {
     match caller {
         Caller::Bearer { scope: Scope::Admin, .. } | Caller::Trusted => Ok(()),
         _ => Err(not_allowed(caller, "to administer takes a token with scope admin")),
@@ -205,7 +205,7 @@ pub(super) fn administers_some(caller: &Caller) -> Answer<()> {
 }
 
 /// Whether its caller may make that repo.
-pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> Answer<()> {
+pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> ApiResult<()> {
     match caller.may(Scope::Admin, repo) {
         true => Ok(()),
         false => Err(not_allowed(
@@ -217,7 +217,7 @@ pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> Answer<()> {
 
 /// The repo that a path names, if its caller may restore it. Whether such a repo was deleted is
 /// told to those only who may.
-pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> Answer<RepoName> {
+pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> ApiResult<RepoName> {
     administers_some(caller)?;
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
@@ -240,7 +240,7 @@ fn not_allowed(caller: &Caller, words: &str) -> Problem {
 }
 
 /// How many to list.
-pub(super) fn limit(given: Option<u32>, else_: u32) -> Answer<u32> {
+pub(super) fn limit(given: Option<u32>, else_: u32) -> ApiResult<u32> {
     match given.unwrap_or(else_) {
         limit @ 1..=PAGE => Ok(limit),
         other => Err(Problem::malformed(format!("limit is {other}: 1 to {PAGE} are expected"))),
@@ -248,7 +248,7 @@ pub(super) fn limit(given: Option<u32>, else_: u32) -> Answer<u32> {
 }
 
 /// A number before which to list.
-pub(super) fn before(given: Option<i64>) -> Answer<Option<i64>> {
+pub(super) fn before(given: Option<i64>) -> ApiResult<Option<i64>> {
     match given {
         Some(other) if !(0..=MAX_SAFE_INTEGER).contains(&other) => Err(Problem::malformed(
             format!("before is {other}: 0 to {MAX_SAFE_INTEGER} are expected"),
@@ -258,7 +258,7 @@ pub(super) fn before(given: Option<i64>) -> Answer<Option<i64>> {
 }
 
 /// A number of seconds, or of packs: more than that is a mistake, or an attack.
-pub(super) fn count(what: &str, given: Option<u64>) -> Answer<Option<u64>> {
+pub(super) fn count(what: &str, given: Option<u64>) -> ApiResult<Option<u64>> {
     match given {
         Some(other) if other > MAX_SAFE_INTEGER as u64 => Err(Problem::malformed(format!(
             "{what} is {other}: at most {MAX_SAFE_INTEGER} is expected"
@@ -268,7 +268,7 @@ pub(super) fn count(what: &str, given: Option<u64>) -> Answer<Option<u64>> {
 }
 
 /// A text to look for.
-pub(super) fn text(given: Option<String>) -> Answer<String> {
+pub(super) fn text(given: Option<String>) -> ApiResult<String> {
     let text = given.unwrap_or_default();
     match text.chars().count() > 200 || text.chars().any(|c| c < ' ') {
         true => Err(Problem::malformed(

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::problem::Answer;
+use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::{QueryParams, before, limit, page_of, perhaps_administered, sees, text};
 use crate::access::Caller;
@@ -38,7 +38,7 @@ pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(which): QueryParams<Which>,
-) -> Answer<Json<HistoryPage>> {
+) -> ApiResult<Json<HistoryPage>> {
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;
     let query = GcQuery { repo: which.repo, text, before: before(which.before)?, limit };

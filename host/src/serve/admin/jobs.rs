@@ -9,7 +9,7 @@ use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::problem::Answer;
+use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
 use super::extract::{
     JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administered, administers_all, before,
@@ -45,7 +45,7 @@ pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(which): QueryParams<Which>,
-) -> Answer<Json<JobPage>> {
+) -> ApiResult<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
     let store = &perhaps_administered(&state, &caller, which.repo.as_ref()).await?;
@@ -63,7 +63,7 @@ pub(super) async fn ask(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(asked): JsonBody<JobAsked>,
-) -> Answer<(StatusCode, Json<Queued>)> {
+) -> ApiResult<(StatusCode, Json<Queued>)> {
     let queued = match asked {
         JobAsked::Gc { repo, expire_unreachable_seconds } => {
             let store = administered(&state, &caller, &repo).await?;
@@ -104,7 +104,7 @@ pub(super) struct Job {
 }
 
 /// A job, if its caller may see it: of others nobody learns whether they are there.
-async fn job_of(state: &AppState, caller: &Caller, id: i64) -> Answer<JobReport> {
+async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobReport> {
     super::extract::administers_some(caller)?;
     if !(0..=MAX_SAFE_INTEGER).contains(&id) {
         return Err(Error::UnknownJob(id).into());
@@ -120,7 +120,7 @@ pub(super) async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<i64>,
-) -> Answer<Json<JobReport>> {
+) -> ApiResult<Json<JobReport>> {
     Ok(Json(job_of(&state, &caller, id).await?))
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn retry(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<i64>,
-) -> Answer<Json<JobReport>> {
+) -> ApiResult<Json<JobReport>> {
     let job = job_of(&state, &caller, id).await?;
     Ok(Json(state.store.retry_job(job.id).await?))
 }
@@ -143,7 +143,7 @@ pub(super) async fn cancel(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<i64>,
-) -> Answer<Json<JobReport>> {
+) -> ApiResult<Json<JobReport>> {
     let job = job_of(&state, &caller, id).await?;
     Ok(Json(state.store.cancel_job(job.id).await?))
 }

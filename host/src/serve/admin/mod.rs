@@ -27,7 +27,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::limits::{BODY, FETCH_BODY};
-use super::problem::Answer;
+use super::problem::ApiResult;
 use super::state::SharedState;
 use crate::access::Caller;
 
@@ -83,7 +83,7 @@ async fn only_administrators(
     Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     extract::administers_some(&caller)?;
     Ok(next.run(request).await)
 }

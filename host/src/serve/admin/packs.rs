@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::body::{Allowance, receive, silent};
 use super::super::packs;
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::extract::{JsonBody, PathParams, QueryParams, bad_request, repo_of};
 use super::repos::Place;
@@ -64,7 +64,7 @@ pub(super) async fn push(
     PathParams(path): PathParams<(String, String)>,
     QueryParams(how): QueryParams<How>,
     request: Request,
-) -> Answer<Json<Vec<PushReport>>> {
+) -> ApiResult<Json<Vec<PushReport>>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     let (form, head) = form_of(request).await?;
     let received = received(&state, &authorized.repo, form, &head).await?;
@@ -102,7 +102,7 @@ async fn received(
     repo: &RepoName,
     mut form: Multipart,
     head: &Head,
-) -> Answer<Vec<StagedPack>> {
+) -> ApiResult<Vec<StagedPack>> {
     let received = parts(state, repo, &mut form, head).await;
     head.end();
     if received.is_err() {
@@ -121,7 +121,7 @@ async fn parts(
     repo: &RepoName,
     form: &mut Multipart,
     head: &Head,
-) -> Answer<Vec<StagedPack>> {
+) -> ApiResult<Vec<StagedPack>> {
     let mut allowance = Allowance::new(&state.limits);
     let mut received = Vec::new();
     loop {
@@ -147,7 +147,7 @@ async fn parts(
 }
 
 /// What reports call a part.
-fn name_of(part: &Field<'_>, number: usize) -> Answer<String> {
+fn name_of(part: &Field<'_>, number: usize) -> ApiResult<String> {
     match part.file_name().filter(|name| !name.is_empty()) {
         None => Ok(format!("pack {}", number + 1)),
         Some(name) if name.len() <= NAME => Ok(name.to_owned()),
@@ -196,7 +196,7 @@ impl Head {
 }
 
 /// The form that a request brings, and what watches over how long the heads of its parts are.
-async fn form_of(request: Request) -> Answer<(Multipart, Head)> {
+async fn form_of(request: Request) -> ApiResult<(Multipart, Head)> {
     let head = Head(Arc::new(AtomicUsize::new(usize::MAX)));
     let (parts, body) = request.into_parts();
     let watch = head.clone();
@@ -225,7 +225,7 @@ pub(super) async fn fetch(
     PathParams(path): PathParams<(String, String)>,
     headers: HeaderMap,
     JsonBody(asked): JsonBody<FetchAsked>,
-) -> Answer<Json<FetchReport>> {
+) -> ApiResult<Json<FetchReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {
         return Err(Problem::malformed(format!(

@@ -5,7 +5,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::problem::Answer;
+use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::{JsonBody, QueryParams, administers, count, perhaps_administered};
 use crate::access::{Caller, Scope};
@@ -27,7 +27,7 @@ pub(super) async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(Whose { repo }): QueryParams<Whose>,
-) -> Answer<Json<PolicyReport>> {
+) -> ApiResult<Json<PolicyReport>> {
     let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.policy(repo.as_ref()).await?))
 }
@@ -40,7 +40,7 @@ pub(super) async fn set(
     Extension(caller): Extension<Caller>,
     QueryParams(Whose { repo }): QueryParams<Whose>,
     JsonBody(policy): JsonBody<Policy>,
-) -> Answer<Json<PolicyReport>> {
+) -> ApiResult<Json<PolicyReport>> {
     let store = administers(&state, &caller, repo.as_ref()).await?;
     count("max_packs", policy.max_packs)?;
     count("max_age_seconds", policy.max_age_seconds)?;
@@ -54,7 +54,7 @@ pub(super) async fn unset(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(Whose { repo }): QueryParams<Whose>,
-) -> Answer<Json<PolicyReport>> {
+) -> ApiResult<Json<PolicyReport>> {
     let store = administers(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))
 }
@@ -66,7 +66,7 @@ pub(super) async fn check(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(PolicyAsked { repo, queue }): JsonBody<PolicyAsked>,
-) -> Answer<Json<Vec<PolicyCheck>>> {
+) -> ApiResult<Json<Vec<PolicyCheck>>> {
     let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {
         return Ok(Json(store.check_policies(repo.as_ref(), queue).await?));

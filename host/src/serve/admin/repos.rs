@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::problem::Answer;
+use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
 use super::extract::{
     JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administers_some, limit, may_make,
@@ -97,7 +97,7 @@ pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(which): QueryParams<Which>,
-) -> Answer<Json<RepoPage<Line>>> {
+) -> ApiResult<Json<RepoPage<Line>>> {
     administers_some(&caller)?;
     let limit = limit(which.limit, 100)?;
     let offset =
@@ -160,7 +160,7 @@ fn last_gc(repo: &RepoSummary) -> Option<jiff::Timestamp> {
     repo.last_gc.as_ref().map(|gc| gc.finished_at)
 }
 
-async fn viewed(state: &AppState, page: Vec<RepoSummary>, view: View) -> Answer<Vec<Line>> {
+async fn viewed(state: &AppState, page: Vec<RepoSummary>, view: View) -> ApiResult<Vec<Line>> {
     if view == View::Summary {
         return Ok(page.into_iter().map(Line::Summary).collect());
     }
@@ -183,7 +183,7 @@ pub(super) async fn create(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(new): JsonBody<NewRepo>,
-) -> Answer<(StatusCode, Json<RepoReport>)> {
+) -> ApiResult<(StatusCode, Json<RepoReport>)> {
     may_make(&caller, &new.repo)?;
     Ok((StatusCode::CREATED, Json(state.store.create_repo(&new.repo, new.visibility).await?)))
 }
@@ -195,7 +195,7 @@ pub(super) async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-) -> Answer<Json<RepoReport>> {
+) -> ApiResult<Json<RepoReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).repo(&authorized.repo).await?))
 }
@@ -208,7 +208,7 @@ pub(super) async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-) -> Answer<Json<DeleteReport>> {
+) -> ApiResult<Json<DeleteReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).delete_repo(&authorized.repo).await?))
 }
@@ -220,7 +220,7 @@ pub(super) async fn restore(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams((owner, slug)): PathParams<(String, String)>,
-) -> Answer<Json<RepoReport>> {
+) -> ApiResult<Json<RepoReport>> {
     let repo = may_restore(&caller, &owner, &slug)?;
     Ok(Json(state.store.restore_repo(&repo).await?))
 }
@@ -232,7 +232,7 @@ pub(super) async fn summary(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-) -> Answer<Json<RepoSummary>> {
+) -> ApiResult<Json<RepoSummary>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).summary(&authorized.repo).await?))
 }
@@ -244,7 +244,7 @@ pub(super) async fn detail(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-) -> Answer<Json<Detail>> {
+) -> ApiResult<Json<Detail>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).detail(&authorized.repo, MOMENTS, HISTORY).await?))
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::super::auth::check_token;
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::{AppState, SharedState};
 use super::extract::{MAX_SAFE_INTEGER, QueryParams, administers_some};
 use crate::access::{Caller, Scope};
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) async fn status(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<StatusReport>> {
+) -> ApiResult<Json<StatusReport>> {
     administers_some(&caller)?;
     let store = &state.store;
     let all = caller.may_everywhere(Scope::Admin);
@@ -59,7 +59,7 @@ pub(super) async fn changes(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(Since { since }): QueryParams<Since>,
-) -> Answer<Json<Changes>> {
+) -> ApiResult<Json<Changes>> {
     administers_some(&caller)?;
     if since.is_some_and(|since| since > MAX_SAFE_INTEGER as u64) {
         return Err(Problem::malformed(format!(

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use utoipa::IntoParams;
 
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::extract::{JsonBody, PathParams, administers_all};
 use crate::access::{Caller, NewToken, TokenReport};
@@ -19,7 +19,7 @@ const LONGEST: u64 = 100_000_000_000;
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<Vec<TokenReport>>> {
+) -> ApiResult<Json<Vec<TokenReport>>> {
     administers_all(&caller)?;
     Ok(Json(state.store.tokens().await?))
 }
@@ -31,7 +31,7 @@ pub(super) async fn create(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(new): JsonBody<NewToken>,
-) -> Answer<(StatusCode, Json<TokenReport>)> {
+) -> ApiResult<(StatusCode, Json<TokenReport>)> {
     administers_all(&caller)?;
     if new.expires_in_seconds.is_some_and(|seconds| seconds > LONGEST) {
         return Err(Problem::malformed(format!(
@@ -57,7 +57,7 @@ pub(super) async fn revoke(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
-) -> Answer<Json<TokenReport>> {
+) -> ApiResult<Json<TokenReport>> {
     administers_all(&caller)?;
     Ok(Json(state.store.revoke_token(&id).await?))
 }

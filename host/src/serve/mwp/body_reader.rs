@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use packhouse_core::wire::{Header, HeaderError, MAX_HEADER, Skip, header};
 
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use crate::error::Error;
 
 /// A place in a body.
@@ -19,7 +19,7 @@ pub(super) struct BodyReader {
 
 impl BodyReader {
     /// The start of a body of so many bytes.
-    pub(super) fn new(file: File, bytes: u64) -> Answer<BodyReader> {
+    pub(super) fn new(file: File, bytes: u64) -> ApiResult<BodyReader> {
         let mut file = BufReader::with_capacity(64 << 10, file);
         file.seek(SeekFrom::Start(0)).map_err(unread)?;
         Ok(BodyReader { file, at: 0, end: bytes })
@@ -31,14 +31,14 @@ impl BodyReader {
     }
 
     /// A problem here.
-    pub(super) fn bad<T>(&self, what: impl std::fmt::Display) -> Answer<T> {
+    pub(super) fn bad<T>(&self, what: impl std::fmt::Display) -> ApiResult<T> {
         Err(Problem::malformed(format!(
             "the body is not as it should be: {what}, at byte {}",
             self.at
         )))
     }
 
-    pub(super) fn header(&mut self) -> Answer<Header> {
+    pub(super) fn header(&mut self) -> ApiResult<Header> {
         let mut ahead = [0; MAX_HEADER];
         let mut have = 0;
         loop {
@@ -68,7 +68,7 @@ impl BodyReader {
         }
     }
 
-    pub(super) fn map(&mut self, what: &str) -> Answer<u32> {
+    pub(super) fn map(&mut self, what: &str) -> ApiResult<u32> {
         match self.header()? {
             Header::Map(n) => Ok(n),
             other => self.bad(format_args!("{what} is {} where a map is expected", other.name())),
@@ -76,7 +76,7 @@ impl BodyReader {
     }
 
     /// The length of an array; nil is an empty one.
-    pub(super) fn array(&mut self, what: &str) -> Answer<u32> {
+    pub(super) fn array(&mut self, what: &str) -> ApiResult<u32> {
         match self.header()? {
             Header::Array(n) => Ok(n),
             Header::Nil => Ok(0),
@@ -87,7 +87,7 @@ impl BodyReader {
     }
 
     /// A short text.
-    pub(super) fn text(&mut self, what: &str) -> Answer<String> {
+    pub(super) fn text(&mut self, what: &str) -> ApiResult<String> {
         match self.header()? {
             Header::Str(n) if n <= 1024 => match String::from_utf8(self.take(n.into())?) {
                 Ok(text) => Ok(text),
@@ -101,7 +101,7 @@ impl BodyReader {
     }
 
     /// Steps over a value, and says where it stands.
-    pub(super) fn skip(&mut self) -> Answer<Range<u64>> {
+    pub(super) fn skip(&mut self) -> ApiResult<Range<u64>> {
         let (start, mut skip) = (self.at, Skip::one());
         while !skip.done() {
             let header = self.header()?;
@@ -114,12 +114,12 @@ impl BodyReader {
     }
 
     /// Steps over a value that nobody asked for.
-    pub(super) fn ignore(&mut self) -> Answer<()> {
+    pub(super) fn ignore(&mut self) -> ApiResult<()> {
         self.skip().map(|_| ())
     }
 
     /// The bytes of a range, from anywhere; the place does not move.
-    pub(super) fn bytes(&mut self, range: &Range<u64>) -> Answer<Vec<u8>> {
+    pub(super) fn bytes(&mut self, range: &Range<u64>) -> ApiResult<Vec<u8>> {
         let back = self.at;
         self.seek(range.start)?;
         let bytes = self.take(range.end - range.start)?;
@@ -128,11 +128,11 @@ impl BodyReader {
     }
 
     /// The next byte, without moving.
-    pub(super) fn peek(&mut self) -> Answer<Option<u8>> {
+    pub(super) fn peek(&mut self) -> ApiResult<Option<u8>> {
         Ok(self.file.fill_buf().map_err(unread)?.first().copied())
     }
 
-    fn take(&mut self, bytes: u64) -> Answer<Vec<u8>> {
+    fn take(&mut self, bytes: u64) -> ApiResult<Vec<u8>> {
         use std::io::Read;
         let mut taken = Vec::new();
         (&mut self.file).take(bytes).read_to_end(&mut taken).map_err(unread)?;
@@ -143,7 +143,7 @@ impl BodyReader {
         Ok(taken)
     }
 
-    fn seek(&mut self, to: u64) -> Answer<()> {
+    fn seek(&mut self, to: u64) -> ApiResult<()> {
         // What is near is in the buffer already.
         let here = self.file.stream_position().map_err(unread)?;
         self.file.seek_relative(to as i64 - here as i64).map_err(unread)?;

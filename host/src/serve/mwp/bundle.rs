@@ -15,7 +15,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::wire::{put_array, put_map, put_str};
 
 use super::super::limits::{BRANCHES, OBJECTS, RECORDS};
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::body_reader::BodyReader;
 use crate::error::{Error, Result};
 use crate::names::BranchName;
@@ -117,7 +117,7 @@ struct Object {
 }
 
 /// `{objects: […]}`: the pack, and how many objects there are.
-pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
+pub(super) fn objects(body: File, bytes: u64) -> ApiResult<(Spliced, u64)> {
     let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let mut found = None;
     fields(&mut reader, "the body", |name, reader| {
@@ -139,7 +139,7 @@ pub(super) fn objects(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
 }
 
 /// `{tags: […]}`: the pack, and how many tags there are.
-pub(super) fn tags(body: File, bytes: u64) -> Answer<(Spliced, u64)> {
+pub(super) fn tags(body: File, bytes: u64) -> ApiResult<(Spliced, u64)> {
     let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let mut found = None;
     fields(&mut reader, "the body", |name, reader| {
@@ -180,7 +180,7 @@ struct Bundle {
     heads: BTreeMap<String, String>,
 }
 
-pub(super) fn push(body: File, bytes: u64) -> Answer<Push> {
+pub(super) fn push(body: File, bytes: u64) -> ApiResult<Push> {
     let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let (mut bundle, mut branch, mut force) = (None, None, false);
     fields(&mut reader, "the body", |name, reader| {
@@ -222,7 +222,7 @@ pub(super) fn push(body: File, bytes: u64) -> Answer<Push> {
     Ok(Push { pack: pieces.of(body), branch, head, force })
 }
 
-fn read_bundle(reader: &mut BodyReader) -> Answer<Bundle> {
+fn read_bundle(reader: &mut BodyReader) -> ApiResult<Bundle> {
     let mut bundle = Bundle::default();
     fields(reader, "bundle", |name, reader| {
         match name {
@@ -244,7 +244,7 @@ fn read_bundle(reader: &mut BodyReader) -> Answer<Bundle> {
 
 /// Where a branch shall stand: where the bundle says, else at the one commit of it that no other
 /// follows.
-fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> Answer<EntityId> {
+fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> ApiResult<EntityId> {
     let no_id = |text: &str| {
         Problem::malformed(format!("branch_heads: `{}` is no commit id", escaped(text)))
     };
@@ -275,7 +275,7 @@ fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> Ans
     }
 }
 
-fn heads(reader: &mut BodyReader) -> Answer<BTreeMap<String, String>> {
+fn heads(reader: &mut BodyReader) -> ApiResult<BTreeMap<String, String>> {
     if reader.peek()? == Some(0xc0) {
         reader.ignore()?;
         return Ok(BTreeMap::new());
@@ -298,12 +298,12 @@ fn heads(reader: &mut BodyReader) -> Answer<BTreeMap<String, String>> {
 }
 
 /// Where the records of a section stand.
-fn records(reader: &mut BodyReader, what: &str) -> Answer<Records> {
+fn records(reader: &mut BodyReader, what: &str) -> ApiResult<Records> {
     let count = within(reader.array(what)?, what, RECORDS)?;
-    (0..count).map(|_| record(reader, what)).collect::<Answer<_>>().map(Records)
+    (0..count).map(|_| record(reader, what)).collect::<ApiResult<_>>().map(Records)
 }
 
-fn record(reader: &mut BodyReader, what: &str) -> Answer<Range<u64>> {
+fn record(reader: &mut BodyReader, what: &str) -> ApiResult<Range<u64>> {
     let span = reader.skip()?;
     let bytes = span.end - span.start;
     if bytes <= MAX_RECORD {
@@ -314,12 +314,12 @@ fn record(reader: &mut BodyReader, what: &str) -> Answer<Range<u64>> {
     )))
 }
 
-fn object_array(reader: &mut BodyReader, most: u32) -> Answer<Vec<Object>> {
+fn object_array(reader: &mut BodyReader, most: u32) -> ApiResult<Vec<Object>> {
     let count = within(reader.array("objects")?, "objects", most)?;
     (0..count).map(|_| object(reader)).collect()
 }
 
-fn object(reader: &mut BodyReader) -> Answer<Object> {
+fn object(reader: &mut BodyReader) -> ApiResult<Object> {
     let (mut id, mut content) = (None, None);
     fields(reader, "an object", |name, reader| {
         match name {
@@ -341,8 +341,8 @@ fn object(reader: &mut BodyReader) -> Answer<Object> {
 fn fields(
     reader: &mut BodyReader,
     what: &str,
-    mut each: impl FnMut(&str, &mut BodyReader) -> Answer<bool>,
-) -> Answer<()> {
+    mut each: impl FnMut(&str, &mut BodyReader) -> ApiResult<bool>,
+) -> ApiResult<()> {
     let mut met = BTreeSet::new();
     for _ in 0..reader.map(what)? {
         let name = reader.text("a name")?;
@@ -355,7 +355,7 @@ fn fields(
     Ok(())
 }
 
-fn within(count: u32, what: &str, most: u32) -> Answer<u32> {
+fn within(count: u32, what: &str, most: u32) -> ApiResult<u32> {
     if count <= most {
         Ok(count)
     } else {
@@ -363,12 +363,12 @@ fn within(count: u32, what: &str, most: u32) -> Answer<u32> {
     }
 }
 
-fn ends(reader: &BodyReader) -> Answer<()> {
+fn ends(reader: &BodyReader) -> ApiResult<()> {
     if reader.at_end() { Ok(()) } else { reader.bad("bytes follow its value") }
 }
 
 /// Another handle on the same file.
-fn handle(body: &File) -> Answer<File> {
+fn handle(body: &File) -> ApiResult<File> {
     Ok(body.try_clone().map_err(Error::io("opening", "an uploaded body"))?)
 }
 

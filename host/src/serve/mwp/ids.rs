@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 
 /// Longest text that is taken for an id, in bytes. Ids have 64 or 71.
 const LONGEST: usize = 128;
@@ -19,7 +19,7 @@ pub(super) struct Ids<const MOST: usize> {
 
 impl<const MOST: usize> Ids<MOST> {
     /// All of them, if they are not too many. `what` is what the body calls them.
-    pub(super) fn within(self, what: &str) -> Answer<Vec<String>> {
+    pub(super) fn within(self, what: &str) -> ApiResult<Vec<String>> {
         let given = self.given;
         if given <= MOST {
             return Ok(self.kept);

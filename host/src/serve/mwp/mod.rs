@@ -23,7 +23,7 @@ use axum::{Extension, RequestPartsExt};
 use serde::Deserialize;
 
 use super::auth::Authorized;
-use super::problem::{Answer, Problem};
+use super::problem::{ApiResult, Problem};
 use super::state::SharedState;
 use crate::access::{Caller, Scope};
 
@@ -56,11 +56,11 @@ struct OfRepo {
     slug: String,
 }
 
-async fn may_read(state: State<SharedState>, request: Request, next: Next) -> Answer<Response> {
+async fn may_read(state: State<SharedState>, request: Request, next: Next) -> ApiResult<Response> {
     authorized(state, Scope::Read, request, next).await
 }
 
-async fn may_push(state: State<SharedState>, request: Request, next: Next) -> Answer<Response> {
+async fn may_push(state: State<SharedState>, request: Request, next: Next) -> ApiResult<Response> {
     authorized(state, Scope::Push, request, next).await
 }
 
@@ -70,7 +70,7 @@ async fn authorized(
     scope: Scope,
     request: Request,
     next: Next,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let (mut parts, body) = request.into_parts();
     let Path(OfRepo { owner, slug }) =
         parts.extract::<Path<OfRepo>>().await.map_err(|_| Problem::no_repo("?"))?;

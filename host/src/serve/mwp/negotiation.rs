@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::auth::Authorized;
 use super::super::body::Held;
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::AppState;
 
 /// The media type of MessagePack, as Muse clients write it.
@@ -45,7 +45,7 @@ impl Accept {
     }
 
     /// An answer. Errors are always JSON: see [`Problem`].
-    pub(super) fn respond<T: Serialize>(self, value: &T) -> Answer<Response> {
+    pub(super) fn respond<T: Serialize>(self, value: &T) -> ApiResult<Response> {
         let unwritten = |error: &dyn std::fmt::Display| {
             tracing::error!("an answer could not be written: {error}");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
@@ -60,7 +60,7 @@ impl Accept {
     }
 
     /// Refuses whoever wants a pack as JSON: it has no such form.
-    pub(super) fn require_msgpack(self) -> Answer<()> {
+    pub(super) fn require_msgpack(self) -> ApiResult<()> {
         if self.any {
             return Ok(());
         }
@@ -84,7 +84,7 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
     authorized: &Authorized,
     request: Request,
     most: usize,
-) -> Answer<(T, Held)> {
+) -> ApiResult<(T, Held)> {
     let json = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -105,8 +105,8 @@ pub(super) async fn whole<T: Send + 'static>(
     authorized: &Authorized,
     request: Request,
     most: usize,
-    read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
-) -> Answer<(T, Held)> {
+    read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
+) -> ApiResult<(T, Held)> {
     let come = super::super::body::whole(state, request, most, read).await;
     // Whoever may not ask any more is told nothing of what is wrong with their body.
     authorized.recheck(state).await?;
@@ -117,7 +117,7 @@ pub(super) async fn whole<T: Send + 'static>(
 /// stack.
 const DEPTH: usize = 32;
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
     let malformed = |error: rmp_serde::decode::Error| {
         Problem::malformed(format!("the body is not as it should be: {error}"))
     };

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::super::auth::Authorized;
 use super::super::body::{Allowance, spool};
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::{Room, SharedState};
 use super::bundle::{self, Spliced};
 use super::negotiation::Accept;
@@ -33,7 +33,7 @@ pub(super) async fn objects(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
@@ -62,7 +62,7 @@ pub(super) async fn tags(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
@@ -91,7 +91,7 @@ pub(super) async fn push(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let (shared, accept) = (state.clone(), Accept::of(request.headers()));
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
@@ -135,7 +135,11 @@ struct Upload {
     clippy::disallowed_methods,
     reason = "what is made of it is published after it was asked again: `pushed`"
 )]
-async fn upload(state: &SharedState, authorized: &Authorized, request: Request) -> Answer<Upload> {
+async fn upload(
+    state: &SharedState,
+    authorized: &Authorized,
+    request: Request,
+) -> ApiResult<Upload> {
     let room = state.place(authorized.token()).await?;
     let length = request
         .headers()
@@ -152,8 +156,8 @@ async fn upload(state: &SharedState, authorized: &Authorized, request: Request) 
 /// Looks through a body where it lies.
 async fn looked_through<T: Send + 'static>(
     upload: &Upload,
-    look: impl FnOnce(File, u64) -> Answer<T> + Send + 'static,
-) -> Answer<T> {
+    look: impl FnOnce(File, u64) -> ApiResult<T> + Send + 'static,
+) -> ApiResult<T> {
     let file =
         upload.staged.file.try_clone().map_err(Error::io("opening", upload.staged.path()))?;
     let bytes = upload.bytes;
@@ -169,7 +173,7 @@ async fn pushed(
     upload: Upload,
     options: PushOptions,
     preconditions: Option<PushPreconditions>,
-) -> Answer<PushReport> {
+) -> ApiResult<PushReport> {
     let (store, progress) = (authorized.store(state), Progress::silent());
     let making = state.making().await?;
     let received = store

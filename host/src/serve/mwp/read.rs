@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::auth::Authorized;
 use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
 use super::super::packs;
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::ids::Ids;
 use super::negotiation::{Accept, MSGPACK, small};
@@ -39,7 +39,7 @@ pub(super) async fn refs(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     headers: HeaderMap,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let refs = authorized.store(&state).refs(&authorized.repo).await?;
     Accept::of(&headers).respond(&Refs {
         repo_id: refs.repo_id.0,
@@ -63,7 +63,7 @@ pub(super) async fn filter_objects(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let accept = Accept::of(request.headers());
     let (asked, _held): (Filter, _) = small(&state, &authorized, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
@@ -93,7 +93,7 @@ pub(super) async fn presign(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let accept = Accept::of(request.headers());
     let (asked, _held): (Presign, _) = small(&state, &authorized, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
@@ -123,7 +123,7 @@ pub(super) async fn negotiate(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let accept = Accept::of(request.headers());
     let (Negotiate { want, have }, _held) = small(&state, &authorized, request, FETCH_BODY).await?;
     let (want, have) = (want.within("want")?, have.within("have")?);
@@ -147,7 +147,7 @@ struct Fetch {
 
 impl Fetch {
     /// What is wanted, if that was said, and what is had.
-    fn sides(self) -> Answer<(Option<Vec<String>>, Vec<String>)> {
+    fn sides(self) -> ApiResult<(Option<Vec<String>>, Vec<String>)> {
         Ok((self.want.map(|want| want.within("want")).transpose()?, self.have.within("have")?))
     }
 }
@@ -157,7 +157,7 @@ pub(super) async fn fetch(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     Accept::of(request.headers()).require_msgpack()?;
     let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
     let (want, have) = asked.sides()?;
@@ -210,7 +210,7 @@ pub(super) async fn fetch_mpack(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let (accept, base) = (Accept::of(request.headers()), packs::base(&state, request.headers()));
     let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
     let ttl = asked.ttl_seconds.unwrap_or(3600);

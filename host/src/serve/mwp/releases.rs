@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::super::auth::Authorized;
 use super::super::limits::BODY;
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::negotiation::{Accept, whole};
 use super::values;
@@ -47,7 +47,7 @@ pub(super) async fn post(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
     request: Request,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let accept = Accept::of(request.headers());
     let (release, _held) = whole(&state, &authorized, request, BODY, read).await?;
     match authorized.store(&state).put_release(&authorized.repo, &release).await? {
@@ -65,7 +65,7 @@ pub(super) async fn post(
 }
 
 /// A release, from the JSON of a client.
-fn read(body: &[u8]) -> Answer<ReleaseRow> {
+fn read(body: &[u8]) -> ApiResult<ReleaseRow> {
     let wrong = |what: &dyn std::fmt::Display| {
         Problem::malformed(format!("a release is a JSON object: {what}"))
     };
@@ -130,7 +130,7 @@ pub(super) async fn list(
     Extension(authorized): Extension<Authorized>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let drafts = match asked.include_drafts.as_deref() {
         None | Some("" | "0" | "false") => false,
         Some("1" | "true") => true,
@@ -146,7 +146,7 @@ pub(super) async fn list(
 }
 
 /// One release is read at a time, while it is written.
-fn listed(releases: &[ReleaseRow], accept: Accept) -> Answer<Response> {
+fn listed(releases: &[ReleaseRow], accept: Accept) -> ApiResult<Response> {
     match accept.is_msgpack() {
         true => accept.respond(&Listed { releases: releases.iter().map(AsValue).collect() }),
         false => accept.respond(&Listed { releases: releases.iter().map(AsSent).collect() }),
@@ -184,7 +184,7 @@ pub(super) async fn delete(
     Extension(authorized): Extension<Authorized>,
     Path(OfTag { tag }): Path<OfTag>,
     headers: HeaderMap,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     match authorized.store(&state).delete_release(&authorized.repo, &tag).await? {
         true => Accept::of(&headers).respond(&Retracted { retracted: tag }),
         false => Err(Problem::new(

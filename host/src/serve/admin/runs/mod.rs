@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use self::log::{End, Log, Telling};
-use super::super::problem::{Answer, Problem};
+use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::extract::sees;
 use crate::access::Caller;
@@ -112,7 +112,7 @@ impl Runs {
         asked: RunAsked,
         caller: Caller,
         store: Store,
-    ) -> Answer<Arc<Run>> {
+    ) -> ApiResult<Arc<Run>> {
         let mut kept = self.kept();
         if let Some(run) = kept.runs.get(id) {
             let other = || {

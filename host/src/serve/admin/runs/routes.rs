@@ -20,7 +20,7 @@ use super::Run;
 use crate::access::Caller;
 use crate::report::{RunAsked, RunEvent, RunReport};
 use crate::serve::auth::token_revoked;
-use crate::serve::problem::{Answer, Problem};
+use crate::serve::problem::{ApiResult, Problem};
 use crate::serve::state::{AppState, SharedState};
 use crate::text::escaped;
 
@@ -51,7 +51,7 @@ struct Id {
 async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<Vec<RunReport>>> {
+) -> ApiResult<Json<Vec<RunReport>>> {
     administers_some(&caller)?;
     // Without what they answered: that may be long, and each tells it when it is asked.
     let brief = |run: &Arc<Run>| RunReport { result: None, ..run.report() };
@@ -67,7 +67,7 @@ async fn begin(
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
     JsonBody(asked): JsonBody<RunAsked>,
-) -> Answer<(StatusCode, Json<RunReport>)> {
+) -> ApiResult<(StatusCode, Json<RunReport>)> {
     let store = administers(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
         return Err(Problem::malformed("the id of a run is 32 hexadecimal digits, in lower case"));
@@ -77,7 +77,7 @@ async fn begin(
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
-fn checked(asked: &RunAsked) -> Answer<()> {
+fn checked(asked: &RunAsked) -> ApiResult<()> {
     match asked {
         RunAsked::Plan { expire_unreachable_seconds, .. } => {
             count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
@@ -106,7 +106,7 @@ fn checked(asked: &RunAsked) -> Answer<()> {
 }
 
 /// A run, if its caller may see it: of others nobody learns whether they are there.
-fn run_of(state: &AppState, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
+fn run_of(state: &AppState, caller: &Caller, id: &str) -> ApiResult<Arc<Run>> {
     administers_some(caller)?;
     let unknown = || {
         let words = format!(
@@ -125,7 +125,7 @@ async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
-) -> Answer<Json<RunReport>> {
+) -> ApiResult<Json<RunReport>> {
     Ok(Json(run_of(&state, &caller, &id)?.report()))
 }
 
@@ -136,7 +136,7 @@ async fn stop(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
-) -> Answer<(StatusCode, Json<RunReport>)> {
+) -> ApiResult<(StatusCode, Json<RunReport>)> {
     let run = run_of(&state, &caller, &id)?;
     run.stop();
     Ok((StatusCode::ACCEPTED, Json(run.report())))
@@ -152,7 +152,7 @@ async fn events(
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
     headers: HeaderMap,
-) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let run = run_of(&state, &caller, &id)?;
     // Whoever sends something else than they were told is told all.
     let last = headers
