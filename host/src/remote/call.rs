@@ -59,7 +59,7 @@ impl From<Failed> for Error {
     }
 }
 
-pub(super) type Answer<T> = std::result::Result<T, Failed>;
+pub(super) type ClientResult<T> = std::result::Result<T, Failed>;
 
 /// What a server answers where something is wrong.
 #[derive(Deserialize)]
@@ -126,7 +126,7 @@ impl Caller {
         &self,
         path: &str,
         query: &[(&str, String)],
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::GET, path).query(query).timeout(ANSWER)).await
     }
 
@@ -134,7 +134,7 @@ impl Caller {
         &self,
         path: &str,
         body: &(impl Serialize + Sync),
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::POST, path).json(body)).await
     }
 
@@ -143,7 +143,7 @@ impl Caller {
         path: &str,
         query: &[(&str, String)],
         body: &(impl Serialize + Sync),
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::PUT, path).query(query).json(body).timeout(ANSWER)).await
     }
 
@@ -151,7 +151,7 @@ impl Caller {
         &self,
         path: &str,
         query: &[(&str, String)],
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::DELETE, path).query(query).timeout(ANSWER)).await
     }
 
@@ -165,7 +165,10 @@ impl Caller {
         response.text().await.map_err(|error| self.broken(&error).into())
     }
 
-    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Answer<T> {
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> ClientResult<T> {
         let response = self.send(request).await?;
         let status = response.status();
         let body = response.bytes().await.map_err(|error| self.broken(&error))?;
@@ -173,7 +176,11 @@ impl Caller {
     }
 
     /// Reads what a server has written; another version may write something else.
-    pub(super) fn read<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Answer<T> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+    ) -> ClientResult<T> {
         serde_json::from_slice(body).map_err(|error| {
             let message = format!(
                 "{} answers something that this packhouse does not understand ({error}); is it a packhouse, and of this version? `packhouse doctor` tells",
@@ -184,7 +191,7 @@ impl Caller {
     }
 
     /// Asks. The answer is one of success; its body is yet to come.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Answer<Response> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> ClientResult<Response> {
         let begun = Instant::now();
         let response = request.send().await.map_err(|error| self.broken(&error))?;
         self.line.heard(self.clock.now(), Some(begun.elapsed()));

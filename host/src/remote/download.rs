@@ -11,7 +11,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::Remote;
-use super::call::{Answer, Failed};
+use super::call::{ClientResult, Failed};
 use crate::error::{Class, Error, Result};
 use crate::files::key_of;
 use crate::names::RepoName;
@@ -150,7 +150,7 @@ impl Getting<'_> {
         }
     }
 
-    async fn ask(&self) -> Answer<Response> {
+    async fn ask(&self) -> ClientResult<Response> {
         let caller = &self.remote.caller;
         let mut request = caller.stranger(&self.report.mpack_url);
         if self.done > 0 {

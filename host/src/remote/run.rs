@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::Remote;
-use super::call::{Answer, Failed};
+use super::call::{ClientResult, Failed};
 use super::sse::{Event, Events};
 use crate::error::{Class, Error, Result};
 use crate::progress::{self, Phase, Progress};
@@ -107,7 +107,7 @@ impl Run<'_> {
         format!("runs/{}", self.id)
     }
 
-    async fn begin(&mut self) -> Answer<()> {
+    async fn begin(&mut self) -> ClientResult<()> {
         let caller = &self.remote.caller;
         let _: RunReport = caller
             .json(caller.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER))
@@ -146,7 +146,7 @@ impl Run<'_> {
     }
 
     /// Listens until the run has ended, or the server closes the line.
-    async fn listen(&mut self) -> Answer<Option<Event>> {
+    async fn listen(&mut self) -> ClientResult<Option<Event>> {
         let caller = self.remote.caller.clone();
         let request = caller
             .admin(Method::GET, &format!("{}/events", self.path()))
