@@ -10,6 +10,7 @@ mod damage;
 mod deletion;
 mod engine;
 mod freshen;
+mod gc_log;
 mod jobs;
 mod migrations;
 mod policies;
@@ -19,7 +20,6 @@ mod releases;
 mod repos;
 mod restore;
 mod rows;
-mod runs;
 mod snapshot;
 pub mod sqlite;
 mod summaries;
@@ -303,26 +303,26 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         record: &GcRecord,
         report: Option<&GcReport>,
     ) -> Result<()> {
-        let work: Work<E, _, _> = |tx, ended| Box::pin(runs::record::<E>(tx, ended));
-        self.writing("remembering a consolidation", &runs::Ended { repo, record, report }, work)
+        let work: Work<E, _, _> = |tx, ended| Box::pin(gc_log::record::<E>(tx, ended));
+        self.writing("remembering a consolidation", &gc_log::Ended { repo, record, report }, work)
             .await
     }
 
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
-        let found = runs::of_repo(&self.engine, repo, limit)
+        let found = gc_log::of_repo(&self.engine, repo, limit)
             .await
             .map_err(self.failed("reading its history"))?;
-        found.iter().map(|row| runs::read_record(self.engine.place(), row)).collect()
+        found.iter().map(|row| gc_log::read_record(self.engine.place(), row)).collect()
     }
 
     async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
         let found =
-            runs::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
-        found.iter().map(|row| runs::read_entry(self.engine.place(), row)).collect()
+            gc_log::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
+        found.iter().map(|row| gc_log::read_entry(self.engine.place(), row)).collect()
     }
 
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
-        runs::paces(&self.engine, limit).await.map_err(self.failed("reading its history"))
+        gc_log::paces(&self.engine, limit).await.map_err(self.failed("reading its history"))
     }
 
     async fn lock(&self, mode: LockMode) -> Result<LockGuard> {

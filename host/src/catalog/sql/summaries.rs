@@ -2,8 +2,8 @@
 //! own, with the sums that pushes and consolidations keep, and its last consolidation.
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
+use super::gc_log::read_record;
 use super::rows::{repo_name, sums, time};
-use super::runs::read_record;
 use crate::catalog::Totals;
 use crate::error::Result;
 use crate::names::RepoName;
