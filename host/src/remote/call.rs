@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-use super::line::{Line, Lineman};
+use super::connection::{ConnectionMonitor, ConnectionStatus};
 use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
 
@@ -28,7 +28,7 @@ pub(super) struct Caller {
     client: Client,
     base: String,
     token: Option<HeaderValue>,
-    line: Lineman,
+    connection: ConnectionMonitor,
     clock: Arc<dyn Clock>,
 }
 
@@ -91,7 +91,13 @@ impl Caller {
                 Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error)))
             })?;
         let base = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Caller { client, base, token: token.transpose()?, line: Lineman::new(), clock })
+        Ok(Caller {
+            client,
+            base,
+            token: token.transpose()?,
+            connection: ConnectionMonitor::new(),
+            clock,
+        })
     }
 
     /// The server.
@@ -99,13 +105,13 @@ impl Caller {
         &self.base
     }
 
-    pub(super) fn line(&self) -> watch::Receiver<Line> {
-        self.line.watch()
+    pub(super) fn connection(&self) -> watch::Receiver<ConnectionStatus> {
+        self.connection.watch()
     }
 
     /// The server was heard, in the middle of an answer.
     pub(super) fn heard(&self) {
-        self.line.heard(self.clock.now(), None);
+        self.connection.heard(self.clock.now(), None);
     }
 
     /// A question about the administration.
@@ -194,7 +200,7 @@ impl Caller {
     pub(super) async fn send(&self, request: RequestBuilder) -> ClientResult<Response> {
         let begun = Instant::now();
         let response = request.send().await.map_err(|error| self.broken(&error))?;
-        self.line.heard(self.clock.now(), Some(begun.elapsed()));
+        self.connection.heard(self.clock.now(), Some(begun.elapsed()));
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -228,14 +234,14 @@ impl Caller {
     /// The line is down, or was in the middle of an answer.
     pub(super) fn broken(&self, error: &reqwest::Error) -> Failed {
         let reason = causes(error);
-        self.line.lost(self.clock.now(), &reason);
+        self.connection.lost(self.clock.now(), &reason);
         let unheard = error.is_connect() || error.is_builder();
         Failed::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
     }
 
     /// The server has been silent for too long.
     pub(super) fn silent(&self, reason: &str) -> Failed {
-        self.line.lost(self.clock.now(), reason);
+        self.connection.lost(self.clock.now(), reason);
         Failed::Broken {
             unheard: false,
             error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },

@@ -10,8 +10,8 @@
 //! redirects are refused, and so is a line that others can read.
 
 mod call;
+mod connection;
 mod download;
-mod line;
 mod push;
 mod repos;
 mod run;
@@ -33,7 +33,7 @@ use crate::report::{Changes, StatusReport};
 use crate::text::escaped;
 
 use call::Caller;
-pub use line::Line;
+pub use connection::ConnectionStatus;
 
 /// Most that the server lists at once.
 const PAGE: u32 = 1000;
@@ -120,8 +120,8 @@ impl Remote {
     }
 
     /// How the line to the server is, told anew whenever something was asked.
-    pub fn line(&self) -> tokio::sync::watch::Receiver<Line> {
-        self.caller.line()
+    pub fn connection(&self) -> tokio::sync::watch::Receiver<ConnectionStatus> {
+        self.caller.connection()
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {

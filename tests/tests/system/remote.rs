@@ -329,7 +329,7 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
         asked.lock().unwrap()[..],
         ["PUT", events[0], events[1], events[2], "PUT", "GET events"]
     );
-    assert!(remote.line().borrow().down.is_none());
+    assert!(remote.connection().borrow().down.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
