@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey, Fence,
-    Findings, JobEnd, JobQuery, Jobs, Leftovers, LockGuard, LockMode, NewAnswer, NewJob, Pressure,
-    Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored, RunsQuery, Snapshot,
-    TokenRow, Totals, Unneeded, UsedUp,
+    Findings, GcLogQuery, JobEnd, JobQuery, Jobs, Leftovers, LockGuard, LockMode, NewAnswer,
+    NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored,
+    Snapshot, TokenRow, Totals, Unneeded, UsedUp,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -452,8 +452,8 @@ impl Catalog for FaultyCatalog {
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
         self.inner.gc_history(repo, limit).await
     }
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
-        self.fault.around(self.inner.gc_runs(query)).await
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>> {
+        self.fault.around(self.inner.gc_log(query)).await
     }
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
         self.fault.around(self.inner.gc_paces(limit)).await

@@ -41,9 +41,9 @@ pub use place::CatalogPlace;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings,
-    Fresh, Freshened, IndexRow, Leftovers, LockGuard, LockMode, Moved, PackRow, Published, Push,
-    PushedPack, RepoRow, Restored, Retired, RunsQuery, Shelf, Sums, Totals, Unneeded, entity_key,
-    entity_of,
+    Fresh, Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, Moved, PackRow,
+    Published, Push, PushedPack, RepoRow, Restored, Retired, Shelf, Sums, Totals, Unneeded,
+    entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be
@@ -169,7 +169,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>>;
 
     /// Consolidations of all repos or one, newest first.
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>>;
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>>;
 
     /// Size in bytes of what the last consolidations of all repos made, and how long each took in
     /// milliseconds; newest first, at most `limit`. Those that did nothing or failed don't count.

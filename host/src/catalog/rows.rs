@@ -417,7 +417,7 @@ impl LockGuard {
 
 /// Which consolidations to list; see [`crate::report::GcQuery`].
 #[derive(Clone, Copy, Debug)]
-pub struct RunsQuery<'a> {
+pub struct GcLogQuery<'a> {
     /// Of one repo.
     pub repo: Option<i64>,
     /// Text that they hold as it stands, whatever the case of ASCII letters.

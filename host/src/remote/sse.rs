@@ -30,10 +30,10 @@ impl Events {
             let after_return = std::mem::replace(&mut self.after_return, *byte == b'\r');
             let second = *byte == b'\n' && after_return;
             if ends && !second {
-                let line = std::mem::take(&mut self.connection);
+                let line = std::mem::take(&mut self.line);
                 whole.extend(self.end_of(&line));
             } else if !ends {
-                self.connection.push(*byte);
+                self.line.push(*byte);
             }
         }
         whole

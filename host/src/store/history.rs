@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Store;
-use crate::catalog::{RepoRow, RunsQuery};
+use crate::catalog::{GcLogQuery, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, GcRecord, GcReport};
@@ -31,7 +31,7 @@ impl Store {
         let repo = self.number_of(query.repo.as_ref()).await?;
         let mut entries = self
             .catalog
-            .gc_runs(RunsQuery {
+            .gc_log(GcLogQuery {
                 repo,
                 text: &query.text,
                 before: query.before,
@@ -55,9 +55,9 @@ impl Store {
         digest: &str,
     ) -> Result<Option<GcReport>> {
         let row = self.known_repo(repo).await?;
-        let last = RunsQuery { repo: Some(row.id), text: "", before: None, limit: LOOKED_THROUGH };
+        let last = GcLogQuery { repo: Some(row.id), text: "", before: None, limit: LOOKED_THROUGH };
         let mut reports =
-            self.catalog.gc_runs(last).await?.into_iter().filter_map(|entry| entry.report);
+            self.catalog.gc_log(last).await?.into_iter().filter_map(|entry| entry.report);
         let done = reports.find(|report| report.plan_digest.as_deref() == Some(digest));
         Ok(done.map(|report| GcReport { plan_digest: None, ..report }))
     }

@@ -19,8 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Leftovers, LockGuard, LockMode,
-    Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, GcLogQuery, Leftovers, LockGuard,
+    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, Unneeded,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
@@ -232,7 +232,7 @@ impl Catalog for MemoryCatalog {
         Ok(of_it.take(limit as usize).map(|run| run.record.clone()).collect())
     }
 
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>> {
         let state = self.read();
         let asked_for = |run: &&Run| {
             query.repo.is_none_or(|repo| repo == run.repo)

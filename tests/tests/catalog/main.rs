@@ -146,7 +146,7 @@ laws! {
         who_deletes_is_alone
         a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits
         who_waits_to_delete_is_not_starved_by_those_who_keep_publishing;
-    runs:
+    gc_log:
         runs_are_remembered_as_they_ended_newest_first
         doing_nothing_again_is_no_news
         runs_are_found_by_a_text_as_it_stands

@@ -1,6 +1,6 @@
 //! What the catalog remembers of consolidations that ended.
 
-use super::super::RunsQuery;
+use super::super::GcLogQuery;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, repo_name, time};
 use crate::error::Result;
@@ -101,7 +101,7 @@ macro_rules! listing {
 }
 
 /// The rows that a query asks for. Without a text it reads no more rows than it answers.
-pub(super) async fn list<E: Engine>(engine: &E, query: RunsQuery<'_>) -> SqlResult<Vec<E::Row>> {
+pub(super) async fn list<E: Engine>(engine: &E, query: GcLogQuery<'_>) -> SqlResult<Vec<E::Row>> {
     let listing =
         if query.repo.is_some() { listing!("g.repo = $1") } else { listing!("$1 IS NULL") };
     // Either database's `lower` knows ASCII only: SQLite's always, that of Postgres in the

@@ -37,8 +37,8 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Leftovers, LockGuard, LockMode,
-    Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, GcLogQuery, Leftovers, LockGuard,
+    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, Unneeded,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -315,7 +315,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         found.iter().map(|row| gc_log::read_record(self.engine.place(), row)).collect()
     }
 
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>> {
         let found =
             gc_log::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
         found.iter().map(|row| gc_log::read_entry(self.engine.place(), row)).collect()

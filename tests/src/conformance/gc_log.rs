@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhouse_host::catalog::{Catalog, RunsQuery};
+use packhouse_host::catalog::{Catalog, GcLogQuery};
 use packhouse_host::{GcRecord, GcReport};
 
 use super::desk::{Desk, at, key};
@@ -39,10 +39,10 @@ fn skipped(seconds: i64, number: Option<u64>) -> GcRecord {
     }
 }
 
-const ALL: RunsQuery<'static> = RunsQuery { repo: None, text: "", before: None, limit: 100 };
+const ALL: GcLogQuery<'static> = GcLogQuery { repo: None, text: "", before: None, limit: 100 };
 
-async fn found(catalog: &Arc<dyn Catalog>, query: RunsQuery<'_>) -> Vec<GcRecord> {
-    catalog.gc_runs(query).await.unwrap().into_iter().map(|entry| entry.record).collect()
+async fn found(catalog: &Arc<dyn Catalog>, query: GcLogQuery<'_>) -> Vec<GcRecord> {
+    catalog.gc_log(query).await.unwrap().into_iter().map(|entry| entry.record).collect()
 }
 
 pub async fn runs_are_remembered_as_they_ended_newest_first(catalog: Arc<dyn Catalog>) {
@@ -59,7 +59,7 @@ pub async fn runs_are_remembered_as_they_ended_newest_first(catalog: Arc<dyn Cat
     );
     assert_eq!(catalog.gc_history(desk.repo, 1).await.unwrap(), std::slice::from_ref(&third));
     assert_eq!(found(&catalog, ALL).await, [done(4), third.clone(), second, first]);
-    assert_eq!(found(&catalog, RunsQuery { repo: Some(other.repo), ..ALL }).await, [done(4)]);
+    assert_eq!(found(&catalog, GcLogQuery { repo: Some(other.repo), ..ALL }).await, [done(4)]);
     assert_eq!(catalog.summary(&desk.name).await.unwrap().unwrap().last_gc, Some(third));
 }
 
@@ -93,7 +93,7 @@ pub async fn runs_are_found_by_a_text_as_it_stands(catalog: Arc<dyn Catalog>) {
     }
     catalog.record_gc(other.repo, &done(9), None).await.unwrap();
     let stems = async |text: &str| -> Vec<i64> {
-        let found = found(&catalog, RunsQuery { text, ..ALL }).await;
+        let found = found(&catalog, GcLogQuery { text, ..ALL }).await;
         found.iter().map(|record| record.elapsed_ms as i64).collect()
     };
     // Nothing of it is a pattern.
@@ -120,7 +120,7 @@ pub async fn runs_are_found_by_a_text_as_it_stands(catalog: Arc<dyn Catalog>) {
     ] {
         assert_eq!(stems(text).await, expected, "{text:?}");
     }
-    let of_one = RunsQuery { repo: Some(desk.repo), text: "x", ..ALL };
+    let of_one = GcLogQuery { repo: Some(desk.repo), text: "x", ..ALL };
     assert_eq!(found(&catalog, of_one).await.len(), 2, "of one repo, with a text");
 }
 
@@ -139,7 +139,7 @@ pub async fn runs_are_listed_page_by_page(catalog: Arc<dyn Catalog>) {
     for (text, expected) in [("", vec![7, 6, 5, 4, 3, 2, 1]), ("odd", vec![7, 5, 3, 1])] {
         let (mut before, mut listed) = (None, Vec::new());
         loop {
-            let page = catalog.gc_runs(RunsQuery { text, before, limit: 2, ..ALL }).await.unwrap();
+            let page = catalog.gc_log(GcLogQuery { text, before, limit: 2, ..ALL }).await.unwrap();
             let Some(last) = page.last() else { break };
             assert!(page.len() <= 2 && page.iter().all(|entry| entry.repo == desk.name));
             before = Some(last.id);
@@ -176,7 +176,7 @@ pub async fn what_a_run_reported_is_kept_with_it(catalog: Arc<dyn Catalog>) {
     catalog.record_gc(desk.repo, &done(1), Some(&report)).await.unwrap();
     catalog.record_gc(desk.repo, &failed(2, "e"), None).await.unwrap();
     let reports: Vec<_> =
-        catalog.gc_runs(ALL).await.unwrap().into_iter().map(|entry| entry.report).collect();
+        catalog.gc_log(ALL).await.unwrap().into_iter().map(|entry| entry.report).collect();
     assert_eq!(reports, [None, Some(report)]);
 }
 
@@ -202,7 +202,7 @@ pub async fn runs_of_a_deleted_repo_are_not_listed(catalog: Arc<dyn Catalog>) {
     assert!(found(&catalog, ALL).await.is_empty());
     Desk::new(&catalog).await;
     assert!(
-        found(&catalog, RunsQuery { text: "a/b", ..ALL }).await.is_empty(),
+        found(&catalog, GcLogQuery { text: "a/b", ..ALL }).await.is_empty(),
         "nor under the name of another"
     );
 }
