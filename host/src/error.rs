@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use packhouse_core::{BranchConflict, EntityId, Kind};
 
 use crate::access::ID_DIGITS;
-use crate::catalog::UsedUp;
+use crate::catalog::ExhaustedBudget;
 use crate::names::{MpackKey, RepoName};
 use crate::text::escaped;
 
@@ -121,13 +121,13 @@ pub enum Error {
 
     /// Assembled answers may take no more of the disk.
     #[error("an answer of {bytes} bytes has no room: {}", match used_up {
-        UsedUp::Caller => "you have as many answers here that are still good as you may; wait until some have expired, or ask for shorter ones (ttl_seconds)",
-        UsedUp::Strangers => "those without a token have as many answers here as there may be; use a token, or try again later",
-        UsedUp::All => "answers take as much of this server's disk as they may (--answers, --keep-free); try again later",
+        ExhaustedBudget::Caller => "you have as many answers here that are still good as you may; wait until some have expired, or ask for shorter ones (ttl_seconds)",
+        ExhaustedBudget::Strangers => "those without a token have as many answers here as there may be; use a token, or try again later",
+        ExhaustedBudget::All => "answers take as much of this server's disk as they may (--answers, --keep-free); try again later",
     })]
     AnswersFull {
         /// What is used up.
-        used_up: UsedUp,
+        used_up: ExhaustedBudget,
         /// The size of the answer.
         bytes: u64,
     },

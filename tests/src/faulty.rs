@@ -10,10 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey, Fence,
-    Findings, GcLogQuery, JobEnd, JobQuery, Jobs, Leftovers, LockGuard, LockMode, NewAnswer,
-    NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored,
-    Snapshot, TokenRow, Totals, Unneeded, UsedUp,
+    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey,
+    ExhaustedBudget, Fence, Findings, GcLogQuery, JobEnd, JobQuery, Jobs, Leftovers, LockGuard,
+    LockMode, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases,
+    RepoRow, Restored, Snapshot, TokenRow, Totals, Unneeded,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -569,7 +569,7 @@ impl Answers for FaultyCatalog {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>> {
+    ) -> Result<Option<ExhaustedBudget>> {
         self.fault.around(self.inner.take_room(name, answer, budget)).await
     }
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {

@@ -46,7 +46,7 @@ pub struct AnswerBudget {
 
 /// What a budget is used up of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UsedUp {
+pub enum ExhaustedBudget {
     /// All that there is.
     All,
     /// What there is for those without a token.
@@ -58,15 +58,15 @@ pub enum UsedUp {
 impl AnswerBudget {
     /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody,
     /// by strangers, by the caller.
-    pub fn lacks(&self, kept: Kept, bytes: u64, caller: &str) -> Option<UsedUp> {
+    pub fn lacks(&self, kept: Kept, bytes: u64, caller: &str) -> Option<ExhaustedBudget> {
         let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
         // One answer there may be, whatever its size: else a large repo could not be cloned at all.
         if kept.caller > 0 && beyond(kept.caller, self.caller) {
-            Some(UsedUp::Caller)
+            Some(ExhaustedBudget::Caller)
         } else if caller.starts_with(STRANGERS) && beyond(kept.strangers, self.strangers) {
-            Some(UsedUp::Strangers)
+            Some(ExhaustedBudget::Strangers)
         } else if beyond(kept.all, self.all) {
-            Some(UsedUp::All)
+            Some(ExhaustedBudget::All)
         } else {
             None
         }
@@ -94,7 +94,7 @@ pub trait Answers: Send + Sync + std::fmt::Debug {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>>;
+    ) -> Result<Option<ExhaustedBudget>>;
 
     /// Gives that back.
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()>;

@@ -34,7 +34,7 @@ use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
-pub use answers::{AnswerBudget, Answers, NewAnswer, UsedUp};
+pub use answers::{AnswerBudget, Answers, ExhaustedBudget, NewAnswer};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub(crate) use place::Absent;
 pub use place::CatalogPlace;

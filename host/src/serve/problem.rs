@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::catalog::UsedUp;
+use crate::catalog::ExhaustedBudget;
 use crate::error::{Class, Error};
 
 pub(super) type ApiResult<T> = Result<T, Problem>;
@@ -91,10 +91,13 @@ impl From<Error> for Problem {
                 StatusCode::INSUFFICIENT_STORAGE
             }
             Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            Error::AnswersFull { used_up: UsedUp::Caller | UsedUp::Strangers, .. } => {
-                StatusCode::TOO_MANY_REQUESTS
+            Error::AnswersFull {
+                used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
+                ..
+            } => StatusCode::TOO_MANY_REQUESTS,
+            Error::AnswersFull { used_up: ExhaustedBudget::All, .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
             }
-            Error::AnswersFull { used_up: UsedUp::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Cancelled
             | Error::Busy { .. }
             | Error::LeaseLost { .. }

@@ -21,7 +21,7 @@ use super::prefetch::Reads;
 use super::prove::Failed;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
-use crate::catalog::{LockMode, NewAnswer, RepoRow, UsedUp, entity_key};
+use crate::catalog::{ExhaustedBudget, LockMode, NewAnswer, RepoRow, entity_key};
 use crate::error::{Error, Result};
 use crate::files::{beside, file_url, for_user, replaceable};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -497,7 +497,7 @@ impl Store {
         if let Some(guest) = guest
             && self.vault.free_bytes()?.saturating_sub(bytes) < guest.keep_free
         {
-            return Err(Error::AnswersFull { used_up: UsedUp::All, bytes });
+            return Err(Error::AnswersFull { used_up: ExhaustedBudget::All, bytes });
         }
         let caller = guest.map_or_else(String::new, |guest| guest.caller.clone());
         // Should this process die, it is given back after an hour.

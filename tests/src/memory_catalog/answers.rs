@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::answers::{Kept, STRANGERS};
-use packhouse_host::catalog::{AnswerBudget, Answers, NewAnswer, UsedUp};
+use packhouse_host::catalog::{AnswerBudget, Answers, ExhaustedBudget, NewAnswer};
 use packhouse_host::{MpackKey, RepoId, Result};
 
 use super::MemoryCatalog;
@@ -18,7 +18,7 @@ impl Answers for MemoryCatalog {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>> {
+    ) -> Result<Option<ExhaustedBudget>> {
         let mut state = self.write();
         let mut kept = Kept::default();
         for other in state.repos.values().flat_map(|repo| repo.answers.values()) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 use super::{SqlCatalog, rows};
-use crate::catalog::answers::{AnswerBudget, Answers, Kept, NewAnswer, STRANGERS, UsedUp};
+use crate::catalog::answers::{AnswerBudget, Answers, ExhaustedBudget, Kept, NewAnswer, STRANGERS};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoId};
 
@@ -32,7 +32,7 @@ impl<E: Engine> Answers for SqlCatalog<E> {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>> {
+    ) -> Result<Option<ExhaustedBudget>> {
         let work: Work<E, _, _> = |tx, given| Box::pin(take_room::<E>(tx, given));
         self.writing("taking room for an answer", &Given { name, answer, budget }, work).await
     }
@@ -92,7 +92,10 @@ impl<E: Engine> Answers for SqlCatalog<E> {
     }
 }
 
-async fn take_room<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<Option<UsedUp>> {
+async fn take_room<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &Given<'_>,
+) -> SqlResult<Option<ExhaustedBudget>> {
     let Given { name, answer, budget } = given;
     if let Some(budget) = budget {
         // Others who take room wait until this is decided.

@@ -160,8 +160,11 @@ pub(super) async fn forget<E: Engine>(
     sums::recount_packs::<E>(tx, repo).await?;
     // SQLite gives the greatest number again when its row is gone, and numbers tell one thing from
     // another: the last one stays for a while.
-    tx.run("DELETE FROM gc_runs WHERE repo = $1 AND id < (SELECT max(id) FROM gc_runs)", args![repo])
-        .await?;
+    tx.run(
+        "DELETE FROM gc_runs WHERE repo = $1 AND id < (SELECT max(id) FROM gc_runs)",
+        args![repo],
+    )
+    .await?;
     remove_row::<E>(tx, repo).await?;
     Ok(true)
 }
