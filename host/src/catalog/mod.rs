@@ -36,8 +36,8 @@ use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
 pub use access::{Access, TokenRow};
 pub use answers::{AnswerBudget, Answers, ExhaustedBudget, NewAnswer};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
-pub(crate) use place::Absent;
 pub use place::CatalogPlace;
+pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings,

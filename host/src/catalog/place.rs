@@ -20,7 +20,7 @@ pub enum CatalogPlace {
 
 /// A catalog that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Absent {
+pub(crate) struct MissingCatalog {
     /// What it would be known by: see [`Catalog::identity`].
     pub(crate) identity: String,
     /// What is there instead: the end of a sentence about it.
@@ -66,7 +66,7 @@ impl CatalogPlace {
     ///
     /// # Errors
     /// When a server can't be asked.
-    pub(crate) async fn absent(&self) -> Result<Option<Absent>> {
+    pub(crate) async fn absent(&self) -> Result<Option<MissingCatalog>> {
         match self {
             CatalogPlace::Sqlite(file) => Ok(SqliteCatalog::absent(file).await),
             CatalogPlace::Postgres(url) => PostgresCatalog::absent(url).await,

@@ -37,7 +37,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::{Absent, AnswerBudget, Catalog, CatalogPlace, Fence, RepoRow, Totals};
+use crate::catalog::{AnswerBudget, Catalog, CatalogPlace, Fence, MissingCatalog, RepoRow, Totals};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName};
@@ -97,7 +97,7 @@ impl StoreOptions {
     /// # Errors
     /// [`Error::LostCatalog`] where there are packs and no catalog; when a server can't be asked.
     pub async fn absent(&self) -> Result<Option<Error>> {
-        let Some(Absent { identity, instead }) = self.catalog.absent().await? else {
+        let Some(MissingCatalog { identity, instead }) = self.catalog.absent().await? else {
             return Ok(None);
         };
         let remains = self.packs.remains(&identity).await?;

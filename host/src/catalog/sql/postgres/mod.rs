@@ -18,7 +18,7 @@ use super::engine::{
     put_heads, take_job,
 };
 use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
-use crate::catalog::{Absent, LockGuard, LockMode};
+use crate::catalog::{LockGuard, LockMode, MissingCatalog};
 use crate::error::{Error, Result};
 
 /// A catalog in a Postgres database.
@@ -100,13 +100,13 @@ impl PostgresCatalog {
     }
 
     /// What is there instead of a catalog; none where there is one. Makes nothing.
-    pub(in crate::catalog) async fn absent(url: &str) -> Result<Option<Absent>> {
+    pub(in crate::catalog) async fn absent(url: &str) -> Result<Option<MissingCatalog>> {
         let options = connect_options(url)?;
         let look = async {
             let mut connection = options.connect().await?;
             let absent = match applied(&mut connection).await?.is_empty() {
                 false => None,
-                true => Some(Absent {
+                true => Some(MissingCatalog {
                     identity: identity(&mut connection).await?.0,
                     instead: "has no tables",
                 }),

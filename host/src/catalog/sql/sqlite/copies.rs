@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection as _};
 
 use super::lock::LOOK;
 use super::{Columns, Sql, SqlResult, catalog_error};
-use crate::catalog::Absent;
+use crate::catalog::MissingCatalog;
 use crate::catalog::sql::engine::args;
 use crate::error::{Error, Result};
 
@@ -30,7 +30,7 @@ const CHECKPOINT_TRIES: u32 = 3;
 
 /// What is there instead of a catalog; none where there is one, or something that may be one. Makes
 /// nothing.
-pub(super) async fn absent(path: &Path) -> Option<Absent> {
+pub(super) async fn absent(path: &Path) -> Option<MissingCatalog> {
     let instead = match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             "is not there"
@@ -52,7 +52,7 @@ pub(super) async fn absent(path: &Path) -> Option<Absent> {
         .map_or_else(|| folder.clone(), |name| folder.join(name))
         .display()
         .to_string();
-    Some(Absent { identity, instead })
+    Some(MissingCatalog { identity, instead })
 }
 
 /// Whether a file is a database without tables. What can't be read is left to whoever opens it, who

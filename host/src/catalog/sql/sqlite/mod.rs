@@ -20,7 +20,7 @@ use super::engine::{
     Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job,
 };
 use super::migrations::{Migrations, Step};
-use crate::catalog::{Absent, LockGuard, LockMode};
+use crate::catalog::{LockGuard, LockMode, MissingCatalog};
 use crate::error::{Error, Result};
 
 /// A catalog in an SQLite file.
@@ -78,7 +78,7 @@ impl SqliteCatalog {
 
     /// What is there instead of a catalog; none where there is one, or something that may be one.
     /// Makes nothing.
-    pub(in crate::catalog) async fn absent(path: &Path) -> Option<Absent> {
+    pub(in crate::catalog) async fn absent(path: &Path) -> Option<MissingCatalog> {
         copies::absent(path).await
     }
 
