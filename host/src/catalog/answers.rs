@@ -58,7 +58,7 @@ pub enum ExhaustedBudget {
 impl AnswerBudget {
     /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody,
     /// by strangers, by the caller.
-    pub fn lacks(&self, kept: Kept, bytes: u64, caller: &str) -> Option<ExhaustedBudget> {
+    pub fn lacks(&self, kept: AnswerUsage, bytes: u64, caller: &str) -> Option<ExhaustedBudget> {
         let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
         // One answer there may be, whatever its size: else a large repo could not be cloned at all.
         if kept.caller > 0 && beyond(kept.caller, self.caller) {
@@ -75,7 +75,7 @@ impl AnswerBudget {
 
 /// Bytes of answers that are kept, or being made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct AnswerUsage {
     /// All together.
     pub all: u64,
     /// Those of callers without a token.

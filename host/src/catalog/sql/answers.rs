@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 use super::{SqlCatalog, rows};
-use crate::catalog::answers::{AnswerBudget, Answers, ExhaustedBudget, Kept, NewAnswer, STRANGERS};
+use crate::catalog::answers::{
+    AnswerBudget, AnswerUsage, Answers, ExhaustedBudget, NewAnswer, STRANGERS,
+};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoId};
 
@@ -108,7 +110,7 @@ async fn take_room<E: Engine>(
                 args![&answer.caller, STRANGERS],
             )
             .await?;
-        let kept = Kept {
+        let kept = AnswerUsage {
             all: row.count("all_bytes"),
             strangers: row.count("strangers"),
             caller: row.count("own"),
