@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{
-    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot,
+    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
@@ -57,7 +57,7 @@ impl Snapshot for CountedSnapshot {
     async fn damage(&mut self) -> Result<Vec<Damage>> {
         self.inner.damage().await
     }
-    async fn retired(&mut self) -> Result<Vec<Retired>> {
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         self.inner.retired().await
     }
     async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {

@@ -42,7 +42,7 @@ pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings,
     Fresh, Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, Moved, PackRow,
-    Published, Push, PushedPack, RepoRow, Restored, Retired, Shelf, Sums, Totals, Unneeded,
+    Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals, Unneeded,
     entity_key, entity_of,
 };
 
@@ -268,7 +268,7 @@ pub trait Snapshot: Send {
     async fn damage(&mut self) -> Result<Vec<Damage>>;
 
     /// Packs that only wait for deletion, by key.
-    async fn retired(&mut self) -> Result<Vec<Retired>>;
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>>;
 
     /// What was published to it, newest first, at most `limit`.
     async fn changes(&mut self, limit: u32) -> Result<Vec<Change>>;

@@ -72,7 +72,7 @@ pub struct Sums {
 
 impl Sums {
     /// Adds up.
-    pub fn of(shelves: &[Shelf], retired: &[Retired]) -> Sums {
+    pub fn of(shelves: &[Shelf], retired: &[RetiredPack]) -> Sums {
         // Each pack once, with whether something is mapped to it.
         let mut packs: BTreeMap<i64, (u64, bool)> =
             retired.iter().map(|r| (r.pack.id, (r.pack.bytes, false))).collect();
@@ -116,7 +116,7 @@ pub struct PackRow {
 
 /// A pack that a repo's shelves held once, and that only waits for deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retired {
+pub struct RetiredPack {
     /// The pack.
     pub pack: PackRow,
     /// When a consolidation replaced it.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{
-    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot,
+    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
@@ -68,7 +68,7 @@ impl Snapshot for Copy {
         Ok(self.damage.clone())
     }
 
-    async fn retired(&mut self) -> Result<Vec<Retired>> {
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         Ok(self.repo.retired(&self.packs))
     }
 

@@ -7,7 +7,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
     Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored,
-    Retired, Shelf, Sums, TokenRow, Unneeded, entity_of,
+    RetiredPack, Shelf, Sums, TokenRow, Unneeded, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -187,8 +187,11 @@ impl Repo {
         self.shelves.iter().map(shelf).collect()
     }
 
-    pub(super) fn retired(&self, packs: &BTreeMap<MpackKey, PackRow>) -> Vec<Retired> {
-        self.retired.iter().map(|(key, at)| Retired { pack: packs[key].clone(), at: *at }).collect()
+    pub(super) fn retired(&self, packs: &BTreeMap<MpackKey, PackRow>) -> Vec<RetiredPack> {
+        self.retired
+            .iter()
+            .map(|(key, at)| RetiredPack { pack: packs[key].clone(), at: *at })
+            .collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use packhouse_core::{Counts, EntityId};
 
-use super::super::{PackRow, RepoRow, Retired, Sums};
+use super::super::{PackRow, RepoRow, RetiredPack, Sums};
 use super::engine::Columns;
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -98,8 +98,8 @@ pub(super) fn pack(place: &str, row: &impl Columns) -> Result<PackRow> {
     })
 }
 
-pub(super) fn retired(place: &str, row: &impl Columns) -> Result<Retired> {
-    Ok(Retired { pack: pack(place, row)?, at: time(place, row, "retired_at")? })
+pub(super) fn retired(place: &str, row: &impl Columns) -> Result<RetiredPack> {
+    Ok(RetiredPack { pack: pack(place, row)?, at: time(place, row, "retired_at")? })
 }
 
 /// An entity's id, where there may be none.

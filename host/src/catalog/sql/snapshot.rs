@@ -8,7 +8,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
 use super::super::{
-    Change, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf,
+    Change, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackRow, RepoRow, RetiredPack, Shelf,
     Snapshot,
 };
 use super::engine::{Arg, Columns, Engine, Reading, Sql, args};
@@ -160,7 +160,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         Ok(found)
     }
 
-    async fn retired(&mut self) -> Result<Vec<Retired>> {
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         let found = self
             .all(
                 "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
