@@ -13,7 +13,7 @@ use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey,
     ExhaustedBudget, Fence, Findings, GcLogQuery, JobEnd, JobQuery, Jobs, Leftovers, LockGuard,
     LockMode, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases,
-    RepoRow, Restored, Snapshot, TokenRow, Totals, Unneeded,
+    RepoRow, Restored, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -464,7 +464,7 @@ impl Catalog for FaultyCatalog {
         drop(waiting);
         Ok(lock.along(Counted::up(&self.fault.locks_held)))
     }
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>> {
         self.fault.around(self.inner.unneeded_packs()).await
     }
     async fn deletable_packs(
@@ -472,7 +472,7 @@ impl Catalog for FaultyCatalog {
         packs: &[MpackKey],
         until: Timestamp,
         lock: &LockGuard,
-    ) -> Result<Vec<Unneeded>> {
+    ) -> Result<Vec<UnneededPack>> {
         self.fault.around(self.inner.deletable_packs(packs, until, lock)).await
     }
     async fn note_findings(&self, findings: &Findings) -> Result<()> {

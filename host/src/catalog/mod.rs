@@ -42,7 +42,7 @@ pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings,
     Fresh, Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, Moved, PackRow,
-    Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals, Unneeded,
+    Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals, UnneededPack,
     entity_key, entity_of,
 };
 
@@ -183,7 +183,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
 
     /// Packs that repos have retired and that neither a shelf of any repo holds nor a job waits
     /// with, by key; with the last time that one retired it.
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>>;
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>>;
 
     /// Of some packs, those that [`Catalog::forget_packs`] would forget, by key: whoever holds the
     /// right to delete removes their files, then forgets them.
@@ -192,7 +192,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         packs: &[MpackKey],
         until: Timestamp,
         lock: &LockGuard,
-    ) -> Result<Vec<Unneeded>>;
+    ) -> Result<Vec<UnneededPack>>;
 
     /// Forgets packs, except those that a shelf holds by now, that a job waits with, or that a repo
     /// has retired later than `until`. Gives those that are forgotten.

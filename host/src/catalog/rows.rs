@@ -125,7 +125,7 @@ pub struct RetiredPack {
 
 /// A pack that no shelf of any repo holds and no job waits with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unneeded {
+pub struct UnneededPack {
     /// The pack.
     pub pack: PackRow,
     /// When the last repo retired it.

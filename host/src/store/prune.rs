@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::replaced::Checked;
 use super::{Store, TRIES};
-use crate::catalog::{LockMode, Unneeded};
+use crate::catalog::{LockMode, UnneededPack};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName};
 use crate::progress::{Phase, Progress};
@@ -99,7 +99,7 @@ impl Store {
         let trust = SignedDuration::try_from(options.trust_verified)
             .map_err(|_| Error::Usage("the age is too long".into()))?;
         let due_at =
-            |retired: &Unneeded| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
+            |retired: &UnneededPack| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
         let (mut due, mut next_due, mut waiting, mut waiting_bytes) = (Vec::new(), None, 0, 0);
         for retired in unneeded {
             let at = due_at(&retired)?;
@@ -170,7 +170,7 @@ impl Store {
 
     async fn prune_due(
         &self,
-        due: &[Unneeded],
+        due: &[UnneededPack],
         options: PruneOptions,
         (now, grace): (Timestamp, SignedDuration),
         checked: &mut Checked,
@@ -190,7 +190,7 @@ impl Store {
     /// `until`, or whose replacement is not sound.
     async fn delete(
         &self,
-        packs: &[Unneeded],
+        packs: &[UnneededPack],
         until: Timestamp,
         dry_run: bool,
         checked: &mut Checked,
@@ -216,7 +216,7 @@ impl Store {
                 continue;
             }
             keep(report, kept);
-            let by_key: BTreeMap<MpackKey, &Unneeded> =
+            let by_key: BTreeMap<MpackKey, &UnneededPack> =
                 gone.iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
             let (mut removed, mut failed) = (Vec::new(), None);
             for key in by_key.keys() {

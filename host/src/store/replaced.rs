@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{Findings, PackRow, Unneeded};
+use crate::catalog::{Findings, PackRow, UnneededPack};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
@@ -90,10 +90,10 @@ impl Store {
     /// Parts packs whose replacements are sound from those that are kept.
     pub(super) async fn with_sound_replacement(
         &self,
-        packs: &[Unneeded],
+        packs: &[UnneededPack],
         checked: &mut Checked,
         progress: &Progress,
-    ) -> Result<(Vec<Unneeded>, Vec<KeptPack>)> {
+    ) -> Result<(Vec<UnneededPack>, Vec<KeptPack>)> {
         let repos: BTreeSet<i64> =
             packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
         let mut lacking: BTreeMap<i64, (RepoName, String)> = BTreeMap::new();
@@ -202,7 +202,7 @@ impl Store {
     /// sound.
     pub(super) async fn still_replaced(
         &self,
-        packs: &[Unneeded],
+        packs: &[UnneededPack],
         checked: &Checked,
     ) -> Result<bool> {
         let repos: BTreeSet<i64> =

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     BranchDeletion, Catalog, Consolidation, EntityKey, Findings, GcLogQuery, Leftovers, LockGuard,
-    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, Unneeded,
+    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
@@ -261,7 +261,7 @@ impl Catalog for MemoryCatalog {
         })
     }
 
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>> {
         Ok(self.read().unneeded_packs())
     }
 
@@ -270,7 +270,7 @@ impl Catalog for MemoryCatalog {
         packs: &[MpackKey],
         until: Timestamp,
         _: &LockGuard,
-    ) -> Result<Vec<Unneeded>> {
+    ) -> Result<Vec<UnneededPack>> {
         let state = self.read();
         let mut unneeded = state.unneeded_packs();
         unneeded.retain(|unneeded| {

@@ -7,7 +7,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
     Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored,
-    RetiredPack, Shelf, Sums, TokenRow, Unneeded, entity_of,
+    RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -306,14 +306,15 @@ impl State {
         self.repos.values().any(|repo| repo.shelves.values().any(|shelf| shelf.pack == *key))
     }
 
-    pub(super) fn unneeded_packs(&self) -> Vec<Unneeded> {
-        let mut unneeded: BTreeMap<MpackKey, Unneeded> = BTreeMap::new();
+    pub(super) fn unneeded_packs(&self) -> Vec<UnneededPack> {
+        let mut unneeded: BTreeMap<MpackKey, UnneededPack> = BTreeMap::new();
         for (repo, (key, at)) in self
             .repos
             .values()
             .flat_map(|repo| repo.retired.iter().map(move |retired| (repo, retired)))
         {
-            let pack = || Unneeded { pack: self.packs[key].clone(), at: *at, repos: Vec::new() };
+            let pack =
+                || UnneededPack { pack: self.packs[key].clone(), at: *at, repos: Vec::new() };
             let one = unneeded.entry(*key).or_insert_with(pack);
             one.at = one.at.max(*at);
             one.repos.extend((!repo.is_deleted()).then_some(repo.row.id));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::super::Unneeded;
+use super::super::UnneededPack;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{restore, rows, sums};
 use crate::error::Result;
@@ -27,12 +27,12 @@ pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
 }
 
 /// Rows of packs, each pack once, with the last time that a repo retired it.
-pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unneeded>> {
-    let mut packs: Vec<Unneeded> = Vec::new();
+pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<UnneededPack>> {
+    let mut packs: Vec<UnneededPack> = Vec::new();
     for row in found {
         let retired = rows::retired(place, row)?;
         if packs.last().is_none_or(|last| last.pack.id != retired.pack.id) {
-            packs.push(Unneeded { pack: retired.pack, at: retired.at, repos: Vec::new() });
+            packs.push(UnneededPack { pack: retired.pack, at: retired.at, repos: Vec::new() });
         }
         if let Some(last) = packs.last_mut() {
             last.at = last.at.max(retired.at);
@@ -47,7 +47,7 @@ pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unnee
 pub(super) async fn deletable<E: Engine>(
     tx: &mut Writing<E>,
     given: &Given<'_>,
-) -> SqlResult<Vec<Unneeded>> {
+) -> SqlResult<Vec<UnneededPack>> {
     let mut found = Vec::new();
     for key in given.packs {
         found.extend(

@@ -38,7 +38,7 @@ use jiff::Timestamp;
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
     BranchDeletion, Catalog, Consolidation, EntityKey, Findings, GcLogQuery, Leftovers, LockGuard,
-    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, Unneeded,
+    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -329,7 +329,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         self.engine.lock(mode).await
     }
 
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>> {
         let found = deletion::unneeded(&self.engine)
             .await
             .map_err(self.failed("looking for packs that nobody needs"))?;
@@ -341,7 +341,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         packs: &[MpackKey],
         until: Timestamp,
         lock: &LockGuard,
-    ) -> Result<Vec<Unneeded>> {
+    ) -> Result<Vec<UnneededPack>> {
         let given = deletion::Given { place: self.engine.place(), packs, until };
         let work: Work<E, _, _> = |tx, given| Box::pin(deletion::deletable::<E>(tx, given));
         self.locked(lock, "looking for packs that nobody needs", &given, work).await
