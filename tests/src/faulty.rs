@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey,
-    ExhaustedBudget, Fence, Findings, GcLogQuery, JobEnd, JobQuery, Jobs, Leftovers, LockGuard,
+    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
+    EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs, Leftovers, LockGuard,
     LockMode, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases,
     RepoRow, Restored, Snapshot, TokenRow, Totals, UnneededPack,
 };
@@ -475,7 +475,7 @@ impl Catalog for FaultyCatalog {
     ) -> Result<Vec<UnneededPack>> {
         self.fault.around(self.inner.deletable_packs(packs, until, lock)).await
     }
-    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         self.inner.note_findings(findings).await
     }
     async fn forget_packs(

@@ -40,7 +40,7 @@ pub use place::CatalogPlace;
 pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings,
+    BranchDeletion, Change, Consolidation, DamageFindings, Dropped, ENTITY_BYTES, EntityKey, Fence,
     Fresh, Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, Moved, PackRow,
     Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals, UnneededPack,
     entity_key, entity_of,
@@ -214,7 +214,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// were last found so. Damage that is known keeps the time at which it was first found. Packs
     /// that the catalog does not know are left out, and so is a repo that was deleted. What is
     /// published is sound, and need not be told.
-    async fn note_findings(&self, findings: &Findings) -> Result<()>;
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()>;
 
     /// When the newest pack that any repo knows was stored; none when no repo knows one.
     async fn last_stored(&self) -> Result<Option<Timestamp>>;

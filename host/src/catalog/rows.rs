@@ -136,7 +136,7 @@ pub struct UnneededPack {
 
 /// What reading packs has shown.
 #[derive(Clone, Debug)]
-pub struct Findings {
+pub struct DamageFindings {
     /// When.
     pub at: Timestamp,
     /// Packs that were read whole and are what their keys name.
@@ -148,10 +148,10 @@ pub struct Findings {
     pub repo: Option<(i64, Option<Damage>)>,
 }
 
-impl Findings {
+impl DamageFindings {
     /// Nothing yet.
-    pub fn at(at: Timestamp) -> Findings {
-        Findings { at, sound: Vec::new(), damaged: Vec::new(), repo: None }
+    pub fn at(at: Timestamp) -> DamageFindings {
+        DamageFindings { at, sound: Vec::new(), damaged: Vec::new(), repo: None }
     }
 }
 

@@ -11,7 +11,7 @@ use packhouse_core::row::Print as Fingerprint;
 
 use super::Store;
 use super::push::{StagedPack, fresh_files};
-use crate::catalog::{EntityKey, Findings, PackRow, RepoRow, Snapshot, entity_key};
+use crate::catalog::{DamageFindings, EntityKey, PackRow, RepoRow, Snapshot, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::report::Damage;
@@ -75,7 +75,7 @@ impl Store {
             }
             _ => return done,
         };
-        let mut findings = Findings::at(found.since);
+        let mut findings = DamageFindings::at(found.since);
         match found.mpack_key {
             Some(_) => findings.damaged.push(found),
             None => findings.repo = Some((repo, Some(found))),
@@ -86,8 +86,8 @@ impl Store {
 
     /// Remembers what reading packs has shown, if the catalog can be written: nothing depends on
     /// it.
-    pub(super) async fn note_found(&self, findings: &Findings) {
-        let Findings { sound, damaged, repo, .. } = findings;
+    pub(super) async fn note_found(&self, findings: &DamageFindings) {
+        let DamageFindings { sound, damaged, repo, .. } = findings;
         if sound.is_empty() && damaged.is_empty() && repo.is_none() {
             return;
         }

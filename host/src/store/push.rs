@@ -23,7 +23,7 @@ use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    EntityKey, Findings, LockMode, PackRow, Published, Push, PushedPack, RepoRow, Snapshot,
+    DamageFindings, EntityKey, LockMode, PackRow, Published, Push, PushedPack, RepoRow, Snapshot,
     entity_key,
 };
 use crate::error::{Error, Result};
@@ -284,7 +284,7 @@ impl Store {
         lost: &[usize],
         progress: &Progress,
     ) -> Result<()> {
-        let mut findings = Findings::at(self.now());
+        let mut findings = DamageFindings::at(self.now());
         for number in lost {
             let one = &mut received[*number];
             self.store_received(repo, one, progress).await?;

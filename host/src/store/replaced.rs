@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{Findings, PackRow, UnneededPack};
+use crate::catalog::{DamageFindings, PackRow, UnneededPack};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
@@ -43,8 +43,8 @@ impl Checked {
     }
 
     /// What is to be remembered of it.
-    pub(super) fn findings(&self) -> Findings {
-        let mut findings = Findings::at(self.now);
+    pub(super) fn findings(&self) -> DamageFindings {
+        let mut findings = DamageFindings::at(self.now);
         for (key, wrong) in &self.packs {
             match wrong {
                 Some(detail) => findings.damaged.push(Damage {

@@ -13,7 +13,7 @@ use packhouse_core::{Counts, Edges, Kind, Row};
 use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
 use crate::catalog::{
-    Findings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of,
+    DamageFindings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of,
 };
 use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId, unusable};
@@ -66,14 +66,14 @@ impl Seen {
 
     /// What is to be remembered. That a directory is damaged is not: it is made anew when it is
     /// needed.
-    fn findings(&self, at: Timestamp) -> Findings {
+    fn findings(&self, at: Timestamp) -> DamageFindings {
         let damage = |mpack_key, detail: &str| Damage {
             mpack_key,
             since: at,
             found_by: "verify".into(),
             detail: detail.to_owned(),
         };
-        let mut findings = Findings::at(at);
+        let mut findings = DamageFindings::at(at);
         let mut other = None;
         for problem in &self.report.problems {
             match problem.kind {

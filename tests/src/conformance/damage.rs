@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::Damage;
-use packhouse_host::catalog::{Catalog, Findings, LockMode, Published};
+use packhouse_host::catalog::{Catalog, DamageFindings, LockMode, Published};
 
 use super::desk::{Desk, at, key, moved, name, pack, row};
 
@@ -20,14 +20,15 @@ fn damage(number: Option<u64>, seconds: i64) -> Damage {
 }
 
 async fn note(catalog: &Arc<dyn Catalog>, seconds: i64, sound: &[u64], damaged: &[u64]) {
-    let mut findings = Findings::at(at(seconds));
+    let mut findings = DamageFindings::at(at(seconds));
     findings.sound = sound.iter().copied().map(key).collect();
     findings.damaged = damaged.iter().map(|number| damage(Some(*number), seconds)).collect();
     catalog.note_findings(&findings).await.unwrap();
 }
 
 async fn note_index(desk: &Desk, seconds: i64, found: Option<Damage>) {
-    let findings = Findings { repo: Some((desk.repo, found)), ..Findings::at(at(seconds)) };
+    let findings =
+        DamageFindings { repo: Some((desk.repo, found)), ..DamageFindings::at(at(seconds)) };
     desk.catalog.note_findings(&findings).await.unwrap();
 }
 

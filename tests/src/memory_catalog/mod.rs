@@ -19,8 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, GcLogQuery, Leftovers, LockGuard,
-    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
+    BranchDeletion, Catalog, Consolidation, DamageFindings, EntityKey, GcLogQuery, Leftovers,
+    LockGuard, LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
@@ -304,7 +304,7 @@ impl Catalog for MemoryCatalog {
             .collect())
     }
 
-    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         self.write().note_findings(findings);
         Ok(())
     }

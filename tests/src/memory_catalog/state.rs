@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
-    Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored,
-    RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
+    Change, DamageFindings, EntityKey, FRESH_FOR, Leftovers, PackRow, ReleaseRow, RepoRow,
+    Restored, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -260,7 +260,7 @@ impl State {
         self.damaged_repos.get(&repo).into_iter().chain(packs).cloned().collect()
     }
 
-    pub(super) fn note_findings(&mut self, findings: &Findings) {
+    pub(super) fn note_findings(&mut self, findings: &DamageFindings) {
         for key in &findings.sound {
             self.damaged_packs.remove(key);
             self.packs.entry(*key).and_modify(|pack| pack.verified_at = Some(findings.at));

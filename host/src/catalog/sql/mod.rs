@@ -37,8 +37,8 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, GcLogQuery, Leftovers, LockGuard,
-    LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
+    BranchDeletion, Catalog, Consolidation, DamageFindings, EntityKey, GcLogQuery, Leftovers,
+    LockGuard, LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -369,7 +369,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         deletion::knows(&self.engine, keys).await.map_err(self.failed("looking for packs"))
     }
 
-    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         let work: Work<E, _, _> = |tx, findings| Box::pin(damage::note::<E>(tx, findings));
         self.writing("remembering what was found", findings, work).await
     }
