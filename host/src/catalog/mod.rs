@@ -41,7 +41,7 @@ pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, DamageFindings, Dropped, ENTITY_BYTES, EntityKey, Fence,
-    Fresh, Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, Moved, PackRow,
+    Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, Moved, NewEntity, PackRow,
     Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals, UnneededPack,
     entity_key, entity_of,
 };

@@ -194,7 +194,7 @@ pub struct IndexRow {
 
 /// An entity that the repo did not have.
 #[derive(Clone, Copy, Debug)]
-pub struct Fresh {
+pub struct NewEntity {
     /// Its row of the index.
     pub row: IndexRow,
     /// Length of its record in bytes.
@@ -224,7 +224,7 @@ pub struct PushedPack {
     /// Its records.
     pub records: u64,
     /// Entities that the repo did not have, in order.
-    pub fresh: Vec<Fresh>,
+    pub fresh: Vec<NewEntity>,
     /// Entities that move here from another shelf.
     pub moved: Vec<Moved>,
     /// Texts of the tags in it.

@@ -12,7 +12,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Kind, Rival as EncodingConflict, Row};
 
 use crate::catalog::{
-    EntityKey, Fresh, IndexRow, Moved, PackRow, PushedPack, entity_key, entity_of,
+    EntityKey, IndexRow, Moved, NewEntity, PackRow, PushedPack, entity_key, entity_of,
 };
 use crate::error::Result;
 use crate::names::ShelfId;
@@ -46,7 +46,7 @@ impl PushedPack {
         let row = IndexRow { entity: c.entity, fingerprint: c.row.print };
         let bytes = c.row.length;
         match stored {
-            None => self.fresh.push(Fresh { row, bytes }),
+            None => self.fresh.push(NewEntity { row, bytes }),
             Some((from, fingerprint, stored)) => {
                 let smaller =
                     !stored.consolidated && (self.records, self.key) < (stored.records, stored.key);

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Dropped, EntityKey, Fresh, IndexRow, LockGuard, LockMode, Moved,
+    Catalog, Consolidation, Dropped, EntityKey, IndexRow, LockGuard, LockMode, Moved, NewEntity,
     Published, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
@@ -52,8 +52,8 @@ pub fn row(kind: Kind, number: u64) -> IndexRow {
     row
 }
 
-pub fn fresh(kind: Kind, numbers: Range<u64>) -> Vec<Fresh> {
-    numbers.map(|number| Fresh { row: row(kind, number), bytes: LENGTH }).collect()
+pub fn fresh(kind: Kind, numbers: Range<u64>) -> Vec<NewEntity> {
+    numbers.map(|number| NewEntity { row: row(kind, number), bytes: LENGTH }).collect()
 }
 
 /// Objects that move to another shelf, where they are in another encoding and longer by one.
