@@ -41,9 +41,9 @@ pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, DamageFindings, Dropped, ENTITY_BYTES, EntityKey, Fence,
-    Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, Moved, NewEntity, PackRow,
-    Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals, UnneededPack,
-    entity_key, entity_of,
+    Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, MovedEntity, NewEntity,
+    PackRow, Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals,
+    UnneededPack, entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be

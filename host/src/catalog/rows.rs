@@ -203,7 +203,7 @@ pub struct NewEntity {
 
 /// An entity that moves from one shelf to another.
 #[derive(Clone, Copy, Debug)]
-pub struct Moved {
+pub struct MovedEntity {
     /// Its new row of the index.
     pub row: IndexRow,
     /// Length of its record in bytes, in the pack that it moves to.
@@ -226,7 +226,7 @@ pub struct PushedPack {
     /// Entities that the repo did not have, in order.
     pub fresh: Vec<NewEntity>,
     /// Entities that move here from another shelf.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedEntity>,
     /// Texts of the tags in it.
     pub tag_ids: Vec<(EntityId, String)>,
 }

@@ -12,7 +12,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Kind, Rival as EncodingConflict, Row};
 
 use crate::catalog::{
-    EntityKey, IndexRow, Moved, NewEntity, PackRow, PushedPack, entity_key, entity_of,
+    EntityKey, IndexRow, MovedEntity, NewEntity, PackRow, PushedPack, entity_key, entity_of,
 };
 use crate::error::Result;
 use crate::names::ShelfId;
@@ -53,7 +53,7 @@ impl PushedPack {
                 // One encoding has one length.
                 let same = (fingerprint == c.row.print && (smaller || broken)).then_some(bytes);
                 if let Some(bytes_there) = won.or(same) {
-                    self.moved.push(Moved { row, bytes, from, bytes_there });
+                    self.moved.push(MovedEntity { row, bytes, from, bytes_there });
                 }
             }
         }

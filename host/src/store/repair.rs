@@ -17,7 +17,8 @@ use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    IndexRow, LockMode, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
+    IndexRow, LockMode, MovedEntity, PackRow, Published, Push, PushedPack, RepoRow, Snapshot,
+    entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -287,7 +288,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
     let mut taken = BTreeSet::new();
     for (row, bytes) in &candidate.entities {
         if let Some(from) = lost.get(row).filter(|_| taken.insert(*row)) {
-            moved.push(Moved { row: *row, bytes: *bytes, from: *from, bytes_there: *bytes });
+            moved.push(MovedEntity { row: *row, bytes: *bytes, from: *from, bytes_there: *bytes });
         }
     }
     taken.iter().for_each(|row| {

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Dropped, EntityKey, IndexRow, LockGuard, LockMode, Moved, NewEntity,
-    Published, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
+    Catalog, Consolidation, Dropped, EntityKey, IndexRow, LockGuard, LockMode, MovedEntity,
+    NewEntity, Published, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 
@@ -57,10 +57,15 @@ pub fn fresh(kind: Kind, numbers: Range<u64>) -> Vec<NewEntity> {
 }
 
 /// Objects that move to another shelf, where they are in another encoding and longer by one.
-pub fn moved(numbers: Range<u64>, from: ShelfId) -> Vec<Moved> {
+pub fn moved(numbers: Range<u64>, from: ShelfId) -> Vec<MovedEntity> {
     let other = |number| IndexRow { fingerprint: [7; 16], ..row(Kind::Object, number) };
     numbers
-        .map(|number| Moved { row: other(number), bytes: LENGTH + 1, from, bytes_there: LENGTH })
+        .map(|number| MovedEntity {
+            row: other(number),
+            bytes: LENGTH + 1,
+            from,
+            bytes_there: LENGTH,
+        })
         .collect()
 }
 
