@@ -40,8 +40,8 @@ pub use place::CatalogPlace;
 pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    BranchDeletion, Change, Consolidation, DamageFindings, Dropped, ENTITY_BYTES, EntityKey, Fence,
-    Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, MovedEntity, NewEntity,
+    BranchDeletion, Change, Consolidation, DamageFindings, DroppedEntity, ENTITY_BYTES, EntityKey,
+    Fence, Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, MovedEntity, NewEntity,
     PackRow, Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals,
     UnneededPack, entity_key, entity_of,
 };

@@ -259,7 +259,7 @@ pub struct Push {
 /// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is
 /// kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Dropped {
+pub struct DroppedEntity {
     /// The entity.
     pub entity: EntityKey,
     /// The shelf that it is mapped to.
@@ -335,7 +335,7 @@ pub struct Consolidation {
     /// Entities that the repo forgets. If there are any, nothing may have been pushed since the
     /// plan was made (it may reach them), and no client may have been told since that the repo has
     /// one of them.
-    pub dropped: Vec<Dropped>,
+    pub dropped: Vec<DroppedEntity>,
     /// The job that it is done for.
     pub fence: Option<Fence>,
     /// When.

@@ -20,7 +20,7 @@ use packhouse_core::{EntityId, Head, Kind, Span};
 use super::prefetch::Reads;
 use super::{Store, blocking};
 use crate::catalog::{
-    Dropped, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
+    DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, ShelfId};
@@ -33,7 +33,7 @@ use crate::run::{Packs, RunPack};
 pub(super) struct Kept {
     pub(super) packs: Vec<RunPack>,
     pub(super) index: Vec<IndexRow>,
-    pub(super) dropped: Vec<Dropped>,
+    pub(super) dropped: Vec<DroppedEntity>,
 }
 
 /// Where records stand: the number of their pack, and their place in it.
@@ -192,7 +192,7 @@ fn split(
     }
     let dropped = gone.into_iter().map(|(row, shelf)| {
         let length = pack_of.get(&shelf).and_then(|pack| lengths.get(&(row, *pack)));
-        Dropped { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
+        DroppedEntity { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
     });
     Kept {
         packs: filtered,
@@ -202,7 +202,7 @@ fn split(
 }
 
 /// What is dropped, as it is told.
-pub(super) fn told(dropped: &[Dropped]) -> GcDropped {
+pub(super) fn told(dropped: &[DroppedEntity]) -> GcDropped {
     let mut told = GcDropped::default();
     for one in dropped {
         let Some((kind, id)) = entity_of(&one.entity) else { continue };

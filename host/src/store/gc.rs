@@ -22,8 +22,8 @@ use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
 use crate::catalog::{
-    Consolidation, Dropped, IndexRow, LockMode, PackRow, Published, RepoRow, Shelf, Snapshot, Sums,
-    entity_key,
+    Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, Published, RepoRow, Shelf, Snapshot,
+    Sums, entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -65,7 +65,7 @@ pub(super) struct Work {
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
     /// What the index maps and the plan leaves out.
-    dropped: Vec<Dropped>,
+    dropped: Vec<DroppedEntity>,
 }
 
 impl Store {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Dropped, EntityKey, IndexRow, LockGuard, LockMode, MovedEntity,
+    Catalog, Consolidation, DroppedEntity, EntityKey, IndexRow, LockGuard, LockMode, MovedEntity,
     NewEntity, Published, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
@@ -236,13 +236,11 @@ impl Desk {
     }
 
     /// What a consolidation drops, where the index maps it to.
-    pub async fn drops(&self, kind: Kind, numbers: Range<u64>) -> Vec<Dropped> {
+    pub async fn drops(&self, kind: Kind, numbers: Range<u64>) -> Vec<DroppedEntity> {
         let entities: Vec<EntityKey> = numbers.map(|number| row(kind, number).entity).collect();
         let places = self.snapshot().await.lookup(&entities).await.unwrap();
-        let dropped = |(entity, place): (&EntityKey, &Option<(ShelfId, Fingerprint)>)| Dropped {
-            entity: *entity,
-            shelf: place.unwrap().0,
-            bytes: LENGTH,
+        let dropped = |(entity, place): (&EntityKey, &Option<(ShelfId, Fingerprint)>)| {
+            DroppedEntity { entity: *entity, shelf: place.unwrap().0, bytes: LENGTH }
         };
         entities.iter().zip(&places).map(dropped).collect()
     }

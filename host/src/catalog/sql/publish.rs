@@ -7,7 +7,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{EntityId, Kind};
 
 use super::super::{
-    Consolidation, Dropped, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack,
+    Consolidation, DroppedEntity, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack,
 };
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::{freshen, sums};
@@ -290,7 +290,7 @@ async fn put_heads<E: Engine>(tx: &mut Writing<E>, push: &Push, now: &str) -> Sq
 async fn drop_entities<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
-    dropped: &[Dropped],
+    dropped: &[DroppedEntity],
 ) -> SqlResult<u64> {
     let (mut changed, mut deltas) = (0, Deltas::new());
     for chunk in dropped.chunks(BATCH) {
