@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
-    EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs, Leftovers, LockGuard,
-    LockMode, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow, Releases,
-    RepoRow, Restored, Snapshot, TokenRow, Totals, UnneededPack,
+    DeletionSummary, EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs,
+    LockGuard, LockMode, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow,
+    Releases, RepoRow, Restored, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -378,7 +378,7 @@ impl Catalog for FaultyCatalog {
     ) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
     }
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
         self.fault.around(self.inner.delete_repo(repo, now)).await
     }
     async fn restore_repo(

@@ -40,10 +40,10 @@ pub use place::CatalogPlace;
 pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    BranchDeletion, Change, Consolidation, DamageFindings, DroppedEntity, ENTITY_BYTES, EntityKey,
-    Fence, Freshened, GcLogQuery, IndexRow, Leftovers, LockGuard, LockMode, MovedEntity, NewEntity,
-    PackRow, Published, Push, PushedPack, RepoRow, Restored, RetiredPack, Shelf, Sums, Totals,
-    UnneededPack, entity_key, entity_of,
+    BranchDeletion, Change, Consolidation, DamageFindings, DeletionSummary, DroppedEntity,
+    ENTITY_BYTES, EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode,
+    MovedEntity, NewEntity, PackRow, Published, Push, PushedPack, RepoRow, Restored, RetiredPack,
+    Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be
@@ -81,7 +81,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Deletes a repo: its packs only wait for deletion then, its jobs are cancelled, and its name
     /// is free. None when it is gone already. Whoever prepares something for it meanwhile is told
     /// that it has changed. It can be restored until it is forgotten.
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>>;
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>>;
 
     /// Restores the repo of a name that was deleted last, exactly as it was; its jobs stay
     /// cancelled. All that it has is recent from now on. `lock` is [`LockMode::Publishing`].

@@ -283,7 +283,7 @@ pub struct BranchDeletion {
 
 /// What a repo leaves behind when it is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
+pub struct DeletionSummary {
     /// Packs that only wait for deletion now.
     pub packs: u64,
     /// Their size in bytes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, Leftovers, LockMode, NewAnswer, NewJob, Published, Restored,
+    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, Published, Restored,
 };
 use packhouse_host::{GcRecord, JobStatus, MpackKey, Policy, Task};
 
@@ -23,7 +23,7 @@ pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<
         .await
         .unwrap();
     let left = catalog.delete_repo(desk.repo, at(6)).await.unwrap();
-    assert_eq!(left, Some(Leftovers { packs: 3, bytes: 1001 + 1002 + 1003, jobs: 1 }));
+    assert_eq!(left, Some(DeletionSummary { packs: 3, bytes: 1001 + 1002 + 1003, jobs: 1 }));
     assert_eq!(open.shelves().await.unwrap().len(), 2, "who reads goes on reading");
     drop(open);
 
@@ -111,7 +111,10 @@ pub async fn packs_that_other_repos_hold_stay_needed(catalog: Arc<dyn Catalog>) 
 
 pub async fn an_empty_repo_leaves_nothing(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    assert_eq!(catalog.delete_repo(desk.repo, at(6)).await.unwrap(), Some(Leftovers::default()));
+    assert_eq!(
+        catalog.delete_repo(desk.repo, at(6)).await.unwrap(),
+        Some(DeletionSummary::default())
+    );
     assert!(catalog.unneeded_packs().await.unwrap().is_empty());
 }
 

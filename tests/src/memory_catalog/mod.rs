@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    BranchDeletion, Catalog, Consolidation, DamageFindings, EntityKey, GcLogQuery, Leftovers,
+    BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
     LockGuard, LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
 };
 use packhouse_host::{
@@ -103,7 +103,7 @@ impl Catalog for MemoryCatalog {
         Ok(Some(state.row(number)))
     }
 
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
         Ok(self.write().delete_repo(repo, now))
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
-    Change, DamageFindings, EntityKey, FRESH_FOR, Leftovers, PackRow, ReleaseRow, RepoRow,
+    Change, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackRow, ReleaseRow, RepoRow,
     Restored, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
 };
 use packhouse_host::{
@@ -342,7 +342,7 @@ impl State {
         true
     }
 
-    pub(super) fn delete_repo(&mut self, number: i64, now: Timestamp) -> Option<Leftovers> {
+    pub(super) fn delete_repo(&mut self, number: i64, now: Timestamp) -> Option<DeletionSummary> {
         let repo = self.repos.get_mut(&number).filter(|repo| !repo.is_deleted())?;
         repo.deleted_at = Some(now);
         repo.row.revision += 1;
@@ -356,7 +356,7 @@ impl State {
             job.stop(JobStatus::Cancelled, "its repo was deleted", now);
             jobs += 1;
         }
-        Some(Leftovers { packs, bytes, jobs })
+        Some(DeletionSummary { packs, bytes, jobs })
     }
 
     pub(super) fn restore_repo(&mut self, name: &RepoName, now: Timestamp) -> Restored {

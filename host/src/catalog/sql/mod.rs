@@ -37,7 +37,7 @@ use jiff::Timestamp;
 
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
-    BranchDeletion, Catalog, Consolidation, DamageFindings, EntityKey, GcLogQuery, Leftovers,
+    BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
     LockGuard, LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
 };
 use crate::error::{Error, Result};
@@ -164,7 +164,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
     }
 
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
         let work: Work<E, _, _> = |tx, given| Box::pin(repos::delete::<E>(tx, given));
         self.writing("deleting a repo", &(repo, now.to_string()), work).await
     }

@@ -1,6 +1,6 @@
 //! Making and deleting a repo, or a branch of one.
 
-use super::super::{BranchDeletion, Leftovers, Published};
+use super::super::{BranchDeletion, DeletionSummary, Published};
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use crate::names::{RepoId, RepoName, Visibility};
 
@@ -30,7 +30,7 @@ pub(super) async fn create<E: Engine>(
 pub(super) async fn delete<E: Engine>(
     tx: &mut Writing<E>,
     given: &(i64, String),
-) -> SqlResult<Option<Leftovers>> {
+) -> SqlResult<Option<DeletionSummary>> {
     let (repo, now) = (given.0, given.1.as_str());
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     let gone = tx
@@ -66,7 +66,7 @@ pub(super) async fn delete<E: Engine>(
             args![repo],
         )
         .await?;
-    Ok(Some(Leftovers { packs: left.count("packs"), bytes: left.count("bytes"), jobs }))
+    Ok(Some(DeletionSummary { packs: left.count("packs"), bytes: left.count("bytes"), jobs }))
 }
 
 /// Deletes a branch. Where it stood is remembered, as where a push by force has moved it away.
