@@ -13,7 +13,7 @@ use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
     DeletionSummary, EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs,
     LockGuard, LockMode, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow,
-    Releases, RepoRow, Restored, Snapshot, TokenRow, Totals, UnneededPack,
+    Releases, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -386,7 +386,7 @@ impl Catalog for FaultyCatalog {
         name: &RepoName,
         now: Timestamp,
         lock: &LockGuard,
-    ) -> Result<Restored> {
+    ) -> Result<RestoreOutcome> {
         self.fault.around(self.inner.restore_repo(name, now, lock)).await
     }
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {

@@ -42,8 +42,8 @@ pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, DamageFindings, DeletionSummary, DroppedEntity,
     ENTITY_BYTES, EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode,
-    MovedEntity, NewEntity, PackRow, Published, Push, PushedPack, RepoRow, Restored, RetiredPack,
-    Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
+    MovedEntity, NewEntity, PackRow, Published, Push, PushedPack, RepoRow, RestoreOutcome,
+    RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be
@@ -90,7 +90,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         name: &RepoName,
         now: Timestamp,
         lock: &LockGuard,
-    ) -> Result<Restored>;
+    ) -> Result<RestoreOutcome>;
 
     /// Repos that were deleted no later than a time and of which something is left, in the order in
     /// which they were made.

@@ -294,7 +294,7 @@ pub struct DeletionSummary {
 
 /// What became of a deleted repo that was to be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restored {
+pub enum RestoreOutcome {
     /// It is there again, as it was.
     Done,
     /// Another repo has its name.

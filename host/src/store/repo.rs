@@ -7,7 +7,7 @@ use packhouse_core::Head;
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{LockMode, PackRow, RepoRow, Restored, Shelf, Sums};
+use crate::catalog::{LockMode, PackRow, RepoRow, RestoreOutcome, Shelf, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::report::{DeleteReport, RepoReport};
@@ -65,10 +65,12 @@ impl Store {
         let restored = self.catalog.restore_repo(repo, self.time().await?, &lock).await?;
         drop(lock);
         match restored {
-            Restored::Done => self.repo(repo).await,
-            Restored::Taken => Err(Error::NameTaken(repo.clone())),
-            Restored::Unknown => Err(Error::NeverDeleted(repo.clone())),
-            Restored::Pruned { at, pack } => Err(Error::Pruned { repo: repo.clone(), at, pack }),
+            RestoreOutcome::Done => self.repo(repo).await,
+            RestoreOutcome::Taken => Err(Error::NameTaken(repo.clone())),
+            RestoreOutcome::Unknown => Err(Error::NeverDeleted(repo.clone())),
+            RestoreOutcome::Pruned { at, pack } => {
+                Err(Error::Pruned { repo: repo.clone(), at, pack })
+            }
         }
     }
 

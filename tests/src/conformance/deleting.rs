@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, Published, Restored,
+    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, Published, RestoreOutcome,
 };
 use packhouse_host::{GcRecord, JobStatus, MpackKey, Policy, Task};
 
@@ -141,7 +141,7 @@ async fn picture(desk: &Desk) -> Vec<String> {
     told
 }
 
-async fn restore(catalog: &Arc<dyn Catalog>, text: &str, seconds: i64) -> Restored {
+async fn restore(catalog: &Arc<dyn Catalog>, text: &str, seconds: i64) -> RestoreOutcome {
     let lock = catalog.lock(LockMode::Publishing).await.unwrap();
     catalog.restore_repo(&name(text), at(seconds), &lock).await.unwrap()
 }
@@ -211,7 +211,7 @@ pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
     let (before, revision) = (picture(&desk).await, desk.row().await.revision);
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
     assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 4);
-    assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 7).await, RestoreOutcome::Done);
     assert_eq!(picture(&desk).await, before);
     desk.adds_up().await;
     assert_eq!(
@@ -234,19 +234,19 @@ pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
     desk.consolidate(9).await;
     let before = picture(&desk).await;
     catalog.delete_repo(desk.repo, at(8)).await.unwrap().unwrap();
-    assert_eq!(restore(&catalog, "a/b", 9).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 9).await, RestoreOutcome::Done);
     assert_eq!(picture(&desk).await, before);
 }
 
 pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is_free(
     catalog: Arc<dyn Catalog>,
 ) {
-    assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Unknown);
+    assert_eq!(restore(&catalog, "a/b", 1).await, RestoreOutcome::Unknown);
     let first = Desk::new(&catalog).await;
-    assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Taken);
+    assert_eq!(restore(&catalog, "a/b", 1).await, RestoreOutcome::Taken);
     catalog.delete_repo(first.repo, at(5)).await.unwrap().unwrap();
     let second = Desk::new(&catalog).await;
-    assert_eq!(restore(&catalog, "a/b", 6).await, Restored::Taken);
+    assert_eq!(restore(&catalog, "a/b", 6).await, RestoreOutcome::Taken);
     // The clock of whoever deletes the second is behind by fractions.
     catalog
         .delete_repo(second.repo, at(5) + jiff::SignedDuration::from_millis(500))
@@ -258,14 +258,14 @@ pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is
         let lock = catalog.lock(LockMode::Publishing).await.unwrap();
         assert_eq!(
             catalog.restore_repo(&other, at(7), &lock).await.unwrap(),
-            Restored::Unknown,
+            RestoreOutcome::Unknown,
             "{other}"
         );
     }
-    assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 7).await, RestoreOutcome::Done);
     assert_eq!(catalog.repo(&name("a/b")).await.unwrap().unwrap().id, second.repo);
     catalog.delete_repo(second.repo, at(4)).await.unwrap().unwrap();
-    assert_eq!(restore(&catalog, "a/b", 8).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 8).await, RestoreOutcome::Done);
     assert_eq!(
         catalog.repo(&name("a/b")).await.unwrap().unwrap().id,
         first.repo,
@@ -286,7 +286,7 @@ pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dy
     );
     assert!(forget_packs(&catalog, &[key(5), key(4)]).await.is_empty(), "it can be restored");
     assert!(forget(&catalog, desk.repo, 7).await);
-    let pruned = Restored::Pruned { at: at(7), pack: Some(key(5)) };
+    let pruned = RestoreOutcome::Pruned { at: at(7), pack: Some(key(5)) };
     assert_eq!(restore(&catalog, "a/b", 8).await, pruned, "4 is another repo's as well");
     assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 3);
     assert_eq!(
@@ -306,16 +306,16 @@ pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dy
     assert_eq!(restore(&catalog, "a/b", 12).await, pruned);
     let again = Desk::new(&catalog).await;
     assert!(again.repo > other.repo && other.repo > desk.repo, "numbers are not given again");
-    assert_eq!(restore(&catalog, "a/b", 13).await, Restored::Taken);
+    assert_eq!(restore(&catalog, "a/b", 13).await, RestoreOutcome::Taken);
 }
 
 pub async fn an_empty_repo_is_restored_until_it_is_forgotten(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     catalog.delete_repo(desk.repo, at(1)).await.unwrap().unwrap();
-    assert_eq!(restore(&catalog, "a/b", 2).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 2).await, RestoreOutcome::Done);
     catalog.delete_repo(desk.repo, at(3)).await.unwrap().unwrap();
     assert!(forget(&catalog, desk.repo, 4).await);
-    assert_eq!(restore(&catalog, "a/b", 5).await, Restored::Pruned { at: at(4), pack: None });
+    assert_eq!(restore(&catalog, "a/b", 5).await, RestoreOutcome::Pruned { at: at(4), pack: None });
     assert_ne!(
         Desk::new(&catalog).await.repo,
         desk.repo,
@@ -333,6 +333,6 @@ pub async fn nothing_is_asked_of_workers_for_a_deleted_repo(catalog: Arc<dyn Cat
     assert!(catalog.add_job(&ask).await.is_err());
     assert!(catalog.retry_job(job.id, at(3)).await.unwrap().is_none());
     assert!(catalog.take_job("w", at(9), at(10)).await.unwrap().is_none());
-    assert_eq!(restore(&catalog, "a/b", 4).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 4).await, RestoreOutcome::Done);
     assert_eq!(catalog.retry_job(job.id, at(5)).await.unwrap().unwrap().status, JobStatus::Queued);
 }

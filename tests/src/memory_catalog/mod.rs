@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
+    LockGuard, LockMode, Published, Push, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
@@ -112,7 +112,7 @@ impl Catalog for MemoryCatalog {
         name: &RepoName,
         now: Timestamp,
         _: &LockGuard,
-    ) -> Result<Restored> {
+    ) -> Result<RestoreOutcome> {
         Ok(self.write().restore_repo(name, now))
     }
 

@@ -7,7 +7,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
     Change, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackRow, ReleaseRow, RepoRow,
-    Restored, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
+    RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -359,16 +359,18 @@ impl State {
         Some(DeletionSummary { packs, bytes, jobs })
     }
 
-    pub(super) fn restore_repo(&mut self, name: &RepoName, now: Timestamp) -> Restored {
+    pub(super) fn restore_repo(&mut self, name: &RepoName, now: Timestamp) -> RestoreOutcome {
         if self.named(name).is_some() {
-            return Restored::Taken;
+            return RestoreOutcome::Taken;
         }
         let deleted =
             self.repos.values_mut().filter(|repo| repo.row.name == *name && !repo.is_pruned);
         let Some(repo) = deleted.max_by_key(|repo| (repo.deleted_at, repo.row.id)) else {
             let pruned = self.pruned.get(name);
-            return pruned
-                .map_or(Restored::Unknown, |(at, pack)| Restored::Pruned { at: *at, pack: *pack });
+            return pruned.map_or(RestoreOutcome::Unknown, |(at, pack)| RestoreOutcome::Pruned {
+                at: *at,
+                pack: *pack,
+            });
         };
         repo.deleted_at = None;
         repo.row.revision += 1;
@@ -377,7 +379,7 @@ impl State {
         for shelf in repo.shelves.values() {
             repo.retired.remove(&shelf.pack);
         }
-        Restored::Done
+        RestoreOutcome::Done
     }
 
     pub(super) fn settle_times(&mut self, now: Timestamp, only: Option<i64>) -> u64 {

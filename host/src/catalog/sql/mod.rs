@@ -38,7 +38,7 @@ use jiff::Timestamp;
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, Published, Push, RepoRow, Restored, Snapshot, Totals, UnneededPack,
+    LockGuard, LockMode, Published, Push, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -174,7 +174,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         name: &RepoName,
         now: Timestamp,
         lock: &LockGuard,
-    ) -> Result<Restored> {
+    ) -> Result<RestoreOutcome> {
         let given = restore::Restoring { place: self.engine.place(), name, now };
         self.locked(lock, "restoring a repo", &given, |tx, given| {
             Box::pin(restore::restore::<E>(tx, given))

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::Restored;
+use super::super::RestoreOutcome;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{rows, sums};
 use crate::error::Result;
@@ -23,14 +23,14 @@ pub(super) struct Restoring<'a> {
 pub(super) async fn restore<E: Engine>(
     tx: &mut Writing<E>,
     given: &Restoring<'_>,
-) -> SqlResult<Restored> {
+) -> SqlResult<RestoreOutcome> {
     let (owner, slug) = (given.name.owner(), given.name.slug());
     if tx
         .maybe("SELECT 1 FROM repos WHERE owner = $1 AND slug = $2", args![owner, slug])
         .await?
         .is_some()
     {
-        return Ok(Restored::Taken);
+        return Ok(RestoreOutcome::Taken);
     }
     // `~` and a number stand behind the name of a deleted repo; `:` comes after all digits.
     let deleted = tx
@@ -58,7 +58,7 @@ pub(super) async fn restore<E: Engine>(
         )
         .await?;
     if restored == 0 {
-        return Ok(Restored::Taken);
+        return Ok(RestoreOutcome::Taken);
     }
     tx.run("DELETE FROM retired WHERE repo = $1 AND pack IN (SELECT pack FROM shelves WHERE repo = $1)", args![repo]).await?;
     tx.run(
@@ -67,22 +67,25 @@ pub(super) async fn restore<E: Engine>(
         args![repo, EVERYTHING, given.now.as_millisecond()],
     )
     .await?;
-    Ok(Restored::Done)
+    Ok(RestoreOutcome::Done)
 }
 
 /// Why there is nothing to restore.
-async fn pruned<E: Engine>(tx: &mut Writing<E>, given: &Restoring<'_>) -> SqlResult<Restored> {
+async fn pruned<E: Engine>(
+    tx: &mut Writing<E>,
+    given: &Restoring<'_>,
+) -> SqlResult<RestoreOutcome> {
     let row = tx
         .maybe(
             "SELECT pruned_at, pack FROM pruned_repos WHERE owner = $1 AND slug = $2",
             args![given.name.owner(), given.name.slug()],
         )
         .await?;
-    let Some(row) = row else { return Ok(Restored::Unknown) };
-    let read = || -> Result<Restored> {
+    let Some(row) = row else { return Ok(RestoreOutcome::Unknown) };
+    let read = || -> Result<RestoreOutcome> {
         let pack =
             row.maybe_bytes("pack").map(|_| rows::key(given.place, &row, "pack")).transpose()?;
-        Ok(Restored::Pruned { at: rows::time(given.place, &row, "pruned_at")?, pack })
+        Ok(RestoreOutcome::Pruned { at: rows::time(given.place, &row, "pruned_at")?, pack })
     };
     read().map_err(|damage| sqlx::Error::Decode(damage.into()))
 }
