@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
     DeletionSummary, EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs,
-    LockGuard, LockMode, NewAnswer, NewJob, Pressure, Published, Push, PutRelease, ReleaseRow,
+    LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push, PutRelease, ReleaseRow,
     Releases, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::sandbox::Sandbox;
@@ -420,20 +420,20 @@ impl Catalog for FaultyCatalog {
         let inner = self.fault.around(self.inner.snapshot(repo)).await?;
         Ok(Box::new(CountedSnapshot { inner, walked: self.fault.walked.clone() }))
     }
-    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<Published> {
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome> {
         self.fault.around(self.inner.publish_push(push, lock)).await
     }
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome> {
         self.fault.around(self.inner.delete_branch(deletion)).await
     }
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
         lock: &LockGuard,
-    ) -> Result<Published> {
+    ) -> Result<PublishOutcome> {
         let published =
             self.fault.around(self.inner.publish_consolidation(consolidation, lock)).await?;
-        if let Published::Done { rows } = published {
+        if let PublishOutcome::Done { rows } = published {
             self.fault.rows.store(rows, Ordering::SeqCst);
         }
         Ok(published)

@@ -4,7 +4,7 @@
 //! - A [`Snapshot`] sees one state, whatever is published meanwhile.
 //! - [`Catalog::publish_push`] and [`Catalog::publish_consolidation`] are atomic and durable: all
 //!   of it or none, and when they return it survives a crash. They compare what the caller planned
-//!   from with what is there, and answer [`Published::Changed`] instead of publishing on something
+//!   from with what is there, and answer [`PublishOutcome::Changed`] instead of publishing on something
 //!   else.
 //! - Publishing a consolidation touches rows for packs and shelves only, never for entities (law
 //!   6).
@@ -42,7 +42,7 @@ pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Change, Consolidation, DamageFindings, DeletionSummary, DroppedEntity,
     ENTITY_BYTES, EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode,
-    MovedEntity, NewEntity, PackRow, Published, Push, PushedPack, RepoRow, RestoreOutcome,
+    MovedEntity, NewEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, RestoreOutcome,
     RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
@@ -140,12 +140,12 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
 
     /// Makes a push visible. `lock` is [`LockMode::Publishing`]; where it was lost, nothing is
     /// published.
-    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<Published>;
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome>;
 
     /// Deletes a branch, and remembers where it stood among the [`Snapshot::left_heads`].
-    /// [`Published::Changed`] when the repo is not as it was when that was decided, or has no such
+    /// [`PublishOutcome::Changed`] when the repo is not as it was when that was decided, or has no such
     /// branch. Whoever prepares a push for it meanwhile is told that it has changed.
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published>;
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome>;
 
     /// Puts the new pack on all shelves that it was planned from, and retires packs that no shelf
     /// of the repo holds any more. Shelves that pushes have made since stay as they are.
@@ -153,7 +153,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         &self,
         consolidation: &Consolidation,
         lock: &LockGuard,
-    ) -> Result<Published>;
+    ) -> Result<PublishOutcome>;
 
     /// Remembers a consolidation that ended, with all that it reported if it published something.
     /// One that did nothing where the last did nothing, with the same pack, is no news: it takes

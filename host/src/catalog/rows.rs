@@ -431,7 +431,7 @@ pub struct GcLogQuery<'a> {
 /// Whether something was published.
 #[must_use = "nothing may have been published"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
+pub enum PublishOutcome {
     /// It was; with the rows that it changed.
     Done {
         /// Rows inserted, updated or deleted.
@@ -440,7 +440,7 @@ pub enum Published {
     /// What it was prepared on has changed. Nothing was done.
     Changed,
     /// Another worker has taken the job that it was done for, or it has ended. Nothing was done.
-    /// Told before [`Published::Changed`].
+    /// Told before [`PublishOutcome::Changed`].
     LeaseLost,
 }
 

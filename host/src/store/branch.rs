@@ -3,7 +3,7 @@
 use packhouse_core::Head;
 
 use super::{Store, TRIES};
-use crate::catalog::{BranchDeletion, Published};
+use crate::catalog::{BranchDeletion, PublishOutcome};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, unusable};
 use crate::report::{BranchDeleteReport, BranchReport};
@@ -62,7 +62,7 @@ impl Store {
                 now: self.time().await?,
             };
             match self.catalog.delete_branch(&deletion).await? {
-                Published::Done { .. } => {
+                PublishOutcome::Done { .. } => {
                     return Ok(BranchDeleteReport {
                         repo: row.name,
                         name: gone.branch,
@@ -72,7 +72,7 @@ impl Store {
                     });
                 }
                 // Somebody has pushed to the repo, or deleted it: look again.
-                Published::Changed | Published::LeaseLost => {}
+                PublishOutcome::Changed | PublishOutcome::LeaseLost => {}
             }
         }
         Err(Error::Busy { repo: repo.clone(), what: "a branch was deleted" })

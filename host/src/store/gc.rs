@@ -22,8 +22,8 @@ use super::prove::{self, Failed};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
 use crate::catalog::{
-    Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, Published, RepoRow, Shelf, Snapshot,
-    Sums, entity_key,
+    Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome, RepoRow, Shelf,
+    Snapshot, Sums, entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
@@ -376,11 +376,11 @@ impl Store {
         let published = self.catalog.publish_consolidation(&done, &lock).await?;
         drop(lock);
         match published {
-            Published::Done { rows } => report.rows_changed = rows,
-            Published::Changed => {
+            PublishOutcome::Done { rows } => report.rows_changed = rows,
+            PublishOutcome::Changed => {
                 return Err(Error::Busy { repo: repo.name, what: "it was consolidated" });
             }
-            Published::LeaseLost => return Err(self.lease_lost()),
+            PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
         report.consolidated_key = Some(written.key);
         report.bytes_after = written.bytes;

@@ -23,8 +23,8 @@ use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    DamageFindings, EntityKey, LockMode, PackRow, Published, Push, PushedPack, RepoRow, Snapshot,
-    entity_key,
+    DamageFindings, EntityKey, LockMode, PackRow, PublishOutcome, Push, PushedPack, RepoRow,
+    Snapshot, entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way};
@@ -259,7 +259,7 @@ impl Store {
                 self.store_received(repo, &mut received[*file], progress).await?;
             }
             match self.catalog.publish_push(&prepared.push, &held).await? {
-                Published::Done { .. } => {
+                PublishOutcome::Done { .. } => {
                     return Ok(self.push_reports(
                         repo,
                         &received,
@@ -268,8 +268,8 @@ impl Store {
                         &prepared.heads,
                     ));
                 }
-                Published::Changed => {}
-                Published::LeaseLost => return Err(self.lease_lost()),
+                PublishOutcome::Changed => {}
+                PublishOutcome::LeaseLost => return Err(self.lease_lost()),
             }
             lock = Some(held);
         }

@@ -17,7 +17,7 @@ use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    IndexRow, LockMode, MovedEntity, PackRow, Published, Push, PushedPack, RepoRow, Snapshot,
+    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, Snapshot,
     entity_key,
 };
 use crate::error::{Error, Result};
@@ -143,9 +143,9 @@ impl Store {
             now: self.now(),
         };
         match self.catalog.publish_push(&push, &lock).await? {
-            Published::Done { .. } => done.extend(told),
-            Published::Changed => return Ok(None),
-            Published::LeaseLost => return Err(self.lease_lost()),
+            PublishOutcome::Done { .. } => done.extend(told),
+            PublishOutcome::Changed => return Ok(None),
+            PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
         Ok(Some(done))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::Damage;
-use packhouse_host::catalog::{Catalog, DamageFindings, LockMode, Published};
+use packhouse_host::catalog::{Catalog, DamageFindings, LockMode, PublishOutcome};
 
 use super::desk::{Desk, at, key, moved, name, pack, row};
 
@@ -149,7 +149,7 @@ pub async fn a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more(catalog: 
     );
     assert_eq!(
         desk.apply(&plan).await,
-        Published::Changed,
+        PublishOutcome::Changed,
         "a plan that was made from it is no plan any more"
     );
     assert!(desk.consolidate(10).await > 0);

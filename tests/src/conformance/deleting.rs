@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, Published, RestoreOutcome,
+    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome, RestoreOutcome,
 };
 use packhouse_host::{GcRecord, JobStatus, MpackKey, Policy, Task};
 
@@ -91,9 +91,9 @@ pub async fn what_was_prepared_for_it_is_told_that_it_has_changed(catalog: Arc<d
     desk.push(vec![pack(1, 0..2)]).await;
     let (push, plan) = (desk.prepare(vec![pack(3, 5..6)]).await, desk.plan(4).await);
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
-    assert_eq!(desk.publish(&push).await, Published::Changed);
+    assert_eq!(desk.publish(&push).await, PublishOutcome::Changed);
     let published = catalog.publish_consolidation(&plan, &desk.publishing().await).await.unwrap();
-    assert_eq!(published, Published::Changed);
+    assert_eq!(published, PublishOutcome::Changed);
     assert_eq!(catalog.knows_packs(&[key(3), key(4)]).await.unwrap(), [false, false]);
 }
 

@@ -10,7 +10,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
     Catalog, Consolidation, DroppedEntity, EntityKey, IndexRow, LockGuard, LockMode, MovedEntity,
-    NewEntity, Published, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
+    NewEntity, PublishOutcome, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 
@@ -188,7 +188,7 @@ impl Desk {
         self.catalog.lock(LockMode::Publishing).await.unwrap()
     }
 
-    pub async fn publish(&self, push: &Push) -> Published {
+    pub async fn publish(&self, push: &Push) -> PublishOutcome {
         self.catalog.publish_push(push, &self.publishing().await).await.unwrap()
     }
 
@@ -201,7 +201,7 @@ impl Desk {
     /// Publishes a push that nothing is in the way of.
     pub async fn done(&self, push: &Push) {
         let published = self.publish(push).await;
-        assert!(matches!(published, Published::Done { rows } if rows > 0), "{published:?}");
+        assert!(matches!(published, PublishOutcome::Done { rows } if rows > 0), "{published:?}");
         self.adds_up().await;
     }
 
@@ -220,7 +220,7 @@ impl Desk {
         }
     }
 
-    pub async fn apply(&self, plan: &Consolidation) -> Published {
+    pub async fn apply(&self, plan: &Consolidation) -> PublishOutcome {
         let published =
             self.catalog.publish_consolidation(plan, &self.publishing().await).await.unwrap();
         self.adds_up().await;
@@ -230,7 +230,7 @@ impl Desk {
     /// Consolidates; gives how many rows that changed.
     pub async fn consolidate(&self, number: u64) -> u64 {
         match self.apply(&self.plan(number).await).await {
-            Published::Done { rows } => rows,
+            PublishOutcome::Done { rows } => rows,
             other => panic!("{other:?}"),
         }
     }

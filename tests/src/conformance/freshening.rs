@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, EntityKey, FRESH_FOR, Freshened, LockMode, Published, RestoreOutcome,
+    Catalog, Consolidation, EntityKey, FRESH_FOR, Freshened, LockMode, PublishOutcome,
+    RestoreOutcome,
 };
 
 use super::desk::{Desk, at, key, pack, row};
@@ -60,7 +61,7 @@ pub async fn what_may_have_been_dropped_since_it_was_looked_up_is_looked_up_agai
     desk.push(vec![pack(1, 0..9)]).await;
     let (before, plan) = (desk.row().await, drops(&desk, 0..2, 5).await);
     assert!(catalog.freshen(&before, &objects([7]), at(3)).await.unwrap());
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     for told in [3, 7] {
         assert!(
             !catalog.freshen(&before, &objects([told]), at(4)).await.unwrap(),
@@ -85,12 +86,12 @@ pub async fn a_consolidation_drops_nothing_that_a_client_was_told_since_it_was_p
     let kept = drops(&desk, 0..3, 6).await;
     assert!(tell(&desk, [3, 8], 2).await);
     let before = desk.index().await;
-    assert_eq!(desk.apply(&plan).await, Published::Changed);
+    assert_eq!(desk.apply(&plan).await, PublishOutcome::Changed);
     assert_eq!(desk.index().await, before);
     assert_eq!(catalog.knows_packs(&[key(5)]).await.unwrap(), [false]);
     // 1 was told before the plan was made: that is for whoever plans to judge.
     assert!(
-        matches!(desk.apply(&kept).await, Published::Done { .. }),
+        matches!(desk.apply(&kept).await, PublishOutcome::Done { .. }),
         "what was told is kept by the plan"
     );
     assert_eq!(since(&desk, 0).await, objects([3, 8]), "what is dropped leaves no time behind");
@@ -106,7 +107,7 @@ pub async fn what_a_push_brings_again_is_recent(catalog: Arc<dyn Catalog>) {
     let mut late = desk.prepare(vec![pack(3, 10..11)]).await;
     late.known = objects([6]);
     desk.push(vec![pack(4, 11..12)]).await;
-    assert_eq!(desk.publish(&late).await, Published::Changed);
+    assert_eq!(desk.publish(&late).await, PublishOutcome::Changed);
     assert_eq!(since(&desk, 0).await, objects([2, 4]), "what was not published tells nothing");
 }
 

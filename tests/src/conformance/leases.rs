@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhouse_host::catalog::{Catalog, Consolidation, JobEnd, Published};
+use packhouse_host::catalog::{Catalog, Consolidation, JobEnd, PublishOutcome};
 use packhouse_host::{JobStatus, Task};
 use serde_json::json;
 
@@ -51,9 +51,9 @@ pub async fn with_an_old_token_nothing_is_published(catalog: Arc<dyn Catalog>) {
     for fence in [first, packhouse_host::catalog::Fence { job: 999, token: 1 }] {
         let mut push = desk.prepare(vec![pack(2, 2..3)]).await;
         push.fence = Some(fence);
-        assert_eq!(desk.publish(&push).await, Published::LeaseLost);
+        assert_eq!(desk.publish(&push).await, PublishOutcome::LeaseLost);
         let plan = Consolidation { fence: Some(fence), ..desk.plan(3).await };
-        assert_eq!(desk.apply(&plan).await, Published::LeaseLost);
+        assert_eq!(desk.apply(&plan).await, PublishOutcome::LeaseLost);
     }
     assert_eq!(
         (desk.row().await.revision, desk.on_shelves().await),
@@ -67,7 +67,7 @@ pub async fn with_an_old_token_nothing_is_published(catalog: Arc<dyn Catalog>) {
     push.fence = Some(second);
     desk.done(&push).await;
     let plan = Consolidation { fence: Some(second), ..desk.plan(3).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
 }
 
 pub async fn for_a_job_that_ended_or_was_taken_back_nothing_is_published(
@@ -85,9 +85,9 @@ pub async fn for_a_job_that_ended_or_was_taken_back_nothing_is_published(
         }
         let mut push = desk.prepare(vec![pack(2, 2..3)]).await;
         push.fence = Some(fence);
-        assert_eq!(desk.publish(&push).await, Published::LeaseLost);
+        assert_eq!(desk.publish(&push).await, PublishOutcome::LeaseLost);
         let plan = Consolidation { fence: Some(fence), ..desk.plan(3).await };
-        assert_eq!(desk.apply(&plan).await, Published::LeaseLost);
+        assert_eq!(desk.apply(&plan).await, PublishOutcome::LeaseLost);
     }
 }
 
@@ -145,7 +145,10 @@ pub async fn jobs_of_a_deleted_repo_publish_nothing_more(catalog: Arc<dyn Catalo
     push.fence = Some(fence);
     assert_eq!(catalog.delete_repo(desk.repo, at(3)).await.unwrap().unwrap().jobs, 2);
     let published = desk.publish(&push).await;
-    assert!(matches!(published, Published::LeaseLost | Published::Changed), "{published:?}");
+    assert!(
+        matches!(published, PublishOutcome::LeaseLost | PublishOutcome::Changed),
+        "{published:?}"
+    );
     assert!(!catalog.renew_lease(fence, at(99)).await.unwrap());
     assert!(take(&catalog, 99).await.is_none());
     assert_eq!(catalog.job(job).await.unwrap().unwrap().status, JobStatus::Cancelled);

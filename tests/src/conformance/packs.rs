@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    AnswerBudget, Catalog, Consolidation, ExhaustedBudget, LockMode, NewAnswer, NewJob, Published,
-    Totals,
+    AnswerBudget, Catalog, Consolidation, ExhaustedBudget, LockMode, NewAnswer, NewJob,
+    PublishOutcome, Totals,
 };
 use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
 
@@ -30,7 +30,7 @@ async fn forget(catalog: &Arc<dyn Catalog>, numbers: &[u64], until: Timestamp) -
 
 async fn consolidate_at(desk: &Desk, number: u64, seconds: i64) {
     let plan = Consolidation { now: at(seconds), ..desk.plan(number).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
 }
 
 /// Two repos that both had the packs 1 and 2: the one retired them at 10, the other at 20.
@@ -99,7 +99,7 @@ pub async fn times_with_fractions_decide_what_is_kept(catalog: Arc<dyn Catalog>)
     desk.push(vec![pack(1, 0..1)]).await;
     let half = at(2) + jiff::SignedDuration::from_millis(500);
     let plan = Consolidation { now: half, ..desk.plan(2).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert!(forget(&catalog, &[1], at(2)).await.is_empty());
     assert_eq!(forget(&catalog, &[1], half).await, [key(1)]);
 }

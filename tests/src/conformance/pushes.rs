@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use packhouse_core::{Counts, Kind};
 use packhouse_host::Cause;
-use packhouse_host::catalog::{Catalog, Change, Published, PushedPack, Sums};
+use packhouse_host::catalog::{Catalog, Change, PublishOutcome, PushedPack, Sums};
 
 use super::desk::{Desk, LENGTH, at, edges, fresh, head, id, key, moved, pack, row};
 
@@ -62,7 +62,7 @@ pub async fn a_push_on_another_revision_publishes_nothing(catalog: Arc<dyn Catal
     (late.edges, late.heads) = (vec![edges(5, &[])], vec![head("late", 5)]);
     desk.push(vec![pack(2, 3..5)]).await;
     let before = (desk.row().await.revision, desk.index().await);
-    assert_eq!(desk.publish(&late).await, Published::Changed);
+    assert_eq!(desk.publish(&late).await, PublishOutcome::Changed);
     assert_eq!((desk.row().await.revision, desk.index().await), before);
     desk.adds_up().await;
     let mut snapshot = desk.snapshot().await;

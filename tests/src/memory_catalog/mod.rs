@@ -20,7 +20,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, Published, Push, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
+    LockGuard, LockMode, PublishOutcome, Push, RepoRow, RestoreOutcome, Snapshot, Totals,
+    UnneededPack,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
@@ -187,11 +188,11 @@ impl Catalog for MemoryCatalog {
         snapshot::of(&self.read(), repo).ok_or_else(deleted)
     }
 
-    async fn publish_push(&self, push: &Push, _: &LockGuard) -> Result<Published> {
+    async fn publish_push(&self, push: &Push, _: &LockGuard) -> Result<PublishOutcome> {
         Ok(self.write().publish_push(push))
     }
 
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome> {
         Ok(self.write().delete_branch(deletion))
     }
 
@@ -199,7 +200,7 @@ impl Catalog for MemoryCatalog {
         &self,
         consolidation: &Consolidation,
         _: &LockGuard,
-    ) -> Result<Published> {
+    ) -> Result<PublishOutcome> {
         Ok(self.write().publish_consolidation(consolidation))
     }
 

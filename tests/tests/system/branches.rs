@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use packhouse_core::{EntityId, Head};
-use packhouse_host::catalog::{LockMode, Published, Push};
+use packhouse_host::catalog::{LockMode, PublishOutcome, Push};
 use packhouse_host::sample::{CommitSpec, IdForm, PackBuilder, SnapshotSpec};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
@@ -68,7 +68,10 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         now,
     };
     let lock = catalog.lock(LockMode::Publishing).await.unwrap();
-    assert!(matches!(catalog.publish_push(&push, &lock).await.unwrap(), Published::Done { .. }));
+    assert!(matches!(
+        catalog.publish_push(&push, &lock).await.unwrap(),
+        PublishOutcome::Done { .. }
+    ));
 }
 
 fn names(branches: &[Value]) -> Vec<&str> {

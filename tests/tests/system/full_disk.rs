@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_host::access::Scope;
-use packhouse_host::catalog::{Catalog, Fence, JobEnd, NewAnswer, NewJob, Published, TokenRow};
+use packhouse_host::catalog::{
+    Catalog, Fence, JobEnd, NewAnswer, NewJob, PublishOutcome, TokenRow,
+};
 use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
@@ -116,8 +118,8 @@ fn policy() -> Policy {
     Policy { max_packs: Some(7), growth: None, max_age_seconds: None }
 }
 
-fn done(published: Published) -> bool {
-    matches!(published, Published::Done { .. })
+fn done(published: PublishOutcome) -> bool {
+    matches!(published, PublishOutcome::Done { .. })
 }
 
 fn writes() -> Vec<Write> {

@@ -38,7 +38,8 @@ use jiff::Timestamp;
 use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
 use super::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, Published, Push, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
+    LockGuard, LockMode, PublishOutcome, Push, RepoRow, RestoreOutcome, Snapshot, Totals,
+    UnneededPack,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -275,14 +276,14 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         snapshot::begin(&self.engine, repo).await
     }
 
-    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<Published> {
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome> {
         self.locked(lock, "publishing a push", push, |tx, push| {
             Box::pin(publish::push::<E>(tx, push))
         })
         .await
     }
 
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome> {
         let work: Work<E, _, _> = |tx, deletion| Box::pin(repos::delete_branch::<E>(tx, deletion));
         self.writing("deleting a branch", deletion, work).await
     }
@@ -291,7 +292,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         &self,
         consolidation: &Consolidation,
         lock: &LockGuard,
-    ) -> Result<Published> {
+    ) -> Result<PublishOutcome> {
         let work: Work<E, _, _> =
             |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
         self.locked(lock, "publishing a consolidation", consolidation, work).await

@@ -7,7 +7,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{EntityId, Kind};
 
 use super::super::{
-    Consolidation, DroppedEntity, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack,
+    Consolidation, DroppedEntity, ENTITY_BYTES, Fence, IndexRow, PublishOutcome, Push, PushedPack,
 };
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::{freshen, sums};
@@ -51,13 +51,13 @@ async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlR
 }
 
 /// Publishes a push: shelves, index rows, edges and heads.
-pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<Published> {
+pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<PublishOutcome> {
     let (repo, now) = (push.repo.id, push.now.to_string());
     // The repo before the job, as whoever deletes a repo locks them; and nothing is written before
     // all is compared.
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, push.fence).await? {
-        return Ok(Published::LeaseLost);
+        return Ok(PublishOutcome::LeaseLost);
     }
     let mut rows = tx
         .run(
@@ -66,7 +66,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
         )
         .await?;
     if rows == 0 {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     let mut deltas = Deltas::new();
     let mut stored = 0;
@@ -110,7 +110,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     rows += put_edges::<E>(tx, push).await?;
     rows += put_heads::<E>(tx, push, &now).await?;
     rows += freshen::put::<E>(tx, repo, &push.known, push.now).await?;
-    Ok(Published::Done { rows })
+    Ok(PublishOutcome::Done { rows })
 }
 
 /// Counts on shelves what has changed. Gives how many have, and the sum.
@@ -315,15 +315,15 @@ async fn drop_entities<E: Engine>(
 pub(super) async fn consolidation<E: Engine>(
     tx: &mut Writing<E>,
     done: &Consolidation,
-) -> SqlResult<Published> {
+) -> SqlResult<PublishOutcome> {
     let repo = done.repo.id;
     let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, done.fence).await? {
-        return Ok(Published::LeaseLost);
+        return Ok(PublishOutcome::LeaseLost);
     }
     // A deleted repo keeps its shelves: it may be restored.
     if row.is_none_or(|row| row.maybe_text("deleted_at").is_some()) {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     let newest = done.planned.iter().map(|(shelf, _)| shelf.0).max().unwrap_or(0);
     // Shelves are numbered in the order in which pushes made them: later ones are not ours to
@@ -336,7 +336,7 @@ pub(super) async fn consolidation<E: Engine>(
         .await?;
     let found = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
     if !found.eq(done.planned.iter().copied()) {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     if !done.dropped.is_empty() {
         // A client that was told since that one of them is here counts on it. What is kept is kept
@@ -344,12 +344,12 @@ pub(super) async fn consolidation<E: Engine>(
         if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity))
             .await?
         {
-            return Ok(Published::Changed);
+            return Ok(PublishOutcome::Changed);
         }
         // What was pushed since may reach what is dropped; and who prepares a push may count on it.
         let current = "UPDATE repos SET revision = revision + 1, drops = drops + 1 WHERE id = $1 AND revision = $2";
         if tx.run(current, args![repo, done.repo.revision]).await? == 0 {
-            return Ok(Published::Changed);
+            return Ok(PublishOutcome::Changed);
         }
     }
     let now = done.now.to_string();
@@ -375,5 +375,5 @@ pub(super) async fn consolidation<E: Engine>(
     let mapped = sums::recount_packs::<E>(tx, repo).await?;
     sums::put_change::<E>(tx, repo, Cause::Consolidation, &now, mapped).await?;
     rows += 2;
-    Ok(Published::Done { rows })
+    Ok(PublishOutcome::Done { rows })
 }

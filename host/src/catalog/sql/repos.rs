@@ -1,6 +1,6 @@
 //! Making and deleting a repo, or a branch of one.
 
-use super::super::{BranchDeletion, DeletionSummary, Published};
+use super::super::{BranchDeletion, DeletionSummary, PublishOutcome};
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use crate::names::{RepoId, RepoName, Visibility};
 
@@ -73,7 +73,7 @@ pub(super) async fn delete<E: Engine>(
 pub(super) async fn delete_branch<E: Engine>(
     tx: &mut Writing<E>,
     given: &BranchDeletion,
-) -> SqlResult<Published> {
+) -> SqlResult<PublishOutcome> {
     let repo = given.repo.id;
     tx.one(E::LOCK_REPO, args![repo]).await?;
     let current = tx
@@ -83,7 +83,7 @@ pub(super) async fn delete_branch<E: Engine>(
         )
         .await?;
     if current.is_none() {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     let mut rows = tx
         .run(
@@ -101,5 +101,5 @@ pub(super) async fn delete_branch<E: Engine>(
     rows += tx
         .run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &given.branch])
         .await?;
-    Ok(Published::Done { rows })
+    Ok(PublishOutcome::Done { rows })
 }
