@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{
-    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
+    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
@@ -60,7 +60,7 @@ impl Snapshot for CountedSnapshot {
     async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         self.inner.retired().await
     }
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>> {
         self.inner.changes(limit).await
     }
     async fn heads(&mut self) -> Result<Vec<Head>> {

@@ -40,10 +40,10 @@ pub use place::CatalogPlace;
 pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    BranchDeletion, Change, Consolidation, DamageFindings, DeletionSummary, DroppedEntity,
-    ENTITY_BYTES, EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode,
-    MovedEntity, NewEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, RestoreOutcome,
-    RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
+    BranchDeletion, Consolidation, DamageFindings, DeletionSummary, DroppedEntity, ENTITY_BYTES,
+    EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode, MovedEntity, NewEntity,
+    PackChange, PackRow, PublishOutcome, Push, PushedPack, RepoRow, RestoreOutcome, RetiredPack,
+    Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be
@@ -271,7 +271,7 @@ pub trait Snapshot: Send {
     async fn retired(&mut self) -> Result<Vec<RetiredPack>>;
 
     /// What was published to it, newest first, at most `limit`.
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>>;
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>>;
 
     /// Its heads, by branch name.
     async fn heads(&mut self) -> Result<Vec<Head>>;

@@ -344,7 +344,7 @@ pub struct Consolidation {
 
 /// By how much a publication changed the packs that the index of a repo maps something to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct PackChange {
     /// When.
     pub at: Timestamp,
     /// What was published.

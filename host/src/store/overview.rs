@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Store;
-use crate::catalog::{Change, PackRow, Sums};
+use crate::catalog::{PackChange, PackRow, Sums};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::report::{Detail, Moment, PackReport, RepoSummary};
@@ -137,7 +137,7 @@ impl Store {
 }
 
 /// Goes back from the present, change by change (newest first). Gives them oldest first.
-fn moments(mut packs: u64, mut bytes: u64, changes: &[Change]) -> Vec<Moment> {
+fn moments(mut packs: u64, mut bytes: u64, changes: &[PackChange]) -> Vec<Moment> {
     let mut moments = Vec::with_capacity(changes.len());
     for change in changes {
         moments.push(Moment { at: change.at, cause: change.cause, packs, bytes });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Change, Consolidation, PublishOutcome};
+use packhouse_host::catalog::{Catalog, Consolidation, PackChange, PublishOutcome};
 use packhouse_host::{Cause, MpackKey, ShelfId};
 
 use super::desk::{Desk, at, fresh, key, pack, row};
@@ -39,7 +39,8 @@ pub async fn all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired
     );
     let sums = snapshot.repo().sums;
     assert_eq!((sums.packs, sums.bytes, sums.stored_bytes), (1, 1009, 1000 + 1001 + 1002 + 1009));
-    let change = Change { at: at(2), cause: Cause::Consolidation, packs: -2, bytes: 1009 - 3003 };
+    let change =
+        PackChange { at: at(2), cause: Cause::Consolidation, packs: -2, bytes: 1009 - 3003 };
     assert_eq!(snapshot.changes(1).await.unwrap(), [change]);
     assert_eq!(snapshot.repo().revision, 3, "it is no push");
 }

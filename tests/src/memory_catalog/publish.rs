@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    BranchDeletion, Change, Consolidation, EntityKey, PackRow, PublishOutcome, Push, PushedPack,
-    Sums, entity_of,
+    BranchDeletion, Consolidation, EntityKey, PackChange, PackRow, PublishOutcome, Push,
+    PushedPack, Sums, entity_of,
 };
 use packhouse_host::{Cause, MpackKey, ShelfId};
 
@@ -188,7 +188,7 @@ impl State {
     fn note_change(&mut self, repo: i64, cause: Cause, at: Timestamp, before: Sums) {
         let after = self.row(repo).sums;
         let more = |before: u64, after: u64| after as i64 - before as i64;
-        let change = Change {
+        let change = PackChange {
             at,
             cause,
             packs: more(before.packs, after.packs),

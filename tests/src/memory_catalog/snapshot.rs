@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{
-    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
+    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
@@ -72,7 +72,7 @@ impl Snapshot for Copy {
         Ok(self.repo.retired(&self.packs))
     }
 
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>> {
         Ok(self.repo.changes.iter().rev().take(limit as usize).copied().collect())
     }
 

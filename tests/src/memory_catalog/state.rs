@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
-    Change, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackRow, ReleaseRow, RepoRow,
-    RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
+    DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackChange, PackRow, ReleaseRow,
+    RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -70,7 +70,7 @@ pub(super) struct Repo {
     pub(super) freshened: BTreeMap<EntityKey, (Timestamp, i64)>,
     /// When all of it was made recent.
     pub(super) all_freshened: Option<Timestamp>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<PackChange>,
     pub(super) answers: BTreeMap<MpackKey, KeptAnswer>,
 }
 

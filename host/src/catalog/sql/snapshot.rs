@@ -8,7 +8,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
 use super::super::{
-    Change, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackRow, RepoRow, RetiredPack, Shelf,
+    ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf,
     Snapshot,
 };
 use super::engine::{Arg, Columns, Engine, Reading, Sql, args};
@@ -171,7 +171,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         found.iter().map(|row| rows::retired(&self.place, row)).collect()
     }
 
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>> {
         let found = self
             .all(
                 "SELECT at, cause, packs, bytes FROM changes WHERE repo = $1 ORDER BY id DESC LIMIT $2",
@@ -187,7 +187,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                     Cause::Consolidation
                 };
                 let at = rows::time(&self.place, row, "at")?;
-                Ok(Change { at, cause, packs: row.int("packs"), bytes: row.int("bytes") })
+                Ok(PackChange { at, cause, packs: row.int("packs"), bytes: row.int("bytes") })
             })
             .collect()
     }
