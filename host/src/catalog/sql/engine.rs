@@ -123,10 +123,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// What an error means: whether another writer was in the way, and what to do about it. Of all
     /// but a commit: nothing was changed.
-    fn meaning(&self, error: &sqlx::Error) -> Meaning;
+    fn error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
     /// What the error of a commit means.
-    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning;
+    fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
     /// On a full disk: whether there is room now that there was not before.
     fn make_room(&self) -> impl Future<Output = bool> + Send {
@@ -136,7 +136,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
 /// What an error of a database means.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Meaning {
+pub(super) struct ErrorKind {
     /// Another writer was in the way.
     pub(super) busy: bool,
     /// The same transaction would do at once what it could not do now.
@@ -149,7 +149,7 @@ pub(super) struct Meaning {
     pub(super) way_out: &'static str,
 }
 
-impl Meaning {
+impl ErrorKind {
     /// The error of a catalog somewhere, for what was tried.
     pub(super) fn of(self, error: &sqlx::Error, place: &str, doing: &str) -> Error {
         Error::Catalog {

@@ -109,28 +109,28 @@ impl<E: Engine> SqlCatalog<E> {
     ) -> Result<Option<T>> {
         let mut made_room = false;
         for tries in 0.. {
-            let (meaning, error) = match attempt(&self.engine, lock, given, work).await {
+            let (error_kind, error) = match attempt(&self.engine, lock, given, work).await {
                 Ok(done) => return Ok(done),
-                Err(Failed::Unchanged(error)) => (self.engine.meaning(&error), error),
-                Err(Failed::Unconfirmed(error)) => (self.engine.meaning_of_commit(&error), error),
+                Err(Failed::Unchanged(error)) => (self.engine.error_kind(&error), error),
+                Err(Failed::Unconfirmed(error)) => (self.engine.commit_error_kind(&error), error),
             };
-            if tries < TRIES && meaning.again {
+            if tries < TRIES && error_kind.again {
                 continue;
             }
-            if meaning.full && !made_room {
+            if error_kind.full && !made_room {
                 made_room = true;
                 if self.engine.make_room().await {
                     continue;
                 }
             }
-            return Err(meaning.of(&error, self.engine.place(), doing));
+            return Err(error_kind.of(&error, self.engine.place(), doing));
         }
         unreachable!("the loop ends by returning")
     }
 }
 
 fn failed(engine: &impl Engine, doing: &str, error: &sqlx::Error) -> Error {
-    engine.meaning(error).of(error, engine.place(), doing)
+    engine.error_kind(error).of(error, engine.place(), doing)
 }
 
 #[async_trait]

@@ -41,8 +41,8 @@ pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Sn
         .map_err(starting)?;
     let row = row.ok_or_else(Error::deleted_meanwhile)?;
     let repo = rows::repo(engine.place(), &row)?;
-    let meaning = engine.clone();
-    let failed = Box::new(move |error| failed(&meaning, "reading it", &error));
+    let error_kind = engine.clone();
+    let failed = Box::new(move |error| failed(&error_kind, "reading it", &error));
     Ok(Box::new(SqlSnapshot::<E> { place: engine.place().to_owned(), failed, transaction, repo }))
 }
 

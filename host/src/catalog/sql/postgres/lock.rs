@@ -3,7 +3,7 @@
 use sqlx::pool::PoolConnection;
 use tokio::runtime::Handle;
 
-use super::meaning::POOLER;
+use super::error_kind::POOLER;
 use super::{Columns, Sql, SqlResult};
 use crate::catalog::LockMode;
 

@@ -1,8 +1,8 @@
 //! The catalog on Postgres: publications lock their repo's row, reads are repeatable, and an
 //! advisory lock keeps deleting and publishing apart.
 
+mod error_kind;
 mod lock;
-mod meaning;
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use ring::digest::{SHA256, digest};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Pool};
 
+use self::error_kind::{POOLER, commit_error_kind, error_kind};
 use self::lock::AdvisoryLock;
-use self::meaning::{POOLER, meaning, meaning_of_commit};
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, Meaning, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads,
+    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads,
     put_heads, take_job,
 };
 use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
@@ -231,7 +231,7 @@ fn place(options: &PgConnectOptions) -> String {
 }
 
 fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
-    meaning(error).of(error, place, doing)
+    error_kind(error).of(error, place, doing)
 }
 
 impl Engine for PostgresDatabase {
@@ -375,11 +375,11 @@ impl Engine for PostgresDatabase {
         self.lock_pool.close().await;
     }
 
-    fn meaning(&self, error: &sqlx::Error) -> Meaning {
-        meaning(error)
+    fn error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        error_kind(error)
     }
 
-    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning {
-        meaning_of_commit(error)
+    fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        commit_error_kind(error)
     }
 }

@@ -2,8 +2,8 @@
 //! other; foreign keys; every commit waits for the disk.
 
 mod copies;
+mod error_kind;
 mod lock;
-mod meaning;
 mod open;
 mod stamps;
 
@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use sqlx::Pool;
 use sqlx::sqlite::SqlitePool;
 
-use self::meaning::{meaning, meaning_of_commit};
+use self::error_kind::{commit_error_kind, error_kind};
 use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job,
+    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, Writing, leave_heads, put_heads,
+    take_job,
 };
 use super::migrations::{Migrations, Step};
 use crate::catalog::{LockGuard, LockMode, MissingCatalog};
@@ -107,7 +108,7 @@ impl SqliteCatalog {
 }
 
 fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
-    meaning(error).of(error, place, doing)
+    error_kind(error).of(error, place, doing)
 }
 
 impl Engine for SqliteFile {
@@ -223,12 +224,12 @@ impl Engine for SqliteFile {
         self.writer.close().await;
     }
 
-    fn meaning(&self, error: &sqlx::Error) -> Meaning {
-        meaning(error)
+    fn error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        error_kind(error)
     }
 
-    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning {
-        meaning_of_commit(error)
+    fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        commit_error_kind(error)
     }
 
     /// What is in the log is copied into the file, as far as that has room; then the log begins

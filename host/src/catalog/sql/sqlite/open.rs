@@ -20,8 +20,8 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Sqlite};
 use tempfile::TempDir;
 
+use super::error_kind::{error_kind, extended};
 use super::lock::{LOOK, PATIENCE};
-use super::meaning::{extended, meaning};
 use super::stamps::Stamps;
 use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error};
 use crate::catalog::sql::engine::Check;
@@ -129,7 +129,7 @@ async fn applied(readers: &SqlitePool) -> SqlResult<Vec<Applied>> {
 async fn connected(pool: &SqlitePool) -> SqlResult<PoolConnection<Sqlite>> {
     for _ in 0..PATIENCE {
         match pool.acquire().await {
-            Err(error @ sqlx::Error::Database(_)) if meaning(&error).busy => {
+            Err(error @ sqlx::Error::Database(_)) if error_kind(&error).busy => {
                 tokio::time::sleep(LOOK).await
             }
             done => return done,

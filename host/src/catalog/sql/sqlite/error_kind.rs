@@ -1,6 +1,6 @@
 //! What an error of SQLite means, and what to do about it.
 
-use super::Meaning;
+use super::ErrorKind;
 
 /// Result codes of SQLite; extended codes have theirs in their low byte. Those that say that the
 /// disk is full, or may be.
@@ -12,7 +12,7 @@ const IOERR_SHMSIZE: u32 = 4874;
 const PERHAPS_FULL: [u32; 5] = [778, 1034, 1290, 1546, 5386];
 
 /// What an error means.
-pub(super) fn meaning(error: &sqlx::Error) -> Meaning {
+pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     let extended = extended(error);
     let code = extended & 0xff;
     let busy =
@@ -32,19 +32,19 @@ pub(super) fn meaning(error: &sqlx::Error) -> Meaning {
         11 | 26 => ". It is damaged or no catalog: restore it from a backup",
         _ => "",
     };
-    Meaning { busy, again: false, full, read_only: matches!(code, 8 | 14), way_out }
+    ErrorKind { busy, again: false, full, read_only: matches!(code, 8 | 14), way_out }
 }
 
 /// What it means when a commit is answered with it. Its pages may have reached the disk before it
 /// failed: then whoever opens the catalog next finds what was committed.
-pub(super) fn meaning_of_commit(error: &sqlx::Error) -> Meaning {
-    let meaning = meaning(error);
+pub(super) fn commit_error_kind(error: &sqlx::Error) -> ErrorKind {
+    let error_kind = error_kind(error);
     match extended(error) & 0xff {
-        10 if !meaning.full => Meaning {
+        10 if !error_kind.full => ErrorKind {
             way_out: ". The disk is full or failed, and whether it was done is not known: look before you run it again",
-            ..meaning
+            ..error_kind
         },
-        _ => meaning,
+        _ => error_kind,
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_called_full_whatever_sqlite_calls_it() {
-        let of = |code| meaning(&sqlx::Error::Database(Box::new(Coded(code))));
+        let of = |code| error_kind(&sqlx::Error::Database(Box::new(Coded(code))));
         for code in [FULL, IOERR_SHMSIZE] {
             assert!(
                 of(code).full && of(code).way_out.contains("The disk is full: free some space"),
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn of_a_commit_whose_pages_may_be_on_disk_it_is_not_said_that_nothing_was_changed() {
-        let of = |code| meaning_of_commit(&sqlx::Error::Database(Box::new(Coded(code))));
+        let of = |code| commit_error_kind(&sqlx::Error::Database(Box::new(Coded(code))));
         assert!(
             of(1034).way_out.contains("not known")
                 && !of(1034).way_out.contains("nothing was changed")
