@@ -371,7 +371,7 @@ pub(super) type Work<E, G, T> =
 
 /// Why nothing came of a transaction.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum TransactionError {
     /// Nothing was changed.
     Unchanged(sqlx::Error),
     /// The commit was not confirmed. A database that can't be asked may have done it.
@@ -385,17 +385,17 @@ pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
     lock: Option<&LockGuard>,
     given: &G,
     work: Work<E, G, T>,
-) -> std::result::Result<Option<T>, Failed> {
-    let mut tx = Writing(engine.begin_writing().await.map_err(Failed::Unchanged)?, None);
-    let done = work(&mut tx, given).await.map_err(Failed::Unchanged)?;
+) -> std::result::Result<Option<T>, TransactionError> {
+    let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
+    let done = work(&mut tx, given).await.map_err(TransactionError::Unchanged)?;
     // As late as can be: whoever has lost the right must not publish what somebody else may be
     // deleting.
     if let Some(lock) = lock
-        && !engine.still_locked(lock, &mut tx).await.map_err(Failed::Unchanged)?
+        && !engine.still_locked(lock, &mut tx).await.map_err(TransactionError::Unchanged)?
     {
         return Ok(None);
     }
-    tx.0.commit().await.map_err(Failed::Unconfirmed)?;
+    tx.0.commit().await.map_err(TransactionError::Unconfirmed)?;
     Ok(Some(done))
 }
 

@@ -35,7 +35,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
+use self::engine::{Engine, Reader, Sql, TransactionError, Work, args, attempt};
 use super::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
     LockGuard, LockMode, PublishOutcome, Push, RepoRow, RestoreOutcome, Snapshot, Totals,
@@ -111,8 +111,10 @@ impl<E: Engine> SqlCatalog<E> {
         for tries in 0.. {
             let (error_kind, error) = match attempt(&self.engine, lock, given, work).await {
                 Ok(done) => return Ok(done),
-                Err(Failed::Unchanged(error)) => (self.engine.error_kind(&error), error),
-                Err(Failed::Unconfirmed(error)) => (self.engine.commit_error_kind(&error), error),
+                Err(TransactionError::Unchanged(error)) => (self.engine.error_kind(&error), error),
+                Err(TransactionError::Unconfirmed(error)) => {
+                    (self.engine.commit_error_kind(&error), error)
+                }
             };
             if tries < TRIES && error_kind.again {
                 continue;
