@@ -27,7 +27,7 @@ impl<E: Engine> Access for SqlCatalog<E> {
     }
 
     async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<Option<TokenRow>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(revoke::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(revoke::<E>(tx, params));
         let row = self.writing("revoking a token", &(id, now), work).await?;
         row.map(|row| read(self.engine.place(), &row)).transpose()
     }
@@ -39,7 +39,7 @@ impl<E: Engine> Access for SqlCatalog<E> {
         let row = match found.await.map_err(self.failed(doing))? {
             Some(row) => row,
             None => {
-                let work: Work<E, _, _> = |tx, given| Box::pin(keep::<E>(tx, given));
+                let work: Work<E, _, _> = |tx, params| Box::pin(keep::<E>(tx, params));
                 self.writing(doing, &(name, fresh), work).await?
             }
         };
@@ -58,7 +58,7 @@ impl<E: Engine> Access for SqlCatalog<E> {
     }
 
     async fn keep(&self, name: &str, value: [u8; 32]) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(replace::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(replace::<E>(tx, params));
         self.writing("keeping something", &(name, value), work).await
     }
 }
@@ -99,9 +99,9 @@ async fn one<E: Engine>(engine: &E, id: &str) -> SqlResult<Option<E::Row>> {
 /// One statement: of two who revoke it at once, whoever comes second finds the time of the first.
 async fn revoke<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(&str, Timestamp),
+    params: &(&str, Timestamp),
 ) -> SqlResult<Option<E::Row>> {
-    let (id, now) = (given.0, given.1.to_string());
+    let (id, now) = (params.0, params.1.to_string());
     tx.maybe(
         "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING *",
         args![id, &now],
@@ -115,16 +115,16 @@ async fn kept<S: Sql>(connection: &mut S, name: &str) -> SqlResult<Option<S::Row
 
 /// Whoever is second to put one down waits until the first has, puts down nothing, and reads that
 /// of the first.
-async fn keep<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlResult<E::Row> {
-    let (name, fresh) = given;
+async fn keep<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlResult<E::Row> {
+    let (name, fresh) = params;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     tx.run(keep, args![*name, &fresh[..]]).await?;
     kept(tx, name).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
 /// Keeps something under a name, whatever was there.
-async fn replace<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlResult<()> {
-    let (name, value) = given;
+async fn replace<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlResult<()> {
+    let (name, value) = params;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET secret = excluded.secret";
     tx.run(keep, args![*name, &value[..]]).await.map(drop)
 }

@@ -14,14 +14,14 @@ use crate::error::Result;
 use crate::names::{MpackKey, RepoId};
 
 /// An answer under a name, and what there may be.
-struct Given<'a> {
+struct AnswerParams<'a> {
     name: &'a MpackKey,
     answer: &'a NewAnswer,
     budget: Option<AnswerBudget>,
 }
 
 /// An answer that has been made.
-struct Made<'a> {
+struct FinishedAnswer<'a> {
     name: &'a MpackKey,
     key: &'a MpackKey,
     answer: &'a NewAnswer,
@@ -35,8 +35,9 @@ impl<E: Engine> Answers for SqlCatalog<E> {
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
     ) -> Result<Option<ExhaustedBudget>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(take_room::<E>(tx, given));
-        self.writing("taking room for an answer", &Given { name, answer, budget }, work).await
+        let work: Work<E, _, _> = |tx, params| Box::pin(take_room::<E>(tx, params));
+        self.writing("taking room for an answer", &AnswerParams { name, answer, budget }, work)
+            .await
     }
 
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {
@@ -67,7 +68,7 @@ impl<E: Engine> Answers for SqlCatalog<E> {
 
     async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()> {
         let work: Work<E, _, _> = |tx, made| Box::pin(note::<E>(tx, made));
-        self.writing("noting an answer", &Made { name, key, answer }, work).await
+        self.writing("noting an answer", &FinishedAnswer { name, key, answer }, work).await
     }
 
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
@@ -96,9 +97,9 @@ impl<E: Engine> Answers for SqlCatalog<E> {
 
 async fn take_room<E: Engine>(
     tx: &mut Writing<E>,
-    given: &Given<'_>,
+    params: &AnswerParams<'_>,
 ) -> SqlResult<Option<ExhaustedBudget>> {
-    let Given { name, answer, budget } = given;
+    let AnswerParams { name, answer, budget } = params;
     if let Some(budget) = budget {
         // Others who take room wait until this is decided.
         tx.run(E::LOCK_ANSWERS, args![]).await?;
@@ -158,8 +159,8 @@ async fn of_plan<E: Engine>(
     tx.maybe(OF_PLAN, args![repo, plan]).await
 }
 
-async fn note<E: Engine>(tx: &mut Writing<E>, made: &Made<'_>) -> SqlResult<()> {
-    let Made { name, key, answer } = made;
+async fn note<E: Engine>(tx: &mut Writing<E>, made: &FinishedAnswer<'_>) -> SqlResult<()> {
+    let FinishedAnswer { name, key, answer } = made;
     give_back::<E>(tx, answer.repo, name).await?;
     let until = whole_seconds(answer.expires_at);
     tx.run(

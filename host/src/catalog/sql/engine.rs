@@ -383,11 +383,11 @@ pub(super) enum TransactionError {
 pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
     engine: &E,
     lock: Option<&LockGuard>,
-    given: &G,
+    params: &G,
     work: Work<E, G, T>,
 ) -> std::result::Result<Option<T>, TransactionError> {
     let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
-    let done = work(&mut tx, given).await.map_err(TransactionError::Unchanged)?;
+    let done = work(&mut tx, params).await.map_err(TransactionError::Unchanged)?;
     // As late as can be: whoever has lost the right must not publish what somebody else may be
     // deleting.
     if let Some(lock) = lock

@@ -7,15 +7,18 @@ use crate::error::Result;
 use crate::report::{GcEntry, GcRecord, GcReport};
 
 /// One that ended.
-pub(super) struct Ended<'a> {
+pub(super) struct FinishedGc<'a> {
     pub(super) repo: i64,
     pub(super) record: &'a GcRecord,
     pub(super) report: Option<&'a GcReport>,
 }
 
 /// Remembers one.
-pub(super) async fn record<E: Engine>(tx: &mut Writing<E>, ended: &Ended<'_>) -> SqlResult<()> {
-    let Ended { repo, record, report } = *ended;
+pub(super) async fn record<E: Engine>(
+    tx: &mut Writing<E>,
+    ended: &FinishedGc<'_>,
+) -> SqlResult<()> {
+    let FinishedGc { repo, record, report } = *ended;
     let finished_at = record.finished_at.to_string();
     // Doing nothing again is no news: only the time of the last such run is kept.
     if record.outcome == "skipped" {

@@ -101,7 +101,7 @@ pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
 }
 
 /// Who takes a job, when, and until when.
-pub(super) struct Taking<'a> {
+pub(super) struct TakeParams<'a> {
     pub(super) worker: &'a str,
     pub(super) now: Timestamp,
     pub(super) lease_until: Timestamp,
@@ -110,13 +110,13 @@ pub(super) struct Taking<'a> {
 /// Gives the job that has been due for longest.
 pub(super) async fn take<E: Engine>(
     tx: &mut Writing<E>,
-    taking: &Taking<'_>,
+    params: &TakeParams<'_>,
 ) -> SqlResult<Option<(E::Row, Fence)>> {
-    let now = taking.now.as_millisecond();
+    let now = params.now.as_millisecond();
     let taken = tx
         .maybe(
             E::TAKE_JOB,
-            args![now, taking.worker, taking.lease_until.as_millisecond(), &taking.now.to_string()],
+            args![now, params.worker, params.lease_until.as_millisecond(), &params.now.to_string()],
         )
         .await?;
     let Some(taken) = taken else { return Ok(None) };
@@ -127,9 +127,9 @@ pub(super) async fn take<E: Engine>(
 /// Keeps a job for longer.
 pub(super) async fn renew<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(Fence, Timestamp),
+    params: &(Fence, Timestamp),
 ) -> SqlResult<bool> {
-    let (fence, lease_until) = given;
+    let (fence, lease_until) = params;
     let renewed = tx
         .run(
             "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'",
@@ -140,7 +140,7 @@ pub(super) async fn renew<E: Engine>(
 }
 
 /// How an attempt of somebody's ended.
-pub(super) struct Ending<'a> {
+pub(super) struct EndParams<'a> {
     pub(super) fence: Fence,
     pub(super) end: &'a JobEnd,
     pub(super) now: Timestamp,
@@ -149,9 +149,9 @@ pub(super) struct Ending<'a> {
 /// Ends an attempt.
 pub(super) async fn end<E: Engine>(
     tx: &mut Writing<E>,
-    ending: &Ending<'_>,
+    params: &EndParams<'_>,
 ) -> SqlResult<Option<E::Row>> {
-    let Ending { fence, end, now } = ending;
+    let EndParams { fence, end, now } = params;
     let (job, token, now) = (fence.job, fence.token, now.to_string());
     let changed = match end {
         JobEnd::Done(result) => {
@@ -170,7 +170,7 @@ pub(super) async fn end<E: Engine>(
             )
             .await?
         }
-        JobEnd::Again { at, reason, counts } => again::<E>(tx, ending, at.as_millisecond(), reason, *counts).await?,
+        JobEnd::Again { at, reason, counts } => again::<E>(tx, params, at.as_millisecond(), reason, *counts).await?,
     };
     if changed == 0 {
         return Ok(None);
@@ -185,7 +185,7 @@ pub(super) async fn end<E: Engine>(
 /// do.
 async fn again<E: Engine>(
     tx: &mut Writing<E>,
-    Ending { fence, now, .. }: &Ending<'_>,
+    EndParams { fence, now, .. }: &EndParams<'_>,
     at: i64,
     reason: &str,
     counts: bool,
@@ -216,7 +216,7 @@ async fn again<E: Engine>(
 }
 
 /// Which job somebody asks something of, and when.
-pub(super) struct Asked {
+pub(super) struct JobParams {
     pub(super) id: i64,
     pub(super) now: Timestamp,
 }
@@ -224,9 +224,9 @@ pub(super) struct Asked {
 /// Lets a job begin anew.
 pub(super) async fn retry<E: Engine>(
     tx: &mut Writing<E>,
-    asked: &Asked,
+    params: &JobParams,
 ) -> SqlResult<Option<E::Row>> {
-    let Some(row) = one(tx, asked.id).await? else { return Ok(None) };
+    let Some(row) = one(tx, params.id).await? else { return Ok(None) };
     if !matches!(row.text("status"), "failed" | "cancelled") {
         return Ok(None);
     }
@@ -235,7 +235,7 @@ pub(super) async fn retry<E: Engine>(
         .maybe(
             "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.type = j.type AND o.status = 'queued'
              AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
-            args![asked.id],
+            args![params.id],
         )
         .await?;
     if let Some(other) = other {
@@ -246,7 +246,7 @@ pub(super) async fn retry<E: Engine>(
             "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL
              WHERE id = $1 AND status IN ('failed', 'cancelled')
              AND NOT EXISTS (SELECT 1 FROM repos r WHERE r.id = jobs.repo AND r.deleted_at IS NOT NULL)",
-            args![asked.id, asked.now.as_millisecond()],
+            args![params.id, params.now.as_millisecond()],
         )
         .await?;
     if changed == 0 {
@@ -260,30 +260,30 @@ pub(super) async fn retry<E: Engine>(
         };
         tx.run(
             "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            args![asked.id, &key.digest()[..]],
+            args![params.id, &key.digest()[..]],
         )
         .await?;
     }
-    one(tx, asked.id).await
+    one(tx, params.id).await
 }
 
 /// Takes a job back. The token moves on: whoever has it publishes nothing more.
 pub(super) async fn cancel<E: Engine>(
     tx: &mut Writing<E>,
-    asked: &Asked,
+    params: &JobParams,
 ) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
             "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
              WHERE id = $1 AND status IN ('queued', 'running')",
-            args![asked.id, &asked.now.to_string()],
+            args![params.id, &params.now.to_string()],
         )
         .await?;
     if changed == 0 {
         return Ok(None);
     }
-    tx.run("DELETE FROM job_packs WHERE job = $1", args![asked.id]).await?;
-    one(tx, asked.id).await
+    tx.run("DELETE FROM job_packs WHERE job = $1", args![params.id]).await?;
+    one(tx, params.id).await
 }
 
 /// For each key, whether a job waits with that pack.

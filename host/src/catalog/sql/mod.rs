@@ -70,7 +70,7 @@ impl<E: Engine> SqlCatalog<E> {
         &self,
         lock: &LockGuard,
         doing: &str,
-        given: &G,
+        params: &G,
         work: Work<E, G, T>,
     ) -> Result<T> {
         let lost = || {
@@ -84,17 +84,17 @@ impl<E: Engine> SqlCatalog<E> {
             full: false,
         }
         };
-        self.again(doing, Some(lock), given, work).await?.ok_or_else(lost)
+        self.again(doing, Some(lock), params, work).await?.ok_or_else(lost)
     }
 
     /// Does something in a transaction.
     async fn writing<G: Sync, T: Send>(
         &self,
         doing: &str,
-        given: &G,
+        params: &G,
         work: Work<E, G, T>,
     ) -> Result<T> {
-        let done = self.again(doing, None, given, work).await?;
+        let done = self.again(doing, None, params, work).await?;
         Ok(done.unwrap_or_else(|| unreachable!("nothing is held that could be lost")))
     }
 
@@ -104,12 +104,12 @@ impl<E: Engine> SqlCatalog<E> {
         &self,
         doing: &str,
         lock: Option<&LockGuard>,
-        given: &G,
+        params: &G,
         work: Work<E, G, T>,
     ) -> Result<Option<T>> {
         let mut made_room = false;
         for tries in 0.. {
-            let (error_kind, error) = match attempt(&self.engine, lock, given, work).await {
+            let (error_kind, error) = match attempt(&self.engine, lock, params, work).await {
                 Ok(done) => return Ok(done),
                 Err(TransactionError::Unchanged(error)) => (self.engine.error_kind(&error), error),
                 Err(TransactionError::Unconfirmed(error)) => {
@@ -150,7 +150,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(times::settle::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(times::settle::<E>(tx, params));
         self.writing("settling times", &(now, repo), work).await
     }
 
@@ -161,14 +161,14 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         visibility: Visibility,
         now: Timestamp,
     ) -> Result<Option<RepoRow>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(repos::create::<E>(tx, given));
-        let new = repos::New { name, id, visibility, now: now.to_string() };
+        let work: Work<E, _, _> = |tx, params| Box::pin(repos::create::<E>(tx, params));
+        let new = repos::CreateParams { name, id, visibility, now: now.to_string() };
         let row = self.writing("making a repo", &new, work).await?;
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
     }
 
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(repos::delete::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(repos::delete::<E>(tx, params));
         self.writing("deleting a repo", &(repo, now.to_string()), work).await
     }
 
@@ -178,9 +178,9 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         now: Timestamp,
         lock: &LockGuard,
     ) -> Result<RestoreOutcome> {
-        let given = restore::Restoring { place: self.engine.place(), name, now };
-        self.locked(lock, "restoring a repo", &given, |tx, given| {
-            Box::pin(restore::restore::<E>(tx, given))
+        let params = restore::RestoreParams { place: self.engine.place(), name, now };
+        self.locked(lock, "restoring a repo", &params, |tx, params| {
+            Box::pin(restore::restore::<E>(tx, params))
         })
         .await
     }
@@ -200,25 +200,26 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool> {
-        let given = (repo, now.to_string());
-        self.locked(lock, "forgetting a deleted repo", &given, |tx, given| {
-            Box::pin(restore::forget::<E>(tx, given))
+        let params = (repo, now.to_string());
+        self.locked(lock, "forgetting a deleted repo", &params, |tx, params| {
+            Box::pin(restore::forget::<E>(tx, params))
         })
         .await
     }
 
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
         let doing = "noting what a client is told";
-        let mut given = freshen::Freshening { repo, entities, at };
-        let Some(stale) = freshen::stale(&self.engine, &given).await.map_err(self.failed(doing))?
+        let mut params = freshen::FreshenParams { repo, entities, at };
+        let Some(stale) =
+            freshen::stale(&self.engine, &params).await.map_err(self.failed(doing))?
         else {
             return Ok(false);
         };
         if stale.is_empty() {
             return Ok(true);
         }
-        given.entities = &stale;
-        self.writing(doing, &given, |tx, given| Box::pin(freshen::freshen::<E>(tx, given))).await
+        params.entities = &stale;
+        self.writing(doing, &params, |tx, params| Box::pin(freshen::freshen::<E>(tx, params))).await
     }
 
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
@@ -261,7 +262,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn probe_writing(&self) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(policies::probe::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(policies::probe::<E>(tx, params));
         self.writing("writing to it as a trial", &(), work).await
     }
 
@@ -307,8 +308,12 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         report: Option<&GcReport>,
     ) -> Result<()> {
         let work: Work<E, _, _> = |tx, ended| Box::pin(gc_log::record::<E>(tx, ended));
-        self.writing("remembering a consolidation", &gc_log::Ended { repo, record, report }, work)
-            .await
+        self.writing(
+            "remembering a consolidation",
+            &gc_log::FinishedGc { repo, record, report },
+            work,
+        )
+        .await
     }
 
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
@@ -345,9 +350,9 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         until: Timestamp,
         lock: &LockGuard,
     ) -> Result<Vec<UnneededPack>> {
-        let given = deletion::Given { place: self.engine.place(), packs, until };
-        let work: Work<E, _, _> = |tx, given| Box::pin(deletion::deletable::<E>(tx, given));
-        self.locked(lock, "looking for packs that nobody needs", &given, work).await
+        let params = deletion::ForgetParams { place: self.engine.place(), packs, until };
+        let work: Work<E, _, _> = |tx, params| Box::pin(deletion::deletable::<E>(tx, params));
+        self.locked(lock, "looking for packs that nobody needs", &params, work).await
     }
 
     async fn forget_packs(
@@ -356,9 +361,9 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         until: Timestamp,
         lock: &LockGuard,
     ) -> Result<Vec<MpackKey>> {
-        let given = deletion::Given { place: self.engine.place(), packs, until };
-        self.locked(lock, "forgetting packs", &given, |tx, given| {
-            Box::pin(deletion::forget::<E>(tx, given))
+        let params = deletion::ForgetParams { place: self.engine.place(), packs, until };
+        self.locked(lock, "forgetting packs", &params, |tx, params| {
+            Box::pin(deletion::forget::<E>(tx, params))
         })
         .await
     }

@@ -5,7 +5,7 @@ use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use crate::names::{RepoId, RepoName, Visibility};
 
 /// A repo to make.
-pub(super) struct New<'a> {
+pub(super) struct CreateParams<'a> {
     pub(super) name: &'a RepoName,
     pub(super) id: RepoId,
     pub(super) visibility: Visibility,
@@ -15,7 +15,7 @@ pub(super) struct New<'a> {
 /// Makes a repo. None when the name is taken.
 pub(super) async fn create<E: Engine>(
     tx: &mut Writing<E>,
-    new: &New<'_>,
+    new: &CreateParams<'_>,
 ) -> SqlResult<Option<E::Row>> {
     tx.maybe(
         "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -29,9 +29,9 @@ pub(super) async fn create<E: Engine>(
 /// can contain.
 pub(super) async fn delete<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(i64, String),
+    params: &(i64, String),
 ) -> SqlResult<Option<DeletionSummary>> {
-    let (repo, now) = (given.0, given.1.as_str());
+    let (repo, now) = (params.0, params.1.as_str());
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     let gone = tx
         .run(
@@ -72,14 +72,14 @@ pub(super) async fn delete<E: Engine>(
 /// Deletes a branch. Where it stood is remembered, as where a push by force has moved it away.
 pub(super) async fn delete_branch<E: Engine>(
     tx: &mut Writing<E>,
-    given: &BranchDeletion,
+    params: &BranchDeletion,
 ) -> SqlResult<PublishOutcome> {
-    let repo = given.repo.id;
+    let repo = params.repo.id;
     tx.one(E::LOCK_REPO, args![repo]).await?;
     let current = tx
         .maybe(
             "SELECT 1 FROM repos r JOIN branches b ON b.repo = r.id WHERE r.id = $1 AND r.revision = $2 AND b.name = $3",
-            args![repo, given.repo.revision, &given.branch],
+            args![repo, params.repo.revision, &params.branch],
         )
         .await?;
     if current.is_none() {
@@ -88,18 +88,18 @@ pub(super) async fn delete_branch<E: Engine>(
     let mut rows = tx
         .run(
             "UPDATE repos SET revision = revision + 1, default_branch = $2 WHERE id = $1",
-            args![repo, given.default_branch.as_deref()],
+            args![repo, params.default_branch.as_deref()],
         )
         .await?;
     rows += tx
         .run(
             "INSERT INTO left_heads (repo, branch, head, left_at)
              SELECT repo, name, head, $3 FROM branches WHERE repo = $1 AND name = $2",
-            args![repo, &given.branch, &given.now.to_string()],
+            args![repo, &params.branch, &params.now.to_string()],
         )
         .await?;
     rows += tx
-        .run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &given.branch])
+        .run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &params.branch])
         .await?;
     Ok(PublishOutcome::Done { rows })
 }

@@ -12,7 +12,7 @@ use crate::names::RepoName;
 pub(super) const EVERYTHING: &[u8] = &[];
 
 /// The repo to restore, and when.
-pub(super) struct Restoring<'a> {
+pub(super) struct RestoreParams<'a> {
     /// Where the catalog is.
     pub(super) place: &'a str,
     pub(super) name: &'a RepoName,
@@ -22,9 +22,9 @@ pub(super) struct Restoring<'a> {
 /// Restores the repo of a name that was deleted last.
 pub(super) async fn restore<E: Engine>(
     tx: &mut Writing<E>,
-    given: &Restoring<'_>,
+    params: &RestoreParams<'_>,
 ) -> SqlResult<RestoreOutcome> {
-    let (owner, slug) = (given.name.owner(), given.name.slug());
+    let (owner, slug) = (params.name.owner(), params.name.slug());
     if tx
         .maybe("SELECT 1 FROM repos WHERE owner = $1 AND slug = $2", args![owner, slug])
         .await?
@@ -41,12 +41,12 @@ pub(super) async fn restore<E: Engine>(
         .await?;
     let times: Result<Vec<_>> = deleted
         .iter()
-        .map(|row| Ok((rows::time(given.place, row, "deleted_at")?, row.int("id"))))
+        .map(|row| Ok((rows::time(params.place, row, "deleted_at")?, row.int("id"))))
         .collect();
     let Some((_, repo)) =
         times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.into_iter().max()
     else {
-        return pruned::<E>(tx, given).await;
+        return pruned::<E>(tx, params).await;
     };
     tx.one(E::LOCK_REPO, args![repo]).await?;
     // Of two who restore it at once, the second finds it taken when its transaction is done again.
@@ -64,7 +64,7 @@ pub(super) async fn restore<E: Engine>(
     tx.run(
         "INSERT INTO freshened (repo, entity, at, number) SELECT id, $2, $3, freshenings FROM repos WHERE id = $1
          ON CONFLICT (repo, entity) DO UPDATE SET at = excluded.at, number = excluded.number",
-        args![repo, EVERYTHING, given.now.as_millisecond()],
+        args![repo, EVERYTHING, params.now.as_millisecond()],
     )
     .await?;
     Ok(RestoreOutcome::Done)
@@ -73,19 +73,19 @@ pub(super) async fn restore<E: Engine>(
 /// Why there is nothing to restore.
 async fn pruned<E: Engine>(
     tx: &mut Writing<E>,
-    given: &Restoring<'_>,
+    params: &RestoreParams<'_>,
 ) -> SqlResult<RestoreOutcome> {
     let row = tx
         .maybe(
             "SELECT pruned_at, pack FROM pruned_repos WHERE owner = $1 AND slug = $2",
-            args![given.name.owner(), given.name.slug()],
+            args![params.name.owner(), params.name.slug()],
         )
         .await?;
     let Some(row) = row else { return Ok(RestoreOutcome::Unknown) };
     let read = || -> Result<RestoreOutcome> {
         let pack =
-            row.maybe_bytes("pack").map(|_| rows::key(given.place, &row, "pack")).transpose()?;
-        Ok(RestoreOutcome::Pruned { at: rows::time(given.place, &row, "pruned_at")?, pack })
+            row.maybe_bytes("pack").map(|_| rows::key(params.place, &row, "pack")).transpose()?;
+        Ok(RestoreOutcome::Pruned { at: rows::time(params.place, &row, "pruned_at")?, pack })
     };
     read().map_err(|damage| sqlx::Error::Decode(damage.into()))
 }
@@ -100,9 +100,9 @@ pub(super) async fn deleted<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
 /// forgotten. False where it is not deleted.
 pub(super) async fn forget<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(i64, String),
+    params: &(i64, String),
 ) -> SqlResult<bool> {
-    let (repo, now) = (given.0, given.1.as_str());
+    let (repo, now) = (params.0, params.1.as_str());
     let Some(row) = tx
         .maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NOT NULL", args![repo])
         .await?

@@ -8,10 +8,10 @@ use super::engine::{Engine, SqlResult, Writing, args};
 /// their `Z`, their texts order as they do.
 pub(super) async fn settle<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(Timestamp, Option<i64>),
+    params: &(Timestamp, Option<i64>),
 ) -> SqlResult<u64> {
-    let (now, text) = (given.0, given.0.to_string());
-    let Some(repo) = given.1 else {
+    let (now, text) = (params.0, params.0.to_string());
+    let Some(repo) = params.1 else {
         let mut settled = 0;
         for statement in [
             "UPDATE retired SET retired_at = $1 WHERE rtrim(retired_at, 'Z') > rtrim($1, 'Z')",

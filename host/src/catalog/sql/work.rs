@@ -60,14 +60,14 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<(JobReport, Fence)>> {
-        let taking = jobs::Taking { worker, now, lease_until };
-        let work: Work<E, _, _> = |tx, taking| Box::pin(jobs::take::<E>(tx, taking));
-        let taken = self.writing("taking a job", &taking, work).await?;
+        let params = jobs::TakeParams { worker, now, lease_until };
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::take::<E>(tx, params));
+        let taken = self.writing("taking a job", &params, work).await?;
         taken.map(|(row, fence)| Ok((jobs::read(self.engine.place(), &row)?, fence))).transpose()
     }
 
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(jobs::renew::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::renew::<E>(tx, params));
         self.writing("keeping a job", &(fence, lease_until), work).await
     }
 
@@ -77,21 +77,22 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         end: &JobEnd,
         now: Timestamp,
     ) -> Result<Option<JobReport>> {
-        let ending = jobs::Ending { fence, end, now };
-        let work: Work<E, _, _> = |tx, ending| Box::pin(jobs::end::<E>(tx, ending));
-        let row = self.writing("ending a job", &ending, work).await?;
+        let params = jobs::EndParams { fence, end, now };
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::end::<E>(tx, params));
+        let row = self.writing("ending a job", &params, work).await?;
         self.read_job(row)
     }
 
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
-        let work: Work<E, _, _> = |tx, asked| Box::pin(jobs::retry::<E>(tx, asked));
-        let row = self.writing("letting a job begin anew", &jobs::Asked { id, now }, work).await?;
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::retry::<E>(tx, params));
+        let row =
+            self.writing("letting a job begin anew", &jobs::JobParams { id, now }, work).await?;
         self.read_job(row)
     }
 
     async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
-        let work: Work<E, _, _> = |tx, asked| Box::pin(jobs::cancel::<E>(tx, asked));
-        let row = self.writing("taking a job back", &jobs::Asked { id, now }, work).await?;
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::cancel::<E>(tx, params));
+        let row = self.writing("taking a job back", &jobs::JobParams { id, now }, work).await?;
         self.read_job(row)
     }
 
@@ -107,7 +108,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(policies::set::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(policies::set::<E>(tx, params));
         self.writing("setting a policy", &(repo, policy), work).await
     }
 
