@@ -24,7 +24,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(120);
 
 /// Asks a server.
-pub(super) struct Caller {
+pub(super) struct HttpClient {
     client: Client,
     base: String,
     token: Option<HeaderValue>,
@@ -32,9 +32,9 @@ pub(super) struct Caller {
     clock: Arc<dyn Clock>,
 }
 
-impl fmt::Debug for Caller {
+impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("HttpClient").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
@@ -68,8 +68,12 @@ struct Problem {
     class: String,
 }
 
-impl Caller {
-    pub(super) fn new(base: Url, token: Option<String>, clock: Arc<dyn Clock>) -> Result<Caller> {
+impl HttpClient {
+    pub(super) fn new(
+        base: Url,
+        token: Option<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<HttpClient> {
         // Whoever else was first has the same need: one for the process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = token.map(|token| {
@@ -91,7 +95,7 @@ impl Caller {
                 Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error)))
             })?;
         let base = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Caller {
+        Ok(HttpClient {
             client,
             base,
             token: token.transpose()?,

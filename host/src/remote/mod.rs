@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::report::{Changes, StatusReport};
 use crate::text::escaped;
 
-use call::Caller;
+use call::HttpClient;
 pub use connection::ConnectionStatus;
 
 /// Most that the server lists at once.
@@ -77,7 +77,7 @@ impl fmt::Debug for RemoteOptions {
 /// A store elsewhere. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    caller: Arc<Caller>,
+    caller: Arc<HttpClient>,
     patience: Option<Duration>,
     clock: Arc<dyn Clock>,
 }
@@ -110,7 +110,7 @@ impl Remote {
                 "--remote {url}: whoever listens on the line could read the token; use https://, or a tunnel to this machine"
             )));
         }
-        let caller = Arc::new(Caller::new(url, token, options.clock.clone())?);
+        let caller = Arc::new(HttpClient::new(url, token, options.clock.clone())?);
         Ok(Remote { caller, patience: options.patience, clock: options.clock })
     }
 
