@@ -40,7 +40,7 @@ impl fmt::Debug for HttpClient {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum CallError {
     /// The server says so.
     Refused(StatusCode, Error),
     /// It could not be asked, or its answer did not come whole.
@@ -51,15 +51,15 @@ pub(super) enum Failed {
     },
 }
 
-impl From<Failed> for Error {
-    fn from(failed: Failed) -> Error {
+impl From<CallError> for Error {
+    fn from(failed: CallError) -> Error {
         match failed {
-            Failed::Refused(_, error) | Failed::Broken { error, .. } => error,
+            CallError::Refused(_, error) | CallError::Broken { error, .. } => error,
         }
     }
 }
 
-pub(super) type ClientResult<T> = std::result::Result<T, Failed>;
+pub(super) type ClientResult<T> = std::result::Result<T, CallError>;
 
 /// What a server answers where something is wrong.
 #[derive(Deserialize)]
@@ -196,7 +196,7 @@ impl HttpClient {
                 "{} answers something that this packhouse does not understand ({error}); is it a packhouse, and of this version? `packhouse doctor` tells",
                 self.base
             );
-            Failed::Refused(status, Error::Remote { class: Class::Refused, message })
+            CallError::Refused(status, Error::Remote { class: Class::Refused, message })
         })
     }
 
@@ -221,7 +221,7 @@ impl HttpClient {
             }
             Err(_) => Error::Remote { class: Class::Refused, message: self.strange(status) },
         };
-        Err(Failed::Refused(status, error))
+        Err(CallError::Refused(status, error))
     }
 
     fn strange(&self, status: StatusCode) -> String {
@@ -236,17 +236,17 @@ impl HttpClient {
     }
 
     /// The line is down, or was in the middle of an answer.
-    pub(super) fn broken(&self, error: &reqwest::Error) -> Failed {
+    pub(super) fn broken(&self, error: &reqwest::Error) -> CallError {
         let reason = causes(error);
         self.connection.lost(self.clock.now(), &reason);
         let unheard = error.is_connect() || error.is_builder();
-        Failed::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
+        CallError::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
     }
 
     /// The server has been silent for too long.
-    pub(super) fn silent(&self, reason: &str) -> Failed {
+    pub(super) fn silent(&self, reason: &str) -> CallError {
         self.connection.lost(self.clock.now(), reason);
-        Failed::Broken {
+        CallError::Broken {
             unheard: false,
             error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },
         }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::Remote;
-use super::call::{ClientResult, Failed};
+use super::call::{CallError, ClientResult};
 use crate::error::{Class, Error, Result};
 use crate::files::key_of;
 use crate::names::RepoName;
@@ -99,8 +99,8 @@ impl Getting<'_> {
                 last = Instant::now();
             }
             let lasting = match &failed {
-                Failed::Refused(status, _) => !status.is_server_error(),
-                Failed::Broken { .. } => false,
+                CallError::Refused(status, _) => !status.is_server_error(),
+                CallError::Broken { .. } => false,
             };
             if lasting || self.remote.patience.is_some_and(|patience| last.elapsed() >= patience) {
                 return Err(failed.into());
@@ -176,7 +176,7 @@ impl Getting<'_> {
 
 enum Ended {
     /// It can be gone on with.
-    Broke(Failed),
+    Broke(CallError),
     Stopped(Error),
 }
 

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::Remote;
-use super::call::{ClientResult, Failed};
+use super::call::{CallError, ClientResult};
 use super::sse::{Event, Events};
 use crate::error::{Class, Error, Result};
 use crate::progress::{self, Phase, Progress};
@@ -78,7 +78,7 @@ pub(super) async fn run<T: DeserializeOwned>(
     match run.begin().await {
         Ok(()) => {}
         // Nobody has heard of it: then it is not begun.
-        Err(Failed::Broken { unheard: true, error }) => return Err(error),
+        Err(CallError::Broken { unheard: true, error }) => return Err(error),
         Err(failed) => run.again(failed).await?,
     }
     let ended = loop {
@@ -87,10 +87,10 @@ pub(super) async fn run<T: DeserializeOwned>(
             // The server closes the line when it stops.
             Ok(None) => run.again(remote.caller.silent("the server has closed the line")).await?,
             // It was started again, and knows nothing of it.
-            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
+            Err(CallError::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
                 return Err(Error::Cancelled);
             }
-            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) => {
+            Err(CallError::Refused(StatusCode::NOT_FOUND, _)) => {
                 run.last = 0;
                 if let Err(failed) = run.begin().await {
                     run.again(failed).await?;
@@ -122,13 +122,13 @@ impl Run<'_> {
     }
 
     /// Waits before the next try, if there is to be one.
-    async fn again(&mut self, failed: Failed) -> Result<()> {
+    async fn again(&mut self, failed: CallError) -> Result<()> {
         match &failed {
             // It is busy, or something before it finds it away.
-            Failed::Refused(status, _)
+            CallError::Refused(status, _)
                 if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {}
-            Failed::Refused(..) => return Err(failed.into()),
-            Failed::Broken { .. } => {}
+            CallError::Refused(..) => return Err(failed.into()),
+            CallError::Broken { .. } => {}
         }
         let away = self.heard_at.elapsed();
         let impatient = self.remote.patience.is_some_and(|patience| away >= patience);
