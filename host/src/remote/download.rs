@@ -25,9 +25,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Removes what was written when nothing came of it.
-struct Temporary(Option<PathBuf>);
+struct TempFile(Option<PathBuf>);
 
-impl Drop for Temporary {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
             let _ = std::fs::remove_file(path);
@@ -49,9 +49,9 @@ pub(super) async fn download(
     let failing = |error| Error::io("writing", output)(error);
     let file = std::fs::File::create_new(&path).map_err(failing)?;
     crate::files::for_user(&file);
-    let mut temporary = Temporary(Some(path.clone()));
+    let mut temporary = TempFile(Some(path.clone()));
     let mut getting =
-        Getting { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
+        Download { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
     getting.whole().await?;
     getting.file.sync_all().await.map_err(failing)?;
     // What came is what was promised: whoever sent it proves nothing, the bytes do.
@@ -75,7 +75,7 @@ pub(super) async fn download(
     Ok(())
 }
 
-struct Getting<'a> {
+struct Download<'a> {
     remote: &'a Remote,
     repo: &'a RepoName,
     report: &'a FetchReport,
@@ -85,15 +85,15 @@ struct Getting<'a> {
     progress: &'a Progress,
 }
 
-impl Getting<'_> {
+impl Download<'_> {
     async fn whole(&mut self) -> Result<()> {
         let mut last = Instant::now();
         loop {
             let before = self.done;
             let failed = match self.some().await {
                 Ok(()) => return Ok(()),
-                Err(Ended::Stopped(error)) => return Err(error),
-                Err(Ended::Broke(failed)) => failed,
+                Err(DownloadEnd::Stopped(error)) => return Err(error),
+                Err(DownloadEnd::Broke(failed)) => failed,
             };
             if self.done > before {
                 last = Instant::now();
@@ -111,9 +111,9 @@ impl Getting<'_> {
     }
 
     /// Takes as much as comes.
-    async fn some(&mut self) -> std::result::Result<(), Ended> {
+    async fn some(&mut self) -> std::result::Result<(), DownloadEnd> {
         let caller = &self.remote.caller;
-        let mut response = self.ask().await.map_err(Ended::Broke)?;
+        let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
         let from = self.done;
         // Only what begins where this ends goes on; anything else is the whole once more.
         if from > 0
@@ -121,13 +121,13 @@ impl Getting<'_> {
         {
             self.begin_anew()
                 .await
-                .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+                .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
         }
         loop {
             let piece = match tokio::time::timeout(SILENCE, response.chunk()).await {
-                Ok(piece) => piece.map_err(|error| Ended::Broke(caller.broken(&error)))?,
+                Ok(piece) => piece.map_err(|error| DownloadEnd::Broke(caller.broken(&error)))?,
                 Err(_) => {
-                    return Err(Ended::Broke(
+                    return Err(DownloadEnd::Broke(
                         caller.silent("it fell silent in the middle of a pack"),
                     ));
                 }
@@ -136,16 +136,16 @@ impl Getting<'_> {
             self.file
                 .write_all(&piece)
                 .await
-                .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+                .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
             self.done += piece.len() as u64;
-            self.tell().map_err(Ended::Stopped)?;
+            self.tell().map_err(DownloadEnd::Stopped)?;
         }
         self.file
             .flush()
             .await
-            .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+            .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
         match self.done < self.report.bytes {
-            true => Err(Ended::Broke(caller.silent("a pack broke off"))),
+            true => Err(DownloadEnd::Broke(caller.silent("a pack broke off"))),
             false => Ok(()),
         }
     }
@@ -174,7 +174,7 @@ impl Getting<'_> {
     }
 }
 
-enum Ended {
+enum DownloadEnd {
     /// It can be gone on with.
     Broke(CallError),
     Stopped(Error),
