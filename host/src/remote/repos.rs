@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::{
-    BranchDeleteReport, BranchReport, DeleteReport, Detail, FetchAsked, FetchReport, NewRepo,
+    BranchDeleteReport, BranchReport, DeleteReport, Detail, FetchBody, FetchReport, NewRepo,
     PushReport, RepoPage, RepoReport, RepoSummary,
 };
 use crate::store::{FetchRequest, PushOptions};
@@ -164,7 +164,7 @@ impl Remote {
         if let Some(output) = &request.output {
             crate::files::replaceable(output)?;
         }
-        let asked = FetchAsked {
+        let asked = FetchBody {
             want: request.want.clone(),
             have: request.have.clone(),
             ttl_seconds: request.ttl.as_secs(),

@@ -14,7 +14,7 @@ use super::call::{CallError, ClientResult};
 use super::sse::{Event, Events};
 use crate::error::{Class, Error, Result};
 use crate::progress::{self, Phase, Progress};
-use crate::report::{RunAsked, RunFailed, RunReport, RunState, Step};
+use crate::report::{RunFailed, RunReport, RunRequest, RunState, Step};
 
 /// First pause before the server is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ struct Undone {
 struct Run<'a> {
     remote: &'a Remote,
     id: String,
-    asked: &'a RunAsked,
+    asked: &'a RunRequest,
     progress: &'a Progress,
     /// The number of the last event that was heard.
     last: u64,
@@ -61,7 +61,7 @@ struct Run<'a> {
 /// Does it there, and tells of it here.
 pub(super) async fn run<T: DeserializeOwned>(
     remote: &Remote,
-    asked: &RunAsked,
+    asked: &RunRequest,
     progress: &Progress,
 ) -> Result<T> {
     let id = hex::encode(remote.clock.random_id());

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{
-    GcEntry, GcQuery, GcReport, HistoryPage, JobAsked, JobPage, JobReport, JobStatus, Policy,
-    PolicyAsked, PolicyCheck, PolicyReport, PruneReport, Queued, RunAsked, VerifyReport,
+    GcEntry, GcQuery, GcReport, HistoryPage, JobPage, JobReport, JobRequest, JobStatus, Policy,
+    PolicyCheck, PolicyReport, PolicyRequest, PruneReport, Queued, RunRequest, VerifyReport,
 };
 use crate::store::PruneOptions;
 
@@ -25,7 +25,8 @@ impl Remote {
         age: Option<Duration>,
         progress: &Progress,
     ) -> Result<GcReport> {
-        let asked = RunAsked::Plan { repo: repo.clone(), expire_unreachable_seconds: seconds(age) };
+        let asked =
+            RunRequest::Plan { repo: repo.clone(), expire_unreachable_seconds: seconds(age) };
         run::run(self, &asked, progress).await
     }
 
@@ -39,7 +40,7 @@ impl Remote {
         age: Option<Duration>,
         progress: &Progress,
     ) -> Result<GcReport> {
-        let asked = RunAsked::Gc {
+        let asked = RunRequest::Gc {
             repo: repo.clone(),
             plan_digest: None,
             expire_unreachable_seconds: seconds(age),
@@ -58,9 +59,9 @@ impl Remote {
         age: Option<Duration>,
         progress: &Progress,
     ) -> Result<GcReport> {
-        let digest = planned.plan_digest.clone().unwrap_or_else(|| RunAsked::NOTHING.to_owned());
+        let digest = planned.plan_digest.clone().unwrap_or_else(|| RunRequest::NOTHING.to_owned());
         let repo = planned.repo.clone();
-        let asked = RunAsked::Gc {
+        let asked = RunRequest::Gc {
             repo,
             plan_digest: Some(digest),
             expire_unreachable_seconds: seconds(age),
@@ -73,7 +74,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked for longer than the patience.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
-        run::run(self, &RunAsked::Verify { repo: repo.clone(), repair: false }, progress).await
+        run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: false }, progress).await
     }
 
     /// As [`crate::Store::repair`].
@@ -81,7 +82,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked for longer than the patience.
     pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
-        run::run(self, &RunAsked::Verify { repo: repo.clone(), repair: true }, progress).await
+        run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: true }, progress).await
     }
 
     /// As [`crate::Store::prune`].
@@ -97,7 +98,7 @@ impl Remote {
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
         run::run(
             self,
-            &RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds },
+            &RunRequest::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds },
             progress,
         )
         .await
@@ -112,7 +113,7 @@ impl Remote {
             .caller
             .post(
                 "jobs",
-                &JobAsked::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) },
+                &JobRequest::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) },
             )
             .await?)
     }
@@ -122,7 +123,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
-        Ok(self.caller.post("jobs", &JobAsked::Verify { repo: repo.clone() }).await?)
+        Ok(self.caller.post("jobs", &JobRequest::Verify { repo: repo.clone() }).await?)
     }
 
     /// As [`crate::Store::queue_prune`].
@@ -132,7 +133,7 @@ impl Remote {
     pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
         let PruneOptions { grace, orphans, trust_verified, .. } = options;
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
-        let asked = JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds };
+        let asked = JobRequest::Prune { grace_seconds, orphans, trust_verified_seconds };
         Ok(self.caller.post("jobs", &asked).await?)
     }
 
@@ -217,7 +218,7 @@ impl Remote {
         repo: Option<&RepoName>,
         queue: bool,
     ) -> Result<Vec<PolicyCheck>> {
-        Ok(self.caller.post("policy/check", &PolicyAsked { repo: repo.cloned(), queue }).await?)
+        Ok(self.caller.post("policy/check", &PolicyRequest { repo: repo.cloned(), queue }).await?)
     }
 
     /// As [`crate::Store::gc_entries`].

@@ -80,7 +80,7 @@ pub struct Detail {
 /// What to fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FetchAsked {
+pub struct FetchBody {
     /// Commit ids; empty: every branch head.
     #[serde(default)]
     pub want: Vec<String>,
@@ -125,7 +125,7 @@ pub struct Changes {
 /// Work for a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
-pub enum JobAsked {
+pub enum JobRequest {
     /// Consolidates a repo.
     #[serde(rename = "mpack.gc")]
     Gc {
@@ -168,7 +168,7 @@ const fn grace() -> u64 {
 /// Which policies to hold repos against.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PolicyAsked {
+pub struct PolicyRequest {
     /// One repo; none: all with more than one pack.
     #[serde(default)]
     pub repo: Option<RepoName>,
@@ -180,7 +180,7 @@ pub struct PolicyAsked {
 /// Work that a server does itself, at once, and tells of while it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum RunAsked {
+pub enum RunRequest {
     /// Tells what a consolidation would do, and changes nothing.
     Plan {
         /// `OWNER/SLUG`.
@@ -232,27 +232,27 @@ pub enum RunAsked {
     },
 }
 
-impl RunAsked {
-    /// What [`RunAsked::Gc`] calls the plan of a repo that has nothing to do.
+impl RunRequest {
+    /// What [`RunRequest::Gc`] calls the plan of a repo that has nothing to do.
     pub const NOTHING: &str = "nothing";
 
     /// What sort of work it is, in a word.
     pub const fn kind(&self) -> &'static str {
         match self {
-            RunAsked::Plan { .. } => "plan",
-            RunAsked::Gc { .. } => "gc",
-            RunAsked::Verify { .. } => "verify",
-            RunAsked::Prune { .. } => "prune",
+            RunRequest::Plan { .. } => "plan",
+            RunRequest::Gc { .. } => "gc",
+            RunRequest::Verify { .. } => "verify",
+            RunRequest::Prune { .. } => "prune",
         }
     }
 
     /// The repo that it is about; none: the whole store.
     pub const fn repo(&self) -> Option<&RepoName> {
         match self {
-            RunAsked::Plan { repo, .. }
-            | RunAsked::Gc { repo, .. }
-            | RunAsked::Verify { repo, .. } => Some(repo),
-            RunAsked::Prune { .. } => None,
+            RunRequest::Plan { repo, .. }
+            | RunRequest::Gc { repo, .. }
+            | RunRequest::Verify { repo, .. } => Some(repo),
+            RunRequest::Prune { .. } => None,
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn finished(mut document: Document) -> Document {
 }
 
 /// Bodies of requests that are one thing or another.
-const STRICT: [&str; 2] = ["RunAsked", "JobAsked"];
+const STRICT: [&str; 2] = ["RunRequest", "JobRequest"];
 
 fn closed(item: &mut RefOr<Schema>) {
     if let RefOr::T(Schema::Object(object)) = item {

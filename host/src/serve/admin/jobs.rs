@@ -18,7 +18,7 @@ use super::extract::{
 use crate::access::Caller;
 use crate::error::Error;
 use crate::names::RepoName;
-use crate::report::{JobAsked, JobPage, JobReport, JobStatus, Queued};
+use crate::report::{JobPage, JobReport, JobRequest, JobStatus, Queued};
 use crate::store::PruneOptions;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -57,23 +57,23 @@ pub(super) async fn list(
 }
 
 /// Asks a worker for something; the job that waits for the same already, if one does.
-#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobAsked,
+#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
 pub(super) async fn ask(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    JsonBody(asked): JsonBody<JobAsked>,
+    JsonBody(asked): JsonBody<JobRequest>,
 ) -> ApiResult<(StatusCode, Json<Queued>)> {
     let queued = match asked {
-        JobAsked::Gc { repo, expire_unreachable_seconds } => {
+        JobRequest::Gc { repo, expire_unreachable_seconds } => {
             let store = administered(&state, &caller, &repo).await?;
             let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
             store.queue_gc(&repo, age.map(Duration::from_secs)).await?
         }
-        JobAsked::Verify { repo } => {
+        JobRequest::Verify { repo } => {
             administered(&state, &caller, &repo).await?.queue_verify(&repo).await?
         }
-        JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds } => {
+        JobRequest::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             administers_all(&caller)?;
             count("grace_seconds", Some(grace_seconds))?;
             count("trust_verified_seconds", Some(trust_verified_seconds))?;

@@ -23,7 +23,7 @@ use crate::access::Caller;
 use crate::error::Error;
 use crate::names::RepoName;
 use crate::progress::Progress;
-use crate::report::{FetchAsked, FetchReport, PushReport};
+use crate::report::{FetchBody, FetchReport, PushReport};
 use crate::store::{FetchRequest, PushOptions, StagedPack};
 
 /// Packs of one push: each is held open until all have come, and a process may open about a
@@ -217,14 +217,14 @@ fn malformed(error: MultipartError) -> Problem {
 }
 
 /// Answers where to get a pack that holds what is wanted and not had.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(Place), request_body = FetchAsked,
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(Place), request_body = FetchBody,
     responses((status = 200, description = "The pack", body = FetchReport)))]
 pub(super) async fn fetch(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
     headers: HeaderMap,
-    JsonBody(asked): JsonBody<FetchAsked>,
+    JsonBody(asked): JsonBody<FetchBody>,
 ) -> ApiResult<Json<FetchReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {

@@ -10,7 +10,7 @@ use super::super::state::SharedState;
 use super::extract::{JsonBody, QueryParams, administers, count, perhaps_administered};
 use crate::access::{Caller, Scope};
 use crate::names::RepoName;
-use crate::report::{Policy, PolicyAsked, PolicyCheck, PolicyReport};
+use crate::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -60,12 +60,12 @@ pub(super) async fn unset(
 }
 
 /// Tells which repos are due, and why; where asked to, asks workers to consolidate those.
-#[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyAsked,
+#[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyRequest,
     responses((status = 200, description = "What policies say", body = Vec<PolicyCheck>)))]
 pub(super) async fn check(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    JsonBody(PolicyAsked { repo, queue }): JsonBody<PolicyAsked>,
+    JsonBody(PolicyRequest { repo, queue }): JsonBody<PolicyRequest>,
 ) -> ApiResult<Json<Vec<PolicyCheck>>> {
     let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {

@@ -32,7 +32,7 @@ use super::super::state::SharedState;
 use super::extract::sees;
 use crate::access::Caller;
 use crate::progress::Progress;
-use crate::report::{RunAsked, RunReport, RunState};
+use crate::report::{RunReport, RunRequest, RunState};
 use crate::store::Store;
 
 pub(super) use routes::routes;
@@ -70,7 +70,7 @@ struct Kept {
 #[derive(Debug)]
 struct Run {
     id: String,
-    asked: RunAsked,
+    asked: RunRequest,
     /// Who began it.
     caller: Caller,
     /// The store, in which the name of its repo stands for the repo that was meant.
@@ -109,7 +109,7 @@ impl Runs {
         &self,
         state: &SharedState,
         id: &str,
-        asked: RunAsked,
+        asked: RunRequest,
         caller: Caller,
         store: Store,
     ) -> ApiResult<Arc<Run>> {
@@ -175,7 +175,7 @@ impl Runs {
 }
 
 impl Run {
-    fn new(id: &str, asked: RunAsked, caller: Caller, store: Store) -> Run {
+    fn new(id: &str, asked: RunRequest, caller: Caller, store: Store) -> Run {
         let started_at = store.now();
         let telling = Arc::<Telling>::default();
         let told = telling.clone();

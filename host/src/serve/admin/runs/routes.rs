@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use super::super::extract::{JsonBody, PathParams, administers, administers_some, count};
 use super::Run;
 use crate::access::Caller;
-use crate::report::{RunAsked, RunEvent, RunReport};
+use crate::report::{RunEvent, RunReport, RunRequest};
 use crate::serve::auth::token_revoked;
 use crate::serve::problem::{ApiResult, Problem};
 use crate::serve::state::{AppState, SharedState};
@@ -60,13 +60,13 @@ async fn list(
 
 /// Begins a run. The same again answers the same run; something else under the same id is a
 /// conflict.
-#[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(Id), request_body = RunAsked,
+#[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(Id), request_body = RunRequest,
     responses((status = 202, description = "The run", body = RunReport)))]
 async fn begin(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
-    JsonBody(asked): JsonBody<RunAsked>,
+    JsonBody(asked): JsonBody<RunRequest>,
 ) -> ApiResult<(StatusCode, Json<RunReport>)> {
     let store = administers(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
@@ -77,16 +77,16 @@ async fn begin(
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
-fn checked(asked: &RunAsked) -> ApiResult<()> {
+fn checked(asked: &RunRequest) -> ApiResult<()> {
     match asked {
-        RunAsked::Plan { expire_unreachable_seconds, .. } => {
+        RunRequest::Plan { expire_unreachable_seconds, .. } => {
             count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
         }
-        RunAsked::Gc { expire_unreachable_seconds, plan_digest, .. } => {
+        RunRequest::Gc { expire_unreachable_seconds, plan_digest, .. } => {
             count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
             let is_digest = |text: &str| {
                 let hex = text.strip_prefix("sha256:").unwrap_or_default();
-                text == RunAsked::NOTHING
+                text == RunRequest::NOTHING
                     || (hex.len() == 64
                         && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
             };
@@ -96,11 +96,11 @@ fn checked(asked: &RunAsked) -> ApiResult<()> {
                 ));
             }
         }
-        RunAsked::Prune { grace_seconds, trust_verified_seconds, .. } => {
+        RunRequest::Prune { grace_seconds, trust_verified_seconds, .. } => {
             count("grace_seconds", Some(*grace_seconds))?;
             count("trust_verified_seconds", Some(*trust_verified_seconds))?;
         }
-        RunAsked::Verify { .. } => {}
+        RunRequest::Verify { .. } => {}
     }
     Ok(())
 }

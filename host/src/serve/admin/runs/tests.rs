@@ -9,7 +9,7 @@ use super::super::super::state::{AppState, SharedState};
 use super::Run;
 use crate::access::{Caller, NewToken, Scope, TokenText};
 use crate::names::Visibility;
-use crate::report::{RunAsked, RunState};
+use crate::report::{RunRequest, RunState};
 use crate::store::{Store, StoreOptions};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -42,7 +42,7 @@ async fn ended(run: &Run) {
 async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanwhile() {
     let (_folder, state, caller) = served().await;
     let Caller::Bearer { token, .. } = &caller else { panic!("{caller:?}") };
-    let verify = || RunAsked::Verify { repo: "a/b".parse().unwrap(), repair: false };
+    let verify = || RunRequest::Verify { repo: "a/b".parse().unwrap(), repair: false };
     let others = state.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
     let run = state.runs.begin(&state, ID, verify(), caller.clone(), state.store.clone()).unwrap();
     state.store.revoke_token(token).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_run_is_about_the_repo_that_was_meant_and_not_about_another_of_its_nam
     let others = state.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
     let run = state
         .runs
-        .begin(&state, ID, RunAsked::Verify { repo: repo.clone(), repair: false }, caller, meant)
+        .begin(&state, ID, RunRequest::Verify { repo: repo.clone(), repair: false }, caller, meant)
         .unwrap();
     state.store.delete_repo(&repo).await.unwrap();
     state.store.create_repo(&repo, Visibility::Public).await.unwrap();

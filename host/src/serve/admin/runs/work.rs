@@ -12,7 +12,7 @@ use super::log::End;
 use crate::error::{Class, Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
-use crate::report::{GcReport, RunAsked, RunFailed, RunState, Step};
+use crate::report::{GcReport, RunFailed, RunRequest, RunState, Step};
 use crate::serve::auth::{check_token, token_revoked};
 use crate::serve::state::{AppState, SharedState};
 use crate::store::{PruneOptions, Store};
@@ -76,18 +76,18 @@ async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
     let (store, progress) = (&run.store, &run.progress);
     let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
     match &run.asked {
-        RunAsked::Plan { repo, expire_unreachable_seconds } => answer(
+        RunRequest::Plan { repo, expire_unreachable_seconds } => answer(
             &store.plan_gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?.report,
         ),
-        RunAsked::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
+        RunRequest::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
             answer(&store.gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?)
         }
-        RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => answer(
+        RunRequest::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => answer(
             &as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?,
         ),
-        RunAsked::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
-        RunAsked::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
-        RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
+        RunRequest::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
+        RunRequest::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
+        RunRequest::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
             let (grace, trust_verified) =
                 (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
             let options = PruneOptions {
@@ -126,7 +126,7 @@ async fn as_planned(
     progress: &Progress,
 ) -> Result<GcReport> {
     let plan = store.plan_gc_expiring(repo, age, progress).await?;
-    let same = plan.report.plan_digest.as_deref().unwrap_or(RunAsked::NOTHING) == digest;
+    let same = plan.report.plan_digest.as_deref().unwrap_or(RunRequest::NOTHING) == digest;
     // A push that came since would stay beside the new pack, which was not what the plan showed.
     if !same || !store.is_current(&plan).await? {
         // Whoever begins a run again after a restart of the server may have had it done before:
