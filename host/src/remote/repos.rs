@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::{
-    BranchDeleteReport, BranchReport, DeleteReport, Detail, FetchBody, FetchReport, NewRepo,
-    PushReport, RepoPage, RepoReport, RepoSummary,
+    BranchDeleteReport, BranchReport, DeleteReport, FetchBody, FetchReport, NewRepo, PushReport,
+    RepoDetail, RepoPage, RepoReport, RepoSummary,
 };
 use crate::store::{FetchRequest, PushOptions};
 
@@ -118,7 +118,7 @@ impl Remote {
     ///
     /// # Errors
     /// As that; when the server can't be asked.
-    pub async fn detail(&self, repo: &RepoName) -> Result<Detail> {
+    pub async fn detail(&self, repo: &RepoName) -> Result<RepoDetail> {
         self.get(&format!("repos/{repo}/detail"), &[]).await
     }
 

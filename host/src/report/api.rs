@@ -64,7 +64,7 @@ const fn public() -> Visibility {
 
 /// One repo, with all that there is to tell of it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Detail {
+pub struct RepoDetail {
     /// The repo.
     pub report: RepoReport,
     /// Its line in the list.

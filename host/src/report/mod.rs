@@ -17,8 +17,9 @@ use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
 pub use api::{
-    Changes, Detail, FetchBody, HistoryPage, JobPage, JobRequest, NewRepo, PolicyRequest, RepoPage,
-    RunEvent, RunFailed, RunReport, RunRequest, RunState, StatusReport, Step, SweptReport,
+    Changes, FetchBody, HistoryPage, JobPage, JobRequest, NewRepo, PolicyRequest, RepoDetail,
+    RepoPage, RunEvent, RunFailed, RunReport, RunRequest, RunState, StatusReport, Step,
+    SweptReport,
 };
 pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};

@@ -7,7 +7,7 @@ use super::Store;
 use crate::catalog::{PackChange, PackRow, Sums};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::report::{Detail, Moment, PackReport, RepoSummary};
+use crate::report::{Moment, PackReport, RepoDetail, RepoSummary};
 
 impl Store {
     /// Repos in a line each, by name (owner, then slug), after one, at most `limit`. Reads no pack,
@@ -107,8 +107,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
-    pub async fn detail(&self, repo: &RepoName, moments: u32, history: u32) -> Result<Detail> {
-        Ok(Detail {
+    pub async fn detail(&self, repo: &RepoName, moments: u32, history: u32) -> Result<RepoDetail> {
+        Ok(RepoDetail {
             report: self.repo(repo).await?,
             summary: self.summary(repo).await?,
             packs: self.packs(repo).await?,

@@ -15,7 +15,7 @@ use super::extract::{
 use crate::access::{Caller, Scope};
 use crate::error::Error;
 use crate::names::RepoName;
-use crate::report::{DeleteReport, Detail, NewRepo, RepoPage, RepoReport, RepoSummary};
+use crate::report::{DeleteReport, NewRepo, RepoDetail, RepoPage, RepoReport, RepoSummary};
 
 /// Moments of a repo's timeline: more than a chart has columns.
 const MOMENTS: u32 = 500;
@@ -239,12 +239,12 @@ pub(super) async fn summary(
 
 /// Tells all that there is to tell of a repo.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(Place),
-    responses((status = 200, description = "All of it", body = Detail)))]
+    responses((status = 200, description = "All of it", body = RepoDetail)))]
 pub(super) async fn detail(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-) -> ApiResult<Json<Detail>> {
+) -> ApiResult<Json<RepoDetail>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).detail(&authorized.repo, MOMENTS, HISTORY).await?))
 }
