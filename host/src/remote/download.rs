@@ -112,7 +112,7 @@ impl Download<'_> {
 
     /// Takes as much as comes.
     async fn some(&mut self) -> std::result::Result<(), DownloadEnd> {
-        let caller = &self.remote.caller;
+        let client = &self.remote.client;
         let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
         let from = self.done;
         // Only what begins where this ends goes on; anything else is the whole once more.
@@ -125,10 +125,10 @@ impl Download<'_> {
         }
         loop {
             let piece = match tokio::time::timeout(SILENCE, response.chunk()).await {
-                Ok(piece) => piece.map_err(|error| DownloadEnd::Broke(caller.broken(&error)))?,
+                Ok(piece) => piece.map_err(|error| DownloadEnd::Broke(client.broken(&error)))?,
                 Err(_) => {
                     return Err(DownloadEnd::Broke(
-                        caller.silent("it fell silent in the middle of a pack"),
+                        client.silent("it fell silent in the middle of a pack"),
                     ));
                 }
             };
@@ -145,22 +145,22 @@ impl Download<'_> {
             .await
             .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
         match self.done < self.report.bytes {
-            true => Err(DownloadEnd::Broke(caller.silent("a pack broke off"))),
+            true => Err(DownloadEnd::Broke(client.silent("a pack broke off"))),
             false => Ok(()),
         }
     }
 
     async fn ask(&self) -> ClientResult<Response> {
-        let caller = &self.remote.caller;
-        let mut request = caller.stranger(&self.report.mpack_url);
+        let client = &self.remote.client;
+        let mut request = client.stranger(&self.report.mpack_url);
         if self.done > 0 {
             request = request.header(RANGE, format!("bytes={}-", self.done));
             // Ours have the key as their tag; those of a bucket have another, and don't change.
-            if self.report.mpack_url.starts_with(caller.place()) {
+            if self.report.mpack_url.starts_with(client.place()) {
                 request = request.header(IF_RANGE, format!("\"{}\"", self.report.mpack_key.hex()));
             }
         }
-        caller.send(request).await
+        client.send(request).await
     }
 
     async fn begin_anew(&mut self) -> io::Result<()> {

@@ -77,7 +77,7 @@ impl fmt::Debug for RemoteOptions {
 /// A store elsewhere. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    caller: Arc<HttpClient>,
+    client: Arc<HttpClient>,
     patience: Option<Duration>,
     clock: Arc<dyn Clock>,
 }
@@ -110,22 +110,22 @@ impl Remote {
                 "--remote {url}: whoever listens on the line could read the token; use https://, or a tunnel to this machine"
             )));
         }
-        let caller = Arc::new(HttpClient::new(url, token, options.clock.clone())?);
-        Ok(Remote { caller, patience: options.patience, clock: options.clock })
+        let client = Arc::new(HttpClient::new(url, token, options.clock.clone())?);
+        Ok(Remote { client, patience: options.patience, clock: options.clock })
     }
 
     /// The server.
     pub fn place(&self) -> String {
-        self.caller.place().to_owned()
+        self.client.place().to_owned()
     }
 
     /// How the line to the server is, told anew whenever something was asked.
     pub fn connection(&self) -> tokio::sync::watch::Receiver<ConnectionStatus> {
-        self.caller.connection()
+        self.client.connection()
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {
-        Ok(self.caller.get(path, query).await?)
+        Ok(self.client.get(path, query).await?)
     }
 
     /// Which store the server serves, and how it does.
@@ -141,7 +141,7 @@ impl Remote {
     /// # Errors
     /// When it can't be asked, or says that it can't.
     pub async fn ready(&self) -> Result<()> {
-        self.caller.text("readyz").await.map(drop)
+        self.client.text("readyz").await.map(drop)
     }
 
     /// Its measurements, in the text that Prometheus reads.
@@ -149,7 +149,7 @@ impl Remote {
     /// # Errors
     /// When it can't be asked, or refuses.
     pub async fn metrics(&self) -> Result<String> {
-        self.caller.text("metrics").await
+        self.client.text("metrics").await
     }
 
     /// The store's stamp: at once without `since`; else when it is another one, or after some 20
@@ -175,7 +175,7 @@ impl Remote {
     /// # Errors
     /// When the server can't be asked, or refuses.
     pub async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
-        Ok(self.caller.post("tokens", &new).await?)
+        Ok(self.client.post("tokens", &new).await?)
     }
 
     /// Revokes a token.
@@ -189,7 +189,7 @@ impl Remote {
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(Error::UnknownToken(escaped(id)));
         }
-        Ok(self.caller.delete(&format!("tokens/{id}"), &[]).await?)
+        Ok(self.client.delete(&format!("tokens/{id}"), &[]).await?)
     }
 }
 

@@ -24,7 +24,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
-        Ok(self.caller.post("repos", &NewRepo { repo: repo.clone(), visibility }).await?)
+        Ok(self.client.post("repos", &NewRepo { repo: repo.clone(), visibility }).await?)
     }
 
     /// As [`crate::Store::delete_repo`].
@@ -32,7 +32,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
-        Ok(self.caller.delete(&format!("repos/{repo}"), &[]).await?)
+        Ok(self.client.delete(&format!("repos/{repo}"), &[]).await?)
     }
 
     /// As [`crate::Store::branches`].
@@ -49,7 +49,7 @@ impl Remote {
     /// As that; when the server can't be asked.
     pub async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
         Ok(self
-            .caller
+            .client
             .delete(&format!("repos/{repo}/branches"), &[("name", branch.to_owned())])
             .await?)
     }
@@ -59,7 +59,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        Ok(self.caller.post(&format!("repos/{repo}/restore"), &()).await?)
+        Ok(self.client.post(&format!("repos/{repo}/restore"), &()).await?)
     }
 
     /// As [`crate::Store::repos`]: those that the token administers.
@@ -169,7 +169,7 @@ impl Remote {
             have: request.have.clone(),
             ttl_seconds: request.ttl.as_secs(),
         };
-        let report: FetchReport = self.caller.post(&format!("repos/{repo}/fetch"), &asked).await?;
+        let report: FetchReport = self.client.post(&format!("repos/{repo}/fetch"), &asked).await?;
         if let Some(output) = &request.output {
             download::download(self, repo, &report, output, progress).await?;
         }

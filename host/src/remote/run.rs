@@ -85,7 +85,7 @@ pub(super) async fn run<T: DeserializeOwned>(
         match run.listen().await {
             Ok(Some(ended)) => break ended,
             // The server closes the line when it stops.
-            Ok(None) => run.again(remote.caller.silent("the server has closed the line")).await?,
+            Ok(None) => run.again(remote.client.silent("the server has closed the line")).await?,
             // It was started again, and knows nothing of it.
             Err(CallError::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
                 return Err(Error::Cancelled);
@@ -108,9 +108,9 @@ impl Run<'_> {
     }
 
     async fn begin(&mut self) -> ClientResult<()> {
-        let caller = &self.remote.caller;
-        let _: RunReport = caller
-            .json(caller.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER))
+        let client = &self.remote.client;
+        let _: RunReport = client
+            .json(client.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER))
             .await?;
         self.heard();
         Ok(())
@@ -147,24 +147,24 @@ impl Run<'_> {
 
     /// Listens until the run has ended, or the server closes the line.
     async fn listen(&mut self) -> ClientResult<Option<Event>> {
-        let caller = self.remote.caller.clone();
-        let request = caller
+        let client = self.remote.client.clone();
+        let request = client
             .admin(Method::GET, &format!("{}/events", self.path()))
             .header("last-event-id", self.last);
-        let mut response = match tokio::time::timeout(ANSWER, caller.send(request)).await {
+        let mut response = match tokio::time::timeout(ANSWER, client.send(request)).await {
             Ok(response) => response?,
-            Err(_) => return Err(caller.silent("it does not answer")),
+            Err(_) => return Err(client.silent("it does not answer")),
         };
         self.heard();
         let mut events = Events::default();
         let mut look = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
-                piece = response.chunk() => match piece.map_err(|error| caller.broken(&error))? {
+                piece = response.chunk() => match piece.map_err(|error| client.broken(&error))? {
                     None => return Ok(None),
                     Some(piece) => {
                         self.heard();
-                        caller.heard();
+                        client.heard();
                         for event in events.take(&piece) {
                             if let Some(ended) = self.told(event) {
                                 return Ok(Some(ended));
@@ -174,11 +174,11 @@ impl Run<'_> {
                 },
                 _ = look.tick() => {
                     if self.heard_at.elapsed() > SILENCE {
-                        return Err(caller.silent("it has been silent for half a minute"));
+                        return Err(client.silent("it has been silent for half a minute"));
                     }
                     if self.progress.is_cancelled() && !self.stopping {
-                        let request = caller.admin(Method::DELETE, &self.path()).timeout(ANSWER);
-                        let _: RunReport = caller.json(request).await?;
+                        let request = client.admin(Method::DELETE, &self.path()).timeout(ANSWER);
+                        let _: RunReport = client.json(request).await?;
                         self.stopping = true;
                     }
                 }
@@ -202,12 +202,12 @@ impl Run<'_> {
 
     /// What the verb has answered.
     fn read<T: DeserializeOwned>(&self, ended: &Event) -> Result<T> {
-        let caller = &self.remote.caller;
+        let client = &self.remote.client;
         if ended.name == "done" {
-            let Done { report } = caller.read(StatusCode::OK, ended.data.as_bytes())?;
-            return Ok(caller.read(StatusCode::OK, report.get().as_bytes())?);
+            let Done { report } = client.read(StatusCode::OK, ended.data.as_bytes())?;
+            return Ok(client.read(StatusCode::OK, report.get().as_bytes())?);
         }
-        let Undone { problem } = caller.read(StatusCode::OK, ended.data.as_bytes())?;
+        let Undone { problem } = client.read(StatusCode::OK, ended.data.as_bytes())?;
         Err(match problem.state {
             RunState::Cancelled => Error::Cancelled,
             _ => Error::Remote { class: Class::named(&problem.class), message: problem.detail },

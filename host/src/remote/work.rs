@@ -110,7 +110,7 @@ impl Remote {
     /// As that; when the server can't be asked.
     pub async fn queue_gc(&self, repo: &RepoName, age: Option<Duration>) -> Result<Queued> {
         Ok(self
-            .caller
+            .client
             .post(
                 "jobs",
                 &JobRequest::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) },
@@ -123,7 +123,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
-        Ok(self.caller.post("jobs", &JobRequest::Verify { repo: repo.clone() }).await?)
+        Ok(self.client.post("jobs", &JobRequest::Verify { repo: repo.clone() }).await?)
     }
 
     /// As [`crate::Store::queue_prune`].
@@ -134,7 +134,7 @@ impl Remote {
         let PruneOptions { grace, orphans, trust_verified, .. } = options;
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
         let asked = JobRequest::Prune { grace_seconds, orphans, trust_verified_seconds };
-        Ok(self.caller.post("jobs", &asked).await?)
+        Ok(self.client.post("jobs", &asked).await?)
     }
 
     /// As [`crate::Store::jobs`].
@@ -175,7 +175,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
-        Ok(self.caller.post(&format!("jobs/{id}/retry"), &()).await?)
+        Ok(self.client.post(&format!("jobs/{id}/retry"), &()).await?)
     }
 
     /// As [`crate::Store::cancel_job`].
@@ -183,7 +183,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
-        Ok(self.caller.post(&format!("jobs/{id}/cancel"), &()).await?)
+        Ok(self.client.post(&format!("jobs/{id}/cancel"), &()).await?)
     }
 
     /// As [`crate::Store::policy`].
@@ -204,8 +204,8 @@ impl Remote {
         policy: Option<Policy>,
     ) -> Result<PolicyReport> {
         match policy {
-            Some(policy) => Ok(self.caller.put("policy", &of(repo), &policy).await?),
-            None => Ok(self.caller.delete("policy", &of(repo)).await?),
+            Some(policy) => Ok(self.client.put("policy", &of(repo), &policy).await?),
+            None => Ok(self.client.delete("policy", &of(repo)).await?),
         }
     }
 
@@ -218,7 +218,7 @@ impl Remote {
         repo: Option<&RepoName>,
         queue: bool,
     ) -> Result<Vec<PolicyCheck>> {
-        Ok(self.caller.post("policy/check", &PolicyRequest { repo: repo.cloned(), queue }).await?)
+        Ok(self.client.post("policy/check", &PolicyRequest { repo: repo.cloned(), queue }).await?)
     }
 
     /// As [`crate::Store::gc_entries`].
