@@ -35,17 +35,17 @@ const LEAVING: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
-struct Done {
+struct RunDone {
     report: Box<RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Undone {
+struct RunFailure {
     problem: RunFailed,
 }
 
 /// A run, as its client sees it.
-struct Run<'a> {
+struct RemoteRun<'a> {
     remote: &'a Remote,
     id: String,
     asked: &'a RunRequest,
@@ -65,7 +65,7 @@ pub(super) async fn run<T: DeserializeOwned>(
     progress: &Progress,
 ) -> Result<T> {
     let id = hex::encode(remote.clock.random_id());
-    let mut run = Run {
+    let mut run = RemoteRun {
         remote,
         id,
         asked,
@@ -102,7 +102,7 @@ pub(super) async fn run<T: DeserializeOwned>(
     run.read(&ended)
 }
 
-impl Run<'_> {
+impl RemoteRun<'_> {
     fn path(&self) -> String {
         format!("runs/{}", self.id)
     }
@@ -204,10 +204,10 @@ impl Run<'_> {
     fn read<T: DeserializeOwned>(&self, ended: &Event) -> Result<T> {
         let client = &self.remote.client;
         if ended.name == "done" {
-            let Done { report } = client.read(StatusCode::OK, ended.data.as_bytes())?;
+            let RunDone { report } = client.read(StatusCode::OK, ended.data.as_bytes())?;
             return Ok(client.read(StatusCode::OK, report.get().as_bytes())?);
         }
-        let Undone { problem } = client.read(StatusCode::OK, ended.data.as_bytes())?;
+        let RunFailure { problem } = client.read(StatusCode::OK, ended.data.as_bytes())?;
         Err(match problem.state {
             RunState::Cancelled => Error::Cancelled,
             _ => Error::Remote { class: Class::named(&problem.class), message: problem.detail },
