@@ -75,7 +75,7 @@ impl RunPack {
 
 /// The packs of a run, and how their bytes are read.
 #[derive(Debug)]
-pub struct Packs {
+pub struct PackReader {
     repo: RepoName,
     vault: Arc<dyn Vault>,
     runtime: Handle,
@@ -87,15 +87,15 @@ pub struct Packs {
     uses: u64,
 }
 
-impl Packs {
+impl PackReader {
     /// The packs of a run, in the order of their numbers.
     pub fn new(
         repo: RepoName,
         vault: Arc<dyn Vault>,
         runtime: Handle,
         packs: Arc<Vec<RunPack>>,
-    ) -> Packs {
-        Packs {
+    ) -> PackReader {
+        PackReader {
             repo,
             vault,
             runtime,
@@ -201,7 +201,7 @@ impl Packs {
     }
 }
 
-impl Sources for Packs {
+impl Sources for PackReader {
     fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)> {
         self.uses += 1;
         let packs = self.packs.clone();
@@ -242,8 +242,8 @@ impl Sources for Packs {
 }
 
 /// One run of a component over a repo.
-pub struct Run {
-    packs: Packs,
+pub struct RunHost {
+    packs: PackReader,
     list: Arc<Vec<RunPack>>,
     heads: Vec<Head>,
     conflicts: Vec<EncodingConflict>,
@@ -253,22 +253,22 @@ pub struct Run {
     fault: Option<Error>,
 }
 
-impl std::fmt::Debug for Run {
+impl std::fmt::Debug for RunHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run").field("packs", &self.list.len()).finish_non_exhaustive()
     }
 }
 
-impl Run {
+impl RunHost {
     /// A run over packs, with the repo's heads (by branch name).
-    pub fn new(packs: Packs, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> Run {
+    pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
         let list = packs.packs.clone();
         let runtime = packs.runtime.clone();
-        Run { packs, list, heads, conflicts: Vec::new(), index, runtime, fault: None }
+        RunHost { packs, list, heads, conflicts: Vec::new(), index, runtime, fault: None }
     }
 
     /// Sets the records of a push that the repo has in another encoding.
-    pub fn with_conflicts(mut self, conflicts: Vec<EncodingConflict>) -> Run {
+    pub fn with_conflicts(mut self, conflicts: Vec<EncodingConflict>) -> RunHost {
         self.conflicts = conflicts;
         self
     }
@@ -304,7 +304,7 @@ impl Run {
     }
 }
 
-impl Host for Run {
+impl Host for RunHost {
     fn fault(&self) -> Option<&Error> {
         self.fault.as_ref()
     }
@@ -320,7 +320,7 @@ pub(crate) fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Vec<T> {
     all[first..].iter().take(limit.min(MAX_ITEMS) as usize).cloned().collect()
 }
 
-impl Storage for Run {
+impl Storage for RunHost {
     fn directory_rows(
         &mut self,
         pack: u32,
@@ -370,7 +370,7 @@ impl Storage for Run {
     }
 }
 
-impl Database for Run {
+impl Database for RunHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         let info = |pack: &RunPack| PackInfo {
             key: pack.directory.key.to_string(),

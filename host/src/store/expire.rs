@@ -27,7 +27,7 @@ use crate::names::{MpackKey, ShelfId};
 use crate::pack::Directory;
 use crate::progress::Progress;
 use crate::report::GcDropped;
-use crate::run::{Packs, RunPack};
+use crate::run::{PackReader, RunPack};
 
 /// A repo's packs and index, without what has expired.
 pub(super) struct Kept {
@@ -122,7 +122,7 @@ fn places(packs: &[RunPack]) -> Places {
 
 /// Everything that roots reach, they included. What a repo never had leads nowhere.
 fn reach(
-    reader: &mut Packs,
+    reader: &mut PackReader,
     places: &Places,
     roots: Vec<(Kind, EntityId)>,
 ) -> Result<HashSet<(Kind, EntityId)>> {

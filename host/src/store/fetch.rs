@@ -28,7 +28,7 @@ use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::scan::Scanned;
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::tape::{Question, plan_digest};
 use crate::vault::{Staged, StoredPack};
 
@@ -228,7 +228,7 @@ impl Store {
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(repo, packs.clone());
         self.prefetch(&mut reader, &packs, Reads::Metadata, progress).await?;
-        let run = Run::new(reader, heads.clone(), Some(snapshot));
+        let run = RunHost::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
         let question = Question::Assembly { request: ask.clone() };
         let planned = self

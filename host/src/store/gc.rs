@@ -32,7 +32,7 @@ use crate::pack::splice::Splice;
 use crate::pack::{Directory, Written, write_and_read_back};
 use crate::progress::{Phase, Progress};
 use crate::report::GcReport;
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::sandbox::RunError;
 use crate::tape::{Question, plan_digest};
 use crate::vault::Staged;
@@ -233,7 +233,7 @@ impl Store {
         let mut reader = self.run_packs(&row.name, packs.clone());
         let reads = if applied { Reads::Whole } else { Reads::Metadata };
         self.prefetch(&mut reader, &packs, reads, progress).await?;
-        let run = Run::new(reader, heads.clone(), None);
+        let run = RunHost::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| {
             sandbox.consolidate(host, records)

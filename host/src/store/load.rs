@@ -16,7 +16,7 @@ use crate::files::key_of;
 use crate::names::{MpackKey, RepoName};
 use crate::pack::Directory;
 use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
-use crate::run::{Packs, RunPack};
+use crate::run::{PackReader, RunPack};
 use crate::vault::StoredPack;
 
 /// Directories that are got at once.
@@ -223,7 +223,7 @@ impl Store {
     }
 
     /// Packs ready to be read by a run.
-    pub(super) fn run_packs(&self, repo: &RepoName, packs: Arc<Vec<RunPack>>) -> Packs {
-        Packs::new(repo.clone(), self.vault.clone(), Handle::current(), packs)
+    pub(super) fn run_packs(&self, repo: &RepoName, packs: Arc<Vec<RunPack>>) -> PackReader {
+        PackReader::new(repo.clone(), self.vault.clone(), Handle::current(), packs)
     }
 }

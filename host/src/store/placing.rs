@@ -17,7 +17,7 @@ use crate::catalog::{
 use crate::error::Result;
 use crate::names::ShelfId;
 use crate::pack::Written;
-use crate::run::{Packs, RunPack};
+use crate::run::{PackReader, RunPack};
 use crate::sandbox::Indexed;
 
 impl PushedPack {
@@ -65,7 +65,7 @@ impl PushedPack {
 /// The graph is walked by every fetch, so an edge that is left out would be an omission for ever; a
 /// wrong preference would map an encoding that no consolidation takes.
 pub(super) fn check_index(
-    reader: &mut Packs,
+    reader: &mut PackReader,
     pushed: &[RunPack],
     conflicts: &[EncodingConflict],
     indexed: &Indexed,
@@ -114,7 +114,7 @@ pub(super) struct Chosen {
 /// The entities of the packs that are `counted`, in order, each in its preferred encoding; of equal
 /// ones in the smaller pack.
 pub(super) fn choose(
-    reader: &mut Packs,
+    reader: &mut PackReader,
     packs: &[RunPack],
     counted: Vec<bool>,
 ) -> Result<Vec<Chosen>> {

@@ -13,7 +13,7 @@ use crate::catalog::PackRow;
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
-use crate::run::{Packs, RunPack};
+use crate::run::{PackReader, RunPack};
 use crate::vault::{PrefetchRequest, Staged, Traffic};
 
 /// How often somebody looks how far it is, and whether to stop.
@@ -82,7 +82,7 @@ impl Store {
     /// Brings what a run reads near, many packs at once.
     pub(super) async fn prefetch(
         &self,
-        reader: &mut Packs,
+        reader: &mut PackReader,
         packs: &[RunPack],
         reads: Reads<'_>,
         progress: &Progress,

@@ -32,7 +32,7 @@ use crate::pack::pipeline::{CHUNK, Produce, WriteError};
 use crate::pack::{BadPack, Directory, Written, write_and_read_back};
 use crate::progress::{Phase, Progress};
 use crate::report::{PushReport, PushStatus};
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::sandbox::RunError;
 use crate::tape::Question;
 use crate::vault::Staged;
@@ -484,7 +484,8 @@ impl Store {
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
         self.prefetch(&mut reader, &packs, Reads::Conflicts(&conflicts), progress).await?;
-        let run = Run::new(reader, stood.clone(), Some(snapshot)).with_conflicts(conflicts.clone());
+        let run =
+            RunHost::new(reader, stood.clone(), Some(snapshot)).with_conflicts(conflicts.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
         let indexed = self

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Store, joined};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::sandbox::{Host, RUNTIME, RunError, Sandbox};
 use crate::tape::format::VERSION;
 use crate::tape::record::{Recorder, Tape, Writer};
@@ -49,7 +49,7 @@ impl Store {
         repo: &RepoName,
         question: Question,
         packs: &[RunPack],
-        run: Run,
+        run: RunHost,
         ask: impl FnOnce(&Sandbox, Box<dyn Host>) -> Result<T, RunError> + Send + 'static,
     ) -> Result<Result<T, RunError>>
     where

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use packhouse_core::{EntityId, Kind, Request, assemble, consolidate};
 use packhouse_host::pack::Directory;
-use packhouse_host::run::{Packs, Run, RunPack};
+use packhouse_host::run::{PackReader, RunHost, RunPack};
 use packhouse_host::sample::Random;
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::Vault;
@@ -36,7 +36,7 @@ async fn hosted(
     memory: &MemoryHost,
     heads: Vec<packhouse_core::Head>,
     vault: Arc<LocalVault>,
-) -> Run {
+) -> RunHost {
     let mut packs = Vec::new();
     for number in 0..memory.count() {
         let bytes = memory.pack(number);
@@ -47,7 +47,11 @@ async fn hosted(
         packs.push(RunPack::stored(Directory::new(key, bytes.len() as u64, memory.rows(number))));
     }
     let runtime = tokio::runtime::Handle::current();
-    Run::new(Packs::new("a/b".parse().unwrap(), vault, runtime, Arc::new(packs)), heads, None)
+    RunHost::new(
+        PackReader::new("a/b".parse().unwrap(), vault, runtime, Arc::new(packs)),
+        heads,
+        None,
+    )
 }
 
 proptest! {
