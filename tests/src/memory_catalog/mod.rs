@@ -28,7 +28,7 @@ use packhouse_host::{
 };
 use tokio::sync::RwLock;
 
-use self::state::{Repo, Run, State};
+use self::state::{GcRun, Repo, State};
 
 /// A catalog that is gone when it is dropped.
 #[derive(Debug)]
@@ -222,7 +222,7 @@ impl Catalog for MemoryCatalog {
             last.record = GcRecord { finished_at, elapsed_ms, component, ..before };
         } else {
             let id = state.runs.last().map_or(1, |run| run.id + 1);
-            state.runs.push(Run { id, repo, record: record.clone(), report: report.cloned() });
+            state.runs.push(GcRun { id, repo, record: record.clone(), report: report.cloned() });
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl Catalog for MemoryCatalog {
 
     async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>> {
         let state = self.read();
-        let asked_for = |run: &&Run| {
+        let asked_for = |run: &&GcRun| {
             query.repo.is_none_or(|repo| repo == run.repo)
                 && query.before.is_none_or(|id| run.id < id)
         };

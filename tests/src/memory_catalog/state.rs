@@ -36,7 +36,7 @@ pub(super) struct State {
     /// Shelves that were ever made.
     pub(super) shelved: i64,
     /// In order.
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<GcRun>,
     pub(super) jobs: BTreeMap<i64, Job>,
     /// Jobs that were ever asked for.
     pub(super) asked: i64,
@@ -100,7 +100,7 @@ pub(super) struct Mapped {
 
 /// A consolidation that ended.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct GcRun {
     pub(super) id: i64,
     pub(super) repo: i64,
     pub(super) record: GcRecord,
@@ -283,7 +283,7 @@ impl State {
     }
 
     /// A run, unless its repo was deleted.
-    pub(super) fn entry(&self, run: &Run) -> Option<GcEntry> {
+    pub(super) fn entry(&self, run: &GcRun) -> Option<GcEntry> {
         let repo = self.repos.get(&run.repo)?;
         let entry = GcEntry {
             id: run.id,
