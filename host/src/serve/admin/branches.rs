@@ -8,12 +8,12 @@ use utoipa::IntoParams;
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::{PathParams, QueryParams, repo_of};
-use super::repos::Place;
+use super::repos::RepoPath;
 use crate::access::Caller;
 use crate::report::{BranchDeleteReport, BranchReport};
 
 /// Lists the branches of a repo by name: those that clients are not given as well.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place),
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The branches", body = Vec<BranchReport>)))]
 pub(super) async fn list(
     State(state): State<SharedState>,
@@ -26,20 +26,20 @@ pub(super) async fn list(
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct BranchParams {
     /// The name of the branch: as it is, or with escapes, as it is shown. It may hold any
     /// character, slashes included.
     name: String,
 }
 
 /// Deletes a branch. What it alone led to is unreachable from now on.
-#[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place, Which),
+#[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath, BranchParams),
     responses((status = 200, description = "What was deleted, and where it stood", body = BranchDeleteReport)))]
 pub(super) async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-    QueryParams(which): QueryParams<Which>,
+    QueryParams(which): QueryParams<BranchParams>,
 ) -> ApiResult<Json<BranchDeleteReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).delete_branch(&authorized.repo, &which.name).await?))
