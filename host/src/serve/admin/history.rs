@@ -15,7 +15,7 @@ use crate::report::{GcEntry, GcQuery, HistoryPage};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct HistoryParams {
     /// Of one repo; none: of all that its caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
@@ -32,12 +32,12 @@ pub(super) struct Which {
 }
 
 /// Lists consolidations, newest first.
-#[utoipa::path(get, path = "/history", tag = "store", params(Which),
+#[utoipa::path(get, path = "/history", tag = "store", params(HistoryParams),
     responses((status = 200, description = "A page of consolidations", body = HistoryPage)))]
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    QueryParams(which): QueryParams<Which>,
+    QueryParams(which): QueryParams<HistoryParams>,
 ) -> ApiResult<Json<HistoryPage>> {
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;

@@ -23,7 +23,7 @@ use crate::store::PruneOptions;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct JobsParams {
     /// Of one repo; none: of all that its caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
@@ -39,12 +39,12 @@ pub(super) struct Which {
 }
 
 /// Lists jobs, newest first.
-#[utoipa::path(get, path = "/jobs", tag = "jobs", params(Which),
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobsParams),
     responses((status = 200, description = "A page of jobs", body = JobPage)))]
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    QueryParams(which): QueryParams<Which>,
+    QueryParams(which): QueryParams<JobsParams>,
 ) -> ApiResult<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
@@ -97,7 +97,7 @@ pub(super) async fn ask(
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-pub(super) struct Job {
+pub(super) struct JobPath {
     /// Its number.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     id: i64,
@@ -114,7 +114,7 @@ async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobRepo
 }
 
 /// Tells of a job, and of what came of it.
-#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(Job),
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn show(
     State(state): State<SharedState>,
@@ -125,7 +125,7 @@ pub(super) async fn show(
 }
 
 /// Lets a job that failed or was cancelled begin anew.
-#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(Job),
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn retry(
     State(state): State<SharedState>,
@@ -137,7 +137,7 @@ pub(super) async fn retry(
 }
 
 /// Takes back a job that waits or runs.
-#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(Job),
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn cancel(
     State(state): State<SharedState>,

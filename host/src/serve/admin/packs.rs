@@ -18,7 +18,7 @@ use super::super::packs;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::extract::{JsonBody, PathParams, QueryParams, bad_request, repo_of};
-use super::repos::Place;
+use super::repos::RepoPath;
 use crate::access::Caller;
 use crate::error::Error;
 use crate::names::RepoName;
@@ -35,7 +35,7 @@ const LONGEST: u64 = 7 * 24 * 3600;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct How {
+pub(super) struct PushParams {
     /// Whether branches move even where the heads don't lead to each other.
     #[serde(default)]
     force: bool,
@@ -47,22 +47,22 @@ pub(super) struct How {
 /// The form of a push.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes the body, which is read as it comes")]
-pub(super) struct Packs {
+pub(super) struct PackForm {
     /// Packs that a Muse client wrote, in order. Their file names are what reports call them.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     pack: Vec<Vec<u8>>,
 }
 
 /// Stores packs: all of them, or none.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(Place, How),
-    request_body(content = Packs, content_type = "multipart/form-data"),
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(RepoPath, PushParams),
+    request_body(content = PackForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "What became of each", body = Vec<PushReport>),
         (status = 408, description = "Nothing came for too long", body = super::super::problem::ProblemBody)))]
 pub(super) async fn push(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
-    QueryParams(how): QueryParams<How>,
+    QueryParams(how): QueryParams<PushParams>,
     request: Request,
 ) -> ApiResult<Json<Vec<PushReport>>> {
     let authorized = repo_of(&state, &caller, &path).await?;
@@ -101,7 +101,7 @@ async fn received(
     state: &SharedState,
     repo: &RepoName,
     mut form: Multipart,
-    head: &Head,
+    head: &PartHead,
 ) -> ApiResult<Vec<StagedPack>> {
     let received = parts(state, repo, &mut form, head).await;
     head.end();
@@ -120,7 +120,7 @@ async fn parts(
     state: &SharedState,
     repo: &RepoName,
     form: &mut Multipart,
-    head: &Head,
+    head: &PartHead,
 ) -> ApiResult<Vec<StagedPack>> {
     let mut allowance = Allowance::new(&state.limits);
     let mut received = Vec::new();
@@ -169,9 +169,9 @@ const NAME: usize = 4096;
 /// How much of a form comes before the next part begins. What reads the form keeps that in memory,
 /// and knows no limit.
 #[derive(Clone, Debug)]
-struct Head(Arc<AtomicUsize>);
+struct PartHead(Arc<AtomicUsize>);
 
-impl Head {
+impl PartHead {
     /// From here on it is counted.
     fn begin(&self) {
         self.0.store(HEAD, Ordering::Relaxed);
@@ -196,8 +196,8 @@ impl Head {
 }
 
 /// The form that a request brings, and what watches over how long the heads of its parts are.
-async fn form_of(request: Request) -> ApiResult<(Multipart, Head)> {
-    let head = Head(Arc::new(AtomicUsize::new(usize::MAX)));
+async fn form_of(request: Request) -> ApiResult<(Multipart, PartHead)> {
+    let head = PartHead(Arc::new(AtomicUsize::new(usize::MAX)));
     let (parts, body) = request.into_parts();
     let watch = head.clone();
     let watched = body.into_data_stream().map(move |piece| match piece {
@@ -217,7 +217,7 @@ fn malformed(error: MultipartError) -> Problem {
 }
 
 /// Answers where to get a pack that holds what is wanted and not had.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(Place), request_body = FetchBody,
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(RepoPath), request_body = FetchBody,
     responses((status = 200, description = "The pack", body = FetchReport)))]
 pub(super) async fn fetch(
     State(state): State<SharedState>,

@@ -14,31 +14,31 @@ use crate::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Whose {
+pub(super) struct PolicyParams {
     /// The repo; none: all that have none of their own.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
 }
 
 /// Tells the policy of a repo, or of all that have none of their own.
-#[utoipa::path(get, path = "/policy", tag = "policies", params(Whose),
+#[utoipa::path(get, path = "/policy", tag = "policies", params(PolicyParams),
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    QueryParams(Whose { repo }): QueryParams<Whose>,
+    QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
 ) -> ApiResult<Json<PolicyReport>> {
     let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.policy(repo.as_ref()).await?))
 }
 
 /// Sets it: what is null or not given speaks for nothing.
-#[utoipa::path(put, path = "/policy", tag = "policies", params(Whose), request_body = Policy,
+#[utoipa::path(put, path = "/policy", tag = "policies", params(PolicyParams), request_body = Policy,
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn set(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    QueryParams(Whose { repo }): QueryParams<Whose>,
+    QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
     JsonBody(policy): JsonBody<Policy>,
 ) -> ApiResult<Json<PolicyReport>> {
     let store = administers(&state, &caller, repo.as_ref()).await?;
@@ -48,12 +48,12 @@ pub(super) async fn set(
 }
 
 /// Takes it back: the policy of all counts again, or the default.
-#[utoipa::path(delete, path = "/policy", tag = "policies", params(Whose),
+#[utoipa::path(delete, path = "/policy", tag = "policies", params(PolicyParams),
     responses((status = 200, description = "The policy that counts now", body = PolicyReport)))]
 pub(super) async fn unset(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    QueryParams(Whose { repo }): QueryParams<Whose>,
+    QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
 ) -> ApiResult<Json<PolicyReport>> {
     let store = administers(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))

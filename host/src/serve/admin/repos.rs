@@ -55,7 +55,7 @@ pub(super) enum Order {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct ReposParams {
     /// What is told of each.
     #[serde(default)]
     #[param(inline)]
@@ -85,19 +85,19 @@ pub(super) struct Which {
 /// A repo, as it was asked for.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum Line {
+pub(super) enum RepoListItem {
     Summary(RepoSummary),
     Report(RepoReport),
 }
 
 /// Lists repos.
-#[utoipa::path(get, path = "/repos", tag = "repos", params(Which),
-    responses((status = 200, description = "A page of repos", body = RepoPage<Line>)))]
+#[utoipa::path(get, path = "/repos", tag = "repos", params(ReposParams),
+    responses((status = 200, description = "A page of repos", body = RepoPage<RepoListItem>)))]
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    QueryParams(which): QueryParams<Which>,
-) -> ApiResult<Json<RepoPage<Line>>> {
+    QueryParams(which): QueryParams<ReposParams>,
+) -> ApiResult<Json<RepoPage<RepoListItem>>> {
     administers_some(&caller)?;
     let limit = limit(which.limit, 100)?;
     let offset =
@@ -160,14 +160,18 @@ fn last_gc(repo: &RepoSummary) -> Option<jiff::Timestamp> {
     repo.last_gc.as_ref().map(|gc| gc.finished_at)
 }
 
-async fn viewed(state: &AppState, page: Vec<RepoSummary>, view: View) -> ApiResult<Vec<Line>> {
+async fn viewed(
+    state: &AppState,
+    page: Vec<RepoSummary>,
+    view: View,
+) -> ApiResult<Vec<RepoListItem>> {
     if view == View::Summary {
-        return Ok(page.into_iter().map(Line::Summary).collect());
+        return Ok(page.into_iter().map(RepoListItem::Summary).collect());
     }
     let mut lines = Vec::with_capacity(page.len());
     for repo in page {
         match state.store.repo(&repo.repo).await {
-            Ok(report) => lines.push(Line::Report(report)),
+            Ok(report) => lines.push(RepoListItem::Report(report)),
             // Somebody has deleted it meanwhile.
             Err(Error::UnknownRepo(_)) => {}
             Err(error) => return Err(error.into()),
@@ -189,7 +193,7 @@ pub(super) async fn create(
 }
 
 /// Tells of a repo: its packs, sizes and branches.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
+#[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn show(
     State(state): State<SharedState>,
@@ -202,7 +206,7 @@ pub(super) async fn show(
 
 /// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it,
 /// it can be restored.
-#[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
+#[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "What is left of it", body = DeleteReport)))]
 pub(super) async fn delete(
     State(state): State<SharedState>,
@@ -214,7 +218,7 @@ pub(super) async fn delete(
 }
 
 /// Restores the repo of that name that was deleted last, as it was.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(Place),
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn restore(
     State(state): State<SharedState>,
@@ -226,7 +230,7 @@ pub(super) async fn restore(
 }
 
 /// Tells of a repo in a line.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(Place),
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The line", body = RepoSummary)))]
 pub(super) async fn summary(
     State(state): State<SharedState>,
@@ -238,7 +242,7 @@ pub(super) async fn summary(
 }
 
 /// Tells all that there is to tell of a repo.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(Place),
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(RepoPath),
     responses((status = 200, description = "All of it", body = RepoDetail)))]
 pub(super) async fn detail(
     State(state): State<SharedState>,
@@ -253,7 +257,7 @@ pub(super) async fn detail(
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-pub(super) struct Place {
+pub(super) struct RepoPath {
     /// The part of its name before the slash.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     owner: String,

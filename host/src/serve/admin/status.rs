@@ -45,7 +45,7 @@ pub(super) async fn status(
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Since {
+pub(super) struct ChangesParams {
     /// The stamp that is known; none: the present one is told at once.
     #[param(minimum = 0, maximum = 9007199254740991u64)]
     since: Option<u64>,
@@ -53,12 +53,12 @@ pub(super) struct Since {
 
 /// Waits until the store is no longer as it was at a stamp, 20 seconds at most, and tells its
 /// stamp.
-#[utoipa::path(get, path = "/changes", tag = "store", params(Since),
+#[utoipa::path(get, path = "/changes", tag = "store", params(ChangesParams),
     responses((status = 200, description = "The stamp; the same one when nothing has changed", body = Changes)))]
 pub(super) async fn changes(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    QueryParams(Since { since }): QueryParams<Since>,
+    QueryParams(ChangesParams { since }): QueryParams<ChangesParams>,
 ) -> ApiResult<Json<Changes>> {
     administers_some(&caller)?;
     if since.is_some_and(|since| since > MAX_SAFE_INTEGER as u64) {

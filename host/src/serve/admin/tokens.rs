@@ -44,14 +44,14 @@ pub(super) async fn create(
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-pub(super) struct Token {
+pub(super) struct TokenPath {
     /// Its id, which is no secret.
     #[param(pattern = "^[0-9a-f]{16}$")]
     id: String,
 }
 
 /// Revokes a token: it allows nothing any more.
-#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(Token),
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(TokenPath),
     responses((status = 200, description = "The token", body = TokenReport)))]
 pub(super) async fn revoke(
     State(state): State<SharedState>,

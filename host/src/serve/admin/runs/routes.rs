@@ -40,7 +40,7 @@ pub(in super::super) fn routes() -> OpenApiRouter<SharedState> {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-struct Id {
+struct RunPath {
     /// What its client calls it: 32 hexadecimal digits, drawn at random.
     #[param(pattern = "^[0-9a-f]{32}$")]
     id: String,
@@ -60,7 +60,7 @@ async fn list(
 
 /// Begins a run. The same again answers the same run; something else under the same id is a
 /// conflict.
-#[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(Id), request_body = RunRequest,
+#[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(RunPath), request_body = RunRequest,
     responses((status = 202, description = "The run", body = RunReport)))]
 async fn begin(
     State(state): State<SharedState>,
@@ -119,7 +119,7 @@ fn run_of(state: &AppState, caller: &Caller, id: &str) -> ApiResult<Arc<Run>> {
 }
 
 /// Tells of a run, and what it answered.
-#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(Id),
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(RunPath),
     responses((status = 200, description = "The run", body = RunReport)))]
 async fn show(
     State(state): State<SharedState>,
@@ -130,7 +130,7 @@ async fn show(
 }
 
 /// Asks a run to stop at its next safe point. One that has ended stays as it is.
-#[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(Id),
+#[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(RunPath),
     responses((status = 202, description = "The run, as it is now", body = RunReport)))]
 async fn stop(
     State(state): State<SharedState>,
@@ -145,7 +145,7 @@ async fn stop(
 /// Tells of a run while it goes on, as server-sent events: `progress` (a Step), then `done` or
 /// `failed`, which is the last. Resumes behind `Last-Event-ID`.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
-    params(Id, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event that was heard")),
+    params(RunPath, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event that was heard")),
     responses((status = 200, description = "Events, each with the JSON of a RunEvent", body = String, content_type = "text/event-stream")))]
 async fn events(
     State(state): State<SharedState>,
@@ -159,7 +159,7 @@ async fn events(
         .get("last-event-id")
         .and_then(|last| last.to_str().ok())
         .and_then(|last| last.parse().ok());
-    let told = stream::unfold(Listener::new(run.clone(), last.unwrap_or(0)), Listener::next);
+    let told = stream::unfold(EventStream::new(run.clone(), last.unwrap_or(0)), EventStream::next);
     // Whose token is revoked hears no more.
     let closed = Box::pin(async move {
         tokio::select! {
@@ -177,7 +177,7 @@ async fn events(
 }
 
 /// Somebody who listens to a run.
-struct Listener {
+struct EventStream {
     run: Arc<Run>,
     bell: watch::Receiver<()>,
     last: u64,
@@ -185,9 +185,9 @@ struct Listener {
     heard_the_end: bool,
 }
 
-impl Listener {
-    fn new(run: Arc<Run>, last: u64) -> Listener {
-        Listener {
+impl EventStream {
+    fn new(run: Arc<Run>, last: u64) -> EventStream {
+        EventStream {
             bell: run.telling.bell(),
             run,
             last,
@@ -196,7 +196,7 @@ impl Listener {
         }
     }
 
-    async fn next(mut self) -> Option<(Result<Event, Infallible>, Listener)> {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, EventStream)> {
         loop {
             if let Some((seq, event)) = self.waiting.pop_front() {
                 self.last = seq;
