@@ -24,7 +24,7 @@ use crate::pack::scan::MAX_RECORD;
 use crate::text::escaped;
 
 /// A pack to be written: bytes, and spans of a file.
-pub(super) struct Spliced {
+pub(super) struct AssembledBody {
     body: File,
     pieces: VecDeque<Piece>,
 }
@@ -34,7 +34,7 @@ enum Piece {
     Span(Range<u64>),
 }
 
-impl Produce for Spliced {
+impl Produce for AssembledBody {
     fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
         while chunk.len() < CHUNK {
             match self.pieces.front_mut() {
@@ -101,8 +101,8 @@ impl Pieces {
         }
     }
 
-    fn of(self, body: File) -> Spliced {
-        Spliced { body, pieces: self.0 }
+    fn of(self, body: File) -> AssembledBody {
+        AssembledBody { body, pieces: self.0 }
     }
 }
 
@@ -117,7 +117,7 @@ struct Object {
 }
 
 /// `{objects: […]}`: the pack, and how many objects there are.
-pub(super) fn objects(body: File, bytes: u64) -> ApiResult<(Spliced, u64)> {
+pub(super) fn objects(body: File, bytes: u64) -> ApiResult<(AssembledBody, u64)> {
     let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let mut found = None;
     fields(&mut reader, "the body", |name, reader| {
@@ -139,7 +139,7 @@ pub(super) fn objects(body: File, bytes: u64) -> ApiResult<(Spliced, u64)> {
 }
 
 /// `{tags: […]}`: the pack, and how many tags there are.
-pub(super) fn tags(body: File, bytes: u64) -> ApiResult<(Spliced, u64)> {
+pub(super) fn tags(body: File, bytes: u64) -> ApiResult<(AssembledBody, u64)> {
     let mut reader = BodyReader::new(handle(&body)?, bytes)?;
     let mut found = None;
     fields(&mut reader, "the body", |name, reader| {
@@ -163,7 +163,7 @@ pub(super) fn tags(body: File, bytes: u64) -> ApiResult<(Spliced, u64)> {
 
 /// `{bundle, branch, force}`.
 pub(super) struct Push {
-    pub(super) pack: Spliced,
+    pub(super) pack: AssembledBody,
     pub(super) branch: BranchName,
     /// Where it shall stand.
     pub(super) head: EntityId,

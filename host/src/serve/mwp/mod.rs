@@ -51,7 +51,7 @@ pub(super) fn routes(state: &SharedState) -> Router<SharedState> {
 
 /// What of a path names the repo.
 #[derive(Deserialize)]
-struct OfRepo {
+struct RepoPath {
     owner: String,
     slug: String,
 }
@@ -72,8 +72,8 @@ async fn authorized(
     next: Next,
 ) -> ApiResult<Response> {
     let (mut parts, body) = request.into_parts();
-    let Path(OfRepo { owner, slug }) =
-        parts.extract::<Path<OfRepo>>().await.map_err(|_| Problem::no_repo("?"))?;
+    let Path(RepoPath { owner, slug }) =
+        parts.extract::<Path<RepoPath>>().await.map_err(|_| Problem::no_repo("?"))?;
     let caller = parts
         .extract::<Extension<Caller>>()
         .await

@@ -14,7 +14,7 @@ use super::super::auth::Authorized;
 use super::super::body::{Allowance, spool};
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::{Room, SharedState};
-use super::bundle::{self, Spliced};
+use super::bundle::{self, AssembledBody};
 use super::negotiation::Accept;
 use crate::error::Error;
 use crate::names::unusable;
@@ -169,7 +169,7 @@ async fn pushed(
     state: &SharedState,
     authorized: Authorized,
     name: &'static str,
-    pack: Spliced,
+    pack: AssembledBody,
     upload: Upload,
     options: PushOptions,
     preconditions: Option<PushPreconditions>,

@@ -115,7 +115,7 @@ fn taken(release: &ReleaseRow, other: &ReleaseRow) -> Problem {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct ReleasesQuery {
     channel: Option<String>,
     include_drafts: Option<String>,
 }
@@ -128,7 +128,7 @@ struct Listed<T> {
 pub(super) async fn list(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ReleasesQuery>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let drafts = match asked.include_drafts.as_deref() {
@@ -170,7 +170,7 @@ impl Serialize for AsSent<'_> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct OfTag {
+pub(super) struct TagPath {
     tag: String,
 }
 
@@ -182,7 +182,7 @@ struct Retracted {
 pub(super) async fn delete(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
-    Path(OfTag { tag }): Path<OfTag>,
+    Path(TagPath { tag }): Path<TagPath>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     match authorized.store(&state).delete_release(&authorized.repo, &tag).await? {

@@ -12,7 +12,7 @@ fn body(bytes: &[u8]) -> (File, u64) {
     (file, bytes.len() as u64)
 }
 
-fn whole(mut pack: Spliced) -> Vec<u8> {
+fn whole(mut pack: AssembledBody) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
         let mut chunk = Vec::new();
