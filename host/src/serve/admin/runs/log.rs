@@ -11,7 +11,7 @@ use crate::report::{RunEvent, RunFailed, Step};
 
 /// How a run ended.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct RunEnd {
     /// When.
     pub(super) at: Timestamp,
     /// What it answered, or why it failed.
@@ -22,19 +22,19 @@ pub(super) struct End {
 /// new number: so whoever comes back with the last number that they heard is told all that they
 /// don't know, and no run fills the memory.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct RunLog {
     seq: u64,
     steps: Vec<(u64, Step)>,
-    end: Option<(u64, End)>,
+    end: Option<(u64, RunEnd)>,
 }
 
-impl Log {
+impl RunLog {
     /// The number of the last thing that was told.
     pub(super) const fn seq(&self) -> u64 {
         self.seq
     }
 
-    pub(super) fn end(&self) -> Option<&End> {
+    pub(super) fn end(&self) -> Option<&RunEnd> {
         self.end.as_ref().map(|(_, end)| end)
     }
 
@@ -71,13 +71,13 @@ impl Log {
 
 /// A log, and a bell for those who read it.
 #[derive(Debug, Default)]
-pub(super) struct Telling {
-    log: Mutex<Log>,
+pub(super) struct RunProgress {
+    log: Mutex<RunLog>,
     news: watch::Sender<()>,
 }
 
-impl Telling {
-    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
+impl RunProgress {
+    pub(super) fn log(&self) -> MutexGuard<'_, RunLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,7 +92,7 @@ impl Telling {
         self.news.send_replace(());
     }
 
-    pub(super) fn end(&self, end: End) {
+    pub(super) fn end(&self, end: RunEnd) {
         let mut log = self.log();
         let seq = log.next();
         log.end = Some((seq, end));
@@ -115,24 +115,24 @@ mod tests {
         Event { repo: "a/b".into(), phase, done, total: 10_000 }
     }
 
-    fn numbers(log: &Log, seq: u64) -> Vec<u64> {
+    fn numbers(log: &RunLog, seq: u64) -> Vec<u64> {
         log.since(seq).into_iter().map(|(seq, _)| seq).collect()
     }
 
     #[test]
     fn a_log_is_as_long_as_a_run_has_phases_and_whoever_comes_back_misses_nothing() {
-        let telling = Telling::default();
+        let events = RunProgress::default();
         for done in 0..10_000 {
-            telling.step(event(Phase::Plan, done));
+            events.step(event(Phase::Plan, done));
         }
-        assert_eq!(numbers(&telling.log(), 0), [10_000]);
-        telling.step(event(Phase::Splice, 0));
-        telling.step(event(Phase::Splice, 1));
-        assert_eq!(numbers(&telling.log(), 0), [10_000, 10_002]);
-        assert_eq!(numbers(&telling.log(), 10_001), [10_002]);
+        assert_eq!(numbers(&events.log(), 0), [10_000]);
+        events.step(event(Phase::Splice, 0));
+        events.step(event(Phase::Splice, 1));
+        assert_eq!(numbers(&events.log(), 0), [10_000, 10_002]);
+        assert_eq!(numbers(&events.log(), 10_001), [10_002]);
         let outcome = Ok(serde_json::value::to_raw_value(&7).unwrap());
-        telling.end(End { at: Timestamp::UNIX_EPOCH, outcome });
-        let log = telling.log();
+        events.end(RunEnd { at: Timestamp::UNIX_EPOCH, outcome });
+        let log = events.log();
         assert_eq!(numbers(&log, 10_002), [10_003]);
         assert_eq!(numbers(&log, 10_003), [0; 0]);
         assert_eq!(numbers(&log, 20_000), [10_000, 10_002, 10_003], "heard of another run");

@@ -26,7 +26,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
-use self::log::{End, Log, Telling};
+use self::log::{RunEnd, RunLog, RunProgress};
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::extract::sees;
@@ -78,7 +78,7 @@ struct Run {
     started_at: Timestamp,
     progress: Progress,
     stop: watch::Sender<bool>,
-    telling: Arc<Telling>,
+    events: Arc<RunProgress>,
 }
 
 impl Default for Runs {
@@ -177,8 +177,8 @@ impl Runs {
 impl Run {
     fn new(id: &str, asked: RunRequest, caller: Caller, store: Store) -> Run {
         let started_at = store.now();
-        let telling = Arc::<Telling>::default();
-        let told = telling.clone();
+        let events = Arc::<RunProgress>::default();
+        let told = events.clone();
         let progress = Progress::new(move |event| told.step(event));
         Run {
             id: id.to_owned(),
@@ -188,7 +188,7 @@ impl Run {
             started_at,
             progress,
             stop: watch::Sender::new(false),
-            telling,
+            events,
         }
     }
 
@@ -210,15 +210,15 @@ impl Run {
 
     /// The size of what it answered.
     fn bytes(&self) -> usize {
-        self.telling
+        self.events
             .log()
             .end()
             .map_or(0, |end| end.outcome.as_ref().map_or(0, |result| result.get().len()))
     }
 
     fn report(&self) -> RunReport {
-        let log: MutexGuard<'_, Log> = self.telling.log();
-        let end: Option<&End> = log.end();
+        let log: MutexGuard<'_, RunLog> = self.events.log();
+        let end: Option<&RunEnd> = log.end();
         RunReport {
             id: self.id.clone(),
             kind: self.asked.kind().to_owned(),

@@ -188,7 +188,7 @@ struct EventStream {
 impl EventStream {
     fn new(run: Arc<Run>, last: u64) -> EventStream {
         EventStream {
-            bell: run.telling.bell(),
+            bell: run.events.bell(),
             run,
             last,
             waiting: VecDeque::new(),
@@ -219,11 +219,11 @@ impl EventStream {
     }
 
     fn news_is_the_end(&self) -> bool {
-        self.run.telling.log().end().is_some()
+        self.run.events.log().end().is_some()
     }
 
     fn news(&mut self) -> VecDeque<(u64, RunEvent)> {
-        let log = self.run.telling.log();
+        let log = self.run.events.log();
         self.heard_the_end = log.end().is_some();
         log.since(self.last).into()
     }

@@ -32,8 +32,8 @@ async fn served() -> (TempDir, SharedState, Caller) {
 }
 
 async fn ended(run: &Run) {
-    let mut bell = run.telling.bell();
-    while run.telling.log().end().is_none() {
+    let mut bell = run.events.bell();
+    while run.events.log().end().is_none() {
         bell.changed().await.unwrap();
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::SemaphorePermit;
 
 use super::Run;
-use super::log::End;
+use super::log::RunEnd;
 use crate::error::{Class, Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
@@ -42,7 +42,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
         Ok(done) => done.map_err(|error| failed(&error)),
         Err(_) => Err(refused("the server failed; its log says how. Nothing was changed")),
     };
-    run.telling.end(End { at: state.store.now(), outcome });
+    run.events.end(RunEnd { at: state.store.now(), outcome });
     state.runs.ended(&run);
 }
 
@@ -108,7 +108,7 @@ async fn room<'a>(state: &'a AppState, run: &Run) -> Result<SemaphorePermit<'a>>
         return Ok(room);
     }
     let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
-    run.telling.tell(Step { repo, phase: "queued".into(), done: 0, total: 0 });
+    run.events.tell(Step { repo, phase: "queued".into(), done: 0, total: 0 });
     tokio::select! {
         // The semaphore is never closed.
         room = state.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
