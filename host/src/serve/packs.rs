@@ -18,7 +18,7 @@ use url::Url;
 use super::auth::Authorized;
 use super::problem::{ApiResult, Problem};
 use super::proxy;
-use super::signed::{NO_TOKEN, Right, Signed, TRUSTED};
+use super::signed::{NO_TOKEN, SignedGrant, SignedQuery, TRUSTED};
 use super::state::{AppState, SharedState};
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -60,7 +60,7 @@ pub(super) async fn fetch_report(
         Err(error) => return Ok(Err(error)),
     };
     if report.mpack_url.starts_with("file:") {
-        let right = Right {
+        let grant = SignedGrant {
             repo: &authorized.repo,
             repo_id: authorized.repo_id(),
             key: &report.mpack_key,
@@ -68,7 +68,7 @@ pub(super) async fn fetch_report(
             token: authorized.signs_as(),
             expires: report.expires_at.as_second(),
         };
-        report.mpack_url = state.signer.url(base, right);
+        report.mpack_url = state.signer.url(base, grant);
     }
     Ok(Ok(report))
 }
@@ -76,7 +76,7 @@ pub(super) async fn fetch_report(
 async fn pack(
     State(state): State<SharedState>,
     Path((owner, slug, key)): Path<(String, String, String)>,
-    signed: Result<Query<Signed>, QueryRejection>,
+    signed: Result<Query<SignedQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not
@@ -93,8 +93,8 @@ async fn pack(
     let named = state.store.named(&repo).await?;
     // Where there is no such repo, it is compared all the same: how long this takes tells nothing.
     let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
-    let Signed { assembled, token, expires, signature } = &signed;
-    let right = Right {
+    let SignedQuery { assembled, token, expires, signature } = &signed;
+    let grant = SignedGrant {
         repo: &repo,
         repo_id: &repo_id,
         key: &key,
@@ -102,7 +102,7 @@ async fn pack(
         token,
         expires: *expires,
     };
-    if !state.signer.allows(right, signature, state.store.now())
+    if !state.signer.allows(grant, signature, state.store.now())
         || !authorised(&state, token, visibility).await?
     {
         return Err(refused());
