@@ -200,32 +200,32 @@ async fn feed<E: std::fmt::Display>(
 /// Memory that small bodies, and what is read from them, may take: that of short ones, and that of
 /// longer ones.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct BodyMemory {
     short: Arc<Semaphore>,
     long: Arc<Semaphore>,
 }
 
-impl Memory {
-    pub(super) fn new() -> Memory {
-        Memory {
+impl BodyMemory {
+    pub(super) fn new() -> BodyMemory {
+        BodyMemory {
             short: Arc::new(Semaphore::new(HELD_SHORT >> 10)),
             long: Arc::new(Semaphore::new(HELD >> 10)),
         }
     }
 }
 
-/// A part of [`Memory`], until it is dropped.
+/// A part of [`BodyMemory`], until it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct MemoryPermit {
     short: Option<OwnedSemaphorePermit>,
     long: Option<OwnedSemaphorePermit>,
 }
 
-impl Held {
+impl MemoryPermit {
     /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is
     /// short it takes more as it grows, in steps of a kilobyte. Beyond that it takes all at once:
     /// if each took a part and waited for the rest, none would go on.
-    async fn grow(&mut self, memory: &Memory, to: usize, most: usize) -> ApiResult<()> {
+    async fn grow(&mut self, memory: &BodyMemory, to: usize, most: usize) -> ApiResult<()> {
         if to > SHORT {
             if self.long.is_none() {
                 self.long = Some(taken(&memory.long, most.max(to)).await?);
@@ -272,8 +272,8 @@ pub(super) async fn whole<T: Send + 'static>(
     request: Request,
     most: usize,
     read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
-) -> ApiResult<(T, Held)> {
-    let (mut bytes, mut held) = (Vec::new(), Held::default());
+) -> ApiResult<(T, MemoryPermit)> {
+    let (mut bytes, mut held) = (Vec::new(), MemoryPermit::default());
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -382,11 +382,11 @@ mod tests {
     /// Each of them comes in pieces, and there is room for four of them at once.
     #[tokio::test]
     async fn long_bodies_don_t_wait_for_each_other_for_ever_and_short_ones_not_for_them() {
-        let memory = Arc::new(Memory::new());
+        let memory = Arc::new(BodyMemory::new());
         let coming = |length: usize| {
             let memory = memory.clone();
             async move {
-                let mut held = Held::default();
+                let mut held = MemoryPermit::default();
                 for to in (0..=length).step_by(SHORT / 2) {
                     held.grow(&memory, to, length).await?;
                     tokio::task::yield_now().await;

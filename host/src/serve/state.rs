@@ -12,7 +12,7 @@ use url::Url;
 use super::ServeOptions;
 use super::admin::Runs;
 use super::auth::{Authorized, RateLimits};
-use super::body::Memory;
+use super::body::BodyMemory;
 use super::health::{ServerMetrics, Trial};
 use super::limits::{ASSEMBLED, AnswerRoom, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
 use super::problem::{ApiResult, Problem};
@@ -40,7 +40,7 @@ pub(super) struct AppState {
     pub(super) metrics: ServerMetrics,
     pub(super) trial: Trial,
     pub(super) runs: Runs,
-    pub(super) memory: Memory,
+    pub(super) memory: BodyMemory,
     pub(super) answers: AnswerRoom,
     /// Uploads that may be taken at once.
     uploads: Arc<Semaphore>,
@@ -69,7 +69,7 @@ impl AppState {
             rate_limits: RateLimits::new(&options.limits),
             proxies: Proxies::new(&options.trusted_proxies),
             runs: Runs::default(),
-            memory: Memory::new(),
+            memory: BodyMemory::new(),
             answers: AnswerRoom::new(&options.limits, store.disk_bytes()?),
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),
             making: Arc::new(Semaphore::new(options.limits.making)),

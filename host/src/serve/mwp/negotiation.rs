@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::super::auth::Authorized;
-use super::super::body::Held;
+use super::super::body::MemoryPermit;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::AppState;
 
@@ -84,7 +84,7 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
     authorized: &Authorized,
     request: Request,
     most: usize,
-) -> ApiResult<(T, Held)> {
+) -> ApiResult<(T, MemoryPermit)> {
     let json = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -106,7 +106,7 @@ pub(super) async fn whole<T: Send + 'static>(
     request: Request,
     most: usize,
     read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
-) -> ApiResult<(T, Held)> {
+) -> ApiResult<(T, MemoryPermit)> {
     let come = super::super::body::whole(state, request, most, read).await;
     // Whoever may not ask any more is told nothing of what is wrong with their body.
     authorized.recheck(state).await?;
