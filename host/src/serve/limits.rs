@@ -40,7 +40,7 @@ pub struct Limits {
 
 /// What assembled answers may take of the disk.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AnswerRoom {
+pub(super) struct AnswerLimits {
     pub(super) all: u64,
     pub(super) of_token: u64,
     /// Of all those without a token together: half of all.
@@ -50,12 +50,12 @@ pub(super) struct AnswerRoom {
     pub(super) keep_free: u64,
 }
 
-impl AnswerRoom {
-    pub(super) fn new(limits: &Limits, disk: u64) -> AnswerRoom {
+impl AnswerLimits {
+    pub(super) fn new(limits: &Limits, disk: u64) -> AnswerLimits {
         let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
         let of_token = limits.answers_of_one.unwrap_or(all / 4).min(all);
         let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
-        AnswerRoom { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
+        AnswerLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
     }
 }
 

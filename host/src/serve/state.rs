@@ -14,7 +14,7 @@ use super::admin::Runs;
 use super::auth::{Authorized, RateLimits};
 use super::body::BodyMemory;
 use super::health::{ServerMetrics, Trial};
-use super::limits::{ASSEMBLED, AnswerRoom, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
+use super::limits::{ASSEMBLED, AnswerLimits, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
 use super::problem::{ApiResult, Problem};
 use super::proxy::Proxies;
 use super::signed::Signer;
@@ -41,7 +41,7 @@ pub(super) struct AppState {
     pub(super) trial: Trial,
     pub(super) runs: Runs,
     pub(super) memory: BodyMemory,
-    pub(super) answers: AnswerRoom,
+    pub(super) answers: AnswerLimits,
     /// Uploads that may be taken at once.
     uploads: Arc<Semaphore>,
     /// Packs that may be made at once.
@@ -70,7 +70,7 @@ impl AppState {
             proxies: Proxies::new(&options.trusted_proxies),
             runs: Runs::default(),
             memory: BodyMemory::new(),
-            answers: AnswerRoom::new(&options.limits, store.disk_bytes()?),
+            answers: AnswerLimits::new(&options.limits, store.disk_bytes()?),
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),
             making: Arc::new(Semaphore::new(options.limits.making)),
             assembled: Arc::new(Semaphore::new(ASSEMBLED)),
@@ -89,7 +89,7 @@ impl AppState {
     }
 
     /// Waits for a place for an upload: no token takes all of them, nor waits for ever.
-    pub(super) async fn place(&self, token: Option<&str>) -> ApiResult<Room> {
+    pub(super) async fn place(&self, token: Option<&str>) -> ApiResult<UploadPermit> {
         let places = || Arc::new(Semaphore::new(UPLOADS_OF_ONE));
         let own = token.map(|token| shared(&self.places, &token.to_owned(), places));
         let waiting = async {
@@ -97,7 +97,7 @@ impl AppState {
                 Some(own) => Some(own.acquire_owned().await?),
                 None => None,
             };
-            Ok::<_, AcquireError>(Room {
+            Ok::<_, AcquireError>(UploadPermit {
                 _own: own,
                 _all: self.uploads.clone().acquire_owned().await?,
             })
@@ -218,7 +218,7 @@ impl Drop for UnderWay {
 
 /// A place for an upload, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct UploadPermit {
     _own: Option<OwnedSemaphorePermit>,
     _all: OwnedSemaphorePermit,
 }

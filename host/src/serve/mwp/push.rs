@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::super::auth::Authorized;
 use super::super::body::{Allowance, spool};
 use super::super::problem::{ApiResult, Problem};
-use super::super::state::{Room, SharedState};
+use super::super::state::{SharedState, UploadPermit};
 use super::bundle::{self, AssembledBody};
 use super::negotiation::Accept;
 use crate::error::Error;
@@ -127,7 +127,7 @@ struct Upload {
     staged: Staged,
     bytes: u64,
     /// Others may upload when this one has been dealt with.
-    room: Room,
+    room: UploadPermit,
 }
 
 /// Takes a body to a file as it comes.
