@@ -129,7 +129,7 @@ impl AppState {
         // Others may have taken their time.
         authorized.recheck(self).await?;
         let progress = Progress::silent();
-        let _asked_for = CancelWhenGone(progress.clone());
+        let _asked_for = CancelOnDrop(progress.clone());
         let work = work(progress);
         let assembling = self.counted(async move {
             let _place = place;
@@ -158,7 +158,7 @@ impl AppState {
         self: &Arc<Self>,
         work: W,
     ) -> impl Future<Output = W::Output> + use<W> {
-        let counted = UnderWay::begin(self.clone());
+        let counted = TaskGuard::begin(self.clone());
         async move {
             let _counted = counted;
             work.await
@@ -192,25 +192,25 @@ impl AppState {
 }
 
 /// Asks work to stop when nobody waits for it any more.
-struct CancelWhenGone(Progress);
+struct CancelOnDrop(Progress);
 
-impl Drop for CancelWhenGone {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
     }
 }
 
 /// Work that is done, until this is dropped.
-struct UnderWay(SharedState);
+struct TaskGuard(SharedState);
 
-impl UnderWay {
-    fn begin(state: SharedState) -> UnderWay {
+impl TaskGuard {
+    fn begin(state: SharedState) -> TaskGuard {
         state.under_way.send_modify(|count| *count += 1);
-        UnderWay(state)
+        TaskGuard(state)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.0.under_way.send_modify(|count| *count -= 1);
     }
