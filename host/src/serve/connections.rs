@@ -1,7 +1,7 @@
 //! Connections: how many there may be, how long one may do nothing, and how slowly one may read.
 //!
 //! ```text
-//! accept ─▶ room? ─▶ Watched: the socket, and what can end it ─▶ TLS ─▶ HTTP ─▶ Counted: requests under way, answers on their way
+//! accept ─▶ room? ─▶ TrackedStream: the socket, and what can end it ─▶ TLS ─▶ HTTP ─▶ TrackedService: requests under way, answers on their way
 //!             │ none: the connection that has been idle for longest ends
 //!             └ all are at work: a place of the reserve, where health is answered and all else with 503
 //! ```
@@ -212,20 +212,20 @@ impl Connection {
         silent >= idle + ENDS_WITHIN
     }
 
-    fn begin(self: &Arc<Self>, shutdown: Option<&ConnectionShutdown>) -> UnderWay {
+    fn begin(self: &Arc<Self>, shutdown: Option<&ConnectionShutdown>) -> RequestGuard {
         let mut state = self.state();
         state.under_way += 1;
         if let Some(shutdown) = shutdown.filter(|_| state.shutdown.is_none()) {
             state.shutdown = Some(shutdown.clone());
         }
-        UnderWay(self.clone())
+        RequestGuard(self.clone())
     }
 }
 
 /// A request, until its answer has been handed over, or nobody wants it any more.
-struct UnderWay(Arc<Connection>);
+struct RequestGuard(Arc<Connection>);
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.under_way -= 1;
@@ -237,12 +237,12 @@ impl Drop for UnderWay {
 
 /// Takes connections in, before TLS.
 #[derive(Clone, Debug)]
-pub(super) struct Doorman(pub(super) Arc<Connections>);
+pub(super) struct ConnectionAcceptor(pub(super) Arc<Connections>);
 
-impl<S> Accept<TcpStream, S> for Doorman {
-    type Stream = Watched;
-    type Service = Counted<S>;
-    type Future = std::future::Ready<io::Result<(Watched, Counted<S>)>>;
+impl<S> Accept<TcpStream, S> for ConnectionAcceptor {
+    type Stream = TrackedStream;
+    type Service = TrackedService<S>;
+    type Future = std::future::Ready<io::Result<(TrackedStream, TrackedService<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         // Small answers go out at once.
@@ -250,23 +250,27 @@ impl<S> Accept<TcpStream, S> for Doorman {
         std::future::ready(stream.peer_addr().map(|peer| {
             let connection = self.0.admit(peer);
             let end = Box::pin(connection.end.clone().cancelled_owned());
-            let watched =
-                Watched { stream, end, open: Arc::downgrade(&self.0), number: connection.number };
-            (watched, Counted { service, connection })
+            let watched = TrackedStream {
+                stream,
+                end,
+                open: Arc::downgrade(&self.0),
+                number: connection.number,
+            };
+            (watched, TrackedService { service, connection })
         }))
     }
 }
 
 /// A socket that can be ended from outside.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct TrackedStream {
     stream: TcpStream,
     end: Pin<Box<WaitForCancellationFutureOwned>>,
     open: Weak<Connections>,
     number: u64,
 }
 
-impl Drop for Watched {
+impl Drop for TrackedStream {
     fn drop(&mut self) {
         if let Some(connections) = self.open.upgrade() {
             connections.open().remove(&self.number);
@@ -274,7 +278,7 @@ impl Drop for Watched {
     }
 }
 
-impl Watched {
+impl TrackedStream {
     /// Fails when it is to end. Whoever waits here is woken by that.
     fn go_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.end.as_mut().poll(cx) {
@@ -284,7 +288,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for TrackedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -295,7 +299,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for TrackedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -331,12 +335,12 @@ impl AsyncWrite for Watched {
 
 /// What answers on one connection: each request knows which.
 #[derive(Clone, Debug)]
-pub(super) struct Counted<S> {
+pub(super) struct TrackedService<S> {
     service: S,
     connection: Arc<Connection>,
 }
 
-impl<S, B> Service<axum::http::Request<B>> for Counted<S>
+impl<S, B> Service<axum::http::Request<B>> for TrackedService<S>
 where
     S: Service<axum::http::Request<B>>,
 {
@@ -374,7 +378,7 @@ pub(super) async fn count(
     let mut response = answer.map(|body| {
         let number = connections.next.fetch_add(1, Ordering::Relaxed);
         let credit = STALL;
-        Body::new(Sending {
+        Body::new(TrackedBody {
             body,
             under_way,
             number,
@@ -399,16 +403,16 @@ fn too_many() -> Problem {
 /// An answer on its way. Time that its source takes is the server's; time that passes between a
 /// piece and the next one being asked for is the client's: it has [`STALL`] of it, and earns more
 /// by reading.
-struct Sending {
+struct TrackedBody {
     body: Body,
-    under_way: UnderWay,
+    under_way: RequestGuard,
     number: u64,
     credit: Duration,
     slowest: u64,
     handed_over: Option<Instant>,
 }
 
-impl Sending {
+impl TrackedBody {
     fn asked_for_more(&mut self) {
         if let Some(since) = self.handed_over.take() {
             self.credit = self.credit.saturating_sub(since.elapsed());
@@ -425,7 +429,7 @@ impl Sending {
     }
 }
 
-impl HttpBody for Sending {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -450,7 +454,7 @@ impl HttpBody for Sending {
     }
 }
 
-impl Drop for Sending {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         self.under_way.0.state().waiting.remove(&self.number);
     }
@@ -482,10 +486,14 @@ mod tests {
     }
 
     /// An answer of two pieces that goes out on a connection.
-    fn sending(connections: &Connections, connection: &Arc<Connection>, source: Body) -> Sending {
+    fn sending(
+        connections: &Connections,
+        connection: &Arc<Connection>,
+        source: Body,
+    ) -> TrackedBody {
         let number = connections.next.fetch_add(1, Ordering::Relaxed);
         let under_way = connection.begin(None);
-        Sending {
+        TrackedBody {
             body: source,
             under_way,
             number,
@@ -501,7 +509,7 @@ mod tests {
         Body::from_stream(stream::iter(pieces))
     }
 
-    async fn next(sending: &mut Sending) -> bool {
+    async fn next(sending: &mut TrackedBody) -> bool {
         poll_fn(|cx| Pin::new(&mut *sending).poll_frame(cx)).await.is_some()
     }
 

@@ -44,7 +44,7 @@ use crate::report::JobEnded;
 use crate::store::Store;
 use crate::worker::{Stop, Worker, WorkerOptions};
 
-use connections::{Connections, Doorman};
+use connections::{ConnectionAcceptor, Connections};
 use drain::Draining;
 pub use limits::Limits;
 use limits::{HANDSHAKE, HEAD, PING, RESETS, STREAMS};
@@ -241,7 +241,7 @@ impl Server {
             .layer(axum::middleware::from_fn_with_state(connections.clone(), connections::count))
             .into_make_service_with_connect_info::<SocketAddr>();
         let server = listening(listener, handle).map_err(failed)?;
-        let doorman = Doorman(connections);
+        let acceptor = ConnectionAcceptor(connections);
         let measured = match metrics {
             None => None,
             Some(listener) => {
@@ -259,7 +259,7 @@ impl Server {
                     .into_make_service_with_connect_info::<SocketAddr>();
                 let server = listening(listener, measuring)
                     .map_err(failed)?
-                    .acceptor(Doorman(connections.clone()));
+                    .acceptor(ConnectionAcceptor(connections.clone()));
                 Some((
                     tokio::spawn(async move { server.serve(app).await }),
                     tokio::spawn(connections.watch()),
@@ -270,9 +270,9 @@ impl Server {
             let served = match tls {
                 Some(tls) => {
                     let tls = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE);
-                    server.acceptor(tls.acceptor(doorman)).serve(app).await
+                    server.acceptor(tls.acceptor(acceptor)).serve(app).await
                 }
-                None => server.acceptor(doorman).serve(app).await,
+                None => server.acceptor(acceptor).serve(app).await,
             };
             served.map_err(failed)
         };
