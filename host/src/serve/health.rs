@@ -68,7 +68,7 @@ async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
             "nothing can be written to the store; the server's log says more",
         )
     };
-    if !state.trial.succeeds(state.store.probe_writing()).await {
+    if !state.readiness.succeeds(state.store.probe_writing()).await {
         return Err(unready());
     }
     let free = state.store.free_bytes().map_err(|error| {
@@ -84,14 +84,14 @@ async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
 /// Trial writes, one at a time: anybody may ask whether the server is ready, and each of them waits
 /// for the disk.
 #[derive(Debug, Default)]
-pub(super) struct Trial {
+pub(super) struct ReadinessProbe {
     /// How many have asked.
     asked: AtomicU64,
     /// How many of them the last trial was for, and whether it succeeded.
     last: tokio::sync::Mutex<(u64, bool)>,
 }
 
-impl Trial {
+impl ReadinessProbe {
     /// Whether a trial that begins from now on succeeds. All who have asked before it begins share
     /// it.
     async fn succeeds(&self, trial: impl Future<Output = Result<()>>) -> bool {
@@ -267,17 +267,20 @@ mod tests {
 
     #[tokio::test]
     async fn many_who_ask_at_once_share_a_trial_that_began_after_they_asked() {
-        let (trial, ran, may) =
-            (Arc::new(Trial::default()), Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(0)));
+        let (readiness, ran, may) = (
+            Arc::new(ReadinessProbe::default()),
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(Semaphore::new(0)),
+        );
         let ask = |full| {
-            let (trial, ran, may) = (trial.clone(), ran.clone(), may.clone());
+            let (readiness, ran, may) = (readiness.clone(), ran.clone(), may.clone());
             tokio::spawn(async move {
                 let work = async {
                     ran.fetch_add(1, Ordering::SeqCst);
                     may.acquire().await.unwrap().forget();
                     if full { Err(Error::Cancelled) } else { Ok(()) }
                 };
-                trial.succeeds(work).await
+                readiness.succeeds(work).await
             })
         };
         let first = ask(false);
@@ -287,7 +290,7 @@ mod tests {
         // The disk fills up while the first trial runs: nobody who asks from now on is told that it
         // succeeded.
         let later: Vec<_> = (0..50).map(|_| ask(true)).collect();
-        while trial.asked.load(Ordering::SeqCst) < 51 {
+        while readiness.asked.load(Ordering::SeqCst) < 51 {
             tokio::task::yield_now().await;
         }
         may.add_permits(2);

@@ -13,7 +13,7 @@ use super::ServeOptions;
 use super::admin::Runs;
 use super::auth::{Authorized, RateLimits};
 use super::body::BodyMemory;
-use super::health::{ServerMetrics, Trial};
+use super::health::{ReadinessProbe, ServerMetrics};
 use super::limits::{ASSEMBLED, AnswerLimits, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
 use super::problem::{ApiResult, Problem};
 use super::proxy::Proxies;
@@ -38,7 +38,7 @@ pub(super) struct AppState {
     pub(super) rate_limits: RateLimits,
     pub(super) proxies: Proxies,
     pub(super) metrics: ServerMetrics,
-    pub(super) trial: Trial,
+    pub(super) readiness: ReadinessProbe,
     pub(super) runs: Runs,
     pub(super) memory: BodyMemory,
     pub(super) answers: AnswerLimits,
@@ -65,7 +65,7 @@ impl AppState {
             secure: options.tls.is_some(),
             trusting: options.insecure_loopback,
             signer,
-            trial: Trial::default(),
+            readiness: ReadinessProbe::default(),
             rate_limits: RateLimits::new(&options.limits),
             proxies: Proxies::new(&options.trusted_proxies),
             runs: Runs::default(),
