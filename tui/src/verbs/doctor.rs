@@ -266,7 +266,7 @@ async fn trial(packs: &Storage) -> Option<Check> {
     const CHECK: &str = "trial write";
     let Storage::S3(options) = packs else { return None };
     let checksum = options.checksum.as_str();
-    Some(match S3Vault::try_out(options, SystemClock.random_id()).await {
+    Some(match S3Vault::probe(options, SystemClock.random_id()).await {
         Ok(trial) if trial.notices_changes => Check::ok(
             CHECK,
             format!(

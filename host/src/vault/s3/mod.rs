@@ -18,8 +18,8 @@ mod download;
 mod failed;
 mod parts;
 mod prefetch;
+mod probe;
 mod spool;
-mod trial;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
 
 pub use self::client::{S3Checksum, S3Options};
-pub use self::trial::Trial;
+pub use self::probe::StorageProbe;
 
 /// The longest that S3 lets a URL be good.
 const LONGEST_URL: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a trial has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trial {
+pub struct StorageProbe {
     /// Where the bucket is.
     pub place: String,
     /// Whether the server refuses an upload whose bytes have changed on the way.
@@ -37,7 +37,7 @@ impl S3Vault {
     /// # Errors
     /// [`Error::Storage`] when a request fails or the bytes that come back are others; where other
     /// checksums would do, it names the setting.
-    pub async fn try_out(options: &S3Options, name: [u8; 16]) -> Result<Trial> {
+    pub async fn probe(options: &S3Options, name: [u8; 16]) -> Result<StorageProbe> {
         let options = S3Options { patience: options.patience.min(PATIENCE), ..options.clone() };
         let bytes: Vec<u8> = (0..BYTES).map(|n| (n % 251) as u8 ^ name[n % name.len()]).collect();
         let object = Key::from_iter(["trial", &hex::encode(name)]);
@@ -51,7 +51,7 @@ impl S3Vault {
         let (_, store, _) = connect_to_corrupt(&options, Arc::from(changed))?;
         let notices_changes = store.put(&object, PutPayload::from(bytes)).await.is_err();
         remove(&place, &store, &object).await?;
-        Ok(Trial { place: format!("{} ({})", place.all(), place.server()), notices_changes })
+        Ok(StorageProbe { place: format!("{} ({})", place.all(), place.server()), notices_changes })
     }
 }
 
