@@ -135,14 +135,14 @@ async fn all_metrics(State(state): State<SharedState>) -> ApiResult<Response> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ResponseLabels {
     method: String,
     route: String,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     method: String,
     route: String,
 }
@@ -152,21 +152,21 @@ struct Route {
 pub(super) struct ServerMetrics {
     pub(super) jobs: Metrics,
     registry: Registry,
-    answered: Family<Answered, Counter>,
-    seconds: Family<Route, Histogram>,
+    answered: Family<ResponseLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram>,
     under_way: Gauge,
     pub(super) received: Counter,
     pub(super) sent: Counter<u64, AtomicU64>,
 }
 
 /// A request that is being answered, until this is dropped: whoever asked may go away before.
-pub(super) struct Begun {
+pub(super) struct RequestTimer {
     at: Instant,
-    route: Route,
+    route: RouteLabels,
     under_way: Gauge,
 }
 
-impl Begun {
+impl RequestTimer {
     /// The route as it is written: no path, which may hold names, and no query, which may hold a
     /// signature.
     pub(super) fn route(&self) -> &str {
@@ -174,7 +174,7 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for RequestTimer {
     fn drop(&mut self) {
         self.under_way.dec();
     }
@@ -184,7 +184,7 @@ impl ServerMetrics {
     pub(super) fn new(component: &str) -> ServerMetrics {
         let mut registry = Registry::with_prefix("packhouse_http");
         let answered = Family::default();
-        let seconds: Family<Route, Histogram> =
+        let seconds: Family<RouteLabels, Histogram> =
             Family::new_with_constructor(|| Histogram::new((0..10).map(|n| 0.001 * 4_f64.powi(n))));
         let (under_way, received, sent) =
             (Gauge::default(), Counter::default(), Counter::default());
@@ -224,7 +224,7 @@ impl ServerMetrics {
     }
 
     /// A request has come.
-    pub(super) fn begin(&self, request: &Request) -> Begun {
+    pub(super) fn begin(&self, request: &Request) -> RequestTimer {
         self.under_way.inc();
         // The route as it is written, not the path: names of repos are nobody's business, and there
         // are too many.
@@ -238,16 +238,16 @@ impl ServerMetrics {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS") => known,
             _ => "other",
         };
-        let route = Route { method: method.to_owned(), route };
-        Begun { at: Instant::now(), route, under_way: self.under_way.clone() }
+        let route = RouteLabels { method: method.to_owned(), route };
+        RequestTimer { at: Instant::now(), route, under_way: self.under_way.clone() }
     }
 
     /// It was answered.
-    pub(super) fn end(&self, begun: Begun, response: &Response) {
+    pub(super) fn end(&self, begun: RequestTimer, response: &Response) {
         self.seconds.get_or_create(&begun.route).observe(begun.at.elapsed().as_secs_f64());
-        let Route { method, route } = begun.route.clone();
+        let RouteLabels { method, route } = begun.route.clone();
         self.answered
-            .get_or_create(&Answered { method, route, status: response.status().as_u16() })
+            .get_or_create(&ResponseLabels { method, route, status: response.status().as_u16() })
             .inc();
     }
 
