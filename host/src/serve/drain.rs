@@ -42,20 +42,20 @@ const AT_ONCE: usize = 64;
 
 /// What draining needs.
 #[derive(Clone, Debug)]
-pub(super) struct Draining {
+pub(super) struct DrainState {
     state: SharedState,
     places: Arc<Semaphore>,
 }
 
-impl Draining {
-    pub(super) fn new(state: &SharedState) -> Draining {
-        Draining { state: state.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+impl DrainState {
+    pub(super) fn new(state: &SharedState) -> DrainState {
+        DrainState { state: state.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
 /// Answers a request; after an error, takes the rest of its body from the connection.
 pub(super) async fn drain(
-    State(draining): State<Draining>,
+    State(draining): State<DrainState>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -92,7 +92,7 @@ pub(super) async fn drain(
     response
 }
 
-impl Draining {
+impl DrainState {
     /// Reads and drops a body until so much of it was read in all. Whether it has ended.
     async fn discard(&self, body: &SharedBody, most: u64, within: Duration) -> bool {
         let mut body = body.clone();

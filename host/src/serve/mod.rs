@@ -45,7 +45,7 @@ use crate::store::Store;
 use crate::worker::{Stop, Worker, WorkerOptions};
 
 use connections::{ConnectionAcceptor, Connections};
-use drain::Draining;
+use drain::DrainState;
 pub use limits::Limits;
 use limits::{HANDSHAKE, HEAD, PING, RESETS, STREAMS};
 pub use open_files::OpenFiles;
@@ -363,6 +363,6 @@ fn router(state: SharedState) -> Router {
         .method_not_allowed_fallback(auth::method_not_allowed)
         .layer(from_fn(json_errors::json_errors))
         .layer(from_fn_with_state(state.clone(), auth::authenticate))
-        .layer(from_fn_with_state(Draining::new(&state), drain::drain))
+        .layer(from_fn_with_state(DrainState::new(&state), drain::drain))
         .with_state(state)
 }
