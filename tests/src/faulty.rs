@@ -19,7 +19,7 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::vault::{
-    DownloadEstimate, ListedPack, PrefetchRequest, Staged, Storage, StoredPack, Swept, Traffic,
+    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, Storage, StoredPack, Swept, Traffic,
     Vault,
 };
 use packhouse_host::{
@@ -259,10 +259,10 @@ impl Vault for FaultyVault {
     fn file_of(&self, key: &MpackKey) -> Option<PathBuf> {
         self.inner.file_of(key)
     }
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage(name) }
     }
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.fault.around(self.inner.store(staged, key)).await
     }
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
@@ -303,7 +303,7 @@ impl Vault for FaultyVault {
     }
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         ttl: Duration,

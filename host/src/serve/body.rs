@@ -28,7 +28,7 @@ use crate::names::RepoName;
 use crate::pack::pipeline::{CHUNK, Produce};
 use crate::progress::Progress;
 use crate::store::{StagedPack, UploadProgress, blocking, joined};
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 /// Pieces of a body that wait to be written. They are as large as the network makes them: some
 /// kilobytes.
@@ -135,7 +135,7 @@ pub(super) async fn spool<E: std::fmt::Display>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     length: u64,
-) -> ApiResult<(Staged, u64)> {
+) -> ApiResult<(StagedFile, u64)> {
     // The pack that is made of it takes as much again.
     state.store.need_space(length.min(allowance.left).saturating_mul(2))?;
     let (sender, mut source) = BodySource::new();

@@ -30,7 +30,7 @@ use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{RunHost, RunPack};
 use crate::tape::{Question, plan_digest};
-use crate::vault::{Staged, StoredPack};
+use crate::vault::{StagedFile, StoredPack};
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ struct Found {
     bytes: u64,
     reused: bool,
     /// The answer itself, where the store can be read only and does not keep it.
-    aside: Option<Staged>,
+    aside: Option<StagedFile>,
 }
 
 impl Store {
@@ -423,7 +423,7 @@ impl Store {
     async fn keep_answer(
         &self,
         row: &RepoRow,
-        staged: Staged,
+        staged: StagedFile,
         key: &MpackKey,
         bytes: u64,
         room: &TakenRoom,
@@ -593,7 +593,7 @@ impl Store {
 }
 
 /// A file to assemble an answer in, where the store has no place for one.
-fn stage_beside(output: &Path, name: &str) -> Result<Staged> {
+fn stage_beside(output: &Path, name: &str) -> Result<StagedFile> {
     let path = beside(output, name);
     let file = File::options()
         .read(true)
@@ -601,11 +601,11 @@ fn stage_beside(output: &Path, name: &str) -> Result<Staged> {
         .create_new(true)
         .open(&path)
         .map_err(Error::io("making", &path))?;
-    Ok(Staged::new(file, path))
+    Ok(StagedFile::new(file, path))
 }
 
 /// Puts an answer that the store does not keep to where the user wants it.
-fn put_whole(staged: Staged, bytes: u64, output: &Path, name: &str) -> Result<()> {
+fn put_whole(staged: StagedFile, bytes: u64, output: &Path, name: &str) -> Result<()> {
     if staged.path().parent() != beside(output, name).parent() {
         let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
         return copy_whole(

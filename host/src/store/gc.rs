@@ -35,7 +35,7 @@ use crate::report::GcReport;
 use crate::run::{RunHost, RunPack};
 use crate::sandbox::RunError;
 use crate::tape::{Question, plan_digest};
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
@@ -429,13 +429,13 @@ impl Store {
     /// Writes what a plan says to staging, and reads it back.
     pub(super) async fn splice(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoName,
         plan: &Arc<Plan>,
         packs: &Arc<Vec<RunPack>>,
         reads: Reads<'_>,
         progress: &Progress,
-    ) -> Result<(Staged, Written)> {
+    ) -> Result<(StagedFile, Written)> {
         let mut sources = self.run_packs(repo, packs.clone());
         self.prefetch(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());

@@ -44,7 +44,7 @@ use crate::names::{RepoId, RepoName};
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
-use crate::vault::{Staged, Storage, Swept, Traffic, Vault};
+use crate::vault::{StagedFile, Storage, Swept, Traffic, Vault};
 
 pub use backup::BackupOptions;
 use clock_skew::SharedSkew;
@@ -277,7 +277,7 @@ impl Store {
     }
 
     /// A new file in staging.
-    pub(crate) async fn stage(&self) -> Result<Staged> {
+    pub(crate) async fn stage(&self) -> Result<StagedFile> {
         self.begin_writing().await?;
         self.vault.stage(self.clock.random_id())
     }

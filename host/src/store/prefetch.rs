@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::run::{PackReader, RunPack};
-use crate::vault::{PrefetchRequest, Staged, Traffic};
+use crate::vault::{PrefetchRequest, StagedFile, Traffic};
 
 /// How often somebody looks how far it is, and whether to stop.
 const LOOK: Duration = Duration::from_millis(200);
@@ -144,7 +144,7 @@ impl Store {
     pub(super) async fn store_told(
         &self,
         repo: &str,
-        staged: Staged,
+        staged: StagedFile,
         key: &MpackKey,
         bytes: u64,
         progress: &Progress,

@@ -35,7 +35,7 @@ use crate::report::{PushReport, PushStatus};
 use crate::run::{RunHost, RunPack};
 use crate::sandbox::RunError;
 use crate::tape::Question;
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 /// How to push.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +59,7 @@ pub(crate) struct PushPreconditions {
 pub(crate) struct StagedPack {
     pub(super) file: PathBuf,
     pub(crate) written: Written,
-    pub(super) staged: Option<Staged>,
+    pub(super) staged: Option<StagedFile>,
     /// Open for the component's reads, wherever the staged file has been moved.
     pub(super) bytes: File,
 }

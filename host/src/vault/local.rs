@@ -23,7 +23,7 @@ use super::objects::{
     IDENTITY, answer_key, identity_of, is_note, is_pack_folder, note_key, pack_key, pack_of,
 };
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Remains, Staged, StoredPack, Swept, Vault};
+use super::{ListedPack, Remains, StagedFile, StoredPack, Swept, Vault};
 use crate::error::{Error, Result};
 use crate::files::{file_url, is_plain, known_in};
 use crate::names::{MpackKey, RepoId};
@@ -78,7 +78,7 @@ impl LocalVault {
         self.root.join(key.as_ref())
     }
 
-    async fn publish(&self, staged: Staged, to: &Key) -> Result<()> {
+    async fn publish(&self, staged: StagedFile, to: &Key) -> Result<()> {
         let name = staged.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let from = Key::from_iter(["staging", name.as_str()]);
         self.store.rename(&from, to).await.map_err(|e| failed("publishing", &self.path(to), e))?;
@@ -146,11 +146,11 @@ impl Vault for LocalVault {
         Some(self.path(&pack_key(key, "mpack")))
     }
 
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         self.staging.make(&hex::encode(name))
     }
 
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.publish(staged, &pack_key(key, "mpack")).await
     }
 
@@ -189,7 +189,7 @@ impl Vault for LocalVault {
 
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         _ttl: Duration,

@@ -90,17 +90,17 @@ impl From<PathBuf> for Storage {
 /// A file in staging: nobody reads it until it is stored, and dropping it removes it.
 #[must_use = "a staged file is removed when it is dropped"]
 #[derive(Debug)]
-pub struct Staged {
+pub struct StagedFile {
     /// Open for reading and writing, and locked for as long as its maker lives.
     pub file: File,
     path: PathBuf,
     kept: bool,
 }
 
-impl Staged {
+impl StagedFile {
     /// A file that lies at a path, open for reading and writing and locked: for adapters.
-    pub fn new(file: File, path: PathBuf) -> Staged {
-        Staged { file, path, kept: false }
+    pub fn new(file: File, path: PathBuf) -> StagedFile {
+        StagedFile { file, path, kept: false }
     }
 
     /// It has been moved to its place.
@@ -114,7 +114,7 @@ impl Staged {
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedFile {
     fn drop(&mut self) {
         if !self.kept {
             // What can't be removed now is swept at the next start.
@@ -232,10 +232,10 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// When the folder can't be written.
-    fn stage(&self, name: [u8; 16]) -> Result<Staged>;
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile>;
 
     /// Makes a staged file the pack of a key, durably.
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()>;
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()>;
 
     /// Opens a pack; `None` when it is not there.
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>>;
@@ -308,7 +308,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// as long as `ttl`.
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         ttl: Duration,

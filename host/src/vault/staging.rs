@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::objects::is_hex;
-use super::{Staged, Swept};
+use super::{StagedFile, Swept};
 use crate::error::{Error, Result};
 use crate::files::{known_in, nearest};
 
@@ -29,7 +29,7 @@ impl Staging {
     }
 
     /// A new file of an unused name: 32 hexadecimal digits.
-    pub(super) fn make(&self, name: &str) -> Result<Staged> {
+    pub(super) fn make(&self, name: &str) -> Result<StagedFile> {
         let path = self.folder.join(name);
         self.make_folder()?;
         loop {
@@ -44,7 +44,7 @@ impl Staging {
     }
 
     /// A new file of whatever name is free.
-    pub(super) fn make_any(&self) -> Result<Staged> {
+    pub(super) fn make_any(&self) -> Result<StagedFile> {
         self.make_folder()?;
         for number in 0_u64.. {
             // Not the process id alone: processes in containers that share a folder may all have
@@ -108,11 +108,11 @@ fn lies_at(file: &File, path: &Path) -> bool {
 
 /// `None` when a sweep came between making and locking, and took the file for one that was left
 /// behind.
-fn try_make(path: &Path) -> std::io::Result<Option<Staged>> {
+fn try_make(path: &Path) -> std::io::Result<Option<StagedFile>> {
     let file = File::options().read(true).write(true).create_new(true).open(path)?;
     // The lock says that it is being made; the system drops it with its maker.
     file.lock()?;
-    Ok(path.exists().then(|| Staged::new(file, path.to_owned())))
+    Ok(path.exists().then(|| StagedFile::new(file, path.to_owned())))
 }
 
 /// Bytes that can still be written to the disk of a folder, which may not be there yet.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::vault::{ListedPack, Staged, StoredPack, Swept, Vault};
+use packhouse_host::vault::{ListedPack, StagedFile, StoredPack, Swept, Vault};
 use packhouse_host::{Error, MpackKey, RepoId, Result};
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ fn get<K: Ord>(map: &Map<K>, key: &K) -> Option<Arc<Vec<u8>>> {
 }
 
 /// Reads a staged file whole.
-fn read(staged: &Staged) -> Result<Arc<Vec<u8>>> {
+fn read(staged: &StagedFile) -> Result<Arc<Vec<u8>>> {
     let read = || {
         let mut bytes = vec![0; staged.file.metadata()?.len() as usize];
         staged.file.read_exact_at(&mut bytes, 0)?;
@@ -92,7 +92,7 @@ impl Vault for MemoryVault {
     fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         let path = self.folder.path().join(hex::encode(name));
         let file = File::options()
             .read(true)
@@ -101,9 +101,9 @@ impl Vault for MemoryVault {
             .open(&path)
             .map_err(failed("making"))?;
         file.lock().map_err(failed("locking"))?;
-        Ok(Staged::new(file, path))
+        Ok(StagedFile::new(file, path))
     }
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.packs.lock().expect("nobody panics with it").insert(*key, read(&staged)?);
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Vault for MemoryVault {
     }
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         _ttl: Duration,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use packhouse_host::vault::{PrefetchRequest, Staged, StoredPack, Swept, Vault};
+use packhouse_host::vault::{PrefetchRequest, StagedFile, StoredPack, Swept, Vault};
 use packhouse_host::{MpackKey, RepoId};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -51,7 +51,7 @@ impl Subject {
     }
 
     /// A staged file with some bytes.
-    pub fn staged(&self, bytes: &[u8]) -> Staged {
+    pub fn staged(&self, bytes: &[u8]) -> StagedFile {
         let mut staged = self.vault.stage(self.name()).unwrap();
         staged.file.write_all(bytes).unwrap();
         staged

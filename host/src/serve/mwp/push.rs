@@ -21,7 +21,7 @@ use crate::names::unusable;
 use crate::progress::Progress;
 use crate::report::PushReport;
 use crate::store::{PushOptions, PushPreconditions, UploadProgress, blocking};
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 #[derive(Serialize)]
 struct Stored {
@@ -124,7 +124,7 @@ pub(super) async fn push(
 
 /// A body that has come whole. It is gone when this is dropped.
 struct Upload {
-    staged: Staged,
+    staged: StagedFile,
     bytes: u64,
     /// Others may upload when this one has been dealt with.
     room: UploadPermit,

@@ -16,14 +16,14 @@ use super::parts::{PART, PERMIT, disk, split};
 use crate::error::{Error, Result};
 use crate::files::key_of;
 use crate::names::MpackKey;
-use crate::vault::{Staged, StoredPack};
+use crate::vault::{StagedFile, StoredPack};
 
 /// Parts of one pack that are got at once; see [`S3Vault::permits`] for all of them.
 const GETTING: usize = 8;
 
 /// What was downloaded.
 pub(super) struct Got {
-    pub(super) staged: Staged,
+    pub(super) staged: StagedFile,
     pub(super) bytes: u64,
     pub(super) etag: Option<String>,
 }
@@ -82,7 +82,7 @@ impl S3Vault {
     async fn get_into(
         &self,
         from: &Key,
-        staged: &Staged,
+        staged: &StagedFile,
         ranges: impl Iterator<Item = Range<u64>>,
         etag: Option<&str>,
     ) -> Result<()> {

@@ -44,7 +44,7 @@ use self::upload::Body;
 use super::objects::{IDENTITY, answer_key, identity_of, is_note, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
 use super::{
-    DownloadEstimate, ListedPack, PrefetchRequest, Remains, Staged, StoredPack, Swept, Traffic,
+    DownloadEstimate, ListedPack, PrefetchRequest, Remains, StagedFile, StoredPack, Swept, Traffic,
     Vault,
 };
 use crate::error::{Error, Result};
@@ -235,7 +235,7 @@ impl S3Vault {
     }
 
     /// Uploads a staged pack and keeps it as a copy: it is what is read next.
-    async fn put(&self, staged: Staged, object: &Key, key: &MpackKey) -> Result<()> {
+    async fn put(&self, staged: StagedFile, object: &Key, key: &MpackKey) -> Result<()> {
         let etag = self.upload(object, Body::staged(&staged, key)?).await?;
         self.spool.take(staged, key, etag.as_deref()).map(|_| ())
     }
@@ -310,11 +310,11 @@ impl Vault for S3Vault {
         true
     }
 
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         self.staging.make(&hex::encode(name))
     }
 
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.put(staged, &self.object(key, "mpack"), key).await
     }
 
@@ -380,7 +380,7 @@ impl Vault for S3Vault {
 
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         ttl: Duration,

@@ -19,7 +19,7 @@ use ring::digest::{SHA256, digest};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use super::super::objects::{is_hex, is_pack_folder};
-use super::super::{Staged, StoredPack};
+use super::super::{StagedFile, StoredPack};
 use crate::error::{Error, Result};
 use crate::files::{is_plain, key_of, known_in};
 use crate::names::MpackKey;
@@ -96,7 +96,7 @@ impl Spool {
     /// larger than the budget is not taken.
     pub(super) fn take(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         key: &MpackKey,
         etag: Option<&str>,
     ) -> Result<Option<PathBuf>> {
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
     use crate::vault::staging::Staging;
 
-    fn staged(folder: &Path, bytes: usize) -> Staged {
+    fn staged(folder: &Path, bytes: usize) -> StagedFile {
         let staged = Staging::of(folder).make_any().unwrap();
         staged.file.set_len(bytes as u64).unwrap();
         staged

@@ -19,7 +19,7 @@ use super::S3Vault;
 use super::parts::{PART, PERMIT, disk, split};
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 /// Up to here an object is sent in one request.
 const SINGLE: u64 = 16 << 20;
@@ -40,7 +40,7 @@ pub(super) enum Body {
 
 impl Body {
     /// A staged file that is to be a pack.
-    pub(super) fn staged(staged: &Staged, key: &MpackKey) -> Result<Body> {
+    pub(super) fn staged(staged: &StagedFile, key: &MpackKey) -> Result<Body> {
         let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
         let bytes = file.metadata().map_err(Error::io("measuring", staged.path()))?.len();
         Ok(Body::File { file: Arc::new(file), path: staged.path().to_owned(), bytes, key: *key })
