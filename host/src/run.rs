@@ -33,7 +33,7 @@ const OPEN_PACKS: usize = 128;
 
 /// Where the bytes of a pack of the run are.
 #[derive(Debug)]
-enum Place {
+enum PackLocation {
     /// In the vault, under the directory's key.
     Stored,
     /// In staging: being pushed.
@@ -45,30 +45,30 @@ enum Place {
 pub struct RunPack {
     /// Its directory.
     pub directory: Directory,
-    place: Place,
+    place: PackLocation,
 }
 
 impl RunPack {
     /// A pack of the repo.
     pub fn stored(directory: Directory) -> RunPack {
-        RunPack { directory, place: Place::Stored }
+        RunPack { directory, place: PackLocation::Stored }
     }
 
     /// A pack that is being pushed, with the heads that it gives.
     pub fn staged(directory: Directory, file: File, path: PathBuf, heads: Vec<Head>) -> RunPack {
-        RunPack { directory, place: Place::Staged(file, path, heads) }
+        RunPack { directory, place: PackLocation::Staged(file, path, heads) }
     }
 
     /// Whether it is in the vault, and not in staging.
     pub(crate) fn is_stored(&self) -> bool {
-        matches!(self.place, Place::Stored)
+        matches!(self.place, PackLocation::Stored)
     }
 
     /// The heads that it gives; none if it is stored already.
     pub fn heads(&self) -> &[Head] {
         match &self.place {
-            Place::Staged(_, _, heads) => heads,
-            Place::Stored => &[],
+            PackLocation::Staged(_, _, heads) => heads,
+            PackLocation::Stored => &[],
         }
     }
 }
@@ -206,7 +206,7 @@ impl Sources for PackReader {
         self.uses += 1;
         let packs = self.packs.clone();
         let run_pack = &packs[pack as usize];
-        if let Place::Staged(file, path, _) = &self.packs[pack as usize].place {
+        if let PackLocation::Staged(file, path, _) = &self.packs[pack as usize].place {
             return Ok((file, path.clone()));
         }
         if let Some((stored, _)) = self.partly.get(&pack) {
