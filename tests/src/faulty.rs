@@ -19,8 +19,8 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::vault::{
-    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, Storage, StoredPack, Swept, Traffic,
-    Vault,
+    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, Storage, StoredPack, SweepResult,
+    Traffic, Vault,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -337,7 +337,7 @@ impl Vault for FaultyVault {
     async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
         self.fault.around(self.inner.identify(fresh)).await
     }
-    async fn sweep(&self) -> Result<Swept> {
+    async fn sweep(&self) -> Result<SweepResult> {
         self.inner.sweep().await
     }
     fn free_bytes(&self) -> Result<u64> {

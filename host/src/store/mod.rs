@@ -44,7 +44,7 @@ use crate::names::{RepoId, RepoName};
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
-use crate::vault::{StagedFile, Storage, Swept, Traffic, Vault};
+use crate::vault::{StagedFile, Storage, SweepResult, Traffic, Vault};
 
 pub use backup::BackupOptions;
 use clock_skew::SharedSkew;
@@ -117,7 +117,7 @@ pub struct Store {
     sandbox: Sandbox,
     clock: Arc<dyn Clock>,
     /// What is done before this store first writes: see [`Store::begin_writing`].
-    begun: Arc<tokio::sync::OnceCell<Swept>>,
+    begun: Arc<tokio::sync::OnceCell<SweepResult>>,
     skew: SharedSkew,
     recorder: Option<Arc<TapeRecorder>>,
     /// The job that is done.
@@ -244,7 +244,7 @@ impl Store {
 
     /// What was found in staging before this store first wrote; nothing as long as it has only
     /// read.
-    pub fn swept(&self) -> Swept {
+    pub fn swept(&self) -> SweepResult {
         self.begun.get().copied().unwrap_or_default()
     }
 
@@ -253,7 +253,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::WrongStorage`]; when the vault can't be written.
-    pub async fn begin_writing(&self) -> Result<Swept> {
+    pub async fn begin_writing(&self) -> Result<SweepResult> {
         let begin = async || {
             match self.remember_storage().await {
                 Err(wrong @ Error::WrongStorage { .. }) => return Err(wrong),

@@ -23,7 +23,7 @@ use super::objects::{
     IDENTITY, answer_key, identity_of, is_note, is_pack_folder, note_key, pack_key, pack_of,
 };
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Remains, StagedFile, StoredPack, Swept, Vault};
+use super::{ListedPack, Remains, StagedFile, StoredPack, SweepResult, Vault};
 use crate::error::{Error, Result};
 use crate::files::{file_url, is_plain, known_in};
 use crate::names::{MpackKey, RepoId};
@@ -314,7 +314,7 @@ impl Vault for LocalVault {
         Ok(self.identity().await?.unwrap_or(fresh))
     }
 
-    async fn sweep(&self) -> Result<Swept> {
+    async fn sweep(&self) -> Result<SweepResult> {
         self.staging.sweep()
     }
 

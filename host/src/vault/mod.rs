@@ -147,7 +147,7 @@ pub struct ListedPack {
 
 /// What lies in a vault besides packs that are on shelves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
+pub struct SweepResult {
     /// Staged files that nobody was making any more.
     pub removed: u64,
     /// Those that somebody still makes.
@@ -344,7 +344,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]>;
 
     /// Removes what crashes left in staging, and nothing that is not of this vault's making.
-    async fn sweep(&self) -> Result<Swept>;
+    async fn sweep(&self) -> Result<SweepResult>;
 
     /// Bytes that can still be written to [`Vault::folder`].
     fn free_bytes(&self) -> Result<u64>;

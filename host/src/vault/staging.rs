@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::objects::is_hex;
-use super::{StagedFile, Swept};
+use super::{StagedFile, SweepResult};
 use crate::error::{Error, Result};
 use crate::files::{known_in, nearest};
 
@@ -62,8 +62,8 @@ impl Staging {
 
     /// Removes what nobody makes any more: files under the names that are given here, and nothing
     /// else that may lie in the folder. No link is followed.
-    pub(super) fn sweep(&self) -> Result<Swept> {
-        let mut swept = Swept::default();
+    pub(super) fn sweep(&self) -> Result<SweepResult> {
+        let mut swept = SweepResult::default();
         for ((), path) in known_in(&self.folder, |name| is_ours(name).then_some(()))? {
             // A pipe would be waited for, a link would lead elsewhere.
             let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::vault::{ListedPack, StagedFile, StoredPack, Swept, Vault};
+use packhouse_host::vault::{ListedPack, StagedFile, StoredPack, SweepResult, Vault};
 use packhouse_host::{Error, MpackKey, RepoId, Result};
 use tempfile::TempDir;
 
@@ -174,8 +174,8 @@ impl Vault for MemoryVault {
     async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
         Ok(*self.identity.lock().expect("nobody panics with it").get_or_insert(fresh))
     }
-    async fn sweep(&self) -> Result<Swept> {
-        let mut swept = Swept::default();
+    async fn sweep(&self) -> Result<SweepResult> {
+        let mut swept = SweepResult::default();
         for entry in std::fs::read_dir(self.folder.path()).map_err(failed("listing"))? {
             let path = entry.map_err(failed("listing"))?.path();
             match File::open(&path).map_err(failed("opening"))?.try_lock() {

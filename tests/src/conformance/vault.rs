@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use packhouse_host::vault::{PrefetchRequest, StagedFile, StoredPack, Swept, Vault};
+use packhouse_host::vault::{PrefetchRequest, StagedFile, StoredPack, SweepResult, Vault};
 use packhouse_host::{MpackKey, RepoId};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -101,11 +101,11 @@ pub async fn a_pack_is_visible_whole_or_not_at_all(on: &Subject) {
     assert!(on.vault.open(&key).await.unwrap().is_none());
     assert_eq!(on.vault.list().await.unwrap(), []);
     drop(on.staged(&bytes[..100]));
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept { removed: 0, in_use: 1 });
+    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult { removed: 0, in_use: 1 });
     staged.file.write_all(&bytes[500..]).unwrap();
     on.vault.store(staged, &key).await.unwrap();
     assert_eq!(read(&on.vault.open(&key).await.unwrap().unwrap()), bytes);
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept::default());
+    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult::default());
 }
 
 /// Also for the empty one, and for one of many parts.
@@ -253,7 +253,7 @@ pub async fn a_vault_has_one_identity(on: &Subject) {
     );
     assert_eq!(
         on.vault.sweep().await.unwrap(),
-        Swept::default(),
+        SweepResult::default(),
         "and nothing is left of the making"
     );
 }
@@ -263,7 +263,7 @@ pub async fn a_sweep_keeps_what_somebody_makes(on: &Subject) {
     let making = on.staged(b"half");
     let left = making.path().with_file_name("0123456789abcdef0123456789abcdef");
     std::fs::write(&left, b"left behind").unwrap();
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept { removed: 1, in_use: 1 });
+    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult { removed: 1, in_use: 1 });
     assert!(making.path().exists() && !left.exists());
     on.vault.store(making, &key(b"half")).await.unwrap();
     assert!(on.vault.open(&key(b"half")).await.unwrap().is_some());

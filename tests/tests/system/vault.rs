@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::vault::{PrefetchRequest, Swept};
+use packhouse_host::vault::{PrefetchRequest, SweepResult};
 use packhouse_host::{Error, S3Options};
 use packhouse_tests::conformance::memory_vault::MemoryVault;
 use packhouse_tests::conformance::vault::{Subject, follow_file, pack, read};
@@ -163,7 +163,7 @@ async fn a_server_that_dies_within_an_upload_leaves_nothing_half_visible() {
     assert_eq!(on.vault.list().await.unwrap(), []);
     assert_eq!(
         on.vault.sweep().await.unwrap(),
-        Swept::default(),
+        SweepResult::default(),
         "nothing is left on the local disk"
     );
     on.stored(&bytes).await;

@@ -10,7 +10,7 @@ use super::{Fixture, options};
 use crate::catalog::entity_of;
 use crate::progress::Progress;
 use crate::store::Store;
-use crate::vault::Swept;
+use crate::vault::SweepResult;
 
 #[tokio::test]
 async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not() {
@@ -19,8 +19,8 @@ async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not
         .unwrap();
     let in_use = fixture.store.vault.stage([7; 16]).unwrap();
     let store = Store::open(options(fixture.folder.path())).await.unwrap();
-    assert_eq!(store.swept(), Swept::default(), "who only reads changes nothing");
-    assert_eq!(store.begin_writing().await.unwrap(), Swept { removed: 1, in_use: 1 });
+    assert_eq!(store.swept(), SweepResult::default(), "who only reads changes nothing");
+    assert_eq!(store.begin_writing().await.unwrap(), SweepResult { removed: 1, in_use: 1 });
     assert_eq!(store.begin_writing().await.unwrap(), store.swept(), "once");
     assert!(in_use.path().exists());
 }

@@ -44,8 +44,8 @@ use self::upload::Body;
 use super::objects::{IDENTITY, answer_key, identity_of, is_note, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
 use super::{
-    DownloadEstimate, ListedPack, PrefetchRequest, Remains, StagedFile, StoredPack, Swept, Traffic,
-    Vault,
+    DownloadEstimate, ListedPack, PrefetchRequest, Remains, StagedFile, StoredPack, SweepResult,
+    Traffic, Vault,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
@@ -452,7 +452,7 @@ impl Vault for S3Vault {
         Ok(self.identity().await?.unwrap_or(fresh))
     }
 
-    async fn sweep(&self) -> Result<Swept> {
+    async fn sweep(&self) -> Result<SweepResult> {
         self.staging.sweep()
     }
 
