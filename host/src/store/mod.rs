@@ -100,10 +100,10 @@ impl StoreOptions {
         let Some(MissingCatalog { identity, instead }) = self.catalog.absent().await? else {
             return Ok(None);
         };
-        let remains = self.packs.remains(&identity).await?;
+        let contents = self.packs.inspect(&identity).await?;
         let catalog = self.catalog.to_string();
-        if remains.are_its_own() {
-            return Err(Error::LostCatalog { catalog, instead, packs: remains.place });
+        if contents.are_its_own() {
+            return Err(Error::LostCatalog { catalog, instead, packs: contents.place });
         }
         Ok(Some(Error::NoStore { catalog, instead }))
     }

@@ -23,7 +23,7 @@ use super::objects::{
     IDENTITY, answer_key, identity_of, is_note, is_pack_folder, note_key, pack_key, pack_of,
 };
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Remains, StagedFile, StoredPack, SweepResult, Vault};
+use super::{ListedPack, StagedFile, StorageContents, StoredPack, SweepResult, Vault};
 use crate::error::{Error, Result};
 use crate::files::{file_url, is_plain, known_in};
 use crate::names::{MpackKey, RepoId};
@@ -51,10 +51,10 @@ impl LocalVault {
     }
 
     /// What lies in a folder that may be a vault, or may not be there. Makes nothing.
-    pub(super) fn remains(root: &Path, catalog: &str) -> Result<Remains> {
+    pub(super) fn inspect(root: &Path, catalog: &str) -> Result<StorageContents> {
         let place = root.display().to_string();
         let Ok(root) = root.canonicalize() else {
-            return Ok(Remains {
+            return Ok(StorageContents {
                 place,
                 has_packs: false,
                 notes: Vec::new(),
@@ -71,7 +71,7 @@ impl LocalVault {
         let notes = known_in(&root.join("catalogs"), |name| is_note(name).then_some(()))?;
         let notes =
             notes.iter().filter_map(|((), note)| std::fs::read_to_string(note).ok()).collect();
-        Ok(Remains { place, has_packs, notes, note })
+        Ok(StorageContents { place, has_packs, notes, note })
     }
 
     fn path(&self, key: &Key) -> PathBuf {

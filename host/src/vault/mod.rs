@@ -52,17 +52,17 @@ impl Storage {
 impl Storage {
     /// What lies where packs are kept, for a catalog of that identity that is gone or was never
     /// there. Makes nothing.
-    pub(crate) async fn remains(&self, catalog: &str) -> Result<Remains> {
+    pub(crate) async fn inspect(&self, catalog: &str) -> Result<StorageContents> {
         match self {
-            Storage::Folder(folder) => local::LocalVault::remains(folder, catalog),
-            Storage::S3(options) => s3::S3Vault::remains(options, catalog).await,
+            Storage::Folder(folder) => local::LocalVault::inspect(folder, catalog),
+            Storage::S3(options) => s3::S3Vault::inspect(options, catalog).await,
         }
     }
 }
 
 /// What lies where packs are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Remains {
+pub(crate) struct StorageContents {
     /// Where that is.
     pub(crate) place: String,
     /// Whether there is any pack.
@@ -73,7 +73,7 @@ pub(crate) struct Remains {
     pub(crate) note: String,
 }
 
-impl Remains {
+impl StorageContents {
     /// Whether the packs there may be those of that catalog: its note is among them, or there is
     /// none.
     pub(crate) fn are_its_own(&self) -> bool {

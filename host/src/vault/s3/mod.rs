@@ -44,8 +44,8 @@ use self::upload::Body;
 use super::objects::{IDENTITY, answer_key, identity_of, is_note, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
 use super::{
-    DownloadEstimate, ListedPack, PrefetchRequest, Remains, StagedFile, StoredPack, SweepResult,
-    Traffic, Vault,
+    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, StorageContents, StoredPack,
+    SweepResult, Traffic, Vault,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
@@ -109,7 +109,10 @@ impl S3Vault {
     }
 
     /// What lies in the bucket, for a catalog that may not be there. Makes nothing.
-    pub(in crate::vault) async fn remains(options: &S3Options, catalog: &str) -> Result<Remains> {
+    pub(in crate::vault) async fn inspect(
+        options: &S3Options,
+        catalog: &str,
+    ) -> Result<StorageContents> {
         let (place, store, _) = connect(options)?;
         let listing = |e| failed("listing", place.all(), &place, e);
         let packs = place.within(&Key::from("packs"));
@@ -124,7 +127,7 @@ impl S3Vault {
             let read = async { store.get(&note.location).await?.bytes().await };
             notes.push(String::from_utf8_lossy(&read.await.map_err(listing)?).into_owned());
         }
-        Ok(Remains { place: place.all(), has_packs, notes, note: note_of(catalog) })
+        Ok(StorageContents { place: place.all(), has_packs, notes, note: note_of(catalog) })
     }
 
     fn object(&self, key: &MpackKey, ending: &str) -> Key {
