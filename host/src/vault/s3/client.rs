@@ -169,14 +169,14 @@ fn split(url: &str) -> Result<(String, Key)> {
 
 /// Where the packs are.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct BucketPath {
     bucket: String,
     prefix: Key,
     /// The server, where it is not Amazon's.
     endpoint: Option<String>,
 }
 
-impl Place {
+impl BucketPath {
     /// A key within the prefix.
     pub(super) fn within(&self, key: &Key) -> Key {
         Key::from_iter(self.prefix.parts().chain(key.parts()))
@@ -203,7 +203,7 @@ impl Place {
 }
 
 /// Makes the client of a bucket; asks it nothing.
-pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+pub(super) fn connect(options: &S3Options) -> Result<(BucketPath, AmazonS3, Arc<RequestMeter>)> {
     client(options, None)
 }
 
@@ -212,14 +212,14 @@ pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter
 pub(super) fn connect_to_corrupt(
     options: &S3Options,
     instead: Arc<[u8]>,
-) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+) -> Result<(BucketPath, AmazonS3, Arc<RequestMeter>)> {
     client(options, Some(instead))
 }
 
 fn client(
     options: &S3Options,
     instead: Option<Arc<[u8]>>,
-) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+) -> Result<(BucketPath, AmazonS3, Arc<RequestMeter>)> {
     // Whoever else was first has the same need: one for the process. It is asked for when the first
     // connection is made.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -235,7 +235,7 @@ fn client(
     let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
         .iter()
         .find_map(|key| builder.get_config_value(key));
-    let place = Place { bucket: bucket.clone(), prefix, endpoint };
+    let place = BucketPath { bucket: bucket.clone(), prefix, endpoint };
     let time = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
     if std::env::var_os("AWS_TIMEOUT").is_none() {
         builder = builder.with_config(time, ONE_REQUEST);
@@ -243,7 +243,7 @@ fn client(
     if place.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
         builder = builder.with_allow_http(true);
     }
-    let meter = Arc::<Meter>::default();
+    let meter = Arc::<RequestMeter>::default();
     let builder = match options.checksum {
         S3Checksum::Sha256 => builder.with_checksum_algorithm(Checksum::SHA256),
         S3Checksum::Crc64Nvme => builder.with_checksum_algorithm(Checksum::CRC64NVME),
@@ -254,7 +254,7 @@ fn client(
         .with_conditional_put(S3ConditionalPut::Disabled)
         // One DELETE an object: not every store knows how to delete many at once.
         .with_disable_bulk_delete(true)
-        .with_http_connector(Metered { meter: meter.clone(), instead });
+        .with_http_connector(MeteredClient { meter: meter.clone(), instead });
     let failing = |e| failed("opening", place.all(), &place, e);
     // Credentials may have to be asked for. Where there are none, that is told soon.
     let asking = builder
@@ -282,14 +282,14 @@ fn retries(patience: Duration) -> RetryConfig {
 
 /// Counts requests and bytes.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct RequestMeter {
     requests: AtomicU64,
     write_requests: AtomicU64,
     up: AtomicU64,
     down: AtomicU64,
 }
 
-impl Meter {
+impl RequestMeter {
     pub(super) fn read(&self) -> Traffic {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Traffic {
@@ -303,13 +303,13 @@ impl Meter {
 
 /// Makes clients that count.
 #[derive(Debug)]
-struct Metered {
-    meter: Arc<Meter>,
+struct MeteredClient {
+    meter: Arc<RequestMeter>,
     /// What is sent instead of what was signed.
     instead: Option<Arc<[u8]>>,
 }
 
-impl HttpConnector for Metered {
+impl HttpConnector for MeteredClient {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
         Ok(HttpClient::new(Counting {
@@ -323,7 +323,7 @@ impl HttpConnector for Metered {
 #[derive(Debug)]
 struct Counting {
     client: HttpClient,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMeter>,
     instead: Option<Arc<[u8]>>,
 }
 

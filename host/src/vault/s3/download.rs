@@ -22,13 +22,13 @@ use crate::vault::{StagedFile, StoredPack};
 const GETTING: usize = 8;
 
 /// What was downloaded.
-pub(super) struct Got {
+pub(super) struct DownloadedFile {
     pub(super) staged: StagedFile,
     pub(super) bytes: u64,
     pub(super) etag: Option<String>,
 }
 
-impl Got {
+impl DownloadedFile {
     /// As a pack that is gone when it is closed.
     pub(super) fn unnamed(self, place: PathBuf) -> Result<StoredPack> {
         let file =
@@ -135,7 +135,7 @@ impl S3Vault {
     }
 
     /// Downloads an object to staging; `None` when it is not there.
-    async fn download(&self, from: &Key, expected: Option<u64>) -> Result<Option<Got>> {
+    async fn download(&self, from: &Key, expected: Option<u64>) -> Result<Option<DownloadedFile>> {
         let Some((first, bytes, etag)) = self.first(from, expected).await? else { return Ok(None) };
         self.need_space(bytes)?;
         let staged = self.staging.make_any()?;
@@ -147,7 +147,7 @@ impl S3Vault {
             .map_err(Error::io("writing", staged.path()))?;
         drop(first);
         self.get_into(from, &staged, split(begun..bytes, PART), etag.as_deref()).await?;
-        Ok(Some(Got { staged, bytes, etag }))
+        Ok(Some(DownloadedFile { staged, bytes, etag }))
     }
 
     /// Downloads a pack, and once more when it is not what its key says; whether it is.
@@ -156,7 +156,7 @@ impl S3Vault {
         from: &Key,
         key: &MpackKey,
         expected: Option<u64>,
-    ) -> Result<Option<(Got, bool)>> {
+    ) -> Result<Option<(DownloadedFile, bool)>> {
         for again in [true, false] {
             let Some(got) = self.download(from, expected).await? else { return Ok(None) };
             let (file, path) = (got.staged.file.try_clone(), got.staged.path().to_owned());
@@ -193,6 +193,8 @@ impl S3Vault {
             .flat_map(|part| split(part.start..part.end.min(found.size), PART))
             .collect();
         self.get_into(from, &staged, ranges.into_iter(), found.e_tag.as_deref()).await?;
-        Got { staged, bytes: found.size, etag: found.e_tag }.unnamed(place.to_owned()).map(Some)
+        DownloadedFile { staged, bytes: found.size, etag: found.e_tag }
+            .unnamed(place.to_owned())
+            .map(Some)
     }
 }

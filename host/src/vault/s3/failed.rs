@@ -1,6 +1,6 @@
 //! What a failure of the bucket means for the user, said once for all calls.
 
-use super::client::Place;
+use super::client::BucketPath;
 use crate::error::Error;
 
 /// Whether the object is not there. A bucket that is not there is another matter.
@@ -19,7 +19,7 @@ pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
 pub(super) fn failed(
     doing: &'static str,
     what: String,
-    place: &Place,
+    place: &BucketPath,
     error: object_store::Error,
 ) -> Error {
     let said = text(&error);

@@ -36,7 +36,7 @@ use object_store::signer::{Method, Signer};
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
 
-use self::client::{Meter, Place, connect};
+use self::client::{BucketPath, RequestMeter, connect};
 use self::failed::{failed, is_gone};
 use self::parts::{PART, PERMIT, disk};
 use self::spool::Spool;
@@ -62,9 +62,9 @@ const AT_ONCE: u64 = 8;
 /// A vault in a bucket.
 #[derive(Debug)]
 pub struct S3Vault {
-    place: Place,
+    place: BucketPath,
     store: Arc<AmazonS3>,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMeter>,
     spool: Spool,
     staging: Staging,
     folder: PathBuf,
@@ -465,7 +465,7 @@ impl Vault for S3Vault {
 }
 
 /// Whether the bucket answers, and may be listed.
-async fn answers(place: &Place, store: &AmazonS3) -> Result<()> {
+async fn answers(place: &BucketPath, store: &AmazonS3) -> Result<()> {
     let answer = store.list(Some(&place.within(&Key::from("catalogs")))).next().await.transpose();
     answer.map(|_| ()).map_err(|e| failed("opening", place.all(), place, e))
 }

@@ -10,7 +10,7 @@ use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::S3Vault;
-use super::client::{Place, S3Checksum, S3Options, connect, connect_to_corrupt};
+use super::client::{BucketPath, S3Checksum, S3Options, connect, connect_to_corrupt};
 use super::failed::{failed, is_gone};
 use crate::error::{Error, Result};
 
@@ -56,7 +56,12 @@ impl S3Vault {
 }
 
 /// Sends, reads, compares and removes an object, in one request and in parts.
-async fn round_trip(place: &Place, store: &AmazonS3, object: &Key, bytes: &[u8]) -> Result<()> {
+async fn round_trip(
+    place: &BucketPath,
+    store: &AmazonS3,
+    object: &Key,
+    bytes: &[u8],
+) -> Result<()> {
     let sending = |e| failed("writing", place.object(object), place, e);
     for in_parts in [false, true] {
         let payload = PutPayload::from(bytes.to_vec());
@@ -92,7 +97,7 @@ async fn round_trip(place: &Place, store: &AmazonS3, object: &Key, bytes: &[u8])
     Ok(())
 }
 
-async fn remove(place: &Place, store: &AmazonS3, object: &Key) -> Result<()> {
+async fn remove(place: &BucketPath, store: &AmazonS3, object: &Key) -> Result<()> {
     match store.delete(object).await {
         Err(error) if !is_gone(&error) => {
             Err(failed("removing", place.object(object), place, error))

@@ -82,13 +82,13 @@ impl Body {
 }
 
 /// A multipart upload that is given up when it is dropped.
-struct Unfinished {
+struct UnfinishedUpload {
     store: Arc<AmazonS3>,
     to: Key,
     id: Option<String>,
 }
 
-impl Unfinished {
+impl UnfinishedUpload {
     /// Tells the server; it keeps, and bills, the parts until then.
     async fn abort(&mut self) {
         let Some(id) = self.id.take() else { return };
@@ -103,14 +103,17 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for UnfinishedUpload {
     fn drop(&mut self) {
         // Whoever waited for the upload went away.
         if self.id.is_some()
             && let Ok(runtime) = Handle::try_current()
         {
-            let mut left =
-                Unfinished { store: self.store.clone(), to: self.to.clone(), id: self.id.take() };
+            let mut left = UnfinishedUpload {
+                store: self.store.clone(),
+                to: self.to.clone(),
+                id: self.id.take(),
+            };
             runtime.spawn(async move { left.abort().await });
         }
     }
@@ -150,7 +153,7 @@ impl S3Vault {
         let failed = |e| self.failed("uploading", to, e);
         let id = self.store.create_multipart(to).await.map_err(failed)?;
         let mut upload =
-            Unfinished { store: self.store.clone(), to: to.clone(), id: Some(id.clone()) };
+            UnfinishedUpload { store: self.store.clone(), to: to.clone(), id: Some(id.clone()) };
         let sent = self.send_parts(to, &id, body).await;
         let completed = match sent {
             Ok(parts) => self.store.complete_multipart(to, &id, parts).await.map_err(failed),
