@@ -22,7 +22,7 @@ use crate::catalog::AnswerBudget;
 use crate::catalog::answers::STRANGERS;
 use crate::error::Error;
 use crate::names::{RepoId, RepoName, Visibility};
-use crate::store::{Guest, Store};
+use crate::store::{AnswerQuota, Store};
 use crate::text::escaped;
 
 /// Tokens that turn out to be none, a minute and address: guessing is hopeless, and should be dear
@@ -374,20 +374,20 @@ impl Authorized {
     pub(super) fn store(&self, state: &AppState) -> Store {
         let store = state.store.pinned(&self.repo, &self.repo_id);
         let answers = &state.answers;
-        let guest = |caller, of_caller| {
+        let quota = |caller, of_caller| {
             let budget =
                 AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };
-            Guest { caller, budget, keep_free: answers.keep_free }
+            AnswerQuota { caller, budget, keep_free: answers.keep_free }
         };
         match (&self.caller, self.from) {
             (Caller::Bearer { token, .. }, _) => {
-                store.answering(guest(format!("token:{token}"), answers.of_token))
+                store.with_quota(quota(format!("token:{token}"), answers.of_token))
             }
             (Caller::Anyone, Some(from)) => {
-                store.answering(guest(format!("{STRANGERS}{from}"), answers.of_address))
+                store.with_quota(quota(format!("{STRANGERS}{from}"), answers.of_address))
             }
             (Caller::Anyone, None) => {
-                store.answering(guest(format!("{STRANGERS}?"), answers.of_address))
+                store.with_quota(quota(format!("{STRANGERS}?"), answers.of_address))
             }
             (Caller::Trusted, _) => store,
         }

@@ -493,13 +493,13 @@ impl Store {
 
     /// Takes room for an answer, where it is for somebody whose answers are counted.
     async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<TakenRoom> {
-        let guest = self.guest.as_deref();
-        if let Some(guest) = guest
-            && self.vault.free_bytes()?.saturating_sub(bytes) < guest.keep_free
+        let quota = self.quota.as_deref();
+        if let Some(quota) = quota
+            && self.vault.free_bytes()?.saturating_sub(bytes) < quota.keep_free
         {
             return Err(Error::AnswersFull { used_up: ExhaustedBudget::All, bytes });
         }
-        let caller = guest.map_or_else(String::new, |guest| guest.caller.clone());
+        let caller = quota.map_or_else(String::new, |quota| quota.caller.clone());
         // Should this process die, it is given back after an hour.
         let soon =
             self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
@@ -509,7 +509,7 @@ impl Store {
         name[..16].copy_from_slice(&first);
         name[16..].copy_from_slice(&second);
         let name = MpackKey::new(name);
-        match self.catalog.take_room(&name, &answer, guest.map(|guest| guest.budget)).await? {
+        match self.catalog.take_room(&name, &answer, quota.map(|quota| quota.budget)).await? {
             None => Ok(TakenRoom { name, answer }),
             Some(used_up) => Err(Error::AnswersFull { used_up, bytes }),
         }

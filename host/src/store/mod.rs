@@ -125,12 +125,12 @@ pub struct Store {
     /// The repo that its name stands for here, whichever repo has that name by now.
     pinned: Option<Arc<(RepoName, RepoId)>>,
     /// For whom answers are assembled here, and what those may take.
-    guest: Option<Arc<Guest>>,
+    quota: Option<Arc<AnswerQuota>>,
 }
 
 /// Somebody for whom answers are assembled, and what they may take of the disk.
 #[derive(Clone, Debug)]
-pub(crate) struct Guest {
+pub(crate) struct AnswerQuota {
     /// What their answers are counted by.
     pub(crate) caller: String,
     pub(crate) budget: AnswerBudget,
@@ -208,7 +208,7 @@ impl Store {
             recorder: None,
             fence: None,
             pinned: None,
-            guest: None,
+            quota: None,
         };
         store.check_storage().await?;
         Ok(store)
@@ -294,8 +294,8 @@ impl Store {
     }
 
     /// A handle on the same store in which answers are assembled for somebody.
-    pub(crate) fn answering(self, guest: Guest) -> Store {
-        Store { guest: Some(Arc::new(guest)), ..self }
+    pub(crate) fn with_quota(self, quota: AnswerQuota) -> Store {
+        Store { quota: Some(Arc::new(quota)), ..self }
     }
 
     /// What all repos hold together.
