@@ -20,7 +20,7 @@ use crate::report::Damage;
 const LOOKS: usize = 16;
 
 /// What a push brings, beside what the repo has.
-pub(super) struct Standing {
+pub(super) struct PushComparison {
     /// The numbers of the files that become packs on shelves of their own: those whose bytes the
     /// repo does not have, and those that hold what the index maps to a pack which is missing or
     /// damaged.
@@ -31,11 +31,11 @@ pub(super) struct Standing {
     /// Shelves whose packs are missing or damaged, and not among those.
     pub(super) broken: BTreeSet<ShelfId>,
     /// Where the index maps what the files hold.
-    pub(super) index: Known,
+    pub(super) index: KnownEntities,
 }
 
 /// Where the index maps some entities.
-pub(super) struct Known {
+pub(super) struct KnownEntities {
     /// In order.
     entities: Vec<EntityKey>,
     places: Vec<Option<(ShelfId, Fingerprint)>>,
@@ -43,7 +43,7 @@ pub(super) struct Known {
     pub(super) shelves: BTreeMap<ShelfId, PackRow>,
 }
 
-impl Known {
+impl KnownEntities {
     /// Where the index maps an entity of the push.
     pub(super) fn place(&self, entity: &EntityKey) -> Option<(ShelfId, Fingerprint)> {
         self.entities.binary_search(entity).ok().and_then(|at| self.places[at])
@@ -137,12 +137,12 @@ impl Store {
 
     /// Compares what a push brings with what the repo has, and looks whether that is really there.
     /// No pack is read.
-    pub(super) async fn standing_of(
+    pub(super) async fn compare(
         &self,
         row: &RepoRow,
         snapshot: &mut dyn Snapshot,
         received: &[StagedPack],
-    ) -> Result<Standing> {
+    ) -> Result<PushComparison> {
         let mut fresh = fresh_files(snapshot, received).await?;
         let rows = || received.iter().flat_map(|one| &one.written.scanned.rows);
         let mut entities: Vec<EntityKey> = rows().map(|row| entity_key(row.kind, row.id)).collect();
@@ -151,7 +151,7 @@ impl Store {
         let places = snapshot.lookup(&entities).await?;
         let mapped: BTreeSet<ShelfId> = places.iter().flatten().map(|(shelf, _)| *shelf).collect();
         let shelves = snapshot.packs_on(&mapped.into_iter().collect::<Vec<_>>()).await?;
-        let index = Known { entities, places, shelves };
+        let index = KnownEntities { entities, places, shelves };
 
         // The first file of each key that the repo has.
         let mut held: BTreeMap<MpackKey, usize> = BTreeMap::new();
@@ -199,7 +199,7 @@ impl Store {
             fresh.extend(held.into_values().filter(heals));
             fresh.sort_unstable();
         }
-        Ok(Standing { fresh, lost, broken, index })
+        Ok(PushComparison { fresh, lost, broken, index })
     }
 
     /// Those of some packs that are missing, of the wrong size, or remembered as damaged.

@@ -88,12 +88,12 @@ impl Store {
     ) -> Result<(Vec<usize>, Vec<Head>)> {
         for _ in 0..TRIES {
             let mut snapshot = self.catalog.snapshot(row.id).await?;
-            let standing = self.standing_of(row, snapshot.as_mut(), received).await?;
+            let comparison = self.compare(row, snapshot.as_mut(), received).await?;
             let heads = snapshot.heads().await?;
             let looked_up = snapshot.repo().clone();
             drop(snapshot);
-            let mut needed = standing.fresh;
-            needed.extend(standing.lost);
+            let mut needed = comparison.fresh;
+            needed.extend(comparison.lost);
             let unchanged = received
                 .iter()
                 .enumerate()

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{EntityId, Fault, Head, Kind, Rival as EncodingConflict, Row};
 
-use super::damage::Standing;
+use super::damage::PushComparison;
 use super::placing::{Chosen, check_index, choose};
 use super::prefetch::Reads;
 use super::reach::check_heads;
@@ -207,18 +207,18 @@ impl Store {
         for _ in 0..TRIES {
             progress.at(&repo.to_string(), Phase::Index, total, total)?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
-            let standing = self.standing_of(row, snapshot.as_mut(), &received).await?;
-            if !standing.lost.is_empty() {
+            let comparison = self.compare(row, snapshot.as_mut(), &received).await?;
+            if !comparison.lost.is_empty() {
                 if lock.is_none() {
                     // Looked at again when nobody deletes: what the repo gives up meanwhile is not
                     // stored for nothing.
                     lock = Some(self.catalog.lock(LockMode::Publishing).await?);
                     continue;
                 }
-                self.restore(repo, &mut received, &standing.lost, progress).await?;
-                restored.extend(standing.lost.iter().copied());
+                self.restore(repo, &mut received, &comparison.lost, progress).await?;
+                restored.extend(comparison.lost.iter().copied());
             }
-            if standing.fresh.is_empty() && !options.force {
+            if comparison.fresh.is_empty() && !options.force {
                 let heads = snapshot.heads().await?;
                 // Where the branch stands elsewhere by now, the pack that is there moves it again.
                 if preconditions.is_none_or(|preconditions| preconditions.check(&heads).is_ok()) {
@@ -241,7 +241,7 @@ impl Store {
                 self.is_whole(snapshot.as_mut(), &received, preconditions).await?;
             }
             let prepared = match self
-                .prepare(snapshot, &received, &standing, options, preconditions, progress)
+                .prepare(snapshot, &received, &comparison, options, preconditions, progress)
                 .await
             {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
@@ -414,14 +414,14 @@ impl Store {
         &self,
         mut snapshot: Box<dyn Snapshot>,
         received: &[StagedPack],
-        standing: &Standing,
+        comparison: &PushComparison,
         options: PushOptions,
         preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
         let heads = snapshot.heads().await?;
-        let Standing { fresh, broken, index, .. } = standing;
+        let PushComparison { fresh, broken, index, .. } = comparison;
 
         // All files speak for the heads; those that are new besides become packs. Each is a pack of
         // the run once.
