@@ -75,20 +75,20 @@ impl Default for FetchRequest {
 }
 
 /// What it takes to prove that an answer is whole.
-struct Closed {
+struct ClosureCheck {
     ask: Request,
     /// The shelves that there were when it was planned.
     planned_from: BTreeSet<ShelfId>,
 }
 
 /// Room that was taken for an answer.
-struct TakenRoom {
+struct Reservation {
     name: MpackKey,
     answer: NewAnswer,
 }
 
 /// Where an answer is.
-struct Found {
+struct StoredAnswer {
     key: MpackKey,
     url: String,
     bytes: u64,
@@ -122,7 +122,7 @@ impl Store {
         row: &RepoRow,
         request: &FetchRequest,
         progress: &Progress,
-    ) -> Result<(FetchReport, Found)> {
+    ) -> Result<(FetchReport, StoredAnswer)> {
         let done =
             self.until_current(row.id, || Box::pin(self.fetch_once(row, request, progress))).await;
         self.remembering(row.id, "fetch", done).await
@@ -180,7 +180,7 @@ impl Store {
         row: &RepoRow,
         request: &FetchRequest,
         progress: &Progress,
-    ) -> Result<(FetchReport, Found)> {
+    ) -> Result<(FetchReport, StoredAnswer)> {
         request.check()?;
         let repo = &row.name;
         let now = self.time().await?;
@@ -246,7 +246,7 @@ impl Store {
         // A clone takes the branches from the pack: one that names others, or stands elsewhere, is
         // no answer to it.
         let branches = request.want.is_empty().then_some(&heads[..]);
-        let closed = Closed { ask, planned_from };
+        let closed = ClosureCheck { ask, planned_from };
         let reused = match answer.reuse {
             Some(pack) => {
                 self.reuse(row, &packs, pack, counts, branches, &closed, request.ttl, progress)
@@ -287,10 +287,10 @@ impl Store {
         pack: u32,
         counts: Counts,
         branches: Option<&[Head]>,
-        closed: &Closed,
+        closed: &ClosureCheck,
         ttl: Duration,
         progress: &Progress,
-    ) -> Result<Option<Found>> {
+    ) -> Result<Option<StoredAnswer>> {
         let repo = &row.name;
         let unproven = |reason: &str| Error::Unproven {
             digest: self.sandbox.digest().to_owned(),
@@ -322,7 +322,7 @@ impl Store {
             return Ok(None);
         }
         let url = self.vault.url_of(&key, ttl).await?;
-        Ok(Some(Found { key, url, bytes, reused: true, aside: None }))
+        Ok(Some(StoredAnswer { key, url, bytes, reused: true, aside: None }))
     }
 
     /// Makes the pack that the plan says.
@@ -332,11 +332,11 @@ impl Store {
         row: &RepoRow,
         packs: &Arc<Vec<RunPack>>,
         answer: Answer,
-        closed: &Closed,
+        closed: &ClosureCheck,
         heads: &[Head],
         (request, expires_at): (&FetchRequest, Timestamp),
         progress: &Progress,
-    ) -> Result<Found> {
+    ) -> Result<StoredAnswer> {
         let plan = Arc::new(answer.plan);
         if let Err(failed) = prove::admit(&plan, packs, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
@@ -393,7 +393,7 @@ impl Store {
                     let url = file_url(
                         &std::path::absolute(output).map_err(Error::io("finding", output))?,
                     );
-                    Ok(Found {
+                    Ok(StoredAnswer {
                         key: written.key,
                         url,
                         bytes: written.bytes,
@@ -409,7 +409,7 @@ impl Store {
             let _ = self.catalog.give_room_back(row.id, &room.name).await;
         }
         let found = made?;
-        if let Some(TakenRoom { name, answer }) = room {
+        if let Some(Reservation { name, answer }) = room {
             // From now on the answer takes the room. Should that fail, the room stays taken until
             // it expires: the file is there.
             self.catalog
@@ -426,16 +426,16 @@ impl Store {
         staged: StagedFile,
         key: &MpackKey,
         bytes: u64,
-        room: &TakenRoom,
+        room: &Reservation,
         (ttl, expires_at): (Duration, Timestamp),
-    ) -> Result<Found> {
+    ) -> Result<StoredAnswer> {
         // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in
         // between.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         self.note_without_room(key, &room.answer, expires_at).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, key, ttl).await?;
         drop(lock);
-        Ok(Found { key: *key, url, bytes, reused: false, aside: None })
+        Ok(StoredAnswer { key: *key, url, bytes, reused: false, aside: None })
     }
 
     /// Notes an answer whose file is not there, so that it takes no room: neither while it is
@@ -460,7 +460,7 @@ impl Store {
         digest: &str,
         ttl: Duration,
         expires_at: Timestamp,
-    ) -> Result<Option<Found>> {
+    ) -> Result<Option<StoredAnswer>> {
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         let Some(key) = self.catalog.answer_of(row.id, digest, expires_at).await? else {
             return Ok(None);
@@ -488,11 +488,11 @@ impl Store {
             return Ok(None);
         };
         let url = self.vault.url_of_answer(&row.repo_id, &key, ttl).await?;
-        Ok(Some(Found { key, url, bytes, reused: false, aside: None }))
+        Ok(Some(StoredAnswer { key, url, bytes, reused: false, aside: None }))
     }
 
     /// Takes room for an answer, where it is for somebody whose answers are counted.
-    async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<TakenRoom> {
+    async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<Reservation> {
         let quota = self.quota.as_deref();
         if let Some(quota) = quota
             && self.vault.free_bytes()?.saturating_sub(bytes) < quota.keep_free
@@ -510,7 +510,7 @@ impl Store {
         name[16..].copy_from_slice(&second);
         let name = MpackKey::new(name);
         match self.catalog.take_room(&name, &answer, quota.map(|quota| quota.budget)).await? {
-            None => Ok(TakenRoom { name, answer }),
+            None => Ok(Reservation { name, answer }),
             Some(used_up) => Err(Error::AnswersFull { used_up, bytes }),
         }
     }
@@ -521,7 +521,7 @@ impl Store {
         &self,
         row: &RepoRow,
         packs: &[RunPack],
-        closed: &Closed,
+        closed: &ClosureCheck,
         scanned: Scanned,
         file: File,
         path: &Path,
@@ -566,7 +566,7 @@ impl Store {
         }
     }
 
-    async fn open_found(&self, row: &RepoRow, found: &Found) -> Result<StoredPack> {
+    async fn open_found(&self, row: &RepoRow, found: &StoredAnswer) -> Result<StoredPack> {
         if found.reused {
             return self.open_pack(&row.name, &found.key).await;
         }
@@ -579,7 +579,7 @@ impl Store {
     }
 
     /// Writes the answer to a file of the user's: whole, or not at all.
-    async fn copy_answer(&self, row: &RepoRow, found: Found, output: &Path) -> Result<()> {
+    async fn copy_answer(&self, row: &RepoRow, found: StoredAnswer, output: &Path) -> Result<()> {
         let name = hex::encode(self.clock.random_id());
         let output = output.to_owned();
         match found.aside {
