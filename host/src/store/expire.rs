@@ -30,7 +30,7 @@ use crate::report::GcDropped;
 use crate::run::{PackReader, RunPack};
 
 /// A repo's packs and index, without what has expired.
-pub(super) struct Kept {
+pub(super) struct Retained {
     pub(super) packs: Vec<RunPack>,
     pub(super) index: Vec<IndexRow>,
     pub(super) dropped: Vec<DroppedEntity>,
@@ -53,7 +53,7 @@ impl Store {
         (packs, index): (Vec<RunPack>, Vec<(IndexRow, ShelfId)>),
         age: Duration,
         progress: &Progress,
-    ) -> Result<Kept> {
+    ) -> Result<Retained> {
         let since = before(self.agreed_time().await?, age)?;
         let young: HashSet<ShelfId> =
             shelves.iter().filter(|shelf| made_at(shelf) > since).map(|shelf| shelf.id).collect();
@@ -162,7 +162,7 @@ fn split(
     packs: Vec<RunPack>,
     index: Vec<(IndexRow, ShelfId)>,
     reached: &HashSet<(Kind, EntityId)>,
-) -> Kept {
+) -> Retained {
     let is_kept = |kind: Kind, id: EntityId| reached.contains(&(kind, id));
     let (kept, gone): (Vec<_>, Vec<_>) = index
         .into_iter()
@@ -194,7 +194,7 @@ fn split(
         let length = pack_of.get(&shelf).and_then(|pack| lengths.get(&(row, *pack)));
         DroppedEntity { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
     });
-    Kept {
+    Retained {
         packs: filtered,
         dropped: dropped.collect(),
         index: kept.into_iter().map(|(row, _)| row).collect(),
