@@ -47,7 +47,7 @@ pub struct GcPlan {
     /// made.
     pub report: GcReport,
     /// None: there is nothing to do.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<PlannedGc>,
     /// The shelves that it was made from: all the repo had then.
     planned: Vec<(ShelfId, i64)>,
     /// The repo, as it was then.
@@ -55,7 +55,7 @@ pub struct GcPlan {
 }
 
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct PlannedGc {
     pub(super) packs: Arc<Vec<RunPack>>,
     pub(super) plan: Arc<Plan>,
     /// The packs, as the catalog knows them.
@@ -267,7 +267,7 @@ impl Store {
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
         report.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work = Work {
+        let work = PlannedGc {
             packs,
             plan: Arc::new(plan),
             sources,
@@ -344,7 +344,7 @@ impl Store {
         let sources_hashed = checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
-        let Work { packs, plan, index, heads, dropped, .. } = work;
+        let PlannedGc { packs, plan, index, heads, dropped, .. } = work;
         let proving = packs.clone();
         let (proven, written) = blocking(move || {
             Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))
@@ -407,7 +407,7 @@ impl Store {
     /// Hashes the packs that have duplicates which the plan leaves out: a byte that has flipped
     /// there is found before the pack is retired, and not when somebody needs it. Gives how many it
     /// has hashed.
-    async fn check_sources(&self, repo: &RepoName, work: &Work) -> Result<u64> {
+    async fn check_sources(&self, repo: &RepoName, work: &PlannedGc) -> Result<u64> {
         let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
             let key = work.packs[pack as usize].directory.key;
