@@ -16,7 +16,7 @@ const MARK: &str = "BACKUP.json";
 
 /// What stands in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(super) struct Manifest {
     /// The catalog that it is a copy of.
     pub(super) backup_of: String,
     /// When it was made.
@@ -29,7 +29,7 @@ pub(super) struct Mark {
 /// A folder that a backup is made in. One that is new is removed when it is dropped before it is in
 /// its place.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct BackupFolder {
     /// Where the backup shall be.
     place: PathBuf,
     folder: PathBuf,
@@ -39,9 +39,14 @@ pub(super) struct Work {
     is_done: bool,
 }
 
-impl Work {
+impl BackupFolder {
     /// Begins in a new folder, or in the backup that is there.
-    pub(super) fn begin(to: &Path, update: bool, store: &Path, name: [u8; 16]) -> Result<Work> {
+    pub(super) fn begin(
+        to: &Path,
+        update: bool,
+        store: &Path,
+        name: [u8; 16],
+    ) -> Result<BackupFolder> {
         let named = to.file_name().ok_or_else(|| {
             Error::Usage(format!("{} names no folder that could be made", to.display()))
         })?;
@@ -66,9 +71,9 @@ impl Work {
                 to.display(),
                 to.join("packhouse").display()
             ))),
-            Ok(true) => Work::new(place, name),
-            Err(error) if error.kind() == ErrorKind::NotFound => Work::new(place, name),
-            Ok(false) if update => Work::existing(place),
+            Ok(true) => BackupFolder::new(place, name),
+            Err(error) if error.kind() == ErrorKind::NotFound => BackupFolder::new(place, name),
+            Ok(false) if update => BackupFolder::existing(place),
             Ok(false) => Err(Error::Unsupported(format!(
                 "{} is there already and not empty; name another folder, or bring a backup up to date with --update",
                 to.display()
@@ -77,7 +82,7 @@ impl Work {
         }
     }
 
-    fn new(place: PathBuf, name: [u8; 16]) -> Result<Work> {
+    fn new(place: PathBuf, name: [u8; 16]) -> Result<BackupFolder> {
         let name = format!("{}{}", unfinished(&place), hex::encode(name));
         sweep(&place)?;
         let folder = place.with_file_name(name);
@@ -89,10 +94,10 @@ impl Work {
         }
         let lock = File::open(&folder).map_err(Error::io("opening", &folder))?;
         lock.lock().map_err(Error::io("locking", &folder))?;
-        Ok(Work { place, folder, lock, is_new: true, is_done: false })
+        Ok(BackupFolder { place, folder, lock, is_new: true, is_done: false })
     }
 
-    fn existing(place: PathBuf) -> Result<Work> {
+    fn existing(place: PathBuf) -> Result<BackupFolder> {
         let lock = File::open(&place).map_err(Error::io("opening", &place))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -104,7 +109,8 @@ impl Work {
             }
             Err(TryLockError::Error(error)) => return Err(Error::io("locking", &place)(error)),
         }
-        let work = Work { folder: place.clone(), place, lock, is_new: false, is_done: true };
+        let work =
+            BackupFolder { folder: place.clone(), place, lock, is_new: false, is_done: true };
         work.forget_draft()?;
         Ok(work)
     }
@@ -156,7 +162,7 @@ impl Work {
     }
 
     /// What the backup that is there says of itself.
-    pub(super) fn mark(&self) -> Result<Mark> {
+    pub(super) fn mark(&self) -> Result<Manifest> {
         let path = self.folder.join(MARK);
         let none = |why: String| {
             Error::Unsupported(format!(
@@ -170,7 +176,7 @@ impl Work {
     }
 
     /// Writes that down, whole or not at all.
-    pub(super) fn put_mark(&self, mark: &Mark) -> Result<()> {
+    pub(super) fn put_mark(&self, mark: &Manifest) -> Result<()> {
         use std::io::Write;
         let (path, draft) = (self.folder.join(MARK), self.folder.join(format!("{MARK}.new")));
         let text = serde_json::to_string(mark)
@@ -244,7 +250,7 @@ impl Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for BackupFolder {
     fn drop(&mut self) {
         if !self.is_done {
             // What can't be removed now is removed by the next backup to that place.

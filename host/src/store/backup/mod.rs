@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 
-use self::folder::{Mark, Work};
+use self::folder::{BackupFolder, Manifest};
 use super::load::hash;
 use super::{Store, blocking};
 use crate::catalog::{Catalog, CatalogPlace, LockMode};
@@ -44,7 +44,7 @@ pub struct BackupOptions {
 
 /// What was done so far.
 #[derive(Debug, Default)]
-struct Tally {
+struct BackupCounts {
     linked: u64,
     copied: u64,
 }
@@ -65,10 +65,11 @@ impl Store {
     ) -> Result<BackupReport> {
         let start = self.clock.now();
         self.is_in_files()?;
-        let work = Work::begin(to, options.update, &self.vault.folder(), self.clock.random_id())?;
+        let work =
+            BackupFolder::begin(to, options.update, &self.vault.folder(), self.clock.random_id())?;
         let old = if work.is_new() { Vec::new() } else { self.own_backup(&work).await?.contents };
 
-        let mut tally = Tally::default();
+        let mut tally = BackupCounts::default();
         self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
         let draft = work.draft()?;
         let lock = self.catalog.lock(LockMode::Publishing).await?;
@@ -85,7 +86,7 @@ impl Store {
         let (problems, packs, removed) = checked?;
         place.settle().await?;
 
-        let mark = |contents| Mark {
+        let mark = |contents| Manifest {
             backup_of: self.catalog.identity(),
             made_at: self.clock.now(),
             contents,
@@ -131,7 +132,7 @@ impl Store {
 
     /// A backup that is there must be one of this store, and nobody must have worked on it since:
     /// it would be lost.
-    async fn own_backup(&self, work: &Work) -> Result<Mark> {
+    async fn own_backup(&self, work: &BackupFolder) -> Result<Manifest> {
         let mark = work.mark()?;
         let place = work.place().display();
         if mark.backup_of != self.catalog.identity() {
@@ -181,8 +182,8 @@ impl Store {
     async fn bring(
         &self,
         packs: &[ListedPack],
-        work: &Work,
-        tally: &mut Tally,
+        work: &BackupFolder,
+        tally: &mut BackupCounts,
         progress: &Progress,
     ) -> Result<()> {
         let total = packs.iter().map(|pack| pack.bytes).sum();
@@ -195,7 +196,12 @@ impl Store {
         progress.at("the store", Phase::Copy, done, total)
     }
 
-    async fn bring_one(&self, key: &MpackKey, work: &Work, tally: &mut Tally) -> Result<()> {
+    async fn bring_one(
+        &self,
+        key: &MpackKey,
+        work: &BackupFolder,
+        tally: &mut BackupCounts,
+    ) -> Result<()> {
         let Some(from) = self.vault.file_of(key) else { return Ok(()) };
         let Ok(within) = from.strip_prefix(self.vault.folder()) else { return Ok(()) };
         let to = work.folder().join(within);
@@ -230,8 +236,8 @@ impl Store {
     async fn checked(
         &self,
         copy: &Store,
-        work: &Work,
-        tally: &mut Tally,
+        work: &BackupFolder,
+        tally: &mut BackupCounts,
         progress: &Progress,
     ) -> Result<(Vec<BackupProblem>, Vec<ListedPack>, Vec<MpackKey>)> {
         let mut problems = self.problems(copy, work, progress).await?;
@@ -294,7 +300,7 @@ impl Store {
     async fn problems(
         &self,
         copy: &Store,
-        work: &Work,
+        work: &BackupFolder,
         progress: &Progress,
     ) -> Result<Vec<BackupProblem>> {
         let mut problems = Vec::new();
