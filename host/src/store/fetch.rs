@@ -18,7 +18,7 @@ use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 use super::client::handed_out;
 use super::load::{distinct_packs, examine};
 use super::prefetch::Reads;
-use super::prove::Failed;
+use super::prove::ProofError;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
 use crate::catalog::{ExhaustedBudget, LockMode, NewAnswer, RepoRow, entity_key};
@@ -561,7 +561,7 @@ impl Store {
                     "its answer leaves out {} {}, wanted by {}",
                     end.kind, end.id, end.wanted_by
                 );
-                Err(self.unproven(&row.name, packs, Failed::Component(reason)).await)
+                Err(self.unproven(&row.name, packs, ProofError::Component(reason)).await)
             }
         }
     }

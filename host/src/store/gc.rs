@@ -18,7 +18,7 @@ use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
 use super::prefetch::Reads;
-use super::prove::{self, Failed};
+use super::prove::{self, ProofError};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
 use crate::catalog::{
@@ -462,14 +462,16 @@ impl Store {
         &self,
         repo: &RepoName,
         packs: &[RunPack],
-        failed: Failed,
+        failed: ProofError,
     ) -> Error {
         let reason = match failed {
-            Failed::Component(reason) => reason,
-            Failed::Source { pack, detail } => match self.blame(repo, packs, pack, detail).await {
-                Ok(detail) => detail,
-                Err(damage) => return damage,
-            },
+            ProofError::Component(reason) => reason,
+            ProofError::Source { pack, detail } => {
+                match self.blame(repo, packs, pack, detail).await {
+                    Ok(detail) => detail,
+                    Err(damage) => return damage,
+                }
+            }
         };
         Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason }
     }
@@ -523,14 +525,14 @@ impl Store {
             RunError::Host(error) => error,
             RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) => {
                 let detail = format!("{kind} {id}: {reason}, at byte {offset}");
-                self.unproven(repo, packs, Failed::Source { pack: at.pack, detail }).await
+                self.unproven(repo, packs, ProofError::Source { pack: at.pack, detail }).await
             }
             RunError::Fault(Fault::Lost { kind, id, wanted_by }) => {
                 match self.is_lost(repo, packs, kind, id).await {
                     Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
                     Ok(false) => {
                         let reason = format!("it says that {kind} {id} is lost, and it is not");
-                        self.unproven(repo, packs, Failed::Component(reason)).await
+                        self.unproven(repo, packs, ProofError::Component(reason)).await
                     }
                     Err(error) => error,
                 }

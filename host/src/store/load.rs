@@ -35,7 +35,7 @@ pub(super) fn distinct_packs(shelves: &[Shelf]) -> Vec<PackRow> {
 
 /// What a pack's bytes are, all of them read and every object hashed.
 #[derive(Debug)]
-pub(super) struct Examined {
+pub(super) struct ExaminedPack {
     /// SHA-256 of the bytes.
     pub key: MpackKey,
     /// How many there are.
@@ -44,7 +44,7 @@ pub(super) struct Examined {
     pub scanned: Result<Scanned, BadPack>,
 }
 
-impl Examined {
+impl ExaminedPack {
     /// The records of a pack whose bytes are what `key` names and which is well formed; else what
     /// is wrong with it, in words.
     pub(super) fn sound(self, key: &MpackKey) -> Result<Scanned, String> {
@@ -81,7 +81,7 @@ pub(super) fn hash(pack: &StoredPack) -> Result<MpackKey> {
 pub(super) fn examine(
     pack: &StoredPack,
     mut tick: impl FnMut(u64) -> Result<()>,
-) -> Result<Examined> {
+) -> Result<ExaminedPack> {
     let mut source = Hashing { source: &pack.file, sum: Context::new(&SHA256), bytes: 0 };
     let mut stopped = None;
     let scanned = scan(&mut source, |bytes| {
@@ -109,7 +109,7 @@ pub(super) fn examine(
     }
     let mut key = [0; 32];
     key.copy_from_slice(source.sum.finish().as_ref());
-    Ok(Examined { key: MpackKey::new(key), bytes: source.bytes, scanned })
+    Ok(ExaminedPack { key: MpackKey::new(key), bytes: source.bytes, scanned })
 }
 
 impl Store {

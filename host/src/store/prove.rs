@@ -20,7 +20,7 @@ use crate::run::RunPack;
 
 /// Why a proof failed.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum ProofError {
     /// The component is wrong.
     Component(String),
     /// A source pack is not what it was.
@@ -32,8 +32,8 @@ pub(super) enum Failed {
     },
 }
 
-fn wrong<T>(reason: impl Into<String>) -> Result<T, Failed> {
-    Err(Failed::Component(reason.into()))
+fn wrong<T>(reason: impl Into<String>) -> Result<T, ProofError> {
+    Err(ProofError::Component(reason.into()))
 }
 
 /// The packs that have a record which the plan does not copy: a duplicate, whose bytes no splice
@@ -51,7 +51,7 @@ pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
 
 /// Checks a plan before anything is written: its spans, its size, and that it copies no more than
 /// there is and says no more around it than headers and the repo's heads take.
-pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), Failed> {
+pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), ProofError> {
     let most_records: u64 = packs.iter().map(|p| p.directory.len()).sum();
     let most_around: u64 = 256 + heads.iter().map(|h| h.branch.len() as u64 + 96).sum::<u64>();
     let mut around = 0u64;
@@ -104,7 +104,7 @@ pub(super) fn same_records(
     packs: &[RunPack],
     scanned: &Scanned,
     heads: &[Head],
-) -> Result<u64, Failed> {
+) -> Result<u64, ProofError> {
     let mut found = scanned.rows.iter();
     let mut compared = 0;
     let mut at = 0;
@@ -124,7 +124,7 @@ pub(super) fn same_records(
                             "{} {} at byte {} is not what it was when it was stored",
                             row.kind, row.id, row.offset
                         );
-                        return Err(Failed::Source { pack: span.pack, detail });
+                        return Err(ProofError::Source { pack: span.pack, detail });
                     }
                 }
                 offset += row.length;
@@ -157,7 +157,7 @@ pub(super) fn open_ends(
     scanned: &Scanned,
     ask: &Request,
     read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
-) -> std::io::Result<Vec<OpenEnd>> {
+) -> std::io::Result<Vec<DanglingReference>> {
     let sent: HashSet<(Kind, EntityId)> =
         scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
     let mut ends = BTreeMap::new();
@@ -195,12 +195,15 @@ pub(super) fn open_ends(
             Kind::Object | Kind::Tag => {}
         }
     }
-    Ok(ends.into_iter().map(|((kind, id), wanted_by)| OpenEnd { kind, id, wanted_by }).collect())
+    Ok(ends
+        .into_iter()
+        .map(|((kind, id), wanted_by)| DanglingReference { kind, id, wanted_by })
+        .collect())
 }
 
 /// Something that an answer reaches and does not hold.
 #[derive(Debug)]
-pub(super) struct OpenEnd {
+pub(super) struct DanglingReference {
     pub(super) kind: Kind,
     pub(super) id: EntityId,
     /// What reaches it, in words.
@@ -209,7 +212,7 @@ pub(super) struct OpenEnd {
 
 /// Compares what was read back with the index: every entity, once, in the encoding that is mapped,
 /// and no other. `index` is in order. Gives how many entities of it were found.
-pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Failed> {
+pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, ProofError> {
     let mut rows: Vec<IndexRow> = scanned
         .rows
         .iter()
@@ -257,7 +260,7 @@ pub(super) fn prove(
     heads: &[Head],
     index: &[IndexRow],
     sources_hashed: u64,
-) -> Result<GcProof, Failed> {
+) -> Result<GcProof, ProofError> {
     let scanned = &written.scanned;
     let records = same_records(plan, packs, scanned, heads)?;
     let entities = covers(scanned, index)?;
@@ -278,7 +281,7 @@ pub(super) fn prove(
 
 /// Whose fault it is when what was read back is no sound pack: the source that the bad byte was
 /// copied from, or the component that wrote it.
-pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
+pub(super) fn blame(plan: &Plan, bad: &BadPack) -> ProofError {
     let mut at = 0;
     for step in &plan.steps {
         if let Step::Copy(span) = step
@@ -286,14 +289,14 @@ pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
         {
             let place = span.offset + (bad.offset - at);
             let record = bad.record.as_deref().unwrap_or("a record");
-            return Failed::Source {
+            return ProofError::Source {
                 pack: span.pack,
                 detail: format!("{record}: {}, at byte {place}", bad.reason),
             };
         }
         at += step.bytes();
     }
-    Failed::Component(format!(
+    ProofError::Component(format!(
         "what it makes is no sound pack: {}, at byte {}",
         bad.reason, bad.offset
     ))

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::replaced::Checked;
+use super::replaced::CheckedPacks;
 use super::{Store, TRIES};
 use crate::catalog::{LockMode, UnneededPack};
 use crate::error::{Error, Result};
@@ -132,7 +132,7 @@ impl Store {
             // it only when other packs have gone.
             forgotten = unless_full(self.forget_deleted(until, now).await)?;
         }
-        let mut checked = Checked::new(now, trust);
+        let mut checked = CheckedPacks::new(now, trust);
         let mut done =
             self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
         if !forgotten && done.is_ok() {
@@ -156,7 +156,7 @@ impl Store {
         &self,
         options: PruneOptions,
         (now, grace): (Timestamp, SignedDuration),
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         report: &mut PruneReport,
         progress: &Progress,
     ) -> Result<()> {
@@ -173,7 +173,7 @@ impl Store {
         due: &[UnneededPack],
         options: PruneOptions,
         (now, grace): (Timestamp, SignedDuration),
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         report: &mut PruneReport,
         progress: &Progress,
     ) -> Result<()> {
@@ -193,7 +193,7 @@ impl Store {
         packs: &[UnneededPack],
         until: Timestamp,
         dry_run: bool,
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         report: &mut PruneReport,
         progress: &Progress,
     ) -> Result<()> {

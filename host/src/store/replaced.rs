@@ -18,7 +18,7 @@ use crate::progress::{Phase, Progress};
 use crate::report::{Damage, KeptPack};
 
 /// What was looked at in one prune.
-pub(super) struct Checked {
+pub(super) struct CheckedPacks {
     now: Timestamp,
     /// How old a look may be that is believed.
     trust: SignedDuration,
@@ -29,7 +29,7 @@ pub(super) struct Checked {
 }
 
 /// What a repo needs.
-pub(super) struct Needs {
+pub(super) struct RepoNeeds {
     pub(super) name: RepoName,
     /// The packs on its shelves.
     pub(super) packs: Vec<PackRow>,
@@ -37,9 +37,9 @@ pub(super) struct Needs {
     pub(super) damage: Vec<Damage>,
 }
 
-impl Checked {
-    pub(super) fn new(now: Timestamp, trust: SignedDuration) -> Checked {
-        Checked { now, trust, packs: BTreeMap::new(), read: BTreeSet::new() }
+impl CheckedPacks {
+    pub(super) fn new(now: Timestamp, trust: SignedDuration) -> CheckedPacks {
+        CheckedPacks { now, trust, packs: BTreeMap::new(), read: BTreeSet::new() }
     }
 
     /// What is to be remembered of it.
@@ -73,14 +73,14 @@ impl Checked {
 
 impl Store {
     /// What a repo needs; none when it was deleted.
-    pub(super) async fn needs_of(&self, repo: i64) -> Result<Option<Needs>> {
+    pub(super) async fn needs_of(&self, repo: i64) -> Result<Option<RepoNeeds>> {
         let mut snapshot = match self.catalog.snapshot(repo).await {
             Ok(snapshot) => snapshot,
             Err(Error::Unsupported(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         let name = snapshot.repo().name.clone();
-        Ok(Some(Needs {
+        Ok(Some(RepoNeeds {
             name,
             packs: distinct_packs(&snapshot.shelves().await?),
             damage: snapshot.damage().await?,
@@ -91,7 +91,7 @@ impl Store {
     pub(super) async fn with_sound_replacement(
         &self,
         packs: &[UnneededPack],
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         progress: &Progress,
     ) -> Result<(Vec<UnneededPack>, Vec<KeptPack>)> {
         let repos: BTreeSet<i64> =
@@ -123,10 +123,10 @@ impl Store {
     async fn lack_of(
         &self,
         repo: i64,
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         progress: &Progress,
     ) -> Result<Option<(RepoName, String)>> {
-        let Some(Needs { name, packs, damage: known }) = self.needs_of(repo).await? else {
+        let Some(RepoNeeds { name, packs, damage: known }) = self.needs_of(repo).await? else {
             return Ok(None);
         };
         let way_out = format!(
@@ -166,7 +166,7 @@ impl Store {
     }
 
     /// Whether what a repo needs is what was looked at, sound or not.
-    async fn still_needs(&self, repo: i64, checked: &Checked) -> Result<bool> {
+    async fn still_needs(&self, repo: i64, checked: &CheckedPacks) -> Result<bool> {
         let wrong = |key: &MpackKey| checked.packs.get(key).is_some_and(Option::is_some);
         let needs = self.needs_of(repo).await?;
         Ok(needs.is_some_and(|needs| needs.packs.iter().any(|pack| wrong(&pack.key))))
@@ -177,7 +177,7 @@ impl Store {
         &self,
         pack: &PackRow,
         damaged: bool,
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
     ) -> Result<Option<String>> {
         if let Some(found) = checked.packs.get(&pack.key) {
             return Ok(found.clone());
@@ -203,7 +203,7 @@ impl Store {
     pub(super) async fn still_replaced(
         &self,
         packs: &[UnneededPack],
-        checked: &Checked,
+        checked: &CheckedPacks,
     ) -> Result<bool> {
         let repos: BTreeSet<i64> =
             packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
