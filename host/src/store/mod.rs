@@ -17,7 +17,7 @@ mod load;
 mod nearest;
 mod newer;
 mod overview;
-mod placing;
+mod placement;
 mod policy;
 mod prefetch;
 mod prove;

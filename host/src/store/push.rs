@@ -17,7 +17,7 @@ use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{EntityId, Fault, Head, Kind, Rival as EncodingConflict, Row};
 
 use super::damage::PushComparison;
-use super::placing::{Chosen, check_index, choose};
+use super::placement::{PushedEntity, check_index, choose};
 use super::prefetch::Reads;
 use super::reach::check_heads;
 use super::repo::named;
@@ -467,7 +467,7 @@ impl Store {
         // Those that the repo has in another encoding, and the stored packs that they stand in.
         // What can't be read is not compared, and stays mapped as it is until its own encoding
         // comes again.
-        let different: Vec<(Chosen, ShelfId, Fingerprint)> = chosen
+        let different: Vec<(PushedEntity, ShelfId, Fingerprint)> = chosen
             .iter()
             .zip(&known)
             .filter_map(|(c, k)| {
@@ -573,7 +573,7 @@ impl Store {
         &self,
         repo: &RepoName,
         shelves: &BTreeMap<ShelfId, PackRow>,
-        different: &[(Chosen, ShelfId, Fingerprint)],
+        different: &[(PushedEntity, ShelfId, Fingerprint)],
         packs: &mut Vec<RunPack>,
     ) -> Result<Vec<EncodingConflict>> {
         if different.is_empty() {

@@ -38,7 +38,7 @@ impl PushedPack {
     /// or the stored one is `broken`.
     pub(super) fn take(
         &mut self,
-        c: &Chosen,
+        c: &PushedEntity,
         stored: Option<(ShelfId, Fingerprint, &PackRow)>,
         won: Option<u64>,
         broken: bool,
@@ -105,7 +105,7 @@ pub(super) fn check_index(
 
 /// An entity of the push, in its preferred encoding.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chosen {
+pub(super) struct PushedEntity {
     pub(super) entity: EntityKey,
     pub(super) row: Row,
     pub(super) pack: u32,
@@ -117,19 +117,20 @@ pub(super) fn choose(
     reader: &mut PackReader,
     packs: &[RunPack],
     counted: Vec<bool>,
-) -> Result<Vec<Chosen>> {
-    let mut all: Vec<Chosen> = Vec::new();
+) -> Result<Vec<PushedEntity>> {
+    let mut all: Vec<PushedEntity> = Vec::new();
     for (number, pack) in packs.iter().enumerate().filter(|(number, _)| counted[*number]) {
-        all.extend(pack.directory.rows().map(|row| Chosen {
+        all.extend(pack.directory.rows().map(|row| PushedEntity {
             entity: entity_key(row.kind, row.id),
             row,
             pack: number as u32,
         }));
     }
     all.sort_by_key(|c| c.entity);
-    let size =
-        |c: &Chosen| (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key);
-    let mut chosen: Vec<Chosen> = Vec::with_capacity(all.len());
+    let size = |c: &PushedEntity| {
+        (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key)
+    };
+    let mut chosen: Vec<PushedEntity> = Vec::with_capacity(all.len());
     for c in all {
         match chosen.last_mut() {
             Some(best) if best.entity == c.entity => {
