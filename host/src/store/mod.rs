@@ -14,7 +14,6 @@ mod gc;
 mod history;
 mod jobs;
 mod load;
-mod nearest;
 mod newer;
 mod overview;
 mod placement;
@@ -30,6 +29,7 @@ mod repair;
 mod replaced;
 mod repo;
 mod storage;
+mod suggest;
 #[cfg(test)]
 mod tests;
 mod verify;
