@@ -9,7 +9,7 @@ use crate::names::RepoName;
 use crate::run::{RunHost, RunPack};
 use crate::sandbox::{Host, RUNTIME, RunError, Sandbox};
 use crate::tape::format::VERSION;
-use crate::tape::record::{Recorder, Tape, Writer};
+use crate::tape::record::{RecordingHost, Tape, TapeWriter};
 use crate::tape::{EngineSettings, Header, Outcome, Question, Recorded};
 
 /// Where runs go on tape.
@@ -60,10 +60,10 @@ impl Store {
             return joined(tokio::task::spawn_blocking(move || ask(&sandbox, Box::new(run)))).await;
         };
         let header = self.header(verb, repo, question, packs);
-        let writer = Writer::begin(&recorder.path, self.clock.random_id(), header)?;
+        let writer = TapeWriter::begin(&recorder.path, self.clock.random_id(), header)?;
         joined(tokio::task::spawn_blocking(move || {
             let tape = Tape::new(writer);
-            let answer = ask(&sandbox, Box::new(Recorder::new(run, tape.clone())));
+            let answer = ask(&sandbox, Box::new(RecordingHost::new(run, tape.clone())));
             let outcome = match &answer {
                 Ok(answer) => answer.clone().into(),
                 Err(error) => error.into(),

@@ -85,7 +85,7 @@ impl Memory {
     /// Learns a call and its answer. `None`: they can't be read. Refusals and traps say nothing of
     /// the packs.
     pub(super) fn learn(&mut self, line: &CallLine<'_>) -> Option<()> {
-        fn read<C: Call>(line: &CallLine<'_>) -> Option<(C, C::Answer)> {
+        fn read<C: Call>(line: &CallLine<'_>) -> Option<(C, C::Output)> {
             let args = serde_json::from_str(line.args.get()).ok()?;
             Some((args, text(line.ok?.get())?))
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::call::{self, Call};
 use super::format::CallLine;
-use super::reader::Reader;
+use super::reader::TapeReader;
 use crate::error::{Error, Result};
 use crate::sandbox::Host;
 
@@ -19,7 +19,7 @@ const SHOWN: usize = 300;
 
 /// Where a replay stands on its tape.
 pub(super) struct Position {
-    pub(super) reader: Reader,
+    pub(super) reader: TapeReader,
     /// Calls that were answered.
     pub(super) calls: u64,
     /// A line behind the calls that was read in search of one.
@@ -27,7 +27,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    pub(super) fn new(reader: Reader) -> Position {
+    pub(super) fn new(reader: TapeReader) -> Position {
         Position { reader, calls: 0, behind: None }
     }
 
@@ -40,7 +40,7 @@ impl Position {
     }
 
     /// Answers a call from the tape.
-    fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Answer, AccessError>> {
+    fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Output, AccessError>> {
         let asked = serde_json::to_string(call).expect("a call always has a JSON form");
         let Some(line) = self.next()? else {
             return Err(self.reader.damaged("the tape ends without its end"));
@@ -130,7 +130,7 @@ impl Player {
         Player { position, fault: None }
     }
 
-    fn play<C: Call>(&mut self, call: C) -> Result<C::Answer, AccessError> {
+    fn play<C: Call>(&mut self, call: C) -> Result<C::Output, AccessError> {
         // A component that is told of a fault is stopped, and what it is told does not matter.
         if self.fault.is_some() {
             return Err(AccessError::TooMuch(0));

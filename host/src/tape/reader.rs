@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const LONGEST: u64 = 1 << 30;
 
 /// A tape that is being read.
-pub(super) struct Reader {
+pub(super) struct TapeReader {
     path: PathBuf,
     from: BufReader<MultiGzDecoder<BufReader<File>>>,
     /// The number of the last line that was read.
@@ -23,12 +23,12 @@ pub(super) struct Reader {
     line: String,
 }
 
-impl Reader {
+impl TapeReader {
     /// Opens a tape, without looking at it yet.
-    pub(super) fn open(path: &Path) -> Result<Reader> {
+    pub(super) fn open(path: &Path) -> Result<TapeReader> {
         let file = File::open(path).map_err(Error::io("opening the tape", path))?;
         let from = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(BufReader::new(file)));
-        Ok(Reader { path: path.to_owned(), from, at: 0, line: String::new() })
+        Ok(TapeReader { path: path.to_owned(), from, at: 0, line: String::new() })
     }
 
     /// The error for the last line that was read.

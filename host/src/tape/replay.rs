@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::format::{Header, Outcome, Question, end_of};
 use super::memory::Memory;
 use super::player::{Player, Position, cut, is_call, locked, same};
-use super::reader::Reader;
+use super::reader::TapeReader;
 use crate::error::{Error, Result};
 use crate::sandbox::{Host, RunError, Sandbox};
 
@@ -62,15 +62,15 @@ pub struct Replay {
 /// [`Error::DamagedTape`], or [`Error::Unsupported`] for a tape of another version. A component
 /// that does something else is no error: it is what the answer tells.
 pub fn replay(tape: &Path, sandbox: &Sandbox) -> Result<Replay> {
-    let mut reader = Reader::open(tape)?;
+    let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
     let position = Arc::new(Mutex::new(Position::new(reader)));
     let player = Player::new(position.clone());
     let outcome = run(&header, sandbox, player)?;
     let mut position = locked(&position);
     let diverged = match &outcome {
-        Ran::Diverged(words) => Some(words.clone()),
-        Ran::Ended(outcome) => rest_differs(&header, outcome, &mut position)?,
+        ReplayResult::Diverged(words) => Some(words.clone()),
+        ReplayResult::Ended(outcome) => rest_differs(&header, outcome, &mut position)?,
     };
     let calls = position.calls;
     let verdict = match &diverged {
@@ -93,7 +93,7 @@ pub fn replay(tape: &Path, sandbox: &Sandbox) -> Result<Replay> {
 /// # Errors
 /// As [`replay`].
 pub fn header(tape: &Path) -> Result<Header> {
-    Reader::open(tape)?.header()
+    TapeReader::open(tape)?.header()
 }
 
 /// Hands over the lines of a tape, and checks that it has its end.
@@ -101,7 +101,7 @@ pub fn header(tape: &Path) -> Result<Header> {
 /// # Errors
 /// As [`replay`], or what `line` answers.
 pub fn dump(tape: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let mut reader = Reader::open(tape)?;
+    let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
     line(&serde_json::to_string(&header).expect("a header always has a JSON form"))?;
     let mut ended = false;
@@ -113,13 +113,13 @@ pub fn dump(tape: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<()>
 }
 
 /// How a run on a tape ended.
-enum Ran {
+enum ReplayResult {
     Ended(Outcome),
     Diverged(String),
 }
 
 /// Asks a component what is on the tape.
-fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
+fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<ReplayResult> {
     let sandbox = sandbox.with_limits(header.engine.limits(header.records));
     let host: Box<dyn Host> = Box::new(host);
     let answer = match &header.question {
@@ -132,10 +132,10 @@ fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
         }
     };
     match answer {
-        Ok(outcome) => Ok(Ran::Ended(outcome)),
-        Err(RunError::Host(Error::Diverged(words))) => Ok(Ran::Diverged(words)),
+        Ok(outcome) => Ok(ReplayResult::Ended(outcome)),
+        Err(RunError::Host(Error::Diverged(words))) => Ok(ReplayResult::Diverged(words)),
         Err(RunError::Host(error @ Error::DamagedTape { .. })) => Err(error),
-        Err(error) => Ok(Ran::Ended(Outcome::from(&error))),
+        Err(error) => Ok(ReplayResult::Ended(Outcome::from(&error))),
     }
 }
 
@@ -228,7 +228,7 @@ const TAIL: usize = 512 << 20;
 /// Tells whether a component that diverged makes the same pack all the same: it is asked again,
 /// with what the tape knows for a host.
 fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
-    let mut reader = Reader::open(tape)?;
+    let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
     let mut memory = Memory::default();
     let (mut tail, mut kept) = (Vec::new(), 0);
@@ -252,8 +252,8 @@ fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
     let rows: Vec<Vec<Row>> =
         (0..header.packs.len() as u32).map(|pack| memory.rows_of(pack).collect()).collect();
     Ok(match run(&header, sandbox, memory)? {
-        Ran::Ended(outcome) if same_pack(&recorded, &outcome, &rows) => Verdict::SameKey,
-        Ran::Ended(_) | Ran::Diverged(_) => Verdict::Different,
+        ReplayResult::Ended(outcome) if same_pack(&recorded, &outcome, &rows) => Verdict::SameKey,
+        ReplayResult::Ended(_) | ReplayResult::Diverged(_) => Verdict::Different,
     })
 }
 
