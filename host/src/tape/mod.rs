@@ -12,7 +12,7 @@
 
 mod call;
 pub mod format;
-mod memory;
+mod host;
 mod player;
 mod reader;
 pub mod record;

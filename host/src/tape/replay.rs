@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::format::{Header, Outcome, Question, end_of};
-use super::memory::Memory;
+use super::host::TapeHost;
 use super::player::{Player, Position, cut, is_call, locked, same};
 use super::reader::TapeReader;
 use crate::error::{Error, Result};
@@ -230,7 +230,7 @@ const TAIL: usize = 512 << 20;
 fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
     let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
-    let mut memory = Memory::default();
+    let mut memory = TapeHost::default();
     let (mut tail, mut kept) = (Vec::new(), 0);
     while let Some(line) = reader.next()? {
         if tail.is_empty() && is_call(line) {

@@ -66,7 +66,7 @@ impl<T: Clone> Paged<T> {
 
 /// What a tape knows.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct TapeHost {
     packs: Paged<PackInfo>,
     rows: HashMap<u32, Paged<[u8; ROW_BYTES]>>,
     records: HashMap<Span, Vec<u8>>,
@@ -81,7 +81,7 @@ pub(super) struct Memory {
     fault: Option<Error>,
 }
 
-impl Memory {
+impl TapeHost {
     /// Learns a call and its answer. `None`: they can't be read. Refusals and traps say nothing of
     /// the packs.
     pub(super) fn learn(&mut self, line: &CallLine<'_>) -> Option<()> {
@@ -187,7 +187,7 @@ impl Memory {
     }
 }
 
-impl Storage for Memory {
+impl Storage for TapeHost {
     fn directory_rows(
         &mut self,
         pack: u32,
@@ -228,7 +228,7 @@ impl Storage for Memory {
     }
 }
 
-impl Database for Memory {
+impl Database for TapeHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         let packs = self.packs.whole().map(|packs| page(&packs, u64::from(first), limit));
         self.told(packs, || "the packs".to_owned())
@@ -282,7 +282,7 @@ impl Database for Memory {
     }
 }
 
-impl Host for Memory {
+impl Host for TapeHost {
     fn fault(&self) -> Option<&Error> {
         self.fault.as_ref()
     }
