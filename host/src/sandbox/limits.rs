@@ -79,7 +79,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread
 /// for all runs of an engine: time passes at one speed.
 #[derive(Debug)]
-pub(super) struct Ticker {
+pub(super) struct EpochTicker {
     shared: Arc<(Mutex<Ticking>, Condvar)>,
 }
 
@@ -89,8 +89,8 @@ struct Ticking {
     closed: bool,
 }
 
-impl Ticker {
-    pub(super) fn new(engine: &Engine) -> Ticker {
+impl EpochTicker {
+    pub(super) fn new(engine: &Engine) -> EpochTicker {
         let shared: Arc<(Mutex<Ticking>, Condvar)> = Arc::default();
         let (engine, theirs) = (engine.clone(), shared.clone());
         std::thread::spawn(move || {
@@ -111,7 +111,7 @@ impl Ticker {
                 }
             }
         });
-        Ticker { shared }
+        EpochTicker { shared }
     }
 
     fn change(&self, change: impl FnOnce(&mut Ticking)) {
@@ -121,7 +121,7 @@ impl Ticker {
 
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         /// Counts the run out, also when it panics.
-        struct Out<'a>(&'a Ticker);
+        struct Out<'a>(&'a EpochTicker);
         impl Drop for Out<'_> {
             fn drop(&mut self) {
                 self.0.change(|t| t.runs -= 1);
@@ -133,7 +133,7 @@ impl Ticker {
     }
 }
 
-impl Drop for Ticker {
+impl Drop for EpochTicker {
     fn drop(&mut self) {
         self.change(|t| t.closed = true);
     }

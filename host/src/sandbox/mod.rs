@@ -4,11 +4,11 @@
 //! store a run, and limits on memory, time and what it hands over. What it plans is proven
 //! elsewhere, before anything is published.
 
-mod bare;
 mod bindings;
 mod host;
 mod imports;
 mod limits;
+mod packs_only;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -21,11 +21,11 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, Store, StoreLimits};
 use crate::error::{Error, Result};
 use bindings::exports::packhouse::engine::assembly;
 use bindings::packhouse::engine::types;
-use limits::{HANDLES, Ticker};
+use limits::{EpochTicker, HANDLES};
 
-pub use bare::Bare;
 pub use host::Host;
 pub use limits::Limits;
+pub use packs_only::PacksOnly;
 
 /// The runtime, as tapes name it.
 pub const RUNTIME: &str = "wasmtime 48";
@@ -42,7 +42,7 @@ pub struct Sandbox {
     engine: Engine,
     component: Component,
     linker: Arc<Linker<State>>,
-    ticker: Arc<Ticker>,
+    ticker: Arc<EpochTicker>,
     digest: Arc<str>,
     limits: Limits,
 }
@@ -161,7 +161,7 @@ impl Sandbox {
         // All imports and exports are there, of the types that they should have.
         let linked = linker.instantiate_pre(&component).and_then(bindings::EnginePre::new);
         linked.map_err(refused("being linked"))?;
-        let ticker = Arc::new(Ticker::new(&engine));
+        let ticker = Arc::new(EpochTicker::new(&engine));
         Ok(Sandbox {
             engine,
             component,

@@ -16,7 +16,7 @@ use crate::run::page;
 /// heads, [`super::Sandbox::consolidate`]. For a consolidation the packs are in the order that
 /// `wit/database.wit` asks for: more rows first, equal ones by key.
 #[derive(Clone, Debug)]
-pub struct Bare<S> {
+pub struct PacksOnly<S> {
     /// The bytes of the packs.
     pub storage: S,
     /// The packs, by number.
@@ -25,7 +25,7 @@ pub struct Bare<S> {
     pub heads: Vec<Head>,
 }
 
-impl<S: Storage> Storage for Bare<S> {
+impl<S: Storage> Storage for PacksOnly<S> {
     fn directory_rows(
         &mut self,
         pack: u32,
@@ -53,7 +53,7 @@ impl<S: Storage> Storage for Bare<S> {
     }
 }
 
-impl<S> Database for Bare<S> {
+impl<S> Database for PacksOnly<S> {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         Ok(page(&self.packs, u64::from(first), limit))
     }
@@ -77,4 +77,4 @@ impl<S> Database for Bare<S> {
     }
 }
 
-impl<S: Storage + Send + 'static> Host for Bare<S> {}
+impl<S: Storage + Send + 'static> Host for PacksOnly<S> {}
