@@ -7,7 +7,7 @@ use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
 
 /// What a component may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SandboxLimits {
     /// Memory whatever the repo's size, in bytes.
     pub memory: usize,
     /// Memory a record of the run, in bytes.
@@ -23,9 +23,9 @@ pub struct Limits {
     pub calls_per_record: u64,
 }
 
-impl Default for Limits {
+impl Default for SandboxLimits {
     fn default() -> Self {
-        Limits {
+        SandboxLimits {
             memory: 512 << 20,
             memory_per_record: 400,
             time: Duration::from_secs(600),
@@ -40,7 +40,7 @@ impl Default for Limits {
 /// its own.
 pub(super) const HANDLES: usize = 1000;
 
-impl Limits {
+impl SandboxLimits {
     /// Bytes of memory for a run over so many records.
     pub fn memory_for(&self, records: u64) -> usize {
         let records = usize::try_from(records).unwrap_or(usize::MAX);

@@ -24,7 +24,7 @@ use bindings::packhouse::engine::types;
 use limits::{EpochTicker, HANDLES};
 
 pub use host::Host;
-pub use limits::Limits;
+pub use limits::SandboxLimits;
 pub use packs_only::PacksOnly;
 
 /// The runtime, as tapes name it.
@@ -44,7 +44,7 @@ pub struct Sandbox {
     linker: Arc<Linker<State>>,
     ticker: Arc<EpochTicker>,
     digest: Arc<str>,
-    limits: Limits,
+    limits: SandboxLimits,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -119,7 +119,8 @@ impl Sandbox {
         if let Some(sandbox) = REFERENCE.get() {
             return Ok(sandbox.clone());
         }
-        let sandbox = Sandbox::load(packhouse_artifact::COMPONENT, cache, Limits::default())?;
+        let sandbox =
+            Sandbox::load(packhouse_artifact::COMPONENT, cache, SandboxLimits::default())?;
         Ok(REFERENCE.get_or_init(|| sandbox).clone())
     }
 
@@ -129,7 +130,7 @@ impl Sandbox {
     /// [`Error::Io`], or as [`Sandbox::load`].
     pub fn open(file: &Path, cache: Option<&Path>) -> Result<Sandbox> {
         let bytes = std::fs::read(file).map_err(Error::io("reading the component", file))?;
-        Sandbox::load(&bytes, cache, Limits::default()).map_err(|error| match error {
+        Sandbox::load(&bytes, cache, SandboxLimits::default()).map_err(|error| match error {
             Error::Component { reason, .. } => {
                 // Where the bytes are wrong stands in lines of its own.
                 let reason = reason.lines().next().unwrap_or_default().to_owned();
@@ -146,7 +147,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Component`] when the bytes are no component, or it imports what we don't give.
-    pub fn load(bytes: &[u8], cache: Option<&Path>, limits: Limits) -> Result<Sandbox> {
+    pub fn load(bytes: &[u8], cache: Option<&Path>, limits: SandboxLimits) -> Result<Sandbox> {
         let engine = engine(cache)?;
         let digest = format!("sha256:{}", hex::encode(digest(&SHA256, bytes)));
         let refused = |doing| {
@@ -173,12 +174,12 @@ impl Sandbox {
     }
 
     /// The same component under other limits.
-    pub fn with_limits(&self, limits: Limits) -> Sandbox {
+    pub fn with_limits(&self, limits: SandboxLimits) -> Sandbox {
         Sandbox { limits, ..self.clone() }
     }
 
     /// The rules under which it runs.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &SandboxLimits {
         &self.limits
     }
 
@@ -361,7 +362,7 @@ pub enum RunError {
 }
 
 /// What a trap means, in words.
-fn reason(error: &wasmtime::Error, limits: &Limits, records: u64) -> String {
+fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> String {
     match error.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::Interrupt) => {
             format!("it took longer than {} s", limits.time.as_secs_f32())

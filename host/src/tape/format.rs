@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::names::MpackKey;
-use crate::sandbox::{Indexed, Limits};
+use crate::sandbox::{Indexed, SandboxLimits};
 
 /// The version of the format that this packhouse writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -57,12 +57,12 @@ pub struct EngineSettings {
 impl EngineSettings {
     /// The limits under which a run on tape runs again: those that it had, as far as this host
     /// would give them.
-    pub(super) fn limits(&self, records: u64) -> Limits {
-        let ours = Limits::default();
+    pub(super) fn limits(&self, records: u64) -> SandboxLimits {
+        let ours = SandboxLimits::default();
         let bytes = |theirs: u64, ours: usize| {
             usize::try_from(theirs).map_or(ours, |theirs| theirs.min(ours))
         };
-        Limits {
+        SandboxLimits {
             memory: bytes(self.memory, ours.memory_for(records)),
             memory_per_record: 0,
             time: std::time::Duration::from_millis(self.time_ms).min(ours.time),

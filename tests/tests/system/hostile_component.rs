@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use packhouse_host::sample::{HistoryOptions, history};
-use packhouse_host::sandbox::{Limits, Sandbox};
+use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, Store, Visibility};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::fixtures;
@@ -13,7 +13,7 @@ use packhouse_tests::model;
 use packhouse_tests::store::{TestStore, options};
 
 /// Tight, so that a misdeed ends soon; an honest run over the same packs stays far below.
-const LIMITS: Limits = Limits {
+const LIMITS: SandboxLimits = SandboxLimits {
     memory: 16 << 20,
     memory_per_record: 400,
     time: Duration::from_secs(2),
@@ -222,7 +222,8 @@ async fn law_4_an_answer_without_what_was_wanted_is_refused_whatever_the_client_
 async fn law_4_a_component_hands_over_no_more_than_it_may() {
     let place = Place::told("hands-over-too-much").await;
     let component = std::fs::read(fixtures::hostile_component()).unwrap();
-    let sandbox = Sandbox::load(&component, None, Limits { memory: 1 << 30, ..LIMITS }).unwrap();
+    let sandbox =
+        Sandbox::load(&component, None, SandboxLimits { memory: 1 << 30, ..LIMITS }).unwrap();
     let hostile =
         faulty::open(options(&place.store.data()), sandbox, &Fault::never()).await.unwrap();
     let error = hostile.gc(&place.store.repo, &Progress::silent()).await.unwrap_err().to_string();

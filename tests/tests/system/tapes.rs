@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use packhouse_host::sample::{HistoryOptions, history};
-use packhouse_host::sandbox::{Limits, Sandbox};
+use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::tape::{self, Verdict};
 use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions};
 use packhouse_tests::binary::Packhouse;
@@ -56,7 +56,7 @@ fn reference() -> Sandbox {
 }
 
 fn load(bytes: &[u8]) -> Sandbox {
-    Sandbox::load(bytes, None, Limits::default()).unwrap()
+    Sandbox::load(bytes, None, SandboxLimits::default()).unwrap()
 }
 
 fn hostile() -> Sandbox {
