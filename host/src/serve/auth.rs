@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::health::is_health;
-use super::limits::Limits;
+use super::limits::ServeLimits;
 use super::problem::{ApiResult, Problem};
 use super::proxy::only_from_proxies;
 use super::signed::{NO_TOKEN, TRUSTED};
@@ -49,7 +49,7 @@ pub(super) struct RateLimits {
 }
 
 impl RateLimits {
-    pub(super) fn new(limits: &Limits) -> RateLimits {
+    pub(super) fn new(limits: &ServeLimits) -> RateLimits {
         let rate = NonZeroU32::new(limits.rate);
         let burst = |rate| NonZeroU32::new(limits.burst).unwrap_or(rate);
         let quota = |times: NonZeroU32| {

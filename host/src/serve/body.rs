@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::limits::{BODY_WITHIN, HELD, HELD_SHORT, HELD_WITHIN, Limits, SHORT, SLOWEST};
+use super::limits::{BODY_WITHIN, HELD, HELD_SHORT, HELD_WITHIN, SHORT, SLOWEST, ServeLimits};
 use super::problem::{ApiResult, Problem};
 use super::state::AppState;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(limits: &Limits) -> Allowance {
+    pub(super) fn new(limits: &ServeLimits) -> Allowance {
         Allowance { left: limits.upload_bytes, limit: limits.upload_bytes }
     }
 
@@ -162,7 +162,7 @@ async fn feed<E: std::fmt::Display>(
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     to: Sender<Piece>,
     allowance: &mut Allowance,
-    limits: &Limits,
+    limits: &ServeLimits,
 ) -> ApiResult<()> {
     let (begun, mut received) = (Instant::now(), 0_u64);
     loop {
@@ -313,7 +313,7 @@ fn slow() -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
-pub(super) fn silent(limits: &Limits) -> Problem {
+pub(super) fn silent(limits: &ServeLimits) -> Problem {
     let detail = format!(
         "nothing came for {} s in the middle of a body; nothing was stored",
         limits.silence.as_secs()
@@ -327,14 +327,14 @@ mod tests {
 
     use super::*;
 
-    fn limits(upload_bytes: u64) -> Limits {
-        Limits { upload_bytes, silence: Duration::from_millis(50), ..Limits::default() }
+    fn limits(upload_bytes: u64) -> ServeLimits {
+        ServeLimits { upload_bytes, silence: Duration::from_millis(50), ..ServeLimits::default() }
     }
 
     /// What comes out of a body, and how feeding it ended.
     async fn through(
         body: impl Stream<Item = Result<Bytes, String>> + Unpin,
-        limits: &Limits,
+        limits: &ServeLimits,
     ) -> (Result<Vec<u8>>, ApiResult<()>) {
         let (sender, mut source) = BodySource::new();
         let mut allowance = Allowance::new(limits);

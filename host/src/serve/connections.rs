@@ -34,7 +34,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower_service::Service;
 
 use super::health::is_health;
-use super::limits::{Limits, RESERVED, STALL};
+use super::limits::{RESERVED, STALL, ServeLimits};
 use super::problem::Problem;
 use super::proxy::Proxies;
 
@@ -83,7 +83,7 @@ struct Activity {
 }
 
 impl Connections {
-    pub(super) fn new(limits: &Limits, proxies: Proxies) -> Arc<Connections> {
+    pub(super) fn new(limits: &ServeLimits, proxies: Proxies) -> Arc<Connections> {
         Arc::new(Connections {
             open: Mutex::default(),
             next: AtomicU64::new(0),
@@ -468,11 +468,11 @@ mod tests {
     use super::*;
 
     fn connections(most: usize, of_one: usize) -> Arc<Connections> {
-        let limits = Limits {
+        let limits = ServeLimits {
             connections: most,
             connections_of_one: of_one,
             slowest: 1000,
-            ..Limits::default()
+            ..ServeLimits::default()
         };
         Connections::new(&limits, Proxies::default())
     }

@@ -6,7 +6,7 @@ use crate::store::FetchRequest;
 
 /// Limits of a server. Those on counts are the protocol's.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ServeLimits {
     /// Largest body with packs or objects, in bytes.
     pub upload_bytes: u64,
     /// Uploads that are taken at once; others wait. Each has a thread, and a few megabytes.
@@ -51,7 +51,7 @@ pub(super) struct AnswerLimits {
 }
 
 impl AnswerLimits {
-    pub(super) fn new(limits: &Limits, disk: u64) -> AnswerLimits {
+    pub(super) fn new(limits: &ServeLimits, disk: u64) -> AnswerLimits {
         let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
         let of_token = limits.answers_of_one.unwrap_or(all / 4).min(all);
         let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
@@ -59,9 +59,9 @@ impl AnswerLimits {
     }
 }
 
-impl Default for Limits {
+impl Default for ServeLimits {
     fn default() -> Self {
-        Limits {
+        ServeLimits {
             upload_bytes: 2 << 30,
             uploads: 64,
             making: 8,

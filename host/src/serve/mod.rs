@@ -46,7 +46,7 @@ use crate::worker::{Stop, Worker, WorkerOptions};
 
 use connections::{ConnectionAcceptor, Connections};
 use drain::DrainState;
-pub use limits::Limits;
+pub use limits::ServeLimits;
 use limits::{HANDSHAKE, HEAD, PING, RESETS, STREAMS};
 pub use open_files::OpenFiles;
 pub use proxy::Network;
@@ -70,7 +70,7 @@ pub struct ServeOptions {
     /// How they work.
     pub worker: WorkerOptions,
     /// What a client may ask for.
-    pub limits: Limits,
+    pub limits: ServeLimits,
     /// How long requests that are under way may go on when the server is asked to stop.
     pub patience: Duration,
     /// Proxies that are believed when they say whom they speak for.
@@ -89,7 +89,7 @@ impl Default for ServeOptions {
             insecure_loopback: false,
             workers: 1,
             worker: WorkerOptions::default(),
-            limits: Limits::default(),
+            limits: ServeLimits::default(),
             patience: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
             metrics_listen: None,
@@ -245,7 +245,7 @@ impl Server {
         let measured = match metrics {
             None => None,
             Some(listener) => {
-                let few = Limits {
+                let few = ServeLimits {
                     connections: MEASURERS,
                     connections_of_one: MEASURERS,
                     ..options.limits.clone()

@@ -14,7 +14,7 @@ use super::admin::Runs;
 use super::auth::{Authorized, RateLimits};
 use super::body::BodyMemory;
 use super::health::{ReadinessProbe, ServerMetrics};
-use super::limits::{ASSEMBLED, AnswerLimits, Limits, TURN_WITHIN, UPLOADS_OF_ONE};
+use super::limits::{ASSEMBLED, AnswerLimits, ServeLimits, TURN_WITHIN, UPLOADS_OF_ONE};
 use super::problem::{ApiResult, Problem};
 use super::proxy::Proxies;
 use super::signed::Signer;
@@ -29,7 +29,7 @@ pub(super) type SharedState = Arc<AppState>;
 #[derive(Debug)]
 pub(super) struct AppState {
     pub(super) store: Store,
-    pub(super) limits: Limits,
+    pub(super) limits: ServeLimits,
     pub(super) public_url: Option<Url>,
     pub(super) secure: bool,
     /// Whether everybody may do everything.
