@@ -13,5 +13,5 @@ pub mod splice;
 mod window;
 
 pub use directory::Directory;
-pub use pipeline::{Written, write_and_read_back};
-pub use scan::{BadPack, Scanned};
+pub use pipeline::{WrittenPack, write_and_read_back};
+pub use scan::{BadPack, ScannedPack};

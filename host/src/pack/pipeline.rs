@@ -20,7 +20,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use ring::digest::{Context, SHA256};
 
-use super::scan::{ScanError, Scanned, Source, scan};
+use super::scan::{ScanError, ScannedPack, Source, scan};
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
 
@@ -34,13 +34,13 @@ const FLUSH: u64 = 32 << 20;
 /// A pack that lies whole and durable in staging, and what was read back of it.
 #[must_use = "a staged pack is invisible until it is published"]
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenPack {
     /// The host's own SHA-256 of what was written.
     pub key: MpackKey,
     /// Its size.
     pub bytes: u64,
     /// Its records.
-    pub scanned: Scanned,
+    pub scanned: ScannedPack,
 }
 
 /// Why nothing was written.
@@ -121,7 +121,7 @@ pub fn write_and_read_back(
     path: &Path,
     source: &mut dyn Produce,
     tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
-) -> Result<Written, WriteError> {
+) -> Result<WrittenPack, WriteError> {
     let shared = Shared::default();
     let mut stopped_by_tick = None;
     let (scanned, written) = std::thread::scope(|scope| {
@@ -161,7 +161,7 @@ pub fn write_and_read_back(
     match (written, scanned) {
         (Ok(Some((key, bytes))), Ok(scanned)) => {
             file.sync_all().map_err(|e| WriteError::Failed(Error::io("writing", path)(e)))?;
-            Ok(Written { key, bytes, scanned })
+            Ok(WrittenPack { key, bytes, scanned })
         }
         (Err(error), _) => Err(WriteError::Failed(error)),
         (_, Err(ScanError::Bad(bad))) => Err(WriteError::Bad(bad)),

@@ -25,7 +25,7 @@ const MAX_BRANCH: usize = 255;
 const MAX_BRANCHES: u32 = 65_536;
 /// What a scan found.
 #[derive(Debug, Default)]
-pub struct Scanned {
+pub struct ScannedPack {
     /// A row a record, by offset.
     pub rows: Vec<Row>,
     /// `branch_heads`, by branch name.
@@ -41,7 +41,7 @@ pub struct Scanned {
     pub bytes: u64,
 }
 
-impl Scanned {
+impl ScannedPack {
     /// Distinct entities of each kind.
     pub fn distinct(&self) -> Counts {
         let mut keys: Vec<(Kind, EntityId)> = self.rows.iter().map(|r| (r.kind, r.id)).collect();
@@ -81,16 +81,16 @@ pub enum ScanError {
 type Result<T> = std::result::Result<T, ScanError>;
 
 /// Scans a whole pack. `tick` is told the bytes done, about once a window.
-pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<Scanned> {
+pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<ScannedPack> {
     let mut scan =
-        Scan { bytes: Bytes::new(source, tick), found: Scanned::default(), record: None };
+        Scan { bytes: Bytes::new(source, tick), found: ScannedPack::default(), record: None };
     scan.pack()?;
     Ok(scan.found)
 }
 
 struct Scan<S, T> {
     bytes: Bytes<S, T>,
-    found: Scanned,
+    found: ScannedPack,
     /// The record that is being read: kind, number in its section, and id once known.
     record: Option<(Kind, u32, Option<EntityId>)>,
 }

@@ -25,7 +25,7 @@ use crate::catalog::{ExhaustedBudget, LockMode, NewAnswer, RepoRow, entity_key};
 use crate::error::{Error, Result};
 use crate::files::{beside, file_url, for_user, replaceable};
 use crate::names::{MpackKey, RepoName, ShelfId};
-use crate::pack::scan::Scanned;
+use crate::pack::scan::ScannedPack;
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
 use crate::run::{RunHost, RunPack};
@@ -522,7 +522,7 @@ impl Store {
         row: &RepoRow,
         packs: &[RunPack],
         closed: &ClosureCheck,
-        scanned: Scanned,
+        scanned: ScannedPack,
         file: File,
         path: &Path,
     ) -> Result<()> {

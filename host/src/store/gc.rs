@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
 use crate::pack::splice::Splice;
-use crate::pack::{Directory, Written, write_and_read_back};
+use crate::pack::{Directory, WrittenPack, write_and_read_back};
 use crate::progress::{Phase, Progress};
 use crate::report::GcReport;
 use crate::run::{RunHost, RunPack};
@@ -435,7 +435,7 @@ impl Store {
         packs: &Arc<Vec<RunPack>>,
         reads: Reads<'_>,
         progress: &Progress,
-    ) -> Result<(StagedFile, Written)> {
+    ) -> Result<(StagedFile, WrittenPack)> {
         let mut sources = self.run_packs(repo, packs.clone());
         self.prefetch(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());

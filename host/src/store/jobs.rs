@@ -10,7 +10,7 @@ use super::{PruneOptions, PushOptions, Store, TRIES, blocking};
 use crate::catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::pack::Written;
+use crate::pack::WrittenPack;
 use crate::progress::{Phase, Progress};
 use crate::report::{JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task};
 
@@ -145,7 +145,7 @@ impl Store {
         let scanned = examined
             .sound(&pack.mpack_key)
             .map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
-        let written = Written { key, bytes, scanned };
+        let written = WrittenPack { key, bytes, scanned };
         Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::key_of;
 use crate::names::{MpackKey, RepoName};
 use crate::pack::Directory;
-use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
+use crate::pack::scan::{BadPack, ScanError, ScannedPack, Source, scan};
 use crate::run::{PackReader, RunPack};
 use crate::vault::StoredPack;
 
@@ -41,13 +41,13 @@ pub(super) struct ExaminedPack {
     /// How many there are.
     pub bytes: u64,
     /// Its records, or what is wrong with them.
-    pub scanned: Result<Scanned, BadPack>,
+    pub scanned: Result<ScannedPack, BadPack>,
 }
 
 impl ExaminedPack {
     /// The records of a pack whose bytes are what `key` names and which is well formed; else what
     /// is wrong with it, in words.
-    pub(super) fn sound(self, key: &MpackKey) -> Result<Scanned, String> {
+    pub(super) fn sound(self, key: &MpackKey) -> Result<ScannedPack, String> {
         match self.scanned {
             Ok(scanned) if self.key == *key => Ok(scanned),
             Ok(_) => Err(format!("the SHA-256 of its bytes is {}", self.key)),

@@ -16,13 +16,13 @@ use crate::catalog::{
 };
 use crate::error::Result;
 use crate::names::ShelfId;
-use crate::pack::Written;
+use crate::pack::WrittenPack;
 use crate::run::{PackReader, RunPack};
 use crate::sandbox::Indexed;
 
 impl PushedPack {
     /// A written pack that nothing is mapped to yet.
-    pub(super) fn of(written: &Written) -> PushedPack {
+    pub(super) fn of(written: &WrittenPack) -> PushedPack {
         PushedPack {
             key: written.key,
             bytes: written.bytes,

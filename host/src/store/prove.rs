@@ -13,8 +13,8 @@ use packhouse_core::record::{Commit, Snapshot};
 use packhouse_core::{EntityId, Head, Kind, Plan, Request, Row, Step};
 
 use crate::catalog::{IndexRow, entity_key, entity_of};
-use crate::pack::Written;
-use crate::pack::scan::{BadPack, Scanned};
+use crate::pack::WrittenPack;
+use crate::pack::scan::{BadPack, ScannedPack};
 use crate::report::GcProof;
 use crate::run::RunPack;
 
@@ -102,7 +102,7 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
 pub(super) fn same_records(
     plan: &Plan,
     packs: &[RunPack],
-    scanned: &Scanned,
+    scanned: &ScannedPack,
     heads: &[Head],
 ) -> Result<u64, ProofError> {
     let mut found = scanned.rows.iter();
@@ -154,7 +154,7 @@ pub(super) fn same_records(
 /// be something that the repo knows, except what was wanted and is had. Of other answers the rest
 /// can't be told without walking all that the client has.
 pub(super) fn open_ends(
-    scanned: &Scanned,
+    scanned: &ScannedPack,
     ask: &Request,
     read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
 ) -> std::io::Result<Vec<DanglingReference>> {
@@ -212,7 +212,7 @@ pub(super) struct DanglingReference {
 
 /// Compares what was read back with the index: every entity, once, in the encoding that is mapped,
 /// and no other. `index` is in order. Gives how many entities of it were found.
-pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, ProofError> {
+pub(super) fn covers(scanned: &ScannedPack, index: &[IndexRow]) -> Result<u64, ProofError> {
     let mut rows: Vec<IndexRow> = scanned
         .rows
         .iter()
@@ -256,7 +256,7 @@ pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Proof
 pub(super) fn prove(
     plan: &Plan,
     packs: &[RunPack],
-    written: &Written,
+    written: &WrittenPack,
     heads: &[Head],
     index: &[IndexRow],
     sources_hashed: u64,

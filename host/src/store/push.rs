@@ -29,7 +29,7 @@ use crate::catalog::{
 use crate::error::{Error, Result};
 use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
-use crate::pack::{BadPack, Directory, Written, write_and_read_back};
+use crate::pack::{BadPack, Directory, WrittenPack, write_and_read_back};
 use crate::progress::{Phase, Progress};
 use crate::report::{PushReport, PushStatus};
 use crate::run::{RunHost, RunPack};
@@ -58,7 +58,7 @@ pub(crate) struct PushPreconditions {
 #[derive(Debug)]
 pub(crate) struct StagedPack {
     pub(super) file: PathBuf,
-    pub(crate) written: Written,
+    pub(crate) written: WrittenPack,
     pub(super) staged: Option<StagedFile>,
     /// Open for the component's reads, wherever the staged file has been moved.
     pub(super) bytes: File,

@@ -22,7 +22,7 @@ use crate::catalog::{
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
-use crate::pack::scan::Scanned;
+use crate::pack::scan::ScannedPack;
 use crate::progress::Progress;
 use crate::report::{ProblemKind, Repaired, VerifyReport};
 use crate::vault::StoredPack;
@@ -250,7 +250,7 @@ async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, St
     Ok(Some((Candidate { key, bytes, records, entities }, stored)))
 }
 
-fn entities(scanned: &Scanned) -> Vec<(IndexRow, u64)> {
+fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
     let row = |row: &packhouse_core::Row| {
         (IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print }, row.length)
     };

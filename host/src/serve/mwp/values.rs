@@ -1,7 +1,7 @@
 //! How many values a JSON text has, before any of them takes memory: written as short as they can
 //! be, they take thirty times their text.
 
-use std::fmt::{Formatter, Result as Written};
+use std::fmt::{Formatter, Result as WrittenPack};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
@@ -40,7 +40,7 @@ impl<'de> DeserializeSeed<'de> for Counting<'_> {
 impl<'de> Visitor<'de> for Counting<'_> {
     type Value = ();
 
-    fn expecting(&self, f: &mut Formatter<'_>) -> Written {
+    fn expecting(&self, f: &mut Formatter<'_>) -> WrittenPack {
         f.write_str("any JSON value")
     }
 
