@@ -247,7 +247,7 @@ impl Worker {
         job: &JobReport,
         fence: Fence,
         progress: &Progress,
-    ) -> Result<attempt::Done> {
+    ) -> Result<attempt::AttemptResult> {
         let mut work =
             std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
         let mut keeping = std::pin::pin!(self.keep(fence));
@@ -289,7 +289,7 @@ impl Worker {
     fn verdict(
         &self,
         job: &JobReport,
-        done: &Result<attempt::Done>,
+        done: &Result<attempt::AttemptResult>,
     ) -> (Option<JobEnd>, &'static str) {
         let now = self.store.now();
         match done {
