@@ -102,7 +102,9 @@ impl Download<'_> {
                 CallError::Refused(status, _) => !status.is_server_error(),
                 CallError::Broken { .. } => false,
             };
-            if lasting || self.remote.patience.is_some_and(|patience| last.elapsed() >= patience) {
+            if lasting
+                || self.remote.reconnect_timeout.is_some_and(|timeout| last.elapsed() >= timeout)
+            {
                 return Err(failed.into());
             }
             self.tell()?;

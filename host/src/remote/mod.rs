@@ -46,7 +46,7 @@ pub struct RemoteOptions {
     /// The token to ask with.
     pub token: Option<String>,
     /// How long a run that was begun is asked after while the server is away; none: for ever.
-    pub patience: Option<Duration>,
+    pub reconnect_timeout: Option<Duration>,
     /// Clock and ids.
     pub clock: Arc<dyn Clock>,
 }
@@ -57,7 +57,7 @@ impl RemoteOptions {
         RemoteOptions {
             url: url.into(),
             token: None,
-            patience: Some(Duration::from_secs(60)),
+            reconnect_timeout: Some(Duration::from_secs(60)),
             clock: Arc::new(SystemClock),
         }
     }
@@ -78,7 +78,7 @@ impl fmt::Debug for RemoteOptions {
 #[derive(Clone, Debug)]
 pub struct Remote {
     client: Arc<HttpClient>,
-    patience: Option<Duration>,
+    reconnect_timeout: Option<Duration>,
     clock: Arc<dyn Clock>,
 }
 
@@ -111,7 +111,7 @@ impl Remote {
             )));
         }
         let client = Arc::new(HttpClient::new(url, token, options.clock.clone())?);
-        Ok(Remote { client, patience: options.patience, clock: options.clock })
+        Ok(Remote { client, reconnect_timeout: options.reconnect_timeout, clock: options.clock })
     }
 
     /// The server.

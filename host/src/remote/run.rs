@@ -131,8 +131,8 @@ impl RemoteRun<'_> {
             CallError::Broken { .. } => {}
         }
         let away = self.heard_at.elapsed();
-        let impatient = self.remote.patience.is_some_and(|patience| away >= patience);
-        if impatient || (self.progress.is_cancelled() && away >= LEAVING) {
+        let timed_out = self.remote.reconnect_timeout.is_some_and(|timeout| away >= timeout);
+        if timed_out || (self.progress.is_cancelled() && away >= LEAVING) {
             return Err(failed.into());
         }
         tracing::debug!(run = self.id, "asking again in {:?}: {failed:?}", self.pause);

@@ -18,7 +18,7 @@ impl Remote {
     /// As [`crate::Store::plan_gc_expiring`]: what the plan reports.
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn plan_gc_expiring(
         &self,
         repo: &RepoName,
@@ -33,7 +33,7 @@ impl Remote {
     /// As [`crate::Store::gc_expiring`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn gc_expiring(
         &self,
         repo: &RepoName,
@@ -52,7 +52,7 @@ impl Remote {
     ///
     /// # Errors
     /// A conflict when the repo has changed since; when the server can't be asked for longer than
-    /// the patience.
+    /// `reconnect_timeout`.
     pub async fn apply_planned(
         &self,
         planned: &GcReport,
@@ -72,7 +72,7 @@ impl Remote {
     /// As [`crate::Store::verify`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: false }, progress).await
     }
@@ -80,7 +80,7 @@ impl Remote {
     /// As [`crate::Store::repair`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: true }, progress).await
     }
@@ -88,7 +88,7 @@ impl Remote {
     /// As [`crate::Store::prune`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         let PruneOptions { grace, orphans, newer, dry_run, trust_verified } = options;
         if newer {

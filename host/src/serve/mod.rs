@@ -72,7 +72,7 @@ pub struct ServeOptions {
     /// What a client may ask for.
     pub limits: ServeLimits,
     /// How long requests that are under way may go on when the server is asked to stop.
-    pub patience: Duration,
+    pub shutdown_timeout: Duration,
     /// Proxies that are believed when they say whom they speak for.
     pub trusted_proxies: Vec<Network>,
     /// Where measurements are answered to whoever reaches it; none: at `/metrics`, to those who
@@ -90,7 +90,7 @@ impl Default for ServeOptions {
             workers: 1,
             worker: WorkerOptions::default(),
             limits: ServeLimits::default(),
-            patience: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
             metrics_listen: None,
         }
@@ -196,22 +196,22 @@ impl Server {
         let Server { state, options, listener, address, metrics, tls } = self;
         let (handle, measuring) = (Handle::new(), Handle::new());
         let stopping = {
-            let (state, handle, stop, patience) =
-                (state.clone(), handle.clone(), stop.clone(), options.patience);
+            let (state, handle, stop, timeout) =
+                (state.clone(), handle.clone(), stop.clone(), options.shutdown_timeout);
             let measuring = measuring.clone();
             tokio::spawn(async move {
                 stop.when_asked().await;
                 // What would go on for ever ends first.
                 state.close();
-                measuring.graceful_shutdown(Some(patience));
-                handle.graceful_shutdown(Some(patience));
+                measuring.graceful_shutdown(Some(timeout));
+                handle.graceful_shutdown(Some(timeout));
             })
         };
         let working = {
             let (state, stop, workers) = (state.clone(), stop.clone(), options.workers);
             let options = WorkerOptions {
                 concurrency: workers.max(1),
-                patience: options.patience,
+                shutdown_timeout: options.shutdown_timeout,
                 ..options.worker
             };
             async move {

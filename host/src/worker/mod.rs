@@ -45,7 +45,7 @@ pub struct WorkerOptions {
     /// How often a job is begun before it is given up.
     pub attempts: u32,
     /// How long it lets jobs go on that are under way when it is asked to stop.
-    pub patience: Duration,
+    pub shutdown_timeout: Duration,
     /// Whether it ends when there is nothing to do.
     pub drain: bool,
 }
@@ -59,7 +59,7 @@ impl Default for WorkerOptions {
             poll: Duration::from_secs(1),
             policies: Some(Duration::from_secs(60)),
             attempts: 8,
-            patience: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(30),
             drain: false,
         }
     }
@@ -240,7 +240,7 @@ impl Worker {
         Some(ended)
     }
 
-    /// Does a job, and renews its lease meanwhile. When that is lost, or the worker's patience is
+    /// Does a job, and renews its lease meanwhile. When that is lost, or the shutdown timeout is
     /// at an end, the job is asked to stop.
     async fn kept(
         &self,
@@ -253,7 +253,7 @@ impl Worker {
         let mut keeping = std::pin::pin!(self.keep(fence));
         let mut impatient = std::pin::pin!(async {
             self.stop.when_asked().await;
-            tokio::time::sleep(self.options.patience).await;
+            tokio::time::sleep(self.options.shutdown_timeout).await;
         });
         let stopped = tokio::select! {
             done = &mut work => return done,

@@ -407,7 +407,7 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
     let id = store.store.queue_gc(&store.repo, None).await.unwrap().job;
     let stop = Stop::default();
     let asked = stop.clone();
-    // While it reads the repo's state; the wait is longer than its patience.
+    // While it reads the repo's state; the wait is longer than its shutdown timeout.
     let fault = Fault::meanwhile(3, &Fault::never(), move || {
         asked.ask();
         tokio::time::sleep(Duration::from_millis(200))
@@ -416,8 +416,11 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
         faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault)
             .await
             .unwrap();
-    let options =
-        WorkerOptions { patience: Duration::from_millis(20), drain: false, ..diligent("w") };
+    let options = WorkerOptions {
+        shutdown_timeout: Duration::from_millis(20),
+        drain: false,
+        ..diligent("w")
+    };
     let ended = Arc::new(Mutex::new(Vec::new()));
     let kept = ended.clone();
     Worker::new(faulty, options, stop)

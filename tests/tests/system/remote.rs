@@ -346,9 +346,11 @@ async fn whoever_stops_tells_the_server_and_waits_for_the_end() {
         other => panic!("{other:?}"),
     });
     let progress = Progress::silent();
-    let remote =
-        Remote::new(RemoteOptions { patience: Some(Duration::ZERO), ..RemoteOptions::of(url) })
-            .unwrap();
+    let remote = Remote::new(RemoteOptions {
+        reconnect_timeout: Some(Duration::ZERO),
+        ..RemoteOptions::of(url)
+    })
+    .unwrap();
     let (asking, repo) = (progress.clone(), "a/b".parse().unwrap());
     let running = tokio::spawn(async move { remote.verify(&repo, &asking).await });
     progress.cancel();

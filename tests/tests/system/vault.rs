@@ -96,7 +96,7 @@ async fn a_bucket_that_can_not_be_used_is_refused_with_the_reason_and_the_way_ou
     let elsewhere = S3Options { url: "s3://no-such-bucket/p".into(), ..sound.clone() };
     refused(&elsewhere, &["s3://no-such-bucket/p", "NoSuchBucket", "Make the bucket"]).await;
 
-    let mut nobody = S3Options { patience: Duration::from_secs(1), ..sound };
+    let mut nobody = S3Options { retry_timeout: Duration::from_secs(1), ..sound };
     set(&mut nobody, "AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     refused(&nobody, &["http://127.0.0.1:9", "Connection refused", "AWS_ENDPOINT_URL"]).await;
 }
@@ -147,7 +147,7 @@ async fn a_server_that_dies_within_an_upload_leaves_nothing_half_visible() {
     let (mut server, spool) =
         (S3Server::with_trouble(&["stop", "UploadPart", "2"]), tempfile::tempdir().unwrap());
     let options =
-        S3Options { patience: Duration::from_secs(2), ..server.options("p", spool.path()) };
+        S3Options { retry_timeout: Duration::from_secs(2), ..server.options("p", spool.path()) };
     let on = subject(&options).await;
     let bytes = pack(1, 40 << 20);
     let key = packhouse_tests::conformance::vault::key(&bytes);

@@ -86,7 +86,7 @@ pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Resul
             .await
     } else if let Some(options) = context.remote_options()? {
         // Whoever looks at a console waits for its server as long as they like.
-        let remote = Remote::new(RemoteOptions { patience: None, ..options })?;
+        let remote = Remote::new(RemoteOptions { reconnect_timeout: None, ..options })?;
         show(Afar::new(remote), settings, keymap, logged).await
     } else {
         show(Embedded::new(context.open("console").await?), settings, keymap, logged).await

@@ -100,7 +100,7 @@ fn options(asked: args::Serve) -> ServeOptions {
         workers: asked.workers.into(),
         worker,
         limits,
-        patience: asked.patience,
+        shutdown_timeout: asked.patience,
         trusted_proxies: asked.trusted_proxy,
         metrics_listen: asked.metrics_listen,
     }

@@ -23,7 +23,7 @@ use crate::text::escaped;
 const BUDGET: u64 = 16 << 30;
 
 /// How long one thing is tried again when nobody says otherwise.
-const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long one request may take: its answer is at most a part of a few MiB.
 const ONE_REQUEST: &str = "120 seconds";
@@ -39,7 +39,7 @@ pub struct S3Options {
     /// Bytes of copies that are kept there.
     pub budget: u64,
     /// How long a request that fails is tried again, with growing pauses, before it is an error.
-    pub patience: Duration,
+    pub retry_timeout: Duration,
     /// What is sent along with an upload, so that the server can see whether it came as it was.
     pub checksum: S3Checksum,
     /// `AWS_…` variables that go before those of the environment.
@@ -121,13 +121,13 @@ impl S3Options {
     /// # Errors
     /// [`Error::Usage`] when the URL or a variable is not understood.
     pub fn from_env(url: &str, spool: PathBuf) -> Result<S3Options> {
-        let (budget, patience) =
+        let (budget, retry_timeout) =
             (number("PACKHOUSE_SPOOL_BYTES")?, number("PACKHOUSE_S3_PATIENCE")?);
         let options = S3Options {
             url: url.to_owned(),
             spool,
             budget: budget.unwrap_or(BUDGET),
-            patience: patience.map_or(PATIENCE, Duration::from_secs),
+            retry_timeout: retry_timeout.map_or(RETRY_TIMEOUT, Duration::from_secs),
             checksum: S3Checksum::from_env()?,
             settings: Vec::new(),
         };
@@ -259,25 +259,25 @@ fn client(
     // Credentials may have to be asked for. Where there are none, that is told soon.
     let asking = builder
         .clone()
-        .with_retry(retries(options.patience.min(Duration::from_secs(5))))
+        .with_retry(retries(options.retry_timeout.min(Duration::from_secs(5))))
         .build()
         .map_err(failing)?;
     let store = builder
         .with_credentials(asking.credentials().clone())
-        .with_retry(retries(options.patience))
+        .with_retry(retries(options.retry_timeout))
         .build()
         .map_err(failing)?;
     Ok((place, store, meter))
 }
 
-/// Tries again with growing pauses for as long as the patience lasts.
-fn retries(patience: Duration) -> RetryConfig {
+/// Exponential backoff, until the timeout.
+fn retries(retry_timeout: Duration) -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),
-        max_backoff: (patience / 4).clamp(Duration::from_millis(200), Duration::from_secs(8)),
+        max_backoff: (retry_timeout / 4).clamp(Duration::from_millis(200), Duration::from_secs(8)),
         base: 2.0,
     };
-    RetryConfig { backoff, max_retries: 1000, retry_timeout: patience }
+    RetryConfig { backoff, max_retries: 1000, retry_timeout }
 }
 
 /// Counts requests and bytes.

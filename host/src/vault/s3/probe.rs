@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 const BYTES: usize = 4096;
 
 /// How long one thing is tried: somebody waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a trial has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,10 @@ impl S3Vault {
     /// [`Error::Storage`] when a request fails or the bytes that come back are others; where other
     /// checksums would do, it names the setting.
     pub async fn probe(options: &S3Options, name: [u8; 16]) -> Result<StorageProbe> {
-        let options = S3Options { patience: options.patience.min(PATIENCE), ..options.clone() };
+        let options = S3Options {
+            retry_timeout: options.retry_timeout.min(RETRY_TIMEOUT),
+            ..options.clone()
+        };
         let bytes: Vec<u8> = (0..BYTES).map(|n| (n % 251) as u8 ^ name[n % name.len()]).collect();
         let object = Key::from_iter(["trial", &hex::encode(name)]);
         let (place, store, _) = connect(&options)?;

@@ -293,9 +293,11 @@ impl Served {
             ..ServeOptions::default()
         };
         let server = Server::bind(disk.store.clone(), options).await.unwrap();
-        let remote =
-            Remote::new(RemoteOptions { patience: None, ..RemoteOptions::of(server.url()) })
-                .unwrap();
+        let remote = Remote::new(RemoteOptions {
+            reconnect_timeout: None,
+            ..RemoteOptions::of(server.url())
+        })
+        .unwrap();
         let stop = Stop::default();
         let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
         Served { disk, backend: Afar::new(remote), stop, serving }
