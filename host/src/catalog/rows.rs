@@ -389,7 +389,7 @@ pub struct Fence {
     /// The job.
     pub job: i64,
     /// How many had taken it, this one included.
-    pub token: i64,
+    pub number: i64,
 }
 
 /// The right to do it, until it is dropped. It ends with the process, too.

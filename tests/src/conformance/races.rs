@@ -268,7 +268,7 @@ pub async fn each_job_is_given_to_one_of_many_workers(catalog: Arc<dyn Catalog>)
                         .unwrap()
                         .expect("it is its own");
                 }
-                taken.push((job.id, fence.token));
+                taken.push((job.id, fence.number));
             }
             taken
         }
@@ -294,7 +294,7 @@ pub async fn of_workers_who_take_over_a_job_one_gets_it(catalog: Arc<dyn Catalog
         .await;
         let taken: Vec<_> = taken.into_iter().flatten().collect();
         let [(job, fence)] = taken.as_slice() else { panic!("{taken:?}") };
-        assert!(fence.token > last.token && i64::from(job.attempt) == round + 1);
+        assert!(fence.number > last.number && i64::from(job.attempt) == round + 1);
         assert!(!catalog.renew_lease(last, at(9999)).await.unwrap());
         last = *fence;
     }

@@ -168,7 +168,7 @@ laws! {
     leases:
         a_job_is_its_workers_until_the_lease_runs_out
         a_lease_that_ran_out_and_that_nobody_took_is_still_its_own
-        with_an_old_token_nothing_is_published
+        with_an_old_fence_nothing_is_published
         for_a_job_that_ended_or_was_taken_back_nothing_is_published
         of_one_repo_one_consolidation_runs
         pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_asked_for

@@ -217,14 +217,14 @@ fn writes() -> Vec<Write> {
         }),
         write!(
             "renew_lease",
-            |c| c.renew_lease(Fence { job: RUNNING, token: 1 }, at(500)).await,
+            |c| c.renew_lease(Fence { job: RUNNING, number: 1 }, at(500)).await,
             |c| { c.job(RUNNING).await.unwrap().unwrap().lease_until == Some(at(500)) }
         ),
         write!(
             "end_job",
             |c| {
                 let done = JobEnd::Done("x".repeat(9000).into());
-                Ok(c.end_job(Fence { job: RUNNING, token: 1 }, &done, at(9)).await?.is_some())
+                Ok(c.end_job(Fence { job: RUNNING, number: 1 }, &done, at(9)).await?.is_some())
             },
             |c| status(c, RUNNING).await == JobStatus::Done
         ),

@@ -120,7 +120,7 @@ pub(super) async fn take<E: Engine>(
         )
         .await?;
     let Some(taken) = taken else { return Ok(None) };
-    let fence = Fence { job: taken.int("id"), token: taken.int("fence") };
+    let fence = Fence { job: taken.int("id"), number: taken.int("fence") };
     Ok(one(tx, fence.job).await?.map(|row| (row, fence)))
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn renew<E: Engine>(
     let renewed = tx
         .run(
             "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'",
-            args![fence.job, fence.token, lease_until.as_millisecond()],
+            args![fence.job, fence.number, lease_until.as_millisecond()],
         )
         .await?;
     Ok(renewed > 0)
@@ -152,13 +152,13 @@ pub(super) async fn end<E: Engine>(
     params: &EndParams<'_>,
 ) -> SqlResult<Option<E::Row>> {
     let EndParams { fence, end, now } = params;
-    let (job, token, now) = (fence.job, fence.token, now.to_string());
+    let (job, number, now) = (fence.job, fence.number, now.to_string());
     let changed = match end {
         JobEnd::Done(result) => {
             tx.run(
                 "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL, result = $4
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![job, token, &now, &result.to_string()],
+                args![job, number, &now, &result.to_string()],
             )
             .await?
         }
@@ -166,7 +166,7 @@ pub(super) async fn end<E: Engine>(
             tx.run(
                 "UPDATE jobs SET status = 'failed', finished_at = $3, lease_until = NULL, reason = $4
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![job, token, &now, reason],
+                args![job, number, &now, reason],
             )
             .await?
         }
@@ -203,14 +203,14 @@ async fn again<E: Engine>(
             .run(
                 "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![fence.job, fence.token, &reason, &now.to_string()],
+                args![fence.job, fence.number, &reason, &now.to_string()],
             )
             .await;
     }
     tx.run(
         "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = attempt - $5
          WHERE id = $1 AND fence = $2 AND status = 'running'",
-        args![fence.job, fence.token, at, reason, i64::from(!counts)],
+        args![fence.job, fence.number, at, reason, i64::from(!counts)],
     )
     .await
 }

@@ -46,7 +46,7 @@ impl Delta {
 async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlResult<bool> {
     match fence {
         None => Ok(true),
-        Some(fence) => Ok(tx.maybe(E::LOCK_LEASE, args![fence.job, fence.token]).await?.is_some()),
+        Some(fence) => Ok(tx.maybe(E::LOCK_LEASE, args![fence.job, fence.number]).await?.is_some()),
     }
 }
 
