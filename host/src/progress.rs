@@ -111,7 +111,7 @@ impl Progress {
     }
 
     /// Tells of a step that was heard of elsewhere.
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn emit(&self, event: Event) {
         (self.sink)(event);
     }
 

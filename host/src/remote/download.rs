@@ -107,7 +107,7 @@ impl Download<'_> {
             {
                 return Err(failed.into());
             }
-            self.tell()?;
+            self.report_progress()?;
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -140,7 +140,7 @@ impl Download<'_> {
                 .await
                 .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
             self.done += piece.len() as u64;
-            self.tell().map_err(DownloadEnd::Stopped)?;
+            self.report_progress().map_err(DownloadEnd::Stopped)?;
         }
         self.file
             .flush()
@@ -171,7 +171,7 @@ impl Download<'_> {
         self.file.rewind().await.map(drop)
     }
 
-    fn tell(&self) -> Result<()> {
+    fn report_progress(&self) -> Result<()> {
         self.progress.at(&self.repo.to_string(), Phase::Receive, self.done, self.report.bytes)
     }
 }

@@ -166,7 +166,7 @@ impl RemoteRun<'_> {
                         self.heard();
                         client.heard();
                         for event in events.take(&piece) {
-                            if let Some(ended) = self.told(event) {
+                            if let Some(ended) = self.handle(event) {
                                 return Ok(Some(ended));
                             }
                         }
@@ -187,7 +187,7 @@ impl RemoteRun<'_> {
     }
 
     /// Takes an event. Gives the one that ends the run.
-    fn told(&mut self, event: Event) -> Option<Event> {
+    fn handle(&mut self, event: Event) -> Option<Event> {
         self.last = event.id.unwrap_or(self.last);
         if event.name != "progress" {
             return matches!(event.name.as_str(), "done" | "failed").then_some(event);
@@ -195,7 +195,7 @@ impl RemoteRun<'_> {
         if let Ok(Step { repo, phase, done, total }) = serde_json::from_str(&event.data)
             && let Some(phase) = Phase::labelled(&phase)
         {
-            self.progress.tell(progress::Event { repo, phase, done, total });
+            self.progress.emit(progress::Event { repo, phase, done, total });
         }
         None
     }

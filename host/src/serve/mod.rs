@@ -184,14 +184,14 @@ impl Server {
     }
 
     /// Answers until it is asked to stop; then takes no more requests, lets those under way end,
-    /// and gives jobs back. `told` hears of every attempt at a job that ends here.
+    /// and gives jobs back. `on_ended` is called with every attempt at a job that ends here.
     ///
     /// # Errors
     /// When it can't listen any more, or its workers can't ask the catalog for jobs.
     pub async fn run(
         self,
         stop: Stop,
-        told: impl Fn(&JobEnded) + Send + Sync + 'static,
+        on_ended: impl Fn(&JobEnded) + Send + Sync + 'static,
     ) -> Result<()> {
         let Server { state, options, listener, address, metrics, tls } = self;
         let (handle, measuring) = (Handle::new(), Handle::new());
@@ -221,12 +221,12 @@ impl Server {
                     return Ok(());
                 }
                 let counted = state.clone();
-                let told = move |ended: &JobEnded| {
+                let on_ended = move |ended: &JobEnded| {
                     counted.metrics.jobs.count(ended);
-                    told(ended);
+                    on_ended(ended);
                 };
                 let worked =
-                    Worker::new(state.store.clone(), options, stop.clone()).run(told).await;
+                    Worker::new(state.store.clone(), options, stop.clone()).run(on_ended).await;
                 // A server whose jobs nobody does is half a server.
                 stop.ask();
                 worked

@@ -136,16 +136,16 @@ impl Store {
                     .for_each(|place| *place = place.filter(|(shelf, _)| !is_damaged(shelf)));
             }
             drop(snapshot);
-            let told: BTreeSet<EntityKey> = keys
+            let reported: BTreeSet<EntityKey> = keys
                 .iter()
                 .zip(&found)
                 .filter(|(_, found)| found.is_some())
                 .map(|(key, _)| *key)
                 .collect();
-            let told: Vec<EntityKey> = told.into_iter().collect();
+            let reported: Vec<EntityKey> = reported.into_iter().collect();
             if !may_push
-                || told.is_empty()
-                || self.catalog.freshen(&looked_up, &told, self.time().await?).await?
+                || reported.is_empty()
+                || self.catalog.freshen(&looked_up, &reported, self.time().await?).await?
             {
                 let mut found = found.into_iter();
                 return Ok(parsed

@@ -60,14 +60,15 @@ impl Store {
         // A time that is kept may be too early by so much. With an age of nothing, nothing is
         // recent.
         let early = if age.is_zero() { SignedDuration::ZERO } else { FRESH_FOR };
-        let told = snapshot.freshened(since.checked_sub(early).unwrap_or(Timestamp::MIN)).await?;
-        let is_recent = |shelf: &ShelfId| told.everything || young.contains(shelf);
+        let freshened =
+            snapshot.freshened(since.checked_sub(early).unwrap_or(Timestamp::MIN)).await?;
+        let is_recent = |shelf: &ShelfId| freshened.everything || young.contains(shelf);
         let mut recent: Vec<(Kind, EntityId)> = index
             .iter()
             .filter(|(_, shelf)| is_recent(shelf))
             .filter_map(|(row, _)| entity_of(&row.entity))
             .collect();
-        recent.extend(told.entities.iter().filter_map(entity_of));
+        recent.extend(freshened.entities.iter().filter_map(entity_of));
         let mut roots: Vec<(Kind, EntityId)> =
             heads.iter().map(|head| (Kind::Commit, head.commit)).collect();
         roots
@@ -202,19 +203,19 @@ fn split(
 }
 
 /// What is dropped, as it is told.
-pub(super) fn told(dropped: &[DroppedEntity]) -> GcDropped {
-    let mut told = GcDropped::default();
+pub(super) fn dropped_report(dropped: &[DroppedEntity]) -> GcDropped {
+    let mut report = GcDropped::default();
     for one in dropped {
         let Some((kind, id)) = entity_of(&one.entity) else { continue };
         match kind {
-            Kind::Commit => told.commits += 1,
-            Kind::Snapshot => told.snapshots += 1,
-            Kind::Object => told.objects += 1,
+            Kind::Commit => report.commits += 1,
+            Kind::Snapshot => report.snapshots += 1,
+            Kind::Object => report.objects += 1,
             // Tags are kept.
             Kind::Tag => continue,
         }
-        told.bytes += one.bytes;
-        told.entities.push(format!("{kind} {id}"));
+        report.bytes += one.bytes;
+        report.entities.push(format!("{kind} {id}"));
     }
-    told
+    report
 }

@@ -220,7 +220,7 @@ impl Store {
                     progress,
                 )
                 .await?;
-            report.dropped = Some(expire::told(&kept.dropped));
+            report.dropped = Some(expire::dropped_report(&kept.dropped));
             if kept.dropped.is_empty() && mapped.len() <= 1 {
                 report.elapsed_ms = self.millis_since(started);
                 return nothing(report);
@@ -359,7 +359,7 @@ impl Store {
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         // Whoever asked to stop while that was waited for still can.
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
-        self.store_told(&name, staged, &written.key, written.bytes, progress).await?;
+        self.store_with_progress(&name, staged, &written.key, written.bytes, progress).await?;
         self.must_read_back(&written.key).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
         self.keep_directory(&directory).await;

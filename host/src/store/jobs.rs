@@ -98,9 +98,9 @@ impl Store {
                 .iter()
                 .enumerate()
                 .filter(|(number, _)| !options.force && !needed.contains(number));
-            let told = entities_of(unchanged.map(|(_, one)| one));
-            if told.is_empty()
-                || self.catalog.freshen(&looked_up, &told, self.time().await?).await?
+            let reported = entities_of(unchanged.map(|(_, one)| one));
+            if reported.is_empty()
+                || self.catalog.freshen(&looked_up, &reported, self.time().await?).await?
             {
                 return Ok((needed, heads));
             }

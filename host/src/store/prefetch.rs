@@ -114,7 +114,14 @@ impl Store {
         let repo = reader.repo().to_string();
         let fetching = self.vault.prefetch(&wanted);
         for (at, stored) in self
-            .told(&repo, Phase::Plan, total, |traffic| traffic.bytes_down, progress, fetching)
+            .with_progress(
+                &repo,
+                Phase::Plan,
+                total,
+                |traffic| traffic.bytes_down,
+                progress,
+                fetching,
+            )
             .await?
         {
             let parts = wanted[at].parts.clone().unwrap_or_default();
@@ -141,7 +148,7 @@ impl Store {
     }
 
     /// Makes a staged file the pack of a key, and tells how far it is.
-    pub(super) async fn store_told(
+    pub(super) async fn store_with_progress(
         &self,
         repo: &str,
         staged: StagedFile,
@@ -149,7 +156,7 @@ impl Store {
         bytes: u64,
         progress: &Progress,
     ) -> Result<()> {
-        self.told(
+        self.with_progress(
             repo,
             Phase::Publish,
             bytes,
@@ -163,7 +170,7 @@ impl Store {
     /// Tells how far something is that moves so many bytes to a place that is far, and stops it
     /// when the caller asks. What is moved meanwhile for others counts as well: it is a picture,
     /// not an account.
-    async fn told<T>(
+    async fn with_progress<T>(
         &self,
         repo: &str,
         phase: Phase,

@@ -303,7 +303,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<()> {
         if let Some(staged) = one.staged.take() {
-            self.store_told(
+            self.store_with_progress(
                 &repo.to_string(),
                 staged,
                 &one.written.key,

@@ -130,7 +130,7 @@ impl Store {
         {
             return Ok(Some(done));
         }
-        let told = told(seen, &bad, &from);
+        let repaired = repaired(seen, &bad, &from);
         let push = Push {
             repo: row.clone(),
             packs: from,
@@ -143,7 +143,7 @@ impl Store {
             now: self.now(),
         };
         match self.catalog.publish_push(&push, &lock).await? {
-            PublishOutcome::Done { .. } => done.extend(told),
+            PublishOutcome::Done { .. } => done.extend(repaired),
             PublishOutcome::Changed => return Ok(None),
             PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
@@ -307,7 +307,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
 }
 
 /// What was done, a line for each pack that something was taken from.
-fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
+fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
     let pack_of: BTreeMap<ShelfId, &PackRow> =
         seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
     let mut all: BTreeMap<MpackKey, (u64, BTreeSet<MpackKey>)> =
@@ -325,7 +325,7 @@ fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<
             *sums.entry(shelf.pack.key).or_default() += shelf.mapped.total();
             sums
         });
-    let told = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
+    let report = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
         let of = mapped.get(&pack).copied().unwrap_or(0);
         let detail = match (entities, of) {
             (0, 0) => "the index mapped nothing to it; it was taken from its shelf".to_owned(),
@@ -339,5 +339,5 @@ fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<
         };
         Some(Repaired { pack, entities, from: from.into_iter().collect(), detail })
     };
-    all.into_iter().filter_map(told).collect()
+    all.into_iter().filter_map(report).collect()
 }

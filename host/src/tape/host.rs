@@ -173,7 +173,7 @@ impl TapeHost {
             .filter_map(|row| Row::decode(row))
     }
 
-    fn told<T>(
+    fn require<T>(
         &mut self,
         found: Option<T>,
         what: impl FnOnce() -> String,
@@ -196,12 +196,12 @@ impl Storage for TapeHost {
     ) -> Result<Vec<u8>, AccessError> {
         let page =
             self.rows.get(&pack).and_then(|rows| rows.page(first, u64::from(limit.min(MAX_ROWS))));
-        self.told(page.map(|rows| rows.concat()), || format!("rows of pack {pack} from {first}"))
+        self.require(page.map(|rows| rows.concat()), || format!("rows of pack {pack} from {first}"))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
         let records = spans.iter().map(|span| self.records.get(span).cloned()).collect();
-        self.told(records, || "records".to_owned())
+        self.require(records, || "records".to_owned())
     }
 
     fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
@@ -211,7 +211,7 @@ impl Storage for TapeHost {
             (false, None) => Some(self.records.get(a)?.cmp(self.records.get(b)?)),
         };
         let orders = pairs.iter().map(compared).collect();
-        self.told(orders, || "how records compare".to_owned())
+        self.require(orders, || "how records compare".to_owned())
     }
 
     fn branch_heads(
@@ -224,14 +224,14 @@ impl Storage for TapeHost {
             .given
             .get(&pack)
             .and_then(|heads| heads.page(u64::from(first), u64::from(limit.min(MAX_ITEMS))));
-        self.told(heads, || format!("the heads of pack {pack}"))
+        self.require(heads, || format!("the heads of pack {pack}"))
     }
 }
 
 impl Database for TapeHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         let packs = self.packs.whole().map(|packs| page(&packs, u64::from(first), limit));
-        self.told(packs, || "the packs".to_owned())
+        self.require(packs, || "the packs".to_owned())
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
@@ -242,7 +242,7 @@ impl Database for TapeHost {
             .cloned()
             .collect();
         let heads = self.heads_end.then(|| page(&all, 0, limit));
-        self.told(heads, || "the repo's heads".to_owned())
+        self.require(heads, || "the repo's heads".to_owned())
     }
 
     fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
@@ -268,17 +268,17 @@ impl Database for TapeHost {
                 None => found = None,
             }
         }
-        self.told(found, || "the history of other commits".to_owned())
+        self.require(found, || "the history of other commits".to_owned())
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         let known = ids.iter().map(|id| self.known.get(&(kind, *id)).copied()).collect();
-        self.told(known, || format!("whether a {kind} is known"))
+        self.require(known, || format!("whether a {kind} is known"))
     }
 
     fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
         let rivals = self.rivals.page(first, u64::from(limit.min(MAX_ITEMS)));
-        self.told(rivals, || "the rivals of the push".to_owned())
+        self.require(rivals, || "the rivals of the push".to_owned())
     }
 }
 

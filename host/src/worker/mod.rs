@@ -69,14 +69,14 @@ impl Default for WorkerOptions {
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     asked: Arc<AtomicBool>,
-    told: Arc<Notify>,
+    notify: Arc<Notify>,
 }
 
 impl Stop {
     /// Takes no more jobs; those under way may end.
     pub fn ask(&self) {
         self.asked.store(true, Ordering::SeqCst);
-        self.told.notify_waiters();
+        self.notify.notify_waiters();
     }
 
     fn asked(&self) -> bool {
@@ -85,9 +85,9 @@ impl Stop {
 
     /// Waits until somebody asks, or for so long.
     async fn within(&self, time: Duration) {
-        let told = self.told.notified();
+        let notified = self.notify.notified();
         if !self.asked() {
-            let _ = tokio::time::timeout(time, told).await;
+            let _ = tokio::time::timeout(time, notified).await;
         }
     }
 
@@ -114,17 +114,17 @@ impl Worker {
     }
 
     /// Works until it is asked to stop, or with [`WorkerOptions::drain`] until there is nothing to
-    /// do. `told` hears of every attempt that ends.
+    /// do. `on_ended` is called with every attempt that ends.
     ///
     /// # Errors
     /// When the catalog can't be asked for jobs, and not for want of a moment. Jobs that fail are
     /// no errors.
-    pub async fn run(&self, told: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
-        let told = Arc::new(told);
+    pub async fn run(&self, on_ended: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
+        let on_ended = Arc::new(on_ended);
         let mut slots = JoinSet::new();
         for _ in 0..self.options.concurrency.max(1) {
-            let (worker, told) = (self.clone(), told.clone());
-            slots.spawn(async move { worker.work(&*told).await });
+            let (worker, on_ended) = (self.clone(), on_ended.clone());
+            slots.spawn(async move { worker.work(&*on_ended).await });
         }
         let mut policies = self.options.policies.map(|every| {
             let worker = self.clone();
@@ -146,7 +146,7 @@ impl Worker {
     }
 
     /// Takes one job after the other.
-    async fn work(&self, told: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
+    async fn work(&self, on_ended: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
         let mut failures = 0;
         while !self.stop.asked() {
             let now = self.store.now();
@@ -155,7 +155,7 @@ impl Worker {
                 Ok(Some((job, fence))) => {
                     failures = 0;
                     let ended = self.attempt(job, fence).await;
-                    ended.as_ref().into_iter().for_each(told);
+                    ended.as_ref().into_iter().for_each(on_ended);
                 }
                 Ok(None) if self.options.drain => return Ok(()),
                 Ok(None) => {
@@ -236,7 +236,7 @@ impl Worker {
             }
         };
         let ended = JobEnded::new(job, elapsed_ms, outcome, component, gc.as_ref());
-        tell(&ended);
+        log_ended(&ended);
         Some(ended)
     }
 
@@ -321,7 +321,7 @@ impl Worker {
 }
 
 /// A structured line for each attempt.
-fn tell(ended: &JobEnded) {
+fn log_ended(ended: &JobEnded) {
     let JobEnded {
         job,
         elapsed_ms,

@@ -54,10 +54,10 @@ impl RunLog {
     pub(super) fn since(&self, seq: u64) -> Vec<(u64, RunEvent)> {
         let after = if seq > self.seq { 0 } else { seq };
         let steps = self.steps.iter().filter(|(seq, _)| *seq > after);
-        let mut told: Vec<_> =
+        let mut events: Vec<_> =
             steps.map(|(seq, step)| (*seq, RunEvent::Progress(step.clone()))).collect();
         if let Some((seq, end)) = self.end.as_ref().filter(|(seq, _)| *seq > after) {
-            told.push((
+            events.push((
                 *seq,
                 match &end.outcome {
                     Ok(report) => RunEvent::Done { report: report.clone() },
@@ -65,7 +65,7 @@ impl RunLog {
                 },
             ));
         }
-        told
+        events
     }
 }
 
@@ -84,10 +84,10 @@ impl RunProgress {
     /// Tells of a step of the work.
     pub(super) fn step(&self, event: Event) {
         let Event { repo, phase, done, total } = event;
-        self.tell(Step { repo, phase: phase.label().to_owned(), done, total });
+        self.add(Step { repo, phase: phase.label().to_owned(), done, total });
     }
 
-    pub(super) fn tell(&self, step: Step) {
+    pub(super) fn add(&self, step: Step) {
         self.log().step(step);
         self.news.send_replace(());
     }

@@ -178,8 +178,8 @@ impl Run {
     fn new(id: &str, asked: RunRequest, caller: Caller, store: Store) -> Run {
         let started_at = store.now();
         let events = Arc::<RunProgress>::default();
-        let told = events.clone();
-        let progress = Progress::new(move |event| told.step(event));
+        let steps = events.clone();
+        let progress = Progress::new(move |event| steps.step(event));
         Run {
             id: id.to_owned(),
             asked,

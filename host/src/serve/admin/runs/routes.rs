@@ -159,7 +159,8 @@ async fn events(
         .get("last-event-id")
         .and_then(|last| last.to_str().ok())
         .and_then(|last| last.parse().ok());
-    let told = stream::unfold(EventStream::new(run.clone(), last.unwrap_or(0)), EventStream::next);
+    let events =
+        stream::unfold(EventStream::new(run.clone(), last.unwrap_or(0)), EventStream::next);
     // Whose token is revoked hears no more.
     let closed = Box::pin(async move {
         tokio::select! {
@@ -173,7 +174,7 @@ async fn events(
         }
     });
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("still here");
-    Ok(Sse::new(told.take_until(closed)).keep_alive(keep_alive))
+    Ok(Sse::new(events.take_until(closed)).keep_alive(keep_alive))
 }
 
 /// Somebody who listens to a run.

@@ -108,7 +108,7 @@ async fn room<'a>(state: &'a AppState, run: &Run) -> Result<SemaphorePermit<'a>>
         return Ok(room);
     }
     let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
-    run.events.tell(Step { repo, phase: "queued".into(), done: 0, total: 0 });
+    run.events.add(Step { repo, phase: "queued".into(), done: 0, total: 0 });
     tokio::select! {
         // The semaphore is never closed.
         room = state.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
