@@ -89,7 +89,7 @@ impl AppState {
     }
 
     /// Waits for a place for an upload: no token takes all of them, nor waits for ever.
-    pub(super) async fn place(&self, token: Option<&str>) -> ApiResult<UploadPermit> {
+    pub(super) async fn upload_permit(&self, token: Option<&str>) -> ApiResult<UploadPermit> {
         let places = || Arc::new(Semaphore::new(UPLOADS_OF_ONE));
         let own = token.map(|token| shared(&self.places, &token.to_owned(), places));
         let waiting = async {
@@ -131,7 +131,7 @@ impl AppState {
         let progress = Progress::silent();
         let _asked_for = CancelOnDrop(progress.clone());
         let work = work(progress);
-        let assembling = self.counted(async move {
+        let assembling = self.tracked(async move {
             let _place = place;
             work.await
         });
@@ -146,21 +146,21 @@ impl AppState {
 
     /// Does work to its end, whether or not whoever asked for it waits for the answer. The server
     /// waits for it before it ends.
-    pub(super) async fn to_its_end<T: Send + 'static>(
+    pub(super) async fn detached<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = ApiResult<T>> + Send + 'static,
     ) -> ApiResult<T> {
-        joined(tokio::spawn(self.counted(work))).await?
+        joined(tokio::spawn(self.tracked(work))).await?
     }
 
     /// Work that the server waits for before it ends, from now on.
-    pub(super) fn check_rate<W: Future>(
+    pub(super) fn tracked<W: Future>(
         self: &Arc<Self>,
         work: W,
     ) -> impl Future<Output = W::Output> + use<W> {
-        let counted = TaskGuard::begin(self.clone());
+        let guard = TaskGuard::begin(self.clone());
         async move {
-            let _counted = counted;
+            let _guard = guard;
             work.await
         }
     }

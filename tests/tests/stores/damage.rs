@@ -456,7 +456,7 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
     let pack = file(&store.data(), &key.parse().unwrap());
     let sound = std::fs::read(&pack).unwrap();
     let metric = |store: &Packhouse| {
-        let text = store.told(["metrics"]).ok().stdout;
+        let text = store.text(["metrics"]).ok().stdout;
         text.lines()
             .find_map(|line| line.strip_prefix("packhouse_damaged_packs ").map(str::to_owned))
             .unwrap()
@@ -477,8 +477,8 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
             && !damaged["detail"].as_str().unwrap().is_empty()
     );
     assert_eq!(store.run(["repo", "list"]).ok().json()["damaged"][0]["mpack_key"], key);
-    assert!(store.told(["repo", "list"]).ok().stdout.contains("damaged"));
-    assert!(store.told(["repo", "show", "a/b"]).ok().stdout.contains("found by verify"));
+    assert!(store.text(["repo", "list"]).ok().stdout.contains("damaged"));
+    assert!(store.text(["repo", "show", "a/b"]).ok().stdout.contains("found by verify"));
     let checks = store.run(["doctor"]).exits(4).documents();
     let check = checks.iter().find(|check| check["check"] == "damage").unwrap();
     assert_eq!(
@@ -496,7 +496,7 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
         (&kept["kept"][0]["repo"], kept["kept"][0]["detail"].as_str().unwrap().contains(&key)),
         (&"a/b".into(), true)
     );
-    assert!(store.told(["prune", "--grace", "0s"]).exits(4).stdout.contains("7 packs kept"));
+    assert!(store.text(["prune", "--grace", "0s"]).exits(4).stdout.contains("7 packs kept"));
 
     std::fs::write(&pack, sound).unwrap();
     store.run(["verify"]).ok();

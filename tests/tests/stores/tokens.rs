@@ -98,17 +98,17 @@ fn a_token_is_shown_once_and_its_secret_is_nowhere_afterwards() {
 fn people_get_the_token_alone_on_stdout_and_the_rest_on_stderr() {
     let packhouse = Packhouse::with_repo();
     let ran = packhouse
-        .told(["token", "create", "--scope", "read", "--repo", "a/b", "--name", "laptop"])
+        .text(["token", "create", "--scope", "read", "--repo", "a/b", "--name", "laptop"])
         .ok();
     let token: TokenText =
         ran.stdout.strip_suffix('\n').unwrap().parse().expect("nothing but the token");
     ran.says(&["not shown again", token.id()]);
     let quiet =
-        packhouse.told(["--quiet", "token", "create", "--scope", "read", "--repo", "*"]).ok();
+        packhouse.text(["--quiet", "token", "create", "--scope", "read", "--repo", "*"]).ok();
     assert!(quiet.stderr.is_empty() && quiet.stdout.starts_with("phk_"), "{quiet:?}");
-    let shown = packhouse.told(["token", "revoke", token.id()]).ok().stdout;
+    let shown = packhouse.text(["token", "revoke", token.id()]).ok().stdout;
     assert!(shown.contains("revoked 20") && shown.lines().count() == 1, "{shown}");
-    let listed = packhouse.told(["token", "list"]).ok().stdout;
+    let listed = packhouse.text(["token", "list"]).ok().stdout;
     let lines: Vec<&str> = listed.lines().collect();
     assert!(lines.len() == 3 && lines[0].starts_with("TOKEN"), "{listed}");
     assert!(

@@ -181,11 +181,11 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
     assert!(listed.iter().all(|one| one["problem"].is_null() == (one["name"] == "main")));
     assert_eq!((&listed[0]["head"], &listed[2]["head"]), (&json!(side), &json!(main)));
     for words in [["branch", "list", "a/b"], ["repo", "show", "a/b"]] {
-        let told = store.told(words).ok();
+        let told = store.text(words).ok();
         can_be_seen(&told.stdout);
         assert!(told.stdout.contains("main\\u{202e}niam"), "{}", told.stdout);
     }
-    can_be_seen(&store.told(["verify", "a/b"]).exits(4).stdout);
+    can_be_seen(&store.text(["verify", "a/b"]).exits(4).stdout);
     let problems = store.run(["verify", "a/b"]).exits(4).json()["problems"].clone();
     let kinds: Vec<&Value> =
         problems.as_array().unwrap().iter().map(|problem| &problem["kind"]).collect();

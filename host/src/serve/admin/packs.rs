@@ -88,7 +88,7 @@ pub(super) async fn push(
         };
         reports.map_err(Problem::from)
     };
-    Ok(Json(shared.to_its_end(work).await?))
+    Ok(Json(shared.detached(work).await?))
 }
 
 /// How long the rest of a refused body is listened to: whoever still writes hears nothing, and

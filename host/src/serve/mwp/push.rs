@@ -50,7 +50,7 @@ pub(super) async fn objects(
             skipped: count.saturating_sub(report.new_objects),
         })
     };
-    shared.to_its_end(work).await
+    shared.detached(work).await
 }
 
 #[derive(Serialize)]
@@ -76,7 +76,7 @@ pub(super) async fn tags(
                 .await?;
         accept.respond(&StoredTags { stored: report.new_tags })
     };
-    shared.to_its_end(work).await
+    shared.detached(work).await
 }
 
 #[derive(Serialize)]
@@ -119,7 +119,7 @@ pub(super) async fn push(
         branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
         accept.respond(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
     };
-    shared.to_its_end(work).await
+    shared.detached(work).await
 }
 
 /// A body that has come whole. It is gone when this is dropped.
@@ -127,7 +127,7 @@ struct Upload {
     staged: StagedFile,
     bytes: u64,
     /// Others may upload when this one has been dealt with.
-    room: UploadPermit,
+    permit: UploadPermit,
 }
 
 /// Takes a body to a file as it comes.
@@ -140,7 +140,7 @@ async fn upload(
     authorized: &Authorized,
     request: Request,
 ) -> ApiResult<Upload> {
-    let room = state.place(authorized.token()).await?;
+    let permit = state.upload_permit(authorized.token()).await?;
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -150,7 +150,7 @@ async fn upload(
         spool(state, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0))
             .await?;
     state.metrics.received.inc_by(bytes);
-    Ok(Upload { staged, bytes, room })
+    Ok(Upload { staged, bytes, permit })
 }
 
 /// Looks through a body where it lies.
@@ -186,7 +186,7 @@ async fn pushed(
         )
         .await?;
     // The place is kept until the end: else whoever sends and leaves would pile up work.
-    let Upload { staged, room: _room, .. } = upload;
+    let Upload { staged, permit: _permit, .. } = upload;
     drop((staged, making));
     let _turn = state.turn(&authorized.repo).await;
     authorized.recheck(state).await?;

@@ -2,8 +2,8 @@
 
 mod invalid_plans;
 mod leftovers;
+mod negotiation;
 mod races;
-mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;

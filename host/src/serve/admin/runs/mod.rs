@@ -138,7 +138,7 @@ impl Runs {
         let run = Arc::new(Run::new(id, asked, caller, store));
         kept.runs.insert(id.to_owned(), run.clone());
         drop(kept);
-        let work = state.counted(work::do_it(state.clone(), run.clone()));
+        let work = state.tracked(work::do_it(state.clone(), run.clone()));
         tokio::spawn(work);
         Ok(run)
     }

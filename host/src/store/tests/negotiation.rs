@@ -80,9 +80,9 @@ async fn an_object_that_is_not_missing_and_a_commit_that_is_acknowledged_are_kep
         assert_eq!(ack, [commits[0].clone()]);
         let planned = expire(&after(&fixture, 320).await, &fixture, true).await.dropped.unwrap();
         let is_dropped = |id: &String| planned.entities.iter().any(|entity| entity.ends_with(id));
-        let told = [&objects[0], &objects[1], &commits[0]];
+        let reported = [&objects[0], &objects[1], &commits[0]];
         assert!(
-            told.iter().all(|id| is_dropped(id) != may_push),
+            reported.iter().all(|id| is_dropped(id) != may_push),
             "{may_push}: {:?}",
             planned.entities
         );
