@@ -66,7 +66,7 @@ impl MemoryCatalog {
 }
 
 fn deleted() -> Error {
-    Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into())
+    Error::Unsupported("the repo was deleted in the meantime; nothing was changed".into())
 }
 
 #[async_trait]

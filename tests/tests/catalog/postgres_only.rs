@@ -140,7 +140,7 @@ async fn a_catalog_from_the_future_is_refused_by_name_and_asking_for_migrations_
         assert_eq!(
             scalar(&url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await,
             0,
-            "nothing was made"
+            "nothing was created"
         );
     }
     drop(open(&url).await);

@@ -208,7 +208,7 @@ async fn the_history_is_searched_as_it_stands_and_paged() {
         ("zed/UNDER_", &["failed"]),
         ("CONSOLID", &["consolidated"]),
         (&report.consolidated_key.unwrap().hex()[20..40], &["skipped", "consolidated"]),
-        ("Restore that file", &["failed"]),
+        ("restore the file", &["failed"]),
         ("'\"", &[]),
     ] {
         assert_eq!(ask(text).await, found, "{text}");

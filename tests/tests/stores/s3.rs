@@ -135,7 +135,7 @@ fn what_is_wrong_with_a_bucket_is_told_by_every_verb_and_by_the_doctor() {
     new.run(["--storage", "s3://b/p", "repo", "list"])
         .exits(1)
         .says(&["s3://b/p", "http://127.0.0.1:9"]);
-    assert!(!new.data().join("catalog.db").exists(), "nothing was made");
+    assert!(!new.data().join("catalog.db").exists(), "nothing was created");
 }
 
 fn check(store: &Packhouse, name: &str, code: i32) -> serde_json::Value {

@@ -83,10 +83,10 @@ fn without_a_terminal_nothing_is_deleted_unless_the_call_says_yes() {
 fn what_can_not_be_restored_is_refused_and_says_why() {
     let store = full();
     store.run(["repo", "restore", "x/y"]).exits(1).says(&["no deleted repo `x/y`"]);
-    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has that name"]);
+    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has this name"]);
     store.run(["repo", "delete", "a/b", "--yes"]).ok();
     store.run(["repo", "create", "a/b"]).ok();
-    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has that name"]);
+    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has this name"]);
     assert_eq!(store.show()["visibility"], "public", "nothing was changed");
     store.run(["repo", "delete", "a/b", "--yes"]).ok();
     store.run(["repo", "restore", "a/b"]).ok();
