@@ -58,7 +58,7 @@ impl FromStr for Scope {
         let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
         known.ok_or_else(|| {
             Error::Usage(format!(
-                "`{}` is no scope: read, push or admin is expected",
+                "`{}` is not a scope: expected read, push or admin",
                 escaped(text)
             ))
         })

@@ -71,7 +71,7 @@ pub(crate) fn known_in<T>(
         match path.file_name().and_then(|name| name.to_str()).and_then(&known) {
             Some(one) => found.push((one, path)),
             None => {
-                tracing::debug!("{} is none of packhouse's files; it is left alone", path.display())
+                tracing::debug!("{} is not a file of packhouse; it is ignored", path.display())
             }
         }
     }
@@ -129,7 +129,7 @@ fn set_mode(file: &File, most: u32) {
 pub fn replaceable(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         Ok(there) if !there.is_file() => Err(Error::Usage(format!(
-            "{} is there and is no file: say another one to write to",
+            "{} exists and is not a regular file; name another output file",
             path.display()
         ))),
         _ => Ok(()),

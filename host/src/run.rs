@@ -148,8 +148,7 @@ impl PackReader {
         if stored.bytes == expected {
             return Ok(());
         }
-        Err(self
-            .damaged(pack, format!("it has {} bytes where {expected} were stored", stored.bytes)))
+        Err(self.damaged(pack, format!("it has {} bytes; {expected} were stored", stored.bytes)))
     }
 
     /// The bytes of a span of a pack.
@@ -237,7 +236,7 @@ impl Sources for PackReader {
     }
 
     fn truncated(&self, pack: u32, offset: u64) -> Error {
-        self.damaged(pack, format!("it ends before byte {offset}, which its directory promises"))
+        self.damaged(pack, format!("it ends before byte {offset}, which is in its directory"))
     }
 }
 
@@ -300,7 +299,7 @@ impl RunHost {
     }
 
     fn no_index() -> Error {
-        Error::Usage("this run has no index to ask".into())
+        Error::Usage("this run has no index".into())
     }
 }
 

@@ -235,7 +235,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// waits for it.
     async fn copy_to(&self, _file: &Path) -> Result<()> {
         Err(Error::Unsupported(format!(
-            "the catalog {} is not a file that could be copied",
+            "the catalog {} is not a file and can't be copied",
             self.place()
         )))
     }

@@ -40,16 +40,13 @@ impl BranchName {
             return Some("it is empty".into());
         }
         if text.len() > MAX_BYTES {
-            return Some(format!("it has {} bytes, and {MAX_BYTES} are the limit", text.len()));
+            return Some(format!("it has {} bytes; the limit is {MAX_BYTES}", text.len()));
         }
         if matches!(text, "HEAD" | "@") {
-            return Some("this name means something else to clients".into());
+            return Some("clients reserve this name".into());
         }
         if let Some(c) = text.chars().find(|c| is_invisible(*c) || is_variation_selector(*c)) {
-            return Some(format!(
-                "it has a character that can't be seen, `{}`",
-                c.escape_unicode()
-            ));
+            return Some(format!("it has an invisible character, `{}`", c.escape_unicode()));
         }
         if let Some(c) = text.chars().find(|c| "~^:?*[\\<>|\"".contains(*c)) {
             return Some(format!("it has `{c}`"));
@@ -64,7 +61,7 @@ impl BranchName {
 /// What is wrong with a part between slashes.
 fn fault_of_part(part: &str) -> Option<String> {
     if part.is_empty() {
-        return Some("it begins or ends with `/`, or has two of them in a row".into());
+        return Some("it begins or ends with `/`, or has `//`".into());
     }
     if let Some(first) = part.chars().next().filter(|first| matches!(first, '.' | '-')) {
         return Some(format!("`{part}` begins with `{first}`"));

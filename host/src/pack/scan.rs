@@ -116,7 +116,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 Ok((header, width))
             }
             Err(HeaderError::Short) => self.bad("the file ends here, inside a value"),
-            Err(HeaderError::Reserved) => self.bad("byte 0xC1 is no MessagePack"),
+            Err(HeaderError::Reserved) => self.bad("byte 0xC1 is not valid MessagePack"),
         }
     }
 
@@ -130,14 +130,12 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     self.bytes.advance(n as usize);
                     Ok(text)
                 }
-                _ => self.bad_at(at, format!("{what} claims {n} bytes and the file ends before")),
+                _ => self.bad_at(at, format!("{what} claims {n} bytes, but the file ends before")),
             },
             (Header::Str(n), _) => {
-                self.bad_at(at, format!("{what} has {n} bytes; {most} are the limit"))
+                self.bad_at(at, format!("{what} has {n} bytes; the limit is {most}"))
             }
-            (other, _) => {
-                self.bad_at(at, format!("{what} is {} where a string is expected", other.name()))
-            }
+            (other, _) => self.bad_at(at, format!("{what} is {}; expected a string", other.name())),
         }
     }
 
@@ -151,10 +149,8 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let sections = match self.header()? {
             (Header::Map(n), _) => n,
             (other, _) => {
-                return self.bad_at(
-                    0,
-                    format!("it is {} where a pack is a MessagePack map", other.name()),
-                );
+                return self
+                    .bad_at(0, format!("it is {}; a pack is a MessagePack map", other.name()));
             }
         };
         let mut met: BTreeSet<Vec<u8>> = BTreeSet::new();
@@ -172,11 +168,13 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             if kind.is_none() && name != b"branch_heads" {
                 return self.bad_at(
                     at,
-                    format!("`{shown}` is no section of a pack, and merging packs would lose it"),
+                    format!(
+                        "`{shown}` is not a section of a pack, and consolidation would lose it"
+                    ),
                 );
             }
             if !met.insert(name) {
-                return self.bad_at(at, format!("`{shown}` is given twice"));
+                return self.bad_at(at, format!("duplicate section `{shown}`"));
             }
             match kind {
                 Some(kind) => self.section(kind)?,
@@ -199,7 +197,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             (other, _) => {
                 return self.bad_at(
                     at,
-                    format!("`{}` is {} where an array is expected", kind.section(), other.name()),
+                    format!("`{}` is {}; expected an array", kind.section(), other.name()),
                 );
             }
         };
@@ -225,16 +223,14 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             (Header::Nil, _) => 0,
             (Header::Map(n), _) => n,
             (other, _) => {
-                return self.bad_at(
-                    at,
-                    format!("`branch_heads` is {} where a map is expected", other.name()),
-                );
+                return self
+                    .bad_at(at, format!("`branch_heads` is {}; expected a map", other.name()));
             }
         };
         if branches > MAX_BRANCHES {
             return self.bad_at(
                 at,
-                format!("`branch_heads` claims {branches} branches; {MAX_BRANCHES} are the limit"),
+                format!("`branch_heads` claims {branches} branches; the limit is {MAX_BRANCHES}"),
             );
         }
         let mut places: BTreeMap<String, u64> = BTreeMap::new();
@@ -252,15 +248,14 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         if let Some(pair) =
             self.found.heads.windows(2).find(|pair| pair[0].branch == pair[1].branch)
         {
-            return self
-                .bad_at(at, format!("branch `{}` is given twice", escaped(&pair[0].branch)));
+            return self.bad_at(at, format!("duplicate branch `{}`", escaped(&pair[0].branch)));
         }
         let unusable = names::unusable(places.keys().map(String::as_str), None);
         let bad = unusable.into_iter().map(|(name, fault)| (places[name], name, fault)).min();
         self.found.bad_branch = bad.map(|(offset, name, fault)| BadPack {
             offset,
             record: Some(format!("branch `{}`", escaped(name))),
-            reason: format!("no branch can have this name: {fault}"),
+            reason: format!("invalid branch name: {fault}"),
         });
         Ok(())
     }
@@ -283,7 +278,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         for _ in 0..fields {
             if self.field()?.is(kind.id_field()) {
                 if id.is_some() {
-                    return self.bad(format!("`{}` is given twice", kind.id_field()));
+                    return self.bad(format!("duplicate field `{}`", kind.id_field()));
                 }
                 id = Some(if kind == Kind::Tag {
                     self.tag_id()?
@@ -301,7 +296,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         }
         let fingerprint = self.bytes.untap();
         let Some(id) = id else {
-            return self.bad_at(offset, format!("it has no `{}`", kind.id_field()));
+            return self.bad_at(offset, format!("`{}` is missing", kind.id_field()));
         };
         Ok(Row {
             kind,
@@ -330,9 +325,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let at = self.bytes.position();
         match self.header()? {
             (Header::Map(n), _) => Ok(n),
-            (other, _) => {
-                self.bad_at(at, format!("a {kind} is {} where a map is expected", other.name()))
-            }
+            (other, _) => self.bad_at(at, format!("a {kind} is {}; expected a map", other.name())),
         }
     }
 
@@ -362,7 +355,10 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             if let Err(depth) = skip.take(&header) {
                 return self.bad_at(
                     at,
-                    format!("values nest {depth} deep; {} is the limit that decoders of the field share", wire::MAX_DEPTH),
+                    format!(
+                        "values are nested {depth} deep; the limit is {}, as in other decoders",
+                        wire::MAX_DEPTH
+                    ),
                 );
             }
             self.body(at, &header, |_| {})?;
@@ -379,7 +375,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 return self.bad_at(
                     at,
                     format!(
-                        "a value claims {} bytes and the file ends {left} bytes before",
+                        "a value claims {} bytes, but the file ends {left} bytes before",
                         header.body()
                     ),
                 );
@@ -472,7 +468,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             let field = self.field()?;
             if field.is("object_id") {
                 if id.is_some() {
-                    return self.bad("`object_id` is given twice");
+                    return self.bad("duplicate field `object_id`");
                 }
                 id = Some(self.id("object_id")?);
                 self.record = self.record.map(|(kind, number, _)| (kind, number, id));
@@ -480,13 +476,11 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 let at = self.bytes.position();
                 let (header, _) = self.header()?;
                 if content.is_some() {
-                    return self.bad_at(at, "`content` is given twice");
+                    return self.bad_at(at, "duplicate field `content`");
                 }
                 if !matches!(header, Header::Bin(_)) {
-                    return self.bad_at(
-                        at,
-                        format!("`content` is {} where bytes are expected", header.name()),
-                    );
+                    return self
+                        .bad_at(at, format!("`content` is {}; expected bytes", header.name()));
                 }
                 let begin = self.bytes.position() - offset;
                 let mut sum = Context::new(&SHA256);
@@ -501,9 +495,9 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             }
         }
         let around = self.bytes.untap();
-        let Some(id) = id else { return self.bad_at(offset, "it has no `object_id`") };
+        let Some(id) = id else { return self.bad_at(offset, "`object_id` is missing") };
         let Some((begin, end, sum)) = content else {
-            return self.bad_at(offset, "it has no `content`");
+            return self.bad_at(offset, "`content` is missing");
         };
         self.content_is(offset, id, &sum)?;
         let mut fingerprint = Context::new(&SHA256);

@@ -78,9 +78,7 @@ impl HttpClient {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = token.map(|token| {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
-                Error::Usage(
-                    "the token has characters that none has; look at PACKHOUSE_TOKEN".into(),
-                )
+                Error::Usage("the token has invalid characters; check PACKHOUSE_TOKEN".into())
             })?;
             value.set_sensitive(true);
             Ok::<_, Error>(value)
@@ -92,7 +90,7 @@ impl HttpClient {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|error| {
-                Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error)))
+                Error::Unsupported(format!("the HTTP client can't be created: {}", causes(&error)))
             })?;
         let base = base.as_str().trim_end_matches('/').to_owned();
         Ok(HttpClient {
@@ -193,7 +191,7 @@ impl HttpClient {
     ) -> ClientResult<T> {
         serde_json::from_slice(body).map_err(|error| {
             let message = format!(
-                "{} answers something that this packhouse does not understand ({error}); is it a packhouse, and of this version? `packhouse doctor` tells",
+                "the response of {} is not understood ({error}); check with `packhouse doctor` that it is a packhouse of this version",
                 self.base
             );
             CallError::Refused(status, Error::Remote { class: Class::Refused, message })
@@ -217,7 +215,7 @@ impl HttpClient {
             }
             // A proxy that does not reach it.
             Err(_) if matches!(status.as_u16(), 502..=504) => {
-                return Err(self.silent(&format!("what stands before it answers {status}")));
+                return Err(self.silent(&format!("a proxy in front of it answers {status}")));
             }
             Err(_) => Error::Remote { class: Class::Refused, message: self.strange(status) },
         };
@@ -227,10 +225,10 @@ impl HttpClient {
     fn strange(&self, status: StatusCode) -> String {
         let why = match status {
             status if status.is_redirection() => {
-                "it sends elsewhere, and a token is sent nowhere but where it was meant to; name that URL"
+                "it redirects, and tokens are not sent to other URLs; name the target in --remote"
             }
             StatusCode::NOT_FOUND => "is it the URL of a packhouse serve?",
-            _ => "what stands before the server may say more in its log",
+            _ => "the log of the proxy in front of the server may say more",
         };
         format!("{} answers {status}: {why}", self.base)
     }
@@ -261,9 +259,9 @@ fn causes(error: &reqwest::Error) -> String {
     }
     let words = innermost.to_string();
     let what = match error {
-        error if error.is_timeout() => "it took too long",
+        error if error.is_timeout() => "the request timed out",
         error if error.is_connect() => "no connection",
-        _ => "the answer did not come whole",
+        _ => "the response was cut off",
     };
     if error.is_timeout() { what.to_owned() } else { format!("{what}: {words}") }
 }

@@ -62,7 +62,7 @@ pub(super) async fn download(
     .await?;
     if key != report.mpack_key {
         let message = format!(
-            "what came is no pack {}: its SHA-256 is {key}; nothing was written to {}",
+            "hash mismatch in the downloaded pack: expected {}, got {key}; nothing was written to {}",
             report.mpack_key,
             output.display()
         );
@@ -130,7 +130,7 @@ impl Download<'_> {
                 Ok(piece) => piece.map_err(|error| DownloadEnd::Broke(client.broken(&error)))?,
                 Err(_) => {
                     return Err(DownloadEnd::Broke(
-                        client.silent("it fell silent in the middle of a pack"),
+                        client.silent("the download of a pack stalled"),
                     ));
                 }
             };
@@ -147,7 +147,7 @@ impl Download<'_> {
             .await
             .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
         match self.done < self.report.bytes {
-            true => Err(DownloadEnd::Broke(client.silent("a pack broke off"))),
+            true => Err(DownloadEnd::Broke(client.silent("the download of a pack was cut off"))),
             false => Ok(()),
         }
     }

@@ -93,7 +93,7 @@ impl Remote {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| {
-            Error::Usage("--remote: http://HOST:PORT or https://HOST is expected".into())
+            Error::Usage("--remote: expected http://HOST:PORT or https://HOST".into())
         })?;
         if url.query().is_some()
             || url.fragment().is_some()
@@ -101,13 +101,13 @@ impl Remote {
             || url.password().is_some()
         {
             return Err(Error::Usage(
-                "--remote: a URL without user, `?` and `#` is expected; a token goes in PACKHOUSE_TOKEN".into(),
+                "--remote: expected a URL without user, `?` and `#`; put the token in PACKHOUSE_TOKEN".into(),
             ));
         }
         let token = options.token.filter(|token| !token.is_empty());
         if token.is_some() && url.scheme() == "http" && !is_here(&url) {
             return Err(Error::Usage(format!(
-                "--remote {url}: whoever listens on the line could read the token; use https://, or a tunnel to this machine"
+                "--remote {url}: the token would be sent unencrypted; use https://, or a tunnel to this machine"
             )));
         }
         let client = Arc::new(HttpClient::new(url, token, options.clock.clone())?);

@@ -85,7 +85,9 @@ pub(super) async fn run<T: DeserializeOwned>(
         match run.listen().await {
             Ok(Some(ended)) => break ended,
             // The server closes the line when it stops.
-            Ok(None) => run.again(remote.client.silent("the server has closed the line")).await?,
+            Ok(None) => {
+                run.again(remote.client.silent("the server has closed the connection")).await?
+            }
             // It was started again, and knows nothing of it.
             Err(CallError::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
                 return Err(Error::Cancelled);
@@ -135,7 +137,7 @@ impl RemoteRun<'_> {
         if timed_out || (self.progress.is_cancelled() && away >= LEAVING) {
             return Err(failed.into());
         }
-        tracing::debug!(run = self.id, "asking again in {:?}: {failed:?}", self.pause);
+        tracing::debug!(run = self.id, "retrying in {:?}: {failed:?}", self.pause);
         self.wait().await
     }
 
@@ -153,7 +155,7 @@ impl RemoteRun<'_> {
             .header("last-event-id", self.last);
         let mut response = match tokio::time::timeout(ANSWER, client.send(request)).await {
             Ok(response) => response?,
-            Err(_) => return Err(client.silent("it does not answer")),
+            Err(_) => return Err(client.silent("it does not respond")),
         };
         self.heard();
         let mut events = Events::default();
@@ -174,7 +176,7 @@ impl RemoteRun<'_> {
                 },
                 _ = look.tick() => {
                     if self.heard_at.elapsed() > SILENCE {
-                        return Err(client.silent("it has been silent for half a minute"));
+                        return Err(client.silent("no event came for 30 s"));
                     }
                     if self.progress.is_cancelled() && !self.stopping {
                         let request = client.admin(Method::DELETE, &self.path()).timeout(ANSWER);

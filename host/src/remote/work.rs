@@ -92,7 +92,7 @@ impl Remote {
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         let PruneOptions { grace, orphans, newer, dry_run, trust_verified } = options;
         if newer {
-            let words = "--delete-newer-than-catalog is for somebody who looks at the catalog and the packs; run it where the store is, without --remote";
+            let words = "--delete-newer-than-catalog needs access to the catalog and the packs; run it on the store's machine, without --remote";
             return Err(Error::Usage(words.into()));
         }
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());

@@ -125,7 +125,7 @@ impl FromStr for JobStatus {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = JobStatus::ALL.into_iter().find(|status| status.as_str() == text);
         known.ok_or_else(|| {
-            format!("one of {} is expected", JobStatus::ALL.map(JobStatus::as_str).join(", "))
+            format!("expected one of {}", JobStatus::ALL.map(JobStatus::as_str).join(", "))
         })
     }
 }

@@ -204,7 +204,7 @@ impl From<&Edges> for types::CommitEdges {
 
 fn id(text: &str) -> wasmtime::Result<EntityId> {
     EntityId::parse(text.as_bytes())
-        .map_err(|_| wasmtime::format_err!("it gave `{}` for an id", escaped(text)))
+        .map_err(|_| wasmtime::format_err!("it returned `{}` as an id", escaped(text)))
 }
 
 pub(super) fn head(head: &types::Head) -> wasmtime::Result<Head> {
@@ -212,7 +212,11 @@ pub(super) fn head(head: &types::Head) -> wasmtime::Result<Head> {
 }
 
 pub(super) fn edges(edges: &types::CommitEdges) -> wasmtime::Result<Edges> {
-    wasmtime::ensure!(edges.parents.len() <= 2, "it gave a commit {} parents", edges.parents.len());
+    wasmtime::ensure!(
+        edges.parents.len() <= 2,
+        "it returned a commit with {} parents",
+        edges.parents.len()
+    );
     let mut parents = [None; 2];
     for (slot, parent) in parents.iter_mut().zip(&edges.parents) {
         *slot = Some(id(parent)?);

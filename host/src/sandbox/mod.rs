@@ -100,7 +100,7 @@ fn engine(cache: Option<&Path>) -> Result<Engine> {
             Ok(cache) => drop(config.cache(Some(cache))),
             // A cache saves time and nothing else: without it the component is compiled each time.
             Err(error) => tracing::warn!(
-                "no cache for compiled components in {}: {error:#}",
+                "compiled components can't be cached in {}: {error:#}",
                 folder.display()
             ),
         }
@@ -135,7 +135,7 @@ impl Sandbox {
                 // Where the bytes are wrong stands in lines of its own.
                 let reason = reason.lines().next().unwrap_or_default().to_owned();
                 Error::Unsupported(format!(
-                    "{} is no component that packhouse can run: {reason}",
+                    "{} is not a component that packhouse can run: {reason}",
                     file.display()
                 ))
             }
@@ -255,7 +255,7 @@ impl Sandbox {
             };
             wasmtime::ensure!(
                 summary.commits <= records,
-                "it claims {} commits where there are {records} records",
+                "it claims {} commits, but there are {records} records",
                 summary.commits
             );
             let mut edges = Vec::new();
@@ -267,7 +267,7 @@ impl Sandbox {
                 )?;
                 wasmtime::ensure!(
                     !page.is_empty(),
-                    "it claims {} commits and gives {}",
+                    "it claims {} commits and returns {}",
                     summary.commits,
                     edges.len()
                 );
@@ -329,7 +329,7 @@ fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()
         imports.chain(exports).filter(|name| name.starts_with("packhouse:engine/")).peekable();
     wasmtime::ensure!(
         spoken.peek().is_some(),
-        "it is no component of packhouse: nothing of it is of packhouse:engine"
+        "it is not a component of packhouse: it exports nothing of packhouse:engine"
     );
     for name in spoken {
         let theirs = version_of(&name);
@@ -337,7 +337,7 @@ fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()
         let compatible = theirs[0] == ours[0] && (ours[0] != "0" || theirs[1] == ours[1]);
         wasmtime::ensure!(
             compatible,
-            "it speaks {name}, and this packhouse speaks {}",
+            "it implements {name}; this packhouse runs {}",
             packhouse_artifact::WORLD
         );
     }
@@ -367,13 +367,13 @@ fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> Stri
         Some(wasmtime::Trap::Interrupt) => {
             format!("it took longer than {} s", limits.time.as_secs_f32())
         }
-        Some(wasmtime::Trap::StackOverflow) => "it called itself too deeply".into(),
+        Some(wasmtime::Trap::StackOverflow) => "its call stack overflowed".into(),
         Some(trap) => format!("it trapped ({trap})"),
         None => {
             // What wasmtime puts around it tells where in the component it was, in addresses.
             let text = error.root_cause().to_string();
             if text.contains("growth failure") || text.contains("grow") && text.contains("memory") {
-                format!("it wanted more than {} MiB of memory", limits.memory_for(records) >> 20)
+                format!("it exceeded {} MiB of memory", limits.memory_for(records) >> 20)
             } else {
                 text.lines().next().unwrap_or("it failed").to_owned()
             }
@@ -391,7 +391,7 @@ fn read_plan(
     let most = records.saturating_add(8);
     wasmtime::ensure!(
         summary.steps <= most,
-        "its plan claims {} steps where there are {records} records",
+        "its plan claims {} steps, but there are {records} records",
         summary.steps
     );
     let mut plan = Plan {
@@ -406,7 +406,7 @@ fn read_plan(
         let steps = page(plan.steps.len() as u64, packhouse_core::ports::MAX_ROWS)?;
         wasmtime::ensure!(
             !steps.is_empty(),
-            "its plan claims {} steps and gives {}",
+            "its plan claims {} steps and returns {}",
             summary.steps,
             plan.steps.len()
         );
@@ -418,11 +418,11 @@ fn read_plan(
         }
         wasmtime::ensure!(
             literal <= LITERALS,
-            "its plan writes more than {LITERALS} bytes of its own"
+            "its plan has more than {LITERALS} bytes of literals"
         );
         wasmtime::ensure!(
             plan.steps.len() as u64 <= summary.steps,
-            "its plan gives more steps than it claims"
+            "its plan returns more steps than it claims"
         );
     }
     Ok(plan)

@@ -180,7 +180,7 @@ impl TapeHost {
     ) -> Result<T, AccessError> {
         found.ok_or_else(|| {
             self.fault.get_or_insert_with(|| {
-                Error::Diverged(format!("it asks for {}, which the tape does not know", what()))
+                Error::Diverged(format!("it asks for {}, which is not on the tape", what()))
             });
             AccessError::TooMuch(0)
         })
@@ -278,7 +278,7 @@ impl Database for TapeHost {
 
     fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
         let rivals = self.rivals.page(first, u64::from(limit.min(MAX_ITEMS)));
-        self.require(rivals, || "the rivals of the push".to_owned())
+        self.require(rivals, || "the encoding conflicts of the push".to_owned())
     }
 }
 

@@ -43,11 +43,11 @@ impl Position {
     fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Output, AccessError>> {
         let asked = serde_json::to_string(call).expect("a call always has a JSON form");
         let Some(line) = self.next()? else {
-            return Err(self.reader.damaged("the tape ends without its end"));
+            return Err(self.reader.damaged("the tape is truncated"));
         };
         if !is_call(&line) {
             let words = format!(
-                "call {}: the component calls {}({}), and the tape has no more calls",
+                "call {}: the component calls {}({}), but the tape has no more calls",
                 self.calls + 1,
                 C::NAME,
                 cut(&asked)
@@ -61,7 +61,7 @@ impl Position {
         };
         if recorded.call != C::NAME || !is_same_call(recorded.args.get(), &asked, call) {
             let words = format!(
-                "call {}: the tape has {}({}), and the component calls {}({})",
+                "call {}: the tape has {}({}), but the component calls {}({})",
                 self.calls + 1,
                 recorded.call,
                 cut(recorded.args.get()),
@@ -74,9 +74,9 @@ impl Position {
         match (recorded.ok, recorded.err, recorded.trap) {
             (Some(answer), None, None) => match serde_json::from_str(answer.get()) {
                 Ok(answer) => Ok(Ok(answer)),
-                Err(error) => {
-                    Err(self.reader.damaged(format!("the answer of {} is none: {error}", C::NAME)))
-                }
+                Err(error) => Err(self
+                    .reader
+                    .damaged(format!("the answer of {} is malformed: {error}", C::NAME))),
             },
             (None, Some(refusal), None) => Ok(Err(refusal)),
             // The host failed then, and does now.

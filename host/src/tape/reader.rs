@@ -50,7 +50,7 @@ impl TapeReader {
                 return Err(self.damaged(format!("the line has more than {LONGEST} bytes")));
             }
             Ok(_) if bytes.last() != Some(&b'\n') => {
-                return Err(self.damaged("the line has no end"));
+                return Err(self.damaged("the line is not terminated"));
             }
             Ok(_) => bytes.truncate(bytes.len() - 1),
         }
@@ -68,16 +68,16 @@ impl TapeReader {
         let line = self.next()?.map(str::to_owned);
         let Some(line) = line else { return Err(self.damaged("it is empty")) };
         let Ok(version) = serde_json::from_str::<Version>(&line) else {
-            return Err(self.damaged("it does not begin with the header of a tape"));
+            return Err(self.damaged("it does not begin with a tape header"));
         };
         if version.tape != VERSION {
             return Err(Error::Unsupported(format!(
-                "{} is a tape of version {}, and this packhouse reads version {VERSION}: replay it with the packhouse that made it",
+                "{} is a tape of version {}; this packhouse reads version {VERSION}: replay it with the packhouse that recorded it",
                 self.path.display(),
                 version.tape
             )));
         }
         serde_json::from_str(&line)
-            .map_err(|error| self.damaged(format!("the header is not one: {error}")))
+            .map_err(|error| self.damaged(format!("the header is malformed: {error}")))
     }
 }

@@ -78,7 +78,7 @@ impl TapeWriter {
         let packs = self.header.packs.clone();
         outcome.lines(&packs, self.calls, |line| self.line(&line))?;
         let Some(to) = self.to.take() else {
-            return Err(Error::Unsupported("the tape has its end already".into()));
+            return Err(Error::Unsupported("the tape is already finished".into()));
         };
         let written = to.finish().and_then(|mut file| {
             file.flush()?;

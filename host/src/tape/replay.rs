@@ -109,7 +109,7 @@ pub fn dump(tape: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<()>
         ended = end_of(text).is_some();
         line(text)?;
     }
-    if ended { Ok(()) } else { Err(reader.damaged("the tape ends without its end")) }
+    if ended { Ok(()) } else { Err(reader.damaged("the tape is truncated")) }
 }
 
 /// How a run on a tape ended.
@@ -149,20 +149,22 @@ fn rest_differs(
     let calls = position.calls;
     let outcome = outcome.lines(&header.packs, calls, |line| {
         let Some(recorded) = position.next()? else {
-            return Err(position.reader.damaged("the tape ends without its end"));
+            return Err(position.reader.damaged("the tape is truncated"));
         };
         if same(&recorded, &line) {
             return Ok(());
         }
         if end_of(&recorded).is_some() && end_of(&line).is_some() {
-            return Err(position.reader.damaged("its end does not fit what stands before it"));
+            return Err(position
+                .reader
+                .damaged("its last line does not match the lines before it"));
         }
         differs = Some(if is_call(&recorded) {
             let why = match outcome {
                 Outcome::Stopped(why) => format!("was stopped: {}", cut(why)),
                 _ => "makes no more calls".to_owned(),
             };
-            format!("call {}: the tape has {}, and the component {why}", calls + 1, cut(&recorded))
+            format!("call {}: the tape has {}, but the component {why}", calls + 1, cut(&recorded))
         } else {
             first_difference(&recorded, &line)
         });
@@ -171,7 +173,7 @@ fn rest_differs(
     });
     match outcome {
         Ok(()) if position.next()?.is_some() => {
-            Err(position.reader.damaged("something follows the end of the tape"))
+            Err(position.reader.damaged("there is data after the end of the tape"))
         }
         Ok(()) => Ok(None),
         Err(Error::Diverged(_)) => Ok(differs),
@@ -195,15 +197,15 @@ fn first_difference(recorded: &str, now: &str) -> String {
                 };
                 let (item, recorded, now) = (&list[..list.len() - 1], shown(recorded), shown(now));
                 return format!(
-                    "result, {item} {at} of a page: the tape has {recorded}, and the component answers {now}"
+                    "result, {item} {at} of a page: the tape has {recorded}, but the component answers {now}"
                 );
             }
         }
         let (path, recorded, now) = first_field(&recorded, &now);
         let (recorded, now) = (cut(&recorded.to_string()), cut(&now.to_string()));
-        return format!("{path}: the tape has {recorded}, and the component answers {now}");
+        return format!("{path}: the tape has {recorded}, but the component answers {now}");
     }
-    format!("result: the tape has {}, and the component answers {}", cut(recorded), cut(now))
+    format!("result: the tape has {}, but the component answers {}", cut(recorded), cut(now))
 }
 
 /// Where two values differ first: the names that lead there, with dots between.
@@ -235,19 +237,19 @@ fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
     while let Some(line) = reader.next()? {
         if tail.is_empty() && is_call(line) {
             if serde_json::from_str(line).ok().and_then(|line| memory.learn(&line)).is_none() {
-                return Err(reader.damaged("it is no call and its answer"));
+                return Err(reader.damaged("it is not a call with its answer"));
             }
         } else {
             kept += line.len();
             if kept > TAIL {
                 return Err(reader
-                    .damaged(format!("what stands behind the calls has more than {TAIL} bytes")));
+                    .damaged(format!("the lines after the calls have more than {TAIL} bytes")));
             }
             tail.push(line.to_owned());
         }
     }
     let Some(recorded) = Outcome::read(&tail) else {
-        return Err(reader.damaged("the result on the tape is none"));
+        return Err(reader.damaged("the result on the tape is malformed"));
     };
     let rows: Vec<Vec<Row>> =
         (0..header.packs.len() as u32).map(|pack| memory.rows_of(pack).collect()).collect();

@@ -73,12 +73,14 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
 
 fn done(result: &impl Serialize) -> Result<AttemptResult> {
     let result = serde_json::to_value(result)
-        .map_err(|e| Error::Unsupported(format!("what it answered is no JSON: {e}")))?;
+        .map_err(|e| Error::Unsupported(format!("its result can't be serialised: {e}")))?;
     Ok(AttemptResult { result, gc: None, problem: None })
 }
 
 fn repo(job: &JobReport) -> Result<&RepoName> {
     job.repo.as_ref().ok_or_else(|| {
-        Error::Unsupported("its repo was deleted meanwhile; there is nothing left to do".into())
+        Error::Unsupported(
+            "its repo was deleted in the meantime; there is nothing left to do".into(),
+        )
     })
 }

@@ -153,7 +153,7 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
         let gauge = Gauge::<i64>::default();
         gauge.set(
             i64::try_from(value)
-                .map_err(|_| Error::Unsupported(format!("{name} is too large to be told")))?,
+                .map_err(|_| Error::Unsupported(format!("{name} is too large to be reported")))?,
         );
         registry.register(name, help, gauge);
         Ok(())

@@ -166,7 +166,7 @@ impl Worker {
                 // mistake.
                 Err(error) if failures < 60 && passes(&error) => {
                     failures += 1;
-                    tracing::warn!("looking for jobs again in a moment: {error}");
+                    tracing::warn!("can't take a job, retrying: {error}");
                     self.stop.within(self.options.poll.max(Duration::from_secs(1))).await;
                 }
                 Err(error) => return Err(error),
@@ -186,11 +186,11 @@ impl Worker {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("repos could not be held against their policies: {error}")
+                    tracing::warn!("repos could not be checked against their policies: {error}")
                 }
             }
             if let Err(error) = self.store.expire_all_answers().await {
-                tracing::warn!("answers that have expired could not be removed: {error}");
+                tracing::warn!("expired answers could not be removed: {error}");
             }
             self.stop.within(every).await;
         }
@@ -210,7 +210,7 @@ impl Worker {
         let progress = Progress::silent();
         let done = if job.attempt > self.options.attempts {
             Err(Error::Unsupported(format!(
-                "the last {} workers that had it died, or were so slow that they lost it; look at their logs and at their memory",
+                "the last {} workers that took it died or lost their lease; check their logs and their memory",
                 self.options.attempts
             )))
         } else {
@@ -231,7 +231,7 @@ impl Worker {
             Err(error) => {
                 // Its lease will run out, and it will be done again: what was published is found
                 // published then.
-                tracing::warn!(job = job.id, "how it ended could not be written down: {error}");
+                tracing::warn!(job = job.id, "its end could not be recorded: {error}");
                 return None;
             }
         };
@@ -299,7 +299,7 @@ impl Worker {
             },
             Err(Error::LeaseLost { .. }) => (None, "lost"),
             Err(Error::Cancelled) => {
-                let reason = "its worker was asked to stop".to_owned();
+                let reason = "its worker was stopped".to_owned();
                 (Some(JobEnd::Again { at: now, reason, counts: false }), "released")
             }
             Err(error) if passes(error) && job.attempt < self.options.attempts => {
@@ -312,8 +312,10 @@ impl Worker {
                 } else {
                     String::new()
                 };
-                let reason =
-                    format!("{error}{tried}. When that is mended: packhouse jobs retry {}", job.id);
+                let reason = format!(
+                    "{error}{tried}. When the cause is fixed: packhouse jobs retry {}",
+                    job.id
+                );
                 (Some(JobEnd::Failed(reason)), "failed")
             }
         }

@@ -148,7 +148,7 @@ impl State {
             }
             (JobEnd::Again { reason, .. }, Some(other)) => {
                 (report.status, report.finished_at) = (JobStatus::Cancelled, Some(now));
-                report.reason = Some(format!("{reason}. Job {other} does the same"));
+                report.reason = Some(format!("{reason}. Job {other} is a duplicate of it"));
             }
             (JobEnd::Again { at, reason, counts }, None) => {
                 (report.status, report.run_at) = (JobStatus::Queued, whole(*at));

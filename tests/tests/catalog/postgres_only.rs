@@ -71,7 +71,7 @@ async fn a_server_that_is_not_there_is_told_at_once_with_its_place() {
     let place = format!("postgres://u@127.0.0.1:{port}/d");
     let error = refused(
         &place.replace("u@", &format!("u:{SECRET}@")),
-        &[&place, "Is the server running", "--database"],
+        &[&place, "Check that the server is running", "--database"],
     )
     .await;
     assert_eq!(error.class(), Class::Conflict, "it may be there in a moment: {error}");

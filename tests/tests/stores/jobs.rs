@@ -363,7 +363,7 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
     let later = Store::open(later).await.unwrap();
     let ended = work(&later, WorkerOptions { attempts: 5, ..diligent("w") }).await;
     assert_eq!(ended[0].outcome, "failed");
-    assert!(job(&store, id).await.reason.unwrap().contains("the last 5 workers that had it died"));
+    assert!(job(&store, id).await.reason.unwrap().contains("the last 5 workers that took it died"));
     assert_eq!(later.retry_job(id).await.unwrap().status, JobStatus::Queued);
     assert_eq!(work(&later, diligent("w")).await[0].outcome, "done");
 }

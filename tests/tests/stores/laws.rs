@@ -178,7 +178,7 @@ fn law_4_what_is_no_component_of_ours_is_not_run() {
 #[test]
 fn law_4_a_component_of_another_wit_is_refused_in_words() {
     for (version, says) in [
-        ("@0.2.0", "@0.2.0, and this packhouse speaks packhouse:engine/engine@0.1.0"),
+        ("@0.2.0", "@0.2.0; this packhouse runs packhouse:engine/engine@0.1.0"),
         ("@1.1.0", "@1.1.0"),
     ] {
         let error = Sandbox::load(&reworded("@0.1.0", version), None, SandboxLimits::default())

@@ -497,7 +497,7 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
             // What deletes gets by with the room that the catalog's log has, but for the rows of a
             // deleted repo.
             if verb.name == "prune" {
-                failures.retain(|failure: &String| !failure.contains("forgetting a deleted repo"));
+                failures.retain(|failure: &String| !failure.contains("purging a deleted repo"));
             }
             assert_eq!(
                 !failures.is_empty(),

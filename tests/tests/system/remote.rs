@@ -192,7 +192,7 @@ fn a_fetched_pack_is_what_its_key_names_and_is_there_whole_or_not_at_all() {
     let folder = both.there.scratch();
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
     let words = ["fetch", "a/b", "--output", folder.to_str().unwrap()];
-    both.there.run_remote(both.served.url(), None, words).exits(2).says(&["is no file"]);
+    both.there.run_remote(both.served.url(), None, words).exits(2).says(&["is not a regular file"]);
 }
 
 #[test]
@@ -371,9 +371,9 @@ async fn a_server_that_says_something_else_is_not_believed() {
         other => panic!("{other}"),
     };
     let (class, message) = words(remote(200, "<html>").status().await.unwrap_err());
-    assert!(class == Class::Refused && message.contains("does not understand"), "{message}");
+    assert!(class == Class::Refused && message.contains("is not understood"), "{message}");
     let (_, message) = words(remote(302, "").status().await.unwrap_err());
-    assert!(message.contains("it sends elsewhere"), "{message}");
+    assert!(message.contains("it redirects"), "{message}");
     let (class, message) =
         words(remote(409, r#"{"detail":"busy","class":"conflict"}"#).status().await.unwrap_err());
     assert_eq!((class, message.as_str()), (Class::Conflict, "busy"));

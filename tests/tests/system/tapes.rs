@@ -253,7 +253,7 @@ fn the_binary_runs_the_component_that_it_is_given() {
     let nothing = packhouse.scratch().join("new");
     for (file, says) in [
         ("no.wasm", "no.wasm"),
-        (fixtures::muse_cli()[0].to_str().unwrap(), "is no component that packhouse can run"),
+        (fixtures::muse_cli()[0].to_str().unwrap(), "is not a component that packhouse can run"),
     ] {
         let mut command = packhouse.command(["repo", "create", "c/d", "--component", file]);
         let output = command
@@ -299,7 +299,7 @@ fn a_tape_that_cannot_be_written_fails_the_verb_and_changes_nothing() {
     packhouse
         .run(["gc", "a/b", "--record", "/dev/null"])
         .exits(2)
-        .says(&["/dev/null is there and is no file"]);
+        .says(&["/dev/null exists and is not a regular file"]);
     packhouse
         .run(["gc", "a/b", "--record", "/no/such/folder/x.tape"])
         .exits(1)
@@ -459,7 +459,7 @@ fn what_is_no_tape_is_told_by_line_and_reason() {
     }
     let newer = of_text("newer.tape", "{\"tape\":2,\"whatever\":1}\n");
     let error = tape::replay(&newer, &reference()).unwrap_err();
-    assert!(error.to_string().contains("version 2, and this packhouse reads version 1"), "{error}");
+    assert!(error.to_string().contains("version 2; this packhouse reads version 1"), "{error}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ async fn a_bucket_that_can_not_be_used_is_refused_with_the_reason_and_the_way_ou
     refused(&wrong, &["NotSignedUp", "AWS_ACCESS_KEY_ID"]).await;
 
     let elsewhere = S3Options { url: "s3://no-such-bucket/p".into(), ..sound.clone() };
-    refused(&elsewhere, &["s3://no-such-bucket/p", "NoSuchBucket", "Make the bucket"]).await;
+    refused(&elsewhere, &["s3://no-such-bucket/p", "NoSuchBucket", "Create the bucket"]).await;
 
     let mut nobody = S3Options { retry_timeout: Duration::from_secs(1), ..sound };
     set(&mut nobody, "AWS_ENDPOINT_URL", "http://127.0.0.1:9");
@@ -205,7 +205,7 @@ async fn an_upload_that_is_given_up_leaves_no_parts() {
         .store(on.staged(&bytes), &packhouse_tests::conformance::vault::key(b"another"))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("no longer those of"), "{error}");
+    assert!(error.to_string().contains("its hash is not"), "{error}");
     assert_eq!((server.unfinished(), server.objects("p/packs").len()), (0, 0));
 }
 

@@ -13,7 +13,7 @@ use crate::error::Result;
 impl<E: Engine> Access for SqlCatalog<E> {
     async fn add_token(&self, token: &TokenRow) -> Result<()> {
         let work: Work<E, _, _> = |tx, token| Box::pin(add::<E>(tx, token));
-        self.writing("keeping a token", token, work).await
+        self.writing("storing a token", token, work).await
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRow>> {
@@ -22,7 +22,7 @@ impl<E: Engine> Access for SqlCatalog<E> {
     }
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
-        let row = one(&self.engine, id).await.map_err(self.failed("looking for a token"))?;
+        let row = one(&self.engine, id).await.map_err(self.failed("looking up a token"))?;
         row.map(|row| read(self.engine.place(), &row)).transpose()
     }
 
@@ -33,7 +33,7 @@ impl<E: Engine> Access for SqlCatalog<E> {
     }
 
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        let doing = "looking for a secret";
+        let doing = "looking up a secret";
         // Looked for before one is put down: asking for what there is writes nothing.
         let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
         let row = match found.await.map_err(self.failed(doing))? {
@@ -48,11 +48,9 @@ impl<E: Engine> Access for SqlCatalog<E> {
 
     async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>> {
         let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
-        let row = found.await.map_err(self.failed("looking for what it keeps"))?;
+        let row = found.await.map_err(self.failed("looking up a setting"))?;
         let read = |row: E::Row| {
-            row.bytes("secret")
-                .try_into()
-                .map_err(|_| damaged(self.engine.place(), "what it keeps"))
+            row.bytes("secret").try_into().map_err(|_| damaged(self.engine.place(), "a setting"))
         };
         row.map(read).transpose()
     }

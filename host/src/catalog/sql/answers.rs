@@ -36,14 +36,14 @@ impl<E: Engine> Answers for SqlCatalog<E> {
         budget: Option<AnswerBudget>,
     ) -> Result<Option<ExhaustedBudget>> {
         let work: Work<E, _, _> = |tx, params| Box::pin(take_room::<E>(tx, params));
-        self.writing("taking room for an answer", &AnswerParams { name, answer, budget }, work)
+        self.writing("reserving space for an answer", &AnswerParams { name, answer, budget }, work)
             .await
     }
 
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {
         let work: Work<E, (i64, MpackKey), _> =
             |tx, (repo, name)| Box::pin(give_back::<E>(tx, *repo, name));
-        self.writing("giving room back", &(repo, *name), work).await
+        self.writing("releasing space", &(repo, *name), work).await
     }
 
     async fn answer_of(
@@ -52,7 +52,7 @@ impl<E: Engine> Answers for SqlCatalog<E> {
         plan: &str,
         expires_at: Timestamp,
     ) -> Result<Option<MpackKey>> {
-        let doing = "looking for an answer";
+        let doing = "looking up an answer";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         // Most have none, and need not wait for those who write.
         if reader.maybe(OF_PLAN, args![repo, plan]).await.map_err(self.failed(doing))?.is_none() {
@@ -68,7 +68,7 @@ impl<E: Engine> Answers for SqlCatalog<E> {
 
     async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()> {
         let work: Work<E, _, _> = |tx, made| Box::pin(note::<E>(tx, made));
-        self.writing("noting an answer", &FinishedAnswer { name, key, answer }, work).await
+        self.writing("recording an answer", &FinishedAnswer { name, key, answer }, work).await
     }
 
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {

@@ -114,7 +114,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Copies the catalog, as it is at one moment, to a file that is not there or empty.
     fn copy_to(&self, _file: &Path) -> impl Future<Output = SqlResult<()>> + Send {
         std::future::ready(Err(sqlx::Error::Configuration(
-            "it is not a file; the database has ways of its own".into(),
+            "it is not a file; use the backup tools of the database".into(),
         )))
     }
 

@@ -198,7 +198,7 @@ async fn again<E: Engine>(
         )
         .await?;
     if let Some(other) = other {
-        let reason = format!("{reason}. Job {} does the same", other.int("id"));
+        let reason = format!("{reason}. Job {} is a duplicate of it", other.int("id"));
         return tx
             .run(
                 "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3

@@ -88,8 +88,8 @@ pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migra
         Err(MigrateError::VersionMissing(found)) => Err(newer(place, steps, found)),
         Err(error) => Err(Error::Catalog {
             catalog: place.to_owned(),
-            doing: "bringing it up to date".into(),
-            reason: format!("{error}. Where it may be written, `packhouse migrate` does that"),
+            doing: "migrating it".into(),
+            reason: format!("{error}. Migrate it where it is writable: packhouse migrate"),
             busy: false,
             read_only: false,
             full: false,

@@ -77,7 +77,7 @@ impl<E: Engine> SqlCatalog<E> {
             Error::Catalog {
             catalog: self.engine.place().to_owned(),
             doing: doing.to_owned(),
-            reason: "the connection that kept packs from being deleted meanwhile was lost; nothing was changed, run it again"
+            reason: "the connection that holds the lock against deletions was lost; nothing was changed, run it again"
                 .into(),
             busy: true,
             read_only: false,
@@ -95,7 +95,7 @@ impl<E: Engine> SqlCatalog<E> {
         work: Work<E, G, T>,
     ) -> Result<T> {
         let done = self.again(doing, None, params, work).await?;
-        Ok(done.unwrap_or_else(|| unreachable!("nothing is held that could be lost")))
+        Ok(done.unwrap_or_else(|| unreachable!("there is no lock that could be lost")))
     }
 
     /// Does something in a transaction, and again where another was in the way. None when what was
@@ -163,7 +163,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     ) -> Result<Option<RepoRow>> {
         let work: Work<E, _, _> = |tx, params| Box::pin(repos::create::<E>(tx, params));
         let new = repos::CreateParams { name, id, visibility, now: now.to_string() };
-        let row = self.writing("making a repo", &new, work).await?;
+        let row = self.writing("creating a repo", &new, work).await?;
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
     }
 
@@ -201,14 +201,14 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool> {
         let params = (repo, now.to_string());
-        self.locked(lock, "forgetting a deleted repo", &params, |tx, params| {
+        self.locked(lock, "purging a deleted repo", &params, |tx, params| {
             Box::pin(restore::forget::<E>(tx, params))
         })
         .await
     }
 
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
-        let doing = "noting what a client is told";
+        let doing = "marking entities as recently used";
         let mut params = freshen::FreshenParams { repo, entities, at };
         let Some(stale) =
             freshen::stale(&self.engine, &params).await.map_err(self.failed(doing))?
@@ -223,7 +223,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
-        let doing = "looking for a repo";
+        let doing = "looking up a repo";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = reader
             .maybe(
@@ -257,17 +257,17 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
         let row =
-            summaries::one(&self.engine, name).await.map_err(self.failed("looking for a repo"))?;
+            summaries::one(&self.engine, name).await.map_err(self.failed("looking up a repo"))?;
         row.map(|row| summaries::read(self.engine.place(), &row)).transpose()
     }
 
     async fn probe_writing(&self) -> Result<()> {
         let work: Work<E, _, _> = |tx, params| Box::pin(policies::probe::<E>(tx, params));
-        self.writing("writing to it as a trial", &(), work).await
+        self.writing("testing whether it is writable", &(), work).await
     }
 
     async fn totals(&self) -> Result<Totals> {
-        let row = summaries::totals(&self.engine).await.map_err(self.failed("adding up repos"))?;
+        let row = summaries::totals(&self.engine).await.map_err(self.failed("summing up repos"))?;
         Ok(summaries::read_totals(&row))
     }
 
@@ -309,7 +309,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     ) -> Result<()> {
         let work: Work<E, _, _> = |tx, ended| Box::pin(gc_log::record::<E>(tx, ended));
         self.writing(
-            "remembering a consolidation",
+            "recording a consolidation",
             &gc_log::FinishedGc { repo, record, report },
             work,
         )
@@ -340,7 +340,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>> {
         let found = deletion::unneeded(&self.engine)
             .await
-            .map_err(self.failed("looking for packs that nobody needs"))?;
+            .map_err(self.failed("looking for unused packs"))?;
         deletion::each_once(self.engine.place(), &found)
     }
 
@@ -352,7 +352,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     ) -> Result<Vec<UnneededPack>> {
         let params = deletion::ForgetParams { place: self.engine.place(), packs, until };
         let work: Work<E, _, _> = |tx, params| Box::pin(deletion::deletable::<E>(tx, params));
-        self.locked(lock, "looking for packs that nobody needs", &params, work).await
+        self.locked(lock, "looking for unused packs", &params, work).await
     }
 
     async fn forget_packs(
@@ -374,22 +374,22 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
-        deletion::knows(&self.engine, keys).await.map_err(self.failed("looking for packs"))
+        deletion::knows(&self.engine, keys).await.map_err(self.failed("looking up packs"))
     }
 
     async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         let work: Work<E, _, _> = |tx, findings| Box::pin(damage::note::<E>(tx, findings));
-        self.writing("remembering what was found", findings, work).await
+        self.writing("recording damage", findings, work).await
     }
 
     async fn last_stored(&self) -> Result<Option<Timestamp>> {
         let row =
-            deletion::last_stored(&self.engine).await.map_err(self.failed("looking for packs"))?;
+            deletion::last_stored(&self.engine).await.map_err(self.failed("looking up packs"))?;
         rows::maybe_time(self.engine.place(), &row, "at")
     }
 
     async fn checkpoint(&self) -> Result<bool> {
-        self.engine.checkpoint().await.map_err(self.failed("moving its log into its file"))
+        self.engine.checkpoint().await.map_err(self.failed("checkpointing its log"))
     }
 
     fn is_file(&self) -> bool {

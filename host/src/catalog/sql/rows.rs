@@ -13,7 +13,7 @@ pub(super) fn damaged(place: &str, what: &str) -> Error {
     Error::Catalog {
         catalog: place.to_owned(),
         doing: "reading it".into(),
-        reason: format!("{what} is not what packhouse writes; restore the catalog from a backup"),
+        reason: format!("{what} is corrupt; restore the catalog from a backup"),
         busy: false,
         read_only: false,
         full: false,

@@ -22,7 +22,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
         let work: Work<E, _, _> = |tx, job| Box::pin(jobs::add::<E>(tx, job));
         let id = self
-            .writing("asking for a job", job, work)
+            .writing("queueing a job", job, work)
             .await?
             .ok_or_else(Error::deleted_meanwhile)?;
         self.job(id).await?.ok_or_else(|| rows::damaged(self.engine.place(), "a job"))
@@ -34,7 +34,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn job(&self, id: i64) -> Result<Option<JobReport>> {
-        let doing = "looking for a job";
+        let doing = "looking up a job";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = jobs::one(&mut reader, id).await.map_err(self.failed(doing))?;
         self.read_job(row)
@@ -68,7 +68,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
 
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
         let work: Work<E, _, _> = |tx, params| Box::pin(jobs::renew::<E>(tx, params));
-        self.writing("keeping a job", &(fence, lease_until), work).await
+        self.writing("renewing a lease", &(fence, lease_until), work).await
     }
 
     async fn end_job(
@@ -85,21 +85,20 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
 
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
         let work: Work<E, _, _> = |tx, params| Box::pin(jobs::retry::<E>(tx, params));
-        let row =
-            self.writing("letting a job begin anew", &jobs::JobParams { id, now }, work).await?;
+        let row = self.writing("retrying a job", &jobs::JobParams { id, now }, work).await?;
         self.read_job(row)
     }
 
     async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
         let work: Work<E, _, _> = |tx, params| Box::pin(jobs::cancel::<E>(tx, params));
-        let row = self.writing("taking a job back", &jobs::JobParams { id, now }, work).await?;
+        let row = self.writing("cancelling a job", &jobs::JobParams { id, now }, work).await?;
         self.read_job(row)
     }
 
     async fn waiting_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         jobs::waiting_packs(&self.engine, keys)
             .await
-            .map_err(self.failed("looking for packs of jobs"))
+            .map_err(self.failed("looking up packs of jobs"))
     }
 
     async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
@@ -115,7 +114,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
         let found = policies::pressures(&self.engine, repo)
             .await
-            .map_err(self.failed("looking where packs pile up"))?;
+            .map_err(self.failed("looking for fragmented repos"))?;
         found.iter().map(|row| policies::read_pressure(self.engine.place(), row)).collect()
     }
 }

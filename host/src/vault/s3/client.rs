@@ -76,13 +76,13 @@ impl S3Checksum {
     pub(super) const fn setting(self) -> &'static str {
         match self {
             S3Checksum::Sha256 => {
-                "The server takes uploads with this one: set PACKHOUSE_S3_CHECKSUM=sha256"
+                "The server accepts this checksum: set PACKHOUSE_S3_CHECKSUM=sha256"
             }
             S3Checksum::Crc64Nvme => {
-                "The server takes uploads with other checksums: set PACKHOUSE_S3_CHECKSUM=crc64nvme"
+                "The server accepts other checksums: set PACKHOUSE_S3_CHECKSUM=crc64nvme"
             }
             S3Checksum::None => {
-                "The server takes uploads without checksums only: set PACKHOUSE_S3_CHECKSUM=none"
+                "The server accepts only uploads without checksums: set PACKHOUSE_S3_CHECKSUM=none"
             }
         }
     }
@@ -96,7 +96,7 @@ impl S3Checksum {
             .and_then(|value| S3Checksum::ALL.into_iter().find(|one| one.as_str() == value.trim()));
         known.ok_or_else(|| {
             Error::Usage(format!(
-                "PACKHOUSE_S3_CHECKSUM is {}: sha256, crc64nvme or none is expected",
+                "PACKHOUSE_S3_CHECKSUM is {}: expected sha256, crc64nvme or none",
                 value.to_string_lossy()
             ))
         })
@@ -139,31 +139,26 @@ fn number(variable: &str) -> Result<Option<u64>> {
     let Some(value) = std::env::var_os(variable) else { return Ok(None) };
     let number = value.to_str().and_then(|value| value.trim().parse().ok());
     number.map(Some).ok_or_else(|| {
-        Error::Usage(format!(
-            "{variable} is {}: a whole number is expected",
-            value.to_string_lossy()
-        ))
+        Error::Usage(format!("{variable} is {}: expected an integer", value.to_string_lossy()))
     })
 }
 
 /// Bucket and prefix of a URL.
 fn split(url: &str) -> Result<(String, Key)> {
     let usage = |why: &str| {
-        Error::Usage(format!(
-            "--storage {url}: {why}; s3://BUCKET or s3://BUCKET/PREFIX is expected"
-        ))
+        Error::Usage(format!("--storage {url}: {why}; expected s3://BUCKET or s3://BUCKET/PREFIX"))
     };
     let rest = url.strip_prefix("s3://").ok_or_else(|| usage("it does not begin with s3://"))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty()
         || !bucket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
     {
-        return Err(usage("that is no name of a bucket"));
+        return Err(usage("this is not a bucket name"));
     }
     if prefix.contains(['?', '#', '%']) {
-        return Err(usage("a prefix has no `?`, `#` or `%`"));
+        return Err(usage("a prefix can't have `?`, `#` or `%`"));
     }
-    let prefix = Key::parse(prefix).map_err(|_| usage("that is no prefix of objects"))?;
+    let prefix = Key::parse(prefix).map_err(|_| usage("this is not a valid prefix"))?;
     Ok((bucket.to_owned(), prefix))
 }
 
@@ -229,7 +224,7 @@ fn client(
         let key: AmazonS3ConfigKey = name
             .to_ascii_lowercase()
             .parse()
-            .map_err(|_| Error::Usage(format!("{name} is no setting of S3")))?;
+            .map_err(|_| Error::Usage(format!("{name} is not an S3 setting")))?;
         builder = builder.with_config(key, value);
     }
     let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
@@ -385,7 +380,7 @@ fn named(page: &str) -> String {
             .map(|(key, _)| key);
         match key.filter(|key| key.ends_with('/') || Key::parse(key).is_err()) {
             Some(foreign) => tracing::debug!(
-                "`{}` is none of packhouse's objects; it is left alone",
+                "`{}` is not an object of packhouse; it is ignored",
                 escaped(foreign)
             ),
             None => kept.push_str(contents),

@@ -165,7 +165,7 @@ impl S3Vault {
                 return Ok(Some((got, found == *key)));
             }
             tracing::warn!(
-                "{} came with other bytes than its name says; getting it again",
+                "{} does not match its hash; downloading it again",
                 self.place.object(from)
             );
         }

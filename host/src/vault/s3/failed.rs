@@ -82,7 +82,7 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
         "Set AWS_REGION to the region of the bucket, or AWS_ENDPOINT_URL to the server that has it";
     match code {
         Some("NoSuchBucket") => {
-            "Make the bucket first, or check its name, AWS_REGION and AWS_ENDPOINT_URL"
+            "Create the bucket first, or check its name, AWS_REGION and AWS_ENDPOINT_URL"
         }
         Some(
             "SignatureDoesNotMatch"
@@ -95,17 +95,17 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
         Some("AccessDenied" | "AllAccessDisabled") => {
             "Allow these credentials what docs/operations.md lists for the bucket and the prefix"
         }
-        Some("RequestTimeTooSkewed") => "Set the clock of this machine right",
+        Some("RequestTimeTooSkewed") => "Correct the clock of this machine",
         Some(
             "PermanentRedirect"
             | "AuthorizationHeaderMalformed"
             | "IllegalLocationConstraintException",
         ) => REGION,
         Some("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest") => {
-            "The bytes changed on their way; try again"
+            "The bytes were changed in transit; try again"
         }
         _ if said.contains("169.254.169.254") || said.contains("/latest/api/token") => {
-            "There are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Those of a profile come with: eval \"$(aws configure export-credentials --format env)\""
+            "There are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. From a profile: eval \"$(aws configure export-credentials --format env)\""
         }
         _ if said.contains("redirect without LOCATION") => REGION,
         _ => match error {

@@ -150,7 +150,7 @@ impl S3Vault {
         }
         let source = std::io::Error::new(
             std::io::ErrorKind::StorageFull,
-            format!("a copy of a pack needs {bytes} bytes more, and they are not free"),
+            format!("not enough disk space for a copy of a pack: {bytes} bytes needed"),
         );
         Err(Error::Io { doing: "writing to", path: self.folder.clone(), source })
     }

@@ -91,8 +91,8 @@ async fn round_trip(
                 doing: "reading",
                 place: place.object(object),
                 server: place.server().to_owned(),
-                reason: "the bytes that came back are not those that were written".into(),
-                way_out: "Don't keep packs there: the server, or something on the way to it, changes them",
+                reason: "the bytes that were read are not those that were written".into(),
+                way_out: "Don't store packs there: the server, or something between it and this machine, changes them",
             });
         }
         removed?;

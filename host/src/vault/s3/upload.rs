@@ -72,7 +72,7 @@ impl Body {
         match self {
             Body::File { key, path, .. } if sum.clone().finish().as_ref() != key.digest() => {
                 let source = std::io::Error::other(format!(
-                    "its bytes are no longer those of {key}; is the disk failing?"
+                    "its hash is not {key} any more; the disk may be failing"
                 ));
                 Err(Error::Io { doing: "reading", path: path.clone(), source })
             }
@@ -96,7 +96,7 @@ impl UnfinishedUpload {
             tokio::time::timeout(ABORTING, self.store.abort_multipart(&self.to, &id)).await;
         if !matches!(aborting, Ok(Ok(()))) {
             tracing::warn!(
-                "an upload to {} could not be given up; a lifecycle rule of the bucket should remove its parts",
+                "an upload to {} could not be aborted; a lifecycle rule of the bucket should remove its parts",
                 self.to
             );
         }
@@ -143,7 +143,7 @@ impl S3Vault {
                 place: self.place.object(to),
                 server: self.place.server().to_owned(),
                 reason: format!("it has {} bytes there, where {bytes} were sent", there.size),
-                way_out: "Look at the object, and try again",
+                way_out: "Check the object, and try again",
             });
         }
         Ok(there.e_tag.or(etag))

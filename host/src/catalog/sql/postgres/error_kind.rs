@@ -3,7 +3,7 @@
 use super::ErrorKind;
 
 /// What to do where a pooler gives each transaction another session.
-pub(super) const POOLER: &str = ". This is what a pooler in transaction mode (PgBouncer) leads to: let it pool sessions (pool_mode = session), or name the server itself in --database";
+pub(super) const POOLER: &str = ". A connection pooler in transaction mode (PgBouncer) causes this: use pool_mode = session, or name the server itself in --database";
 
 /// What an error means.
 pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
@@ -43,7 +43,7 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
             ..ErrorKind::default()
         },
         ("3D000", _) => ErrorKind {
-            way_out: ". Make the database first: createdb NAME",
+            way_out: ". Create the database first: createdb NAME",
             ..ErrorKind::default()
         },
         ("42501", _) => ErrorKind {
@@ -53,7 +53,7 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
         },
         ("25006", _) => ErrorKind {
             read_only: true,
-            way_out: ". The database can only be read: name the one that is written to in --database; nothing was changed",
+            way_out: ". The database is read-only: name the primary in --database; nothing was changed",
             ..ErrorKind::default()
         },
         ("53100", _) => ErrorKind {
@@ -70,7 +70,7 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
         },
         (_, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) => ErrorKind {
             busy: true,
-            way_out: ". Is the server running, and does --database name it? Nothing was changed",
+            way_out: ". Check that the server is running, and that --database is right. Nothing was changed",
             ..ErrorKind::default()
         },
         _ => ErrorKind::default(),
@@ -88,6 +88,6 @@ pub(super) fn commit_error_kind(error: &sqlx::Error) -> ErrorKind {
     if known {
         return error_kind(error);
     }
-    let way_out = ". The server did not confirm it, and whether it was done is not known: look before you run it again";
+    let way_out = ". The server did not confirm the commit, so it may or may not have happened: check before you run it again";
     ErrorKind { way_out, ..error_kind(error) }
 }

@@ -52,7 +52,7 @@ impl Drop for AdvisoryLock {
             };
             let left = connection.one(unlock, &[]).await.map(|row| row.int("unlocked") == 1);
             if !matches!(left, Ok(true)) {
-                tracing::warn!("the right to {} could not be given back; it ends with its session{POOLER}", mode.own());
+                tracing::warn!("the lock to {} could not be released; it ends with its session{POOLER}", mode.own());
                 drop(connection.detach());
             }
         });

@@ -89,7 +89,7 @@ impl PostgresCatalog {
             return Err(Error::Catalog {
                 catalog: engine.place,
                 doing: "opening it".into(),
-                reason: format!("two connections are one session of the server{POOLER}"),
+                reason: format!("two connections share one session of the server{POOLER}"),
                 busy: false,
                 read_only: false,
                 full: false,
@@ -125,8 +125,7 @@ impl PostgresCatalog {
         let options = connect_options(url)?;
         let place = place(&options);
         let applied = async { applied(&mut options.connect().await?).await };
-        let applied =
-            applied.await.map_err(|e| catalog_error(&place, "looking what it has", &e))?;
+        let applied = applied.await.map_err(|e| catalog_error(&place, "reading its schema", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, &applied))
     }
 }
@@ -213,7 +212,7 @@ fn connect_options(url: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
         // The URL may hold a password: it is not repeated.
         Error::Usage(format!(
-            "--database: postgres://USER:PASSWORD@HOST:PORT/DATABASE is expected ({e})"
+            "--database: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE ({e})"
         ))
     })?;
     Ok(options.application_name("packhouse"))
@@ -310,7 +309,7 @@ impl Engine for PostgresDatabase {
     async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
         let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now";
         let asked = async { Reader::of(self).await?.one(now, &[]).await };
-        let row = asked.await.map_err(|e| catalog_error(&self.place, "asking for the time", &e))?;
+        let row = asked.await.map_err(|e| catalog_error(&self.place, "reading its clock", &e))?;
         Ok(jiff::Timestamp::from_millisecond(row.int("now")).ok())
     }
 
@@ -339,7 +338,7 @@ impl Engine for PostgresDatabase {
         reason = "a session that holds a lock, and does nothing else"
     )]
     async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
-        let failed = |e| catalog_error(&self.place, "waiting for its turn", &e);
+        let failed = |e| catalog_error(&self.place, "waiting for its lock", &e);
         let connection = self.lock_pool.acquire().await.map_err(failed)?;
         let mut held = AdvisoryLock { connection: Some(connection), locked: None, process: 0 };
         {

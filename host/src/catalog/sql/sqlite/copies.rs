@@ -33,7 +33,7 @@ const CHECKPOINT_TRIES: u32 = 3;
 pub(super) async fn absent(path: &Path) -> Option<MissingCatalog> {
     let instead = match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            "is not there"
+            "does not exist"
         }
         Ok(found) if found.is_file() && found.len() == 0 => "is empty",
         Ok(found) if found.is_file() && found.len() < SMALLEST && has_no_tables(path).await => {
@@ -106,7 +106,7 @@ fn log_of(catalog: &Path) -> PathBuf {
 pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
     let Some(to) = to.to_str() else {
         return Err(sqlx::Error::Configuration(
-            "SQLite takes names in UTF-8 only, and that of the copy is none".into(),
+            "SQLite accepts only UTF-8 file names, and the copy's name is not UTF-8".into(),
         ));
     };
     let mut connection =

@@ -26,10 +26,10 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
             ". Its folder is missing, read-only or full: mount it writable, free some space, or use another --data folder"
         }
         10 if PERHAPS_FULL.contains(&extended) => {
-            ". The disk is full or failed: look at its free space, at quotas and at the system's log; nothing was changed"
+            ". The disk is full or failed: check free space, quotas and the system log; nothing was changed"
         }
-        10 => ". The disk failed: look at the system's log",
-        11 | 26 => ". It is damaged or no catalog: restore it from a backup",
+        10 => ". The disk failed: check the system log",
+        11 | 26 => ". It is damaged, or not a catalog: restore it from a backup",
         _ => "",
     };
     ErrorKind { busy, again: false, full, read_only: matches!(code, 8 | 14), way_out }
@@ -41,7 +41,7 @@ pub(super) fn commit_error_kind(error: &sqlx::Error) -> ErrorKind {
     let error_kind = error_kind(error);
     match extended(error) & 0xff {
         10 if !error_kind.full => ErrorKind {
-            way_out: ". The disk is full or failed, and whether it was done is not known: look before you run it again",
+            way_out: ". The disk is full or failed, so the commit may or may not have happened: check before you run it again",
             ..error_kind
         },
         _ => error_kind,

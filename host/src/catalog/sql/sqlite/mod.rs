@@ -102,7 +102,7 @@ impl SqliteCatalog {
         }
         let applied = open::migrations(path)
             .await
-            .map_err(|e| catalog_error(&place, "looking what it has", &e))?;
+            .map_err(|e| catalog_error(&place, "reading its schema", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, &applied))
     }
 }

@@ -235,7 +235,9 @@ impl Frozen {
         if stamps(&self.file) == self.was {
             return Ok(());
         }
-        Err(sqlx::Error::Io(std::io::Error::other("another process has written to it meanwhile")))
+        Err(sqlx::Error::Io(std::io::Error::other(
+            "another process has written to it in the meantime",
+        )))
     }
 }
 
