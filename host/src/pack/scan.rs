@@ -452,10 +452,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             self.found.objects_hashed += 1;
             return Ok(());
         }
-        self.bad_at(
-            offset,
-            format!("its content is not its id: the content's SHA-256 is {}", hex::encode(sum)),
-        )
+        self.bad_at(offset, format!("hash mismatch: expected {id}, got {}", hex::encode(sum)))
     }
 
     fn unusual_object(&mut self) -> Result<Row> {

@@ -78,7 +78,7 @@ impl RateLimits {
     }
 
     fn count_wrong(&self, address: IpAddr) -> ApiResult<()> {
-        check_rate(&self.wrong_tokens, &address, "too many tokens that are none")
+        check_rate(&self.wrong_tokens, &address, "too many unknown tokens")
     }
 }
 
@@ -96,7 +96,7 @@ fn check_rate<K: Clone + Eq + Hash>(
     }
     limiter
         .check_key(who)
-        .map_err(|_| Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("{what}; wait a moment")))
+        .map_err(|_| Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("{what}; retry later")))
 }
 
 /// Lets a request pass with its [`Caller`], or answers it.
@@ -178,7 +178,7 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiRes
         _ => {
             state.rate_limits.count_wrong(from)?;
             Err(Problem::unauthorized(
-                "this token is none, or it has expired or was revoked; `packhouse token list` tells",
+                "unknown token, or it has expired or was revoked; `packhouse token list` lists all tokens",
             ))
         }
     }
@@ -208,12 +208,12 @@ fn only_from_here(headers: &HeaderMap) -> ApiResult<()> {
         || headers.get("sec-fetch-site").is_some_and(|site| site != "none")
     {
         return refused(
-            "pages of other origins may not use a server that trusts everybody; make a token, and serve without --insecure-loopback",
+            "web pages can't use a server that allows all requests (--insecure-loopback); create a token, and serve without it",
         );
     }
     if headers.keys().any(only_from_proxies) {
         return refused(
-            "a proxy may not stand before a server that trusts everybody (--insecure-loopback): it lets in whoever reaches it",
+            "a server that allows all requests (--insecure-loopback) can't be behind a proxy: everyone who reaches the proxy could use it",
         );
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -228,7 +228,9 @@ fn only_from_here(headers: &HeaderMap) -> ApiResult<()> {
     if here {
         Ok(())
     } else {
-        refused("this server answers to localhost only: it trusts everybody (--insecure-loopback)")
+        refused(
+            "this server answers only requests to localhost, because it allows all requests (--insecure-loopback)",
+        )
     }
 }
 
@@ -275,11 +277,12 @@ pub(super) async fn repo_for(
     match visibility {
         Visibility::Private if !caller.may(Scope::Read, &repo) => Err(Problem::no_repo(&name)),
         _ if *caller == Caller::Anyone => {
-            Err(Problem::unauthorized(format!("to {} here, a token is needed", word(scope))))
+            Err(Problem::unauthorized(format!("a token is required to {}", word(scope))))
         }
-        _ => {
-            Err(Problem::unauthorized(format!("this token does not allow to {} here", word(scope))))
-        }
+        _ => Err(Problem::unauthorized(format!(
+            "the scope of this token does not allow to {} this repo",
+            word(scope)
+        ))),
     }
 }
 
@@ -414,10 +417,10 @@ impl Authorized {
 
 /// Answers a method that a path does not have.
 pub(super) async fn method_not_allowed() -> Response {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is not done that way here").into_response()
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed").into_response()
 }
 
 /// Answers what nothing else does.
 pub(super) async fn not_found() -> Response {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here").into_response()
+    Problem::new(StatusCode::NOT_FOUND, "not found").into_response()
 }

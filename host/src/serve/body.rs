@@ -90,7 +90,7 @@ impl Allowance {
             Some(left) => self.left = left,
             None => {
                 return Err(Problem::too_much(format!(
-                    "this server takes {} bytes at once at most",
+                    "the limit of this server is {} bytes a request",
                     self.limit
                 )));
             }
@@ -176,7 +176,7 @@ async fn feed<E: std::fmt::Display>(
             Ok(Some(Err(error))) => {
                 return Err(Problem::new(
                     StatusCode::BAD_REQUEST,
-                    format!("the body broke off: {error}"),
+                    format!("the body was cut off: {error}"),
                 ));
             }
             Ok(Some(Ok(bytes))) => {
@@ -250,7 +250,7 @@ async fn taken(from: &Arc<Semaphore>, bytes: usize) -> ApiResult<OwnedSemaphoreP
     let busy = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "others ask for too much at the moment; try again",
+            "the server is busy with other requests; try again",
         )
     };
     let permits = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
@@ -283,7 +283,7 @@ pub(super) async fn whole<T: Send + 'static>(
     let coming = async {
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| {
-                Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))
+                Problem::new(StatusCode::BAD_REQUEST, format!("the body was cut off: {error}"))
             })?;
             if bytes.len() + piece.len() > most {
                 return Err(Problem::too_much(format!("the body is longer than {most} bytes")));
@@ -298,7 +298,7 @@ pub(super) async fn whole<T: Send + 'static>(
         Err(_) => {
             return Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
-                "the body did not come whole within half a minute",
+                "the body was not received within 30 s",
             ));
         }
     }
@@ -308,16 +308,12 @@ pub(super) async fn whole<T: Send + 'static>(
 }
 
 fn slow() -> Problem {
-    let detail =
-        format!("the body comes with less than {SLOWEST} bytes a second; nothing was stored");
+    let detail = format!("the body is slower than {SLOWEST} bytes a second; nothing was stored");
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
 pub(super) fn silent(limits: &ServeLimits) -> Problem {
-    let detail = format!(
-        "nothing came for {} s in the middle of a body; nothing was stored",
-        limits.silence.as_secs()
-    );
+    let detail = format!("the body stalled for {} s; nothing was stored", limits.silence.as_secs());
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 

@@ -192,7 +192,7 @@ impl Connection {
     fn should_end(&self, now: Instant, idle: Duration) -> bool {
         let mut state = self.state();
         if state.waiting.values().any(|until| *until <= now) {
-            tracing::debug!(from = %self.from, "its client reads too slowly");
+            tracing::debug!(from = %self.from, "the client reads too slowly");
             return true;
         }
         if state.under_way > 0 {
@@ -396,7 +396,7 @@ pub(super) async fn count(
 fn too_many() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "too many connections are open, here or from your address; try again",
+        "too many open connections, in total or from your address; try again",
     )
 }
 

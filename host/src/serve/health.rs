@@ -65,7 +65,7 @@ async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
     let unready = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "nothing can be written to the store; the server's log says more",
+            "the store can't be written to; see the server's log",
         )
     };
     if !state.readiness.succeeds(state.store.probe_writing()).await {
@@ -115,7 +115,7 @@ async fn metrics(
     Extension(caller): Extension<Caller>,
 ) -> ApiResult<Response> {
     if !caller.may_everywhere(Scope::Admin) {
-        let words = "measurements tell of private repos; give a token with scope admin for all repos (*), or serve them on an address of their own: --metrics-listen";
+        let words = "metrics include private repos; send a token with scope admin for all repos (*), or serve metrics on their own address: --metrics-listen";
         let status =
             if caller == Caller::Anyone { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         return Err(Problem::new(status, words));
@@ -190,28 +190,23 @@ impl ServerMetrics {
             (Gauge::default(), Counter::default(), Counter::default());
         registry.register(
             "requests",
-            "Requests that were answered, by method, route and status",
+            "Requests answered, by method, route and status",
             answered.clone(),
         );
         registry.register_with_unit(
             "request_duration",
-            "How long answers took until their first byte",
+            "Time to the first byte of the response",
             Unit::Seconds,
             seconds.clone(),
         );
-        registry.register("under_way", "Requests that are being answered", under_way.clone());
+        registry.register("under_way", "Requests in progress", under_way.clone());
         registry.register_with_unit(
             "received",
-            "Size of the bodies of uploads",
+            "Size of upload bodies",
             Unit::Bytes,
             received.clone(),
         );
-        registry.register_with_unit(
-            "sent",
-            "Size of the packs that were answered",
-            Unit::Bytes,
-            sent.clone(),
-        );
+        registry.register_with_unit("sent", "Size of packs sent", Unit::Bytes, sent.clone());
         ServerMetrics {
             jobs: Metrics::new(component),
             registry,

@@ -127,12 +127,12 @@ impl Server {
         let listen = options.listen;
         if options.insecure_loopback && !listen.ip().is_loopback() {
             return Err(Error::Usage(format!(
-                "--insecure-loopback lets everybody do everything who can reach the server, so it wants an address that only this machine can reach, and {listen} is none; listen on 127.0.0.1, or make tokens: packhouse token create"
+                "--insecure-loopback allows all requests without a token, so it requires a loopback address, and {listen} is not one; listen on 127.0.0.1, or create tokens: packhouse token create"
             )));
         }
         if options.insecure_loopback && !options.trusted_proxies.is_empty() {
             return Err(Error::Usage(
-                "--insecure-loopback trusts everybody, and behind a proxy that is everybody who reaches the proxy; leave out one of --insecure-loopback and --trusted-proxy".into(),
+                "--insecure-loopback allows all requests, and behind a proxy these are all that reach the proxy; remove --insecure-loopback or --trusted-proxy".into(),
             ));
         }
         let tls = match &options.tls {
@@ -153,9 +153,7 @@ impl Server {
         let metrics = metrics.transpose()?;
         let most = OpenFiles::raised().connections();
         if options.limits.connections > most {
-            tracing::warn!(
-                "at most {most} connections: the system lets this process open no more files (ulimit -n)"
-            );
+            tracing::warn!("limited to {most} connections by the limit on open files (ulimit -n)");
             options.limits.connections = most;
         }
         let state = AppState::new(store, &options).await?;
@@ -301,7 +299,7 @@ async fn expire_answers(store: Store) {
     loop {
         tokio::time::sleep(EXPIRE_EVERY).await;
         if let Err(error) = store.expire_all_answers().await {
-            tracing::warn!("answers that have expired could not be removed: {error}");
+            tracing::warn!("expired answers could not be removed: {error}");
         }
     }
 }

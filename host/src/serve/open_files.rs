@@ -31,10 +31,7 @@ impl OpenFiles {
         let to = before.hard.min(1 << 20).max(before.soft);
         let maximum = getrlimit(Resource::Nofile).maximum;
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(to), maximum }) {
-            tracing::warn!(
-                "this process may open {} files at once, and no more: {error}",
-                before.soft
-            );
+            tracing::warn!("the limit on open files stays at {}: {error}", before.soft);
         }
         OpenFiles::now()
     }

@@ -84,7 +84,7 @@ async fn pack(
     let refused = || {
         Problem::new(
             StatusCode::NOT_FOUND,
-            "this URL leads to nothing, or it has expired; fetch again for another",
+            "this URL is not valid, or has expired; fetch again for a new one",
         )
     };
     let Query(signed) = signed.map_err(|_| refused())?;

@@ -124,12 +124,12 @@ impl Problem {
             return self;
         }
         let detail = match self.status {
-            StatusCode::INTERNAL_SERVER_ERROR => "the server failed; its log says how",
+            StatusCode::INTERNAL_SERVER_ERROR => "internal error; see the server's log",
             StatusCode::INSUFFICIENT_STORAGE => {
-                "the server has no room for this; its operator has to make some"
+                "not enough disk space on the server; tell its operator"
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                "the server is busy or stopping; nothing was changed, try again"
+                "the server is busy or shutting down; nothing was changed, try again"
             }
             _ => return self,
         };

@@ -54,7 +54,7 @@ impl FromStr for Network {
         });
         parsed.ok_or_else(|| {
             Error::Usage(format!(
-                "`{}` is no network: an address like 10.1.2.3 is expected, or one with a length like 10.0.0.0/8",
+                "`{}` is not a network: expected an address like 10.1.2.3, or with a prefix length like 10.0.0.0/8",
                 crate::text::escaped(text)
             ))
         })

@@ -107,7 +107,7 @@ impl AppState {
             Ok(room) => room.map_err(|_| Error::Cancelled.into()),
             Err(_) => Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "others upload too much at the moment; try again",
+                "too many uploads at the moment; try again",
             )),
         }
     }
@@ -184,9 +184,7 @@ impl AppState {
         // The sender lives as long as this.
         let ended = under_way.wait_for(|count| *count == 0);
         if tokio::time::timeout(Duration::from_secs(30), ended).await.is_err() {
-            tracing::warn!(
-                "work that should stop did not within half a minute; what it makes is not published"
-            );
+            tracing::warn!("work did not stop within 30 s; its result is not published");
         }
     }
 }

@@ -40,7 +40,7 @@ impl Store {
         };
         self.catalog.add_token(&row).await?;
         tracing::info!(
-            "made the token {} ({}) for {}",
+            "created token {} ({}) for {}",
             row.id,
             row.scope,
             row.repos.iter().map(Reach::to_string).collect::<Vec<_>>().join(", ")
@@ -66,7 +66,7 @@ impl Store {
         let id = text.as_ref().map_or(token, TokenText::id);
         let row = self.catalog.revoke_token(id, self.time().await?).await?;
         let row = row.ok_or_else(|| Error::UnknownToken(id.to_owned()))?;
-        tracing::info!("the token {} is revoked", row.id);
+        tracing::info!("revoked token {}", row.id);
         Ok(report(row))
     }
 
@@ -112,8 +112,7 @@ impl Store {
         repos.dedup();
         if repos.is_empty() {
             return Err(Error::Usage(
-                "a token reaches something: OWNER/SLUG, OWNER/* or * is expected, once or more"
-                    .into(),
+                "a token needs at least one repo: expected OWNER/SLUG, OWNER/* or *".into(),
             ));
         }
         for reach in &repos {
@@ -134,7 +133,7 @@ fn is_good(row: &TokenRow, now: Timestamp) -> bool {
 fn check_name(name: &str) -> Result<()> {
     if name.chars().count() > NAME_CHARS || name.chars().any(|c| c != ' ' && is_invisible(c)) {
         return Err(Error::Usage(format!(
-            "`{}` is no name for a token: at most {NAME_CHARS} characters are expected, each of which can be seen",
+            "`{}` is not a token name: expected at most {NAME_CHARS} visible characters",
             escaped(&name.chars().take(NAME_CHARS).collect::<String>())
         )));
     }
@@ -147,7 +146,7 @@ fn expiry(now: Timestamp, seconds: u64) -> Result<Timestamp> {
         .and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
     end.filter(|end| *end > now).ok_or_else(|| {
         Error::Usage(format!(
-            "no token lives for {seconds} seconds; a time like 90d or 12h is expected, or none"
+            "a token can't live for {seconds} seconds; expected a duration like 90d or 12h, or none"
         ))
     })
 }

@@ -27,7 +27,7 @@ pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>>
         unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
     for (branch, fault) in &left_out {
         tracing::warn!(
-            "repo {}: clients are not given branch `{}`: {fault}",
+            "repo {}: branch `{}` is hidden from clients: {fault}",
             row.name,
             escaped(branch)
         );

@@ -71,7 +71,7 @@ impl Store {
         match self.skew.offset.load(Ordering::Relaxed) {
             0 => Ok(here),
             offset => Err(Error::Unsupported(format!(
-                "{}. Nothing was deleted; set this machine's clock (or that of the catalog's machine), and run it again",
+                "{}. Nothing was deleted; correct this machine's clock (or that of the catalog's machine), and run it again",
                 self.apart(offset)
             ))),
         }
@@ -85,7 +85,7 @@ impl Store {
         self.skew.offset.store(offset, Ordering::Relaxed);
         self.skew.compared_at.store(here.as_millisecond(), Ordering::Relaxed);
         if offset != 0 && !self.skew.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!("{}; the catalog's time counts", self.apart(offset));
+            tracing::warn!("{}; the catalog's clock is used", self.apart(offset));
         }
         Ok(())
     }

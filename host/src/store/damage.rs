@@ -92,7 +92,7 @@ impl Store {
             return;
         }
         if let Err(error) = self.catalog.note_findings(findings).await {
-            tracing::warn!("what reading packs has shown could not be remembered: {error}");
+            tracing::warn!("damage could not be recorded: {error}");
         }
     }
 
@@ -102,9 +102,7 @@ impl Store {
         let place = self.vault.place_of(&pack.key);
         Ok(match self.vault.size_of(&pack.key).await? {
             Some(bytes) if bytes == pack.bytes => None,
-            Some(bytes) => {
-                Some(format!("{place} has {bytes} bytes where {} were stored", pack.bytes))
-            }
+            Some(bytes) => Some(format!("{place} has {bytes} bytes; {} were stored", pack.bytes)),
             None => Some(format!("{place} is missing")),
         })
     }
@@ -120,7 +118,7 @@ impl Store {
         match self.vault.size_of(key).await? {
             None => return Err(self.missing(repo, key)),
             Some(bytes) if bytes != pack.bytes => {
-                let detail = format!("it has {bytes} bytes where {} were stored", pack.bytes);
+                let detail = format!("it has {bytes} bytes; {} were stored", pack.bytes);
                 return Err(self.damaged(repo, key, detail));
             }
             Some(_) => {}
@@ -130,7 +128,7 @@ impl Store {
             Some(Damage { since, found_by, detail, .. }) => Err(self.damaged(
                 repo,
                 key,
-                format!("{detail} (found by {found_by} at {since}, and not verified since)"),
+                format!("{detail} (found by {found_by} at {since}; not verified since)"),
             )),
         }
     }

@@ -83,7 +83,7 @@ impl Store {
         if roots.is_empty() {
             let name = &row.name;
             return Err(Error::Unsupported(format!(
-                "repo `{name}` has no branch, no tag and no release, so that all of it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
+                "repo `{name}` has no branch, no tag and no release, so everything in it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
             )));
         }
         roots.extend(recent);

@@ -54,7 +54,7 @@ impl FetchRequest {
             if ids.len() > Self::MOST_IDS {
                 let (given, most) = (ids.len(), Self::MOST_IDS);
                 return Err(Error::Usage(format!(
-                    "a fetch has at most {most} {what}, and {given} are given; fetch in parts"
+                    "a fetch takes at most {most} {what}, but {given} were given; fetch in parts"
                 )));
             }
         }
@@ -190,7 +190,7 @@ impl Store {
             now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         if let Some(longest) = self.vault.longest_url().filter(|longest| request.ttl > *longest) {
             return Err(Error::Usage(format!(
-                "a URL of {} is good for at most {} seconds (7 days); ask for a ttl that is no longer",
+                "a URL of {} is valid for at most {} seconds (7 days); use a shorter ttl",
                 self.vault.place(),
                 longest.as_secs()
             )));

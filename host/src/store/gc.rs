@@ -399,7 +399,7 @@ impl Store {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "{} does not give back the bytes that were sent to it, so nothing was replaced. Look at the server and its disks, then run it again",
+            "{} does not return the bytes that were written to it, so nothing was replaced. Check the server and its disks, then run it again",
             self.vault.place_of(key)
         )))
     }
@@ -419,7 +419,7 @@ impl Store {
                 continue;
             }
             let examined = blocking(move || super::load::examine(&stored, |_| Ok(()))).await?;
-            let differs = || format!("the SHA-256 of its bytes is {found}");
+            let differs = || format!("hash mismatch: its SHA-256 is {found}");
             let detail = examined.sound(&key).err().unwrap_or_else(differs);
             return Err(self.damaged(repo, &key, detail));
         }
@@ -531,7 +531,7 @@ impl Store {
                 match self.is_lost(repo, packs, kind, id).await {
                     Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
                     Ok(false) => {
-                        let reason = format!("it says that {kind} {id} is lost, and it is not");
+                        let reason = format!("it reports that {kind} {id} is lost, but it is not");
                         self.unproven(repo, packs, ProofError::Component(reason)).await
                     }
                     Err(error) => error,

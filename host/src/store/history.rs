@@ -88,7 +88,7 @@ impl Store {
     /// fail.
     async fn note(&self, repo: &RepoRow, record: &GcRecord, report: Option<&GcReport>) {
         if let Err(error) = self.catalog.record_gc(repo.id, record, report).await {
-            tracing::warn!("the outcome could not be remembered: {error}");
+            tracing::warn!("the outcome could not be recorded: {error}");
         }
     }
 }

@@ -189,7 +189,7 @@ impl Store {
         if !serves(&job.task, &task) {
             let id = job.id;
             return Err(Error::Unsupported(format!(
-                "job {id} of the same type waits already and does something else (`packhouse jobs show {id}`); nothing was asked for. Wait for it, or take it back: packhouse jobs cancel {id}"
+                "job {id} of the same type with other options is already queued (`packhouse jobs show {id}`); nothing was queued. Wait for it, or cancel it: packhouse jobs cancel {id}"
             )));
         }
         Ok(Queued { repo: job.repo, job: job.id, status: job.status })
@@ -235,7 +235,7 @@ impl Store {
         let job = self.job(id).await?;
         if job.repo.is_none() && !matches!(job.task, Task::Prune { .. }) {
             return Err(Error::Unsupported(format!(
-                "job {id} can't be tried again: its repo was deleted. Restore the repo first"
+                "job {id} can't be retried: its repo was deleted. Restore the repo first"
             )));
         }
         // What nobody waited with may have been deleted since.
@@ -244,7 +244,7 @@ impl Store {
             for pack in packs {
                 if self.vault.open(&pack.mpack_key).await?.is_none() {
                     return Err(Error::Unsupported(format!(
-                        "job {id} can't be tried again: pack {} is not in storage any more. Push {} again",
+                        "job {id} can't be retried: pack {} is not in storage any more. Push {} again",
                         pack.mpack_key, pack.file
                     )));
                 }
@@ -264,7 +264,7 @@ impl Store {
         let job = self.job(id).await?;
         let ended = || {
             Error::Unsupported(format!(
-                "job {id} is {} already; there is nothing to take back",
+                "job {id} is already {}; there is nothing to cancel",
                 job.status
             ))
         };
@@ -307,6 +307,6 @@ fn serves(waiting: &Task, asked: &Task) -> bool {
 fn not_ended(job: &JobReport) -> Error {
     let (id, status) = (job.id, job.status);
     Error::Unsupported(format!(
-        "job {id} is {status}; only one that failed or was cancelled can be tried again"
+        "job {id} is {status}; only a failed or cancelled job can be retried"
     ))
 }

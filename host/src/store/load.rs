@@ -50,7 +50,7 @@ impl ExaminedPack {
     pub(super) fn sound(self, key: &MpackKey) -> Result<ScannedPack, String> {
         match self.scanned {
             Ok(scanned) if self.key == *key => Ok(scanned),
-            Ok(_) => Err(format!("the SHA-256 of its bytes is {}", self.key)),
+            Ok(_) => Err(format!("hash mismatch: its SHA-256 is {}", self.key)),
             Err(bad) => Err(bad.to_string()),
         }
     }
@@ -133,7 +133,7 @@ impl Store {
         if let Error::DamagedPack { key, .. } = error {
             let copied = self.vault.forget_damaged_copy(key).await?;
             if copied {
-                tracing::warn!("a copy of pack {key} was found damaged, and is dropped: {error}");
+                tracing::warn!("a damaged copy of pack {key} was dropped: {error}");
             }
             return Ok(copied);
         }
@@ -202,7 +202,7 @@ impl Store {
             .put_directory(&directory.key, directory.as_bytes(), self.clock.random_id())
             .await;
         if let Err(error) = kept {
-            tracing::warn!("the directory of pack {} could not be kept: {error}", directory.key);
+            tracing::warn!("the directory of pack {} could not be cached: {error}", directory.key);
         }
     }
 
@@ -211,7 +211,7 @@ impl Store {
         repo: &RepoName,
         pack: &PackRow,
     ) -> Result<Directory> {
-        tracing::info!("making the directory of pack {} anew", pack.key);
+        tracing::info!("rebuilding the directory of pack {}", pack.key);
         let stored = self.open_pack(repo, &pack.key).await?;
         let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;
         let bytes = examined.bytes;

@@ -259,16 +259,13 @@ impl Store {
                 Err(wrong @ Error::WrongStorage { .. }) => return Err(wrong),
                 // On a full disk, to prune must still work: the next who writes remembers it.
                 Err(error) => {
-                    tracing::warn!("which storage this is could not be remembered: {error}")
+                    tracing::warn!("the identity of the storage could not be recorded: {error}")
                 }
                 Ok(()) => {}
             }
             let swept = self.vault.sweep().await?;
             if swept.removed > 0 {
-                tracing::info!(
-                    "removed {} files from staging that an earlier run left behind",
-                    swept.removed
-                );
+                tracing::info!("removed {} files of an earlier run from staging", swept.removed);
             }
             self.vault.register(&self.catalog.identity()).await?;
             Ok(swept)
@@ -312,9 +309,8 @@ impl Store {
     /// When it does not tell.
     pub fn disk_bytes(&self) -> Result<u64> {
         let folder = self.vault.folder();
-        let found = rustix::fs::statvfs(crate::files::nearest(&folder)).map_err(|error| {
-            Error::io("asking for the size of the disk of", &folder)(error.into())
-        })?;
+        let found = rustix::fs::statvfs(crate::files::nearest(&folder))
+            .map_err(|error| Error::io("reading the disk size of", &folder)(error.into()))?;
         Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }
 
@@ -348,12 +344,17 @@ impl Store {
     /// Fails before a run starts that could not end: one that leaves so many bytes in the vault.
     pub(crate) fn need_space(&self, bytes: u64) -> Result<()> {
         let needed = bytes.saturating_add(LOG_ROOM);
-        if self.vault.free_bytes()? < needed {
+        let free = self.vault.free_bytes()?;
+        if free < needed {
             let source = std::io::Error::new(
                 std::io::ErrorKind::StorageFull,
-                format!("it needs {needed} bytes more, and they are not free"),
+                format!("not enough disk space: {needed} bytes needed, {free} free"),
             );
-            return Err(Error::Io { doing: "making a pack in", path: self.vault.folder(), source });
+            return Err(Error::Io {
+                doing: "creating a pack in",
+                path: self.vault.folder(),
+                source,
+            });
         }
         Ok(())
     }

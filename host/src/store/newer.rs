@@ -28,7 +28,7 @@ pub struct NewerPacks {
     pub bytes: u64,
     /// When the newest of them was written, by the clock of the storage.
     pub newest: Timestamp,
-    /// What the catalog knew last; none when it has never known a pack.
+    /// What the catalog knew last; none when it has never had a pack.
     pub last_known: Option<Timestamp>,
     /// Whether the catalog knows any pack that is in storage.
     pub knows_some: bool,
@@ -52,13 +52,13 @@ impl std::fmt::Display for NewerPacks {
         )?;
         match self.last_known {
             Some(last) => write!(f, "newer than what it knew last, at {last}"),
-            None => write!(f, "it has never known a pack"),
+            None => write!(f, "it has never had a pack"),
         }
     }
 }
 
 /// What to do about it.
-pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup or copied without its -wal, put the right one back, or push again what was pushed since. If a push was cut off, push it again";
+pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup, or copied without its -wal file, restore the right one, or repeat the pushes since then. If a push was interrupted, push again";
 
 impl Store {
     /// Looks whether packs lie in storage that no repo, no retired row and no job knows and that
@@ -106,7 +106,7 @@ impl Store {
         match self.newer_packs().await? {
             // Where it knows none at all, it is another catalog: that is said elsewhere.
             Some(newer) if newer.knows_some => Err(Error::Unsupported(format!(
-                "{newer}. They may be all that is left of pushes, so nothing was deleted. {NEWER_WAY_OUT}. To delete them all the same: --delete-newer-than-catalog"
+                "{newer}. They may be the only copy of pushed data, so nothing was deleted. {NEWER_WAY_OUT}. To delete them anyway: --delete-newer-than-catalog"
             ))),
             _ => Ok(()),
         }

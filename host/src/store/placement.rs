@@ -85,11 +85,14 @@ pub(super) fn check_index(
         a.commit == b.commit && a.snapshot == b.snapshot && a.parents().eq(b.parents())
     };
     if let Some((commit, _)) = expected.iter().zip(&indexed.edges).find(|((_, a), b)| !same(a, b)) {
-        return Ok(Err(format!("it gave other edges for commit {} than the commit has", commit.0)));
+        return Ok(Err(format!(
+            "it returned other edges for commit {} than the commit has",
+            commit.0
+        )));
     }
     if expected.len() != indexed.edges.len() {
         return Ok(Err(format!(
-            "it gave edges for {} commits where {} are pushed",
+            "it returned edges for {} commits, but {} are pushed",
             indexed.edges.len(),
             expected.len()
         )));

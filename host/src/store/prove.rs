@@ -63,12 +63,12 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
             around = around.saturating_add(literal.len() as u64);
         }
         if around > most_around {
-            return wrong(format!("it writes more than {most_around} bytes of its own"));
+            return wrong(format!("it has more than {most_around} bytes of literals"));
         }
         if let Step::Copy(span) = step {
             let Some(pack) = packs.get(span.pack as usize) else {
                 return wrong(format!(
-                    "it copies from pack number {}, and there are {}",
+                    "it copies from pack number {}, but there are {}",
                     span.pack,
                     packs.len()
                 ));
@@ -82,7 +82,7 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
             records += rows.end - rows.start;
         }
         if records > most_records {
-            return wrong(format!("it copies more than the {most_records} records that there are"));
+            return wrong(format!("it copies more than all {most_records} records"));
         }
     }
     if bytes != plan.bytes {
@@ -121,7 +121,7 @@ pub(super) fn same_records(
                             && copy.print == row.print => {}
                     _ => {
                         let detail = format!(
-                            "{} {} at byte {} is not what it was when it was stored",
+                            "{} {} at byte {} has changed since it was stored",
                             row.kind, row.id, row.offset
                         );
                         return Err(ProofError::Source { pack: span.pack, detail });
@@ -229,24 +229,16 @@ pub(super) fn covers(scanned: &ScannedPack, index: &[IndexRow]) -> Result<u64, P
         match made.next() {
             Some(found) if found == row => covered += 1,
             Some(found) if found.entity == row.entity => {
-                return wrong(format!(
-                    "{} is there in another encoding than the index maps",
-                    name(row)
-                ));
+                return wrong(format!("{} has another encoding than in the index", name(row)));
             }
             Some(found) if found.entity < row.entity => {
-                return wrong(format!(
-                    "{} is there twice, or the index does not know it",
-                    name(found)
-                ));
+                return wrong(format!("{} is there twice, or not in the index", name(found)));
             }
-            _ => return wrong(format!("{} is not there", name(row))),
+            _ => return wrong(format!("{} is missing", name(row))),
         }
     }
     match made.next() {
-        Some(extra) => {
-            wrong(format!("{} is there twice, or the index does not know it", name(extra)))
-        }
+        Some(extra) => wrong(format!("{} is there twice, or not in the index", name(extra))),
         None => Ok(covered),
     }
 }
@@ -266,7 +258,7 @@ pub(super) fn prove(
     let entities = covers(scanned, index)?;
     if scanned.bytes != written.bytes {
         return wrong(format!(
-            "{} bytes of it were read back where {} were hashed",
+            "{} bytes were read back, but {} were hashed",
             scanned.bytes, written.bytes
         ));
     }
@@ -297,7 +289,7 @@ pub(super) fn blame(plan: &Plan, bad: &BadPack) -> ProofError {
         at += step.bytes();
     }
     ProofError::Component(format!(
-        "what it makes is no sound pack: {}, at byte {}",
+        "its result is not a valid pack: {}, at byte {}",
         bad.reason, bad.offset
     ))
 }

@@ -78,7 +78,7 @@ impl Store {
         if catalogs.len() > 1 {
             // What the others need is not known here (law 10).
             return Err(Error::Unsupported(format!(
-                "the packs in {} are those of {} catalogs: {}. Which of them the others need can't be told, so nothing is deleted; give each catalog packs of its own, or, when one is gone, remove its note from the folder `catalogs` there",
+                "the packs in {} belong to {} catalogs: {}. It is not known which packs the other catalogs need, so nothing is deleted. Give each catalog its own storage, or, if a catalog no longer exists, remove its note from the folder `catalogs` there",
                 self.vault.place(),
                 catalogs.len(),
                 catalogs.join(", ")
@@ -229,7 +229,7 @@ impl Store {
             for key in self.catalog.forget_packs(&removed, until, &lock).await? {
                 let Some(unneeded) = by_key.get(&key) else { continue };
                 tracing::info!(
-                    "deleted pack {key}, {} bytes, which was replaced at {}",
+                    "deleted pack {key}, {} bytes, replaced at {}",
                     unneeded.pack.bytes,
                     unneeded.at
                 );
@@ -261,7 +261,7 @@ impl Store {
             return Ok(0);
         }
         if let Some(needs) = self.needs_of(repo).await?.filter(|needs| !needs.damage.is_empty()) {
-            tracing::debug!(repo = %needs.name, "answers that have expired are kept, since the repo is damaged");
+            tracing::debug!(repo = %needs.name, "expired answers are kept, because the repo is damaged");
             return Ok(0);
         }
         if dry_run {
@@ -330,7 +330,7 @@ impl Store {
         // With packs of several catalogs in one place, each would take the others' for orphans.
         if report.orphans == listed.len() as u64 {
             return Err(Error::Unsupported(format!(
-                "the catalog {} knows none of the {} packs in {}: is it the right one? None of them was deleted",
+                "the catalog {} knows none of the {} packs in {}. Check that it is the right catalog; nothing was deleted",
                 self.catalog.place(),
                 listed.len(),
                 self.vault.place()
@@ -340,7 +340,7 @@ impl Store {
         // a backup maybe: what it takes for an orphan may be all that is left.
         if let Some((repo, detail)) = self.first_lack(&listed).await? {
             let detail = format!(
-                "{detail}; as long as something is missing or damaged no orphan is deleted. Run: packhouse verify {repo}"
+                "{detail}; no orphan is deleted while anything is missing or damaged. Run: packhouse verify {repo}"
             );
             let kept = |pack: &ListedPack| KeptPack {
                 repo: repo.clone(),
@@ -359,7 +359,7 @@ impl Store {
             // Somebody may have pushed one of them since.
             for pack in self.unknown(old).await? {
                 self.vault.remove(&pack.key).await?;
-                tracing::info!("deleted {}, {} bytes, which no repo knows", pack.key, pack.bytes);
+                tracing::info!("deleted orphan {}, {} bytes", pack.key, pack.bytes);
                 report.orphans_deleted += 1;
             }
             drop(lock);
@@ -393,7 +393,7 @@ impl Store {
                     {
                         let place = self.vault.place();
                         let detail = format!(
-                            "pack {}, which a repo needs, is not in {place} as it was stored: {wrong}",
+                            "pack {}, which a repo needs, is missing or damaged in {place}: {wrong}",
                             pack.key
                         );
                         return Ok(Some((repo.name, detail)));
@@ -423,7 +423,7 @@ fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
 fn unless_full(done: Result<()>) -> Result<bool> {
     match done {
         Err(error) if error.is_full() => {
-            tracing::warn!("this waits until there is room: {error}");
+            tracing::warn!("postponed until there is free space: {error}");
             Ok(false)
         }
         done => done.map(|()| true),

@@ -288,7 +288,7 @@ impl Store {
         for number in lost {
             let one = &mut received[*number];
             self.store_received(repo, one, progress).await?;
-            tracing::info!(%repo, "pack {} was missing or damaged, and is restored", one.written.key);
+            tracing::info!(%repo, "restored pack {}, which was missing or damaged", one.written.key);
             findings.sound.push(one.written.key);
         }
         self.catalog.note_findings(&findings).await

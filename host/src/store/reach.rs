@@ -126,7 +126,7 @@ pub(super) async fn check_heads(
     }
     if !decided.iter().map(|head| head.branch.as_str()).eq(given.keys().copied()) {
         let named: Vec<&str> = given.into_keys().collect();
-        return Ok(Err(format!("the push names the branches {named:?}, and it decides on others")));
+        return Ok(Err(format!("the push names the branches {named:?}, but it decides on others")));
     }
     let stored: HashMap<&str, EntityId> =
         stored.iter().map(|head| (head.branch.as_str(), head.commit)).collect();
@@ -136,7 +136,7 @@ pub(super) async fn check_heads(
         let mut others: BTreeSet<EntityId> = given.iter().copied().chain(had).collect();
         if !others.remove(&head.commit) {
             return Ok(Err(format!(
-                "it put branch `{branch}` at {}, which nobody gave",
+                "it moved branch `{branch}` to {}, which was not pushed",
                 head.commit
             )));
         }
@@ -145,7 +145,7 @@ pub(super) async fn check_heads(
         }
         if let Some(other) = walks.unreached(&[head.commit], others).await?.first() {
             return Ok(Err(format!(
-                "it put branch `{branch}` at {}, to which {other} does not lead",
+                "it moved branch `{branch}` to {}, which does not descend from {other}",
                 head.commit
             )));
         }

@@ -84,7 +84,7 @@ impl Store {
                 pack: pack.key,
                 entities: 0,
                 from: Vec::new(),
-                detail: "its directory was made anew".into(),
+                detail: "its directory was rebuilt".into(),
             });
         }
         // Whatever is found is kept until it is on a shelf.
@@ -98,7 +98,7 @@ impl Store {
         for pack in bad.values() {
             if self.restore_from_copy(row, pack).await? {
                 restored.push(pack.id);
-                let detail = "it was stored again from the copy on the local disk".into();
+                let detail = "it was restored from the local copy".into();
                 done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail });
             }
         }
@@ -208,7 +208,7 @@ impl Store {
             return Ok(false);
         }
         self.store_copy(stored, &key).await?;
-        tracing::info!(repo = %row.name, "pack {key} was missing or damaged, and is restored from a copy");
+        tracing::info!(repo = %row.name, "restored pack {key}, which was missing or damaged, from a local copy");
         Ok(true)
     }
 
@@ -234,7 +234,7 @@ impl Store {
         match staged {
             (written, staged) if written == *key => self.vault.store(staged, key).await,
             (written, _) => Err(Error::Unsupported(format!(
-                "pack {key} was copied, and the copy is {written}; is the disk failing?"
+                "the copy of pack {key} has the hash {written}; the disk may be failing"
             ))),
         }
     }
@@ -328,14 +328,12 @@ fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> 
     let report = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
         let of = mapped.get(&pack).copied().unwrap_or(0);
         let detail = match (entities, of) {
-            (0, 0) => "the index mapped nothing to it; it was taken from its shelf".to_owned(),
+            (0, 0) => "the index did not use it; it was removed from its shelf".to_owned(),
             (0, _) => return None,
-            _ if entities >= of => format!(
-                "all {entities} entities that the index mapped to it stand in other packs now"
-            ),
-            _ => format!(
-                "{entities} of {of} entities that the index mapped to it stand in other packs now"
-            ),
+            _ if entities >= of => {
+                format!("all {entities} entities of it are mapped to other packs now")
+            }
+            _ => format!("{entities} of {of} entities of it are mapped to other packs now"),
         };
         Some(Repaired { pack, entities, from: from.into_iter().collect(), detail })
     };

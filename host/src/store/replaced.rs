@@ -130,13 +130,13 @@ impl Store {
             return Ok(None);
         };
         let way_out = format!(
-            "Run: packhouse verify --repair {name}; or push what is lost again, or restore it from a backup"
+            "Run: packhouse verify --repair {name}; or push the lost data again, or restore it from a backup"
         );
         if let Some(damage) = known.iter().find(|damage| damage.mpack_key.is_none()) {
             return Ok(Some((
                 name,
                 format!(
-                    "the index of the repo does not agree with its packs: {}. {way_out}",
+                    "the index of the repo does not match its packs: {}. {way_out}",
                     damage.detail
                 ),
             )));
@@ -147,10 +147,8 @@ impl Store {
             progress.at(&name.to_string(), Phase::Verify, done, total)?;
             let damaged = known.iter().any(|damage| damage.mpack_key == Some(pack.key));
             if let Some(wrong) = self.check_pack(pack, damaged, checked).await? {
-                let detail = format!(
-                    "pack {}, which replaces it, can't be read: {wrong}. {way_out}",
-                    pack.key
-                );
+                let detail =
+                    format!("pack {}, which replaces it, is damaged: {wrong}. {way_out}", pack.key);
                 lack.get_or_insert(detail);
             }
             done += pack.bytes;
@@ -190,7 +188,7 @@ impl Store {
             checked.read.insert(pack.key);
             match found {
                 Some(found) if found == pack.key => None,
-                Some(found) => Some(format!("the SHA-256 of the bytes of {place} is {found}")),
+                Some(found) => Some(format!("hash mismatch: the SHA-256 of {place} is {found}")),
                 None => Some(format!("{place} is missing")),
             }
         };

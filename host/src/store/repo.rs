@@ -81,7 +81,7 @@ impl Store {
             self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
             let lock = self.catalog.lock(LockMode::Deleting).await?;
             if self.catalog.forget_repo(row.id, now, &lock).await? {
-                tracing::info!("removed the deleted repo {}, {}", row.name, row.repo_id);
+                tracing::info!("purged the deleted repo {}, {}", row.name, row.repo_id);
             }
             drop(lock);
         }

@@ -439,7 +439,7 @@ async fn on_s3_nothing_is_replaced_by_a_pack_that_does_not_come_back_as_it_was_s
     on.server.as_mut().unwrap().restart_with(&["spoil", "new", "0"]);
     let before = on.show().await;
     let error = on.gc().await.unwrap_err();
-    assert!(error.to_string().contains("does not give back the bytes that were sent"), "{error}");
+    assert!(error.to_string().contains("does not return the bytes that were written"), "{error}");
     assert_eq!(on.show().await.pack_keys, before.pack_keys);
     on.server.as_mut().unwrap().restart();
     on.sound().await;

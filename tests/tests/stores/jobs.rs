@@ -490,7 +490,7 @@ fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
     packhouse
         .run(["gc", "a/b", "--async", "--expire-unreachable", "90d"])
         .exits(1)
-        .says(&["waits already", "jobs cancel"]);
+        .says(&["already queued", "jobs cancel"]);
     let ended = packhouse.run(["worker", "--drain", "--no-policies"]).ok().json();
     assert_eq!(
         (&ended["outcome"], &ended["packs_before"], &ended["packs_after"]),

@@ -160,8 +160,10 @@ fn what_reaches_nothing_or_has_no_proper_name_is_refused_and_nothing_is_made() {
     create(&["--repo", "a/b", "--repo", "no/such"]).exits(1);
     create(&[]).exits(2).says(&["--repo"]);
     create(&["--repo", "nothing"]).exits(2).says(&["OWNER/SLUG"]);
-    create(&["--repo", "a/b", "--name", &"x".repeat(101)]).exits(2).says(&["100 characters"]);
-    create(&["--repo", "a/b", "--name", "\u{1b}[2J"]).exits(2).says(&["each of which can be seen"]);
+    create(&["--repo", "a/b", "--name", &"x".repeat(101)])
+        .exits(2)
+        .says(&["100 visible characters"]);
+    create(&["--repo", "a/b", "--name", "\u{1b}[2J"]).exits(2).says(&["visible characters"]);
     create(&["--repo", "a/b", "--expires", "0s"]).exits(2).says(&["0 seconds"]);
     create(&["--repo", "a/b", "--expires", "18446744073709551615"]).exits(2).says(&["90d"]);
     create(&["--repo", "a/b", "--expires", "soon"]).exits(2);

@@ -129,7 +129,7 @@ fn no_branch_is_a_folder_of_another() {
         &file,
         "byte",
         "`a/b`",
-        "beside branch `a`",
+        "conflicts with branch `a`",
         "nothing was stored",
     ]);
     let apart = [pack("one", &["t/u/v"]), pack("two", &["t/u"])];

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a consolidation, a fetch and a push are told, and a part of the error that must come of it.
 const CONSOLIDATIONS: [(&str, &str); 25] = [
-    ("drops-an-object", "is not there"),
+    ("drops-an-object", "is missing"),
     ("repeats-an-object", "is there twice"),
     ("outside-a-pack", "are not whole records"),
     ("another-repos-pack", "it copies from pack number 4294967295"),
@@ -40,7 +40,7 @@ const CONSOLIDATIONS: [(&str, &str); 25] = [
     ("claims-endless-steps", "its plan claims 18446744073709551615 steps"),
     ("gives-no-steps", "and returns 0"),
     ("gives-too-many-steps", "its plan returns more steps than it claims"),
-    ("pages-backwards", "is no sound pack"),
+    ("pages-backwards", "is not a valid pack"),
     ("hands-over-too-much", "MiB of memory"),
     ("loops", "it took longer than 2 s"),
     ("loops-in-pages", "it took longer than 2 s"),
@@ -51,7 +51,7 @@ const CONSOLIDATIONS: [(&str, &str); 25] = [
     ("calls-for-ever", "it made more than"),
     ("hoards-handles", "handle limit exceeded"),
     ("asks-for-content", "are not one commit, snapshot or tag"),
-    ("fakes-damage", "is lost, and it is not"),
+    ("fakes-damage", "is lost, but it is not"),
     ("asks-for-nonsense", "NONE"),
 ];
 const FETCHES: [(&str, &str); 3] = [
@@ -60,9 +60,9 @@ const FETCHES: [(&str, &str); 3] = [
     ("counts-wrong", "records and its steps copy"),
 ];
 const PUSHES: [(&str, &str); 5] = [
-    ("forges-a-head", "which nobody gave"),
+    ("forges-a-head", "which was not pushed"),
     ("forgets-heads", "decides on others"),
-    ("rewinds-heads", "to which"),
+    ("rewinds-heads", "does not descend from"),
     ("prefers-nobody", "prefer"),
     ("forgets-edges", "commit"),
 ];

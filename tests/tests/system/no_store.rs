@@ -92,7 +92,7 @@ fn a_push_to_a_store_that_is_not_there_names_the_command_that_makes_its_repo() {
 
 /// What becomes of a catalog's file, and the words for it.
 const LOSSES: [(&str, &str); 3] =
-    [("gone", "is not there"), ("emptied", "is empty"), ("without tables", "has no tables")];
+    [("gone", "does not exist"), ("emptied", "is empty"), ("without tables", "has no tables")];
 
 fn lose(data: &Path, how: &str) {
     for file in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {

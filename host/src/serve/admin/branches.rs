@@ -34,7 +34,7 @@ pub(super) struct BranchParams {
 
 /// Deletes a branch. What it alone led to is unreachable from now on.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath, BranchParams),
-    responses((status = 200, description = "What was deleted, and where it stood", body = BranchDeleteReport)))]
+    responses((status = 200, description = "The deleted branch, and its head", body = BranchDeleteReport)))]
 pub(super) async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,

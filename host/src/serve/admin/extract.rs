@@ -47,7 +47,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody
             .and_then(|kind| kind.to_str().ok())
             .unwrap_or_default();
         if !is_json(kind) {
-            let words = "the body is JSON: Content-Type: application/json is expected";
+            let words = "expected a JSON body: Content-Type: application/json";
             return Err(bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.to_owned()));
         }
         let come = whole(state, request, JSON, |bytes| {
@@ -191,7 +191,7 @@ pub(super) fn administers_all(caller: &Caller) -> ApiResult<()> {
         true => Ok(()),
         false => Err(not_allowed(
             caller,
-            "this is about the whole store, and takes a token with scope admin for all repos (*)",
+            "this affects the whole store, and requires a token with scope admin for all repos (*)",
         )),
     }
 }
@@ -200,7 +200,7 @@ pub(super) fn administers_all(caller: &Caller) -> ApiResult<()> {
 pub(super) fn administers_some(caller: &Caller) -> ApiResult<()> {
     match caller {
         Caller::Bearer { scope: Scope::Admin, .. } | Caller::Trusted => Ok(()),
-        _ => Err(not_allowed(caller, "to administer takes a token with scope admin")),
+        _ => Err(not_allowed(caller, "administration requires a token with scope admin")),
     }
 }
 
@@ -208,10 +208,9 @@ pub(super) fn administers_some(caller: &Caller) -> ApiResult<()> {
 pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> ApiResult<()> {
     match caller.may(Scope::Admin, repo) {
         true => Ok(()),
-        false => Err(not_allowed(
-            caller,
-            "to make this repo takes a token with scope admin that reaches it",
-        )),
+        false => {
+            Err(not_allowed(caller, "to create this repo requires a token with scope admin for it"))
+        }
     }
 }
 
@@ -225,7 +224,7 @@ pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> ApiResult
         true => Ok(repo),
         false => Err(not_allowed(
             caller,
-            "to restore this repo takes a token with scope admin that reaches it",
+            "to restore this repo requires a token with scope admin for it",
         )),
     }
 }
@@ -233,7 +232,7 @@ pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> ApiResult
 fn not_allowed(caller: &Caller, words: &str) -> Problem {
     match caller {
         Caller::Anyone => {
-            Problem::unauthorized(format!("{words}; give one: Authorization: Bearer TOKEN"))
+            Problem::unauthorized(format!("{words}; send it as: Authorization: Bearer TOKEN"))
         }
         _ => Problem::new(StatusCode::FORBIDDEN, words),
     }
@@ -243,16 +242,16 @@ fn not_allowed(caller: &Caller, words: &str) -> Problem {
 pub(super) fn limit(given: Option<u32>, else_: u32) -> ApiResult<u32> {
     match given.unwrap_or(else_) {
         limit @ 1..=PAGE => Ok(limit),
-        other => Err(Problem::malformed(format!("limit is {other}: 1 to {PAGE} are expected"))),
+        other => Err(Problem::malformed(format!("limit is {other}: expected 1 to {PAGE}"))),
     }
 }
 
 /// A number before which to list.
 pub(super) fn before(given: Option<i64>) -> ApiResult<Option<i64>> {
     match given {
-        Some(other) if !(0..=MAX_SAFE_INTEGER).contains(&other) => Err(Problem::malformed(
-            format!("before is {other}: 0 to {MAX_SAFE_INTEGER} are expected"),
-        )),
+        Some(other) if !(0..=MAX_SAFE_INTEGER).contains(&other) => {
+            Err(Problem::malformed(format!("before is {other}: expected 0 to {MAX_SAFE_INTEGER}")))
+        }
         given => Ok(given),
     }
 }
@@ -261,7 +260,7 @@ pub(super) fn before(given: Option<i64>) -> ApiResult<Option<i64>> {
 pub(super) fn count(what: &str, given: Option<u64>) -> ApiResult<Option<u64>> {
     match given {
         Some(other) if other > MAX_SAFE_INTEGER as u64 => Err(Problem::malformed(format!(
-            "{what} is {other}: at most {MAX_SAFE_INTEGER} is expected"
+            "{what} is {other}: expected at most {MAX_SAFE_INTEGER}"
         ))),
         given => Ok(given),
     }
@@ -272,7 +271,7 @@ pub(super) fn text(given: Option<String>) -> ApiResult<String> {
     let text = given.unwrap_or_default();
     match text.chars().count() > 200 || text.chars().any(|c| c < ' ') {
         true => Err(Problem::malformed(
-            "a text to look for has at most 200 characters, and no control characters",
+            "a search text has at most 200 characters, and no control characters",
         )),
         false => Ok(text),
     }

@@ -56,8 +56,8 @@ pub(super) struct PackForm {
 /// Stores packs: all of them, or none.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(RepoPath, PushParams),
     request_body(content = PackForm, content_type = "multipart/form-data"),
-    responses((status = 200, description = "What became of each", body = Vec<PushReport>),
-        (status = 408, description = "Nothing came for too long", body = super::super::problem::ProblemBody)))]
+    responses((status = 200, description = "A report for each pack", body = Vec<PushReport>),
+        (status = 408, description = "The upload stalled", body = super::super::problem::ProblemBody)))]
 pub(super) async fn push(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
@@ -70,7 +70,7 @@ pub(super) async fn push(
     let received = received(&state, &authorized.repo, form, &head).await?;
     if received.is_empty() {
         return Err(Problem::malformed(
-            "a push needs at least one pack: parts of a form, each with a file name",
+            "a push needs at least one pack: a form part with a file name each",
         ));
     }
     // What has come whole is dealt with, whether or not anybody waits for the answer.
@@ -138,7 +138,7 @@ async fn parts(
         let Some(part) = next.map_err(malformed)? else { return Ok(received) };
         if received.len() == PARTS {
             return Err(Problem::too_much(format!(
-                "a push has at most {PARTS} packs here; push the rest afterwards"
+                "a push takes at most {PARTS} packs; push the rest afterwards"
             )));
         }
         let name = name_of(&part, received.len())?;
@@ -152,7 +152,7 @@ fn name_of(part: &Field<'_>, number: usize) -> ApiResult<String> {
         None => Ok(format!("pack {}", number + 1)),
         Some(name) if name.len() <= NAME => Ok(name.to_owned()),
         Some(name) => Err(Problem::malformed(format!(
-            "the name of part {} has {} bytes; {NAME} are the limit",
+            "the name of part {} has {} bytes; the limit is {NAME}",
             number + 1,
             name.len()
         ))),
@@ -229,7 +229,7 @@ pub(super) async fn fetch(
     let authorized = repo_of(&state, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {
         return Err(Problem::malformed(format!(
-            "ttl_seconds is {}: 1 to {LONGEST} are expected",
+            "ttl_seconds is {}: expected 1 to {LONGEST}",
             asked.ttl_seconds
         )));
     }

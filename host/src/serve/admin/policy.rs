@@ -49,7 +49,7 @@ pub(super) async fn set(
 
 /// Takes it back: the policy of all counts again, or the default.
 #[utoipa::path(delete, path = "/policy", tag = "policies", params(PolicyParams),
-    responses((status = 200, description = "The policy that counts now", body = PolicyReport)))]
+    responses((status = 200, description = "The policy that applies now", body = PolicyReport)))]
 pub(super) async fn unset(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
@@ -61,7 +61,7 @@ pub(super) async fn unset(
 
 /// Tells which repos are due, and why; where asked to, asks workers to consolidate those.
 #[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyRequest,
-    responses((status = 200, description = "What policies say", body = Vec<PolicyCheck>)))]
+    responses((status = 200, description = "Which repos are due", body = Vec<PolicyCheck>)))]
 pub(super) async fn check(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,

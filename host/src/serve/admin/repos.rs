@@ -207,7 +207,7 @@ pub(super) async fn show(
 /// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it,
 /// it can be restored.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
-    responses((status = 200, description = "What is left of it", body = DeleteReport)))]
+    responses((status = 200, description = "What it leaves behind", body = DeleteReport)))]
 pub(super) async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
@@ -243,7 +243,7 @@ pub(super) async fn summary(
 
 /// Tells all that there is to tell of a repo.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(RepoPath),
-    responses((status = 200, description = "All of it", body = RepoDetail)))]
+    responses((status = 200, description = "The repo in detail", body = RepoDetail)))]
 pub(super) async fn detail(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,

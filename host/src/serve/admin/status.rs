@@ -54,7 +54,7 @@ pub(super) struct ChangesParams {
 /// Waits until the store is no longer as it was at a stamp, 20 seconds at most, and tells its
 /// stamp.
 #[utoipa::path(get, path = "/changes", tag = "store", params(ChangesParams),
-    responses((status = 200, description = "The stamp; the same one when nothing has changed", body = Changes)))]
+    responses((status = 200, description = "The stamp; unchanged when nothing has changed", body = Changes)))]
 pub(super) async fn changes(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
@@ -63,7 +63,7 @@ pub(super) async fn changes(
     administers_some(&caller)?;
     if since.is_some_and(|since| since > MAX_SAFE_INTEGER as u64) {
         return Err(Problem::malformed(format!(
-            "since is more than {MAX_SAFE_INTEGER}: no stamp is"
+            "since is more than {MAX_SAFE_INTEGER}, the largest stamp"
         )));
     }
     let until = Instant::now() + PATIENCE;

@@ -35,7 +35,7 @@ pub(super) async fn create(
     administers_all(&caller)?;
     if new.expires_in_seconds.is_some_and(|seconds| seconds > LONGEST) {
         return Err(Problem::malformed(format!(
-            "expires_in_seconds is more than {LONGEST}; leave it out for a token that does not end"
+            "expires_in_seconds is more than {LONGEST}; omit it for a token that does not expire"
         )));
     }
     Ok((StatusCode::CREATED, Json(state.store.create_token(new).await?)))

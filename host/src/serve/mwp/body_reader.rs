@@ -32,10 +32,7 @@ impl BodyReader {
 
     /// A problem here.
     pub(super) fn bad<T>(&self, what: impl std::fmt::Display) -> ApiResult<T> {
-        Err(Problem::malformed(format!(
-            "the body is not as it should be: {what}, at byte {}",
-            self.at
-        )))
+        Err(Problem::malformed(format!("malformed body: {what}, at byte {}", self.at)))
     }
 
     pub(super) fn header(&mut self) -> ApiResult<Header> {
@@ -48,14 +45,16 @@ impl BodyReader {
                     self.seek(self.at + width as u64)?;
                     if header.body() > self.end - self.at {
                         return self.bad(format_args!(
-                            "{} claims {} bytes and the body ends before",
+                            "{} claims {} bytes, but the body ends before",
                             header.name(),
                             header.body()
                         ));
                     }
                     return Ok(header);
                 }
-                Err(HeaderError::Reserved) => return self.bad("byte 0xC1 is no MessagePack"),
+                Err(HeaderError::Reserved) => {
+                    return self.bad("byte 0xC1 is not valid MessagePack");
+                }
                 Err(HeaderError::Short) => match self.file.fill_buf().map_err(unread)?.first() {
                     Some(byte) if have < MAX_HEADER => {
                         ahead[have] = *byte;
@@ -71,7 +70,7 @@ impl BodyReader {
     pub(super) fn map(&mut self, what: &str) -> ApiResult<u32> {
         match self.header()? {
             Header::Map(n) => Ok(n),
-            other => self.bad(format_args!("{what} is {} where a map is expected", other.name())),
+            other => self.bad(format_args!("{what} is {}; expected a map", other.name())),
         }
     }
 
@@ -80,9 +79,7 @@ impl BodyReader {
         match self.header()? {
             Header::Array(n) => Ok(n),
             Header::Nil => Ok(0),
-            other => {
-                self.bad(format_args!("{what} is {} where an array is expected", other.name()))
-            }
+            other => self.bad(format_args!("{what} is {}; expected an array", other.name())),
         }
     }
 
@@ -91,12 +88,10 @@ impl BodyReader {
         match self.header()? {
             Header::Str(n) if n <= 1024 => match String::from_utf8(self.take(n.into())?) {
                 Ok(text) => Ok(text),
-                Err(_) => self.bad(format_args!("{what} is no UTF-8")),
+                Err(_) => self.bad(format_args!("{what} is not UTF-8")),
             },
-            Header::Str(n) => self.bad(format_args!("{what} has {n} bytes; 1024 are the limit")),
-            other => {
-                self.bad(format_args!("{what} is {} where a string is expected", other.name()))
-            }
+            Header::Str(n) => self.bad(format_args!("{what} has {n} bytes; the limit is 1024")),
+            other => self.bad(format_args!("{what} is {}; expected a string", other.name())),
         }
     }
 
@@ -106,7 +101,7 @@ impl BodyReader {
         while !skip.done() {
             let header = self.header()?;
             if let Err(depth) = skip.take(&header) {
-                return self.bad(format_args!("values nest {depth} deep"));
+                return self.bad(format_args!("values are nested {depth} deep"));
             }
             self.seek(self.at + header.body())?;
         }

@@ -128,7 +128,7 @@ pub(super) fn objects(body: File, bytes: u64) -> ApiResult<(AssembledBody, u64)>
         Ok(true)
     })?;
     ends(&reader)?;
-    let Some(found) = found else { return reader.bad("it has no `objects`") };
+    let Some(found) = found else { return reader.bad("`objects` is missing") };
     let mut pieces = Pieces::default();
     pieces.write(|out| put_map(out, 3));
     for section in ["commits", "snapshots"] {
@@ -150,7 +150,7 @@ pub(super) fn tags(body: File, bytes: u64) -> ApiResult<(AssembledBody, u64)> {
         Ok(true)
     })?;
     ends(&reader)?;
-    let Some(found) = found else { return reader.bad("it has no `tags`") };
+    let Some(found) = found else { return reader.bad("`tags` is missing") };
     let mut pieces = Pieces::default();
     pieces.write(|out| put_map(out, 4));
     for section in ["commits", "snapshots"] {
@@ -191,7 +191,7 @@ pub(super) fn push(body: File, bytes: u64) -> ApiResult<Push> {
                 force = match reader.peek()? {
                     Some(0xc3) => true,
                     Some(0xc2 | 0xc0) => false,
-                    _ => return reader.bad("force: true or false is expected"),
+                    _ => return reader.bad("force: expected true or false"),
                 };
                 reader.ignore()?;
             }
@@ -200,8 +200,8 @@ pub(super) fn push(body: File, bytes: u64) -> ApiResult<Push> {
         Ok(true)
     })?;
     ends(&reader)?;
-    let Some(bundle) = bundle else { return reader.bad("it has no `bundle`") };
-    let Some(branch) = branch else { return reader.bad("it has no `branch`") };
+    let Some(bundle) = bundle else { return reader.bad("`bundle` is missing") };
+    let Some(branch) = branch else { return reader.bad("`branch` is missing") };
     let branch: BranchName = branch.parse()?;
     let head = head_of(&mut reader, &bundle, &branch)?;
     let mut pieces = Pieces::default();
@@ -234,7 +234,7 @@ fn read_bundle(reader: &mut BodyReader) -> ApiResult<Bundle> {
             // To step over what may be part of somebody's history would be to lose it.
             other => {
                 return reader
-                    .bad(format_args!("bundle: `{}` is no section of a pack", escaped(other)));
+                    .bad(format_args!("bundle: `{}` is not a section of a pack", escaped(other)));
             }
         }
         Ok(true)
@@ -246,7 +246,7 @@ fn read_bundle(reader: &mut BodyReader) -> ApiResult<Bundle> {
 /// follows.
 fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> ApiResult<EntityId> {
     let no_id = |text: &str| {
-        Problem::malformed(format!("branch_heads: `{}` is no commit id", escaped(text)))
+        Problem::malformed(format!("branch_heads: `{}` is not a commit id", escaped(text)))
     };
     if let Some(head) = bundle.heads.get(branch.as_str()) {
         return EntityId::parse(head.as_bytes()).map_err(|_| no_id(head));
@@ -267,10 +267,10 @@ fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> Api
     match (tips.next(), tips.next()) {
         (Some(head), None) => Ok(*head),
         (None, _) => Err(Problem::malformed(format!(
-            "bundle: there is no commit in it for branch `{branch}`, and no branch_heads says where it stands"
+            "bundle: it has no commit for branch `{branch}`, and branch_heads does not name its head"
         ))),
         (Some(_), Some(_)) => Err(Problem::malformed(format!(
-            "bundle: several of its commits follow from no other; say in branch_heads where `{branch}` stands"
+            "bundle: several of its commits have no child; name the head of `{branch}` in branch_heads"
         ))),
     }
 }
@@ -288,7 +288,7 @@ fn heads(reader: &mut BodyReader) -> ApiResult<BTreeMap<String, String>> {
         }
         if heads.len() == BRANCHES {
             return Err(Problem::too_much(format!(
-                "branch_heads: {BRANCHES} branches are the limit"
+                "branch_heads: the limit is {BRANCHES} branches"
             )));
         }
         heads.insert(name.to_owned(), reader.text("a branch's head")?);
@@ -309,9 +309,7 @@ fn record(reader: &mut BodyReader, what: &str) -> ApiResult<Range<u64>> {
     if bytes <= MAX_RECORD {
         return Ok(span);
     }
-    Err(Problem::too_much(format!(
-        "{what}: a record of {bytes} bytes is given, and {MAX_RECORD} are the limit"
-    )))
+    Err(Problem::too_much(format!("{what}: a record has {bytes} bytes; the limit is {MAX_RECORD}")))
 }
 
 fn object_array(reader: &mut BodyReader, most: u32) -> ApiResult<Vec<Object>> {
@@ -349,7 +347,7 @@ fn fields(
         if !each(&name, reader)? {
             reader.ignore()?;
         } else if !met.insert(name) {
-            return reader.bad(format_args!("{what} has one name twice"));
+            return reader.bad(format_args!("{what} has a duplicate field"));
         }
     }
     Ok(())
@@ -359,12 +357,12 @@ fn within(count: u32, what: &str, most: u32) -> ApiResult<u32> {
     if count <= most {
         Ok(count)
     } else {
-        Err(Problem::too_much(format!("{what}: {count} are given, and {most} are the limit")))
+        Err(Problem::too_much(format!("{what}: {count} given; the limit is {most}")))
     }
 }
 
 fn ends(reader: &BodyReader) -> ApiResult<()> {
-    if reader.at_end() { Ok(()) } else { reader.bad("bytes follow its value") }
+    if reader.at_end() { Ok(()) } else { reader.bad("there is data after its value") }
 }
 
 /// Another handle on the same file.

@@ -24,7 +24,7 @@ impl<const MOST: usize> Ids<MOST> {
         if given <= MOST {
             return Ok(self.kept);
         }
-        Err(Problem::too_much(format!("{what}: {given} ids are given, and {MOST} are the limit")))
+        Err(Problem::too_much(format!("{what}: {given} ids given; the limit is {MOST}")))
     }
 }
 
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Text {
                 match text.len() {
                     0..=LONGEST => Ok(Text(text.to_owned())),
                     bytes => Err(E::custom(format_args!(
-                        "an id has at most {LONGEST} bytes, and this one has {bytes}"
+                        "an id has at most {LONGEST} bytes; this one has {bytes}"
                     ))),
                 }
             }

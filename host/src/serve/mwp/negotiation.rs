@@ -47,8 +47,8 @@ impl Accept {
     /// An answer. Errors are always JSON: see [`Problem`].
     pub(super) fn respond<T: Serialize>(self, value: &T) -> ApiResult<Response> {
         let unwritten = |error: &dyn std::fmt::Display| {
-            tracing::error!("an answer could not be written: {error}");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
+            tracing::error!("a response could not be serialised: {error}");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the response could not be serialised")
         };
         let (kind, bytes) = match self.msgpack {
             true => (MSGPACK, rmp_serde::to_vec_named(value).map_err(|error| unwritten(&error))?),
@@ -66,7 +66,7 @@ impl Accept {
         }
         Err(Problem::new(
             StatusCode::NOT_ACCEPTABLE,
-            format!("a pack is MessagePack; ask for it with Accept: {MSGPACK}"),
+            format!("packs are MessagePack; send Accept: {MSGPACK}"),
         ))
     }
 }
@@ -90,9 +90,8 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let read = move |body: &[u8]| match json {
-        true => serde_json::from_slice(body).map_err(|error| {
-            Problem::malformed(format!("the body is not as it should be: {error}"))
-        }),
+        true => serde_json::from_slice(body)
+            .map_err(|error| Problem::malformed(format!("malformed body: {error}"))),
         false => read(body),
     };
     whole(state, authorized, request, most, read).await
@@ -118,15 +117,17 @@ pub(super) async fn whole<T: Send + 'static>(
 const DEPTH: usize = 32;
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
-    let malformed = |error: rmp_serde::decode::Error| {
-        Problem::malformed(format!("the body is not as it should be: {error}"))
-    };
+    let malformed =
+        |error: rmp_serde::decode::Error| Problem::malformed(format!("malformed body: {error}"));
     let mut decoder = rmp_serde::Deserializer::new(body);
     decoder.set_max_depth(DEPTH);
     let value = T::deserialize(&mut decoder).map_err(malformed)?;
     match decoder.get_ref() {
         [] => Ok(value),
-        rest => Err(Problem::malformed(format!("{} bytes follow the body's value", rest.len()))),
+        rest => Err(Problem::malformed(format!(
+            "there are {} bytes after the body's value",
+            rest.len()
+        ))),
     }
 }
 

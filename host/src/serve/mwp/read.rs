@@ -98,10 +98,10 @@ pub(super) async fn presign(
     let (asked, _held): (Presign, _) = small(&state, &authorized, request, BODY).await?;
     let ids = asked.object_ids.within("object_ids")?;
     if !matches!(asked.direction.as_str(), "put" | "get") {
-        return Err(Problem::malformed("direction: `put` or `get` is expected"));
+        return Err(Problem::malformed("direction: expected `put` or `get`"));
     }
     if asked.ttl_seconds.is_some_and(|ttl| !(30..=3600).contains(&ttl)) {
-        return Err(Problem::malformed("ttl_seconds: 30 to 3600 is expected"));
+        return Err(Problem::malformed("ttl_seconds: expected 30 to 3600"));
     }
     accept.respond(&Presigned { presigned: BTreeMap::new(), inline: ids })
 }
@@ -162,7 +162,7 @@ pub(super) async fn fetch(
     let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
     let (want, have) = asked.sides()?;
     let Some(want) = want else {
-        return Err(Problem::malformed("want: a list of commit ids is expected"));
+        return Err(Problem::malformed("want: expected a list of commit ids"));
     };
     if want.is_empty() {
         // Nothing reaches nothing.
@@ -219,7 +219,7 @@ pub(super) async fn fetch_mpack(
     let longest = if authorized.is_known() { 604_800 } else { 3600 };
     if !(1..=longest).contains(&ttl) {
         return Err(Problem::malformed(format!(
-            "ttl_seconds: 1 to {longest} is expected (with a token, to 604800)"
+            "ttl_seconds: expected 1 to {longest} (with a token, to 604800)"
         )));
     }
     let request = FetchRequest {

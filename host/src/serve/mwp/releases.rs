@@ -54,11 +54,11 @@ pub(super) async fn post(
         PutRelease::Published => accept.respond(&Posted { release_id: release.release_id }),
         PutRelease::Taken(other) => Err(taken(&release, &other)),
         PutRelease::UnknownCommit => Err(Problem::malformed(format!(
-            "commit {} is not in repo `{}`: push the branch that leads to it, then the release",
+            "commit {} is not in repo `{}`: push its branch, then the release",
             release.commit, authorized.repo
         ))),
         PutRelease::TooMuch => Err(Problem::too_much(format!(
-            "the releases of a repo have at most {MOST_RELEASES} bytes together; retract some: muse release delete TAG --remote REMOTE"
+            "the releases of a repo may have {MOST_RELEASES} bytes in total; retract some: muse release delete TAG --remote REMOTE"
         ))),
         PutRelease::NoRepo => Err(Problem::no_repo(&authorized.repo.to_string())),
     }
@@ -77,19 +77,19 @@ fn read(body: &[u8]) -> ApiResult<ReleaseRow> {
     let channel = channel.unwrap_or_default();
     if tag.parse::<BranchName>().is_err() {
         return Err(Problem::malformed(format!(
-            "tag: `{}` is no name of a release; try one like v1.0.0",
+            "tag: `{}` is not a release name; use one like v1.0.0",
             escaped(&tag)
         )));
     }
     for (what, given, least) in [("release_id", &release_id, 1), ("channel", &channel, 0)] {
         if !(least..=NAME).contains(&given.len()) || given.chars().any(char::is_control) {
             return Err(Problem::malformed(format!(
-                "{what}: {least} to {NAME} bytes without control characters are expected"
+                "{what}: expected {least} to {NAME} bytes without control characters"
             )));
         }
     }
     let commit = EntityId::parse(commit_id.as_bytes()).map_err(|_| {
-        Problem::malformed(format!("commit_id: `{}` is no id of a commit", escaped(&commit_id)))
+        Problem::malformed(format!("commit_id: `{}` is not a commit id", escaped(&commit_id)))
     })?;
     Ok(ReleaseRow {
         tag,
@@ -104,11 +104,11 @@ fn read(body: &[u8]) -> ApiResult<ReleaseRow> {
 fn taken(release: &ReleaseRow, other: &ReleaseRow) -> Problem {
     let detail = match other.tag == release.tag {
         true => format!(
-            "release `{0}` is there already, of commit {1}; to replace it, retract it first: muse release delete {0} --remote REMOTE",
+            "release `{0}` already exists, of commit {1}; to replace it, retract it first: muse release delete {0} --remote REMOTE",
             other.tag, other.commit
         ),
         false => {
-            format!("the id `{}` is that of release `{}`", escaped(&release.release_id), other.tag)
+            format!("the id `{}` belongs to release `{}`", escaped(&release.release_id), other.tag)
         }
     };
     Problem::new(StatusCode::CONFLICT, detail)
@@ -134,7 +134,7 @@ pub(super) async fn list(
     let drafts = match asked.include_drafts.as_deref() {
         None | Some("" | "0" | "false") => false,
         Some("1" | "true") => true,
-        Some(_) => return Err(Problem::malformed("include_drafts: `1` or `0` is expected")),
+        Some(_) => return Err(Problem::malformed("include_drafts: expected `1` or `0`")),
     };
     let channel = asked.channel.filter(|channel| !channel.is_empty());
     let mut releases = authorized.store(&state).releases(&authorized.repo).await?;

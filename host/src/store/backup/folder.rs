@@ -48,7 +48,7 @@ impl BackupFolder {
         name: [u8; 16],
     ) -> Result<BackupFolder> {
         let named = to.file_name().ok_or_else(|| {
-            Error::Usage(format!("{} names no folder that could be made", to.display()))
+            Error::Usage(format!("{} is not a path of a folder that can be created", to.display()))
         })?;
         let above = std::path::absolute(to).map_err(Error::io("finding", to))?;
         let above = above.parent().unwrap_or(Path::new("/"));
@@ -59,7 +59,7 @@ impl BackupFolder {
         let place = place.canonicalize().unwrap_or(place);
         if nearest.starts_with(store) || place.starts_with(store) {
             return Err(Error::Unsupported(format!(
-                "{} lies in the store itself, {}; name a folder elsewhere",
+                "{} is in the store itself, {}; name a folder elsewhere",
                 to.display(),
                 store.display()
             )));
@@ -67,7 +67,7 @@ impl BackupFolder {
         std::fs::create_dir_all(above).map_err(Error::io("making", above))?;
         match std::fs::read_dir(&place).map(|mut entries| entries.next().is_none()) {
             Ok(true) if other_disk(&place) => Err(Error::Unsupported(format!(
-                "{} is where a disk is mounted; name a folder on it that is not there yet, such as {}",
+                "{} is a mount point; name a new folder on it, such as {}",
                 to.display(),
                 to.join("packhouse").display()
             ))),
@@ -75,7 +75,7 @@ impl BackupFolder {
             Err(error) if error.kind() == ErrorKind::NotFound => BackupFolder::new(place, name),
             Ok(false) if update => BackupFolder::existing(place),
             Ok(false) => Err(Error::Unsupported(format!(
-                "{} is there already and not empty; name another folder, or bring a backup up to date with --update",
+                "{} exists and is not empty; name another folder, or update a backup with --update",
                 to.display()
             ))),
             Err(error) => Err(Error::io("listing", &place)(error)),
@@ -103,7 +103,7 @@ impl BackupFolder {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Unsupported(format!(
-                    "another backup to {} is under way; nothing was changed",
+                    "another backup to {} is running; nothing was changed",
                     place.display()
                 )));
             }
@@ -166,7 +166,7 @@ impl BackupFolder {
         let path = self.folder.join(MARK);
         let none = |why: String| {
             Error::Unsupported(format!(
-                "{} is no backup that packhouse made ({why}), so it is not brought up to date; name another folder",
+                "{} is not a backup of packhouse ({why}), so it is not updated; name another folder",
                 self.place.display()
             ))
         };

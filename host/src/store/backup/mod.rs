@@ -124,7 +124,7 @@ impl Store {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "`packhouse backup` copies a store that is in files; the catalog of this one is {}, its packs are in {}. Back the catalog up first, with pg_dump (or packhouse's own copy, where it is a file: sqlite3 FILE \".backup COPY\"), and let the bucket keep versions of its objects: docs/operations.md, \"Backups\", says how, and how to restore",
+            "`packhouse backup` copies stores that are files; the catalog of this store is {}, its packs are in {}. Back up the catalog first, with pg_dump (or, where it is a file, sqlite3 FILE \".backup COPY\"), and enable versioning of the bucket: docs/operations.md, \"Backups\", describes this, and how to restore",
             self.catalog.place(),
             self.vault.place()
         )))
@@ -137,7 +137,7 @@ impl Store {
         let place = work.place().display();
         if mark.backup_of != self.catalog.identity() {
             return Err(Error::Unsupported(format!(
-                "{place} is a backup of another store, {}, and this one is {}; name another folder",
+                "{place} is a backup of another store, {}; this store is {}. Name another folder",
                 mark.backup_of,
                 self.catalog.identity()
             )));
@@ -148,7 +148,7 @@ impl Store {
             catalog.close().await;
             if !mark.contents.contains(&now?) {
                 return Err(Error::Unsupported(format!(
-                    "{place} has been written to since it was made: it is a store of its own by now, and is not brought up to date; name another folder"
+                    "{place} was written to after it was created, so it is a store of its own now and is not updated; name another folder"
                 )));
             }
         }

@@ -90,7 +90,7 @@ async fn law_4_a_plan_that_drops_an_object_is_caught() {
         }
     })
     .await;
-    unproven(&error, "is not there");
+    unproven(&error, "is missing");
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn law_4_wrong_counts_are_caught() {
         plan.records.objects -= 1;
     })
     .await;
-    unproven(&error, "no sound pack");
+    unproven(&error, "not a valid pack");
 }
 
 #[tokio::test]

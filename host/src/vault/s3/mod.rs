@@ -145,12 +145,15 @@ impl S3Vault {
 
     /// Fails before something is downloaded that the disk can't hold.
     fn need_space(&self, bytes: u64) -> Result<()> {
-        if free_bytes(&self.folder)? >= bytes {
+        let free = free_bytes(&self.folder)?;
+        if free >= bytes {
             return Ok(());
         }
         let source = std::io::Error::new(
             std::io::ErrorKind::StorageFull,
-            format!("not enough disk space for a copy of a pack: {bytes} bytes needed"),
+            format!(
+                "not enough disk space for a copy of a pack: {bytes} bytes needed, {free} free"
+            ),
         );
         Err(Error::Io { doing: "writing to", path: self.folder.clone(), source })
     }

@@ -118,7 +118,7 @@ impl Runs {
             let other = || {
                 Problem::new(
                     StatusCode::CONFLICT,
-                    format!("run {id} is about something else; draw another id"),
+                    format!("run {id} exists with another request; use another id"),
                 )
             };
             return if run.asked == asked { Ok(run.clone()) } else { Err(other()) };
@@ -126,13 +126,13 @@ impl Runs {
         if kept.closed {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the server is stopping; ask again when it is back",
+                "the server is shutting down; retry when it is back",
             ));
         }
         if kept.runs.len() - kept.ended.len() >= UNDER_WAY {
             return Err(Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                format!("{UNDER_WAY} runs are under way; wait until some have ended"),
+                format!("{UNDER_WAY} runs are in progress; wait until some have ended"),
             ));
         }
         let run = Arc::new(Run::new(id, asked, caller, store));

@@ -70,7 +70,7 @@ async fn begin(
 ) -> ApiResult<(StatusCode, Json<RunReport>)> {
     let store = administers(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
-        return Err(Problem::malformed("the id of a run is 32 hexadecimal digits, in lower case"));
+        return Err(Problem::malformed("a run id has 32 lower-case hexadecimal digits"));
     }
     checked(&asked)?;
     let run = state.runs.begin(&state, &id, asked, caller, store)?;
@@ -92,7 +92,7 @@ fn checked(asked: &RunRequest) -> ApiResult<()> {
             };
             if plan_digest.as_deref().is_some_and(|digest| !is_digest(digest)) {
                 return Err(Problem::malformed(
-                    "plan_digest is no digest of a plan: sha256: and 64 hexadecimal digits are expected",
+                    "plan_digest is not a plan digest: expected sha256: and 64 hexadecimal digits",
                 ));
             }
         }
@@ -109,10 +109,8 @@ fn checked(asked: &RunRequest) -> ApiResult<()> {
 fn run_of(state: &AppState, caller: &Caller, id: &str) -> ApiResult<Arc<Run>> {
     administers_some(caller)?;
     let unknown = || {
-        let words = format!(
-            "there is no run {} here; the server may have been started again since",
-            escaped(id)
-        );
+        let words =
+            format!("there is no run {}; the server may have been restarted since", escaped(id));
         Problem::new(StatusCode::NOT_FOUND, words)
     };
     state.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
@@ -131,7 +129,7 @@ async fn show(
 
 /// Asks a run to stop at its next safe point. One that has ended stays as it is.
 #[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(RunPath),
-    responses((status = 202, description = "The run, as it is now", body = RunReport)))]
+    responses((status = 202, description = "The state of the run", body = RunReport)))]
 async fn stop(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
@@ -145,7 +143,7 @@ async fn stop(
 /// Tells of a run while it goes on, as server-sent events: `progress` (a Step), then `done` or
 /// `failed`, which is the last. Resumes behind `Last-Event-ID`.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
-    params(RunPath, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event that was heard")),
+    params(RunPath, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event received")),
     responses((status = 200, description = "Events, each with the JSON of a RunEvent", body = String, content_type = "text/event-stream")))]
 async fn events(
     State(state): State<SharedState>,

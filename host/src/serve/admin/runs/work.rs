@@ -40,7 +40,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
             Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
         }
         Ok(done) => done.map_err(|error| failed(&error)),
-        Err(_) => Err(refused("the server failed; its log says how. Nothing was changed")),
+        Err(_) => Err(refused("internal error; see the server's log. Nothing was changed")),
     };
     run.events.end(RunEnd { at: state.store.now(), outcome });
     state.runs.ended(&run);
@@ -48,7 +48,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
 
 /// Why a run stops whose token is no good any more.
 const TOKEN_GONE: &str =
-    "the token that began it has expired or was revoked; what it had not published did not happen";
+    "the token that started it has expired or was revoked; nothing more was published";
 
 fn refused(detail: &str) -> RunFailed {
     RunFailed {
@@ -69,7 +69,7 @@ async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
     // It may have waited for long.
     if let Err(problem) = check_token(state, &run.caller).await {
         return Err(Error::Unsupported(format!(
-            "{}, and it began the run; nothing was changed",
+            "{}, and it started the run; nothing was changed",
             problem.detail
         )));
     }
@@ -142,5 +142,5 @@ async fn as_planned(
 fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {
     // Reports are plain data, whose maps have strings as keys.
     to_raw_value(report)
-        .map_err(|error| Error::Unsupported(format!("the answer could not be written: {error}")))
+        .map_err(|error| Error::Unsupported(format!("the result could not be serialised: {error}")))
 }
