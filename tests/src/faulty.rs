@@ -193,7 +193,7 @@ impl Fault {
 pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Result<Store> {
     let inner: Arc<dyn Vault> = match &options.packs {
         Storage::Folder(packs) => {
-            let making = |source| Error::Io { doing: "making", path: packs.clone(), source };
+            let making = |source| Error::Io { doing: "creating", path: packs.clone(), source };
             std::fs::create_dir_all(packs).map_err(making)?;
             Arc::new(LocalVault::open(packs)?)
         }

@@ -53,7 +53,7 @@ impl CatalogPlace {
             CatalogPlace::Sqlite(file) => {
                 if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty())
                 {
-                    std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+                    std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
                 }
                 Ok(Arc::new(SqliteCatalog::open(file).await?))
             }

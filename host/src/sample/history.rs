@@ -101,7 +101,7 @@ pub fn write_history(dir: impl AsRef<Path>, options: &HistoryOptions) -> Result<
     let mut files = Vec::with_capacity(options.pushes);
     for (number, pack) in History::new(options.clone()).enumerate() {
         let path = dir.as_ref().join(format!("{:05}.mpack", number + 1));
-        let file = File::create(&path).map_err(Error::io("making", &path))?;
+        let file = File::create(&path).map_err(Error::io("creating", &path))?;
         let mut out = BufWriter::with_capacity(1 << 18, file);
         pack.write_to(&mut out).and_then(|()| out.flush()).map_err(Error::io("writing", &path))?;
         files.push(path);

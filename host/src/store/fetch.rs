@@ -600,7 +600,7 @@ fn stage_beside(output: &Path, name: &str) -> Result<StagedFile> {
         .write(true)
         .create_new(true)
         .open(&path)
-        .map_err(Error::io("making", &path))?;
+        .map_err(Error::io("creating", &path))?;
     Ok(StagedFile::new(file, path))
 }
 

@@ -180,7 +180,7 @@ impl Store {
             None => {
                 let folder = options.packs.folder();
                 storage::check_folder(catalog.as_ref(), folder).await?;
-                std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+                std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
                 Arc::new(LocalVault::open(folder)?)
             }
         };

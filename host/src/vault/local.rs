@@ -258,7 +258,7 @@ impl Vault for LocalVault {
         let place = note_of(&self.root, catalog);
         let note = self.path(&note_key(&place));
         if !note.exists() {
-            std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+            std::fs::create_dir_all(&folder).map_err(Error::io("creating", &folder))?;
             std::fs::write(&note, &place).map_err(Error::io("writing", &note))?;
         }
         self.catalogs(catalog).await

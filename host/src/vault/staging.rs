@@ -33,14 +33,14 @@ impl Staging {
         let path = self.folder.join(name);
         self.make_folder()?;
         loop {
-            if let Some(staged) = try_make(&path).map_err(Error::io("making", &path))? {
+            if let Some(staged) = try_make(&path).map_err(Error::io("creating", &path))? {
                 return Ok(staged);
             }
         }
     }
 
     fn make_folder(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder).map_err(Error::io("making", &self.folder))
+        std::fs::create_dir_all(&self.folder).map_err(Error::io("creating", &self.folder))
     }
 
     /// A new file of whatever name is free.
@@ -54,7 +54,7 @@ impl Staging {
                 Ok(Some(staged)) => return Ok(staged),
                 Ok(None) => {}
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Error::io("making", &path)(e)),
+                Err(e) => return Err(Error::io("creating", &path)(e)),
             }
         }
         unreachable!("there are more numbers than files")

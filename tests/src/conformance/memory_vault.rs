@@ -61,7 +61,7 @@ fn read(staged: &StagedFile) -> Result<Arc<Vec<u8>>> {
 
 fn opened(bytes: Option<Arc<Vec<u8>>>) -> Result<Option<StoredPack>> {
     let Some(bytes) = bytes else { return Ok(None) };
-    let mut file = tempfile::tempfile().map_err(failed("making"))?;
+    let mut file = tempfile::tempfile().map_err(failed("creating"))?;
     file.write_all(&bytes).map_err(failed("writing"))?;
     Ok(Some(StoredPack { file, path: "memory".into(), bytes: bytes.len() as u64 }))
 }
@@ -99,7 +99,7 @@ impl Vault for MemoryVault {
             .write(true)
             .create_new(true)
             .open(&path)
-            .map_err(failed("making"))?;
+            .map_err(failed("creating"))?;
         file.lock().map_err(failed("locking"))?;
         Ok(StagedFile::new(file, path))
     }

@@ -64,7 +64,7 @@ impl BackupFolder {
                 store.display()
             )));
         }
-        std::fs::create_dir_all(above).map_err(Error::io("making", above))?;
+        std::fs::create_dir_all(above).map_err(Error::io("creating", above))?;
         match std::fs::read_dir(&place).map(|mut entries| entries.next().is_none()) {
             Ok(true) if other_disk(&place) => Err(Error::Unsupported(format!(
                 "{} is a mount point; name a new folder on it, such as {}",
@@ -144,7 +144,7 @@ impl BackupFolder {
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .map_err(Error::io("making", &path))?;
+            .map_err(Error::io("creating", &path))?;
         Ok(path)
     }
 
@@ -242,7 +242,7 @@ impl BackupFolder {
         sync_folders(&self.folder.join("packs"))?;
         sync(&self.folder)?;
         if self.is_new {
-            std::fs::rename(&self.folder, &self.place).map_err(Error::io("making", &self.place))?;
+            std::fs::rename(&self.folder, &self.place).map_err(Error::io("creating", &self.place))?;
             self.is_done = true;
             sync(self.place.parent().unwrap_or(Path::new("/")))?;
         }
@@ -293,7 +293,7 @@ fn is_drawn(end: &str) -> bool {
 
 /// A folder for its owner only, with those above it.
 fn make_folder(path: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("making", path))
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("creating", path))
 }
 
 /// A copy for its owner only, durable. Where the disk can share blocks between files, it does.

@@ -105,7 +105,7 @@ impl Spool {
             return Ok(None);
         }
         let folder = self.folder_of(key);
-        std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+        std::fs::create_dir_all(&folder).map_err(Error::io("creating", &folder))?;
         let path = folder.join(format!("{}.{}", key.hex(), short(etag)));
         std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
         touch(&staged.file);
