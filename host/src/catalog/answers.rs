@@ -1,11 +1,11 @@
-//! The part of the catalog port that knows the packs that were assembled to answer fetches: until
-//! when each is good, and what it takes of the disk for whom.
+//! The part of the catalog port for packs that were assembled to answer fetches: when they expire,
+//! and the disk space that they take.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - Room is taken before an answer is made, atomically: however many ask at once, in whatever
-//!   processes, what is given stays within the budget.
-//! - An answer is good until the latest time that was noted of it.
-//! - What has expired holds its room until it is forgotten: its file may still be there.
+//! - Space is reserved before an answer is written, atomically: concurrent callers in any processes
+//!   stay within the budget.
+//! - An answer expires at the latest time that was recorded for it.
+//! - An expired answer counts until it is forgotten: its file may still exist.
 
 use std::collections::BTreeMap;
 
@@ -24,13 +24,13 @@ pub struct NewAnswer {
     pub plan: String,
     /// Its size.
     pub bytes: u64,
-    /// For whom: see [`STRANGERS`]; nobody for the operator.
+    /// The caller: see [`STRANGERS`]; empty for the operator.
     pub caller: String,
     /// Until when it is good, to the second.
     pub expires_at: Timestamp,
 }
 
-/// With what the names of callers begin that have no token: less is kept for them.
+/// The prefix of callers without a token: their budget is smaller.
 pub const STRANGERS: &str = "address:";
 
 /// What answers may take of the disk, in bytes.
@@ -56,8 +56,8 @@ pub enum ExhaustedBudget {
 }
 
 impl AnswerBudget {
-    /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody,
-    /// by strangers, by the caller.
+    /// The budget that an answer of `bytes` would exceed: that of all, of strangers, or of the
+    /// caller.
     pub fn lacks(&self, kept: AnswerUsage, bytes: u64, caller: &str) -> Option<ExhaustedBudget> {
         let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
         // One answer there may be, whatever its size: else a large repo could not be cloned at all.

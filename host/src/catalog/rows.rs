@@ -47,8 +47,7 @@ pub struct RepoRow {
     pub revision: i64,
     /// Counts the consolidations that dropped something.
     pub drops: i64,
-    /// Counts the times at which clients were told that it has something; see
-    /// [`super::Catalog::freshen`].
+    /// How often clients were told that it has something; see [`super::Catalog::freshen`].
     pub freshenings: i64,
     /// Its shelves, added up.
     pub sums: Sums,
@@ -63,8 +62,7 @@ pub struct Sums {
     pub mapped: Counts,
     /// Size of `packs`, in bytes.
     pub bytes: u64,
-    /// Size of the records that the index maps, in bytes; none where nobody counted those of a
-    /// shelf.
+    /// Size of the records that the index maps, in bytes; none when a shelf is not counted.
     pub needed_bytes: Option<u64>,
     /// Size of the packs on shelves and of those that only wait for deletion, in bytes.
     pub stored_bytes: u64,
@@ -166,15 +164,15 @@ pub struct Shelf {
     pub pack: PackRow,
     /// How many entities the index maps to it.
     pub mapped: Counts,
-    /// Size of their records in bytes; none where nobody counted.
+    /// Size of their records in bytes; none when not counted.
     pub mapped_bytes: Option<u64>,
-    /// When the push that made it was published; none where nobody wrote it down.
+    /// When the push that created it was published; none when not recorded.
     pub made_at: Option<Timestamp>,
 }
 
 impl Shelf {
-    /// Size in bytes of the records that the index maps to it: where nobody counted, its share of
-    /// the pack by records.
+    /// Size in bytes of the records that the index maps to it. When not counted, its share of the
+    /// pack by records.
     pub fn needed_bytes(&self) -> u64 {
         let by_records = || {
             self.pack.bytes as f64 * self.mapped.total() as f64 / self.pack.records.max(1) as f64
@@ -238,15 +236,15 @@ pub struct Push {
     pub repo: RepoRow,
     /// Its packs, each on a shelf of its own.
     pub packs: Vec<PushedPack>,
-    /// Entities that it brings and that the repo had, in order, each once: they are recent from now
-    /// on, as if they were new.
+    /// Entities of the push that the repo had, in order, each once: they are recent from now on,
+    /// like new ones.
     pub known: Vec<EntityKey>,
     /// What its commits reach.
     pub edges: Vec<Edges>,
-    /// Where branches stand afterwards.
+    /// The branch heads afterwards.
     pub heads: Vec<Head>,
-    /// Shelves whose packs are missing or damaged. Those to which nothing is mapped afterwards are
-    /// taken away, and their packs retired.
+    /// Shelves whose packs are missing or damaged. If nothing is mapped to them afterwards, they
+    /// are removed, and their packs retired.
     pub broken: Vec<ShelfId>,
     /// Whether branches may have been moved away from what they led to.
     pub forced: bool,
@@ -288,14 +286,14 @@ pub struct DeletionSummary {
     pub packs: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// Jobs that were taken back.
+    /// Cancelled jobs.
     pub jobs: u64,
 }
 
 /// What became of a deleted repo that was to be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreOutcome {
-    /// It is there again, as it was.
+    /// The repo is restored, as it was.
     Done,
     /// Another repo has its name.
     Taken,
@@ -305,12 +303,12 @@ pub enum RestoreOutcome {
     Pruned {
         /// When.
         at: Timestamp,
-        /// One of its packs that no other repo held; none where there was none.
+        /// One of its packs that no other repo had; none when there was none.
         pack: Option<MpackKey>,
     },
 }
 
-/// What clients were told that a repo has.
+/// What clients were told to be in a repo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freshened {
     /// All that it had then.
@@ -332,7 +330,7 @@ pub struct Consolidation {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
-    /// Entities that the repo forgets. If there are any, nothing may have been pushed since the
+    /// Entities to drop from the index. If there are any, there must have been no push since the
     /// plan was made (it may reach them), and no client may have been told since that the repo has
     /// one of them.
     pub dropped: Vec<DroppedEntity>,
@@ -355,7 +353,7 @@ pub struct PackChange {
     pub bytes: i64,
 }
 
-/// What somebody does who must not meet another who does the other.
+/// What a lock is for. The two exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockMode {
     /// Makes packs visible: puts them into the vault, then on shelves. Many at once.
@@ -420,7 +418,7 @@ impl LockGuard {
 pub struct GcLogQuery<'a> {
     /// Of one repo.
     pub repo: Option<i64>,
-    /// Text that they hold as it stands, whatever the case of ASCII letters.
+    /// A text that they contain literally; ASCII case is ignored.
     pub text: &'a str,
     /// Before the one with this number.
     pub before: Option<i64>,
@@ -439,8 +437,8 @@ pub enum PublishOutcome {
     },
     /// What it was prepared on has changed. Nothing was done.
     Changed,
-    /// Another worker has taken the job that it was done for, or it has ended. Nothing was done.
-    /// Told before [`PublishOutcome::Changed`].
+    /// Another worker has taken the job, or it has ended. Nothing was done. Checked before
+    /// [`PublishOutcome::Changed`].
     LeaseLost,
 }
 
@@ -455,7 +453,7 @@ pub struct Totals {
     pub packs: u64,
     /// Their size.
     pub bytes: u64,
-    /// What consolidating would save, of repos whose shelves have all been counted.
+    /// What consolidating would save, in repos whose shelves are all counted.
     pub duplicate_bytes: u64,
     /// What only waits for deletion.
     pub superseded_bytes: u64,

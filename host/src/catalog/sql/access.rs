@@ -94,7 +94,7 @@ async fn one<E: Engine>(engine: &E, id: &str) -> SqlResult<Option<E::Row>> {
     reader.maybe("SELECT * FROM tokens WHERE id = $1", args![id]).await
 }
 
-/// One statement: of two who revoke it at once, whoever comes second finds the time of the first.
+/// One statement: when two revoke a token at once, the second finds the time of the first.
 async fn revoke<E: Engine>(
     tx: &mut Writing<E>,
     params: &(&str, Timestamp),
@@ -111,8 +111,7 @@ async fn kept<S: Sql>(connection: &mut S, name: &str) -> SqlResult<Option<S::Row
     connection.maybe("SELECT secret FROM secrets WHERE name = $1", args![name]).await
 }
 
-/// Whoever is second to put one down waits until the first has, puts down nothing, and reads that
-/// of the first.
+/// A second writer waits until the first has committed, writes nothing, and reads the first secret.
 async fn keep<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlResult<E::Row> {
     let (name, fresh) = params;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";

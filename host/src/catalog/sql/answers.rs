@@ -54,7 +54,7 @@ impl<E: Engine> Answers for SqlCatalog<E> {
     ) -> Result<Option<MpackKey>> {
         let doing = "looking up an answer";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
-        // Most have none, and need not wait for those who write.
+        // Most plans have none, and need not wait for writers.
         if reader.maybe(OF_PLAN, args![repo, plan]).await.map_err(self.failed(doing))?.is_none() {
             return Ok(None);
         }

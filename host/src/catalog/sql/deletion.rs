@@ -1,4 +1,4 @@
-//! Packs that nobody needs any more: which they are, and forgetting them.
+//! Packs that are not used any more: finding and forgetting them.
 
 use std::collections::BTreeSet;
 
@@ -79,7 +79,7 @@ pub(super) async fn held<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
         .await
 }
 
-/// For each key, whether a repo knows the pack, or a job waits to tell one of it.
+/// For each key, whether a repo or a waiting job has the pack.
 pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
     let mut reader = Reader::of(engine).await?;
     let mut known = Vec::with_capacity(keys.len());

@@ -34,19 +34,18 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Puts the entities of `$2` (entity and fingerprint of each), `$4` of them, on shelf `$3` of repo
     /// `$1`. `$5` is the fingerprint that is not written.
     const PUT_ENTITIES: &'static str;
-    /// Puts branches of repo `$1` where they stand now: names in `$2`, a JSON array, and their
-    /// commits in `$3`, 33 bytes each.
+    /// Sets the heads of branches of repo `$1`: names in `$2`, a JSON array, and their commits in
+    /// `$3`, 33 bytes each.
     const PUT_HEADS: &'static str;
-    /// Remembers where the same branches stand, as left at `$4`, if they are to stand elsewhere.
+    /// Records the old heads of the same branches, as left at `$4`, if they change.
     const LEAVE_HEADS: &'static str;
     /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each,
     /// `HEX:SHELF`.
     const INDEX_PAGE: &'static str;
-    /// Keeps everybody else from publishing to repo `$1` until the transaction ends; answers with
-    /// its row.
+    /// Keeps others from publishing to repo `$1` until the transaction ends; answers with its row.
     const LOCK_REPO: &'static str;
-    /// Keeps everybody else from taking job `$1` until the transaction ends, if it is still that of
-    /// whoever has the token `$2`; answers with a row if so.
+    /// Keeps others from taking job `$1` until the transaction ends, if it still has fence `$2`;
+    /// answers with a row if so.
     const LOCK_LEASE: &'static str;
 
     /// What those of some commits that repo `$1` knows reach (`$3` of them, 33 bytes each, in
@@ -65,12 +64,11 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const DROP_FRESHENED: &'static str;
     /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
     const DROP_COMMITS: &'static str;
-    /// Keeps everybody else from taking room for an answer until the transaction ends.
+    /// Keeps others from reserving space for an answer until the transaction ends.
     const LOCK_ANSWERS: &'static str;
 
-    /// Gives the job that is due at `$1` (in milliseconds, as `$3`) and has been for longest to the
-    /// worker `$2`, until `$3`; `$4` is the time in words. Answers with the job's number and the
-    /// token.
+    /// Gives worker `$2` the job that has been due at `$1` (in milliseconds, as `$3`) for longest,
+    /// until `$3`; `$4` is the time as text. Answers with the job's id and the fence.
     const TAKE_JOB: &'static str;
 
     /// Where it is, for messages. No secrets.
@@ -91,7 +89,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// Begins a transaction that changes something. Only [`attempt`] does, which ends it as well.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
-    /// A number that is another one when somebody has committed since the last call.
+    /// A number that changes with each commit of another connection.
     fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
 
     /// Waits for its turn.
@@ -105,8 +103,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
         tx: &mut Writing<Self>,
     ) -> impl Future<Output = SqlResult<bool>> + Send;
 
-    /// Moves what was committed into the one file, where there is one and a log beside it; false
-    /// when somebody was in the way.
+    /// Moves commits from the log into the catalog's file, if it has both; false when other
+    /// connections were in the way.
     fn checkpoint(&self) -> impl Future<Output = SqlResult<bool>> + Send {
         std::future::ready(Ok(true))
     }
@@ -203,7 +201,7 @@ impl<'a> From<&'a Vec<u8>> for Arg<'a> {
 }
 
 impl From<u64> for Arg<'_> {
-    /// Sizes and counts: they are far below what the sign takes.
+    /// Sizes and counts are far below `i64::MAX`.
     fn from(value: u64) -> Self {
         Arg::Int(value as i64)
     }
@@ -266,11 +264,11 @@ macro_rules! leave_heads {
 }
 pub(super) use leave_heads;
 
-/// What runs statements that read.
+/// Runs statements that read.
 ///
-/// All rows are taken, always. SQLite writes what `RETURNING` has answered when it is asked for
-/// what follows the last row: who stops before never learns that the write failed, which is why
-/// nothing here calls sqlx's `fetch_one` and `fetch_optional`.
+/// All rows are fetched, always. SQLite performs the write of a `RETURNING` statement up to the row
+/// after the last: a caller that stops before misses a failed write, which is why nothing here
+/// calls sqlx's `fetch_one` and `fetch_optional`.
 pub(super) trait Sql: Send {
     /// What it answers with.
     type Row: Columns;
@@ -388,8 +386,8 @@ pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
 ) -> std::result::Result<Option<T>, TransactionError> {
     let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
     let done = work(&mut tx, params).await.map_err(TransactionError::Unchanged)?;
-    // As late as can be: whoever has lost the right must not publish what somebody else may be
-    // deleting.
+    // As late as possible: without the lock, another process may be deleting what is published
+    // here.
     if let Some(lock) = lock
         && !engine.still_locked(lock, &mut tx).await.map_err(TransactionError::Unchanged)?
     {

@@ -16,7 +16,7 @@ pub(super) struct FreshenParams<'a> {
     pub(super) at: Timestamp,
 }
 
-/// Times before this one are too old to stand for a time.
+/// Recorded times before this one are stale, and are written again.
 fn stale_before(at: Timestamp) -> i64 {
     at.as_millisecond().saturating_sub(i64::try_from(FRESH_FOR.as_millis()).unwrap_or(i64::MAX))
 }
@@ -89,7 +89,7 @@ pub(super) async fn put<E: Engine>(
     Ok(changed)
 }
 
-/// Whether one of some packed entities was made recent after the repo counted so far.
+/// Whether one of some packed entities was marked as recent after the repo's count.
 pub(super) async fn touches<E: Engine>(
     tx: &mut Writing<E>,
     repo: &RepoRow,

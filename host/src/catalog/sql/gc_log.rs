@@ -103,7 +103,7 @@ macro_rules! listing {
     };
 }
 
-/// The rows that a query asks for. Without a text it reads no more rows than it answers.
+/// The rows of a query. Without a text it reads no more rows than it returns.
 pub(super) async fn list<E: Engine>(engine: &E, query: GcLogQuery<'_>) -> SqlResult<Vec<E::Row>> {
     let listing =
         if query.repo.is_some() { listing!("g.repo = $1") } else { listing!("$1 IS NULL") };

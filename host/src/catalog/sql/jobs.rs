@@ -31,7 +31,7 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
         if let Some(waiting) = waiting::<E>(tx, job).await? {
             return Ok(Some(waiting));
         }
-        // None: somebody else was first; and by the next look a worker may have taken that one.
+        // None: another process was first, and by the next look a worker may have taken that job.
         if let Some(added) = insert::<E>(tx, job).await? {
             return Ok(Some(added));
         }
@@ -139,7 +139,7 @@ pub(super) async fn renew<E: Engine>(
     Ok(renewed > 0)
 }
 
-/// How an attempt of somebody's ended.
+/// How an attempt ended.
 pub(super) struct EndParams<'a> {
     pub(super) fence: Fence,
     pub(super) end: &'a JobEnd,
@@ -215,13 +215,13 @@ async fn again<E: Engine>(
     .await
 }
 
-/// Which job somebody asks something of, and when.
+/// A job, and the time.
 pub(super) struct JobParams {
     pub(super) id: i64,
     pub(super) now: Timestamp,
 }
 
-/// Lets a job begin anew.
+/// Retries a job.
 pub(super) async fn retry<E: Engine>(
     tx: &mut Writing<E>,
     params: &JobParams,
@@ -250,7 +250,7 @@ pub(super) async fn retry<E: Engine>(
         )
         .await?;
     if changed == 0 {
-        // Somebody else did the same meanwhile.
+        // Another process did the same.
         return Ok(None);
     }
     let task = serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
@@ -267,7 +267,7 @@ pub(super) async fn retry<E: Engine>(
     one(tx, params.id).await
 }
 
-/// Takes a job back. The token moves on: whoever has it publishes nothing more.
+/// Cancels a job. Its fence advances: the worker that has it publishes nothing more.
 pub(super) async fn cancel<E: Engine>(
     tx: &mut Writing<E>,
     params: &JobParams,
@@ -315,7 +315,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
     let task = serde_json::json!({ "type": row.text("type"), "payload": payload });
     let result =
         row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
-    // A repo that was deleted has no name any more.
+    // A deleted repo has no name.
     let named = row.maybe_text("owner").is_some() && row.maybe_text("deleted_at").is_none();
     Ok(JobReport {
         id: row.int("id"),

@@ -47,7 +47,7 @@ pub(super) type Applied = (i64, Vec<u8>);
 pub(super) const APPLIED: &str =
     "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 
-/// Whether a catalog must be brought up to date. Where not, nothing need be written to open it.
+/// Whether a catalog needs migrations. If not, it is opened without writing.
 ///
 /// # Errors
 /// [`Error::NewerStore`] for one with a migration that this build does not know.
@@ -70,8 +70,8 @@ fn newer(place: &str, steps: &[Step], found: i64) -> Error {
     }
 }
 
-/// Brings a catalog up to date. Two that do so at once are one after the other: on Postgres under
-/// sqlx's advisory lock; on SQLite whoever comes second finds the tables made when it looks again.
+/// Migrates a catalog. Concurrent migrations run one after the other: on Postgres under sqlx's
+/// advisory lock; on SQLite the second finds the tables when it looks again.
 pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migrate) -> Result<()> {
     let migrator = migrator(steps);
     let mut done = migrator.run_direct(None, connection, false).await;

@@ -64,8 +64,7 @@ impl<E: Engine> SqlCatalog<E> {
         move |error| failed(&self.engine, doing, &error)
     }
 
-    /// Does something in a transaction of which the caller has the right to; nothing, if that was
-    /// lost meanwhile.
+    /// Runs a transaction under a lock; does nothing if the lock was lost.
     async fn locked<G: Sync, T: Send>(
         &self,
         lock: &LockGuard,

@@ -1,5 +1,5 @@
-//! What is done in the two transactions that make something visible. Each compares before it
-//! writes; whoever began it ends it.
+//! The two transactions that make something visible. Each compares before it writes; the caller
+//! begins and ends it.
 
 use std::collections::BTreeMap;
 
@@ -53,8 +53,8 @@ async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlR
 /// Publishes a push: shelves, index rows, edges and heads.
 pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<PublishOutcome> {
     let (repo, now) = (push.repo.id, push.now.to_string());
-    // The repo before the job, as whoever deletes a repo locks them; and nothing is written before
-    // all is compared.
+    // The repo before the job, in the same order as when a repo is deleted; and nothing is written
+    // before all is compared.
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, push.fence).await? {
         return Ok(PublishOutcome::LeaseLost);
@@ -120,7 +120,7 @@ async fn put_deltas<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult
         let [commits, snapshots, objects, tags] = delta.by_column();
         sum.entities = std::array::from_fn(|kind| sum.entities[kind] + delta.entities[kind]);
         sum.bytes += delta.bytes;
-        // What nobody counted stays uncounted: NULL and a number are NULL.
+        // Uncounted sums stay uncounted: NULL plus a number is NULL.
         changed += tx
             .run(
                 "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3, objects = objects + $4, tags = tags + $5,
@@ -162,8 +162,8 @@ async fn drop_broken<E: Engine>(
     Ok(changed)
 }
 
-/// A pack's row. The same bytes in another repo share it. Whoever publishes a pack has read and
-/// hashed it: it is sound now.
+/// A pack's row. Repos share it when their packs have the same bytes. The pack was read and hashed
+/// before publishing: it is sound now.
 async fn put_pack<E: Engine>(
     tx: &mut Writing<E>,
     key: &MpackKey,
@@ -326,8 +326,7 @@ pub(super) async fn consolidation<E: Engine>(
         return Ok(PublishOutcome::Changed);
     }
     let newest = done.planned.iter().map(|(shelf, _)| shelf.0).max().unwrap_or(0);
-    // Shelves are numbered in the order in which pushes made them: later ones are not ours to
-    // touch.
+    // Shelf ids ascend in the order of pushes: later ones are not part of this plan.
     let found = tx
         .all(
             "SELECT id, generation FROM shelves WHERE repo = $1 AND id <= $2 ORDER BY id",
@@ -339,8 +338,8 @@ pub(super) async fn consolidation<E: Engine>(
         return Ok(PublishOutcome::Changed);
     }
     if !done.dropped.is_empty() {
-        // A client that was told since that one of them is here counts on it. What is kept is kept
-        // with all that it reaches.
+        // A client was told since then that one of these is in the repo, and relies on it. What is
+        // kept is kept with all that it reaches.
         if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity))
             .await?
         {

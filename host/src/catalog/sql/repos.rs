@@ -42,8 +42,7 @@ pub(super) async fn delete<E: Engine>(
     if gone == 0 {
         return Ok(None);
     }
-    // A pack is never on a shelf of a repo and retired by it: so it is known which of them to take
-    // back.
+    // A pack is never both on a shelf of a repo and retired by it, so it is known which to restore.
     tx.run(
         "INSERT INTO retired (repo, pack, retired_at) SELECT DISTINCT $1, pack, $2 FROM shelves WHERE repo = $1
          ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",

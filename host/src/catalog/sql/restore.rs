@@ -8,7 +8,7 @@ use super::{rows, sums};
 use crate::error::Result;
 use crate::names::RepoName;
 
-/// The key in `freshened` that stands for all that a repo had.
+/// The key in `freshened` that means all that a repo had.
 pub(super) const EVERYTHING: &[u8] = &[];
 
 /// The repo to restore, and when.
@@ -32,7 +32,7 @@ pub(super) async fn restore<E: Engine>(
     {
         return Ok(RestoreOutcome::Taken);
     }
-    // `~` and a number stand behind the name of a deleted repo; `:` comes after all digits.
+    // The name of a deleted repo is followed by `~` and a number; `:` comes after all digits.
     let deleted = tx
         .all(
             "SELECT id, deleted_at FROM repos WHERE owner = $1 AND slug > $2 || '~' AND slug < $2 || '~:' AND pruned_at IS NULL ORDER BY id",
@@ -153,7 +153,7 @@ pub(super) async fn forget<E: Engine>(
         )
         .await?;
     }
-    // What a repo that is there holds will be retired by that one.
+    // The repo with this name now will retire what it holds.
     tx.run(
         "DELETE FROM retired WHERE repo = $1 AND EXISTS (
              SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL WHERE s.pack = retired.pack)",
@@ -161,8 +161,8 @@ pub(super) async fn forget<E: Engine>(
     )
     .await?;
     sums::recount_packs::<E>(tx, repo).await?;
-    // SQLite gives the greatest number again when its row is gone, and numbers tell one thing from
-    // another: the last one stays for a while.
+    // SQLite reuses the greatest id when its row is deleted, and ids must be unique: the last row
+    // stays for a while.
     tx.run(
         "DELETE FROM gc_runs WHERE repo = $1 AND id < (SELECT max(id) FROM gc_runs)",
         args![repo],
@@ -172,9 +172,8 @@ pub(super) async fn forget<E: Engine>(
     Ok(true)
 }
 
-/// Removes the row of a repo of which nothing else is left. That of the repo that was made last
-/// stays until another one is made: its number must not be given again, since somebody may still be
-/// preparing something for it.
+/// Removes the row of a repo of which nothing else is left. That of the newest repo stays until
+/// another one is created: its id must not be reused, since a push may still be prepared for it.
 pub(super) async fn remove_row<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<()> {
     tx.run(
         "DELETE FROM repos WHERE id = $1 AND pruned_at IS NOT NULL AND id < (SELECT max(id) FROM repos)

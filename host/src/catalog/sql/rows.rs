@@ -37,7 +37,7 @@ pub(super) fn maybe_time(
 }
 
 pub(super) fn repo_name(place: &str, row: &impl Columns) -> Result<RepoName> {
-    // Behind the name of a deleted repo stands `~`, which no name has, and its number.
+    // The name of a deleted repo is followed by `~`, which no name has, and its id.
     let slug = row.text("slug").split('~').next().unwrap_or_default();
     let name = format!("{}/{slug}", row.text("owner"));
     name.parse().map_err(|_| damaged(place, "a repo's name"))

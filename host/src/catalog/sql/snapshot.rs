@@ -31,7 +31,7 @@ struct SqlSnapshot<E: Engine> {
     repo: RepoRow,
 }
 
-/// Begins to read. The first statement fixes what the snapshot sees.
+/// Begins to read. The first statement fixes the state that the snapshot sees.
 pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Snapshot>> {
     let starting = |error| failed(engine, "beginning to read", &error);
     let mut transaction = Reading::of(engine).await.map_err(starting)?;
@@ -146,7 +146,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .iter()
             .map(|row| damage::read(&self.place, row, None))
             .collect::<Result<Vec<_>>>()?;
-        // Few packs are damaged: from those it is looked whether a shelf of the repo holds one.
+        // Few packs are damaged: start from those, and check whether a shelf of the repo has one.
         let packs = self
             .all(
                 "SELECT p.key, d.since, d.found_by, d.detail FROM damaged_packs d JOIN packs p ON p.id = d.pack
@@ -256,8 +256,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
-        // The order is made here, and holds whatever the database answers first: a statement gives
-        // what was asked for, and ahead of that what will be asked for next.
+        // The order is made here, whatever order the database returns: a statement returns the
+        // requested commits, and the next ones ahead of time.
         let mut walk = Walk::from(commits, limit as usize);
         loop {
             let Some((asked, ahead)) = walk.next() else { return Ok(walk.done) };
@@ -329,8 +329,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                 Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
             })
             .collect::<Result<_>>()?;
-        // Which rows these are is what was asked for; how the database strings them together is its
-        // own affair.
+        // The set of rows is defined by the query; their order within the text is the database's
+        // own.
         rows.sort_unstable_by_key(|(row, _)| row.entity);
         Ok(rows)
     }

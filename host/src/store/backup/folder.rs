@@ -242,7 +242,8 @@ impl BackupFolder {
         sync_folders(&self.folder.join("packs"))?;
         sync(&self.folder)?;
         if self.is_new {
-            std::fs::rename(&self.folder, &self.place).map_err(Error::io("creating", &self.place))?;
+            std::fs::rename(&self.folder, &self.place)
+                .map_err(Error::io("creating", &self.place))?;
             self.is_done = true;
             sync(self.place.parent().unwrap_or(Path::new("/")))?;
         }

@@ -10,15 +10,15 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     let code =
         error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     match (code.as_ref(), error) {
-        // Two transactions in each other's way: the other one has gone on.
+        // A deadlock: the other transaction has gone on.
         ("40001" | "40P01", _) => ErrorKind {
             busy: true,
             again: true,
             way_out: ". Another process is writing: try again",
             ..ErrorKind::default()
         },
-        // Two workers took consolidations of one repo: whoever comes second looks again. (Nothing
-        // else clashes.)
+        // Two workers took consolidations of one repo: the second looks again. (No other conflict
+        // exists.)
         ("23505", _) => ErrorKind { busy: true, again: true, way_out: "", ..ErrorKind::default() },
         ("55P03", _) => ErrorKind {
             busy: true,

@@ -61,12 +61,12 @@ pub struct PostgresDatabase {
 }
 
 impl PostgresCatalog {
-    /// Opens a catalog, making its tables on first use and bringing them up to date. One that is up
-    /// to date is only read.
+    /// Opens a catalog. Creates its tables on first use, and runs pending migrations. A current
+    /// catalog is only read.
     ///
     /// # Errors
-    /// When the URL is none, or the server can't be reached; [`Error::NewerStore`] for a catalog
-    /// with migrations that this build does not know.
+    /// When the URL is malformed, or the server can't be reached; [`Error::NewerStore`] for a
+    /// catalog with migrations that this build does not know.
     pub async fn open(url: &str) -> Result<PostgresCatalog> {
         let options = connect_options(url)?;
         let place = place(&options);
@@ -99,7 +99,7 @@ impl PostgresCatalog {
         Ok(SqlCatalog { engine })
     }
 
-    /// What is there instead of a catalog; none where there is one. Makes nothing.
+    /// What is there instead of a catalog; none when there is one. Creates nothing.
     pub(in crate::catalog) async fn absent(url: &str) -> Result<Option<MissingCatalog>> {
         let options = connect_options(url)?;
         let look = async {
@@ -120,7 +120,7 @@ impl PostgresCatalog {
     /// Which migrations a catalog has. Changes nothing.
     ///
     /// # Errors
-    /// When the URL is none, or the server can't be reached.
+    /// When the URL is malformed, or the server can't be reached.
     pub async fn migrations(url: &str) -> Result<Migrations> {
         let options = connect_options(url)?;
         let place = place(&options);
@@ -197,9 +197,9 @@ fn lock_pool(options: PgConnectOptions) -> PgPool {
         .max_connections(HOLDERS)
         .acquire_timeout(PATIENCE)
         .after_connect(|connection, _| {
-            // While a session waits for a lock, the server does not notice by itself that its
-            // client has gone, and nobody may pass who comes later. Servers before 14 can't look:
-            // there it waits until it is its turn.
+            // While a session waits for a lock, the server does not notice that its client has
+            // disconnected, and it blocks all later sessions. Servers before 14 can't check: there
+            // it waits until it gets the lock.
             Box::pin(async move {
                 let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
                 Ok(())
@@ -342,8 +342,7 @@ impl Engine for PostgresDatabase {
         let connection = self.lock_pool.acquire().await.map_err(failed)?;
         let mut held = AdvisoryLock { connection: Some(connection), locked: None, process: 0 };
         {
-            // The lock's queue is fair: whoever waits to delete comes before those who publish
-            // later.
+            // The lock's queue is fair: a waiting `Deleting` comes before later `Publishing` locks.
             let mut taking = std::pin::pin!(held.take(mode));
             match tokio::time::timeout(Duration::from_secs(2), &mut taking).await {
                 Ok(taken) => taken,

@@ -14,22 +14,21 @@ use crate::catalog::MissingCatalog;
 use crate::catalog::sql::engine::args;
 use crate::error::{Error, Result};
 
-/// Every catalog that stands in its file alone has more bytes: its tables take a page each. In a
-/// smaller one they may stand in its log.
+/// Every catalog that is complete in its file is larger: its tables take a page each. In a smaller
+/// file the tables may be in the log.
 const SMALLEST: u64 = 64 << 10;
 
-/// How long another process is waited for by those who only look, or copy.
+/// How long readers and copies wait for another process.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// How long a checkpoint waits for those who read or write, at each try. Writers wait for it
-/// meanwhile.
+/// How long a checkpoint waits for readers and writers, each time. Writers wait for it as well.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
 /// How often a checkpoint is tried.
 const CHECKPOINT_TRIES: u32 = 3;
 
-/// What is there instead of a catalog; none where there is one, or something that may be one. Makes
-/// nothing.
+/// What is there instead of a catalog; none when there is one, or something that may be one.
+/// Creates nothing.
 pub(super) async fn absent(path: &Path) -> Option<MissingCatalog> {
     let instead = match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -55,8 +54,8 @@ pub(super) async fn absent(path: &Path) -> Option<MissingCatalog> {
     Some(MissingCatalog { identity, instead })
 }
 
-/// Whether a file is a database without tables. What can't be read is left to whoever opens it, who
-/// says why.
+/// Whether a file is a database without tables. A file that can't be read fails later, when it is
+/// opened.
 async fn has_no_tables(path: &Path) -> bool {
     let look = async {
         let mut connection = SqliteConnectOptions::new()
@@ -101,8 +100,7 @@ fn log_of(catalog: &Path) -> PathBuf {
     path.into()
 }
 
-/// Copies the catalog as it is at one moment. Reads one state, as any reader; those who write go
-/// on.
+/// Copies the catalog as of one moment. Reads one state, as any reader; writers go on.
 pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
     let Some(to) = to.to_str() else {
         return Err(sqlx::Error::Configuration(
@@ -115,8 +113,7 @@ pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
     connection.close().await
 }
 
-/// Makes the file of a catalog that nobody has open the only one that it needs, durably: no log, no
-/// memory that processes share.
+/// Makes a catalog that is not open a single file, durably: no log, no shared memory.
 pub(super) async fn settle(path: &Path) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(CHECKPOINT_WAIT);
     let settled =

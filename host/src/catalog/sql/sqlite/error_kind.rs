@@ -35,8 +35,8 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     ErrorKind { busy, again: false, full, read_only: matches!(code, 8 | 14), way_out }
 }
 
-/// What it means when a commit is answered with it. Its pages may have reached the disk before it
-/// failed: then whoever opens the catalog next finds what was committed.
+/// The meaning of an error of a commit. Its pages may have reached the disk before it failed: then
+/// the next process that opens the catalog finds the commit.
 pub(super) fn commit_error_kind(error: &sqlx::Error) -> ErrorKind {
     let error_kind = error_kind(error);
     match extended(error) & 0xff {
@@ -48,7 +48,7 @@ pub(super) fn commit_error_kind(error: &sqlx::Error) -> ErrorKind {
     }
 }
 
-/// SQLite's extended result code; 0 for what is none of its errors.
+/// SQLite's extended result code; 0 for other errors.
 pub(super) fn extended(error: &sqlx::Error) -> u32 {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.and_then(|code| code.parse().ok()).unwrap_or(0)

@@ -7,18 +7,17 @@ use std::time::Duration;
 use crate::catalog::{LockGuard, LockMode};
 use crate::error::{Error, Result};
 
-/// How often it is looked whether it is one's turn.
+/// How often it polls for the lock.
 pub(super) const LOOK: Duration = Duration::from_millis(10);
 
-/// After so many looks it is said that somebody is waited for.
+/// Number of polls after which a warning is logged.
 pub(super) const PATIENCE: u32 = 200;
 
-/// Waits for its turn, at two files beside the catalog: the lock itself, and the turn to take it.
-/// The system gives both back when they are closed, be it by a crash.
+/// Waits for a lock, on two files beside the catalog: the lock itself, and the turn to take it. The
+/// system releases both when the files are closed, also in a crash.
 ///
-/// Who waits to delete has the turn to itself meanwhile, so that those who publish can't go on and
-/// on without letting it in. It looks again and again: a thread that waited would be one that
-/// deleting needs.
+/// A process that waits to delete holds the turn, so that publishers can't starve it. It polls: a
+/// blocked thread would be one that deleting needs.
 pub(super) async fn lock(catalog: &Path, mode: LockMode) -> Result<LockGuard> {
     let (turn, lock) = (FileLock::open(catalog, "-turn")?, FileLock::open(catalog, "-lock")?);
     let mut has_turn = false;
@@ -28,7 +27,7 @@ pub(super) async fn lock(catalog: &Path, mode: LockMode) -> Result<LockGuard> {
             break;
         }
         if has_turn && mode == LockMode::Publishing {
-            // Somebody deletes: others may want to wait for that as well.
+            // Another process deletes: let others wait for it as well.
             turn.leave()?;
             has_turn = false;
         }
@@ -40,7 +39,7 @@ pub(super) async fn lock(catalog: &Path, mode: LockMode) -> Result<LockGuard> {
     Ok(LockGuard::new(lock.file))
 }
 
-/// A file beside a catalog, whose name goes on with an ending.
+/// The catalog's path with a suffix.
 fn beside(catalog: &Path, ending: &str) -> PathBuf {
     let mut path = catalog.as_os_str().to_owned();
     path.push(ending);
