@@ -15,13 +15,14 @@
 //!
 //! In reading order:
 //!
-//! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`clock`], [`files`]: the words.
+//! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`clock`], [`files`]: the
+//!    vocabulary.
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
-//! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
+//! 3. [`pack`]: reading untrusted packs, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
-//! 5. [`tape`]: runs written down, and run again.
-//! 6. [`store`]: the verbs; [`worker`]: those that are done later or elsewhere.
-//! 7. [`serve`]: the store over HTTP, for [those who may](access); [`remote`]: a store behind a
+//! 5. [`tape`]: recorded runs, and their replay.
+//! 6. [`store`]: the verbs; [`worker`]: queued jobs.
+//! 7. [`serve`]: the store over HTTP, with [access control](access); [`remote`]: a store behind a
 //!    server.
 
 pub mod access;

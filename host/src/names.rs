@@ -99,11 +99,11 @@ impl RepoName {
         &self.slug
     }
 
-    /// Whether a new repo may have it. What there is already keeps its name.
+    /// Whether a new repo may have this name. Existing repos keep theirs.
     ///
     /// # Errors
-    /// [`Error::Usage`] for one at whose place a server answers something else, or that not every
-    /// file system can hold.
+    /// [`Error::Usage`] for a name that is a path of the server, or that not every file system can
+    /// hold.
     pub fn check_new(&self) -> Result<()> {
         if RESERVED_OWNERS.contains(&self.owner()) {
             return Err(Error::Usage(format!(

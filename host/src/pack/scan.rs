@@ -1,7 +1,7 @@
 //! One pass over a pack: finds every record, hashes every object, and trusts nothing.
 //!
-//! Memory is a window and a row a record. A length or a count that the pack claims is
-//! never believed before the bytes are there.
+//! Memory is a window and a row a record. A claimed length or count is not used before the bytes
+//! are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -30,12 +30,12 @@ pub struct ScannedPack {
     pub rows: Vec<Row>,
     /// `branch_heads`, by branch name.
     pub heads: Vec<Head>,
-    /// The first of those names that no push may bring. Packs that were stored before names had a
-    /// grammar may have one.
+    /// The first branch name that a push may not use. Packs from before names had a grammar may
+    /// have one.
     pub bad_branch: Option<BadPack>,
     /// The texts of tags' ids, which rows hold as digests only.
     pub tag_ids: Vec<(EntityId, String)>,
-    /// Objects whose content was hashed and is what their id names.
+    /// Objects whose content was hashed and matches their id.
     pub objects_hashed: u64,
     /// Bytes that were read, to the last.
     pub bytes: u64,
@@ -61,7 +61,7 @@ impl ScannedPack {
 pub struct BadPack {
     /// The byte, from the pack's start.
     pub offset: u64,
-    /// The record that it is in, in words.
+    /// The record with the fault, for the message.
     pub record: Option<String>,
     /// What is wrong.
     pub reason: String,
@@ -80,7 +80,7 @@ pub enum ScanError {
 
 type Result<T> = std::result::Result<T, ScanError>;
 
-/// Scans a whole pack. `tick` is told the bytes done, about once a window.
+/// Scans a whole pack. `tick` gets the bytes done, about once a window.
 pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<ScannedPack> {
     let mut scan =
         Scan { bytes: Bytes::new(source, tick), found: ScannedPack::default(), record: None };
@@ -329,7 +329,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         }
     }
 
-    /// Moves over a field's name. One that is no short string is none that we look for.
+    /// Reads a field's name. A name that is not a short string is none of ours.
     fn field(&mut self) -> Result<FieldName> {
         let mut field = FieldName::default();
         let bytes = self.bytes.peek(1 + field.bytes.len())?;
@@ -426,7 +426,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let before = head.len() - rest.len() + header_width;
         self.record = self.record.map(|(kind, number, _)| (kind, number, Some(id)));
         self.bytes.advance(before);
-        // Small contents lie in the window whole: hash them in one go.
+        // Small contents are in the window whole: hash them in one go.
         let window = self.bytes.peek((n as usize).min(WINDOW / 2))?;
         let sum = if window.len() >= n as usize {
             let sum = digest(&SHA256, &window[..n as usize]);

@@ -19,8 +19,7 @@ use crate::error::{Class, Error, Result};
 /// How long a server may take to be there at all.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long one that is there may take to answer what it answers at once, or after the 20 seconds
-/// of a long poll.
+/// How long the server may take to respond: at once, or after the 20 seconds of a long poll.
 const ANSWER: Duration = Duration::from_secs(120);
 
 /// Asks a server.
@@ -74,7 +73,8 @@ impl HttpClient {
         token: Option<String>,
         clock: Arc<dyn Clock>,
     ) -> Result<HttpClient> {
-        // Whoever else was first has the same need: one for the process.
+        // Another caller may have installed the same provider already: there is one for the
+        // process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = token.map(|token| {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
@@ -125,7 +125,7 @@ impl HttpClient {
         }
     }
 
-    /// A question to whoever a URL names, without the token.
+    /// A request to any URL, without the token.
     pub(super) fn stranger(&self, url: &str) -> RequestBuilder {
         self.client.get(url)
     }
@@ -207,7 +207,8 @@ impl HttpClient {
         if status.is_success() {
             return Ok(response);
         }
-        // Where it says nothing in our words, something stands before it, or it is none of ours.
+        // A response without our JSON comes from a proxy in front of the server, or from another
+        // program.
         let body = response.bytes().await.unwrap_or_default();
         let error = match serde_json::from_slice::<Problem>(&body) {
             Ok(Problem { detail, class }) => {

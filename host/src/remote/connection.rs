@@ -8,7 +8,7 @@ use tokio::sync::watch;
 /// How the line to a server is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionStatus {
-    /// Since when it is down, and why; none: it is up, or nobody has asked yet.
+    /// Since when the server is unreachable, and why; none: it is reachable, or was not called yet.
     pub down: Option<(Timestamp, String)>,
     /// How long the last question and its answer took.
     pub latency: Option<Duration>,
@@ -16,7 +16,7 @@ pub struct ConnectionStatus {
     pub heard_at: Option<Timestamp>,
 }
 
-/// Whoever asks tells here what came of it.
+/// Keeps the status up to date after each request.
 #[derive(Debug)]
 pub(super) struct ConnectionMonitor(watch::Sender<ConnectionStatus>);
 

@@ -35,8 +35,8 @@ impl Drop for TempFile {
     }
 }
 
-/// Writes the pack beside `output`, checks it, and puts it there. Goes on where it broke off, for
-/// as long as the server is there now and then.
+/// Writes the pack beside `output`, checks it, and moves it there. Resumes where it was cut off,
+/// for as long as the server is reachable now and then.
 pub(super) async fn download(
     remote: &Remote,
     repo: &RepoName,
@@ -54,7 +54,7 @@ pub(super) async fn download(
         Download { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
     getting.whole().await?;
     getting.file.sync_all().await.map_err(failing)?;
-    // What came is what was promised: whoever sent it proves nothing, the bytes do.
+    // The hash proves the content, whoever sent it.
     let readable = std::fs::File::open(&path).map_err(failing)?;
     let key = crate::store::blocking(move || {
         key_of(&readable).map_err(|e| Error::io("reading", path)(e))
@@ -117,7 +117,8 @@ impl Download<'_> {
         let client = &self.remote.client;
         let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
         let from = self.done;
-        // Only what begins where this ends goes on; anything else is the whole once more.
+        // Only a range that begins here continues the download; anything else is the whole pack
+        // again.
         if from > 0
             && !(response.status() == StatusCode::PARTIAL_CONTENT && begins_at(&response, from))
         {
@@ -157,7 +158,7 @@ impl Download<'_> {
         let mut request = client.stranger(&self.report.mpack_url);
         if self.done > 0 {
             request = request.header(RANGE, format!("bytes={}-", self.done));
-            // Ours have the key as their tag; those of a bucket have another, and don't change.
+            // Our server uses the key as the ETag; a bucket has its own, which does not change.
             if self.report.mpack_url.starts_with(client.place()) {
                 request = request.header(IF_RANGE, format!("\"{}\"", self.report.mpack_key.hex()));
             }

@@ -1,13 +1,13 @@
-//! A store elsewhere: every verb of [`crate::Store`], asked of a `packhouse serve`.
+//! A store on a server: every verb of [`crate::Store`], as requests to a `packhouse serve`.
 //!
 //! ```text
-//! verb ─▶ call: URL, token, answer or why not ─▶ server
-//!         run:  PUT /runs/ID, then its events; comes back when the line breaks, under the same id
+//! verb ─▶ call: URL, token, response or error ─▶ server
+//!         run:  PUT /runs/ID, then its events; reconnects under the same id
 //! ```
 //!
-//! What changes something under way is begun under an id that this draws, so that nothing is done
-//! twice when an answer is lost. A token is sent to the server that was named and to nobody else:
-//! redirects are refused, and so is a line that others can read.
+//! Work is started under an id that the client draws, so that nothing is done twice when a response
+//! is lost. A token is sent only to the named server: redirects are refused, and so are unencrypted
+//! connections.
 
 mod call;
 mod connection;
@@ -83,11 +83,10 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// A server that is asked nothing yet.
+    /// A client; sends no request yet.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a URL that is none, and for one that would show a token to whoever
-    /// listens on the line.
+    /// [`Error::Usage`] for a malformed URL, and for one that would send a token unencrypted.
     pub fn new(options: RemoteOptions) -> Result<Remote> {
         let url = Url::parse(&options.url)
             .ok()
@@ -119,7 +118,7 @@ impl Remote {
         self.client.place().to_owned()
     }
 
-    /// How the line to the server is, told anew whenever something was asked.
+    /// The status of the connection, updated after each request.
     pub fn connection(&self) -> tokio::sync::watch::Receiver<ConnectionStatus> {
         self.client.connection()
     }
@@ -181,9 +180,9 @@ impl Remote {
     /// Revokes a token.
     ///
     /// # Errors
-    /// When there is none, or the server can't be asked.
+    /// When there is no such token, or the server can't be reached.
     pub async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
-        // Whoever has only the text of a token revokes it by that; its secret stays here.
+        // The argument may be a whole token; its secret stays here.
         let text: Option<TokenText> = token.parse().ok();
         let id = text.as_ref().map_or(token, TokenText::id);
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -194,7 +193,7 @@ impl Remote {
 }
 
 /// Goes through the pages of a list, of at most `most` each, until there are no more or `limit`
-/// were listed. `page` is asked from where the last one ended, and tells where the next begins.
+/// items. `page` starts after the last item, and returns where the next page begins.
 async fn pages<'a, T, C>(
     limit: u32,
     most: u32,

@@ -1,4 +1,4 @@
-//! Repos: made, listed, told of, deleted; packs pushed and fetched.
+//! Repos: create, list, show, delete; push and fetch packs.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::report::{
 };
 use crate::store::{FetchRequest, PushOptions};
 
-/// Repos that are told of whole in one answer: each takes the server some milliseconds.
+/// Repos in one page of full reports: each takes the server some milliseconds.
 const REPORTS: u32 = 200;
 
 impl Remote {
@@ -114,10 +114,10 @@ impl Remote {
         self.get(&format!("repos/{repo}/summary"), &[]).await
     }
 
-    /// As [`crate::Store::detail`], with as many moments and consolidations as the server tells.
+    /// As [`crate::Store::detail`], with as many moments and consolidations as the server returns.
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn detail(&self, repo: &RepoName) -> Result<RepoDetail> {
         self.get(&format!("repos/{repo}/detail"), &[]).await
     }

@@ -1,4 +1,4 @@
-//! Runs: begun under an id of ours, listened to until they end, through breaks of the line and
+//! Runs: started under an id of ours, and followed to their end, through lost connections and
 //! restarts of the server.
 
 use std::time::Duration;
@@ -25,10 +25,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a server may be silent that gives a sign of life every 10 seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks whether somebody has asked to stop.
+/// How often cancellation is checked.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long whoever asks to stop waits for a server that is away.
+/// How long a cancelled client waits for an unreachable server.
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// How long a request may take that is answered at once.
@@ -58,7 +58,7 @@ struct RemoteRun<'a> {
     pause: Duration,
 }
 
-/// Does it there, and tells of it here.
+/// Runs it there, and reports progress here.
 pub(super) async fn run<T: DeserializeOwned>(
     remote: &Remote,
     asked: &RunRequest,
@@ -77,7 +77,7 @@ pub(super) async fn run<T: DeserializeOwned>(
     };
     match run.begin().await {
         Ok(()) => {}
-        // Nobody has heard of it: then it is not begun.
+        // The server did not receive it: it is not started.
         Err(CallError::Broken { unheard: true, error }) => return Err(error),
         Err(failed) => run.again(failed).await?,
     }

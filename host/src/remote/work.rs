@@ -1,4 +1,4 @@
-//! Work: done at once while one waits, asked for as jobs, or by policy; and what became of it.
+//! Work: run now, queued as jobs, or by policy; and its results.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Remote {
     /// As [`crate::Store::plan_gc_expiring`]: what the plan reports.
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
+    /// As that; when the server can't be reached for longer than `reconnect_timeout`.
     pub async fn plan_gc_expiring(
         &self,
         repo: &RepoName,
@@ -48,10 +48,10 @@ impl Remote {
         run::run(self, &asked, progress).await
     }
 
-    /// Does exactly what a plan has shown, which was made for that age.
+    /// Applies a plan that was shown for that age, and nothing else.
     ///
     /// # Errors
-    /// A conflict when the repo has changed since; when the server can't be asked for longer than
+    /// A conflict when the repo has changed since; when the server can't be reached for longer than
     /// `reconnect_timeout`.
     pub async fn apply_planned(
         &self,

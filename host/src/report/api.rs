@@ -1,5 +1,4 @@
-//! What is said between a server and those who administer it from afar, besides the reports of the
-//! verbs.
+//! Requests and responses of the administration API, besides the reports of the verbs.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,9 +16,9 @@ pub struct StatusReport {
     pub version: String,
     /// Digest of the component that plans.
     pub component: String,
-    /// Where the catalog is. Told to those who administer all of the store.
+    /// Where the catalog is. For administrators of the whole store.
     pub catalog: Option<String>,
-    /// Where the packs are. Told to the same.
+    /// Where the packs are. For administrators of the whole store.
     pub vault: Option<String>,
     /// Bytes that can still be written to the local disk.
     pub free_bytes: u64,
@@ -31,9 +30,9 @@ pub struct StatusReport {
 /// Files in staging that no push or consolidation came to own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SweptReport {
-    /// Files that nobody was making any more, and that were removed.
+    /// Abandoned files that were removed.
     pub removed: u64,
-    /// Those that somebody still makes.
+    /// Files that are still in use.
     pub in_use: u64,
 }
 
@@ -62,7 +61,7 @@ const fn public() -> Visibility {
     Visibility::Public
 }
 
-/// One repo, with all that there is to tell of it.
+/// One repo in detail.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RepoDetail {
     /// The repo.
@@ -142,7 +141,7 @@ pub enum JobRequest {
         /// `OWNER/SLUG`.
         repo: RepoName,
     },
-    /// Deletes what nobody needs any more.
+    /// Deletes unused packs.
     #[serde(rename = "mpack.prune")]
     Prune {
         /// How long ago a pack must have been replaced, in seconds.
@@ -177,11 +176,11 @@ pub struct PolicyRequest {
     pub queue: bool,
 }
 
-/// Work that a server does itself, at once, and tells of while it does.
+/// Work that a server runs at once, with a stream of events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum RunRequest {
-    /// Tells what a consolidation would do, and changes nothing.
+    /// Shows what a consolidation would do, and changes nothing.
     Plan {
         /// `OWNER/SLUG`.
         repo: RepoName,
@@ -194,8 +193,8 @@ pub enum RunRequest {
     Gc {
         /// `OWNER/SLUG`.
         repo: RepoName,
-        /// The plan that somebody has looked at: exactly that is done, or nothing. `nothing` is the
-        /// digest of a plan that has nothing to do.
+        /// The digest of a plan that was shown: exactly that is applied, or nothing. `nothing` is
+        /// the digest of a plan that has nothing to do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(pattern = "^(nothing|sha256:[0-9a-f]{64})$")]
         plan_digest: Option<String>,
@@ -212,7 +211,7 @@ pub enum RunRequest {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repair: bool,
     },
-    /// Deletes what nobody needs any more.
+    /// Deletes unused packs.
     Prune {
         /// How long ago a pack must have been replaced, in seconds.
         #[serde(default = "grace")]
@@ -236,7 +235,7 @@ impl RunRequest {
     /// What [`RunRequest::Gc`] calls the plan of a repo that has nothing to do.
     pub const NOTHING: &str = "nothing";
 
-    /// What sort of work it is, in a word.
+    /// The kind of work, in a word.
     pub const fn kind(&self) -> &'static str {
         match self {
             RunRequest::Plan { .. } => "plan",
@@ -257,7 +256,7 @@ impl RunRequest {
     }
 }
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
@@ -267,7 +266,7 @@ pub enum RunState {
     Done,
     /// It failed, and changed nothing.
     Failed,
-    /// Somebody asked it to stop.
+    /// It was cancelled.
     Cancelled,
 }
 
@@ -281,13 +280,13 @@ pub struct RunReport {
     pub kind: String,
     /// The repo that it is about; none: the whole store.
     pub repo: Option<RepoName>,
-    /// How far it is.
+    /// Its state.
     pub state: RunState,
-    /// When it was asked for.
+    /// When it was started.
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// The number of the last thing that was told of it.
+    /// The number of its last event.
     pub seq: u64,
     /// What the verb answered: a GcReport, a VerifyReport or a PruneReport.
     #[schema(value_type = Option<Object>)]
@@ -312,7 +311,7 @@ pub struct RunFailed {
 pub struct Step {
     /// `OWNER/SLUG`, or what it is about else.
     pub repo: String,
-    /// What is being done, in a word; `queued`: it waits until there is room for it.
+    /// The current phase; `queued`: it waits for a free slot.
     pub phase: String,
     /// Bytes done in this phase.
     pub done: u64,
@@ -320,7 +319,7 @@ pub struct Step {
     pub total: u64,
 }
 
-/// What is told of a run, as the data of an event. Its name is the event's.
+/// An event of a run: its data. The name of the event is its type.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum RunEvent {

@@ -11,7 +11,7 @@ use crate::report::RepoSummary;
 
 /// Summaries of some repos.
 ///
-/// What the index maps to a shelf that nobody counted is its share of the pack by records, as in
+/// An uncounted shelf maps its share of the pack by records, as in
 /// [`crate::catalog::Shelf::needed_bytes`]: for repos with such a shelf, the shelves are read.
 macro_rules! summaries {
     ($of:literal) => {

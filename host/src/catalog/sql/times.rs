@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::engine::{Engine, SqlResult, Writing, args};
 
-/// Gives times that lie in the future the present one. Times have fractions of any length: without
-/// their `Z`, their texts order as they do.
+/// Sets times in the future to the present. Times have fractions of any length: without their `Z`,
+/// their texts sort as they do.
 pub(super) async fn settle<E: Engine>(
     tx: &mut Writing<E>,
     params: &(Timestamp, Option<i64>),

@@ -55,7 +55,7 @@ pub(super) fn written_now(catalog: &Path) -> std::io::Result<jiff::Timestamp> {
     jiff::Timestamp::try_from(file.metadata()?.modified()?).map_err(std::io::Error::other)
 }
 
-/// A file that is there to be locked.
+/// A file used as a lock.
 struct FileLock {
     file: File,
     path: PathBuf,
@@ -68,7 +68,7 @@ impl FileLock {
         Ok(FileLock { file: open.map_err(Error::io("opening", &path))?, path })
     }
 
-    /// Takes it, unless somebody is in the way.
+    /// Takes the lock, unless it is held.
     fn take(&self, mode: LockMode) -> Result<bool> {
         let taken = match mode {
             LockMode::Publishing => self.file.try_lock_shared(),

@@ -77,16 +77,16 @@ impl SqliteCatalog {
         Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
     }
 
-    /// What is there instead of a catalog; none where there is one, or something that may be one.
-    /// Makes nothing.
+    /// What is there instead of a catalog; none when there is one, or something that may be one.
+    /// Creates nothing.
     pub(in crate::catalog) async fn absent(path: &Path) -> Option<MissingCatalog> {
         copies::absent(path).await
     }
 
-    /// Makes the file of a catalog that nobody has open the only one that it needs, durably.
+    /// Makes a catalog that is not open a single file without a log, durably.
     ///
     /// # Errors
-    /// When somebody has it open.
+    /// When it is open.
     pub(in crate::catalog) async fn settle(path: &Path) -> Result<()> {
         copies::settle(path).await
     }
@@ -232,8 +232,8 @@ impl Engine for SqliteFile {
         commit_error_kind(error)
     }
 
-    /// What is in the log is copied into the file, as far as that has room; then the log begins
-    /// anew, in the room that it has.
+    /// Copies the log into the file, as far as there is disk space; then the log is reused from its
+    /// start.
     async fn make_room(&self) -> bool {
         open::checkpoint(&self.writer).await.is_ok_and(|whole| whole)
     }
