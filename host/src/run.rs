@@ -1,9 +1,8 @@
-//! What a component sees of a repo: the packs of one run, and the index as it stood when the run
-//! began.
+//! What a component sees of a repo: the packs of one run, and the index as of its start.
 //!
-//! [`Run`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it to
-//! the native core. A fault of the host (a pack that is gone, a database that fails) is kept aside
-//! and ends the run: a component can't do anything about it, and must not see it.
+//! [`RunHost`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it
+//! to the native core. A fault of the host (a missing pack, a failed database) is kept aside and
+//! ends the run: a component can't handle it, and must not see it.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -28,7 +27,7 @@ use crate::pack::splice::Sources;
 use crate::sandbox::Host;
 use crate::vault::{StoredPack, Vault};
 
-/// Packs that are held open at once: far below what a process may open.
+/// Packs that are open at once: far below the limit on open files.
 const OPEN_PACKS: usize = 128;
 
 /// Where the bytes of a pack of the run are.
@@ -117,7 +116,7 @@ impl PackReader {
         self.partly.insert(pack, (stored, parts));
     }
 
-    /// A span that lies beside the parts which are here: the pack is needed whole.
+    /// A span outside of the prefetched parts: the pack is needed whole.
     fn need(&mut self, span: Span) {
         let lies_in = |parts: &Vec<Range<u64>>| {
             let after = parts.partition_point(|part| part.start <= span.offset);
@@ -132,7 +131,7 @@ impl PackReader {
         self.packs[pack as usize].directory.key
     }
 
-    /// The error for a pack whose bytes are not what they were.
+    /// The error for a pack whose bytes have changed.
     pub fn damaged(&self, pack: u32, detail: String) -> Error {
         let key = self.key(pack);
         Error::DamagedPack {
@@ -290,7 +289,7 @@ impl RunHost {
         }
     }
 
-    /// Sets a fault aside. What the component is told does not matter: it is stopped.
+    /// Keeps a fault aside. The component's answer does not matter: it is stopped.
     fn fault<T>(&mut self, result: Result<T>) -> Result<T, AccessError> {
         result.map_err(|error| {
             self.fault.get_or_insert(error);

@@ -128,7 +128,7 @@ impl database::Host for State {
     }
 }
 
-/// An id that a component asks about. A text that is none is unknown to every index.
+/// An id from a component. A malformed id is in no index.
 fn parsed(text: &str) -> Option<EntityId> {
     EntityId::parse(text.as_bytes()).ok()
 }
@@ -244,7 +244,7 @@ pub(super) fn step(step: types::Step) -> Step {
     }
 }
 
-/// An id in a fault, which may be the digest of a text: only words are made of it.
+/// An id in a fault, which may be the digest of a text: it is used in messages only.
 fn named(text: &str) -> EntityId {
     let unknown = EntityId::new(Form::Text, [0; 32]);
     let hex = text.strip_prefix("text:").unwrap_or(text);

@@ -1,4 +1,4 @@
-//! What a component may use, and how time is told to it.
+//! What a component may use, and how its time is measured.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl SandboxLimits {
     }
 }
 
-/// How often time is looked at.
+/// The length of a tick.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread
@@ -101,7 +101,7 @@ impl EpochTicker {
                     ticking = changed.wait(ticking).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                // Runs that come and go meanwhile don't make a tick longer.
+                // Runs that start and end in the meantime don't make a tick longer.
                 let (guard, timeout) = changed
                     .wait_timeout_while(ticking, TICK, |t| t.runs > 0 && !t.closed)
                     .unwrap_or_else(PoisonError::into_inner);

@@ -30,7 +30,7 @@ pub use packs_only::PacksOnly;
 /// The runtime, as tapes name it.
 pub const RUNTIME: &str = "wasmtime 48";
 
-/// Steps that are reserved for before they are there.
+/// Steps for which memory is reserved in advance.
 const RESERVED: u64 = 1 << 16;
 
 /// Bytes that a plan may write of its own: headers and the heads of all branches.
@@ -69,7 +69,7 @@ struct State {
 pub struct Indexed {
     /// For every branch that the push names, by name.
     pub heads: Vec<Head>,
-    /// Numbers of rivals whose pushed encoding is preferred.
+    /// Numbers of the conflicts whose pushed encoding is preferred.
     pub preferred: Vec<u64>,
     /// What the pushed commits reach.
     pub edges: Vec<Edges>,
@@ -132,7 +132,7 @@ impl Sandbox {
         let bytes = std::fs::read(file).map_err(Error::io("reading the component", file))?;
         Sandbox::load(&bytes, cache, SandboxLimits::default()).map_err(|error| match error {
             Error::Component { reason, .. } => {
-                // Where the bytes are wrong stands in lines of its own.
+                // The location is in further lines.
                 let reason = reason.lines().next().unwrap_or_default().to_owned();
                 Error::Unsupported(format!(
                     "{} is not a component that packhouse can run: {reason}",
@@ -159,7 +159,7 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
             .map_err(refused("being linked"))?;
-        // All imports and exports are there, of the types that they should have.
+        // All imports and exports exist, with the right types.
         let linked = linker.instantiate_pre(&component).and_then(bindings::EnginePre::new);
         linked.map_err(refused("being linked"))?;
         let ticker = Arc::new(EpochTicker::new(&engine));
@@ -188,8 +188,8 @@ impl Sandbox {
         &self.digest
     }
 
-    /// Plans a consolidation of the packs that `host` shows, whose directories have `records` rows.
-    /// Nothing of the plan is proven yet.
+    /// Plans a consolidation of the packs of `host`, whose directories have `records` rows. The
+    /// plan is not verified yet.
     ///
     /// # Errors
     /// A fault of the host, of the records, or [`Error::Component`].
@@ -319,7 +319,8 @@ impl Sandbox {
     }
 }
 
-/// Refuses a component of another WIT in words: linking would, and name a missing function.
+/// Refuses a component of another WIT with a clear message: linking would only name a missing
+/// function.
 fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()> {
     let ours = version_of(packhouse_artifact::WORLD);
     let of_type = component.component_type();
@@ -333,7 +334,7 @@ fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()
     );
     for name in spoken {
         let theirs = version_of(&name);
-        // Before 1.0 the second number is the one that tells of breaks.
+        // Before 1.0 the second number changes with incompatible versions.
         let compatible = theirs[0] == ours[0] && (ours[0] != "0" || theirs[1] == ours[1]);
         wasmtime::ensure!(
             compatible,
@@ -344,7 +345,7 @@ fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()
     Ok(())
 }
 
-/// The numbers behind the `@` of a name of the WIT, as they stand.
+/// The numbers of the version after `@` in a WIT name.
 fn version_of(name: &str) -> [&str; 2] {
     let mut numbers = name.rsplit_once('@').map_or("", |(_, version)| version).split('.');
     [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()]
@@ -361,7 +362,7 @@ pub enum RunError {
     Host(Error),
 }
 
-/// What a trap means, in words.
+/// The message for a trap.
 fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> String {
     match error.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::Interrupt) => {
@@ -370,7 +371,7 @@ fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> Stri
         Some(wasmtime::Trap::StackOverflow) => "its call stack overflowed".into(),
         Some(trap) => format!("it trapped ({trap})"),
         None => {
-            // What wasmtime puts around it tells where in the component it was, in addresses.
+            // wasmtime's context has addresses in the component.
             let text = error.root_cause().to_string();
             if text.contains("growth failure") || text.contains("grow") && text.contains("memory") {
                 format!("it exceeded {} MiB of memory", limits.memory_for(records) >> 20)

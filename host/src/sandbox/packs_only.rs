@@ -1,4 +1,4 @@
-//! A host without an index, for those who have packs and no catalog.
+//! A host without an index, for callers that have packs and no catalog.
 
 use std::cmp::Ordering;
 
@@ -9,12 +9,11 @@ use packhouse_core::{
 use super::Host;
 use crate::run::page;
 
-/// Packs that are taken for one push to an empty repo: nothing of it is known, and it has no
-/// history.
+/// Packs as one push to an empty repo: nothing is known before it, and it has no history.
 ///
-/// First ask [`super::Sandbox::index`] for the heads, with the packs in any order; then, with the
-/// heads, [`super::Sandbox::consolidate`]. For a consolidation the packs are in the order that
-/// `wit/database.wit` asks for: more rows first, equal ones by key.
+/// First call [`super::Sandbox::index`] for the heads, with the packs in any order; then, with the
+/// heads, [`super::Sandbox::consolidate`]. For a consolidation the packs are in the order of
+/// `wit/database.wit`: more rows first, equal ones by key.
 #[derive(Clone, Debug)]
 pub struct PacksOnly<S> {
     /// The bytes of the packs.

@@ -25,14 +25,13 @@ use crate::names::{RepoId, RepoName, Visibility};
 use crate::store::{AnswerQuota, Store};
 use crate::text::escaped;
 
-/// Tokens that turn out to be none, a minute and address: guessing is hopeless, and should be dear
-/// besides.
+/// Unknown tokens a minute and address: guessing is hopeless, and should be expensive besides.
 const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// How many tokens an address may have that all ask as often as they may.
 const LOOKUPS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
-/// Whose requests are counted together.
+/// Requests that share a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum RateKey {
     Address(IpAddr),
@@ -82,7 +81,7 @@ impl RateLimits {
     }
 }
 
-/// Callers that are remembered before those who have been silent are forgotten.
+/// Callers in memory before inactive ones are forgotten.
 const KEPT: usize = 10_000;
 
 fn check_rate<K: Clone + Eq + Hash>(
@@ -91,7 +90,7 @@ fn check_rate<K: Clone + Eq + Hash>(
     what: &str,
 ) -> ApiResult<()> {
     if limiter.len() > KEPT {
-        // Those who have been silent for long enough need no memory.
+        // Callers that were inactive for long enough need no memory.
         limiter.retain_recent();
     }
     limiter
@@ -111,7 +110,7 @@ pub(super) async fn authenticate(
     let trusted = if state.trusting { only_from_here(request.headers()) } else { Ok(()) };
     let from = network(state.proxies.origin(from.ip(), request.headers_mut()));
     let identified = match (is_health(request.uri().path()), trusted) {
-        // Whoever looks after the server must hear of it however busy it is.
+        // Health checks must be answered however busy the server is.
         (true, _) => Ok(Caller::Anyone),
         (false, Err(problem)) => Err(problem),
         (false, Ok(())) => identify(&state, from, request.headers()).await,
@@ -184,7 +183,7 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiRes
     }
 }
 
-/// Whoever has one address of version 6 has a network of them.
+/// A client with an IPv6 address usually has a whole network of them.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {
@@ -200,8 +199,8 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Everybody on this machine is trusted; a page in a browser on it is not: it may have come from
-/// anywhere.
+/// All programs on this machine are trusted, but not web pages in a browser on it: they may come
+/// from anywhere.
 fn only_from_here(headers: &HeaderMap) -> ApiResult<()> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     if headers.contains_key(header::ORIGIN)
@@ -251,9 +250,9 @@ fn secure(headers: &mut HeaderMap, tls: bool) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// The repo of a request's path, if its caller may do that much with it.
+/// The repo of a request's path, if the caller has the scope for it.
 ///
-/// Of a private repo, and of one that is not there, nobody learns more than that.
+/// A private repo and one that does not exist get the same response.
 pub(super) async fn repo_for(
     state: &AppState,
     caller: &Caller,
@@ -264,7 +263,7 @@ pub(super) async fn repo_for(
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     let Some((id, visibility)) = state.store.named(&repo).await? else {
-        // Who could make it is told how.
+        // Callers who may create it learn how.
         return Err(if caller.may(Scope::Admin, &repo) {
             Error::UnknownRepo(repo).into()
         } else {
@@ -308,7 +307,7 @@ pub(super) async fn check_token(state: &AppState, caller: &Caller) -> ApiResult<
 /// How often it is asked again whether a token is still good, while something goes on for long.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 
-/// Ends when a caller's token is no good any more.
+/// Ends when the token of a caller is no longer valid.
 pub(super) async fn token_revoked(state: SharedState, caller: Caller) {
     loop {
         tokio::time::sleep(ASKED_EVERY).await;
@@ -322,7 +321,7 @@ pub(super) async fn token_revoked(state: SharedState, caller: Caller) {
     }
 }
 
-/// A request that may go on: about which repo, for whom, and to do what.
+/// An authorized request: its repo, its caller and its scope.
 #[derive(Clone, Debug)]
 pub(super) struct Authorized {
     pub(super) repo: RepoName,
@@ -350,8 +349,8 @@ impl Authorized {
         Authorized { from: from.map(|from| from.0), ..self }
     }
 
-    /// Whether all of that still holds. A body takes its time: meanwhile the token may have been
-    /// revoked, and the repo may be another one of that name.
+    /// Checks all of that again. A body takes time: the token may have been revoked in the
+    /// meantime, and the repo's name may belong to another repo.
     pub(super) async fn recheck(&self, state: &AppState) -> ApiResult<()> {
         check_token(state, &self.caller).await?;
         let (repo, id) =
@@ -372,8 +371,8 @@ impl Authorized {
         }
     }
 
-    /// The store, in which the repo's name stands for the repo that this is about, and for no other
-    /// that may have taken it since.
+    /// The store, pinned to the repo of the request: if another repo takes its name, it is unknown
+    /// here.
     pub(super) fn store(&self, state: &AppState) -> Store {
         let store = state.store.pinned(&self.repo, &self.repo_id);
         let answers = &state.answers;
@@ -400,7 +399,7 @@ impl Authorized {
         &self.repo_id
     }
 
-    /// On whose authority URLs of it are signed.
+    /// The authority by which URLs of it are signed.
     pub(super) fn signs_as(&self) -> &str {
         match &self.caller {
             Caller::Anyone => NO_TOKEN,

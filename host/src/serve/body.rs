@@ -4,8 +4,8 @@
 //! socket ─▶ feed: how much, how silent ─▶ a few chunks ─▶ BodySource, on a thread ─▶ write, hash, read back
 //! ```
 //!
-//! Whoever reads more slowly than the client writes holds the client up. A client that goes away
-//! ends the work: what was received of a pack by then is a file in staging, removed at once.
+//! A slow writer slows the client down. A client that disconnects ends the work: its partial pack
+//! is a file in staging, removed at once.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ const WAITING: usize = 16;
 /// A piece of a body.
 enum Piece {
     Bytes(Bytes),
-    /// Told, and not concluded from a silence: a body that broke off is no pack that ends there.
+    /// Explicit, and not concluded from silence: a body that was cut off is not a complete pack.
     End,
 }
 
@@ -62,7 +62,7 @@ impl Produce for BodySource {
                 match self.pieces.blocking_recv() {
                     Some(Piece::Bytes(bytes)) => self.rest = bytes,
                     Some(Piece::End) => self.ended = true,
-                    // Whoever feeds this knows why, and tells.
+                    // `feed` knows why, and reports it.
                     None => return Err(Error::Cancelled),
                 }
             }
@@ -73,7 +73,7 @@ impl Produce for BodySource {
     }
 }
 
-/// How many bytes a request may still bring.
+/// How many more bytes a request may send.
 #[derive(Debug)]
 pub(super) struct Allowance {
     left: u64,
@@ -157,7 +157,7 @@ pub(super) async fn spool<E: std::fmt::Display>(
     Ok(written?)
 }
 
-/// Hands a body on until it ends, or nobody wants more of it.
+/// Passes a body on until it ends, or the receiver is gone.
 async fn feed<E: std::fmt::Display>(
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     to: Sender<Piece>,
@@ -167,7 +167,7 @@ async fn feed<E: std::fmt::Display>(
     let (begun, mut received) = (Instant::now(), 0_u64);
     loop {
         let next = tokio::select! {
-            // Whoever received it has failed, and says why.
+            // The receiver has failed, and reports why.
             () = to.closed() => return Ok(()),
             next = tokio::time::timeout(limits.silence, body.next()) => next,
         };
@@ -260,9 +260,8 @@ async fn taken(from: &Arc<Semaphore>, bytes: usize) -> ApiResult<OwnedSemaphoreP
     taken.map_err(|_| busy())
 }
 
-/// Reads a small body whole, and makes of it what `read` says, where that holds nobody up. How many
-/// bytes of such bodies are in memory at once is bounded: what comes with the answer is to be kept
-/// for as long as what was read.
+/// Reads a small body whole, and runs `read` on it off the async threads. The memory of such bodies
+/// is bounded: the permit is kept for as long as the result.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where small bodies are read; those who call this ask again"
@@ -327,7 +326,7 @@ mod tests {
         ServeLimits { upload_bytes, silence: Duration::from_millis(50), ..ServeLimits::default() }
     }
 
-    /// What comes out of a body, and how feeding it ended.
+    /// The result of a body, and how feeding it ended.
     async fn through(
         body: impl Stream<Item = Result<Bytes, String>> + Unpin,
         limits: &ServeLimits,

@@ -1,4 +1,4 @@
-//! Connections: how many there may be, how long one may do nothing, and how slowly one may read.
+//! Connections: how many, how long they may be idle, and how slowly clients may read.
 //!
 //! ```text
 //! accept ─▶ room? ─▶ TrackedStream: the socket, and what can end it ─▶ TLS ─▶ HTTP ─▶ TrackedService: requests under way, answers on their way
@@ -6,9 +6,9 @@
 //!             └ all are at work: a place of the reserve, where health is answered and all else with 503
 //! ```
 //!
-//! One task looks at all of them each second. It asks those that have been idle for too long to
-//! end, and ends those that don't, and those whose clients read too slowly: an answer holds memory,
-//! an open file and a place for as long as its reader takes.
+//! One task checks all of them each second. It shuts down idle ones, and ends those that don't
+//! react and those whose clients read too slowly: a response holds memory, an open file and a slot
+//! for as long as it is read.
 
 use std::collections::HashMap;
 use std::io;
@@ -38,7 +38,7 @@ use super::limits::{RESERVED, STALL, ServeLimits};
 use super::problem::Problem;
 use super::proxy::Proxies;
 
-/// How often all connections are looked at.
+/// How often all connections are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long one that is asked to end may take.
@@ -54,7 +54,7 @@ pub(super) struct Connections {
     most_of_one: usize,
     idle: Duration,
     slowest: u64,
-    /// These may have as many as they like: they stand before many clients.
+    /// These may have any number of connections: they serve many clients.
     proxies: Proxies,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 struct Activity {
-    /// Requests whose answers have not been handed over whole.
+    /// Requests whose responses were not sent completely.
     under_way: usize,
     /// Since when there is none.
     idle_since: Instant,
@@ -145,7 +145,7 @@ impl Connections {
         connection
     }
 
-    /// Looks at all connections, again and again.
+    /// Checks all connections, again and again.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -205,7 +205,7 @@ impl Connection {
         if !std::mem::replace(&mut state.asked_to_end, true) {
             match &state.shutdown {
                 Some(shutdown) => shutdown.graceful_shutdown(),
-                // It has asked for nothing yet: nobody waits for anything.
+                // No request was sent yet.
                 None => return true,
             }
         }
@@ -222,7 +222,7 @@ impl Connection {
     }
 }
 
-/// A request, until its answer has been handed over, or nobody wants it any more.
+/// A request, until its response was sent, or the client is gone.
 struct RequestGuard(Arc<Connection>);
 
 impl Drop for RequestGuard {
@@ -279,7 +279,7 @@ impl Drop for TrackedStream {
 }
 
 impl TrackedStream {
-    /// Fails when it is to end. Whoever waits here is woken by that.
+    /// Fails when the connection is to end. Pending tasks are woken by that.
     fn go_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.end.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
@@ -400,9 +400,8 @@ fn too_many() -> Problem {
     )
 }
 
-/// An answer on its way. Time that its source takes is the server's; time that passes between a
-/// piece and the next one being asked for is the client's: it has [`STALL`] of it, and earns more
-/// by reading.
+/// A response on its way. Time that its source takes is the server's; time between two chunks is
+/// the client's: it has [`STALL`] of it, and earns more by reading.
 struct TrackedBody {
     body: Body,
     under_way: RequestGuard,
@@ -568,7 +567,7 @@ mod tests {
         assert!(next(&mut sent).await);
         assert!(poll_fn(|cx| Pin::new(&mut told).poll_frame(cx)).now_or_never().is_none());
         let begun = Instant::now();
-        // Ten thousand bytes at a thousand a second, and the half minute that anybody may stumble.
+        // Ten thousand bytes at a thousand a second, and the 30 s of slack.
         connections.look(begun + Duration::from_secs(39));
         assert_eq!(ended(&[&slow, &waiting]), [false, false]);
         connections.look(begun + Duration::from_secs(41));

@@ -6,8 +6,8 @@
 //!              or FIRST bytes or seconds are over ─▶ answer ─▶ read on to LONGEST ─▶ the connection closes
 //! ```
 //!
-//! A Muse client writes its whole body before it reads the answer. When the server closes the
-//! connection meanwhile, the client sees "Broken pipe", and never the answer. With `Expect:
+//! A Muse client writes its whole body before it reads the response. If the server closes the
+//! connection before, the client sees "Broken pipe", and never the response. With `Expect:
 //! 100-continue` the client waits, and is answered at once.
 
 use std::pin::Pin;
@@ -142,7 +142,7 @@ impl SharedBody {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether anything asked for its bytes: that is when a server says `100 Continue`.
+    /// Whether its bytes were requested: that is when a server sends `100 Continue`.
     fn was_read(&self) -> bool {
         self.with(|remaining| remaining.was_read)
     }

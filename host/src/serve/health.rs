@@ -41,7 +41,7 @@ struct Health {
     service: &'static str,
 }
 
-/// What is answered on the address for measurements alone: whoever reaches it may read them.
+/// The routes on the address for metrics only: no token is needed there.
 pub(super) fn measured(state: SharedState) -> Router {
     Router::new()
         .route("/healthz", get(alive))
@@ -49,8 +49,7 @@ pub(super) fn measured(state: SharedState) -> Router {
         .with_state(state)
 }
 
-/// Whether a path tells how the server is: whoever looks after it must hear of it however busy it
-/// is.
+/// Whether a path is a health check: it must be answered however busy the server is.
 pub(super) fn is_health(path: &str) -> bool {
     matches!(path, "/health" | "/healthz" | "/readyz")
 }
@@ -81,8 +80,8 @@ async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
     }
 }
 
-/// Trial writes, one at a time: anybody may ask whether the server is ready, and each of them waits
-/// for the disk.
+/// Test writes for the readiness check, one at a time: any client may ask, and each write waits for
+/// the disk.
 #[derive(Debug, Default)]
 pub(super) struct ReadinessProbe {
     /// How many have asked.
@@ -92,7 +91,7 @@ pub(super) struct ReadinessProbe {
 }
 
 impl ReadinessProbe {
-    /// Whether a trial that begins from now on succeeds. All who have asked before it begins share
+    /// Whether a test write that starts from now on succeeds. All who asked before it starts share
     /// it.
     async fn succeeds(&self, trial: impl Future<Output = Result<()>>) -> bool {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -109,7 +108,7 @@ impl ReadinessProbe {
     }
 }
 
-/// For those who administer the store: sums tell of each push, private ones included.
+/// For administrators of the whole store: sums include private repos.
 async fn metrics(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
@@ -123,10 +122,10 @@ async fn metrics(
     all_metrics(State(state)).await
 }
 
-/// Counts and sizes, without a name of anybody or of any repo.
+/// Counts and sizes, without names of users or repos.
 async fn all_metrics(State(state): State<SharedState>) -> ApiResult<Response> {
     let now = store_metrics(&state.store).await?;
-    // Each ends with `# EOF`, which may stand at the end only.
+    // Each ends with `# EOF`, which may only be at the end.
     let texts = [state.metrics.jobs.text(), state.metrics.text(), now];
     let body: String = texts.iter().map(|text| text.trim_end().trim_end_matches("# EOF")).collect();
     let kind =
@@ -159,7 +158,7 @@ pub(super) struct ServerMetrics {
     pub(super) sent: Counter<u64, AtomicU64>,
 }
 
-/// A request that is being answered, until this is dropped: whoever asked may go away before.
+/// A request in progress, until this is dropped: the client may disconnect before.
 pub(super) struct RequestTimer {
     at: Instant,
     route: RouteLabels,
@@ -221,14 +220,13 @@ impl ServerMetrics {
     /// A request has come.
     pub(super) fn begin(&self, request: &Request) -> RequestTimer {
         self.under_way.inc();
-        // The route as it is written, not the path: names of repos are nobody's business, and there
-        // are too many.
+        // The route's template, not the path: names of repos are private, and there are too many.
         let route = request
             .extensions()
             .get::<MatchedPath>()
             .map_or("none", MatchedPath::as_str)
             .to_owned();
-        // Anybody may invent methods, and each would be remembered.
+        // Clients may invent methods, and each would be a new label.
         let method = match request.method().as_str() {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS") => known,
             _ => "other",
@@ -282,8 +280,7 @@ mod tests {
         while ran.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
-        // The disk fills up while the first trial runs: nobody who asks from now on is told that it
-        // succeeded.
+        // The disk fills up while the first check runs: later requests must not get its success.
         let later: Vec<_> = (0..50).map(|_| ask(true)).collect();
         while readiness.asked.load(Ordering::SeqCst) < 51 {
             tokio::task::yield_now().await;

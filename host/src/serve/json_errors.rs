@@ -15,7 +15,7 @@ use futures::FutureExt;
 
 use super::problem::Problem;
 
-/// Most that is kept of an error text that is not ours, in bytes.
+/// Limit for an error text that is not ours, in bytes.
 const TEXT: usize = 4096;
 
 /// Answers a request; an error as JSON.

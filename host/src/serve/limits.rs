@@ -25,7 +25,7 @@ pub struct ServeLimits {
     /// Of those, how many one address may have; a network where it is of version 6. Trusted proxies
     /// may have all.
     pub connections_of_one: usize,
-    /// How long a connection may stay open on which nothing is asked for.
+    /// How long a connection may be idle.
     pub idle: Duration,
     /// Bytes a second with which a client must read an answer.
     pub slowest: u64,
@@ -113,21 +113,20 @@ pub(super) const STALL: Duration = Duration::from_secs(30);
 /// Requests of one HTTP/2 connection at once.
 pub(super) const STREAMS: u32 = 128;
 
-/// Requests that an HTTP/2 client may take back before they were dealt with; one that goes on is
-/// cut off.
+/// Requests that an HTTP/2 client may reset before they were processed; then the connection is
+/// closed.
 pub(super) const RESETS: usize = 20;
 
 /// Largest head of a request, in bytes.
 pub(super) const HEAD: u32 = 32 << 10;
 
-/// How often a client of HTTP/2 is asked whether it is there, and how long it may take to answer.
+/// The interval of HTTP/2 pings, and the timeout of an answer.
 pub(super) const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
 
 /// How long a client may take for the handshake of TLS.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Bytes a second that an upload must come with, over all of it; with a minute more for whoever
-/// stumbles.
+/// Minimum rate of an upload, in bytes a second over all of it, with a minute of slack.
 pub(super) const SLOWEST: u64 = 16 << 10;
 
 /// Uploads of one token at once: clients send four.

@@ -1,14 +1,14 @@
-//! A store as a Muse remote, and its administration from afar.
+//! A store as a Muse remote, and its administration API.
 //!
 //! ```text
-//! /{owner}/{slug}/…          what Muse clients say               mwp
+//! /{owner}/{slug}/…          the protocol of Muse clients        mwp
 //! /{owner}/{slug}/packs/KEY  packs, by signed URLs that expire   packs
 //! /admin/v1/…                every verb, for consoles and CLIs   admin
 //! /health /healthz /readyz /metrics                              health
 //! ```
 //!
-//! Every request passes `auth` first: who asks, how often, and whether they may. Every error is
-//! JSON (`json_errors`), and the rest of a refused body is read (`drain`), so that clients get the
+//! Every request passes `auth` first: authentication and rate limits. Every error is JSON
+//! (`json_errors`), and the rest of a refused body is read (`drain`), so that clients get the
 //! reason. Only this folder names axum.
 
 mod admin;
@@ -62,8 +62,7 @@ pub struct ServeOptions {
     /// The URL that clients reach the server by, where it is not the one that they name: behind a
     /// proxy.
     pub public_url: Option<Url>,
-    /// Whether everybody on this machine may do everything. Only where nobody else can reach the
-    /// server.
+    /// Allow all requests from this machine without a token. Only for a loopback address.
     pub insecure_loopback: bool,
     /// Workers that do jobs in this process; 0: none.
     pub workers: usize,
@@ -73,10 +72,10 @@ pub struct ServeOptions {
     pub limits: ServeLimits,
     /// How long requests that are under way may go on when the server is asked to stop.
     pub shutdown_timeout: Duration,
-    /// Proxies that are believed when they say whom they speak for.
+    /// Proxies whose X-Forwarded headers are trusted.
     pub trusted_proxies: Vec<Network>,
-    /// Where measurements are answered to whoever reaches it; none: at `/metrics`, to those who
-    /// administer the store.
+    /// An address for metrics, without a token; none: at `/metrics`, for administrators of the
+    /// store.
     pub metrics_listen: Option<SocketAddr>,
 }
 
@@ -118,10 +117,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to listen.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// When the address is taken; when the certificate can't be used; [`Error::Usage`] for options
+    /// When the address is in use; when the certificate is not usable; [`Error::Usage`] for options
     /// that contradict each other.
     pub async fn bind(store: Store, mut options: ServeOptions) -> Result<Server> {
         let listen = options.listen;
@@ -181,11 +180,11 @@ impl Server {
         format!("{scheme}://{host}:{}", self.address.port())
     }
 
-    /// Answers until it is asked to stop; then takes no more requests, lets those under way end,
-    /// and gives jobs back. `on_ended` is called with every attempt at a job that ends here.
+    /// Serves until it is stopped; then accepts no more requests, lets those in progress end, and
+    /// releases its jobs. `on_ended` is called with every attempt at a job that ends here.
     ///
     /// # Errors
-    /// When it can't listen any more, or its workers can't ask the catalog for jobs.
+    /// When it can't listen any more, or its workers can't take jobs from the catalog.
     pub async fn run(
         self,
         stop: Stop,
@@ -225,7 +224,7 @@ impl Server {
                 };
                 let worked =
                     Worker::new(state.store.clone(), options, stop.clone()).run(on_ended).await;
-                // A server whose jobs nobody does is half a server.
+                // If its workers have failed, the server stops as well.
                 stop.ask();
                 worked
             }
@@ -288,7 +287,7 @@ impl Server {
     }
 }
 
-/// Connections of those who read measurements.
+/// Connections for metrics.
 const MEASURERS: usize = 16;
 
 /// How often answers are looked for that have expired.

@@ -24,7 +24,7 @@ impl OpenFiles {
         OpenFiles { soft: current.unwrap_or(u64::MAX), hard: maximum.unwrap_or(u64::MAX) }
     }
 
-    /// What is allowed after it has been raised as far as it goes.
+    /// The limit after raising it to its maximum.
     pub fn raised() -> OpenFiles {
         let before = OpenFiles::now();
         // Some systems have no end, and take none for an answer.

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<SharedState> {
     Router::new().route("/{owner}/{slug}/packs/{key}", get(pack))
 }
 
-/// The URL that this server has for whoever asks.
+/// The server's URL, as the client sees it.
 pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
     if let Some(url) = &state.public_url {
         return url.clone();
@@ -42,11 +42,11 @@ pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = proxy::scheme(headers).unwrap_or(if state.secure { "https" } else { "http" });
     let named = Url::parse(&format!("{scheme}://{host}")).ok();
-    // Whoever names another host than this gets a URL that leads there; nobody else sees it.
+    // A client that sends another Host header gets a URL to that host; no other client sees it.
     named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
 }
 
-/// A fetch whose answer is at a URL: one of this server's where packs are files.
+/// A fetch that answers with a URL: one of this server when packs are files.
 pub(super) async fn fetch_report(
     state: &SharedState,
     base: &Url,
@@ -79,8 +79,7 @@ async fn pack(
     signed: Result<Query<SignedQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not
-    // any more.
+    // The reason is not given: the URL was not signed here, or it has expired.
     let refused = || {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -91,7 +90,7 @@ async fn pack(
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let key: MpackKey = key.parse().map_err(|_| refused())?;
     let named = state.store.named(&repo).await?;
-    // Where there is no such repo, it is compared all the same: how long this takes tells nothing.
+    // Without such a repo the signature is compared as well: the time taken reveals nothing.
     let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
     let SignedQuery { assembled, token, expires, signature } = &signed;
     let grant = SignedGrant {
@@ -116,7 +115,7 @@ async fn pack(
     ranged(stored, &key, &headers)
 }
 
-/// Whether that on whose authority a URL was made still has it.
+/// Whether the authority that signed a URL is still valid.
 async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> ApiResult<bool> {
     match token {
         TRUSTED => Ok(state.trusting),
@@ -125,7 +124,7 @@ async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> Ap
     }
 }
 
-/// A pack, or the part of it that is asked for.
+/// A pack, or the requested range of it.
 fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> ApiResult<Response> {
     let tag = format!("\"{}\"", key.hex());
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());

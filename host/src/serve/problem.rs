@@ -1,4 +1,4 @@
-//! Why a request was not answered as it was asked for.
+//! Errors of requests.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,7 +11,7 @@ use crate::error::{Class, Error};
 
 pub(super) type ApiResult<T> = Result<T, Problem>;
 
-/// What is told of it.
+/// An error of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -19,7 +19,7 @@ pub(super) struct Problem {
     /// nothing but that.
     pub(super) detail: String,
     pub(super) class: Class,
-    /// Whether its words are of the store's insides: strangers are told others.
+    /// Whether its detail is about the store's internals: strangers get a general one.
     pub(super) inside: bool,
 }
 

@@ -1,5 +1,5 @@
-//! What a request brings: its path, its query, its body, and the right to ask. Whatever is wrong
-//! with one of them is a problem in words.
+//! Extractors: the path, the query, the body, and the caller's permissions. Rejections are a
+//! [`Problem`].
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -26,14 +26,14 @@ pub(super) const PAGE: u32 = 1000;
 /// Numbers in queries are at most that: what JavaScript counts exactly.
 pub(super) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-/// What is wrong with a request, as axum tells it.
+/// A rejection of axum.
 pub(super) fn bad_request(status: StatusCode, words: String) -> Problem {
     Problem { class: Class::Usage, ..Problem::new(status, words) }
 }
 
-/// The body, in JSON. A body takes its time, and a token may be revoked meanwhile: so it is asked
-/// again when the body has come, and a handler gets at no body without that. Which repo it is about
-/// is asked after that, by each.
+/// The body, in JSON. A body takes time to arrive, and its token may be revoked in the meantime: so
+/// the token is checked again, and handlers get bodies only through this type. Permissions on the
+/// repo are checked afterwards, by each handler.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody<T> {
@@ -57,7 +57,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody
             })
         })
         .await;
-        // Whoever may not ask any more is told nothing of what is wrong with their body.
+        // A caller without permission learns nothing about errors in the body.
         check_token(state, &caller).await?;
         let (value, _) = come?;
         Ok(JsonBody(value))
@@ -105,8 +105,8 @@ pub(super) async fn repo_of(
     (owner, slug): &(String, String),
 ) -> ApiResult<Authorized> {
     administers_some(caller)?;
-    // There is a token, and it is good for other repos: the wire has one word for both, here there
-    // are two.
+    // The token is valid, but for other repos: MWP has one status for both, the administration has
+    // two.
     let forbidden = |problem: Problem| match problem.status {
         StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
         _ => problem,
@@ -114,8 +114,8 @@ pub(super) async fn repo_of(
     Authorized::of(state, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
 }
 
-/// A repo that a query or a body names, if its caller administers it. Gives the store, in which the
-/// name stands for that repo.
+/// The repo of a query or a body, if the caller administers it. Returns the store, pinned to that
+/// repo.
 pub(super) async fn administered(
     state: &AppState,
     caller: &Caller,
@@ -147,8 +147,8 @@ pub(super) fn sees(caller: &Caller, repo: Option<&RepoName>) -> bool {
     }
 }
 
-/// A page of what a caller may see, newest first, and before which one the next begins. Whoever
-/// sees only some gets a whole page of those all the same.
+/// A page of what a caller may see, newest first, and where the next one begins. A caller who may
+/// see only some items gets full pages of them.
 pub(super) async fn page_of<'a, T>(
     limit: u32,
     mut before: Option<i64>,
@@ -214,8 +214,8 @@ pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> ApiResult<()> {
     }
 }
 
-/// The repo that a path names, if its caller may restore it. Whether such a repo was deleted is
-/// told to those only who may.
+/// The repo of a path, if the caller may restore it. Only such callers learn whether it was
+/// deleted.
 pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> ApiResult<RepoName> {
     administers_some(caller)?;
     let name = format!("{owner}/{slug}");

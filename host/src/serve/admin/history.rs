@@ -26,7 +26,7 @@ pub(super) struct HistoryParams {
     /// Before the one with this number.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     before: Option<i64>,
-    /// At most so many; 50 when nobody says.
+    /// Page size. Default: 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }

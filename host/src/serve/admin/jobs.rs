@@ -1,4 +1,4 @@
-//! Jobs: listed, asked for, tried again, taken back.
+//! Jobs: list, queue, retry, cancel.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ pub(super) struct JobsParams {
     /// Of one repo; none: of all that its caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
-    /// That are so far.
+    /// With this status.
     #[param(inline)]
     status: Option<JobStatus>,
     /// Before the one with this number.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     before: Option<i64>,
-    /// At most so many; 50 when nobody says.
+    /// Page size. Default: 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
@@ -103,7 +103,7 @@ pub(super) struct JobPath {
     id: i64,
 }
 
-/// A job, if its caller may see it: of others nobody learns whether they are there.
+/// A job, if the caller may see it. Others don't learn whether it exists.
 async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobReport> {
     super::extract::administers_some(caller)?;
     if !(0..=MAX_SAFE_INTEGER).contains(&id) {
@@ -113,7 +113,7 @@ async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobRepo
     if sees(caller, job.repo.as_ref()) { Ok(job) } else { Err(Error::UnknownJob(id).into()) }
 }
 
-/// Tells of a job, and of what came of it.
+/// Returns a job, with its result.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn show(
@@ -124,7 +124,7 @@ pub(super) async fn show(
     Ok(Json(job_of(&state, &caller, id).await?))
 }
 
-/// Lets a job that failed or was cancelled begin anew.
+/// Retries a failed or cancelled job.
 #[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn retry(
@@ -136,7 +136,7 @@ pub(super) async fn retry(
     Ok(Json(state.store.retry_job(job.id).await?))
 }
 
-/// Takes back a job that waits or runs.
+/// Cancels a job that waits or runs.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn cancel(

@@ -1,9 +1,8 @@
-//! The administration of a store from afar: every verb, under `/admin/v1`.
+//! The administration API: every verb, under `/admin/v1`.
 //!
-//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Whoever
-//! asks must administer what they ask about; a token that reaches some repos sees those, and as if
-//! there were no others. Everything that a request says is looked at before it is believed
-//! ([`ask`]), and whatever is wrong is told as a [`ProblemBody`].
+//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Callers
+//! must administer what they ask about; with a token for some repos, the others seem not to exist.
+//! Requests are validated by [`extract`], and errors are a [`ProblemBody`].
 
 mod branches;
 mod document;
@@ -77,8 +76,8 @@ fn all() -> OpenApiRouter<SharedState> {
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 
-/// Refuses whoever administers nothing, before a byte of a body is read. What they administer is
-/// asked by each.
+/// Refuses callers who administer nothing, before a byte of a body is read. Handlers check for
+/// what.
 async fn only_administrators(
     Extension(caller): Extension<Caller>,
     request: Request,

@@ -73,7 +73,7 @@ pub(super) async fn push(
             "a push needs at least one pack: a form part with a file name each",
         ));
     }
-    // What has come whole is dealt with, whether or not anybody waits for the answer.
+    // A complete upload is processed whether or not the client waits for the response.
     let shared = state.clone();
     let work = async move {
         let (store, repo, progress) =
@@ -91,8 +91,8 @@ pub(super) async fn push(
     Ok(Json(shared.detached(work).await?))
 }
 
-/// How long the rest of a refused body is listened to: whoever still writes hears nothing, and
-/// would take a closed line for a broken one.
+/// How long the rest of a refused body is read: a client that still writes does not read the
+/// response, and would take a closed connection for an error.
 const POLITE: Duration = Duration::from_secs(10);
 
 /// Takes the parts of a form to staging, one after the other.
@@ -166,8 +166,8 @@ const HEAD: usize = 1 << 20;
 /// Longest name of a part, in bytes: it is a path, and systems have none that is longer.
 const NAME: usize = 4096;
 
-/// How much of a form comes before the next part begins. What reads the form keeps that in memory,
-/// and knows no limit.
+/// The size of the headers of a form part. The multipart parser keeps them in memory, without a
+/// limit of its own.
 #[derive(Clone, Debug)]
 struct PartHead(Arc<AtomicUsize>);
 
@@ -195,7 +195,7 @@ impl PartHead {
     }
 }
 
-/// The form that a request brings, and what watches over how long the heads of its parts are.
+/// The form of a request, and the watch over the size of its part headers.
 async fn form_of(request: Request) -> ApiResult<(Multipart, PartHead)> {
     let head = PartHead(Arc::new(AtomicUsize::new(usize::MAX)));
     let (parts, body) = request.into_parts();
@@ -238,7 +238,7 @@ pub(super) async fn fetch(
     let base = packs::base(&state, &headers);
     match packs::fetch_report(&state, &base, &authorized, request).await? {
         Ok(report) => Ok(Json(report)),
-        // What is asked for is not there: nothing is wrong with the asking.
+        // The request is fine, but what it names does not exist.
         Err(error @ Error::UnknownWant { .. }) => {
             Err(Problem { status: StatusCode::NOT_FOUND, ..error.into() })
         }

@@ -1,4 +1,4 @@
-//! Policies: when repos are consolidated by themselves.
+//! Policies: when repos are consolidated automatically.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -20,7 +20,7 @@ pub(super) struct PolicyParams {
     repo: Option<RepoName>,
 }
 
-/// Tells the policy of a repo, or of all that have none of their own.
+/// Returns the policy of a repo, or the default policy.
 #[utoipa::path(get, path = "/policy", tag = "policies", params(PolicyParams),
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn show(
@@ -59,7 +59,7 @@ pub(super) async fn unset(
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))
 }
 
-/// Tells which repos are due, and why; where asked to, asks workers to consolidate those.
+/// Returns which repos are due, and why; on request, queues consolidations of those.
 #[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyRequest,
     responses((status = 200, description = "Which repos are due", body = Vec<PolicyCheck>)))]
 pub(super) async fn check(
@@ -71,8 +71,8 @@ pub(super) async fn check(
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {
         return Ok(Json(store.check_policies(repo.as_ref(), queue).await?));
     }
-    // Of all repos, those that the caller administers: the others are none of their business, and
-    // nothing is asked for those.
+    // Of all repos, those that the caller administers: others are not reported, and nothing is
+    // queued for them.
     let mut checks = store.check_policies(None, false).await?;
     checks.retain(|check| caller.may(Scope::Admin, &check.repo));
     for check in checks.iter_mut().filter(|check| check.due && queue) {

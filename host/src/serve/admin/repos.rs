@@ -26,10 +26,10 @@ const HISTORY: u32 = 50;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum View {
-    /// What can be told without reading a pack or a branch.
+    /// What is known without reading a pack or a branch.
     #[default]
     Summary,
-    /// As one repo is told of.
+    /// The full report.
     Report,
 }
 
@@ -56,14 +56,14 @@ pub(super) enum Order {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ReposParams {
-    /// What is told of each.
+    /// What to return for each repo.
     #[serde(default)]
     #[param(inline)]
     view: View,
     /// Those behind this one. Counts where they are sorted by name, ascending.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     after: Option<RepoName>,
-    /// At most so many; 100 when nobody says.
+    /// Page size. Default: 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// By what they are sorted; equal ones by name.
@@ -82,7 +82,7 @@ pub(super) struct ReposParams {
     offset: Option<u64>,
 }
 
-/// A repo, as it was asked for.
+/// A repo, in the requested view.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum RepoListItem {
@@ -172,7 +172,7 @@ async fn viewed(
     for repo in page {
         match state.store.repo(&repo.repo).await {
             Ok(report) => lines.push(RepoListItem::Report(report)),
-            // Somebody has deleted it meanwhile.
+            // It was deleted in the meantime.
             Err(Error::UnknownRepo(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -192,7 +192,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(state.store.create_repo(&new.repo, new.visibility).await?)))
 }
 
-/// Tells of a repo: its packs, sizes and branches.
+/// Returns a repo: its packs, sizes and branches.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn show(
@@ -229,7 +229,7 @@ pub(super) async fn restore(
     Ok(Json(state.store.restore_repo(&repo).await?))
 }
 
-/// Tells of a repo in a line.
+/// Returns the summary of a repo.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The line", body = RepoSummary)))]
 pub(super) async fn summary(
@@ -241,7 +241,7 @@ pub(super) async fn summary(
     Ok(Json(authorized.store(&state).summary(&authorized.repo).await?))
 }
 
-/// Tells all that there is to tell of a repo.
+/// Returns a repo in detail.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo in detail", body = RepoDetail)))]
 pub(super) async fn detail(

@@ -16,10 +16,10 @@ use crate::access::{Caller, Scope};
 use crate::error::Result;
 use crate::report::{Changes, StatusReport, SweptReport};
 
-/// How long somebody who waits for a change is kept waiting: shorter than proxies are patient.
+/// How long a request waits for a change: shorter than the timeouts of proxies.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks at the catalog's stamp. A look costs microseconds.
+/// How often the catalog's stamp is read. That takes microseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Which store this server serves, and how it does.
@@ -46,13 +46,12 @@ pub(super) async fn status(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ChangesParams {
-    /// The stamp that is known; none: the present one is told at once.
+    /// The known stamp; none: return the current one at once.
     #[param(minimum = 0, maximum = 9007199254740991u64)]
     since: Option<u64>,
 }
 
-/// Waits until the store is no longer as it was at a stamp, 20 seconds at most, and tells its
-/// stamp.
+/// Waits until the store's stamp changes, 20 seconds at most, and returns the stamp.
 #[utoipa::path(get, path = "/changes", tag = "store", params(ChangesParams),
     responses((status = 200, description = "The stamp; unchanged when nothing has changed", body = Changes)))]
 pub(super) async fn changes(
@@ -69,7 +68,7 @@ pub(super) async fn changes(
     let until = Instant::now() + PATIENCE;
     loop {
         let stamp = stamp(&state).await?;
-        // Somebody may have been kept waiting for long.
+        // The wait may have been long.
         check_token(&state, &caller).await?;
         if since != Some(stamp) || Instant::now() >= until {
             return Ok(Json(Changes { stamp }));

@@ -50,7 +50,7 @@ pub(super) struct TokenPath {
     id: String,
 }
 
-/// Revokes a token: it allows nothing any more.
+/// Revokes a token: it is not accepted any more.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(TokenPath),
     responses((status = 200, description = "The token", body = TokenReport)))]
 pub(super) async fn revoke(

@@ -1,5 +1,4 @@
-//! Looks through a MessagePack body that lies in a file: from value to value, without reading what
-//! is stepped over.
+//! Reads a MessagePack body in a file: from value to value, without reading what is skipped.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
@@ -41,7 +40,7 @@ impl BodyReader {
         loop {
             match header(&ahead[..have]) {
                 Ok((header, width)) => {
-                    // What was looked at ahead belongs to what follows.
+                    // Bytes read ahead belong to the next value.
                     self.seek(self.at + width as u64)?;
                     if header.body() > self.end - self.at {
                         return self.bad(format_args!(
@@ -95,7 +94,7 @@ impl BodyReader {
         }
     }
 
-    /// Steps over a value, and says where it stands.
+    /// Skips a value, and returns its range.
     pub(super) fn skip(&mut self) -> ApiResult<Range<u64>> {
         let (start, mut skip) = (self.at, Skip::one());
         while !skip.done() {
@@ -108,7 +107,7 @@ impl BodyReader {
         Ok(start..self.at)
     }
 
-    /// Steps over a value that nobody asked for.
+    /// Skips an unknown value.
     pub(super) fn ignore(&mut self) -> ApiResult<()> {
         self.skip().map(|_| ())
     }
@@ -139,7 +138,7 @@ impl BodyReader {
     }
 
     fn seek(&mut self, to: u64) -> ApiResult<()> {
-        // What is near is in the buffer already.
+        // The buffer usually has it already.
         let here = self.file.stream_position().map_err(unread)?;
         self.file.seek_relative(to as i64 - here as i64).map_err(unread)?;
         self.at = to;

@@ -1,9 +1,9 @@
 //! What clients upload becomes packs.
 //!
-//! A body is looked through where it lies; the pack is made of spans of it, and the few bytes
-//! between them. Commits, snapshots and tags go in verbatim. Of an object there go in its id and
-//! its content: a `path` is a hint to the server and no part of it, and the same object pushed for
-//! two paths is one. A pack of a push names one branch: the one that is pushed.
+//! A body is parsed in its file; the pack consists of spans of it, and the few bytes between them.
+//! Commits, snapshots and tags are copied verbatim. Of an object its id and its content are copied:
+//! a `path` is a hint to the server and not a part of it, and the same object pushed for two paths
+//! is one. A pack of a push names one branch: the one that is pushed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
@@ -79,7 +79,7 @@ impl Pieces {
             put_str(out, name);
             put_array(out, records.0.len() as u32);
         });
-        // They stand next to each other.
+        // They are adjacent.
         if let (Some(first), Some(last)) = (records.0.first(), records.0.last()) {
             self.0.push_back(Piece::Span(first.start..last.end));
         }
@@ -106,7 +106,7 @@ impl Pieces {
     }
 }
 
-/// Where the records of a section stand.
+/// Where the records of a section are.
 #[derive(Default)]
 struct Records(Vec<Range<u64>>);
 
@@ -165,7 +165,7 @@ pub(super) fn tags(body: File, bytes: u64) -> ApiResult<(AssembledBody, u64)> {
 pub(super) struct Push {
     pub(super) pack: AssembledBody,
     pub(super) branch: BranchName,
-    /// Where it shall stand.
+    /// Its new head.
     pub(super) head: EntityId,
     pub(super) force: bool,
 }
@@ -231,7 +231,7 @@ fn read_bundle(reader: &mut BodyReader) -> ApiResult<Bundle> {
             "objects" => bundle.objects = object_array(reader, RECORDS)?,
             "tags" => bundle.tags = records(reader, "tags")?,
             "branch_heads" => bundle.heads = heads(reader)?,
-            // To step over what may be part of somebody's history would be to lose it.
+            // Skipping what may be a part of a history would lose it.
             other => {
                 return reader
                     .bad(format_args!("bundle: `{}` is not a section of a pack", escaped(other)));
@@ -242,8 +242,7 @@ fn read_bundle(reader: &mut BodyReader) -> ApiResult<Bundle> {
     Ok(bundle)
 }
 
-/// Where a branch shall stand: where the bundle says, else at the one commit of it that no other
-/// follows.
+/// The new head of a branch: as the bundle says, else its only commit without a child.
 fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> ApiResult<EntityId> {
     let no_id = |text: &str| {
         Problem::malformed(format!("branch_heads: `{}` is not a commit id", escaped(text)))
@@ -282,7 +281,7 @@ fn heads(reader: &mut BodyReader) -> ApiResult<BTreeMap<String, String>> {
     }
     let mut heads = BTreeMap::new();
     fields(reader, "branch_heads", |name, reader| {
-        // Branches that have no commit yet stand nowhere.
+        // Branches without a commit have no head.
         if reader.peek()? == Some(0xc0) {
             return Ok(false);
         }
@@ -297,7 +296,7 @@ fn heads(reader: &mut BodyReader) -> ApiResult<BTreeMap<String, String>> {
     Ok(heads)
 }
 
-/// Where the records of a section stand.
+/// Where the records of a section are.
 fn records(reader: &mut BodyReader, what: &str) -> ApiResult<Records> {
     let count = within(reader.array(what)?, what, RECORDS)?;
     (0..count).map(|_| record(reader, what)).collect::<ApiResult<_>>().map(Records)
@@ -334,8 +333,8 @@ fn object(reader: &mut BodyReader) -> ApiResult<Object> {
     }
 }
 
-/// Goes through a map with names for keys. Those that `each` takes may stand there once; others are
-/// stepped over, and nothing of them is kept: there may be millions.
+/// Reads a map with names as keys. The names that `each` accepts may occur once; others are
+/// skipped, and nothing of them is kept: there may be millions.
 fn fields(
     reader: &mut BodyReader,
     what: &str,

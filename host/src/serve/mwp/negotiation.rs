@@ -1,4 +1,4 @@
-//! MessagePack for those who read it, JSON for others.
+//! MessagePack for clients that accept it, JSON for others.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -59,7 +59,7 @@ impl Accept {
         Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], bytes).into_response())
     }
 
-    /// Refuses whoever wants a pack as JSON: it has no such form.
+    /// Refuses clients that want a pack as JSON: packs have no such form.
     pub(super) fn require_msgpack(self) -> ApiResult<()> {
         if self.any {
             return Ok(());
@@ -75,10 +75,10 @@ fn is_msgpack(kind: &str) -> bool {
     matches!(kind, "application/x-msgpack" | "application/msgpack" | "application/vnd.msgpack")
 }
 
-/// A small body of at most `most` bytes: MessagePack, or JSON where that is said. Whoever sent it
-/// may still do what it asks for when it has come.
+/// A small body of at most `most` bytes: MessagePack, or JSON by its content type. The caller's
+/// permission is checked again afterwards.
 ///
-/// It takes a part of the server's memory, which is to be held as long as what was read.
+/// It takes a part of the server's memory; the permit is held as long as the result.
 pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
     state: &AppState,
     authorized: &Authorized,
@@ -97,8 +97,7 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
     whole(state, authorized, request, most, read).await
 }
 
-/// A small body, and what `read` makes of it off the threads that serve. What holds for [`small`]
-/// holds for it.
+/// A small body, and the result of `read` on it, run off the async threads. As [`small`] otherwise.
 pub(super) async fn whole<T: Send + 'static>(
     state: &AppState,
     authorized: &Authorized,
@@ -107,13 +106,12 @@ pub(super) async fn whole<T: Send + 'static>(
     read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
 ) -> ApiResult<(T, MemoryPermit)> {
     let come = super::super::body::whole(state, request, most, read).await;
-    // Whoever may not ask any more is told nothing of what is wrong with their body.
+    // A caller without permission learns nothing about errors in the body.
     authorized.recheck(state).await?;
     come
 }
 
-/// How deep values of a small body may lie in each other: what is ignored is walked too, on the
-/// stack.
+/// Depth of nested values in a small body: ignored values are walked too, on the stack.
 const DEPTH: usize = 32;
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {

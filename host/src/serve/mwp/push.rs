@@ -122,7 +122,7 @@ pub(super) async fn push(
     shared.detached(work).await
 }
 
-/// A body that has come whole. It is gone when this is dropped.
+/// A complete body. It is deleted when this is dropped.
 struct Upload {
     staged: StagedFile,
     bytes: u64,
@@ -153,7 +153,7 @@ async fn upload(
     Ok(Upload { staged, bytes, permit })
 }
 
-/// Looks through a body where it lies.
+/// Parses a body in its file.
 async fn looked_through<T: Send + 'static>(
     upload: &Upload,
     look: impl FnOnce(File, u64) -> ApiResult<T> + Send + 'static,
@@ -185,7 +185,7 @@ async fn pushed(
             &progress,
         )
         .await?;
-    // The place is kept until the end: else whoever sends and leaves would pile up work.
+    // The permit is kept until the end: else clients that disconnect could pile up work.
     let Upload { staged, permit: _permit, .. } = upload;
     drop((staged, making));
     let _turn = state.turn(&authorized.repo).await;

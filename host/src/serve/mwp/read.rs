@@ -20,11 +20,12 @@ use crate::names::MpackKey;
 use crate::progress::Progress;
 use crate::store::FetchRequest;
 
-/// What kind of state a repo versions. A store keeps any kind and does not ask; clients want a
-/// word, and that of the one that there is.
+/// What kind of state a repo versions. A store keeps any kind and does not check; clients want a
+/// word, and this is the only one.
 const DOMAIN: &str = "code";
 
-/// How long the answer to a fetch is kept for whoever asks for the same: it is sent at once.
+/// How long the answer to a fetch is kept for the next client with the same request: it is sent at
+/// once.
 const KEPT: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
@@ -88,7 +89,7 @@ struct Presigned {
     inline: Vec<String>,
 }
 
-/// Objects lie in packs, and have no URLs of their own: all go through `/push/objects` or `/fetch`.
+/// Objects are in packs, and have no URLs of their own: all go through `/push/objects` or `/fetch`.
 pub(super) async fn presign(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
@@ -152,7 +153,7 @@ impl Fetch {
     }
 }
 
-/// The pack itself, as it lies in storage or was assembled, sent as it is read.
+/// The pack itself, stored or assembled, sent while it is read.
 pub(super) async fn fetch(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,

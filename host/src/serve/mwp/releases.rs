@@ -25,7 +25,7 @@ use crate::text::escaped;
 /// Longest id or channel of a release, in bytes.
 const NAME: usize = 255;
 
-/// Most values of a release: ten thousand commits in its changelog, with some words of each.
+/// Limit for the values of a release: enough for a changelog of ten thousand commits.
 const VALUES: usize = 100_000;
 
 /// What is read of a release. All its fields are kept.
@@ -141,7 +141,7 @@ pub(super) async fn list(
     releases.retain(|release| drafts || !release.is_draft);
     releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
     let accept = Accept::of(&headers);
-    // They may be many megabytes, and are read and written anew: that holds up nobody else.
+    // They may be many megabytes, and are parsed and serialised again: off the async threads.
     blocking(move || Ok(listed(&releases, accept))).await?
 }
 

@@ -1,4 +1,5 @@
-//! What is told of a run: kept for those who come later, and no longer than the run has phases.
+//! The events of a run: kept for clients that come later. Their number is bounded by the phases of
+//! a run.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,9 +19,8 @@ pub(super) struct RunEnd {
     pub(super) outcome: Result<Box<RawValue>, RunFailed>,
 }
 
-/// What was told, numbered. A step replaces the one of the same repo and phase before it, and has a
-/// new number: so whoever comes back with the last number that they heard is told all that they
-/// don't know, and no run fills the memory.
+/// Numbered events. A step replaces the one of the same repo and phase before it, and gets a new
+/// number: so a client that resumes after a number gets all that it missed, and memory is bounded.
 #[derive(Debug, Default)]
 pub(super) struct RunLog {
     seq: u64,
@@ -29,7 +29,7 @@ pub(super) struct RunLog {
 }
 
 impl RunLog {
-    /// The number of the last thing that was told.
+    /// The number of the last event.
     pub(super) const fn seq(&self) -> u64 {
         self.seq
     }
@@ -49,8 +49,8 @@ impl RunLog {
         self.steps.push((seq, step));
     }
 
-    /// What was told after a number. A number that is yet to come is one of an earlier run of that
-    /// id: then all is told.
+    /// The events after a number. A number in the future is from an earlier run with this id: then
+    /// all events.
     pub(super) fn since(&self, seq: u64) -> Vec<(u64, RunEvent)> {
         let after = if seq > self.seq { 0 } else { seq };
         let steps = self.steps.iter().filter(|(seq, _)| *seq > after);
@@ -69,7 +69,7 @@ impl RunLog {
     }
 }
 
-/// A log, and a bell for those who read it.
+/// A log, and a signal for its readers.
 #[derive(Debug, Default)]
 pub(super) struct RunProgress {
     log: Mutex<RunLog>,
@@ -81,7 +81,7 @@ impl RunProgress {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of a step of the work.
+    /// Adds a step of the work.
     pub(super) fn step(&self, event: Event) {
         let Event { repo, phase, done, total } = event;
         self.add(Step { repo, phase: phase.label().to_owned(), done, total });
@@ -100,7 +100,7 @@ impl RunProgress {
         self.news.send_replace(());
     }
 
-    /// Rings whenever something was told.
+    /// Fires after each event.
     pub(super) fn bell(&self) -> watch::Receiver<()> {
         self.news.subscribe()
     }

@@ -1,17 +1,16 @@
-//! Runs: work that the server does itself while others watch, or nobody does.
+//! Runs: work of the server itself, which clients may follow.
 //!
 //! ```text
-//! PUT /runs/ID ─▶ Runs: known already? ─▶ a task: waits for room, works ─▶ Log ─▶ GET /runs/ID/events
-//!                                              ▲ DELETE asks it to stop
+//! PUT /runs/ID ─▶ Runs: known already? ─▶ a task: waits for a slot, works ─▶ RunLog ─▶ GET /runs/ID/events
+//!                                              ▲ DELETE cancels it
 //! ```
 //!
-//! The client draws the id, so that a request whose answer was lost can be made again. A run goes
-//! on when nobody listens. It lives in this process only: after a restart it is unknown, and
-//! whoever still wants it asks again. That is safe, since what a run had not published then did not
-//! happen.
+//! The client draws the id, so that a request can be repeated when its response was lost. A run
+//! goes on without listeners. It exists in this process only: after a restart it is unknown, and
+//! the client starts it again. That is safe, because what a run had not published did not happen.
 //!
-//! A run lives on the token that began it. When that is revoked or expires, a run that waits for
-//! room is not begun, and one that is under way stops at its next safe point.
+//! A run depends on the token that started it. When that is revoked or expires, a waiting run is
+//! not started, and a running one stops at its next safe point.
 
 mod log;
 mod routes;
@@ -73,7 +72,7 @@ struct Run {
     asked: RunRequest,
     /// Who began it.
     caller: Caller,
-    /// The store, in which the name of its repo stands for the repo that was meant.
+    /// The store, pinned to the repo of the request.
     store: Store,
     started_at: Timestamp,
     progress: Progress,
@@ -88,7 +87,7 @@ impl Default for Runs {
 }
 
 impl Runs {
-    /// Asks all of them to stop, and begins no more.
+    /// Cancels all runs, and starts no more.
     pub(in super::super) fn stop_all(&self) {
         let mut kept = self.kept();
         kept.closed = true;
@@ -97,14 +96,14 @@ impl Runs {
         }
     }
 
-    /// A number that tells this start of the server from others.
+    /// A random number for this start of the server.
     pub(super) fn start(&self, random_id: impl FnOnce() -> [u8; 16]) -> u64 {
         *self.start.get_or_init(|| {
             random_id()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
         })
     }
 
-    /// Begins a run, or finds the one that was begun for the same request.
+    /// Starts a run, or finds the one of the same request.
     fn begin(
         &self,
         state: &SharedState,

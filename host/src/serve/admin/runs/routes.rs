@@ -1,4 +1,4 @@
-//! How runs are asked for, looked at, stopped, and listened to.
+//! Routes of runs: start, show, cancel, follow.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -27,7 +27,8 @@ use crate::text::escaped;
 /// Between two tellings: people don't read faster.
 const PACE: Duration = Duration::from_millis(50);
 
-/// Between two signs of life: whoever hears none for some of these knows that the line is broken.
+/// Interval of keep-alive events: a client that misses some of them knows that the connection is
+/// broken.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 pub(in super::super) fn routes() -> OpenApiRouter<SharedState> {
@@ -53,13 +54,13 @@ async fn list(
     Extension(caller): Extension<Caller>,
 ) -> ApiResult<Json<Vec<RunReport>>> {
     administers_some(&caller)?;
-    // Without what they answered: that may be long, and each tells it when it is asked.
+    // Without results: they may be long, and `GET /runs/ID` returns them.
     let brief = |run: &Arc<Run>| RunReport { result: None, ..run.report() };
     Ok(Json(state.runs.seen_by(&caller).iter().map(brief).collect()))
 }
 
-/// Begins a run. The same again answers the same run; something else under the same id is a
-/// conflict.
+/// Starts a run. The same request again returns the same run; another request under the same id is
+/// a conflict.
 #[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(RunPath), request_body = RunRequest,
     responses((status = 202, description = "The run", body = RunReport)))]
 async fn begin(
@@ -105,7 +106,7 @@ fn checked(asked: &RunRequest) -> ApiResult<()> {
     Ok(())
 }
 
-/// A run, if its caller may see it: of others nobody learns whether they are there.
+/// A run, if the caller may see it. Others don't learn whether it exists.
 fn run_of(state: &AppState, caller: &Caller, id: &str) -> ApiResult<Arc<Run>> {
     administers_some(caller)?;
     let unknown = || {
@@ -116,7 +117,7 @@ fn run_of(state: &AppState, caller: &Caller, id: &str) -> ApiResult<Arc<Run>> {
     state.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
 }
 
-/// Tells of a run, and what it answered.
+/// Returns a run, with its result.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(RunPath),
     responses((status = 200, description = "The run", body = RunReport)))]
 async fn show(
@@ -140,8 +141,8 @@ async fn stop(
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
-/// Tells of a run while it goes on, as server-sent events: `progress` (a Step), then `done` or
-/// `failed`, which is the last. Resumes behind `Last-Event-ID`.
+/// Streams the events of a run, as server-sent events: `progress` (a Step), then `done` or
+/// `failed`, which is the last. Resumes after `Last-Event-ID`.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
     params(RunPath, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event received")),
     responses((status = 200, description = "Events, each with the JSON of a RunEvent", body = String, content_type = "text/event-stream")))]
@@ -152,14 +153,14 @@ async fn events(
     headers: HeaderMap,
 ) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let run = run_of(&state, &caller, &id)?;
-    // Whoever sends something else than they were told is told all.
+    // A malformed id gets all events.
     let last = headers
         .get("last-event-id")
         .and_then(|last| last.to_str().ok())
         .and_then(|last| last.parse().ok());
     let events =
         stream::unfold(EventStream::new(run.clone(), last.unwrap_or(0)), EventStream::next);
-    // Whose token is revoked hears no more.
+    // The stream ends when the token is revoked.
     let closed = Box::pin(async move {
         tokio::select! {
             () = state.closed() => {}
@@ -175,7 +176,7 @@ async fn events(
     Ok(Sse::new(events.take_until(closed)).keep_alive(keep_alive))
 }
 
-/// Somebody who listens to a run.
+/// A client that follows a run.
 struct EventStream {
     run: Arc<Run>,
     bell: watch::Receiver<()>,
@@ -207,9 +208,9 @@ impl EventStream {
             self.bell.mark_unchanged();
             self.waiting = self.news();
             if self.waiting.is_empty() && !self.heard_the_end {
-                // The run is ours, and with it the sender.
+                // This holds the run, and with it the sender.
                 let _ = self.bell.changed().await;
-                // What comes quickly is told at once: only the last of each phase counts.
+                // Events in quick succession are sent at once: only the last of each phase counts.
                 if !self.news_is_the_end() {
                     tokio::time::sleep(PACE).await;
                 }

@@ -14,7 +14,7 @@ use crate::store::{Store, StoreOptions};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
-/// A served store with the repo `a/b`, and somebody who administers all of it.
+/// A served store with the repo `a/b`, and an administrator of all of it.
 async fn served() -> (TempDir, SharedState, Caller) {
     let folder = TempDir::new().unwrap();
     let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();

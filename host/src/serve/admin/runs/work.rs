@@ -17,7 +17,7 @@ use crate::serve::auth::{check_token, token_revoked};
 use crate::serve::state::{AppState, SharedState};
 use crate::store::{PruneOptions, Store};
 
-/// Does it, and tells how it ended. It ends even when its work panics.
+/// Does the work of a run, and records its end, also when it panics.
 pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
     let working = {
         let (state, run) = (state.clone(), run.clone());
@@ -46,7 +46,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
     state.runs.ended(&run);
 }
 
-/// Why a run stops whose token is no good any more.
+/// Why a run stops whose token is no longer valid.
 const TOKEN_GONE: &str =
     "the token that started it has expired or was revoked; nothing more was published";
 
@@ -116,8 +116,8 @@ async fn room<'a>(state: &'a AppState, run: &Run) -> Result<SemaphorePermit<'a>>
     }
 }
 
-/// Plans anew, and does that if it is the plan that somebody has looked at. A plan is not kept: it
-/// may be large, and whoever was shown it may never come back.
+/// Plans again, and applies the plan if it is the one that was shown. Plans are not kept: they may
+/// be large, and the client may never come back.
 async fn as_planned(
     store: &Store,
     repo: &RepoName,
@@ -129,8 +129,8 @@ async fn as_planned(
     let same = plan.report.plan_digest.as_deref().unwrap_or(RunRequest::NOTHING) == digest;
     // A push that came since would stay beside the new pack, which was not what the plan showed.
     if !same || !store.is_current(&plan).await? {
-        // Whoever begins a run again after a restart of the server may have had it done before:
-        // then that is the answer.
+        // A client that starts a run again after a restart of the server may have had it done
+        // before: then that is the result.
         if let Some(done) = store.done_as_planned(repo, digest).await? {
             return Ok(done);
         }

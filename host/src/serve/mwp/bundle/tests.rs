@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A file that is gone when it is closed.
+/// A file that is deleted when it is closed.
 fn body(bytes: &[u8]) -> (File, u64) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
@@ -59,7 +59,7 @@ fn commit(commit: &str, parent: Option<&str>) -> Vec<u8> {
     out
 }
 
-/// A push of commits, and what else stands in its bundle and beside it.
+/// A push of commits, with other parts of its bundle and its body.
 fn pushed(commits: &[Vec<u8>], heads: Option<(&str, &str)>, branch: &str) -> Vec<u8> {
     let mut out = Vec::new();
     put_map(&mut out, 3);
