@@ -56,7 +56,7 @@ impl Problem {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
-    /// No repo, or none that whoever asks may know of: the two are told in the same words.
+    /// There is no repo, or the caller may not know of it: both get the same response.
     pub(super) fn no_repo(name: &str) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, format!("there is no repo `{name}` here"))
     }
@@ -117,8 +117,8 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
-    /// For somebody who administers nothing: of what fails here, they learn that it does. The log
-    /// says the rest.
+    /// For callers who administer nothing: they learn that the server failed; the log has the
+    /// details.
     pub(super) fn for_strangers(self) -> Problem {
         if !self.inside {
             return self;
@@ -162,7 +162,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         self.mark(&mut response);
-        // For those who say less of it to strangers.
+        // For layers that tell strangers less.
         response.extensions_mut().insert(self);
         response
     }

@@ -7,8 +7,7 @@ use url::Url;
 
 use crate::names::{MpackKey, RepoId, RepoName};
 
-/// Signs URLs, and tells those that it has signed. Whoever knows the store's secret makes the same:
-/// several servers of a store, and one that was started again.
+/// Signs URLs, and verifies them. All servers of a store share its secret, also after a restart.
 pub(super) struct Signer(hmac::Key);
 
 impl std::fmt::Debug for Signer {
@@ -26,16 +25,16 @@ pub(super) struct SignedGrant<'a> {
     pub(super) key: &'a MpackKey,
     /// Whether it was assembled for a fetch; else it is a pack of the repo as it is.
     pub(super) assembled: bool,
-    /// On whose authority it was made; it is worth nothing once that has ended.
+    /// The authority of the signature; the URL is void when it ends.
     pub(super) token: &'a str,
     /// Seconds since 1970 until which it is good.
     pub(super) expires: i64,
 }
 
-/// In the place of a token: whoever asked had none. The URL is good while the repo is public.
+/// Instead of a token: the caller had none. The URL is valid while the repo is public.
 pub(super) const NO_TOKEN: &str = "none";
 
-/// In the place of a token: everybody may do everything. The URL is good while the server says so.
+/// Instead of a token: all requests are allowed. The URL is valid while the server is in this mode.
 pub(super) const TRUSTED: &str = "trusted";
 
 /// The query of a signed URL.

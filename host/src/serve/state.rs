@@ -32,7 +32,7 @@ pub(super) struct AppState {
     pub(super) limits: ServeLimits,
     pub(super) public_url: Option<Url>,
     pub(super) secure: bool,
-    /// Whether everybody may do everything.
+    /// Allow all requests without a token.
     pub(super) trusting: bool,
     pub(super) signer: Signer,
     pub(super) rate_limits: RateLimits,
@@ -82,8 +82,8 @@ impl AppState {
         })
     }
 
-    /// Waits for its turn to change the index of a repo. Pushes of one repo that were prepared at
-    /// once would only find that the other was faster, and begin anew.
+    /// Waits for its turn to change the index of a repo. Pushes of one repo that were prepared
+    /// concurrently would only find that the other was faster, and start again.
     pub(super) async fn turn(&self, repo: &RepoName) -> OwnedMutexGuard<()> {
         shared(&self.turns, repo, Arc::default).lock_owned().await
     }
@@ -112,9 +112,9 @@ impl AppState {
         }
     }
 
-    /// Waits for its turn to assemble an answer, and does it. When whoever asked goes away before,
-    /// nothing is begun; afterwards, the work is asked to stop, and its place is free when it has:
-    /// its threads and its memory are bounded by that, not by who waits for them.
+    /// Waits for a slot to assemble an answer, and does it. If the client disconnects before,
+    /// nothing is started; afterwards, the work is cancelled, and its slot is freed when it has
+    /// stopped: so its threads and its memory are bounded, whoever waits for them.
     pub(super) async fn assembling<T, W>(
         self: &Arc<Self>,
         authorized: &Authorized,
@@ -144,8 +144,8 @@ impl AppState {
         Ok(self.making.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?)
     }
 
-    /// Does work to its end, whether or not whoever asked for it waits for the answer. The server
-    /// waits for it before it ends.
+    /// Runs work to its end, also when its client disconnects. The server waits for it before it
+    /// stops.
     pub(super) async fn detached<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = ApiResult<T>> + Send + 'static,
@@ -189,7 +189,7 @@ impl AppState {
     }
 }
 
-/// Asks work to stop when nobody waits for it any more.
+/// Cancels work when its client is gone.
 struct CancelOnDrop(Progress);
 
 impl Drop for CancelOnDrop {
@@ -248,7 +248,7 @@ mod tests {
     use crate::names::Visibility;
     use crate::store::StoreOptions;
 
-    /// Clients that leave don't free places whose work goes on.
+    /// Clients that disconnect don't free slots whose work goes on.
     #[tokio::test]
     async fn a_place_goes_with_the_work_and_not_with_who_asked_for_it() {
         let folder = TempDir::new().unwrap();
@@ -268,7 +268,7 @@ mod tests {
                     Ok(())
                 }
             };
-            // It begins, and then whoever asked goes away.
+            // It starts, and then the client disconnects.
             tokio::select! {
                 done = state.assembling(&authorized, work) => panic!("{done:?}"),
                 progress = begins.recv() => assert!(progress.unwrap().is_cancelled(), "it is asked to stop"),

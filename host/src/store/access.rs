@@ -15,11 +15,11 @@ const NAME_CHARS: usize = 100;
 const URLS: &str = "urls";
 
 impl Store {
-    /// Makes a token. Its text is in the answer, and nowhere else: nobody can be told it again.
+    /// Creates a token. Its text is in the result and nowhere else: it can't be shown again.
     ///
     /// # Errors
-    /// [`Error::Usage`] for one that reaches nothing, lives for no second or beyond the end of
-    /// time, or has no proper name; [`Error::UnknownRepo`] for a repo that is named and not there.
+    /// [`Error::Usage`] for one without repos, with a lifetime of zero or beyond the end of time,
+    /// or with an invalid name; [`Error::UnknownRepo`] for a repo that does not exist.
     pub async fn create_token(&self, asked: NewToken) -> Result<TokenReport> {
         check_name(&asked.name)?;
         let repos = self.reached(asked.repos).await?;
@@ -48,7 +48,7 @@ impl Store {
         Ok(TokenReport { token: Some(text.reveal()), ..report(row) })
     }
 
-    /// All tokens, oldest first: also those that are no good any more.
+    /// All tokens, oldest first, also expired and revoked ones.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -70,9 +70,8 @@ impl Store {
         Ok(report(row))
     }
 
-    /// Whom a token speaks for. None: nobody has made it, or it is no good any more; which of these
-    /// is told to nobody, and how long the answer takes does not tell whether there is a token of
-    /// that id.
+    /// The caller of a token. None when it is unknown, expired or revoked; callers can't learn
+    /// which of these, not even by the time that it takes.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -92,8 +91,8 @@ impl Store {
         Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, now)))
     }
 
-    /// What URLs are signed with that a server gives out: drawn when it is first asked for, and
-    /// then the same for all processes that share the catalog.
+    /// The secret that URLs are signed with: created on first use, and the same for all processes
+    /// that share the catalog.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -105,8 +104,8 @@ impl Store {
         self.catalog.secret(URLS, fresh).await
     }
 
-    /// What a token is to reach, each once. A repo that is named must be there: a slip of the pen
-    /// would reach one that somebody else makes later.
+    /// The repos of a token, each once. Named repos must exist: a typo would grant access to a repo
+    /// that another user creates later.
     async fn reached(&self, mut repos: Vec<Reach>) -> Result<Vec<Reach>> {
         repos.sort();
         repos.dedup();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Store;
 use crate::error::Result;
 
-/// Between two looks whether a store has come to rest.
+/// How often it is checked whether a store is idle.
 const LOOK: Duration = Duration::from_secs(15);
 
 impl Store {

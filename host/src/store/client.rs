@@ -1,5 +1,5 @@
-//! What Muse clients ask for besides push and fetch: where branches stand, which objects are
-//! missing, what is common; and what their pushes must keep to.
+//! What Muse clients need besides push and fetch: branch heads, missing objects, common commits;
+//! and the preconditions of their pushes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::unix::fs::FileExt;
@@ -36,7 +36,7 @@ pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>>
     Ok(heads.into_iter().filter(|head| !left_out.contains(&head.branch)).collect())
 }
 
-/// Where a repo's branches stand.
+/// A repo's branch heads.
 pub(crate) struct Refs {
     pub(crate) repo_id: RepoId,
     pub(crate) default_branch: String,
@@ -49,7 +49,7 @@ impl Store {
         Ok(self.catalog.repo(repo).await?.map(|row| (row.repo_id, row.visibility)))
     }
 
-    /// Where branches stand.
+    /// Branch heads.
     pub(crate) async fn refs(&self, repo: &RepoName) -> Result<Refs> {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -100,8 +100,8 @@ impl Store {
         Ok((ack, base.map(|id| id.to_string())))
     }
 
-    /// Which ids a repo knows. Before a client that may push is told so, they are made recent: it
-    /// will count on them. One that only reads changes nothing.
+    /// Which ids a repo has. For a client that may push they are marked as recent first: it will
+    /// rely on them. A client that only reads changes nothing.
     async fn known(
         &self,
         repo: &RepoName,
@@ -157,8 +157,8 @@ impl Store {
         Err(Error::Busy { repo: repo.clone(), what: "it was asked what it has" })
     }
 
-    /// Fails when the branch, or anything that the push brings, would reach what is neither in the
-    /// push nor in the repo. What the repo knows was checked when it came.
+    /// Fails when the branch, or any record of the push, would reach what is neither in the push
+    /// nor in the repo. What the repo has was checked when it was pushed.
     pub(super) async fn is_whole(
         &self,
         snapshot: &mut dyn Snapshot,
@@ -169,8 +169,8 @@ impl Store {
         let mut start =
             vec![(Kind::Commit, preconditions.head, format!("branch {}", preconditions.branch))];
         for one in received {
-            // All that the push brings, be it beside the head: it is known from now on, and nobody
-            // asks again.
+            // All records of the push, also those beside the head: they are known from now on, and
+            // not checked again.
             let brought = one
                 .written
                 .scanned
@@ -214,7 +214,7 @@ impl Store {
 }
 
 impl PushPreconditions {
-    /// Whether the branch stands where it shall, or somewhere that leads there only.
+    /// Whether the branch is at its new head, or at a commit that descends from it.
     pub(super) fn check(&self, heads: &[Head]) -> Result<()> {
         let stands = heads.iter().find(|head| head.branch == self.branch).map(|head| head.commit);
         if stands == Some(self.head) {

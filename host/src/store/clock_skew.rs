@@ -1,9 +1,9 @@
-//! What time it is, where this machine's clock may be wrong.
+//! The time, when this machine's clock may be wrong.
 //!
 //! Times that are published decide later what is dropped or deleted, perhaps by another machine. So
 //! this machine's clock is compared with that of the catalog: the database's, or that of the file
-//! system which the catalog is a file of. Where they are far apart, the catalog's counts for all
-//! that is published, promised or expires; and nothing is deleted.
+//! system with the catalog's file. If they differ by much, the catalog's clock is used for all that
+//! is published, promised or expires; and nothing is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Store;
 use crate::error::{Error, Result};
 
-/// How far two clocks may be apart. Signed requests of S3 allow a quarter of an hour; grace and
+/// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace and
 /// tokens count in days.
 const APART: SignedDuration = SignedDuration::from_mins(5);
 
@@ -25,9 +25,9 @@ const COMPARED_FOR: SignedDuration = SignedDuration::from_mins(1);
 pub(super) struct ClockSkew {
     /// This machine's time when the two were compared, in milliseconds since 1970.
     compared_at: AtomicI64,
-    /// Milliseconds to add to this machine's time: none where they are near each other.
+    /// Milliseconds to add to this machine's time: 0 within the tolerance.
     offset: AtomicI64,
-    /// Whether the user was told that they are not.
+    /// Whether the difference was logged.
     warned: AtomicBool,
 }
 
@@ -44,7 +44,7 @@ impl Default for ClockSkew {
 pub(super) type SharedSkew = Arc<ClockSkew>;
 
 impl Store {
-    /// The time, as far as it is known without asking anybody.
+    /// The time, as far as it is known without asking the catalog.
     pub(crate) fn now(&self) -> Timestamp {
         self.corrected(self.clock.now())
     }
@@ -61,10 +61,10 @@ impl Store {
         Ok(self.corrected(here))
     }
 
-    /// The time, for what deletes or drops: nothing may, when clocks disagree.
+    /// The time, for deleting or dropping: not allowed when the clocks differ.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when this machine's clock and the catalog's are far apart.
+    /// [`Error::Unsupported`] when this machine's clock and the catalog's differ by much.
     pub(super) async fn agreed_time(&self) -> Result<Timestamp> {
         let here = self.clock.now();
         self.compare(here).await?;

@@ -1,8 +1,8 @@
-//! Damage: what is remembered of it, and what a push can mend.
+//! Damage: its record, and what a push can repair.
 //!
-//! What a verb finds missing or damaged is written down in the catalog, with when and by which
-//! verb, and shown until something finds it sound: a verification, a prune that reads it, or
-//! whoever stores those bytes again. The copy of a pack that is damaged is no damage.
+//! What a verb finds missing or damaged is recorded in the catalog, with the time and the verb, and
+//! shown until it is found sound: by a verification, by a prune that reads it, or by storing the
+//! same bytes again. A damaged local copy of a pack is not damage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,16 +19,15 @@ use crate::report::Damage;
 /// Packs that are looked for at once.
 const LOOKS: usize = 16;
 
-/// What a push brings, beside what the repo has.
+/// A push compared with the repo.
 pub(super) struct PushComparison {
     /// The numbers of the files that become packs on shelves of their own: those whose bytes the
-    /// repo does not have, and those that hold what the index maps to a pack which is missing or
-    /// damaged.
+    /// repo does not have, and those with records that the index maps to a missing or damaged pack.
     pub(super) fresh: Vec<usize>,
     /// The numbers of the files that are packs of the repo which are missing or damaged: they are
     /// stored again.
     pub(super) lost: Vec<usize>,
-    /// Shelves whose packs are missing or damaged, and not among those.
+    /// Other shelves whose packs are missing or damaged.
     pub(super) broken: BTreeSet<ShelfId>,
     /// Where the index maps what the files hold.
     pub(super) index: KnownEntities,
@@ -51,7 +50,7 @@ impl KnownEntities {
 }
 
 impl Store {
-    /// Hands on what came of a verb. Damage that it has met is remembered.
+    /// Passes on the result of a verb, and records damage that it has met.
     pub(super) async fn remembering<T>(
         &self,
         repo: i64,
@@ -96,8 +95,8 @@ impl Store {
         }
     }
 
-    /// What is wrong with a stored pack, as far as can be told without reading it; none: it is
-    /// there, and of the right size.
+    /// What is wrong with a stored pack, as far as it shows without reading it; none: it exists,
+    /// and has the right size.
     pub(super) async fn looks_wrong(&self, pack: &PackRow) -> Result<Option<String>> {
         let place = self.vault.place_of(&pack.key);
         Ok(match self.vault.size_of(&pack.key).await? {
@@ -133,8 +132,7 @@ impl Store {
         }
     }
 
-    /// Compares what a push brings with what the repo has, and looks whether that is really there.
-    /// No pack is read.
+    /// Compares a push with the repo, and checks that the repo's packs exist. No pack is read.
     pub(super) async fn compare(
         &self,
         row: &RepoRow,

@@ -1,12 +1,11 @@
-//! What no branch, tag or release has reached for a while, and what of it a consolidation may leave
-//! out.
+//! What no branch, tag or release has reached for a while, and what of it a consolidation may drop.
 //!
-//! Kept is what these reach: the heads; the heads that branches left no longer ago than the age;
-//! every tag; every release; and whatever was pushed no longer ago than the age, reached or not.
-//! What a client was told that the repo has counts as pushed then
-//! ([`crate::catalog::Catalog::freshen`]). The host finds that itself, on the records; the
+//! Kept is what these reach: the heads; former heads that branches left no longer ago than the age;
+//! every tag; every release; and all that was pushed no longer ago than the age, reachable or not.
+//! What a client was told to be in the repo counts as pushed then
+//! ([`crate::catalog::Catalog::freshen`]). The host computes this itself, from the records; the
 //! component then plans a pack of what is kept, from directories that name nothing else, so that
-//! its form is the canonical one of what is kept.
+//! its form is the canonical one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -36,7 +35,7 @@ pub(super) struct Retained {
     pub(super) dropped: Vec<DroppedEntity>,
 }
 
-/// Where records stand: the number of their pack, and their place in it.
+/// Where records are: the number of their pack, and their span in it.
 type Places = HashMap<(Kind, EntityId), Span>;
 
 impl Store {
@@ -104,13 +103,13 @@ fn before(now: Timestamp, age: Duration) -> Result<Timestamp> {
     Ok(now.checked_sub(age).unwrap_or(Timestamp::MIN))
 }
 
-/// When a shelf was made. Where nobody wrote it down: no later than its pack was stored.
+/// When a shelf was created. If not recorded: no later than its pack was stored.
 fn made_at(shelf: &Shelf) -> Timestamp {
     shelf.made_at.unwrap_or(shelf.pack.stored_at)
 }
 
-/// Where commits, snapshots and tags stand. Any encoding will do: they agree on what they reach
-/// (law 7).
+/// Where commits, snapshots and tags are. Any encoding will do: they agree on what they reach (law
+/// 7).
 fn places(packs: &[RunPack]) -> Places {
     let mut places = Places::new();
     for (number, pack) in (0..).zip(packs) {
@@ -202,7 +201,7 @@ fn split(
     }
 }
 
-/// What is dropped, as it is told.
+/// The report of what is dropped.
 pub(super) fn dropped_report(dropped: &[DroppedEntity]) -> GcDropped {
     let mut report = GcDropped::default();
     for one in dropped {

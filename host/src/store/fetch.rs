@@ -243,8 +243,8 @@ impl Store {
 
         let counts = answer.plan.records;
         let missing = answer.missing;
-        // A clone takes the branches from the pack: one that names others, or stands elsewhere, is
-        // no answer to it.
+        // A clone takes the branches from the pack: one that names others, or other heads, is not
+        // an answer to it.
         let branches = request.want.is_empty().then_some(&heads[..]);
         let closed = ClosureCheck { ask, planned_from };
         let reused = match answer.reuse {
@@ -405,13 +405,13 @@ impl Store {
         };
         let made = made.await;
         if let (Err(_), Some(room)) = (&made, &room) {
-            // Should that fail, its room is given back when it expires.
+            // If that fails, its space is released when it expires.
             let _ = self.catalog.give_room_back(row.id, &room.name).await;
         }
         let found = made?;
         if let Some(Reservation { name, answer }) = room {
-            // From now on the answer takes the room. Should that fail, the room stays taken until
-            // it expires: the file is there.
+            // From now on the answer uses the space. If that fails, the space stays reserved until
+            // it expires: the file exists.
             self.catalog
                 .note_answer(&name, &found.key, &NewAnswer { expires_at, ..answer })
                 .await?;
@@ -429,7 +429,7 @@ impl Store {
         room: &Reservation,
         (ttl, expires_at): (Duration, Timestamp),
     ) -> Result<StoredAnswer> {
-        // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in
+        // Recorded first: an unrecorded answer would stay for ever. And it can't be expired in
         // between.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         self.note_without_room(key, &room.answer, expires_at).await?;
@@ -438,15 +438,15 @@ impl Store {
         Ok(StoredAnswer { key: *key, url, bytes, reused: false, aside: None })
     }
 
-    /// Notes an answer whose file is not there, so that it takes no room: neither while it is
-    /// stored, nor when that fails.
+    /// Records an answer without a file, so that it uses no space: neither while it is stored, nor
+    /// when that fails.
     async fn note_without_room(
         &self,
         key: &MpackKey,
         answer: &NewAnswer,
         expires_at: Timestamp,
     ) -> Result<()> {
-        // Under its own key no room was taken: none is given back.
+        // Under its own key no space was reserved: none is released.
         self.catalog
             .note_answer(key, key, &NewAnswer { bytes: 0, expires_at, ..answer.clone() })
             .await
@@ -476,7 +476,7 @@ impl Store {
             }
         };
         let Some(bytes) = bytes else {
-            // It is made anew and takes the place of this one, whose room it must not lack.
+            // It is assembled again and replaces this one, whose space it must be able to use.
             let answer = NewAnswer {
                 repo: row.id,
                 plan: digest.to_owned(),
@@ -491,7 +491,7 @@ impl Store {
         Ok(Some(StoredAnswer { key, url, bytes, reused: false, aside: None }))
     }
 
-    /// Takes room for an answer, where it is for somebody whose answers are counted.
+    /// Reserves space for an answer, if its caller has a quota.
     async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<Reservation> {
         let quota = self.quota.as_deref();
         if let Some(quota) = quota
@@ -500,7 +500,7 @@ impl Store {
             return Err(Error::AnswersFull { used_up: ExhaustedBudget::All, bytes });
         }
         let caller = quota.map_or_else(String::new, |quota| quota.caller.clone());
-        // Should this process die, it is given back after an hour.
+        // If this process dies, it is released after an hour.
         let soon =
             self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
         let answer = NewAnswer { repo: row.id, plan, bytes, caller, expires_at: soon };
@@ -550,7 +550,7 @@ impl Store {
         let ends: Vec<_> = ends.into_iter().filter(|end| open.contains(&end.id)).collect();
         let keys: Vec<_> = ends.iter().map(|end| entity_key(end.kind, end.id)).collect();
         let known = snapshot.lookup(&keys).await?;
-        // What stands on another shelf was pushed after the answer was planned.
+        // What is on another shelf was pushed after the answer was planned.
         let left_out = ends.iter().zip(known).find(|(_, known)| {
             known.is_some_and(|(shelf, _)| closed.planned_from.contains(&shelf))
         });

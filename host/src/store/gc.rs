@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! snapshot ─▶ component plans ─▶ admit ─▶ [show]
-//!         └─▶ index is read meanwhile
+//!         └─▶ index is read in parallel
 //! splice to staging, hash, read back ─▶ prove ─▶ store the pack ─▶ store its directory ─▶ publish
 //! ```
 //!
-//! A crash before *store* leaves a staged file; after it, a pack that no shelf holds; the repo is
-//! as before in both, and the next run makes the same pack again. Publishing is one transaction.
-//! Replaced packs stay, as retired, until somebody prunes them.
+//! A crash before *store* leaves a staged file; after it, a pack on no shelf; the repo is as before
+//! in both cases, and the next run writes the same pack again. Publishing is one transaction.
+//! Replaced packs stay, as retired, until they are pruned.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub(super) struct PlannedGc {
     pub(super) plan: Arc<Plan>,
     /// The packs, as the catalog knows them.
     sources: Vec<PackRow>,
-    /// Whether they were brought near whole.
+    /// Whether they were prefetched whole.
     prefetched: bool,
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
@@ -69,11 +69,11 @@ pub(super) struct PlannedGc {
 }
 
 impl Store {
-    /// Merges a repo's packs into one. When the repo changes meanwhile, plans anew.
+    /// Consolidates a repo's packs into one. If the repo changes in the meantime, plans again.
     ///
     /// # Errors
-    /// [`Error::Busy`] when it keeps changing; damage, where a source is not what it was. The repo
-    /// is then as it was before.
+    /// [`Error::Busy`] when it keeps changing; damage, when a source has changed. The repo is then
+    /// as it was before.
     pub async fn gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcReport> {
         self.gc_expiring(repo, None, progress).await
     }
@@ -149,7 +149,7 @@ impl Store {
         self.remembering(row.id, "gc", plan).await
     }
 
-    /// Plans. When that will be applied at once, the packs are brought near whole; else only what
+    /// Plans. If the plan will be applied at once, the packs are prefetched whole; else only what
     /// planning reads.
     async fn plan(
         &self,
@@ -189,7 +189,7 @@ impl Store {
             proven: None,
         };
         if let [only] = &mapped[..] {
-            // That there is nothing to do is said of what is there.
+            // "Nothing to do" is only answered when the pack exists.
             self.must_be_there(&row.name, only, &snapshot.damage().await?).await?;
         }
         let planned = standing(&shelves);
@@ -279,9 +279,9 @@ impl Store {
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
-    /// Whether a repo is still what a plan was made from: no push and no consolidation has come
-    /// since. Without asking, [`Store::apply_gc`] minds consolidations only: a pack that was pushed
-    /// meanwhile stays beside the new one.
+    /// Whether a repo is unchanged since a plan was made: no push and no consolidation.
+    /// [`Store::apply_gc`] itself checks consolidations only: a pack of a later push stays beside
+    /// the new one.
     ///
     /// # Errors
     /// When the catalog can't be read.
@@ -357,7 +357,7 @@ impl Store {
 
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         let lock = self.catalog.lock(LockMode::Publishing).await?;
-        // Whoever asked to stop while that was waited for still can.
+        // It can still be cancelled after this wait.
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.store_with_progress(&name, staged, &written.key, written.bytes, progress).await?;
         self.must_read_back(&written.key).await?;
@@ -385,8 +385,8 @@ impl Store {
         report.consolidated_key = Some(written.key);
         report.bytes_after = written.bytes;
         report.proven = Some(proven);
-        // On top of the time that planning took; how long somebody looked at the plan in between is
-        // not ours to count.
+        // In addition to the time of planning; the time in between, when the plan was shown, does
+        // not count.
         report.elapsed_ms += self.millis_since(started);
         Ok(report)
     }
@@ -404,9 +404,8 @@ impl Store {
         )))
     }
 
-    /// Hashes the packs that have duplicates which the plan leaves out: a byte that has flipped
-    /// there is found before the pack is retired, and not when somebody needs it. Gives how many it
-    /// has hashed.
+    /// Hashes the packs with duplicates that the plan leaves out: a flipped byte there is found
+    /// before the pack is retired, and not when it is needed. Returns how many it has hashed.
     async fn check_sources(&self, repo: &RepoName, work: &PlannedGc) -> Result<u64> {
         let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
@@ -551,7 +550,7 @@ impl Store {
     }
 }
 
-/// Which packs shelves hold, as far as it takes to tell whether they still do.
+/// Which packs are on the shelves: enough to tell whether that has changed.
 fn standing(shelves: &[Shelf]) -> Vec<(ShelfId, i64)> {
     shelves.iter().map(|s| (s.id, s.generation)).collect()
 }

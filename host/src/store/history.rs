@@ -1,4 +1,4 @@
-//! What is remembered of consolidations, and told again.
+//! The log of consolidations.
 
 use jiff::Timestamp;
 
@@ -8,8 +8,7 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, GcRecord, GcReport};
 
-/// Consolidations of a repo among which that of a plan is looked for: whoever asks again does so
-/// soon.
+/// Consolidations of a repo among which that of a plan is searched: clients that retry do so soon.
 const LOOKED_THROUGH: u32 = 20;
 
 impl Store {
@@ -75,7 +74,7 @@ impl Store {
 
     /// Remembers a consolidation that failed.
     pub(super) async fn remember_failure(&self, repo: &RepoRow, started: Timestamp, error: &Error) {
-        // Somebody else's success is not our failure, nor is a change of mind.
+        // Another writer's success is not a failure, nor is a cancellation.
         if matches!(error, Error::Busy { .. } | Error::Cancelled | Error::LeaseLost { .. }) {
             return;
         }

@@ -49,7 +49,7 @@ impl Store {
         let mut job = None;
         if !needed.is_empty() || options.force {
             refuse_bad_branches(&received)?;
-            // Until the job knows the packs, nobody does.
+            // Until the job lists the packs, no record does.
             let lock = self.catalog.lock(LockMode::Publishing).await?;
             for number in &needed {
                 self.store_received(repo, &mut received[*number], progress).await?;
@@ -77,9 +77,8 @@ impl Store {
         Ok(received.iter().enumerate().map(report).collect())
     }
 
-    /// The numbers of the files that a job has to index: new ones, and those that are packs of the
-    /// repo and are not really there. And where branches stand. The content of the others is recent
-    /// from now on.
+    /// The numbers of the files that a job has to index: new ones, and packs of the repo that are
+    /// missing or damaged. And the branch heads. The content of the others is recent from now on.
     async fn needed_and_heads(
         &self,
         row: &RepoRow,
@@ -149,7 +148,7 @@ impl Store {
         Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 
-    /// Asks for a consolidation by a worker; gives the job that waits for it already, if one does.
+    /// Queues a consolidation; returns the job that waits for it already, if one does.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -162,7 +161,7 @@ impl Store {
         self.queue(Some(repo), Task::Gc { expire_unreachable_seconds }).await
     }
 
-    /// Asks for a check of all that a repo has.
+    /// Queues a verification of a repo.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -170,7 +169,7 @@ impl Store {
         self.queue(Some(repo), Task::Verify {}).await
     }
 
-    /// Asks for a deletion of what nobody needs.
+    /// Queues a prune.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -226,7 +225,7 @@ impl Store {
         self.catalog.job(id).await?.ok_or(Error::UnknownJob(id))
     }
 
-    /// Lets a job that failed or was cancelled begin anew.
+    /// Retries a failed or cancelled job.
     ///
     /// # Errors
     /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs
@@ -238,7 +237,7 @@ impl Store {
                 "job {id} can't be retried: its repo was deleted. Restore the repo first"
             )));
         }
-        // What nobody waited with may have been deleted since.
+        // Packs that no job waits with may have been deleted since.
         if let Task::Index { packs, .. } = &job.task {
             let lock = self.catalog.lock(LockMode::Publishing).await?;
             for pack in packs {
@@ -256,7 +255,7 @@ impl Store {
         self.catalog.retry_job(id, self.time().await?).await?.ok_or_else(|| not_ended(&job))
     }
 
-    /// Takes back a job that waits or runs. One that runs publishes nothing more.
+    /// Cancels a job that waits or runs. A running one publishes nothing more.
     ///
     /// # Errors
     /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has ended.
@@ -297,7 +296,7 @@ impl Store {
     }
 }
 
-/// Whether what waits does all that was asked for.
+/// Whether a waiting job does all that was requested.
 fn serves(waiting: &Task, asked: &Task) -> bool {
     // One that drops something consolidates as well.
     matches!((waiting, asked), (Task::Gc { .. }, Task::Gc { expire_unreachable_seconds: None }))

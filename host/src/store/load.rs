@@ -22,10 +22,9 @@ use crate::vault::StoredPack;
 /// Directories that are got at once.
 const DIRECTORIES: usize = 16;
 
-/// The packs that shelves hold, each once: those with more records first, equal ones by key.
+/// The packs on shelves, each once: those with more records first, equal ones by key.
 ///
-/// Where a record stands in several packs it is copied from the first: from the large one, in long
-/// runs.
+/// A record that is in several packs is copied from the first: from the large one, in long runs.
 pub(super) fn distinct_packs(shelves: &[Shelf]) -> Vec<PackRow> {
     let by_id: BTreeMap<i64, &PackRow> = shelves.iter().map(|s| (s.pack.id, &s.pack)).collect();
     let mut packs: Vec<PackRow> = by_id.into_values().cloned().collect();
@@ -45,8 +44,7 @@ pub(super) struct ExaminedPack {
 }
 
 impl ExaminedPack {
-    /// The records of a pack whose bytes are what `key` names and which is well formed; else what
-    /// is wrong with it, in words.
+    /// The records of a well-formed pack whose bytes match `key`; else what is wrong with it.
     pub(super) fn sound(self, key: &MpackKey) -> Result<ScannedPack, String> {
         match self.scanned {
             Ok(scanned) if self.key == *key => Ok(scanned),
@@ -126,9 +124,9 @@ impl Store {
         Error::MissingPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key) }
     }
 
-    /// Whether a pack that was missed has gone because nobody needs it any more: then whoever
-    /// missed it has an old plan, and begins anew. So does whoever found a pack damaged and had
-    /// read a copy of it: the pack itself may be sound.
+    /// Whether a missing pack was deleted because it is not used any more: then the plan is old,
+    /// and is made again. The same holds for a damaged pack that was read from a copy: the pack
+    /// itself may be sound.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
         if let Error::DamagedPack { key, .. } = error {
             let copied = self.vault.forget_damaged_copy(key).await?;
@@ -166,8 +164,8 @@ impl Store {
         }
     }
 
-    /// The directories of packs, in their order. Those that are missing or unsound are made anew
-    /// from the packs, whose bytes must then be what their keys name.
+    /// The directories of packs, in their order. Those that are missing or damaged are rebuilt from
+    /// the packs, whose bytes must then match their keys.
     pub(super) async fn directories(
         &self,
         repo: &RepoName,
@@ -195,7 +193,7 @@ impl Store {
         }
     }
 
-    /// Keeps a directory beside its pack. It is a cache: without it the next run makes it anew.
+    /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
     pub(super) async fn keep_directory(&self, directory: &Directory) {
         let kept = self
             .vault

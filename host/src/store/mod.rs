@@ -57,7 +57,7 @@ pub(crate) use push::{PushPreconditions, StagedPack, UploadProgress};
 use record::TapeRecorder;
 pub(crate) use releases::MOST_RELEASES;
 
-/// How often a verb begins anew when the repo changes under it, before it gives up as busy.
+/// How often a verb starts again when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;
 
 /// Bytes that stay free beside what a run makes, for the catalog's log.
@@ -91,11 +91,10 @@ impl StoreOptions {
         }
     }
 
-    /// The error that says that there is no store, where there is none: [`Store::open`] would make
-    /// one. Makes nothing.
+    /// The error of a store that does not exist: [`Store::open`] would create one. Creates nothing.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] where there are packs and no catalog; when a server can't be asked.
+    /// [`Error::LostCatalog`] when there are packs and no catalog; when a server can't be reached.
     pub async fn absent(&self) -> Result<Option<Error>> {
         let Some(MissingCatalog { identity, instead }) = self.catalog.absent().await? else {
             return Ok(None);
@@ -122,13 +121,13 @@ pub struct Store {
     recorder: Option<Arc<TapeRecorder>>,
     /// The job that is done.
     fence: Option<Fence>,
-    /// The repo that its name stands for here, whichever repo has that name by now.
+    /// The repo that a name is pinned to, whichever repo has that name by now.
     pinned: Option<Arc<(RepoName, RepoId)>>,
-    /// For whom answers are assembled here, and what those may take.
+    /// The quota of answers that are assembled here.
     quota: Option<Arc<AnswerQuota>>,
 }
 
-/// Somebody for whom answers are assembled, and what they may take of the disk.
+/// A caller for whom answers are assembled, and their disk quota.
 #[derive(Clone, Debug)]
 pub(crate) struct AnswerQuota {
     /// What their answers are counted by.
@@ -139,7 +138,7 @@ pub(crate) struct AnswerQuota {
 }
 
 impl Store {
-    /// Opens a store that is there, and makes none: for all that reads.
+    /// Opens an existing store: for verbs that read.
     ///
     /// # Errors
     /// [`Error::NoStore`]; else as [`Store::open`].
@@ -150,18 +149,18 @@ impl Store {
         }
     }
 
-    /// Opens a store, making it where there is none.
+    /// Opens a store, and creates it if it does not exist.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] where there are packs and no catalog. When a folder or the catalog
-    /// can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
+    /// [`Error::LostCatalog`] when there are packs and no catalog. When a folder or the catalog
+    /// can't be created or read; [`Error::NewerStore`] for a store of a newer packhouse.
     pub async fn open(options: StoreOptions) -> Result<Store> {
         options.absent().await?;
         Store::open_checked(options).await
     }
 
     async fn open_checked(options: StoreOptions) -> Result<Store> {
-        // First what makes nothing: a component that is none leaves no store behind.
+        // First what creates nothing: an invalid component leaves no store behind.
         let cache = options.cache;
         let component = options.component;
         let sandbox = blocking(move || match component {
@@ -234,10 +233,10 @@ impl Store {
         self.vault.traffic()
     }
 
-    /// Bytes that can still be written to the local disk.
+    /// Free bytes on the local disk.
     ///
     /// # Errors
-    /// When the folder can't be looked at.
+    /// When the folder can't be accessed.
     pub fn free_bytes(&self) -> Result<u64> {
         self.vault.free_bytes()
     }
@@ -248,11 +247,11 @@ impl Store {
         self.begun.get().copied().unwrap_or_default()
     }
 
-    /// What comes before the first write, once: removes what crashes left in staging, and notes in
-    /// catalog and vault that they belong together. What only reads changes nothing.
+    /// Before the first write, once: removes what crashes left in staging, and records in catalog
+    /// and vault that they belong together. Verbs that only read change nothing.
     ///
     /// # Errors
-    /// [`Error::WrongStorage`]; when the vault can't be written.
+    /// [`Error::WrongStorage`]; when the vault can't be written to.
     pub async fn begin_writing(&self) -> Result<SweepResult> {
         let begin = async || {
             match self.remember_storage().await {
@@ -284,13 +283,13 @@ impl Store {
         Store { fence: Some(fence), ..self.clone() }
     }
 
-    /// A handle on the same store in which a name stands for one repo: when another repo takes that
+    /// A handle on the same store in which a name is pinned to one repo: if another repo takes that
     /// name, it is unknown here.
     pub(crate) fn pinned(&self, repo: &RepoName, id: &RepoId) -> Store {
         Store { pinned: Some(Arc::new((repo.clone(), id.clone()))), ..self.clone() }
     }
 
-    /// A handle on the same store in which answers are assembled for somebody.
+    /// A handle on the same store in which answers are assembled under a quota.
     pub(crate) fn with_quota(self, quota: AnswerQuota) -> Store {
         Store { quota: Some(Arc::new(quota)), ..self }
     }
@@ -306,7 +305,7 @@ impl Store {
     /// Size of the local disk that is written to, in bytes.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// When it can't be read.
     pub fn disk_bytes(&self) -> Result<u64> {
         let folder = self.vault.folder();
         let found = rustix::fs::statvfs(crate::files::nearest(&folder))
@@ -314,7 +313,7 @@ impl Store {
         Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }
 
-    /// Whether a repo is the one that its name stands for here.
+    /// Whether a repo is the one that its name is pinned to, if any.
     fn means(&self, row: &RepoRow) -> bool {
         self.pinned.as_deref().is_none_or(|(name, id)| *name != row.name || *id == row.repo_id)
     }
@@ -336,7 +335,7 @@ impl Store {
         }
     }
 
-    /// Milliseconds between two looks at the clock.
+    /// Milliseconds since `start`.
     fn millis_since(&self, start: jiff::Timestamp) -> u64 {
         u64::try_from(self.clock.now().duration_since(start).as_millis()).unwrap_or(0)
     }
@@ -360,14 +359,14 @@ impl Store {
     }
 }
 
-/// Runs work that computes or waits for files where it blocks nobody.
+/// Runs work that computes or waits for files off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     joined(tokio::task::spawn_blocking(work)).await?
 }
 
-/// Waits for such work. Its panic is ours: it must not look like a change of mind.
+/// Waits for such work. Its panic is passed on: it must not look like a cancellation.
 pub(crate) async fn joined<T>(work: tokio::task::JoinHandle<T>) -> Result<T> {
     match work.await {
         Ok(done) => Ok(done),

@@ -1,8 +1,8 @@
 //! A catalog that is older than its packs: restored from a backup, or copied without its log.
 //!
-//! To such a catalog the packs of the last pushes are packs that no repo knows, *orphans*. So are
-//! those of a push that was cut off between storing a pack and publishing it; the two can't be told
-//! apart, and what may be all that is left of a push is not deleted on a guess.
+//! For such a catalog the packs of the last pushes are unknown packs, *orphans*. So are those of a
+//! push that was interrupted between storing a pack and publishing it; the two can't be told apart,
+//! and what may be the only copy of a push is not deleted on a guess.
 
 use std::time::Duration;
 
@@ -61,21 +61,20 @@ impl std::fmt::Display for NewerPacks {
 pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup, or copied without its -wal file, restore the right one, or repeat the pushes since then. If a push was interrupted, push again";
 
 impl Store {
-    /// Looks whether packs lie in storage that no repo, no retired row and no job knows and that
-    /// are newer than what the catalog knew last: then the catalog may be an old copy. Changes
-    /// nothing.
+    /// Looks for packs in storage that are in no repo, no retired row and no job, and that are
+    /// newer than the catalog's newest: then the catalog may be an old copy. Changes nothing.
     ///
     /// # Errors
     /// When the packs can't be listed, or the catalog can't be read.
     pub async fn newer_packs(&self) -> Result<Option<NewerPacks>> {
-        // First the list: a pack that is pushed meanwhile is known when the catalog is asked.
+        // First the list: a pack that is pushed afterwards is known when the catalog is read.
         let listed = self.vault.list().await?;
         let mut unknown = self.unknown_of(&listed).await?;
         if unknown.is_empty() {
             return Ok(None);
         }
-        // While nobody is between storing and publishing, what is unknown is no push that is under
-        // way.
+        // Under the lock no push is between storing and publishing: unknown packs are not of a
+        // running push.
         if let Ok(Ok(lock)) =
             tokio::time::timeout(PUSHES, self.catalog.lock(LockMode::Deleting)).await
         {

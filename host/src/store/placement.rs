@@ -1,9 +1,9 @@
-//! Which encoding of an entity counts among those that a push brings, and which pack the index maps
-//! it to: decided here, and compared with what the component says of it (law 4).
+//! Which encoding of an entity a push contributes, and which pack the index maps it to: decided
+//! here, and compared with the component's result (law 4).
 //!
 //! Which pack the index maps an entity to does not depend on the order of pushes: the one with the
-//! preferred encoding; of equal ones the smaller pack, then the smaller key; but what a
-//! consolidated pack holds stays there (`docs/decisions/0003-placement.md`).
+//! preferred encoding; of equal ones the smaller pack, then the smaller key; but what is in a
+//! consolidated pack stays there (`docs/decisions/0003-placement.md`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

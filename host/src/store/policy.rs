@@ -1,4 +1,4 @@
-//! Policies: when repos are consolidated by themselves.
+//! Policies: when repos are consolidated automatically.
 
 use std::collections::BTreeMap;
 
@@ -46,8 +46,8 @@ impl Store {
         Ok(self.number_of(repo).await?.unwrap_or(0))
     }
 
-    /// What policies say of a repo, or of all with more than one pack. With `queue`, asks for the
-    /// consolidations that are due.
+    /// Checks a repo, or all with more than one pack, against their policies. With `queue`, queues
+    /// the consolidations that are due.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].

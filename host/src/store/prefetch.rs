@@ -1,7 +1,6 @@
-//! Packs that are far: what a run reads of them is brought near before it begins, many packs at
-//! once.
+//! Remote packs: what a run reads of them is prefetched before it starts, many packs at once.
 //!
-//! Where packs are files nothing here does anything.
+//! When packs are local files this does nothing.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::progress::{Phase, Progress};
 use crate::run::{PackReader, RunPack};
 use crate::vault::{PrefetchRequest, StagedFile, Traffic};
 
-/// How often somebody looks how far it is, and whether to stop.
+/// How often progress is reported and cancellation checked.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Bytes of packs that a run will read: in order and apart, a list for each pack.
@@ -25,7 +24,7 @@ type Parts = Vec<Vec<Range<u64>>>;
 /// What a run will read of packs.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reads<'a> {
-    /// All of them; and they were brought near already.
+    /// All of them, and they were prefetched already.
     Prefetched,
     /// All of them.
     Whole,
@@ -79,7 +78,7 @@ fn touching(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 impl Store {
-    /// Brings what a run reads near, many packs at once.
+    /// Prefetches what a run reads, many packs at once.
     pub(super) async fn prefetch(
         &self,
         reader: &mut PackReader,
@@ -147,7 +146,7 @@ impl Store {
         Ok(estimate.to_download)
     }
 
-    /// Makes a staged file the pack of a key, and tells how far it is.
+    /// Stores a staged file as the pack of a key, with progress.
     pub(super) async fn store_with_progress(
         &self,
         repo: &str,
@@ -167,9 +166,8 @@ impl Store {
         .await
     }
 
-    /// Tells how far something is that moves so many bytes to a place that is far, and stops it
-    /// when the caller asks. What is moved meanwhile for others counts as well: it is a picture,
-    /// not an account.
+    /// Reports the progress of a transfer of `total` bytes, and stops it when it is cancelled.
+    /// Concurrent transfers count as well: it is an estimate.
     async fn with_progress<T>(
         &self,
         repo: &str,

@@ -1,11 +1,11 @@
-//! Law 4: what a component planned is believed only when it has been proven on what was read back.
+//! Law 4: the plan of a component is trusted only after verification of what was read back.
 //!
 //! - Every span is whole records of a pack of the run ([`admit`], before anything is written).
 //! - What was read back is record for record what the plan copied ([`same_records`]): nothing came
-//!   from a literal, and no source gave other bytes than its directory promises.
-//! - Every entity of the index is there, in the encoding that the index maps, and nothing else
+//!   from a literal, and no source had other bytes than its directory says.
+//! - Every entity of the index is there, in the encoding of the index, and nothing else
 //!   ([`covers`]).
-//! - An answer to a client that has nothing leaves out nothing that the repo knows ([`open_ends`]).
+//! - An answer to a client that has nothing leaves out nothing that the repo has ([`open_ends`]).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -36,8 +36,7 @@ fn wrong<T>(reason: impl Into<String>) -> Result<T, ProofError> {
     Err(ProofError::Component(reason.into()))
 }
 
-/// The packs that have a record which the plan does not copy: a duplicate, whose bytes no splice
-/// reads.
+/// The packs with a record that the plan does not copy: a duplicate, whose bytes no splice reads.
 pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
     let mut copied = vec![0u64; packs.len()];
     for step in &plan.steps {
@@ -149,10 +148,10 @@ pub(super) fn same_records(
     Ok(compared)
 }
 
-/// What an answer leaves open: what was asked for and it does not hold; and, of an answer to a
-/// client that has nothing, what a record of it reaches and it does not hold. Nothing of that may
-/// be something that the repo knows, except what was wanted and is had. Of other answers the rest
-/// can't be told without walking all that the client has.
+/// Dangling references of an answer: what was wanted and is not in it; and, in an answer to a
+/// client that has nothing, what its records reach and is not in it. None of these may be in the
+/// repo, except what was wanted and is had. For other answers, the rest is unknown without walking
+/// all that the client has.
 pub(super) fn open_ends(
     scanned: &ScannedPack,
     ask: &Request,
@@ -206,7 +205,7 @@ pub(super) fn open_ends(
 pub(super) struct DanglingReference {
     pub(super) kind: Kind,
     pub(super) id: EntityId,
-    /// What reaches it, in words.
+    /// What reaches it.
     pub(super) wanted_by: String,
 }
 
@@ -244,7 +243,7 @@ pub(super) fn covers(scanned: &ScannedPack, index: &[IndexRow]) -> Result<u64, P
 }
 
 /// The whole proof of what was read back, against the plan and the index; `index` is in order.
-/// `sources_hashed` is what was proven of the sources meanwhile.
+/// `sources_hashed` is what was verified of the sources in parallel.
 pub(super) fn prove(
     plan: &Plan,
     packs: &[RunPack],
@@ -271,8 +270,8 @@ pub(super) fn prove(
     })
 }
 
-/// Whose fault it is when what was read back is no sound pack: the source that the bad byte was
-/// copied from, or the component that wrote it.
+/// Who is to blame when what was read back is not a valid pack: the source of the bad byte, or the
+/// component that wrote it.
 pub(super) fn blame(plan: &Plan, bad: &BadPack) -> ProofError {
     let mut at = 0;
     for step in &plan.steps {

@@ -1,12 +1,12 @@
-//! `prune`: deletes what nobody needs any more, long after it was replaced.
+//! `prune`: deletes packs that are not used any more, long after they were replaced.
 //!
-//! A pack may go when no shelf of any repo holds it and the last repo that retired it did so a
-//! *grace* ago: longer than any URL that was given out for it is good; and when what replaces it is
-//! there and sound ([`super::replaced`]). Under [`LockMode::Deleting`] nobody is between storing a pack
-//! and publishing it, so what no shelf holds then, no shelf is about to hold. The file goes before
-//! the catalog forgets the pack: what a crash or a failed request leaves between the two is a pack
-//! that waits for deletion, and the next prune finishes it. On a disk that is full, space is free
-//! before the catalog is written.
+//! A pack is deleted when it is on no shelf of any repo and the last repo that retired it did so a
+//! *grace* ago: longer than any URL of it is valid; and when what replaces it exists and is sound
+//! ([`super::replaced`]). Under [`LockMode::Deleting`] no push is between storing a pack and
+//! publishing it, so a pack on no shelf is not about to be on one. The file is deleted before the
+//! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that
+//! waits for deletion, and the next prune finishes it. On a full disk, space is free before the
+//! catalog is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::vault::ListedPack;
 /// Packs that are deleted at once: pushes wait for so many.
 const BATCH: usize = 64;
 
-/// How old an orphan must be. Nobody is making it: but somebody may be restoring a backup.
+/// How old an orphan must be. No push is writing it, but a backup may be being restored.
 const ORPHAN_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Repos that one page of the catalog lists.
@@ -43,8 +43,8 @@ pub struct PruneOptions {
     pub newer: bool,
     /// Only say what would be deleted.
     pub dry_run: bool,
-    /// How long ago a pack that replaces others may have been read and hashed whole, for that to be
-    /// believed. Zero: it is read now.
+    /// How recently a pack that replaces others must have been read and hashed whole, to be
+    /// trusted. Zero: it is read now.
     pub trust_verified: Duration,
 }
 
@@ -62,14 +62,15 @@ impl Default for PruneOptions {
 }
 
 impl Store {
-    /// Deletes packs that have been replaced for as long as the grace, and answers that have
-    /// expired; where asked for, old packs that no repo knows. What may be the last good copy of
-    /// something is kept, and told of.
+    /// Deletes packs that were replaced longer than the grace ago, and expired answers; on request,
+    /// old packs that no repo knows. What may be the last good copy of something is kept, and
+    /// reported.
     ///
     /// # Errors
-    /// When packs of another catalog lie in the vault, too; when something can't be listed or
-    /// removed; when orphans are to go and the catalog knows no pack of the vault, or looks older
-    /// than the packs. What was deleted until then stays deleted, and the rest is found again.
+    /// When packs of another catalog are in the vault, too; when something can't be listed or
+    /// removed; when orphans are to be deleted and the catalog knows no pack of the vault, or looks
+    /// older than the packs. What was deleted until then stays deleted, and the next prune does the
+    /// rest.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         if !options.dry_run {
             self.begin_writing().await?;
@@ -186,8 +187,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes packs, except those that somebody needs again, that a repo has retired later than
-    /// `until`, or whose replacement is not sound.
+    /// Deletes packs, except those that are used again, that a repo has retired later than `until`,
+    /// or whose replacement is not sound.
     async fn delete(
         &self,
         packs: &[UnneededPack],
@@ -211,7 +212,7 @@ impl Store {
             let lock = self.catalog.lock(LockMode::Deleting).await?;
             let gone = self.catalog.deletable_packs(&keys, until, &lock).await?;
             if !self.still_replaced(&gone, checked).await? {
-                // What takes their place now is something else, which was not looked at.
+                // They have other replacements now, which were not checked.
                 drop(lock);
                 continue;
             }
@@ -245,9 +246,9 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a repo's answers that have expired; gives how many there were. The file goes first:
-    /// an answer that nobody knows of would stay for ever. Nobody makes the same answer meanwhile.
-    /// Those of a repo that is damaged stay: what is lost may stand in one.
+    /// Removes a repo's expired answers; returns how many. The file goes first: an unrecorded
+    /// answer would stay for ever. The same answer can't be assembled in the meantime. Those of a
+    /// damaged repo stay: lost records may be in one.
     pub(super) async fn expire_answers(
         &self,
         repo: i64,
@@ -255,7 +256,7 @@ impl Store {
         now: Timestamp,
         dry_run: bool,
     ) -> Result<u64> {
-        // Most repos have none, and need not wait for anybody.
+        // Most repos have none, and need not wait for a lock.
         let expired = self.catalog.expired_answers(repo, now).await?;
         if expired.is_empty() {
             return Ok(0);
@@ -336,8 +337,8 @@ impl Store {
                 self.vault.place()
             )));
         }
-        // What is lost may stand in an orphan; and a catalog that lacks packs is an older one, from
-        // a backup maybe: what it takes for an orphan may be all that is left.
+        // Lost records may be in an orphan; and a catalog that lacks packs may be an older one,
+        // from a backup: its orphans may be the only copy.
         if let Some((repo, detail)) = self.first_lack(&listed).await? {
             let detail = format!(
                 "{detail}; no orphan is deleted while anything is missing or damaged. Run: packhouse verify {repo}"
@@ -356,7 +357,7 @@ impl Store {
         }
         for old in old.chunks(BATCH) {
             let lock = self.catalog.lock(LockMode::Deleting).await?;
-            // Somebody may have pushed one of them since.
+            // One of them may have been pushed since.
             for pack in self.unknown(old).await? {
                 self.vault.remove(&pack.key).await?;
                 tracing::info!("deleted orphan {}, {} bytes", pack.key, pack.bytes);
@@ -411,7 +412,7 @@ impl Store {
     }
 }
 
-/// Tells of packs that were kept.
+/// Reports packs that were kept.
 fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
     for one in &kept {
         tracing::warn!(repo = %one.repo, "pack {} is kept: {}", one.pack, one.detail);

@@ -50,7 +50,7 @@ pub struct PushOptions {
 pub(crate) struct PushPreconditions {
     /// The branch: the one that the push names.
     pub(crate) branch: String,
-    /// Where it shall stand.
+    /// Its new head.
     pub(crate) head: EntityId,
 }
 
@@ -72,8 +72,7 @@ struct Prepared {
     heads: Vec<Head>,
 }
 
-/// How much of a push has come before a file of it, and how much there is in all (0 where nobody
-/// knows), in bytes: for the telling.
+/// The bytes of a push before a file of it, and in total (0 when unknown): for progress.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct UploadProgress {
     pub(crate) before: u64,
@@ -175,8 +174,8 @@ impl Store {
         Ok(received)
     }
 
-    /// Puts files on shelves of a repo: all of them or none. When the repo changes meanwhile,
-    /// begins anew.
+    /// Puts files on shelves of a repo: all of them or none. If the repo changes in the meantime,
+    /// starts again.
     pub(crate) async fn index(
         &self,
         row: &RepoRow,
@@ -199,8 +198,8 @@ impl Store {
     ) -> Result<Vec<PushReport>> {
         let repo = &row.name;
         let total = received.iter().map(|one| one.written.bytes).sum();
-        // From the first pack that is stored until all are on shelves, through all tries: nobody
-        // deletes one in between.
+        // From the first stored pack until all are on shelves, through all tries: no pack is
+        // deleted in between.
         let mut lock = None;
         // Files that are packs of the repo and were not really there.
         let mut restored = BTreeSet::new();
@@ -210,8 +209,8 @@ impl Store {
             let comparison = self.compare(row, snapshot.as_mut(), &received).await?;
             if !comparison.lost.is_empty() {
                 if lock.is_none() {
-                    // Looked at again when nobody deletes: what the repo gives up meanwhile is not
-                    // stored for nothing.
+                    // Checked again under the lock: what the repo gives up in the meantime is not
+                    // stored in vain.
                     lock = Some(self.catalog.lock(LockMode::Publishing).await?);
                     continue;
                 }
@@ -220,7 +219,7 @@ impl Store {
             }
             if comparison.fresh.is_empty() && !options.force {
                 let heads = snapshot.heads().await?;
-                // Where the branch stands elsewhere by now, the pack that is there moves it again.
+                // If the branch has moved by now, the existing pack moves it again.
                 if preconditions.is_none_or(|preconditions| preconditions.check(&heads).is_ok()) {
                     let looked_up = snapshot.repo().clone();
                     drop(snapshot);
@@ -229,7 +228,7 @@ impl Store {
                         .freshen(&looked_up, &entities_of(&received), self.time().await?)
                         .await?
                     {
-                        // Some of it was dropped meanwhile: it is not unchanged any more.
+                        // Some of it was dropped in the meantime: it is not unchanged any more.
                         continue;
                     }
                     return Ok(self.push_reports(repo, &received, None, &restored, &heads));
@@ -237,7 +236,7 @@ impl Store {
             }
             refuse_bad_branches(&received)?;
             if let Some(preconditions) = preconditions {
-                // Asked of the state that is published on: should it change, all begins anew.
+                // Checked on the state that is published on: if it changes, all starts again.
                 self.is_whole(snapshot.as_mut(), &received, preconditions).await?;
             }
             let prepared = match self
@@ -253,7 +252,7 @@ impl Store {
                 Some(lock) => lock,
                 None => self.catalog.lock(LockMode::Publishing).await?,
             };
-            // Whoever asked to stop while that was waited for still can.
+            // It can still be cancelled after this wait.
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             for file in &prepared.files {
                 self.store_received(repo, &mut received[*file], progress).await?;
@@ -348,7 +347,7 @@ impl Store {
             .collect()
     }
 
-    /// What is told of a file that adds nothing to a repo.
+    /// The report of a file that adds nothing to a repo.
     pub(super) fn unchanged(
         &self,
         repo: &RepoName,
@@ -464,9 +463,9 @@ impl Store {
         let known: Vec<_> = chosen.iter().map(|c| index.place(&c.entity)).collect();
         let shelves = &index.shelves;
 
-        // Those that the repo has in another encoding, and the stored packs that they stand in.
-        // What can't be read is not compared, and stays mapped as it is until its own encoding
-        // comes again.
+        // Those that the repo has in another encoding, and the stored packs with them. What can't
+        // be read is not compared, and stays mapped as it is until its own encoding is pushed
+        // again.
         let different: Vec<(PushedEntity, ShelfId, Fingerprint)> = chosen
             .iter()
             .zip(&known)
@@ -568,7 +567,7 @@ impl Store {
         Ok(Prepared { push, files: fresh.to_vec(), heads: all.into_values().collect() })
     }
 
-    /// Finds the stored encodings, and adds the packs that they stand in to the run.
+    /// Finds the stored encodings, and adds their packs to the run.
     async fn find_conflicts(
         &self,
         repo: &RepoName,
@@ -587,7 +586,7 @@ impl Store {
         let first = packs.len();
         let needed: Vec<PackRow> = needed.into_values().cloned().collect();
         packs.extend(self.directories(repo, &needed).await?);
-        // Where each of the entities stands in the pack that the index maps it to.
+        // Where each of the entities is in the pack that the index maps it to.
         let wanted: BTreeMap<EntityKey, Fingerprint> =
             different.iter().map(|(c, _, fingerprint)| (c.entity, *fingerprint)).collect();
         let mut places: BTreeMap<(i64, EntityKey), (u32, Row)> = BTreeMap::new();
@@ -623,7 +622,7 @@ impl Store {
         Ok(conflicts)
     }
 
-    /// A fault that a component found in a push, in words about the files.
+    /// A fault that a component found in a push, as an error about the files.
     async fn refusal(
         &self,
         repo: &RepoName,
@@ -697,7 +696,7 @@ fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
     })
 }
 
-/// All that files bring, in order, each once.
+/// All entities of files, in order, each once.
 pub(super) fn entities_of<'a>(
     received: impl IntoIterator<Item = &'a StagedPack>,
 ) -> Vec<EntityKey> {
@@ -708,7 +707,7 @@ pub(super) fn entities_of<'a>(
     entities
 }
 
-/// What files bring and the repo had, where packs of the push don't take it over.
+/// Entities of files that the repo had, and that packs of the push don't take over.
 fn known_entities(received: &[StagedPack], packs: &[PushedPack]) -> Vec<EntityKey> {
     let taken = |pack: &PushedPack| -> Vec<EntityKey> {
         let fresh = pack.fresh.iter().map(|fresh| fresh.row.entity);

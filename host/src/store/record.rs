@@ -1,4 +1,4 @@
-//! Asking the component, and putting what it is asked on tape where that was wished for.
+//! Calling the component, and recording the run on tape if requested.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,7 +42,7 @@ impl Store {
         recorder.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has the component answer a question about packs, where it blocks nobody.
+    /// Runs the component on a question about packs, off the async threads.
     pub(super) async fn ask<T>(
         &self,
         verb: &str,

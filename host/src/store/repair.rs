@@ -1,12 +1,12 @@
-//! `verify --repair`: what is missing or damaged is taken from any sound copy that the repo has.
+//! `verify --repair`: missing or damaged data is restored from any sound copy that the repo has.
 //!
 //! ```text
-//! verify ─▶ a copy on the local disk of the pack itself: stored again
+//! verify ─▶ a local copy of the pack itself: stored again
 //!        ─▶ else each entity: another pack on a shelf, a retired one, an answer to a fetch ─▶ one transaction, as a push
 //!        ─▶ verify
 //! ```
 //!
-//! Packs of other repos are never looked at: a pack holds what is its repo's alone (law 10).
+//! Packs of other repos are never read: a pack belongs to its repo alone (law 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
@@ -56,7 +56,7 @@ impl Store {
             let mended =
                 if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
             match mended {
-                // It changed meanwhile.
+                // It changed in the meantime.
                 None => {}
                 Some(mended) if mended.is_empty() => {
                     return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
@@ -67,7 +67,7 @@ impl Store {
         Err(Error::Busy { repo: repo.clone(), what: "it was repaired" })
     }
 
-    /// Mends what it can; tells what that was. None: the repo has changed since.
+    /// Repairs what it can, and reports it. None: the repo has changed since.
     async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
         let (row, repo) = (&seen.row, &seen.row.name);
         let mut done = Vec::new();
@@ -269,8 +269,8 @@ async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
         let Some((row, _)) = page.last() else { return Ok(lost) };
         last = Some(row.entity);
         for (row, shelf) in page {
-            // What is mapped to a shelf that is not there is damage of the catalog, and not ours to
-            // guess about.
+            // A mapping to a shelf that does not exist is damage of the catalog, which can't be
+            // repaired here.
             let Some(pack) = shelves.get(&shelf) else { continue };
             let given = seen.contents.get(pack).is_some_and(|found| {
                 found.entities.binary_search_by_key(&row, |(row, _)| *row).is_ok()

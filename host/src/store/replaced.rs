@@ -1,9 +1,8 @@
-//! What takes the place of packs that are to go: whether it is there, and sound.
+//! The replacements of packs that are to be deleted: whether they exist, and are sound.
 //!
 //! A repo that has retired a pack needs what is on its shelves instead. All of that is read and
-//! hashed, past any copy, unless somebody says how old such a look may be. Each pack is read once a
-//! prune, and nobody waits meanwhile: that the shelves are still those which were looked at is
-//! compared when nobody can publish.
+//! hashed, past any cache, unless the caller trusts recent verifications. Each pack is read once a
+//! prune, without a lock: that the shelves are still the same is checked under the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +16,10 @@ use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::report::{Damage, KeptPack};
 
-/// What was looked at in one prune.
+/// What was checked in one prune.
 pub(super) struct CheckedPacks {
     now: Timestamp,
-    /// How old a look may be that is believed.
+    /// The maximum age of a trusted verification.
     trust: SignedDuration,
     /// Packs, with what is wrong with them.
     packs: BTreeMap<MpackKey, Option<String>>,
@@ -63,8 +62,7 @@ impl CheckedPacks {
         self.packs.get(key).is_some_and(Option::is_none)
     }
 
-    /// Whether it was read not longer ago than is believed. What comes from a clock that is ahead
-    /// is not.
+    /// Whether its last verification is recent enough. A time in the future is not.
     fn trusts(&self, pack: &PackRow) -> bool {
         let age = pack.verified_at.map(|at| self.now.duration_since(at));
         !self.trust.is_zero() && age.is_some_and(|age| !age.is_negative() && age <= self.trust)
@@ -87,7 +85,7 @@ impl Store {
         }))
     }
 
-    /// Parts packs whose replacements are sound from those that are kept.
+    /// Separates packs whose replacements are sound from those that are kept.
     pub(super) async fn with_sound_replacement(
         &self,
         packs: &[UnneededPack],
@@ -163,7 +161,7 @@ impl Store {
         }
     }
 
-    /// Whether what a repo needs is what was looked at, sound or not.
+    /// Whether what a repo needs is what was checked, sound or not.
     async fn still_needs(&self, repo: i64, checked: &CheckedPacks) -> Result<bool> {
         let wrong = |key: &MpackKey| checked.packs.get(key).is_some_and(Option::is_some);
         let needs = self.needs_of(repo).await?;
@@ -196,8 +194,7 @@ impl Store {
         Ok(wrong)
     }
 
-    /// Whether the repos that have retired packs need nothing by now but what was looked at and is
-    /// sound.
+    /// Whether the repos that have retired packs need only what was checked and is sound.
     pub(super) async fn still_replaced(
         &self,
         packs: &[UnneededPack],

@@ -31,9 +31,9 @@ impl Store {
         }
     }
 
-    /// Deletes a repo. Its packs only wait for deletion then, as those that a consolidation has
-    /// replaced; URLs that fetches gave out for assembled answers stop working at once. Until prune
-    /// has removed it, [`Store::restore_repo`] brings it back.
+    /// Deletes a repo. Its packs wait for deletion then, as those that a consolidation has
+    /// replaced; URLs of assembled answers stop working at once. Until prune has purged it,
+    /// [`Store::restore_repo`] restores it.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -42,7 +42,7 @@ impl Store {
         self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
         let left = self.catalog.delete_repo(row.id, self.time().await?).await?;
         let left = left.ok_or_else(|| Error::UnknownRepo(repo.clone()))?;
-        // A fetch may have assembled one more meanwhile.
+        // A fetch may have assembled one more in the meantime.
         self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
         Ok(DeleteReport {
             repo: row.name,
@@ -60,7 +60,7 @@ impl Store {
     /// # Errors
     /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::Pruned`].
     pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        // Nobody deletes its packs meanwhile.
+        // Its packs can't be deleted in the meantime.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         let restored = self.catalog.restore_repo(repo, self.time().await?, &lock).await?;
         drop(lock);
@@ -123,8 +123,8 @@ impl Store {
         let damaged = snapshot.damage().await?;
         drop(snapshot);
 
-        // Not the sums that the catalog keeps: what is told of one repo is what its shelves say,
-        // and `verify` compares the two.
+        // Not the catalog's sums: the report of one repo is computed from its shelves, and `verify`
+        // compares the two.
         let sums = Sums::of(&shelves, &retired);
         let mut pack_keys: Vec<_> = mapped_packs(&shelves).iter().map(|p| p.key).collect();
         pack_keys.sort_unstable();

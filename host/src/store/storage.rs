@@ -1,8 +1,8 @@
-//! Whether packs go where the catalog's packs are.
+//! Whether a storage is the one with the catalog's packs.
 //!
-//! A vault has an identity, drawn by the first who writes to it; the catalog remembers that of its
-//! own. One that is opened with another storage, by a slip in `--storage`, would begin a second
-//! history there. A folder or a bucket that is moved or copied as a whole takes its identity along.
+//! A vault has an identity, created by its first writer; the catalog remembers that of its own.
+//! Opened with another storage, by a mistake in `--storage`, it would start a second history there.
+//! A folder or a bucket that is moved or copied as a whole keeps its identity.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -8,8 +8,8 @@ use crate::names::RepoName;
 const PAGE: u32 = 1000;
 
 impl Store {
-    /// The repo whose name is nearest to one that there is not; none when no name is like it. For
-    /// those only who may see every repo.
+    /// The repo with the most similar name; none when no name is similar. Only for callers who may
+    /// see every repo.
     ///
     /// # Errors
     /// When the catalog can't be read.
@@ -31,8 +31,8 @@ impl Store {
     }
 }
 
-/// How far a name is from another, in letters; none when it is another name: more than a third of
-/// its letters differ, and its slug does.
+/// The distance of two names, in letters; none when they are not similar: more than a third of the
+/// letters differ, and the slug differs.
 fn likeness(name: &RepoName, other: &RepoName) -> Option<usize> {
     let (text, others) = (name.to_string().to_lowercase(), other.to_string().to_lowercase());
     let distance = distance(&text, &others);

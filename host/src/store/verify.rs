@@ -1,6 +1,6 @@
-//! `verify`: reads every pack on the repo's shelves, hashes every object, and compares what is
-//! there with the directories, the index and the graph. Changes nothing but what is remembered of
-//! damage; [`super::repair`] mends what it can.
+//! `verify`: reads every pack on the repo's shelves, hashes every object, and compares with the
+//! directories, the index and the graph. Changes nothing but the record of damage;
+//! [`super::repair`] repairs what it can.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -64,8 +64,7 @@ impl Seen {
         distinct_packs(&self.shelves)
     }
 
-    /// What is to be remembered. That a directory is damaged is not: it is made anew when it is
-    /// needed.
+    /// The damage to record. A damaged directory is not recorded: it is rebuilt when it is needed.
     fn findings(&self, at: Timestamp) -> DamageFindings {
         let damage = |mpack_key, detail: &str| Damage {
             mpack_key,
@@ -274,8 +273,8 @@ fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
     }
 }
 
-/// Every row of the index stands in the pack that it is mapped to, and every record of a pack is in
-/// the index. Gives what each shelf is mapped.
+/// Checks that every row of the index is in its pack, and that every record of a pack is in the
+/// index. Returns what each shelf maps.
 async fn verify_index(
     snapshot: &mut dyn Snapshot,
     shelves: &BTreeMap<ShelfId, &PackRow>,

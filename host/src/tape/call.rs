@@ -18,7 +18,7 @@ pub(super) trait Call: Serialize + DeserializeOwned + PartialEq {
 pub(super) enum CallResult<T> {
     Ok(T),
     Err(AccessError),
-    /// In words, why the host could not answer and ended the run.
+    /// Why the host could not answer and ended the run.
     Trap(String),
 }
 

@@ -1,8 +1,8 @@
-//! What a tape knows: the answers of a run, put together to answer calls that the run did not make.
+//! What is on a tape: the answers of a run, combined to answer calls that the run did not make.
 //!
 //! A component that pages otherwise, or reads in another order, still asks for the same
-//! directories, records, edges and heads. What the tape does not know ends the replay: nothing is
-//! made up.
+//! directories, records, edges and heads. What is not on the tape ends the replay: nothing is made
+//! up.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -34,9 +34,9 @@ impl<T> Default for Paged<T> {
 }
 
 impl<T: Clone> Paged<T> {
-    /// Notes a page that was asked for at `first`: one shorter than it might be is the last.
+    /// Records a page from `first`: one shorter than `most` is the last.
     fn note(&mut self, first: u64, most: u64, items: Vec<T>) {
-        // A tape may say anything of where a page begins.
+        // A tape may claim any start of a page.
         let next = first.saturating_add(items.len() as u64);
         if (items.len() as u64) < most {
             self.end = Some(next);
@@ -158,13 +158,13 @@ impl TapeHost {
                 let (call, rivals) = read::<call::Rivals>(line)?;
                 self.rivals.note(call.first, items(call.limit), rivals);
             }
-            // Another world's: nothing of ours is answered with it.
+            // A call of another WIT: it answers none of ours.
             _ => {}
         }
         Some(())
     }
 
-    /// The rows of a pack, by offset, as far as they were seen.
+    /// The rows of a pack that were seen, by offset.
     pub(super) fn rows_of(&self, pack: u32) -> impl Iterator<Item = Row> + '_ {
         self.rows
             .get(&pack)

@@ -17,7 +17,7 @@ use crate::sandbox::Host;
 /// Characters of either side of a divergence that are shown.
 const SHOWN: usize = 300;
 
-/// Where a replay stands on its tape.
+/// The position of a replay on its tape.
 pub(super) struct Position {
     pub(super) reader: TapeReader,
     /// Calls that were answered.
@@ -119,7 +119,7 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// The host. What it has left of the tape is seen by whoever made it.
+/// The host. Its creator sees how much of the tape is left.
 pub(super) struct Player {
     position: Arc<Mutex<Position>>,
     fault: Option<Error>,
@@ -131,7 +131,7 @@ impl Player {
     }
 
     fn play<C: Call>(&mut self, call: C) -> Result<C::Output, AccessError> {
-        // A component that is told of a fault is stopped, and what it is told does not matter.
+        // A component is stopped after a fault, whatever it gets.
         if self.fault.is_some() {
             return Err(AccessError::TooMuch(0));
         }

@@ -1,5 +1,5 @@
-//! A tape, line by line. It may come from anywhere: lines are bounded, and what is no tape is told
-//! by line and reason.
+//! A tape, line by line. It may come from anywhere: lines are bounded, and errors name the line and
+//! the reason.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

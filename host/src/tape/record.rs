@@ -1,7 +1,7 @@
-//! Recording: a recorder stands between a component and its host, and notes what goes by.
+//! Recording: a recorder between a component and its host writes down the calls.
 //!
-//! A tape is written to a file beside its place and moved there when it has its end, so that under
-//! its name there is a whole tape, or the one that was there before.
+//! A tape is written to a file beside its path and moved there when it is complete, so that there
+//! is a complete tape at the path, or the one before.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -43,7 +43,7 @@ pub(crate) struct TapeWriter {
 }
 
 impl TapeWriter {
-    /// Begins a tape that will be at `path`; `random_id` makes the name that it has until then.
+    /// Begins a tape for `path`; `random_id` makes its temporary name.
     pub(crate) fn begin(path: &Path, random_id: [u8; 16], header: Header) -> Result<TapeWriter> {
         replaceable(path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -117,12 +117,12 @@ impl Tape {
     }
 }
 
-/// A host whose answers are noted.
+/// A host whose answers are recorded.
 #[derive(Debug)]
 pub(crate) struct RecordingHost<H> {
     host: H,
     tape: Tape,
-    /// The tape could not be written: then the run ends, since it was asked for.
+    /// The tape could not be written: then the run ends, because a tape was requested.
     fault: Option<Error>,
 }
 

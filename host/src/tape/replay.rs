@@ -27,7 +27,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// In words.
+    /// As a word.
     pub const fn words(self) -> &'static str {
         match self {
             Verdict::Identical => "identical",
@@ -56,11 +56,11 @@ pub struct Replay {
     pub divergence: Option<String>,
 }
 
-/// Runs what is on a tape again, in `sandbox`, under the limits on the tape.
+/// Replays a tape in `sandbox`, under the limits on the tape.
 ///
 /// # Errors
 /// [`Error::DamagedTape`], or [`Error::Unsupported`] for a tape of another version. A component
-/// that does something else is no error: it is what the answer tells.
+/// that diverges is no error: see the result.
 pub fn replay(tape: &Path, sandbox: &Sandbox) -> Result<Replay> {
     let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
@@ -227,8 +227,8 @@ fn first_field<'v>(recorded: &'v Value, now: &'v Value) -> (String, &'v Value, &
 /// Bytes behind the calls that are kept to be compared: a plan of millions of steps.
 const TAIL: usize = 512 << 20;
 
-/// Tells whether a component that diverged makes the same pack all the same: it is asked again,
-/// with what the tape knows for a host.
+/// Whether a component that diverged makes the same pack nevertheless: it runs again, with a host
+/// that knows what is on the tape.
 fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
     let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;

@@ -37,7 +37,7 @@ pub struct LocalVault {
 }
 
 impl LocalVault {
-    /// Opens a vault in a folder that is there. What is in it is made with the first file.
+    /// Opens a vault in an existing folder. Subfolders are created with the first file.
     ///
     /// # Errors
     /// When there is no such folder.
@@ -50,7 +50,7 @@ impl LocalVault {
         Ok(LocalVault { root, store: store.with_fsync(true), staging })
     }
 
-    /// What lies in a folder that may be a vault, or may not be there. Makes nothing.
+    /// The content of a folder that may be a vault, or may not exist. Creates nothing.
     pub(super) fn inspect(root: &Path, catalog: &str) -> Result<StorageContents> {
         let place = root.display().to_string();
         let Ok(root) = root.canonicalize() else {

@@ -1,15 +1,13 @@
 //! The vault port: packs as bytes, under their keys.
 //!
 //! **Laws**, which every adapter keeps:
-//! - A pack is visible under its key whole, proven and durable, or not at all. What is being made
-//!   lies in staging, where nobody reads; a crash leaves at most a staged file, which
+//! - A pack is visible under its key complete, verified and durable, or not at all. Unfinished
+//!   files are in staging, which no one reads; a crash leaves at most a staged file, which
 //!   [`Vault::sweep`] removes.
-//! - Packs never change. Storing one that is there puts the new, proven bytes in the place of the
-//!   old.
+//! - Packs never change. Storing an existing one replaces the old bytes by the new, verified ones.
 //! - A directory is a cache: it may be missing at any time.
-//! - A vault whose packs are elsewhere keeps copies near, on the local disk, and may lose them at
-//!   any time. [`Vault::open`] never gives a copy of a pack that is gone; [`Vault::open_uncached`]
-//!   never gives a copy.
+//! - A remote vault keeps copies on the local disk, and may lose them at any time. [`Vault::open`]
+//!   never returns a copy of a deleted pack; [`Vault::open_uncached`] never returns a copy.
 //!
 //! Only this folder names object_store.
 
@@ -50,8 +48,7 @@ impl Storage {
 }
 
 impl Storage {
-    /// What lies where packs are kept, for a catalog of that identity that is gone or was never
-    /// there. Makes nothing.
+    /// What is in a storage, for a catalog with this identity that is missing. Creates nothing.
     pub(crate) async fn inspect(&self, catalog: &str) -> Result<StorageContents> {
         match self {
             Storage::Folder(folder) => local::LocalVault::inspect(folder, catalog),
@@ -60,7 +57,7 @@ impl Storage {
     }
 }
 
-/// What lies where packs are kept.
+/// What is in a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StorageContents {
     /// Where that is.
@@ -74,7 +71,7 @@ pub(crate) struct StorageContents {
 }
 
 impl StorageContents {
-    /// Whether the packs there may be those of that catalog: its note is among them, or there is
+    /// Whether the packs there may belong to that catalog: its note is among them, or there is
     /// none.
     pub(crate) fn are_its_own(&self) -> bool {
         self.has_packs && (self.notes.is_empty() || self.notes.contains(&self.note))
@@ -87,7 +84,7 @@ impl From<PathBuf> for Storage {
     }
 }
 
-/// A file in staging: nobody reads it until it is stored, and dropping it removes it.
+/// A file in staging: no one reads it until it is stored, and dropping it removes it.
 #[must_use = "a staged file is removed when it is dropped"]
 #[derive(Debug)]
 pub struct StagedFile {
@@ -98,7 +95,7 @@ pub struct StagedFile {
 }
 
 impl StagedFile {
-    /// A file that lies at a path, open for reading and writing and locked: for adapters.
+    /// A file at a path, open for reading and writing and locked: for adapters.
     pub fn new(file: File, path: PathBuf) -> StagedFile {
         StagedFile { file, path, kept: false }
     }
@@ -108,7 +105,7 @@ impl StagedFile {
         self.kept = true;
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -128,7 +125,7 @@ impl Drop for StagedFile {
 pub struct StoredPack {
     /// Its bytes.
     pub file: File,
-    /// Where they lie, for messages.
+    /// Its path, for messages.
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
@@ -145,12 +142,12 @@ pub struct ListedPack {
     pub modified: Timestamp,
 }
 
-/// What lies in a vault besides packs that are on shelves.
+/// The result of a sweep of staging.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SweepResult {
-    /// Staged files that nobody was making any more.
+    /// Abandoned files.
     pub removed: u64,
-    /// Those that somebody still makes.
+    /// Files that are still being written.
     pub in_use: u64,
 }
 
@@ -177,9 +174,9 @@ impl PrefetchRequest {
 /// What reading some packs takes of the local disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DownloadEstimate {
-    /// Bytes of those packs that are not near yet.
+    /// Bytes of those packs that are not cached yet.
     pub to_download: u64,
-    /// Bytes of packs that may be near at once.
+    /// Bytes of packs that may be cached at once.
     pub budget: u64,
 }
 
@@ -216,8 +213,8 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// The folder on the local disk that is written to.
     fn folder(&self) -> PathBuf;
 
-    /// Whether packs must be brought near before they are read: then it pays to say beforehand
-    /// which, and which parts of them.
+    /// Whether packs are downloaded before they are read: then it pays to prefetch them, or parts
+    /// of them.
     fn is_remote(&self) -> bool {
         false
     }
@@ -281,14 +278,14 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
         Ok(false)
     }
 
-    /// Gets packs near before a run reads them, many at once. Gives those, by their place in
-    /// `wanted`, of which it got only the parts: elsewhere their bytes may be anything. What is not
-    /// there is left out: whoever opens it will see.
+    /// Downloads packs before a run reads them, many at once. Returns those, by their index in
+    /// `wanted`, of which it downloaded only the parts: elsewhere their bytes may be anything.
+    /// Missing packs are left out: opening them reports it.
     async fn prefetch(&self, _wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
         Ok(Vec::new())
     }
 
-    /// What getting packs near takes; each with its size in bytes.
+    /// What downloading packs takes; each with its size in bytes.
     fn download_estimate(&self, _packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
         Ok(DownloadEstimate { to_download: 0, budget: u64::MAX })
     }
@@ -314,17 +311,16 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
         ttl: Duration,
     ) -> Result<String>;
 
-    /// Where an answer that is there can be got, for at least as long as `ttl`.
+    /// The URL of an existing answer, valid for at least `ttl`.
     async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String>;
 
     /// Opens an answer; `None` when it is not there.
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>>;
 
-    /// Removes an answer, if it is there.
+    /// Removes an answer, if it exists.
     async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()>;
 
-    /// Removes a pack and its directory, if they are there. Whoever reads it at the moment goes on
-    /// reading.
+    /// Removes a pack and its directory, if they exist. Open readers can go on.
     async fn remove(&self, key: &MpackKey) -> Result<()>;
 
     /// All packs that there are, in no order.

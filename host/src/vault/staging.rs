@@ -1,5 +1,5 @@
-//! Files that are being made, on the local disk. Each is locked by its maker: what is there without
-//! a lock was left by a crash.
+//! Unfinished files, on the local disk. Each is locked by its writer: a file without a lock was
+//! left by a crash.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use super::{StagedFile, SweepResult};
 use crate::error::{Error, Result};
 use crate::files::{known_in, nearest};
 
-/// What names of files begin with that are given by number.
+/// The prefix of numbered files.
 const NUMBERED: &str = "packhouse-";
 
 /// A folder of such files.
@@ -60,8 +60,8 @@ impl Staging {
         unreachable!("there are more numbers than files")
     }
 
-    /// Removes what nobody makes any more: files under the names that are given here, and nothing
-    /// else that may lie in the folder. No link is followed.
+    /// Removes abandoned files: those with names of this module, and nothing else in the folder.
+    /// Links are not followed.
     pub(super) fn sweep(&self) -> Result<SweepResult> {
         let mut swept = SweepResult::default();
         for ((), path) in known_in(&self.folder, |name| is_ours(name).then_some(()))? {
@@ -96,7 +96,7 @@ fn is_ours(name: &str) -> bool {
         || numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
-/// Whether a plain file is the one that lies at a path now.
+/// Whether a plain file is the one at a path now.
 fn lies_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), path.symlink_metadata()) {
         (Ok(open), Ok(there)) => {

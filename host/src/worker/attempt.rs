@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::report::{GcReport, JobReport, Task};
 use crate::store::{PruneOptions, Store};
 
-/// What came of it.
+/// The result of an attempt.
 #[derive(Debug)]
 pub(super) struct AttemptResult {
     /// What the verb answered.

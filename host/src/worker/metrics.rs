@@ -119,7 +119,7 @@ impl Metrics {
         let mut beside = file.as_os_str().to_owned();
         beside.push(".new");
         let mut made = std::fs::File::create(&beside)?;
-        // Whoever collects it is another user.
+        // The collector runs as another user.
         crate::files::for_user(&made);
         made.write_all(self.text().as_bytes())?;
         drop(made);

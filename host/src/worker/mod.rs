@@ -1,13 +1,12 @@
-//! Workers: they take jobs from the catalog and do them.
+//! Workers: they take jobs from the catalog and run them.
 //!
 //! ```text
-//! take (a lease, a token) ─▶ do it, renewing the lease meanwhile ─▶ end it
+//! take (a lease, a fence) ─▶ run it, renewing the lease ─▶ end it
 //! ```
 //!
-//! A worker that dies leaves a lease that runs out; whoever takes the job then gets a greater
-//! token, and what is published for a job compares the token in its transaction: the dead one,
-//! should it only have slept, publishes nothing. So time decides who works, and never what is
-//! right.
+//! A worker that dies leaves a lease that expires; the next worker gets a greater fence, and what
+//! is published for a job compares the fence in its transaction: the first one, if it was only
+//! suspended, publishes nothing. So time decides who works, and never what is correct.
 
 mod attempt;
 mod metrics;
@@ -32,13 +31,13 @@ pub use metrics::{Metrics, store_metrics};
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// Its name, for whoever looks at jobs.
+    /// Its name, as shown in lists of jobs.
     pub name: String,
     /// Jobs that it does at once.
     pub concurrency: usize,
-    /// How long a job is its own without another word.
+    /// How long a lease lasts without renewal.
     pub lease: Duration,
-    /// How often it looks for jobs when there are none.
+    /// How often it polls for jobs.
     pub poll: Duration,
     /// How often it holds repos against their policies; none: never.
     pub policies: Option<Duration>,
@@ -83,7 +82,7 @@ impl Stop {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Waits until somebody asks, or for so long.
+    /// Waits until it is asked to stop, or for `time`.
     async fn within(&self, time: Duration) {
         let notified = self.notify.notified();
         if !self.asked() {
@@ -91,7 +90,7 @@ impl Stop {
         }
     }
 
-    /// Waits until somebody asks.
+    /// Waits until it is asked to stop.
     pub async fn when_asked(&self) {
         while !self.asked() {
             self.within(Duration::from_secs(1)).await;
@@ -117,8 +116,8 @@ impl Worker {
     /// do. `on_ended` is called with every attempt that ends.
     ///
     /// # Errors
-    /// When the catalog can't be asked for jobs, and not for want of a moment. Jobs that fail are
-    /// no errors.
+    /// When jobs can't be taken from the catalog, and retries don't help. Failed jobs are no
+    /// errors.
     pub async fn run(&self, on_ended: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
         let on_ended = Arc::new(on_ended);
         let mut slots = JoinSet::new();
@@ -134,7 +133,7 @@ impl Worker {
         while let Some(slot) = slots.join_next().await {
             let done = slot.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
             if done.is_err() {
-                // The others end as well: whoever started us should know.
+                // The others end as well: the caller should know.
                 self.stop.ask();
             }
             ended = ended.and(done);
@@ -162,8 +161,8 @@ impl Worker {
                     failures = 0;
                     self.stop.within(self.options.poll).await;
                 }
-                // A database that is being restarted comes back; one that never did is somebody's
-                // mistake.
+                // A database that is being restarted comes back; one that never answered is a wrong
+                // setting.
                 Err(error) if failures < 60 && passes(&error) => {
                     failures += 1;
                     tracing::warn!("can't take a job, retrying: {error}");
@@ -196,8 +195,8 @@ impl Worker {
         }
     }
 
-    /// One attempt at a job: does it, keeps it meanwhile, and ends it. None when the catalog could
-    /// not be told.
+    /// One attempt at a job: runs it, renews its lease, and ends it. None when the catalog can't be
+    /// reached.
     async fn attempt(&self, job: JobReport, fence: Fence) -> Option<JobEnded> {
         let started = self.store.now();
         tracing::info!(
@@ -226,7 +225,7 @@ impl Worker {
         };
         let (job, outcome) = match ended {
             Ok(Some(ended)) => (ended, outcome),
-            // Another worker has it, or somebody took it back.
+            // Another worker has it, or it was cancelled.
             Ok(None) => (self.store.job(job.id).await.unwrap_or(job), "lost"),
             Err(error) => {
                 // Its lease will run out, and it will be done again: what was published is found
@@ -240,8 +239,8 @@ impl Worker {
         Some(ended)
     }
 
-    /// Does a job, and renews its lease meanwhile. When that is lost, or the shutdown timeout is
-    /// at an end, the job is asked to stop.
+    /// Runs a job, and renews its lease. When the lease is lost, or the shutdown timeout has
+    /// passed, the job is cancelled.
     async fn kept(
         &self,
         job: &JobReport,
@@ -285,7 +284,7 @@ impl Worker {
         }
     }
 
-    /// What an attempt amounts to. No end: the job is somebody else's.
+    /// The end of an attempt. None: another worker has the job.
     fn verdict(
         &self,
         job: &JobReport,
@@ -372,8 +371,7 @@ fn passes(error: &Error) -> bool {
     matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. })
 }
 
-/// How long after a failed attempt the next one begins: 2 s, 8 s, 32 s, … and a quarter of an hour
-/// at most.
+/// The delay after a failed attempt: 2 s, 8 s, 32 s, … up to a quarter of an hour.
 fn backoff(attempt: u32) -> Duration {
     Duration::from_secs(
         2_u64.saturating_mul(4_u64.saturating_pow(attempt.saturating_sub(1))).min(900),

@@ -1,5 +1,4 @@
-//! The folder that a backup is made in: a new one beside its place, or a backup that is brought up
-//! to date.
+//! The folder of a backup: a new one beside its final place, or an existing backup that is updated.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::ErrorKind;
@@ -14,15 +13,14 @@ use crate::error::{Error, Result};
 /// Says that a folder is a backup, and of what.
 const MARK: &str = "BACKUP.json";
 
-/// What stands in it.
+/// Its content.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Manifest {
     /// The catalog that it is a copy of.
     pub(super) backup_of: String,
     /// When it was made.
     pub(super) made_at: Timestamp,
-    /// What its catalog held then, as a digest; while it is brought up to date, what it held before
-    /// as well.
+    /// A digest of what its catalog held; during an update also the one before.
     pub(super) contents: Vec<String>,
 }
 
@@ -33,14 +31,14 @@ pub(super) struct BackupFolder {
     /// Where the backup shall be.
     place: PathBuf,
     folder: PathBuf,
-    /// Says that somebody is at work here; the system gives it back, be it by a crash.
+    /// A lock while a backup runs; the system releases it, also in a crash.
     lock: File,
     is_new: bool,
     is_done: bool,
 }
 
 impl BackupFolder {
-    /// Begins in a new folder, or in the backup that is there.
+    /// Starts in a new folder, or in the existing backup.
     pub(super) fn begin(
         to: &Path,
         update: bool,
@@ -115,7 +113,7 @@ impl BackupFolder {
         Ok(work)
     }
 
-    /// Whether it is new; else it is a backup that is brought up to date.
+    /// Whether it is new; else an existing backup is updated.
     pub(super) const fn is_new(&self) -> bool {
         self.is_new
     }
@@ -130,7 +128,7 @@ impl BackupFolder {
         &self.place
     }
 
-    /// The catalog of a backup that is there.
+    /// The catalog of the existing backup.
     pub(super) fn catalog(&self) -> PathBuf {
         self.folder.join("catalog.db")
     }
@@ -161,7 +159,7 @@ impl BackupFolder {
         Ok(())
     }
 
-    /// What the backup that is there says of itself.
+    /// The manifest of the existing backup.
     pub(super) fn mark(&self) -> Result<Manifest> {
         let path = self.folder.join(MARK);
         let none = |why: String| {
@@ -261,7 +259,7 @@ impl Drop for BackupFolder {
     }
 }
 
-/// How names of new folders begin that are beside a place.
+/// The prefix of new folders beside a place.
 fn unfinished(place: &Path) -> String {
     format!(".{}.unfinished-backup-", place.file_name().unwrap_or_default().to_string_lossy())
 }

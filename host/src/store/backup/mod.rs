@@ -1,14 +1,14 @@
 //! `backup`: a copy of the store in another folder, which is a store itself.
 //!
 //! ```text
-//! most packs ─▶ hold deletion off: catalog (one state), packs since ─▶ let go ─▶ verify the copy ─▶ its name
+//! most packs ─▶ block deletion: catalog (one state), packs since ─▶ unblock ─▶ verify the copy ─▶ its name
 //! ```
 //!
-//! The catalog says what is needed, and packs never change: so the catalog is copied first and the
-//! packs after it, while [`LockMode::Publishing`] keeps anybody from deleting one in between. Pushes go
-//! on. Most packs were linked or copied before that, so that nobody who wants to delete waits long.
-//! A backup is there whole, verified and durable, or not at all; one that is brought up to date is
-//! that of before or that of now, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
+//! The catalog lists the packs, and packs never change: so the catalog is copied first and the
+//! packs after it, while [`LockMode::Publishing`] keeps packs from being deleted in between. Pushes
+//! go on. Most packs were linked or copied before that, so deletions don't wait long. A backup is
+//! complete, verified and durable, or does not exist; one that is updated is the old or the new
+//! one, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
 
 mod folder;
 
@@ -38,7 +38,7 @@ const PAGE: u32 = 1000;
 /// How to back up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackupOptions {
-    /// Bring a backup up to date that is there.
+    /// Update an existing backup.
     pub update: bool,
 }
 
@@ -50,13 +50,13 @@ struct BackupCounts {
 }
 
 impl Store {
-    /// Copies the store to a folder, and verifies the copy. It goes on meanwhile.
+    /// Copies the store to a folder, and verifies the copy. The store can be used in the meantime.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the catalog or the packs are on a server, which has ways of its
-    /// own; where the folder is there and no backup of this store. When something can't be read or
-    /// written: there is no backup then, or the one before. Damage is no error here but a finding;
-    /// what is sound is kept.
+    /// [`Error::Unsupported`] when the catalog or the packs are on a server, which has backups of
+    /// its own; when the folder exists and is not a backup of this store. When something can't be
+    /// read or written: then there is no backup, or the one before. Damage is reported, and is no
+    /// error; what is sound is kept.
     pub async fn back_up(
         &self,
         to: &Path,
@@ -130,8 +130,8 @@ impl Store {
         )))
     }
 
-    /// A backup that is there must be one of this store, and nobody must have worked on it since:
-    /// it would be lost.
+    /// An existing backup must be of this store, and must not have been written to: those changes
+    /// would be lost.
     async fn own_backup(&self, work: &BackupFolder) -> Result<Manifest> {
         let mark = work.mark()?;
         let place = work.place().display();
@@ -208,7 +208,7 @@ impl Store {
         if to.exists() {
             return Ok(());
         }
-        // One that is gone was pruned; where it is needed, verifying says so.
+        // A missing one was pruned; if it is needed, the verification reports it.
         match work.take(&from, &to, self.clock.random_id())? {
             Some(true) => tally.copied += 1,
             Some(false) => tally.linked += 1,
@@ -296,7 +296,7 @@ impl Store {
         Ok((problems, sound, removed))
     }
 
-    /// What verifying the copy finds, told of the store that it is a copy of.
+    /// The problems that verifying the copy has found, as of the original.
     async fn problems(
         &self,
         copy: &Store,

@@ -11,7 +11,7 @@ use crate::error::{Class, Error};
 use crate::pack::scan::scan;
 use crate::progress::Progress;
 
-/// Applies a plan that `lie` has changed; gives the error, and proves that nothing else happened.
+/// Applies a plan that `lie` has changed; returns the error, and checks that nothing else happened.
 async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
     let fixture = Fixture::with_history().await;
     let (before, fetched) = (fixture.report().await, fixture.fetch().await);

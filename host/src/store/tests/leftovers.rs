@@ -56,8 +56,7 @@ async fn directories_are_a_cache() {
     fixture.assert_unharmed(&before, "after the directories were made anew").await;
 }
 
-/// A client that pushes sends what it is told that the repo lacks: so what is known to be lost
-/// comes again.
+/// A client that pushes sends what it is told to be missing: so lost data is pushed again.
 #[tokio::test]
 async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
     let fixture = Fixture::with_history().await;

@@ -1,4 +1,4 @@
-//! Laws 4, 5 and 6 from the inside: plans that lie, what crashes leave behind, races.
+//! Laws 4, 5 and 6 from the inside: invalid plans, leftovers of crashes, races.
 
 mod invalid_plans;
 mod leftovers;
@@ -43,7 +43,7 @@ impl Fixture {
         Fixture { folder, store, repo }
     }
 
-    /// With four packs of a small history, merges and duplicates included.
+    /// With four packs of a small history, with merges and duplicates.
     pub(super) async fn with_history() -> Fixture {
         let fixture = Fixture::new().await;
         let options = HistoryOptions {

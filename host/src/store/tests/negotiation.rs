@@ -1,4 +1,4 @@
-//! What clients of the wire are told that a repo has is kept.
+//! What clients were told to be in a repo is kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ async fn expire(store: &Store, fixture: &Fixture, dry_run: bool) -> GcReport {
 async fn an_object_that_is_not_missing_and_a_commit_that_is_acknowledged_are_kept() {
     let (fixture, commits, objects) = with_loose_packs().await;
     let store = after(&fixture, 300).await;
-    // One that only reads is told the same, and changes nothing.
+    // A client that only reads gets the same, and changes nothing.
     for may_push in [false, true] {
         let asked = vec![objects[0].clone(), "0".repeat(64), objects[1].clone()];
         let missing = store.missing_objects(&fixture.repo, asked, may_push).await.unwrap();

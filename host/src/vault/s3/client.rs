@@ -19,10 +19,10 @@ use super::failed::failed;
 use crate::error::{Error, Result};
 use crate::text::escaped;
 
-/// Bytes of packs that are kept near when nobody says otherwise.
+/// Default limit of the cache, in bytes.
 const BUDGET: u64 = 16 << 30;
 
-/// How long one thing is tried again when nobody says otherwise.
+/// Default timeout of retries.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long one request may take: its answer is at most a part of a few MiB.
@@ -202,8 +202,8 @@ pub(super) fn connect(options: &S3Options) -> Result<(BucketPath, AmazonS3, Arc<
     client(options, None)
 }
 
-/// A client whose uploads of one object change on the way: `instead` is sent, of the same length.
-/// For trials of a server.
+/// A client that corrupts uploads of one object: `instead` is sent, of the same length. For probes
+/// of a server.
 pub(super) fn connect_to_corrupt(
     options: &S3Options,
     instead: Arc<[u8]>,
@@ -215,8 +215,8 @@ fn client(
     options: &S3Options,
     instead: Option<Arc<[u8]>>,
 ) -> Result<(BucketPath, AmazonS3, Arc<RequestMeter>)> {
-    // Whoever else was first has the same need: one for the process. It is asked for when the first
-    // connection is made.
+    // Another caller may have installed the same provider already: there is one for the process. It
+    // is needed for the first connection.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (bucket, prefix) = split(&options.url)?;
     let mut builder = AmazonS3Builder::from_env();
@@ -251,7 +251,7 @@ fn client(
         .with_disable_bulk_delete(true)
         .with_http_connector(MeteredClient { meter: meter.clone(), instead });
     let failing = |e| failed("opening", place.all(), &place, e);
-    // Credentials may have to be asked for. Where there are none, that is told soon.
+    // Credentials may have to be fetched. If there are none, that fails early.
     let asking = builder
         .clone()
         .with_retry(retries(options.retry_timeout.min(Duration::from_secs(5))))
@@ -352,9 +352,9 @@ impl HttpService for Counting {
     }
 }
 
-/// A listing without the objects that are none of ours and would be in the way: those that the
-/// client has no name for, such as `packs//x`, would fail all of it; the markers of folders, such
-/// as `packs/`, would look like something else.
+/// A listing without foreign objects that would be in the way: those that the client can't name,
+/// such as `packs//x`, would fail all of it; the markers of folders, such as `packs/`, would look
+/// like something else.
 async fn without_foreign(response: HttpResponse) -> Result<HttpResponse, HttpError> {
     let (mut parts, body) = response.into_parts();
     let body = body.bytes().await?;

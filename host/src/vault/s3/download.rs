@@ -29,7 +29,7 @@ pub(super) struct DownloadedFile {
 }
 
 impl DownloadedFile {
-    /// As a pack that is gone when it is closed.
+    /// As a pack that is deleted when it is closed.
     pub(super) fn unnamed(self, place: PathBuf) -> Result<StoredPack> {
         let file =
             self.staged.file.try_clone().map_err(Error::io("opening", self.staged.path()))?;

@@ -9,7 +9,7 @@ pub(super) fn is_gone(error: &object_store::Error) -> bool {
         && code(&text(error)).as_deref() != Some("NoSuchBucket")
 }
 
-/// Whether a range was asked for of an object that has no byte in it.
+/// Whether a range was requested of an empty object.
 pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
     let said = text(error);
     code(&said).as_deref() == Some("InvalidRange") || said.contains("416 Range Not Satisfiable")
@@ -54,7 +54,7 @@ fn root(error: &object_store::Error) -> String {
     while let Some(cause) = at.source() {
         at = cause;
     }
-    // Answers may be whole pages: their first words will do.
+    // Responses may be whole pages: their beginning will do.
     at.to_string()
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -71,7 +71,7 @@ fn within(said: &str, tag: &str) -> Option<String> {
     Some(inner.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// The server's word for what is wrong.
+/// The server's error code.
 fn code(said: &str) -> Option<String> {
     within(said, "Code").filter(|code| !code.is_empty())
 }

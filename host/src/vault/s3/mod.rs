@@ -1,4 +1,4 @@
-//! The vault in a bucket: S3, or what speaks its language.
+//! The vault in a bucket: S3, or a compatible server.
 //!
 //! ```text
 //! PREFIX/packs/ab/abcd….mpack     a pack, by its key            SPOOL/packs/ab/abcd….ETAG   a copy of it
@@ -8,9 +8,9 @@
 //! PREFIX/storage-id               which vault it is, for catalogs to know it by
 //! ```
 //!
-//! A pack is made and proven in staging, on the local disk, and uploaded when its key is known: in
-//! one request, or in parts that become an object when all are there. Packs are read from copies
-//! (the spool), which are downloaded in parts and whose hash is compared with their key. See
+//! A pack is written and verified in staging, on the local disk, and uploaded when its key is
+//! known: in one request, or in parts that become an object when all are there. Packs are read from
+//! copies (the spool), which are downloaded in parts and whose hash is compared with their key. See
 //! `docs/decisions/0010-s3.md`.
 
 mod client;
@@ -70,16 +70,16 @@ pub struct S3Vault {
     folder: PathBuf,
     /// One for each [`PERMIT`] bytes that may be on their way.
     permits: Semaphore,
-    /// Packs that are being brought near: each by one at a time.
+    /// Packs that are being downloaded: each by one task at a time.
     gates: Mutex<BTreeMap<MpackKey, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl S3Vault {
-    /// Opens a vault, and asks the bucket whether it is there and may be listed. The spool is made
-    /// with the first file in it.
+    /// Opens a vault, and checks that the bucket exists and can be listed. The spool is created
+    /// with its first file.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a URL that is none; [`Error::Storage`] when the bucket does not answer.
+    /// [`Error::Usage`] for a malformed URL; [`Error::Storage`] when the bucket does not answer.
     pub async fn open(options: &S3Options) -> Result<S3Vault> {
         let (place, store, meter) = connect(options)?;
         answers(&place, &store).await?;
@@ -98,7 +98,7 @@ impl S3Vault {
         Ok(vault)
     }
 
-    /// Asks the bucket whether it is there and may be listed, and makes nothing; gives where it is.
+    /// Checks that the bucket exists and can be listed, and creates nothing; returns its location.
     ///
     /// # Errors
     /// As for [`S3Vault::open`].
@@ -108,7 +108,7 @@ impl S3Vault {
         Ok(format!("{} ({})", place.all(), place.server()))
     }
 
-    /// What lies in the bucket, for a catalog that may not be there. Makes nothing.
+    /// What is in the bucket, for a catalog that may not exist. Creates nothing.
     pub(in crate::vault) async fn inspect(
         options: &S3Options,
         catalog: &str,
@@ -167,7 +167,7 @@ impl S3Vault {
         }
     }
 
-    /// The gate of a pack that is being brought near.
+    /// The mutex of a pack that is being downloaded.
     fn gate(&self, key: &MpackKey) -> Arc<tokio::sync::Mutex<()>> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gate) = gates.get(key).and_then(Weak::upgrade) {
@@ -179,9 +179,8 @@ impl S3Vault {
         gate
     }
 
-    /// Opens an object that is a pack: a copy of it as it is now, or one that is made. The copy of
-    /// an object that is gone, or that was written anew since, is not given and stays: it may be
-    /// the last that is sound.
+    /// Opens an object that is a pack: a copy of its present version, or a new one. The copy of a
+    /// deleted or rewritten object is not returned, and stays: it may be the last sound one.
     async fn open_object(&self, object: &Key, key: &MpackKey) -> Result<Option<StoredPack>> {
         if !self.spool.has(key)? {
             return self.cached(object, key, None).await;
@@ -199,8 +198,8 @@ impl S3Vault {
         }
     }
 
-    /// Downloads a pack and keeps the copy, unless somebody else does so. What is not what its key
-    /// says is given and not kept.
+    /// Downloads a pack and keeps the copy, unless another task does so. A pack that does not match
+    /// its key is returned and not kept.
     async fn cached(
         &self,
         object: &Key,
@@ -254,7 +253,7 @@ impl S3Vault {
         }
     }
 
-    /// The notes of catalogs that have packs here. What else lies beside them is not ours.
+    /// The notes of catalogs that have packs here. Other objects beside them are not ours.
     async fn notes(&self) -> Result<Vec<Key>> {
         let folder = self.place.within(&Key::from("catalogs"));
         let found =

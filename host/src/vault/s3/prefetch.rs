@@ -1,5 +1,5 @@
-//! Bringing the packs of a run near, many at once: whole, as copies that are kept; or, of large
-//! packs, the parts that are read.
+//! Prefetching the packs of a run, many at once: whole, as cached copies; or, of large packs, the
+//! parts that are read.
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::names::MpackKey;
 use crate::vault::{PrefetchRequest, StoredPack};
 
-/// Packs that are brought at once. How many bytes of them is bounded elsewhere.
+/// Packs that are downloaded at once. The number of bytes is bounded elsewhere.
 const PACKS_AT_ONCE: usize = 16;
 /// Bytes between two parts that are rather got than left out: asking twice takes longer.
 const GAP: u64 = 512 << 10;
@@ -27,7 +27,7 @@ enum Extent {
 }
 
 impl S3Vault {
-    /// Brings packs near; gives those of which it got only parts.
+    /// Prefetches packs; returns those of which it downloaded only parts.
     pub(super) async fn prefetch_all(
         &self,
         wanted: &[PrefetchRequest],
@@ -84,12 +84,11 @@ impl S3Vault {
         }
     }
 
-    /// Makes sure that there is a copy of a pack, and that it is one of a pack that is there.
+    /// Makes sure that there is a copy of a pack, and that the pack exists.
     async fn cache_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
         let object = self.object(key, "mpack");
         if self.spool.has(key)? {
-            // The copy of what is gone, or was written anew, stays: it may be the last that is
-            // sound.
+            // The copy of a deleted or rewritten object stays: it may be the last sound one.
             let Some(now) = self.head(&object).await? else { return Ok(()) };
             if self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_none() {
                 self.download_again(&object, key, Some(bytes)).await?;
@@ -105,7 +104,7 @@ fn pays(parts: &[Range<u64>], bytes: u64) -> bool {
     bytes > SMALL && parts.iter().map(|part| part.end - part.start).sum::<u64>() < bytes / 2
 }
 
-/// Ranges, in order, with those in one that lie near each other.
+/// Ranges, in order, adjacent ones joined.
 fn joined(parts: &[Range<u64>], gap: u64) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
     for part in parts.iter().filter(|part| !part.is_empty()) {

@@ -1,5 +1,5 @@
-//! A trial of a bucket: whether it keeps and gives back what is sent to it, whether it notices what
-//! changes on the way, and with which checksums it does.
+//! A probe of a bucket: whether it stores and returns what is sent to it, whether it detects
+//! corruption in transit, and with which checksums.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 /// Bytes of what is sent.
 const BYTES: usize = 4096;
 
-/// How long one thing is tried: somebody waits.
+/// The timeout of one step: a user waits.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a trial has shown.
@@ -25,18 +25,18 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct StorageProbe {
     /// Where the bucket is.
     pub place: String,
-    /// Whether the server refuses an upload whose bytes have changed on the way.
+    /// Whether the server refuses an upload that was corrupted in transit.
     pub notices_changes: bool,
 }
 
 impl S3Vault {
     /// Writes two small objects under the prefix, one of them in parts, reads them back, compares
-    /// and removes them. Then sends one whose bytes are not those that were signed. `name` must be
-    /// unused: 16 fresh random bytes.
+    /// and removes them. Then sends one whose bytes don't match their signature. `name` must be
+    /// unused: 16 random bytes.
     ///
     /// # Errors
-    /// [`Error::Storage`] when a request fails or the bytes that come back are others; where other
-    /// checksums would do, it names the setting.
+    /// [`Error::Storage`] when a request fails or other bytes come back; if other checksums would
+    /// work, it names the setting.
     pub async fn probe(options: &S3Options, name: [u8; 16]) -> Result<StorageProbe> {
         let options = S3Options {
             retry_timeout: options.retry_timeout.min(RETRY_TIMEOUT),

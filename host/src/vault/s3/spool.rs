@@ -1,14 +1,14 @@
-//! Copies of packs on the local disk, the least recently used of which make room for others.
+//! Copies of packs on the local disk; the least recently used are evicted.
 //!
 //! ```text
-//! packs/ab/abcd….ETAG   a copy; ETAG stands for which object it is a copy of
+//! packs/ab/abcd….ETAG   a copy; ETAG names the version of the object
 //! staging/…             being downloaded, or being made
 //! ```
 //!
-//! Copies are named by what is in them, so stores and processes may share a spool. A copy is
-//! renamed into place when it is whole and its hash was found to be its key; whoever has it open
-//! goes on reading when it is evicted. Nothing waits for the disk: a copy that a crash of the
-//! machine spoiled is found as damage, dropped, and downloaded again.
+//! Copies are named by their content, so stores and processes may share a spool. A copy is renamed
+//! into place when it is complete and its hash matches its key; open readers can go on when it is
+//! evicted. Nothing is fsynced: a copy that was corrupted by a crash of the machine is found as
+//! damage, dropped, and downloaded again.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -58,7 +58,7 @@ impl Spool {
         self.folder.join(&key.hex()[..2])
     }
 
-    /// The copies of a pack: more than one only where its object was written anew.
+    /// The copies of a pack: more than one only if its object was rewritten.
     fn copies(&self, key: &MpackKey) -> Result<Vec<PathBuf>> {
         let hex = key.hex();
         let of_pack = |name: &str| is_copy(name).filter(|stem| *stem == hex).map(drop);

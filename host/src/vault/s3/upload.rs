@@ -32,7 +32,7 @@ const ABORTING: Duration = Duration::from_secs(5);
 
 /// What is uploaded.
 pub(super) enum Body {
-    /// A file, whose hash must be the key while it is read.
+    /// A file, whose hash must match the key while it is read.
     File { file: Arc<File>, path: PathBuf, bytes: u64, key: MpackKey },
     /// Bytes.
     Bytes(Arc<[u8]>),
@@ -89,7 +89,7 @@ struct UnfinishedUpload {
 }
 
 impl UnfinishedUpload {
-    /// Tells the server; it keeps, and bills, the parts until then.
+    /// Aborts the upload on the server; it keeps, and bills, the parts until then.
     async fn abort(&mut self) {
         let Some(id) = self.id.take() else { return };
         let aborting =
@@ -105,7 +105,7 @@ impl UnfinishedUpload {
 
 impl Drop for UnfinishedUpload {
     fn drop(&mut self) {
-        // Whoever waited for the upload went away.
+        // The upload was dropped.
         if self.id.is_some()
             && let Ok(runtime) = Handle::try_current()
         {
