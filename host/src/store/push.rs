@@ -6,7 +6,7 @@
 //! store packs ─▶ store directories ─▶ publish: shelves, rows, edges, heads in one transaction
 //! ```
 //!
-//! Which pack the index then maps an entity to is in [`super::placing`].
+//! Which pack the index then maps an entity to is in [`super::placement`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
