@@ -95,7 +95,7 @@ mod tests {
             token: NO_TOKEN,
             expires: 1000,
         };
-        let url = Url::parse(&signer.url(&"http://h:1/".parse().unwrap(), right)).unwrap();
+        let url = Url::parse(&signer.url(&"http://h:1/".parse().unwrap(), grant)).unwrap();
         assert_eq!(url.path(), format!("/a/b/packs/{key}"));
         let signature =
             url.query_pairs().find(|(name, _)| name == "signature").unwrap().1.into_owned();

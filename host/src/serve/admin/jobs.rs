@@ -59,7 +59,7 @@ pub(super) async fn list(
 /// Asks a worker for something; the job that waits for the same already, if one does.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
-pub(super) async fn ask(
+pub(super) async fn queue(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(asked): JsonBody<JobRequest>,

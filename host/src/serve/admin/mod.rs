@@ -61,7 +61,7 @@ fn all() -> OpenApiRouter<SharedState> {
         .routes(routes!(branches::list, branches::delete))
         .merge(runs::routes())
         .routes(routes!(history::list))
-        .routes(routes!(jobs::list, jobs::ask))
+        .routes(routes!(jobs::list, jobs::queue))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::cancel))
