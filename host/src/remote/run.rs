@@ -26,10 +26,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// How often cancellation is checked.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a cancelled client waits for an unreachable server.
-const LEAVING: Duration = Duration::from_secs(5);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a request may take that is answered at once.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -134,7 +134,7 @@ impl RemoteRun<'_> {
         }
         let away = self.heard_at.elapsed();
         let timed_out = self.remote.reconnect_timeout.is_some_and(|timeout| away >= timeout);
-        if timed_out || (self.progress.is_cancelled() && away >= LEAVING) {
+        if timed_out || (self.progress.is_cancelled() && away >= CANCEL_TIMEOUT) {
             return Err(failed.into());
         }
         tracing::debug!(run = self.id, "retrying in {:?}: {failed:?}", self.pause);
@@ -159,7 +159,7 @@ impl RemoteRun<'_> {
         };
         self.heard();
         let mut events = Events::default();
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(POLL_INTERVAL);
         loop {
             tokio::select! {
                 piece = response.chunk() => match piece.map_err(|error| client.broken(&error))? {

@@ -82,14 +82,14 @@ impl RateLimits {
 }
 
 /// Callers in memory before inactive ones are forgotten.
-const KEPT: usize = 10_000;
+const MAX_CALLERS: usize = 10_000;
 
 fn check_rate<K: Clone + Eq + Hash>(
     limiter: &DefaultKeyedRateLimiter<K>,
     who: &K,
     what: &str,
 ) -> ApiResult<()> {
-    if limiter.len() > KEPT {
+    if limiter.len() > MAX_CALLERS {
         // Callers that were inactive for long enough need no memory.
         limiter.retain_recent();
     }
@@ -305,12 +305,12 @@ pub(super) async fn check_token(state: &AppState, caller: &Caller) -> ApiResult<
 }
 
 /// How often it is asked again whether a token is still good, while something goes on for long.
-const ASKED_EVERY: Duration = Duration::from_secs(2);
+const RECHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Ends when the token of a caller is no longer valid.
 pub(super) async fn token_revoked(state: SharedState, caller: Caller) {
     loop {
-        tokio::time::sleep(ASKED_EVERY).await;
+        tokio::time::sleep(RECHECK_INTERVAL).await;
         // A catalog that does not answer for a moment says nothing about a token.
         if check_token(&state, &caller)
             .await

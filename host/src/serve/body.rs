@@ -20,7 +20,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::limits::{BODY_WITHIN, HELD, HELD_SHORT, HELD_WITHIN, SHORT, SLOWEST, ServeLimits};
+use super::limits::{
+    BODY_MEMORY, BODY_MEMORY_TIMEOUT, BODY_WITHIN, SHORT, SHORT_BODY_MEMORY, SLOWEST, ServeLimits,
+};
 use super::problem::{ApiResult, Problem};
 use super::state::AppState;
 use crate::error::{Error, Result};
@@ -208,8 +210,8 @@ pub(super) struct BodyMemory {
 impl BodyMemory {
     pub(super) fn new() -> BodyMemory {
         BodyMemory {
-            short: Arc::new(Semaphore::new(HELD_SHORT >> 10)),
-            long: Arc::new(Semaphore::new(HELD >> 10)),
+            short: Arc::new(Semaphore::new(SHORT_BODY_MEMORY >> 10)),
+            long: Arc::new(Semaphore::new(BODY_MEMORY >> 10)),
         }
     }
 }
@@ -254,7 +256,7 @@ async fn taken(from: &Arc<Semaphore>, bytes: usize) -> ApiResult<OwnedSemaphoreP
         )
     };
     let permits = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-    let taken = tokio::time::timeout(HELD_WITHIN, from.clone().acquire_many_owned(permits))
+    let taken = tokio::time::timeout(BODY_MEMORY_TIMEOUT, from.clone().acquire_many_owned(permits))
         .await
         .map_err(|_| busy())?;
     taken.map_err(|_| busy())
@@ -389,18 +391,20 @@ mod tests {
                 ApiResult::Ok(held)
             }
         };
-        let many =
-            futures::future::join_all((0..12).map(|_| async { coming(HELD / 4).await.map(drop) }))
-                .await;
+        let many = futures::future::join_all(
+            (0..12).map(|_| async { coming(BODY_MEMORY / 4).await.map(drop) }),
+        )
+        .await;
         assert!(many.iter().all(Result::is_ok), "{many:?}");
-        let long = futures::future::try_join_all((0..4).map(|_| coming(HELD / 4))).await.unwrap();
-        let waits = tokio::time::timeout(Duration::from_millis(50), coming(HELD / 4)).await;
+        let long =
+            futures::future::try_join_all((0..4).map(|_| coming(BODY_MEMORY / 4))).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(50), coming(BODY_MEMORY / 4)).await;
         assert!(waits.is_err(), "there is no room for it");
         coming(SHORT).await.unwrap();
         drop(long);
         assert_eq!(
             (memory.short.available_permits() << 10, memory.long.available_permits() << 10),
-            (HELD_SHORT, HELD)
+            (SHORT_BODY_MEMORY, BODY_MEMORY)
         );
     }
 

@@ -39,7 +39,7 @@ use super::problem::Problem;
 use super::proxy::Proxies;
 
 /// How often all connections are checked.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long one that is asked to end may take.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -148,7 +148,7 @@ impl Connections {
     /// Checks all connections, again and again.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             self.look(Instant::now());
         }
     }

@@ -92,14 +92,14 @@ pub(super) const JSON: usize = 1 << 20;
 pub(super) const SHORT: usize = 64 << 10;
 
 /// Bytes of short bodies that are in memory at once; others wait.
-pub(super) const HELD_SHORT: usize = 8 << 20;
+pub(super) const SHORT_BODY_MEMORY: usize = 8 << 20;
 
 /// Bytes of longer ones that are no uploads; others wait. What is read from them, and answered,
 /// takes as much again, each.
-pub(super) const HELD: usize = 32 << 20;
+pub(super) const BODY_MEMORY: usize = 32 << 20;
 
 /// How long one waits for its place there.
-pub(super) const HELD_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const BODY_MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take for one.
 pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
@@ -133,7 +133,7 @@ pub(super) const SLOWEST: u64 = 16 << 10;
 pub(super) const UPLOADS_OF_ONE: usize = 16;
 
 /// How long an upload waits for its turn.
-pub(super) const TURN_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const UPLOAD_SLOT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Answers that are assembled at once.
 pub(super) const ASSEMBLED: usize = 8;
@@ -152,4 +152,4 @@ pub(super) const BRANCHES: usize = 65_536;
 pub(super) const NEGOTIATED: usize = FETCHED;
 /// Ids on either side in `/fetch`: the protocol names 1 000. Clients send all the commits that they
 /// have, and want every head at once.
-pub(super) const FETCHED: usize = FetchRequest::MOST_IDS;
+pub(super) const FETCHED: usize = FetchRequest::MAX_IDS;

@@ -243,8 +243,8 @@ impl Server {
             None => None,
             Some(listener) => {
                 let few = ServeLimits {
-                    connections: MEASURERS,
-                    connections_of_one: MEASURERS,
+                    connections: METRICS_CONNECTIONS,
+                    connections_of_one: METRICS_CONNECTIONS,
                     ..options.limits.clone()
                 };
                 let connections = Connections::new(&few, state.proxies.clone());
@@ -288,15 +288,15 @@ impl Server {
 }
 
 /// Connections for metrics.
-const MEASURERS: usize = 16;
+const METRICS_CONNECTIONS: usize = 16;
 
 /// How often answers are looked for that have expired.
-const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Removes answers that have expired, again and again, also those of other servers of the store.
 async fn expire_answers(store: Store) {
     loop {
-        tokio::time::sleep(EXPIRE_EVERY).await;
+        tokio::time::sleep(EXPIRE_INTERVAL).await;
         if let Err(error) = store.expire_all_answers().await {
             tracing::warn!("expired answers could not be removed: {error}");
         }
@@ -304,7 +304,7 @@ async fn expire_answers(store: Store) {
 }
 
 /// How long a client may take to say what it wants.
-const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What listens, with limits on what one connection may ask for.
 fn listening(
@@ -312,9 +312,9 @@ fn listening(
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<axum_server::Server<SocketAddr>> {
     let mut server =
-        axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADERS_WITHIN);
+        axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADERS_TIMEOUT);
     let http = server.http_builder();
-    http.http1().header_read_timeout(HEADERS_WITHIN).max_headers(100).max_buf_size(256 << 10);
+    http.http1().header_read_timeout(HEADERS_TIMEOUT).max_headers(100).max_buf_size(256 << 10);
     http.http2()
         .max_concurrent_streams(STREAMS)
         .max_pending_accept_reset_streams(RESETS)

@@ -14,7 +14,7 @@ use super::admin::Runs;
 use super::auth::{Authorized, RateLimits};
 use super::body::BodyMemory;
 use super::health::{ReadinessProbe, ServerMetrics};
-use super::limits::{ASSEMBLED, AnswerLimits, ServeLimits, TURN_WITHIN, UPLOADS_OF_ONE};
+use super::limits::{ASSEMBLED, AnswerLimits, ServeLimits, UPLOAD_SLOT_TIMEOUT, UPLOADS_OF_ONE};
 use super::problem::{ApiResult, Problem};
 use super::proxy::Proxies;
 use super::signed::Signer;
@@ -102,7 +102,7 @@ impl AppState {
                 _all: self.uploads.clone().acquire_owned().await?,
             })
         };
-        match tokio::time::timeout(TURN_WITHIN, waiting).await {
+        match tokio::time::timeout(UPLOAD_SLOT_TIMEOUT, waiting).await {
             // They are never closed.
             Ok(room) => room.map_err(|_| Error::Cancelled.into()),
             Err(_) => Err(Problem::new(

@@ -17,7 +17,7 @@ use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility, unusable};
 use crate::text::escaped;
 
 /// Missing ids that an error names.
-const NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// A repo's heads, but for those that a client can't keep: it makes files of their names.
 pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>> {
@@ -203,11 +203,11 @@ impl Store {
             return Ok(());
         }
         let repo = snapshot.repo().name.clone();
-        let left_out = missing.len().saturating_sub(NAMED);
+        let left_out = missing.len().saturating_sub(MAX_NAMED);
         Err(Error::Incomplete {
             repo,
             branch: preconditions.branch.clone(),
-            missing: missing.into_iter().take(NAMED).collect(),
+            missing: missing.into_iter().take(MAX_NAMED).collect(),
             left_out,
         })
     }

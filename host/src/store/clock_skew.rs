@@ -15,10 +15,10 @@ use crate::error::{Error, Result};
 
 /// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace and
 /// tokens count in days.
-const APART: SignedDuration = SignedDuration::from_mins(5);
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// After so long the clocks are compared again.
-const COMPARED_FOR: SignedDuration = SignedDuration::from_mins(1);
+const RECHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is known of the catalog's clock.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Store {
         let last = self.skew.compared_at.load(Ordering::Relaxed);
         // A clock that is set, in either direction, is compared at once.
         let age = i128::from(here.as_millisecond()) - i128::from(last);
-        if !(0..COMPARED_FOR.as_millis()).contains(&age) {
+        if !(0..RECHECK_INTERVAL.as_millis()).contains(&age) {
             self.compare(here).await?;
         }
         Ok(self.corrected(here))
@@ -81,7 +81,7 @@ impl Store {
         let there = self.catalog.clock().await?.map(|there| self.clock.external(there));
         let ahead = there.map_or(SignedDuration::ZERO, |there| there.duration_since(here));
         let offset =
-            if ahead.abs() <= APART { 0 } else { i64::try_from(ahead.as_millis()).unwrap_or(0) };
+            if ahead.abs() <= MAX_SKEW { 0 } else { i64::try_from(ahead.as_millis()).unwrap_or(0) };
         self.skew.offset.store(offset, Ordering::Relaxed);
         self.skew.compared_at.store(here.as_millisecond(), Ordering::Relaxed);
         if offset != 0 && !self.skew.warned.swap(true, Ordering::Relaxed) {

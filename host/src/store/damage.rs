@@ -17,7 +17,7 @@ use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::report::Damage;
 
 /// Packs that are looked for at once.
-const LOOKS: usize = 16;
+const CONCURRENT_CHECKS: usize = 16;
 
 /// A push compared with the repo.
 pub(super) struct PushComparison {
@@ -218,7 +218,7 @@ impl Store {
             })
             .collect();
         let found: Vec<Option<MpackKey>> =
-            stream::iter(looks).buffered(LOOKS).try_collect().await?;
+            stream::iter(looks).buffered(CONCURRENT_CHECKS).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 }

@@ -47,12 +47,12 @@ pub struct FetchRequest {
 
 impl FetchRequest {
     /// Most wants, and most haves.
-    pub const MOST_IDS: usize = 100_000;
+    pub const MAX_IDS: usize = 100_000;
 
     fn check(&self) -> Result<()> {
         for (what, ids) in [("wants", &self.want), ("haves", &self.have)] {
-            if ids.len() > Self::MOST_IDS {
-                let (given, most) = (ids.len(), Self::MOST_IDS);
+            if ids.len() > Self::MAX_IDS {
+                let (given, most) = (ids.len(), Self::MAX_IDS);
                 return Err(Error::Usage(format!(
                     "a fetch takes at most {most} {what}, but {given} were given; fetch in parts"
                 )));

@@ -9,7 +9,7 @@ use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, GcRecord, GcReport};
 
 /// Consolidations of a repo among which that of a plan is searched: clients that retry do so soon.
-const LOOKED_THROUGH: u32 = 20;
+const SEARCHED: u32 = 20;
 
 impl Store {
     /// The last consolidations of a repo, newest first.
@@ -54,7 +54,7 @@ impl Store {
         digest: &str,
     ) -> Result<Option<GcReport>> {
         let row = self.known_repo(repo).await?;
-        let last = GcLogQuery { repo: Some(row.id), text: "", before: None, limit: LOOKED_THROUGH };
+        let last = GcLogQuery { repo: Some(row.id), text: "", before: None, limit: SEARCHED };
         let mut reports =
             self.catalog.gc_log(last).await?.into_iter().filter_map(|entry| entry.report);
         let done = reports.find(|report| report.plan_digest.as_deref() == Some(digest));

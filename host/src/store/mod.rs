@@ -55,7 +55,7 @@ pub use prune::PruneOptions;
 pub use push::PushOptions;
 pub(crate) use push::{PushPreconditions, StagedPack, UploadProgress};
 use record::TapeRecorder;
-pub(crate) use releases::MOST_RELEASES;
+pub(crate) use releases::MAX_RELEASE_BYTES;
 
 /// How often a verb starts again when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;

@@ -16,7 +16,7 @@ use crate::run::{PackReader, RunPack};
 use crate::vault::{PrefetchRequest, StagedFile, Traffic};
 
 /// How often progress is reported and cancellation checked.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Bytes of packs that a run will read: in order and apart, a list for each pack.
 type Parts = Vec<Vec<Range<u64>>>;
@@ -182,7 +182,7 @@ impl Store {
             return work.await;
         }
         let before = moved(self.vault.traffic());
-        let mut looks = tokio::time::interval(LOOK);
+        let mut looks = tokio::time::interval(POLL_INTERVAL);
         loop {
             tokio::select! {
                 done = &mut work => return done,

@@ -24,7 +24,7 @@ const LIMITS: SandboxLimits = SandboxLimits {
 
 /// How long a misdeed may go on until it is said that nothing stops it: long, for a machine that is
 /// busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a consolidation, a fetch and a push are told, and a part of the error that must come of it.
 const CONSOLIDATIONS: [(&str, &str); 25] = [
@@ -122,7 +122,7 @@ impl Place {
         work: impl AsyncFnOnce(&Store) -> packhouse_host::Result<T>,
     ) {
         let before = self.state().await;
-        let ended = tokio::time::timeout(PATIENCE, work(&self.hostile))
+        let ended = tokio::time::timeout(TIMEOUT, work(&self.hostile))
             .await
             .unwrap_or_else(|_| panic!("{misdeed}: it goes on"));
         let error = ended.err().unwrap_or_else(|| panic!("{misdeed}: nobody minded"));

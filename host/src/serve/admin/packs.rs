@@ -93,7 +93,7 @@ pub(super) async fn push(
 
 /// How long the rest of a refused body is read: a client that still writes does not read the
 /// response, and would take a closed connection for an error.
-const POLITE: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Takes the parts of a form to staging, one after the other.
 #[expect(clippy::disallowed_methods, reason = "what is thrown away here needs no right")]
@@ -107,7 +107,7 @@ async fn received(
     head.end();
     if received.is_err() {
         let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
-        let _ = tokio::time::timeout(POLITE, rest).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;
     }
     received
 }

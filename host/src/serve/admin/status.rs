@@ -17,10 +17,10 @@ use crate::error::Result;
 use crate::report::{Changes, StatusReport, SweptReport};
 
 /// How long a request waits for a change: shorter than the timeouts of proxies.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LONG_POLL: Duration = Duration::from_secs(20);
 
 /// How often the catalog's stamp is read. That takes microseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Which store this server serves, and how it does.
 #[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
@@ -65,7 +65,7 @@ pub(super) async fn changes(
             "since is more than {MAX_SAFE_INTEGER}, the largest stamp"
         )));
     }
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + LONG_POLL;
     loop {
         let stamp = stamp(&state).await?;
         // The wait may have been long.
@@ -74,7 +74,7 @@ pub(super) async fn changes(
             return Ok(Json(Changes { stamp }));
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
             () = state.closed() => return Ok(Json(Changes { stamp })),
         }
     }

@@ -26,7 +26,7 @@ const DOMAIN: &str = "code";
 
 /// How long the answer to a fetch is kept for the next client with the same request: it is sent at
 /// once.
-const KEPT: Duration = Duration::from_secs(60);
+const ANSWER_TTL: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
 struct Refs {
@@ -169,7 +169,7 @@ pub(super) async fn fetch(
         // Nothing reaches nothing.
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
-    let request = FetchRequest { want, have, ttl: KEPT, output: None };
+    let request = FetchRequest { want, have, ttl: ANSWER_TTL, output: None };
     let (store, repo) = (authorized.store(&state), authorized.repo.clone());
     let work =
         |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await };

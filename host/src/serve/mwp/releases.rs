@@ -19,7 +19,7 @@ use super::negotiation::{Accept, whole};
 use super::values;
 use crate::catalog::{PutRelease, ReleaseRow};
 use crate::names::BranchName;
-use crate::store::{MOST_RELEASES, blocking};
+use crate::store::{MAX_RELEASE_BYTES, blocking};
 use crate::text::escaped;
 
 /// Longest id or channel of a release, in bytes.
@@ -58,7 +58,7 @@ pub(super) async fn post(
             release.commit, authorized.repo
         ))),
         PutRelease::TooMuch => Err(Problem::too_much(format!(
-            "the releases of a repo may have {MOST_RELEASES} bytes in total; retract some: muse release delete TAG --remote REMOTE"
+            "the releases of a repo may have {MAX_RELEASE_BYTES} bytes in total; retract some: muse release delete TAG --remote REMOTE"
         ))),
         PutRelease::NoRepo => Err(Problem::no_repo(&authorized.repo.to_string())),
     }

@@ -14,11 +14,11 @@ use crate::vault::{PrefetchRequest, StoredPack};
 /// Packs that are downloaded at once. The number of bytes is bounded elsewhere.
 const PACKS_AT_ONCE: usize = 16;
 /// Bytes between two parts that are rather got than left out: asking twice takes longer.
-const GAP: u64 = 512 << 10;
+const MAX_GAP: u64 = 512 << 10;
 /// A pack up to here is got whole: that is one request.
-const SMALL: u64 = 4 << 20;
+const SMALL_PACK: u64 = 4 << 20;
 /// Packs of which only parts are held: each is an open file until the run ends.
-const PARTLY: usize = 64;
+const MAX_PARTIAL: usize = 64;
 
 /// How a pack is prefetched.
 enum Extent {
@@ -49,10 +49,10 @@ impl S3Vault {
     fn jobs(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, Extent)>> {
         let (mut jobs, mut partly, mut whole) = (Vec::new(), 0, 0);
         for (n, pack) in wanted.iter().enumerate() {
-            let parts = pack.parts.as_deref().map(|parts| joined(parts, GAP));
+            let parts = pack.parts.as_deref().map(|parts| joined(parts, MAX_GAP));
             match parts {
                 Some(parts)
-                    if partly < PARTLY
+                    if partly < MAX_PARTIAL
                         && pays(&parts, pack.bytes)
                         && !self.spool.has(&pack.key)? =>
                 {
@@ -101,7 +101,7 @@ impl S3Vault {
 
 /// Whether getting parts is so much less than the pack that the pack need not be kept.
 fn pays(parts: &[Range<u64>], bytes: u64) -> bool {
-    bytes > SMALL && parts.iter().map(|part| part.end - part.start).sum::<u64>() < bytes / 2
+    bytes > SMALL_PACK && parts.iter().map(|part| part.end - part.start).sum::<u64>() < bytes / 2
 }
 
 /// Ranges, in order, adjacent ones joined.
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn parts_are_got_only_where_they_are_little_of_a_large_pack() {
-        assert!(pays(&[0..10], SMALL + 1));
-        assert!(!pays(&[0..10], SMALL));
-        assert!(!pays(&[0..SMALL], 2 * SMALL));
+        assert!(pays(&[0..10], SMALL_PACK + 1));
+        assert!(!pays(&[0..10], SMALL_PACK));
+        assert!(!pays(&[0..SMALL_PACK], 2 * SMALL_PACK));
     }
 }

@@ -42,7 +42,7 @@ const MIGRATIONS: [Step; 6] = [
 ];
 
 /// How long is waited for a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections for statements. A verb takes two at most: one that reads one state, one that
 /// publishes.
@@ -184,7 +184,7 @@ fn pool(options: &PgConnectOptions) -> PgPool {
     let planning = planning(options);
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(move |connection, _| {
             let planning = AssertSqlSafe(planning.clone());
             Box::pin(async move { connection.execute(planning).await.map(drop) })
@@ -195,7 +195,7 @@ fn pool(options: &PgConnectOptions) -> PgPool {
 fn lock_pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(HOLDERS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(|connection, _| {
             // While a session waits for a lock, the server does not notice that its client has
             // disconnected, and it blocks all later sessions. Servers before 14 can't check: there

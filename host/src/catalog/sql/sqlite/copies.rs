@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection as _};
 
-use super::lock::LOOK;
+use super::lock::POLL_INTERVAL;
 use super::{Columns, Sql, SqlResult, catalog_error};
 use crate::catalog::MissingCatalog;
 use crate::catalog::sql::engine::args;
@@ -88,7 +88,7 @@ pub(super) async fn checkpoint(catalog: &Path) -> SqlResult<bool> {
         if done {
             break;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     connection.close().await?;
     Ok(done)

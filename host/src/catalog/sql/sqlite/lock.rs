@@ -8,10 +8,10 @@ use crate::catalog::{LockGuard, LockMode};
 use crate::error::{Error, Result};
 
 /// How often it polls for the lock.
-pub(super) const LOOK: Duration = Duration::from_millis(10);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Number of polls after which a warning is logged.
-pub(super) const PATIENCE: u32 = 200;
+pub(super) const POLLS_BEFORE_WARNING: u32 = 200;
 
 /// Waits for a lock, on two files beside the catalog: the lock itself, and the turn to take it. The
 /// system releases both when the files are closed, also in a crash.
@@ -31,10 +31,10 @@ pub(super) async fn lock(catalog: &Path, mode: LockMode) -> Result<LockGuard> {
             turn.leave()?;
             has_turn = false;
         }
-        if looks == PATIENCE {
+        if looks == POLLS_BEFORE_WARNING {
             tracing::warn!("waiting for another process that {}", mode.other());
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(LockGuard::new(lock.file))
 }

@@ -21,7 +21,7 @@ use sqlx::{Connection, Sqlite};
 use tempfile::TempDir;
 
 use super::error_kind::{error_kind, extended};
-use super::lock::{LOOK, PATIENCE};
+use super::lock::{POLL_INTERVAL, POLLS_BEFORE_WARNING};
 use super::stamps::Stamps;
 use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error};
 use crate::catalog::sql::engine::Check;
@@ -126,10 +126,10 @@ async fn applied(readers: &SqlitePool) -> SqlResult<Vec<Applied>> {
 /// locks.
 #[expect(clippy::disallowed_methods, reason = "the catalog is not open yet")]
 async fn connected(pool: &SqlitePool) -> SqlResult<PoolConnection<Sqlite>> {
-    for _ in 0..PATIENCE {
+    for _ in 0..POLLS_BEFORE_WARNING {
         match pool.acquire().await {
             Err(error @ sqlx::Error::Database(_)) if error_kind(&error).busy => {
-                tokio::time::sleep(LOOK).await
+                tokio::time::sleep(POLL_INTERVAL).await
             }
             done => return done,
         }
