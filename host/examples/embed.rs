@@ -12,7 +12,7 @@ use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS};
 use packhouse_core::{AccessError, Head, PackInfo, Span, Step, Storage};
 use packhouse_host::MpackKey;
 use packhouse_host::pack::{Directory, scan::scan};
-use packhouse_host::sandbox::{Bare, Sandbox};
+use packhouse_host::sandbox::{PacksOnly, Sandbox};
 use ring::digest::{SHA256, digest};
 
 /// A pack: its bytes, where its records stand, and the heads that it gives.
@@ -99,7 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let memory = Memory(Arc::new(packs));
 
     let sandbox = Sandbox::reference(None)?;
-    let mut host = Bare { storage: memory.clone(), packs: memory.listed(), heads: Vec::new() };
+    let mut host = PacksOnly { storage: memory.clone(), packs: memory.listed(), heads: Vec::new() };
     host.heads = sandbox.index(Box::new(host.clone()), records, count, false)?.heads;
     let plan = sandbox.consolidate(Box::new(host), records)?;
 

@@ -58,7 +58,7 @@ impl FromStr for Scope {
         let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
         known.ok_or_else(|| {
             Error::Usage(format!(
-                "`{}` is no scope: read, push or admin is expected",
+                "`{}` is not a scope: expected read, push or admin",
                 escaped(text)
             ))
         })
@@ -131,10 +131,10 @@ impl<'de> Deserialize<'de> for Reach {
     }
 }
 
-/// Whoever asks for something.
+/// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Somebody without a token.
+    /// A client without a token.
     Anyone,
     /// The bearer of a token.
     Bearer {
@@ -145,8 +145,7 @@ pub enum Caller {
         /// Where.
         repos: Vec<Reach>,
     },
-    /// Whoever may do everything, because the server's operator said so of everybody who can reach
-    /// it.
+    /// May do everything: the operator allows all requests (--insecure-loopback).
     Trusted,
 }
 
@@ -212,7 +211,7 @@ impl TokenText {
         self.hash().ct_eq(kept).into()
     }
 
-    /// All of it: for whoever asked for it, once.
+    /// The whole text, with its secret: to show it once.
     pub fn reveal(&self) -> String {
         format!("phk_{}_{}", self.id, self.secret)
     }
@@ -239,7 +238,7 @@ impl FromStr for TokenText {
     }
 }
 
-/// A token, as it is told of: without its secret.
+/// A token without its secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenReport {
     /// Its id.
@@ -256,7 +255,7 @@ pub struct TokenReport {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
-    /// All of it: only in the answer to whoever made it.
+    /// The whole token: only in the response that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }

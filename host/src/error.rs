@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use packhouse_core::{BranchConflict, EntityId, Kind};
 
 use crate::access::ID_DIGITS;
-use crate::catalog::UsedUp;
+use crate::catalog::ExhaustedBudget;
 use crate::names::{MpackKey, RepoName};
 use crate::text::escaped;
 
@@ -20,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Class {
     /// Refused or failed; nothing changed.
     Refused,
-    /// The call's words are off.
+    /// The arguments are wrong.
     Usage,
     /// Another writer was there first; safe to retry.
     Conflict,
@@ -28,33 +28,33 @@ pub enum Class {
     Damage,
 }
 
-/// Why a verb failed. Nothing is half-done: what a failed verb leaves behind is at most a file that
-/// nothing refers to.
+/// Why a verb failed. Nothing is half-done: a failed verb leaves at most a file that nothing refers
+/// to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The call's words are off.
+    /// The arguments are wrong.
     #[error("{0}")]
     Usage(String),
 
     /// No such repo.
-    #[error("there is no repo `{0}` in this store; make it with: packhouse repo create {0}")]
+    #[error("there is no repo `{0}` in this store; create it with: packhouse repo create {0}")]
     UnknownRepo(RepoName),
 
-    /// No such repo, told to somebody who may see them all.
+    /// No such repo, and one with a similar name. For callers who may see all repos.
     #[error(
-        "there is no repo `{repo}` in this store; did you mean `{nearest}`? To make it: packhouse repo create {repo}"
+        "there is no repo `{repo}` in this store; did you mean `{nearest}`? To create it: packhouse repo create {repo}"
     )]
     MistypedRepo {
         /// The name.
         repo: RepoName,
-        /// The repo whose name is nearest.
+        /// The repo with the most similar name.
         nearest: RepoName,
     },
 
-    /// No store, where a verb wants one that is there.
+    /// There is no store, and this verb does not create one.
     #[error(
-        "there is no store: {catalog} {instead}. Make one with: packhouse repo create OWNER/SLUG, or name the one you mean with --data, --database or --storage. Nothing was made"
+        "there is no store: {catalog} {instead}. Create one with: packhouse repo create OWNER/SLUG, or name an existing one with --data, --database or --storage. Nothing was created"
     )]
     NoStore {
         /// Where its catalog would be.
@@ -63,9 +63,9 @@ pub enum Error {
         instead: &'static str,
     },
 
-    /// Packs without their catalog.
+    /// There are packs, but their catalog is missing.
     #[error(
-        "the catalog {catalog} {instead}, and there are packs in {packs}: no new catalog is made beside them. Restore the catalog from a backup, then run: packhouse verify. Without a backup, make a store in another folder and push the packs to its repos: packhouse --data OTHER repo create OWNER/SLUG, then packhouse --data OTHER push OWNER/SLUG FILE…"
+        "the catalog {catalog} {instead}, but there are packs in {packs}: no new catalog is created beside them. Restore the catalog from a backup, then run: packhouse verify. Without a backup, create a store in another folder and push the packs to its repos: packhouse --data OTHER repo create OWNER/SLUG, then packhouse --data OTHER push OWNER/SLUG FILE…"
     )]
     LostCatalog {
         /// Where it should be.
@@ -76,82 +76,82 @@ pub enum Error {
         packs: String,
     },
 
-    /// The repo is there already.
-    #[error("repo `{0}` is there already; `packhouse repo show {0}` shows it")]
+    /// The repo already exists.
+    #[error("repo `{0}` already exists; `packhouse repo show {0}` shows it")]
     RepoExists(RepoName),
 
-    /// Another repo has the name of the one that is to be restored.
+    /// The repo can't be restored: another repo has its name.
     #[error(
-        "repo `{0}` can't be restored: another repo has that name by now. `packhouse repo show {0}` shows it; nothing was changed"
+        "repo `{0}` can't be restored: another repo has this name now. `packhouse repo show {0}` shows it; nothing was changed"
     )]
     NameTaken(RepoName),
 
     /// No repo of that name was deleted.
     #[error(
-        "there is no deleted repo `{0}` in this store; `packhouse repo list` lists those that are not deleted"
+        "there is no deleted repo `{0}` in this store; `packhouse repo list` lists the repos that are not deleted"
     )]
     NeverDeleted(RepoName),
 
-    /// Prune has removed a deleted repo.
+    /// Prune has deleted the repo's data.
     #[error(
-        "repo `{repo}` can't be restored: prune removed it at {at}{}. Nothing was changed; push its history again, or restore the store from a backup",
-        pack.as_ref().map_or_else(String::new, |pack| format!(", and pack {pack} of it with it"))
+        "repo `{repo}` can't be restored: prune deleted its data at {at}{}. Nothing was changed; push its history again, or restore the store from a backup",
+        pack.as_ref().map_or_else(String::new, |pack| format!(", with pack {pack}"))
     )]
     Pruned {
         /// The repo.
         repo: RepoName,
         /// When.
         at: jiff::Timestamp,
-        /// A pack of it that no other repo had.
+        /// A pack that no other repo had.
         pack: Option<MpackKey>,
     },
 
-    /// A pack that is pushed is not well formed.
+    /// A pushed pack is malformed.
     #[error("{}, byte {offset}: {}{reason}; nothing was stored", file.display(), record.as_ref().map_or_else(String::new, |r| format!("{r}: ")))]
     BadPack {
         /// The file.
         file: PathBuf,
-        /// The byte at which it is wrong.
+        /// The offset of the fault, in bytes.
         offset: u64,
-        /// The record that it is in, in words.
+        /// The record with the fault, for the message.
         record: Option<String>,
         /// What is wrong.
         reason: String,
     },
 
-    /// Assembled answers may take no more of the disk.
-    #[error("an answer of {bytes} bytes has no room: {}", match used_up {
-        UsedUp::Caller => "you have as many answers here that are still good as you may; wait until some have expired, or ask for shorter ones (ttl_seconds)",
-        UsedUp::Strangers => "those without a token have as many answers here as there may be; use a token, or try again later",
-        UsedUp::All => "answers take as much of this server's disk as they may (--answers, --keep-free); try again later",
+    /// The disk quota for assembled answers is exhausted.
+    #[error("no space for an answer of {bytes} bytes: {}", match used_up {
+        ExhaustedBudget::Caller => "your answers that have not expired fill your quota; wait until some expire, or set a shorter ttl_seconds",
+        ExhaustedBudget::Strangers => "answers for clients without a token fill their quota; use a token, or try again later",
+        ExhaustedBudget::All => "the answers of this server fill their quota (--answers, --keep-free); try again later",
     })]
     AnswersFull {
-        /// What is used up.
-        used_up: UsedUp,
+        /// The exhausted budget.
+        used_up: ExhaustedBudget,
         /// The size of the answer.
         bytes: u64,
     },
 
-    /// Two encodings of one entity reach different things.
+    /// Two encodings of one entity refer to different entities.
     #[error(
         "{entity} in {first} and in {second} disagree: {detail}. One of them is forged or damaged; nothing was stored"
     )]
     Disagreement {
-        /// What it is, and what it is called.
+        /// Kind and id.
         entity: String,
-        /// Where the one encoding stands, in words.
+        /// Where the first encoding is, for the message.
         first: String,
-        /// Where the other stands.
+        /// Where the second is.
         second: String,
         /// What differs.
         detail: String,
     },
 
-    /// Branches whose heads don't follow from each other.
-    #[error("{}; nothing was stored. Fetch and merge first, or push with --force to move the branch", conflict_words(.0))]
+    /// Branches whose heads don't descend from each other.
+    #[error("{}; nothing was stored. Fetch and merge first, or push with --force to move the branch", describe_conflicts(.0))]
     HeadConflict(Vec<BranchConflict>),
 
-    /// Ids that were asked for and are no commits of the repo.
+    /// Wanted ids that are not commits of the repo.
     #[error("repo `{repo}` has no commit {}; `packhouse repo show {repo}` lists its branch heads", ids.join(", "))]
     UnknownWant {
         /// The repo.
@@ -160,9 +160,9 @@ pub enum Error {
         ids: Vec<String>,
     },
 
-    /// A new branch whose name is a folder of another branch's, or the other way round.
+    /// A branch name that is a folder of another branch's name, or the reverse.
     #[error(
-        "branch `{}` can't be beside branch `{}`: a clone keeps branches as files, and one name can't be a file and a folder; nothing was stored. Push to another name, or delete the other branch: packhouse branch delete {repo} '{}'",
+        "branch `{}` conflicts with branch `{}`: clones keep branches as files, and a name can't be both a file and a folder; nothing was stored. Push to another name, or delete the other branch: packhouse branch delete {repo} '{}'",
         escaped(branch),
         escaped(other),
         escaped(other)
@@ -172,13 +172,13 @@ pub enum Error {
         repo: RepoName,
         /// The new branch.
         branch: String,
-        /// The one that is in its way.
+        /// The existing branch.
         other: String,
     },
 
     /// No such branch.
     #[error(
-        "repo `{repo}` has no branch `{}`; `packhouse branch list {repo}` lists those that it has",
+        "repo `{repo}` has no branch `{}`; `packhouse branch list {repo}` lists its branches",
         escaped(branch)
     )]
     UnknownBranch {
@@ -188,9 +188,9 @@ pub enum Error {
         branch: String,
     },
 
-    /// What a branch would reach is neither in the repo nor in the push.
+    /// The branch would reach records that are neither in the repo nor in the push.
     #[error(
-        "this push has holes, and nothing of it was stored. A clone of another hub leaves out what that hub has; send all of it: muse bundle create all.mpack {branch}, then packhouse push {repo} all.mpack. Missing: {}{}",
+        "this push is incomplete, and nothing was stored. A clone from another hub omits what that hub has; push everything: muse bundle create all.mpack {branch}, then packhouse push {repo} all.mpack. Missing: {}{}",
         missing.join(", "), more(*.left_out)
     )]
     Incomplete {
@@ -198,60 +198,60 @@ pub enum Error {
         repo: RepoName,
         /// The branch.
         branch: String,
-        /// Some of what is missing, each with what reaches it.
+        /// Some of the missing records, each with what refers to it.
         missing: Vec<String>,
         /// How many more are missing.
         left_out: usize,
     },
 
-    /// Another writer kept being first.
+    /// Other writers kept changing the repo.
     #[error("repo `{repo}` kept changing while {what}; nothing was changed, try again")]
     Busy {
         /// The repo.
         repo: RepoName,
-        /// What was tried.
+        /// The operation.
         what: &'static str,
     },
 
     /// No such job.
-    #[error("there is no job {0}; `packhouse jobs list` lists those that there are")]
+    #[error("there is no job {0}; `packhouse jobs list` lists all jobs")]
     UnknownJob(i64),
 
-    /// No such token. Of what was asked for, the beginning is told: it may be a whole token, with
-    /// its secret.
-    #[error("there is no token `{}`; `packhouse token list` lists those that there are", token_id(.0))]
+    /// No such token. The message repeats only the length of an id: the argument may be a whole
+    /// token, with its secret.
+    #[error("unknown token `{}`; `packhouse token list` lists all tokens", token_id(.0))]
     UnknownToken(String),
 
-    /// A job was taken over while it was done.
+    /// Another worker has taken over the job.
     #[error(
-        "job {job} has been taken over by another worker, since its lease had run out; nothing was changed here"
+        "job {job} was taken over by another worker, because its lease had expired; nothing was changed here"
     )]
     LeaseLost {
         /// The job.
         job: i64,
     },
 
-    /// A pack that the catalog knows is not in storage.
+    /// A pack that the catalog lists is not in storage.
     #[error(
-        "pack {key} of repo `{repo}` is not in storage ({place}). Push the same bytes again, run: packhouse verify --repair {repo}; or restore that file from a backup, then run: packhouse verify {repo}"
+        "pack {key} of repo `{repo}` is not in storage ({place}). Push the same bytes again, or run: packhouse verify --repair {repo}; or restore the file from a backup, then run: packhouse verify {repo}"
     )]
     MissingPack {
         /// The pack.
         key: MpackKey,
-        /// The repo whose index maps to it.
+        /// The repo that needs it.
         repo: RepoName,
         /// Where it should be.
         place: String,
     },
 
-    /// A stored pack is not what it was.
+    /// A stored pack has changed.
     #[error(
-        "pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed. Push the same bytes again, run: packhouse verify --repair {repo}; or restore {place} from a backup, then run: packhouse verify {repo}"
+        "pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed. Push the same bytes again, or run: packhouse verify --repair {repo}; or restore {place} from a backup, then run: packhouse verify {repo}"
     )]
     DamagedPack {
         /// The pack.
         key: MpackKey,
-        /// The repo whose index maps to it.
+        /// The repo that needs it.
         repo: RepoName,
         /// Where it is.
         place: String,
@@ -259,47 +259,47 @@ pub enum Error {
         detail: String,
     },
 
-    /// The index knows an entity that no pack gives.
+    /// An entity is in the index, but in no pack.
     #[error(
-        "repo `{repo}` has lost {kind} {id}: its index knows it and no pack gives it (wanted by {wanted_by}). Run: packhouse verify --repair {repo}; push it again, or restore its packs from a backup"
+        "repo `{repo}` has lost {kind} {id}: it is in the index, but in no pack (wanted by {wanted_by}). Run: packhouse verify --repair {repo}; or push it again, or restore its packs from a backup"
     )]
     Lost {
         /// The repo.
         repo: RepoName,
-        /// What it is.
+        /// Its kind.
         kind: Kind,
-        /// What it is called.
+        /// Its id.
         id: EntityId,
         /// What refers to it.
         wanted_by: String,
     },
 
-    /// The component did not do what its interface promises; caught before anything was published.
+    /// The component broke its contract; this was caught before anything was published.
     #[error("the component {digest} was stopped while {doing}: {reason}. Nothing was changed")]
     Component {
         /// Digest of the component.
         digest: String,
-        /// What it was asked to do.
+        /// What it was doing.
         doing: &'static str,
-        /// What it did.
+        /// What it did wrong.
         reason: String,
     },
 
-    /// What a plan made is not what it promised; caught before anything was published.
+    /// The result of a plan failed verification; this was caught before anything was published.
     #[error(
-        "the component {digest} made a plan that does not hold for repo `{repo}`: {reason}. Nothing was changed"
+        "the plan of component {digest} for repo `{repo}` failed verification: {reason}. Nothing was changed"
     )]
     Unproven {
         /// Digest of the component.
         digest: String,
         /// The repo.
         repo: RepoName,
-        /// Which proof failed.
+        /// Which check failed.
         reason: String,
     },
 
-    /// A tape is not one, or was cut or changed.
-    #[error("the tape {} is damaged: line {line}: {reason}. Record the run again, or take the tape from where it came from", tape.display())]
+    /// A file is not a tape, or was truncated or changed.
+    #[error("the tape {} is damaged: line {line}: {reason}. Record the run again, or copy the tape again", tape.display())]
     DamagedTape {
         /// The tape.
         tape: PathBuf,
@@ -309,7 +309,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// A component did something else than what is on its tape.
+    /// A component did something other than what is on the tape.
     #[error("{0}")]
     Diverged(String),
 
@@ -320,7 +320,7 @@ pub enum Error {
     NewerStore {
         /// The catalog.
         catalog: String,
-        /// The migration that is not known.
+        /// The unknown migration.
         found: i64,
         /// The last known one.
         known: i64,
@@ -331,60 +331,60 @@ pub enum Error {
     Catalog {
         /// The catalog.
         catalog: String,
-        /// What was tried.
+        /// The operation.
         doing: String,
-        /// What the database said.
+        /// The database's error.
         reason: String,
         /// Whether another writer was in the way.
         busy: bool,
-        /// Whether it can be read, and not written.
+        /// Whether it is read-only.
         read_only: bool,
         /// Whether its disk is full.
         full: bool,
     },
 
-    /// The storage is not that of the catalog's packs.
+    /// The storage is not the one with the catalog's packs.
     #[error(
-        "the packs of the catalog {catalog} are not in {place}: {instead} there. Name the storage that they are in (--storage, PACKHOUSE_STORAGE_URL, or --data); if they were moved, move all that lay beside them as well. Nothing was changed"
+        "the packs of the catalog {catalog} are not in {place}: {instead} there. Name their storage with --storage, PACKHOUSE_STORAGE_URL or --data; if the packs were moved, move the files beside them as well. Nothing was changed"
     )]
     WrongStorage {
         /// The catalog.
         catalog: String,
-        /// The storage that was named.
+        /// The named storage.
         place: String,
-        /// What is there instead, in words.
+        /// What is there instead.
         instead: &'static str,
     },
 
     /// A file or folder failed.
     #[error("{doing} {} failed: {source}{}", path.display(), way_out(source))]
     Io {
-        /// What was tried.
+        /// The operation.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 
-    /// The server that packs are on failed, or refused.
+    /// The storage server failed, or refused the request.
     #[error("{doing} {place} failed ({server}): {reason}. {way_out}")]
     Storage {
-        /// What was tried.
+        /// The operation.
         doing: &'static str,
         /// The bucket or the object.
         place: String,
         /// The server.
         server: String,
-        /// What it said, or why it could not be asked.
+        /// Its error, or why it could not be reached.
         reason: String,
         /// What to do.
         way_out: &'static str,
     },
 
-    /// The copies that a run needs at once are more than the local disk may hold.
+    /// A run needs more local copies of packs at once than the spool may hold.
     #[error(
-        "the packs of repo `{repo}` are {needed} bytes, and {} may hold {budget} bytes of copies; allow it more with PACKHOUSE_SPOOL_BYTES={needed}. Nothing was downloaded",
+        "the packs of repo `{repo}` have {needed} bytes, and {} may hold {budget} bytes of copies; raise the limit with PACKHOUSE_SPOOL_BYTES={needed}. Nothing was downloaded",
         spool.display()
     )]
     SpoolTooSmall {
@@ -392,42 +392,42 @@ pub enum Error {
         repo: RepoName,
         /// Bytes of its packs.
         needed: u64,
-        /// Bytes that may be kept.
+        /// The limit of the spool, in bytes.
         budget: u64,
-        /// Where.
+        /// The spool.
         spool: PathBuf,
     },
 
-    /// Not what this build can do.
+    /// Not supported here.
     #[error("{0}")]
     Unsupported(String),
 
-    /// The repo is not what it was when the plan was made that somebody has looked at.
+    /// The repo has changed since the plan was made.
     #[error("{0} has changed since the plan was made; nothing was done")]
     PlanChanged(RepoName),
 
-    /// What a server answered that it was asked for from afar.
+    /// The error of a remote server.
     #[error("{message}")]
     Remote {
-        /// What it means there.
+        /// Its class.
         class: Class,
-        /// What the server said.
+        /// Its message.
         message: String,
     },
 
-    /// A server could not be asked, or its answer did not come whole.
+    /// A server can't be reached, or its response was cut off.
     #[error(
-        "{url} can't be reached: {reason}. Look whether the server runs, and whether --remote names it"
+        "{url} can't be reached: {reason}. Check that the server is running, and that --remote is right"
     )]
     Unreachable {
         /// The server.
         url: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
 
-    /// The caller asked to stop.
-    #[error("stopped on request; nothing was changed")]
+    /// The caller cancelled it.
+    #[error("cancelled; nothing was changed")]
     Cancelled,
 }
 
@@ -435,7 +435,7 @@ impl Class {
     /// All of them.
     pub const ALL: [Class; 4] = [Class::Refused, Class::Usage, Class::Conflict, Class::Damage];
 
-    /// The one of that name; what is not known is a refusal.
+    /// The class with this name; `Refused` for an unknown name.
     pub fn named(name: &str) -> Class {
         Class::ALL.into_iter().find(|class| class.as_str() == name).unwrap_or(Class::Refused)
     }
@@ -471,7 +471,7 @@ impl Error {
         }
     }
 
-    /// Whether a place can be read, and not written.
+    /// Whether a file, folder or database is read-only.
     pub fn is_read_only(&self) -> bool {
         use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         match self {
@@ -493,12 +493,12 @@ impl Error {
         }
     }
 
-    /// Somebody deleted the repo that something was being done for.
+    /// The repo was deleted during the operation.
     pub(crate) fn deleted_meanwhile() -> Error {
-        Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into())
+        Error::Unsupported("the repo was deleted in the meantime; nothing was changed".into())
     }
 
-    /// An error of the system, with what was tried.
+    /// An error of the system, with the operation and the path.
     pub(crate) fn io(
         doing: &'static str,
         path: impl AsRef<Path>,
@@ -508,7 +508,7 @@ impl Error {
     }
 }
 
-/// What to do about the errors of the system that users meet most.
+/// What to do about the most frequent errors of the system.
 fn way_out(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as Kind;
     match error.kind() {
@@ -525,30 +525,29 @@ fn more(left_out: usize) -> String {
     if left_out == 0 { String::new() } else { format!(" and {left_out} more") }
 }
 
-/// As much of a text as an id of a token has, so that a secret that somebody took for one is not
-/// repeated.
+/// At most as much as a token's id has, so that a secret is never repeated.
 fn token_id(text: &str) -> String {
     text.chars().take(ID_DIGITS).collect()
 }
 
-fn conflict_words(conflicts: &[BranchConflict]) -> String {
-    let words = |conflict: &BranchConflict| {
+fn describe_conflicts(conflicts: &[BranchConflict]) -> String {
+    let describe = |conflict: &BranchConflict| {
         let mut given: Vec<String> = conflict.given.iter().map(EntityId::to_string).collect();
         given.dedup();
         match conflict.stored {
             Some(stored) => format!(
-                "branch `{}` stands at {stored}, which the pushed {} does not lead to",
+                "branch `{}` is at {stored}, and the pushed {} does not descend from it",
                 escaped(&conflict.branch),
                 given.join(" or ")
             ),
             None => {
                 format!(
-                    "branch `{}` is given heads that don't lead to each other: {}",
+                    "branch `{}`: the pushed heads don't descend from each other: {}",
                     escaped(&conflict.branch),
                     given.join(", ")
                 )
             }
         }
     };
-    conflicts.iter().map(words).collect::<Vec<_>>().join("; ")
+    conflicts.iter().map(describe).collect::<Vec<_>>().join("; ")
 }

@@ -35,8 +35,7 @@ pub(crate) fn file_url(path: &Path) -> String {
         .map_or_else(|()| format!("file://{}", path.display()), String::from)
 }
 
-/// Where a file is written that is to stand at a path: beside it, under a name that nobody else
-/// has.
+/// The path of a temporary file beside `path`, with a unique name.
 pub(crate) fn beside(path: &Path, name: &str) -> PathBuf {
     path.parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -44,12 +43,11 @@ pub(crate) fn beside(path: &Path, name: &str) -> PathBuf {
         .join(format!(".packhouse-{name}"))
 }
 
-/// What lies in a folder under names that packhouse gives, as `known` reads them. Everything else
-/// is somebody else's: files of desktops and of storage boxes, names that are no text, links that
-/// lead nowhere. It is left alone. A folder that is not there holds nothing.
+/// The files in a folder that have names of packhouse, as `known` parses them. Everything else is
+/// ignored: files of desktops and of NAS systems, names that are not UTF-8, dangling links. A
+/// folder that does not exist is empty.
 ///
-/// All folders of a store are listed through this one function; a test below looks that no other
-/// does.
+/// All folders of a store are listed through this one function; a test below checks that.
 pub(crate) fn known_in<T>(
     folder: &Path,
     known: impl Fn(&str) -> Option<T>,
@@ -71,15 +69,14 @@ pub(crate) fn known_in<T>(
         match path.file_name().and_then(|name| name.to_str()).and_then(&known) {
             Some(one) => found.push((one, path)),
             None => {
-                tracing::debug!("{} is none of packhouse's files; it is left alone", path.display())
+                tracing::debug!("{} is not a file of packhouse; it is ignored", path.display())
             }
         }
     }
     Ok(found)
 }
 
-/// The folder, or the nearest one above it that is there: a store's folders are made with the first
-/// file.
+/// The folder, or its nearest existing ancestor: a store's folders are created with the first file.
 pub(crate) fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|there| there.exists()).unwrap_or(folder)
 }
@@ -89,8 +86,7 @@ pub(crate) fn is_plain(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|there| there.is_file())
 }
 
-/// What users' files are made without: their `umask`. Not set in programs that never asked for
-/// privacy.
+/// The user's `umask`. Not set in programs that did not ask for private files.
 static USERS: OnceLock<u32> = OnceLock::new();
 
 /// From now on, whatever this process makes can be read by its user alone: stores hold private
@@ -102,7 +98,7 @@ pub fn make_private() {
     let _ = USERS.set(before.as_raw_mode());
 }
 
-/// Lets a file that the user asked for by name be read by those whom their `umask` lets.
+/// Applies the user's `umask` to a file that the user named.
 pub fn for_user(file: &File) {
     set_mode(file, 0o666);
 }
@@ -121,15 +117,14 @@ fn set_mode(file: &File, most: u32) {
     }
 }
 
-/// Refuses a path at which something else than a file stands: a rename would put a file in its
-/// place.
+/// Refuses a path that exists and is not a regular file: a rename would replace it.
 ///
 /// # Errors
 /// [`Error::Usage`], which names it.
 pub fn replaceable(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         Ok(there) if !there.is_file() => Err(Error::Usage(format!(
-            "{} is there and is no file: say another one to write to",
+            "{} exists and is not a regular file; name another output file",
             path.display()
         ))),
         _ => Ok(()),
@@ -156,8 +151,10 @@ mod tests {
     fn folders_of_a_store_are_listed_in_one_place() {
         let mut found = Vec::new();
         that_list_folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-        // A backup lies in a folder of its own, which is looked at whole; the others are tests.
-        found.retain(|name| !matches!(name.as_str(), "folder.rs" | "lies.rs" | "leftovers.rs"));
+        // A backup has its own folder, which is listed whole; the others are tests.
+        found.retain(|name| {
+            !matches!(name.as_str(), "folder.rs" | "invalid_plans.rs" | "leftovers.rs")
+        });
         assert_eq!(found, ["files.rs"]);
     }
 }

@@ -15,17 +15,19 @@
 //!
 //! In reading order:
 //!
-//! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`world`], [`files`]: the words.
+//! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`clock`], [`files`]: the
+//!    vocabulary.
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
-//! 3. [`pack`]: reading packs that nobody vouches for, and writing packs that can be trusted.
+//! 3. [`pack`]: reading untrusted packs, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
-//! 5. [`tape`]: runs written down, and run again.
-//! 6. [`store`]: the verbs; [`worker`]: those that are done later or elsewhere.
-//! 7. [`serve`]: the store over HTTP, for [those who may](access); [`remote`]: a store behind a
+//! 5. [`tape`]: recorded runs, and their replay.
+//! 6. [`store`]: the verbs; [`worker`]: queued jobs.
+//! 7. [`serve`]: the store over HTTP, with [access control](access); [`remote`]: a store behind a
 //!    server.
 
 pub mod access;
 pub mod catalog;
+pub mod clock;
 pub mod error;
 pub mod files;
 pub mod names;
@@ -42,7 +44,6 @@ pub mod tape;
 pub mod text;
 pub mod vault;
 pub mod worker;
-pub mod world;
 
 pub use catalog::CatalogPlace;
 pub use error::{Class, Error, Result};

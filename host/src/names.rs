@@ -58,7 +58,7 @@ impl FromStr for MpackKey {
             .and_then(|hex| hex::decode_to_slice(hex, &mut digest).ok())
             .map(|()| MpackKey(digest))
             .ok_or_else(|| {
-                Error::Usage(format!("`{text}` is no mpack key: `sha256:` and 64 lower-case hexadecimal digits are expected"))
+                Error::Usage(format!("`{text}` is not an mpack key: expected `sha256:` and 64 lower-case hexadecimal digits"))
             })
     }
 }
@@ -99,11 +99,11 @@ impl RepoName {
         &self.slug
     }
 
-    /// Whether a new repo may have it. What there is already keeps its name.
+    /// Whether a new repo may have this name. Existing repos keep theirs.
     ///
     /// # Errors
-    /// [`Error::Usage`] for one at whose place a server answers something else, or that not every
-    /// file system can hold.
+    /// [`Error::Usage`] for a name that is a path of the server, or that not every file system can
+    /// hold.
     pub fn check_new(&self) -> Result<()> {
         if RESERVED_OWNERS.contains(&self.owner()) {
             return Err(Error::Usage(format!(
@@ -138,7 +138,7 @@ impl FromStr for RepoName {
                 Ok(RepoName { owner: owner.into(), slug: slug.into() })
             }
             _ => Err(Error::Usage(format!(
-                "`{}` is no repo name: OWNER/SLUG is expected, each of 1 to 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
+                "`{}` is not a repo name: expected OWNER/SLUG, each of 1 to 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
                 escaped(text)
             ))),
         }

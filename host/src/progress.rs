@@ -1,4 +1,4 @@
-//! How a verb tells what it is doing, and how it is told to stop.
+//! How a verb reports progress, and how it is cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ pub enum Phase {
     Publish,
     /// Reading and hashing stored packs.
     Verify,
-    /// Removing packs that nobody needs.
+    /// Deleting unused packs.
     Delete,
     /// Copying stored packs elsewhere, or linking them.
     Copy,
@@ -47,7 +47,7 @@ impl Phase {
         Phase::ALL.into_iter().find(|phase| phase.label() == label)
     }
 
-    /// A word for a progress bar.
+    /// A label for a progress bar.
     pub const fn label(self) -> &'static str {
         match self {
             Phase::Receive => "receiving",
@@ -105,17 +105,17 @@ impl Progress {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked the work to stop.
+    /// Whether the work was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Tells of a step that was heard of elsewhere.
-    pub(crate) fn tell(&self, event: Event) {
+    /// Passes on an event from elsewhere.
+    pub(crate) fn emit(&self, event: Event) {
         (self.sink)(event);
     }
 
-    /// Tells of a step, and fails when the work should stop.
+    /// Reports a step, and fails when the work was cancelled.
     pub(crate) fn at(&self, repo: &str, phase: Phase, done: u64, total: u64) -> Result<()> {
         (self.sink)(Event { repo: repo.to_owned(), phase, done, total });
         if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }

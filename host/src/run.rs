@@ -1,9 +1,8 @@
-//! What a component sees of a repo: the packs of one run, and the index as it stood when the run
-//! began.
+//! What a component sees of a repo: the packs of one run, and the index as of its start.
 //!
-//! [`Run`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it to
-//! the native core. A fault of the host (a pack that is gone, a database that fails) is kept aside
-//! and ends the run: a component can't do anything about it, and must not see it.
+//! [`RunHost`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it
+//! to the native core. A fault of the host (a missing pack, a failed database) is kept aside and
+//! ends the run: a component can't handle it, and must not see it.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -15,7 +14,8 @@ use std::sync::Arc;
 
 use packhouse_core::ports::{MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS};
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival as EncodingConflict, Span,
+    Storage,
 };
 use tokio::runtime::Handle;
 
@@ -27,12 +27,12 @@ use crate::pack::splice::Sources;
 use crate::sandbox::Host;
 use crate::vault::{StoredPack, Vault};
 
-/// Packs that are held open at once: far below what a process may open.
+/// Packs that are open at once: far below the limit on open files.
 const OPEN_PACKS: usize = 128;
 
 /// Where the bytes of a pack of the run are.
 #[derive(Debug)]
-enum Place {
+enum PackLocation {
     /// In the vault, under the directory's key.
     Stored,
     /// In staging: being pushed.
@@ -44,37 +44,37 @@ enum Place {
 pub struct RunPack {
     /// Its directory.
     pub directory: Directory,
-    place: Place,
+    place: PackLocation,
 }
 
 impl RunPack {
     /// A pack of the repo.
     pub fn stored(directory: Directory) -> RunPack {
-        RunPack { directory, place: Place::Stored }
+        RunPack { directory, place: PackLocation::Stored }
     }
 
     /// A pack that is being pushed, with the heads that it gives.
     pub fn staged(directory: Directory, file: File, path: PathBuf, heads: Vec<Head>) -> RunPack {
-        RunPack { directory, place: Place::Staged(file, path, heads) }
+        RunPack { directory, place: PackLocation::Staged(file, path, heads) }
     }
 
     /// Whether it is in the vault, and not in staging.
     pub(crate) fn is_stored(&self) -> bool {
-        matches!(self.place, Place::Stored)
+        matches!(self.place, PackLocation::Stored)
     }
 
     /// The heads that it gives; none if it is stored already.
     pub fn heads(&self) -> &[Head] {
         match &self.place {
-            Place::Staged(_, _, heads) => heads,
-            Place::Stored => &[],
+            PackLocation::Staged(_, _, heads) => heads,
+            PackLocation::Stored => &[],
         }
     }
 }
 
 /// The packs of a run, and how their bytes are read.
 #[derive(Debug)]
-pub struct Packs {
+pub struct PackReader {
     repo: RepoName,
     vault: Arc<dyn Vault>,
     runtime: Handle,
@@ -86,15 +86,15 @@ pub struct Packs {
     uses: u64,
 }
 
-impl Packs {
+impl PackReader {
     /// The packs of a run, in the order of their numbers.
     pub fn new(
         repo: RepoName,
         vault: Arc<dyn Vault>,
         runtime: Handle,
         packs: Arc<Vec<RunPack>>,
-    ) -> Packs {
-        Packs {
+    ) -> PackReader {
+        PackReader {
             repo,
             vault,
             runtime,
@@ -116,7 +116,7 @@ impl Packs {
         self.partly.insert(pack, (stored, parts));
     }
 
-    /// A span that lies beside the parts which are here: the pack is needed whole.
+    /// A span outside of the prefetched parts: the pack is needed whole.
     fn need(&mut self, span: Span) {
         let lies_in = |parts: &Vec<Range<u64>>| {
             let after = parts.partition_point(|part| part.start <= span.offset);
@@ -131,7 +131,7 @@ impl Packs {
         self.packs[pack as usize].directory.key
     }
 
-    /// The error for a pack whose bytes are not what they were.
+    /// The error for a pack whose bytes have changed.
     pub fn damaged(&self, pack: u32, detail: String) -> Error {
         let key = self.key(pack);
         Error::DamagedPack {
@@ -147,8 +147,7 @@ impl Packs {
         if stored.bytes == expected {
             return Ok(());
         }
-        Err(self
-            .damaged(pack, format!("it has {} bytes where {expected} were stored", stored.bytes)))
+        Err(self.damaged(pack, format!("it has {} bytes; {expected} were stored", stored.bytes)))
     }
 
     /// The bytes of a span of a pack.
@@ -200,19 +199,19 @@ impl Packs {
     }
 }
 
-impl Sources for Packs {
+impl Sources for PackReader {
     fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)> {
         self.uses += 1;
         let packs = self.packs.clone();
         let run_pack = &packs[pack as usize];
-        if let Place::Staged(file, path, _) = &self.packs[pack as usize].place {
+        if let PackLocation::Staged(file, path, _) = &self.packs[pack as usize].place {
             return Ok((file, path.clone()));
         }
         if let Some((stored, _)) = self.partly.get(&pack) {
             self.right_size(pack, stored)?;
         } else if !self.open.contains_key(&pack) {
             let key = run_pack.directory.key;
-            let found = self.runtime.block_on(self.vault.open_near(&key))?;
+            let found = self.runtime.block_on(self.vault.open_cached(&key))?;
             let stored = found.ok_or_else(|| Error::MissingPack {
                 key,
                 repo: self.repo.clone(),
@@ -236,39 +235,39 @@ impl Sources for Packs {
     }
 
     fn truncated(&self, pack: u32, offset: u64) -> Error {
-        self.damaged(pack, format!("it ends before byte {offset}, which its directory promises"))
+        self.damaged(pack, format!("it ends before byte {offset}, which is in its directory"))
     }
 }
 
 /// One run of a component over a repo.
-pub struct Run {
-    packs: Packs,
+pub struct RunHost {
+    packs: PackReader,
     list: Arc<Vec<RunPack>>,
     heads: Vec<Head>,
-    rivals: Vec<Rival>,
+    conflicts: Vec<EncodingConflict>,
     /// The index, for runs that walk the graph or ask what is known.
     index: Option<Box<dyn Snapshot>>,
     runtime: Handle,
     fault: Option<Error>,
 }
 
-impl std::fmt::Debug for Run {
+impl std::fmt::Debug for RunHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run").field("packs", &self.list.len()).finish_non_exhaustive()
     }
 }
 
-impl Run {
+impl RunHost {
     /// A run over packs, with the repo's heads (by branch name).
-    pub fn new(packs: Packs, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> Run {
+    pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
         let list = packs.packs.clone();
         let runtime = packs.runtime.clone();
-        Run { packs, list, heads, rivals: Vec::new(), index, runtime, fault: None }
+        RunHost { packs, list, heads, conflicts: Vec::new(), index, runtime, fault: None }
     }
 
     /// Sets the records of a push that the repo has in another encoding.
-    pub fn with_rivals(mut self, rivals: Vec<Rival>) -> Run {
-        self.rivals = rivals;
+    pub fn with_conflicts(mut self, conflicts: Vec<EncodingConflict>) -> RunHost {
+        self.conflicts = conflicts;
         self
     }
 
@@ -290,7 +289,7 @@ impl Run {
         }
     }
 
-    /// Sets a fault aside. What the component is told does not matter: it is stopped.
+    /// Keeps a fault aside. The component's answer does not matter: it is stopped.
     fn fault<T>(&mut self, result: Result<T>) -> Result<T, AccessError> {
         result.map_err(|error| {
             self.fault.get_or_insert(error);
@@ -299,11 +298,11 @@ impl Run {
     }
 
     fn no_index() -> Error {
-        Error::Usage("this run has no index to ask".into())
+        Error::Usage("this run has no index".into())
     }
 }
 
-impl Host for Run {
+impl Host for RunHost {
     fn fault(&self) -> Option<&Error> {
         self.fault.as_ref()
     }
@@ -319,7 +318,7 @@ pub(crate) fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Vec<T> {
     all[first..].iter().take(limit.min(MAX_ITEMS) as usize).cloned().collect()
 }
 
-impl Storage for Run {
+impl Storage for RunHost {
     fn directory_rows(
         &mut self,
         pack: u32,
@@ -369,7 +368,7 @@ impl Storage for Run {
     }
 }
 
-impl Database for Run {
+impl Database for RunHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         let info = |pack: &RunPack| PackInfo {
             key: pack.directory.key.to_string(),
@@ -410,7 +409,7 @@ impl Database for Run {
         self.fault(found).map(|found| found.iter().map(Option::is_some).collect())
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        Ok(page(&self.rivals, first, limit))
+    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<EncodingConflict>, AccessError> {
+        Ok(page(&self.conflicts, first, limit))
     }
 }

@@ -14,8 +14,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use packhouse_host::clock::SystemClock;
 use packhouse_host::vault::{Storage, Traffic};
-use packhouse_host::world::SystemWorld;
 use packhouse_host::{
     CatalogPlace, Progress, PushOptions, RepoName, Store, StoreOptions, Visibility,
 };
@@ -58,7 +58,7 @@ impl Costs {
         println!(
             "| {packs} × {objects} | {what} | {} | {} | {} | {} | {} | {:.2} s |",
             a.requests - b.requests,
-            a.dear - b.dear,
+            a.write_requests - b.write_requests,
             a.bytes_down - b.bytes_down,
             a.bytes_up - b.bytes_up,
             after.statements - before.statements,
@@ -94,7 +94,7 @@ async fn measure(packs: usize, objects: usize) {
     let options = StoreOptions {
         catalog: CatalogPlace::Postgres(cluster.database(&format!("costs_{packs}"))),
         packs: Storage::S3(server.options("costs", &folder.path().join("spool"))),
-        world: Arc::new(SystemWorld),
+        clock: Arc::new(SystemClock),
         ..StoreOptions::embedded(folder.path())
     };
     let repo: RepoName = "a/b".parse().unwrap();

@@ -291,7 +291,7 @@ impl Packhouse {
     ///
     /// # Panics
     /// When it can't be started.
-    pub fn afar<S: AsRef<std::ffi::OsStr>>(
+    pub fn run_remote<S: AsRef<std::ffi::OsStr>>(
         &self,
         url: &str,
         token: Option<&str>,
@@ -348,7 +348,7 @@ impl Packhouse {
     }
 
     /// The same without `--json`, as people call it.
-    pub fn told<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
+    pub fn text<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
         ran(self.call(words.into_iter().map(|word| word.as_ref().to_owned())), 2)
     }
 

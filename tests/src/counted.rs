@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{
-    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot,
+    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
@@ -57,10 +57,10 @@ impl Snapshot for CountedSnapshot {
     async fn damage(&mut self) -> Result<Vec<Damage>> {
         self.inner.damage().await
     }
-    async fn retired(&mut self) -> Result<Vec<Retired>> {
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         self.inner.retired().await
     }
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>> {
         self.inner.changes(limit).await
     }
     async fn heads(&mut self) -> Result<Vec<Head>> {
@@ -80,7 +80,10 @@ impl Snapshot for CountedSnapshot {
         self.walked.count(found.len());
         Ok(found)
     }
-    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
+    async fn lookup(
+        &mut self,
+        entities: &[EntityKey],
+    ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
         self.inner.lookup(entities).await
     }
     async fn index_page(

@@ -10,16 +10,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, EntityKey, Fence,
-    Findings, Hold, Holding, JobEnd, JobQuery, Jobs, Leftovers, NewAnswer, NewJob, Pressure,
-    Published, Push, PutRelease, ReleaseRow, Releases, RepoRow, Restored, RunsQuery, Snapshot,
-    TokenRow, Totals, Unneeded, UsedUp,
+    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
+    DeletionSummary, EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs,
+    LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push, PutRelease, ReleaseRow,
+    Releases, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::vault::{
-    ListedPack, Near, Staged, Storage, StoredPack, Swept, Traffic, Vault, Wanted,
+    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, Storage, StoredPack, SweepResult,
+    Traffic, Vault,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -55,7 +56,7 @@ pub struct Fault {
     /// Calls of `hold` that have not been answered.
     waiting: Arc<AtomicI64>,
     /// Holdings that have not been dropped.
-    holding: Arc<AtomicI64>,
+    locks_held: Arc<AtomicI64>,
     walked: Walked,
 }
 
@@ -94,7 +95,7 @@ impl Fault {
             room: u64::MAX,
             meanwhile: None,
             waiting: Arc::default(),
-            holding: Arc::default(),
+            locks_held: Arc::default(),
             walked: Walked::default(),
         }
     }
@@ -168,7 +169,7 @@ impl Fault {
                     let doing = tokio::spawn(meanwhile());
                     let in_the_way = || {
                         self.waiting.load(Ordering::SeqCst) > 0
-                            && self.holding.load(Ordering::SeqCst) > 0
+                            && self.locks_held.load(Ordering::SeqCst) > 0
                     };
                     while !doing.is_finished() && !in_the_way() {
                         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -192,7 +193,7 @@ impl Fault {
 pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Result<Store> {
     let inner: Arc<dyn Vault> = match &options.packs {
         Storage::Folder(packs) => {
-            let making = |source| Error::Io { doing: "making", path: packs.clone(), source };
+            let making = |source| Error::Io { doing: "creating", path: packs.clone(), source };
             std::fs::create_dir_all(packs).map_err(making)?;
             Arc::new(LocalVault::open(packs)?)
         }
@@ -200,7 +201,7 @@ pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Res
     };
     let catalog = FaultyCatalog { inner: options.catalog.open().await?, fault: fault.clone() };
     let vault = FaultyVault { inner, fault: fault.clone() };
-    Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.world).await
+    Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.clock).await
 }
 
 /// Copies a store's folder, which nobody has open.
@@ -252,32 +253,32 @@ impl Vault for FaultyVault {
     fn folder(&self) -> PathBuf {
         self.inner.folder()
     }
-    fn is_far(&self) -> bool {
-        self.inner.is_far()
+    fn is_remote(&self) -> bool {
+        self.inner.is_remote()
     }
     fn file_of(&self, key: &MpackKey) -> Option<PathBuf> {
         self.inner.file_of(key)
     }
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage(name) }
     }
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.fault.around(self.inner.store(staged, key)).await
     }
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.fault.around(self.inner.open(key)).await
     }
-    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open_anew(key)).await
+    async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open_uncached(key)).await
     }
-    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open_near(key)).await
+    async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+        self.fault.around(self.inner.open_cached(key)).await
     }
     async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
         self.fault.around(self.inner.size_of(key)).await
     }
-    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
-        self.fault.around(self.inner.hash_anew(key)).await
+    async fn hash_uncached(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+        self.fault.around(self.inner.hash_uncached(key)).await
     }
     async fn forget_damaged_copy(&self, key: &MpackKey) -> Result<bool> {
         self.inner.forget_damaged_copy(key).await
@@ -285,11 +286,11 @@ impl Vault for FaultyVault {
     async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
         self.inner.forget_copy(key).await
     }
-    async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+    async fn prefetch(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
         self.fault.around(self.inner.prefetch(wanted)).await
     }
-    fn near(&self, packs: &[(MpackKey, u64)]) -> Result<Near> {
-        self.inner.near(packs)
+    fn download_estimate(&self, packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
+        self.inner.download_estimate(packs)
     }
     fn traffic(&self) -> Traffic {
         self.inner.traffic()
@@ -302,7 +303,7 @@ impl Vault for FaultyVault {
     }
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         ttl: Duration,
@@ -336,7 +337,7 @@ impl Vault for FaultyVault {
     async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
         self.fault.around(self.inner.identify(fresh)).await
     }
-    async fn sweep(&self) -> Result<Swept> {
+    async fn sweep(&self) -> Result<SweepResult> {
         self.inner.sweep().await
     }
     fn free_bytes(&self) -> Result<u64> {
@@ -377,22 +378,22 @@ impl Catalog for FaultyCatalog {
     ) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
     }
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
         self.fault.around(self.inner.delete_repo(repo, now)).await
     }
     async fn restore_repo(
         &self,
         name: &RepoName,
         now: Timestamp,
-        holding: &Holding,
-    ) -> Result<Restored> {
-        self.fault.around(self.inner.restore_repo(name, now, holding)).await
+        lock: &LockGuard,
+    ) -> Result<RestoreOutcome> {
+        self.fault.around(self.inner.restore_repo(name, now, lock)).await
     }
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
         self.fault.around(self.inner.deleted_repos(until)).await
     }
-    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool> {
-        self.fault.around(self.inner.forget_repo(repo, now, holding)).await
+    async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool> {
+        self.fault.around(self.inner.forget_repo(repo, now, lock)).await
     }
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
         self.fault.around(self.inner.freshen(repo, entities, at)).await
@@ -419,20 +420,20 @@ impl Catalog for FaultyCatalog {
         let inner = self.fault.around(self.inner.snapshot(repo)).await?;
         Ok(Box::new(CountedSnapshot { inner, walked: self.fault.walked.clone() }))
     }
-    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
-        self.fault.around(self.inner.publish_push(push, holding)).await
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.publish_push(push, lock)).await
     }
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome> {
         self.fault.around(self.inner.delete_branch(deletion)).await
     }
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        holding: &Holding,
-    ) -> Result<Published> {
+        lock: &LockGuard,
+    ) -> Result<PublishOutcome> {
         let published =
-            self.fault.around(self.inner.publish_consolidation(consolidation, holding)).await?;
-        if let Published::Done { rows } = published {
+            self.fault.around(self.inner.publish_consolidation(consolidation, lock)).await?;
+        if let PublishOutcome::Done { rows } = published {
             self.fault.rows.store(rows, Ordering::SeqCst);
         }
         Ok(published)
@@ -451,39 +452,39 @@ impl Catalog for FaultyCatalog {
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
         self.inner.gc_history(repo, limit).await
     }
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
-        self.fault.around(self.inner.gc_runs(query)).await
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>> {
+        self.fault.around(self.inner.gc_log(query)).await
     }
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
         self.fault.around(self.inner.gc_paces(limit)).await
     }
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
         let waiting = Counted::up(&self.fault.waiting);
-        let holding = self.fault.around(self.inner.hold(hold)).await?;
+        let lock = self.fault.around(self.inner.lock(mode)).await?;
         drop(waiting);
-        Ok(holding.along(Counted::up(&self.fault.holding)))
+        Ok(lock.along(Counted::up(&self.fault.locks_held)))
     }
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>> {
         self.fault.around(self.inner.unneeded_packs()).await
     }
     async fn deletable_packs(
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
-    ) -> Result<Vec<Unneeded>> {
-        self.fault.around(self.inner.deletable_packs(packs, until, holding)).await
+        lock: &LockGuard,
+    ) -> Result<Vec<UnneededPack>> {
+        self.fault.around(self.inner.deletable_packs(packs, until, lock)).await
     }
-    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         self.inner.note_findings(findings).await
     }
     async fn forget_packs(
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<MpackKey>> {
-        self.fault.around(self.inner.forget_packs(packs, until, holding)).await
+        self.fault.around(self.inner.forget_packs(packs, until, lock)).await
     }
     async fn held_packs(&self) -> Result<Vec<MpackKey>> {
         self.fault.around(self.inner.held_packs()).await
@@ -568,7 +569,7 @@ impl Answers for FaultyCatalog {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>> {
+    ) -> Result<Option<ExhaustedBudget>> {
         self.fault.around(self.inner.take_room(name, answer, budget)).await
     }
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {

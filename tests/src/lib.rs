@@ -2,7 +2,7 @@
 //!
 //! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
 //! * [`memory`]: a host in memory, for the core without its component.
-//! * [`tangle`]: histories more tangled than clients make them.
+//! * [`random_history`]: random histories, with more cases than clients produce.
 //! * [`scenario`]: histories and what is done with them, as data.
 //! * [`seed`]: packs as the tests of the seed make them.
 //! * [`faulty`]: ports that fail on purpose; [`disk`]: a disk that is full.
@@ -33,12 +33,12 @@ pub mod model;
 pub mod place;
 pub mod pooler;
 pub mod postgres;
+pub mod random_history;
 pub mod s3;
 pub mod scenario;
 pub mod seed;
 pub mod server;
 pub mod store;
-pub mod tangle;
 pub mod value;
 
 /// Says loudly that a test could not be done here, and why; where `PACKHOUSE_TEST_REQUIRE` is set

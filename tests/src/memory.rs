@@ -64,8 +64,8 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// The print of a record, as `wit/storage.wit` defines it.
-fn print(record: &model::Record) -> [u8; 16] {
+/// The fingerprint of a record, as `wit/storage.wit` defines it.
+fn fingerprint(record: &model::Record) -> [u8; 16] {
     let encoded = match record.content() {
         Some(content) if record.kind == model::Kind::Object => {
             if is_standard(record, content.len()) {
@@ -229,7 +229,7 @@ fn show(pack: &[u8], pushed: bool) -> Shown {
     let row = |record: &model::Record| {
         let of = kind(record.kind);
         let (offset, length) = (record.offset as u64, record.bytes.len() as u64);
-        Row { kind: of, id: entity_id(of, &record.id), offset, length, print: print(record) }
+        Row { kind: of, id: entity_id(of, &record.id), offset, length, print: fingerprint(record) }
     };
     let heads = if pushed { heads_of(&read.heads) } else { Vec::new() };
     Shown {

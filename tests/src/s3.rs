@@ -109,13 +109,13 @@ impl S3Server {
         pairs.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
-    /// The same for a store in this process, with a patience that tests have.
+    /// The same for a store in this process, with a short retry timeout.
     pub fn options(&self, prefix: &str, spool: &Path) -> S3Options {
         S3Options {
             url: self.url(prefix),
             spool: spool.to_owned(),
             budget: 1 << 30,
-            patience: Duration::from_secs(20),
+            retry_timeout: Duration::from_secs(20),
             checksum: S3Checksum::default(),
             settings: self.env(),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use packhouse_host::world::FixedWorld;
+use packhouse_host::clock::FixedClock;
 use packhouse_host::{
     FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport,
     Result, Storage, Store, StoreOptions, Visibility,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::place;
 use crate::s3::{S3Server, get};
 
-/// A store in a temporary folder, with the repo `a/b`, and a world that can be foreseen.
+/// A store in a temporary folder, with the repo `a/b`, and a fixed clock.
 #[derive(Debug)]
 pub struct TestStore {
     /// The store.
@@ -36,7 +36,7 @@ pub fn options(folder: &Path) -> StoreOptions {
     let now = "2026-03-02T09:00:00Z".parse().expect("a fixed date is one");
     StoreOptions {
         cache: None,
-        world: Arc::new(FixedWorld::starting_at(now)),
+        clock: Arc::new(FixedClock::starting_at(now)),
         catalog: place::catalog(folder),
         ..StoreOptions::embedded(folder)
     }

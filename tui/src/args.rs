@@ -534,7 +534,7 @@ mod tests {
     fn a_bad_repo_name_is_a_usage_error_that_says_why() {
         let error = read("repo show ../x").unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("OWNER/SLUG is expected"), "{error}");
+        assert!(error.to_string().contains("expected OWNER/SLUG"), "{error}");
     }
 
     #[test]

@@ -1,13 +1,12 @@
-//! The part of the catalog port that keeps who may do what: access tokens, and what is signed with.
+//! The part of the catalog port for access tokens and secrets.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A token is kept as it was made, and its id is given once. Nobody forgets tokens: one that was
-//!   revoked or has expired is listed still.
-//! - A token is revoked once: the first time counts, whoever revokes it again.
-//! - When a method returns, all processes see what it did: a token that was revoked is revoked for
-//!   everybody.
-//! - Of a name there is one secret, the first that was kept. All who ask for it get the same, be it
-//!   at once.
+//! - A token is stored as it was created, and its id is unique. Tokens are never deleted: revoked
+//!   and expired ones stay in the list.
+//! - A token is revoked once: the time of the first revocation stays.
+//! - When a method returns, all processes see its effect: a revoked token is revoked everywhere.
+//! - There is one secret for each name, the first that was stored. All callers get the same one,
+//!   also concurrent ones.
 
 use std::fmt;
 
@@ -32,14 +31,14 @@ pub struct TokenRow {
     pub hash: [u8; 32],
     /// When it was made.
     pub created_at: Timestamp,
-    /// From when on it is no good; none: always.
+    /// When it expires; none: never.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for TokenRow {
-    /// Without the hash: logs are read by those who need not know it.
+    /// Without the hash: it must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenRow")
             .field("id", &self.id)
@@ -65,10 +64,10 @@ pub trait Access: Send + Sync + std::fmt::Debug {
     /// A token by its id.
     async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
 
-    /// Revokes a token. None where there is none such.
+    /// Revokes a token. None when there is no such token.
     async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<Option<TokenRow>>;
 
-    /// The secret that is kept under a name. Where there is none, `fresh` is kept and given.
+    /// The secret with this name. If there is none, `fresh` is stored and returned.
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
 
     /// What is kept under a name, if anything is. Writes nothing.

@@ -1,11 +1,11 @@
-//! The part of the catalog port that knows the packs that were assembled to answer fetches: until
-//! when each is good, and what it takes of the disk for whom.
+//! The part of the catalog port for packs that were assembled to answer fetches: when they expire,
+//! and the disk space that they take.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - Room is taken before an answer is made, atomically: however many ask at once, in whatever
-//!   processes, what is given stays within the budget.
-//! - An answer is good until the latest time that was noted of it.
-//! - What has expired holds its room until it is forgotten: its file may still be there.
+//! - Space is reserved before an answer is written, atomically: concurrent callers in any processes
+//!   stay within the budget.
+//! - An answer expires at the latest time that was recorded for it.
+//! - An expired answer counts until it is forgotten: its file may still exist.
 
 use std::collections::BTreeMap;
 
@@ -24,13 +24,13 @@ pub struct NewAnswer {
     pub plan: String,
     /// Its size.
     pub bytes: u64,
-    /// For whom: see [`STRANGERS`]; nobody for the operator.
+    /// The caller: see [`STRANGERS`]; empty for the operator.
     pub caller: String,
     /// Until when it is good, to the second.
     pub expires_at: Timestamp,
 }
 
-/// With what the names of callers begin that have no token: less is kept for them.
+/// The prefix of callers without a token: their budget is smaller.
 pub const STRANGERS: &str = "address:";
 
 /// What answers may take of the disk, in bytes.
@@ -46,7 +46,7 @@ pub struct AnswerBudget {
 
 /// What a budget is used up of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UsedUp {
+pub enum ExhaustedBudget {
     /// All that there is.
     All,
     /// What there is for those without a token.
@@ -56,17 +56,17 @@ pub enum UsedUp {
 }
 
 impl AnswerBudget {
-    /// What would be used up, if an answer of some bytes came on top of what is kept: by anybody,
-    /// by strangers, by the caller.
-    pub fn lacks(&self, kept: Kept, bytes: u64, caller: &str) -> Option<UsedUp> {
+    /// The budget that an answer of `bytes` would exceed: that of all, of strangers, or of the
+    /// caller.
+    pub fn lacks(&self, kept: AnswerUsage, bytes: u64, caller: &str) -> Option<ExhaustedBudget> {
         let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
         // One answer there may be, whatever its size: else a large repo could not be cloned at all.
         if kept.caller > 0 && beyond(kept.caller, self.caller) {
-            Some(UsedUp::Caller)
+            Some(ExhaustedBudget::Caller)
         } else if caller.starts_with(STRANGERS) && beyond(kept.strangers, self.strangers) {
-            Some(UsedUp::Strangers)
+            Some(ExhaustedBudget::Strangers)
         } else if beyond(kept.all, self.all) {
-            Some(UsedUp::All)
+            Some(ExhaustedBudget::All)
         } else {
             None
         }
@@ -75,7 +75,7 @@ impl AnswerBudget {
 
 /// Bytes of answers that are kept, or being made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct AnswerUsage {
     /// All together.
     pub all: u64,
     /// Those of callers without a token.
@@ -94,7 +94,7 @@ pub trait Answers: Send + Sync + std::fmt::Debug {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>>;
+    ) -> Result<Option<ExhaustedBudget>>;
 
     /// Gives that back.
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()>;

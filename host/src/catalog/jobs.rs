@@ -1,16 +1,15 @@
-//! The part of the catalog port that keeps work for later: jobs, and the policies that ask for
-//! them.
+//! The part of the catalog port for jobs, and for the policies that queue them.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A job that is due is given to one worker at a time. Whoever takes it gets a token that is
-//!   greater than all before; with an older one, nothing can be published, renewed or ended.
+//! - A due job is given to one worker at a time. The worker gets a fence that is greater than all
+//!   before; with an older one, nothing can be published, renewed or ended.
 //! - Of one repo, one consolidation runs at a time and one waits; of the store, one deletion waits.
-//!   Where another one would come to wait, be it for another attempt, the one that waits will do.
-//! - Pushes of one repo are indexed in the order in which they were asked for: a head follows from
-//!   the one before it. One that waits, be it for another attempt, holds up those behind it.
+//!   A second one that would wait, also for another attempt, is merged into the first.
+//! - Pushes of one repo are indexed in the order of their jobs, because a head follows from the one
+//!   before it. A push that waits, also for another attempt, blocks those behind it.
 //! - The packs of a job that has not ended are known, and never forgotten.
-//! - When jobs are due and leases run out is kept to the millisecond. Jobs are numbered in the
-//!   order in which they are asked for, perhaps with gaps.
+//! - Due times and leases have millisecond precision. Job ids ascend in the order of creation,
+//!   perhaps with gaps.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -27,7 +26,7 @@ pub struct NewJob {
     pub repo: Option<i64>,
     /// What it does.
     pub task: Task,
-    /// When it was asked for.
+    /// When it was queued.
     pub now: Timestamp,
 }
 
@@ -36,7 +35,7 @@ pub struct NewJob {
 pub struct JobQuery {
     /// Of one repo.
     pub repo: Option<i64>,
-    /// That are so far.
+    /// With this status.
     pub status: Option<JobStatus>,
     /// Before the one with this number.
     pub before: Option<i64>,
@@ -77,8 +76,8 @@ pub struct Pressure {
 /// Jobs and policies.
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
-    /// Asks for a job; gives the one that waits already, where one is enough. Whoever stores packs
-    /// for it holds [`super::Hold::Publishing`] until then.
+    /// Adds a job, or returns the one that waits already, where one is enough. A caller that stores
+    /// packs for it holds [`super::LockMode::Publishing`] until then.
     async fn add_job(&self, job: &NewJob) -> Result<JobReport>;
 
     /// Jobs, newest first.
@@ -90,8 +89,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// How many jobs there are, by type and status.
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>>;
 
-    /// Gives the job that has been due for longest to a worker, if there is one: one that waits, or
-    /// one whose lease has run out.
+    /// Gives a worker the job that has been due for longest: a waiting one, or one whose lease has
+    /// expired.
     async fn take_job(
         &self,
         worker: &str,
@@ -99,10 +98,10 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
         lease_until: Timestamp,
     ) -> Result<Option<(JobReport, Fence)>>;
 
-    /// Keeps a job for longer. False: another worker has it, or somebody took it back.
+    /// Renews a lease. False when another worker has the job, or it was cancelled.
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool>;
 
-    /// Ends an attempt. None: another worker has the job, or somebody took it back.
+    /// Ends an attempt. None when another worker has the job, or it was cancelled.
     async fn end_job(
         &self,
         fence: Fence,
@@ -110,12 +109,11 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Option<JobReport>>;
 
-    /// Lets a job that has failed or was cancelled begin anew, or gives the one that waits already,
-    /// where one is enough. None where there is none such.
+    /// Retries a failed or cancelled job, or returns the one that waits already, where one is
+    /// enough. None when there is no such job.
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
-    /// Takes back a job that waits or runs: it publishes nothing more. None where there is none
-    /// such.
+    /// Cancels a job that waits or runs: it publishes nothing more. None when there is no such job.
     async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
     /// Whether jobs that have not ended wait with any of these packs.

@@ -1,17 +1,15 @@
 //! The catalog port: what a store knows about its repos, their packs and what is in them.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A [`Snapshot`] sees one state, whatever is published meanwhile.
+//! - A [`Snapshot`] sees one state, whatever is published at the same time.
 //! - [`Catalog::publish_push`] and [`Catalog::publish_consolidation`] are atomic and durable: all
-//!   of it or none, and when they return it survives a crash. They compare what the caller planned
-//!   from with what is there, and answer [`Published::Changed`] instead of publishing on something
-//!   else.
-//! - Publishing a consolidation touches rows for packs and shelves only, never for entities (law
-//!   6).
+//!   or nothing, and when they return it survives a crash. They compare the state that the caller
+//!   planned on with the current one, and answer [`PublishOutcome::Changed`] when they differ.
+//! - Publishing a consolidation changes rows of packs and shelves only, never of entities (law 6).
 //! - A repo's [`Sums`] are those of its shelves.
-//! - What a client was told that a repo has ([`Catalog::freshen`], [`Push::known`]) is as recent as
-//!   what was pushed then, and a consolidation that was planned before drops none of it.
-//! - Lists come in the order that each method names.
+//! - Entities that a client was told to be in the repo ([`Catalog::freshen`], [`Push::known`]) are
+//!   as recent as a push at that time: a consolidation that was planned before drops none of them.
+//! - Lists are sorted as each method says.
 
 mod access;
 pub mod answers;
@@ -26,7 +24,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 
 use crate::error::{Error, Result};
@@ -34,16 +32,16 @@ use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
-pub use answers::{AnswerBudget, Answers, NewAnswer, UsedUp};
+pub use answers::{AnswerBudget, Answers, ExhaustedBudget, NewAnswer};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
-pub(crate) use place::Absent;
 pub use place::CatalogPlace;
+pub(crate) use place::MissingCatalog;
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    BranchDeletion, Change, Consolidation, Dropped, ENTITY_BYTES, EntityKey, Fence, Findings,
-    Fresh, Freshened, Hold, Holding, IndexRow, Leftovers, Moved, PackRow, Published, Push,
-    PushedPack, RepoRow, Restored, Retired, RunsQuery, Shelf, Sums, Totals, Unneeded, entity_key,
-    entity_of,
+    BranchDeletion, Consolidation, DamageFindings, DeletionSummary, DroppedEntity, ENTITY_BYTES,
+    EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode, MovedEntity, NewEntity,
+    PackChange, PackRow, PublishOutcome, Push, PushedPack, RepoRow, RestoreOutcome, RetiredPack,
+    Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be
@@ -64,9 +62,9 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// that is the caller's own.
     async fn clock(&self) -> Result<Option<Timestamp>>;
 
-    /// Gives times that lie in the future the time `now`: a clock that was ahead wrote them, and
-    /// they count from when that is seen. With a repo, those that say what of it is recent;
-    /// without, those since when packs and repos wait for deletion. Gives how many there were.
+    /// Sets times in the future to `now`: a clock that was ahead wrote them. With a repo: the times
+    /// of its recent entities; without: the times from which packs and repos wait for deletion.
+    /// Returns how many were set.
     async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64>;
 
     /// Makes a repo. `None` when the name is taken.
@@ -78,19 +76,19 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         now: Timestamp,
     ) -> Result<Option<RepoRow>>;
 
-    /// Deletes a repo: its packs only wait for deletion then, its jobs are cancelled, and its name
-    /// is free. None when it is gone already. Whoever prepares something for it meanwhile is told
-    /// that it has changed. It can be restored until it is forgotten.
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>>;
+    /// Deletes a repo: its packs wait for deletion, its jobs are cancelled, and its name is free.
+    /// None when it is deleted already. A push that was being prepared gets `Changed`. The repo can
+    /// be restored until it is forgotten.
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>>;
 
     /// Restores the repo of a name that was deleted last, exactly as it was; its jobs stay
-    /// cancelled. All that it has is recent from now on. `holding` is [`Hold::Publishing`].
+    /// cancelled. All that it has is recent from now on. `lock` is [`LockMode::Publishing`].
     async fn restore_repo(
         &self,
         name: &RepoName,
         now: Timestamp,
-        holding: &Holding,
-    ) -> Result<Restored>;
+        lock: &LockGuard,
+    ) -> Result<RestoreOutcome>;
 
     /// Repos that were deleted no later than a time and of which something is left, in the order in
     /// which they were made.
@@ -99,15 +97,16 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Forgets a deleted repo, which can't be restored then. What is left of it are its retired
     /// packs; those that no other repo has are forgotten on their own ([`Catalog::forget_packs`]),
     /// and the last one takes the rest with it; what keeps a number from being given again goes
-    /// later, when this is asked again. False where the repo is not deleted. `holding` is
-    /// [`Hold::Deleting`].
-    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool>;
+    /// later, when this is asked again. False where the repo is not deleted. `lock` is
+    /// [`LockMode::Deleting`].
+    async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool>;
 
-    /// Makes entities recent: a client is about to be told that the repo has them. `at` is now.
-    /// `repo` is what the entities were looked up in. False when something was dropped since, or
-    /// the repo was deleted: then nothing is changed, and they have to be looked up again.
+    /// Marks entities as recent, because a client is about to be told that the repo has them. `at`
+    /// is now. `repo` is the row in which they were looked up. False when something was dropped
+    /// since, or the repo was deleted: then nothing is changed, and they have to be looked up
+    /// again.
     ///
-    /// Entities that were made recent less than [`FRESH_FOR`] ago are not written again.
+    /// Entities that were marked less than [`FRESH_FOR`] ago are not written again.
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool>;
 
     /// A repo by its name.
@@ -127,8 +126,8 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// disk. Leaves nothing.
     async fn probe_writing(&self) -> Result<()>;
 
-    /// What all repos hold together: the sums of their summaries, except that of repos with a shelf
-    /// that nobody has counted nothing counts as duplicate. One statement, whatever they hold.
+    /// The sums of all repos. Repos with an uncounted shelf add nothing to the duplicates. One
+    /// statement, whatever the number of repos.
     async fn totals(&self) -> Result<Totals>;
 
     /// A number that is another one when anything may have been published or recorded since the
@@ -138,22 +137,22 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// One state of a repo; an error when it was deleted.
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>>;
 
-    /// Makes a push visible. `holding` is [`Hold::Publishing`]; where it was lost, nothing is
+    /// Makes a push visible. `lock` is [`LockMode::Publishing`]; where it was lost, nothing is
     /// published.
-    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published>;
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome>;
 
-    /// Deletes a branch, and remembers where it stood among the [`Snapshot::left_heads`].
-    /// [`Published::Changed`] when the repo is not as it was when that was decided, or has no such
-    /// branch. Whoever prepares a push for it meanwhile is told that it has changed.
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published>;
+    /// Deletes a branch, and records its head in [`Snapshot::left_heads`].
+    /// [`PublishOutcome::Changed`] when the repo has changed since, or has no such branch. A push
+    /// that was being prepared gets `Changed`, too.
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome>;
 
-    /// Puts the new pack on all shelves that it was planned from, and retires packs that no shelf
-    /// of the repo holds any more. Shelves that pushes have made since stay as they are.
+    /// Puts the new pack on all shelves of the plan, and retires packs that are on no shelf of the
+    /// repo any more. Shelves of later pushes stay as they are.
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        holding: &Holding,
-    ) -> Result<Published>;
+        lock: &LockGuard,
+    ) -> Result<PublishOutcome>;
 
     /// Remembers a consolidation that ended, with all that it reported if it published something.
     /// One that did nothing where the last did nothing, with the same pack, is no news: it takes
@@ -169,30 +168,29 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>>;
 
     /// Consolidations of all repos or one, newest first.
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>>;
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>>;
 
     /// Size in bytes of what the last consolidations of all repos made, and how long each took in
     /// milliseconds; newest first, at most `limit`. Those that did nothing or failed don't count.
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>>;
 
-    /// Waits for the right to publish or to delete. A pack goes into the vault before a shelf holds
-    /// it: while somebody is between the two, nobody deletes. Who waits to delete comes before
-    /// those who come to publish later, so that it is its turn some time; whoever stops waiting is
-    /// in nobody's way.
-    async fn hold(&self, hold: Hold) -> Result<Holding>;
+    /// Waits for a lock. A pack is stored in the vault before a shelf names it: between the two, no
+    /// pack may be deleted. A waiting `Deleting` comes before later `Publishing` locks, so that it
+    /// is not starved; a caller that stops waiting blocks nothing.
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard>;
 
     /// Packs that repos have retired and that neither a shelf of any repo holds nor a job waits
     /// with, by key; with the last time that one retired it.
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>>;
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>>;
 
-    /// Of some packs, those that [`Catalog::forget_packs`] would forget, by key: whoever holds the
-    /// right to delete removes their files, then forgets them.
+    /// Those of some packs that [`Catalog::forget_packs`] would forget, by key. The holder of the
+    /// lock removes their files, then forgets them.
     async fn deletable_packs(
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
-    ) -> Result<Vec<Unneeded>>;
+        lock: &LockGuard,
+    ) -> Result<Vec<UnneededPack>>;
 
     /// Forgets packs, except those that a shelf holds by now, that a job waits with, or that a repo
     /// has retired later than `until`. Gives those that are forgotten.
@@ -200,7 +198,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<MpackKey>>;
 
     /// All packs that are on shelves, each once, in no order.
@@ -210,18 +208,17 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// a job waits with it.
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
-    /// Remembers what reading packs has shown: damage, until they are found sound; and when they
-    /// were last found so. Damage that is known keeps the time at which it was first found. Packs
-    /// that the catalog does not know are left out, and so is a repo that was deleted. What is
-    /// published is sound, and need not be told.
-    async fn note_findings(&self, findings: &Findings) -> Result<()>;
+    /// Records damage, until the packs are found sound, and when packs were last found sound. Known
+    /// damage keeps the time of its discovery. Unknown packs and deleted repos are left out.
+    /// Published packs are sound and need not be recorded.
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()>;
 
     /// When the newest pack that any repo knows was stored; none when no repo knows one.
     async fn last_stored(&self) -> Result<Option<Timestamp>>;
 
-    /// Moves what was committed into the catalog's one file, where it has a log beside it, so that
-    /// a copy of that file lacks nothing. Waits for nobody long: false when somebody was in the
-    /// way, and some of it still stands in the log.
+    /// Moves commits from the log beside the catalog's file into the file, so that a copy of the
+    /// file is complete. Does not wait long: false when other connections were in the way and the
+    /// log is not empty.
     async fn checkpoint(&self) -> Result<bool> {
         Ok(true)
     }
@@ -231,16 +228,16 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         false
     }
 
-    /// Copies the catalog, as it is at one moment, to a file that is not there or empty. Nobody
-    /// waits for it.
+    /// Copies the catalog, as of one moment, to a file that does not exist or is empty. Blocks no
+    /// one.
     async fn copy_to(&self, _file: &Path) -> Result<()> {
         Err(Error::Unsupported(format!(
-            "the catalog {} is not a file that could be copied",
+            "the catalog {} is not a file and can't be copied",
             self.place()
         )))
     }
 
-    /// Ends all connections: nothing can be asked of it any more.
+    /// Closes all connections: the catalog can't be used any more.
     async fn close(&self) {}
 }
 
@@ -268,10 +265,10 @@ pub trait Snapshot: Send {
     async fn damage(&mut self) -> Result<Vec<Damage>>;
 
     /// Packs that only wait for deletion, by key.
-    async fn retired(&mut self) -> Result<Vec<Retired>>;
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>>;
 
     /// What was published to it, newest first, at most `limit`.
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>>;
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>>;
 
     /// Its heads, by branch name.
     async fn heads(&mut self) -> Result<Vec<Head>>;
@@ -285,12 +282,15 @@ pub trait Snapshot: Send {
     /// The commits that its releases pin, in no order.
     async fn released(&mut self) -> Result<Vec<EntityId>>;
 
-    /// What commits reach, as `database.history` in the WIT tells it: those of `commits` that have
-    /// edges, in that order, then their ancestors breadth first; each once, at most `limit`.
+    /// Parents and snapshots of commits, as `database.history` in the WIT: those of `commits` that
+    /// have edges, in that order, then their ancestors breadth first; each once, at most `limit`.
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>>;
 
-    /// The shelf and the encoding of each entity, in the order asked for.
-    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>>;
+    /// The shelf and the encoding of each entity, in the order of `entities`.
+    async fn lookup(
+        &mut self,
+        entities: &[EntityKey],
+    ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>>;
 
     /// Index rows with their shelves, in order, after an entity, at most `limit`. A page may be
     /// shorter; one without rows is the end.

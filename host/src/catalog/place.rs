@@ -20,10 +20,10 @@ pub enum CatalogPlace {
 
 /// A catalog that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Absent {
+pub(crate) struct MissingCatalog {
     /// What it would be known by: see [`Catalog::identity`].
     pub(crate) identity: String,
-    /// What is there instead: the end of a sentence about it.
+    /// What is there instead, as the end of a sentence.
     pub(crate) instead: &'static str,
 }
 
@@ -53,7 +53,7 @@ impl CatalogPlace {
             CatalogPlace::Sqlite(file) => {
                 if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty())
                 {
-                    std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+                    std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
                 }
                 Ok(Arc::new(SqliteCatalog::open(file).await?))
             }
@@ -61,22 +61,22 @@ impl CatalogPlace {
         }
     }
 
-    /// Whether there is a catalog; where there is none, what is in its place, in words, and which
-    /// it would be. Makes nothing.
+    /// Whether there is a catalog. If not: what is in its place, and the catalog's identity.
+    /// Creates nothing.
     ///
     /// # Errors
-    /// When a server can't be asked.
-    pub(crate) async fn absent(&self) -> Result<Option<Absent>> {
+    /// When a server can't be reached.
+    pub(crate) async fn absent(&self) -> Result<Option<MissingCatalog>> {
         match self {
             CatalogPlace::Sqlite(file) => Ok(SqliteCatalog::absent(file).await),
             CatalogPlace::Postgres(url) => PostgresCatalog::absent(url).await,
         }
     }
 
-    /// Makes the file of a catalog that nobody has open the only one that it needs, durably.
+    /// Makes a catalog that is not open a single file without a log, durably.
     ///
     /// # Errors
-    /// When somebody has it open.
+    /// When it is open.
     pub(crate) async fn settle(&self) -> Result<()> {
         match self {
             CatalogPlace::Sqlite(file) => SqliteCatalog::settle(file).await,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head, Kind};
 
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
@@ -47,8 +47,7 @@ pub struct RepoRow {
     pub revision: i64,
     /// Counts the consolidations that dropped something.
     pub drops: i64,
-    /// Counts the times at which clients were told that it has something; see
-    /// [`super::Catalog::freshen`].
+    /// How often clients were told that it has something; see [`super::Catalog::freshen`].
     pub freshenings: i64,
     /// Its shelves, added up.
     pub sums: Sums,
@@ -63,8 +62,7 @@ pub struct Sums {
     pub mapped: Counts,
     /// Size of `packs`, in bytes.
     pub bytes: u64,
-    /// Size of the records that the index maps, in bytes; none where nobody counted those of a
-    /// shelf.
+    /// Size of the records that the index maps, in bytes; none when a shelf is not counted.
     pub needed_bytes: Option<u64>,
     /// Size of the packs on shelves and of those that only wait for deletion, in bytes.
     pub stored_bytes: u64,
@@ -72,7 +70,7 @@ pub struct Sums {
 
 impl Sums {
     /// Adds up.
-    pub fn of(shelves: &[Shelf], retired: &[Retired]) -> Sums {
+    pub fn of(shelves: &[Shelf], retired: &[RetiredPack]) -> Sums {
         // Each pack once, with whether something is mapped to it.
         let mut packs: BTreeMap<i64, (u64, bool)> =
             retired.iter().map(|r| (r.pack.id, (r.pack.bytes, false))).collect();
@@ -116,7 +114,7 @@ pub struct PackRow {
 
 /// A pack that a repo's shelves held once, and that only waits for deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retired {
+pub struct RetiredPack {
     /// The pack.
     pub pack: PackRow,
     /// When a consolidation replaced it.
@@ -125,7 +123,7 @@ pub struct Retired {
 
 /// A pack that no shelf of any repo holds and no job waits with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unneeded {
+pub struct UnneededPack {
     /// The pack.
     pub pack: PackRow,
     /// When the last repo retired it.
@@ -136,7 +134,7 @@ pub struct Unneeded {
 
 /// What reading packs has shown.
 #[derive(Clone, Debug)]
-pub struct Findings {
+pub struct DamageFindings {
     /// When.
     pub at: Timestamp,
     /// Packs that were read whole and are what their keys name.
@@ -148,10 +146,10 @@ pub struct Findings {
     pub repo: Option<(i64, Option<Damage>)>,
 }
 
-impl Findings {
+impl DamageFindings {
     /// Nothing yet.
-    pub fn at(at: Timestamp) -> Findings {
-        Findings { at, sound: Vec::new(), damaged: Vec::new(), repo: None }
+    pub fn at(at: Timestamp) -> DamageFindings {
+        DamageFindings { at, sound: Vec::new(), damaged: Vec::new(), repo: None }
     }
 }
 
@@ -166,15 +164,15 @@ pub struct Shelf {
     pub pack: PackRow,
     /// How many entities the index maps to it.
     pub mapped: Counts,
-    /// Size of their records in bytes; none where nobody counted.
+    /// Size of their records in bytes; none when not counted.
     pub mapped_bytes: Option<u64>,
-    /// When the push that made it was published; none where nobody wrote it down.
+    /// When the push that created it was published; none when not recorded.
     pub made_at: Option<Timestamp>,
 }
 
 impl Shelf {
-    /// Size in bytes of the records that the index maps to it: where nobody counted, its share of
-    /// the pack by records.
+    /// Size in bytes of the records that the index maps to it. When not counted, its share of the
+    /// pack by records.
     pub fn needed_bytes(&self) -> u64 {
         let by_records = || {
             self.pack.bytes as f64 * self.mapped.total() as f64 / self.pack.records.max(1) as f64
@@ -189,12 +187,12 @@ pub struct IndexRow {
     /// The entity.
     pub entity: EntityKey,
     /// Which encoding.
-    pub print: Print,
+    pub fingerprint: Fingerprint,
 }
 
 /// An entity that the repo did not have.
 #[derive(Clone, Copy, Debug)]
-pub struct Fresh {
+pub struct NewEntity {
     /// Its row of the index.
     pub row: IndexRow,
     /// Length of its record in bytes.
@@ -203,7 +201,7 @@ pub struct Fresh {
 
 /// An entity that moves from one shelf to another.
 #[derive(Clone, Copy, Debug)]
-pub struct Moved {
+pub struct MovedEntity {
     /// Its new row of the index.
     pub row: IndexRow,
     /// Length of its record in bytes, in the pack that it moves to.
@@ -224,9 +222,9 @@ pub struct PushedPack {
     /// Its records.
     pub records: u64,
     /// Entities that the repo did not have, in order.
-    pub fresh: Vec<Fresh>,
+    pub fresh: Vec<NewEntity>,
     /// Entities that move here from another shelf.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedEntity>,
     /// Texts of the tags in it.
     pub tag_ids: Vec<(EntityId, String)>,
 }
@@ -238,15 +236,15 @@ pub struct Push {
     pub repo: RepoRow,
     /// Its packs, each on a shelf of its own.
     pub packs: Vec<PushedPack>,
-    /// Entities that it brings and that the repo had, in order, each once: they are recent from now
-    /// on, as if they were new.
+    /// Entities of the push that the repo had, in order, each once: they are recent from now on,
+    /// like new ones.
     pub known: Vec<EntityKey>,
     /// What its commits reach.
     pub edges: Vec<Edges>,
-    /// Where branches stand afterwards.
+    /// The branch heads afterwards.
     pub heads: Vec<Head>,
-    /// Shelves whose packs are missing or damaged. Those to which nothing is mapped afterwards are
-    /// taken away, and their packs retired.
+    /// Shelves whose packs are missing or damaged. If nothing is mapped to them afterwards, they
+    /// are removed, and their packs retired.
     pub broken: Vec<ShelfId>,
     /// Whether branches may have been moved away from what they led to.
     pub forced: bool,
@@ -259,7 +257,7 @@ pub struct Push {
 /// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is
 /// kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Dropped {
+pub struct DroppedEntity {
     /// The entity.
     pub entity: EntityKey,
     /// The shelf that it is mapped to.
@@ -283,19 +281,19 @@ pub struct BranchDeletion {
 
 /// What a repo leaves behind when it is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
+pub struct DeletionSummary {
     /// Packs that only wait for deletion now.
     pub packs: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// Jobs that were taken back.
+    /// Cancelled jobs.
     pub jobs: u64,
 }
 
 /// What became of a deleted repo that was to be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restored {
-    /// It is there again, as it was.
+pub enum RestoreOutcome {
+    /// The repo is restored, as it was.
     Done,
     /// Another repo has its name.
     Taken,
@@ -305,12 +303,12 @@ pub enum Restored {
     Pruned {
         /// When.
         at: Timestamp,
-        /// One of its packs that no other repo held; none where there was none.
+        /// One of its packs that no other repo had; none when there was none.
         pack: Option<MpackKey>,
     },
 }
 
-/// What clients were told that a repo has.
+/// What clients were told to be in a repo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freshened {
     /// All that it had then.
@@ -332,10 +330,10 @@ pub struct Consolidation {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
-    /// Entities that the repo forgets. If there are any, nothing may have been pushed since the
+    /// Entities to drop from the index. If there are any, there must have been no push since the
     /// plan was made (it may reach them), and no client may have been told since that the repo has
     /// one of them.
-    pub dropped: Vec<Dropped>,
+    pub dropped: Vec<DroppedEntity>,
     /// The job that it is done for.
     pub fence: Option<Fence>,
     /// When.
@@ -344,7 +342,7 @@ pub struct Consolidation {
 
 /// By how much a publication changed the packs that the index of a repo maps something to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct PackChange {
     /// When.
     pub at: Timestamp,
     /// What was published.
@@ -355,29 +353,29 @@ pub struct Change {
     pub bytes: i64,
 }
 
-/// What somebody does who must not meet another who does the other.
+/// What a lock is for. The two exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub enum LockMode {
     /// Makes packs visible: puts them into the vault, then on shelves. Many at once.
     Publishing,
     /// Deletes packs that no shelf holds. One alone.
     Deleting,
 }
 
-impl Hold {
+impl LockMode {
     /// What it is the right to do.
     pub(super) fn own(self) -> &'static str {
         match self {
-            Hold::Publishing => "publish packs",
-            Hold::Deleting => "delete packs",
+            LockMode::Publishing => "publish packs",
+            LockMode::Deleting => "delete packs",
         }
     }
 
     /// What those do who are waited for.
     pub(super) fn other(self) -> &'static str {
         match self {
-            Hold::Publishing => "deletes packs",
-            Hold::Deleting => "publishes packs",
+            LockMode::Publishing => "deletes packs",
+            LockMode::Deleting => "publishes packs",
         }
     }
 }
@@ -389,22 +387,22 @@ pub struct Fence {
     /// The job.
     pub job: i64,
     /// How many had taken it, this one included.
-    pub token: i64,
+    pub number: i64,
 }
 
 /// The right to do it, until it is dropped. It ends with the process, too.
 #[must_use = "it ends when it is dropped"]
 #[derive(Debug)]
-pub struct Holding(Vec<Box<dyn std::any::Any + Send + Sync>>);
+pub struct LockGuard(Vec<Box<dyn std::any::Any + Send + Sync>>);
 
-impl Holding {
+impl LockGuard {
     /// Holds for as long as `of` lives.
-    pub fn new(of: impl Send + Sync + 'static) -> Holding {
-        Holding(vec![Box::new(of)])
+    pub fn new(of: impl Send + Sync + 'static) -> LockGuard {
+        LockGuard(vec![Box::new(of)])
     }
 
     /// The same, with something that is dropped after it.
-    pub fn along(mut self, with: impl Send + Sync + 'static) -> Holding {
+    pub fn along(mut self, with: impl Send + Sync + 'static) -> LockGuard {
         self.0.push(Box::new(with));
         self
     }
@@ -417,10 +415,10 @@ impl Holding {
 
 /// Which consolidations to list; see [`crate::report::GcQuery`].
 #[derive(Clone, Copy, Debug)]
-pub struct RunsQuery<'a> {
+pub struct GcLogQuery<'a> {
     /// Of one repo.
     pub repo: Option<i64>,
-    /// Text that they hold as it stands, whatever the case of ASCII letters.
+    /// A text that they contain literally; ASCII case is ignored.
     pub text: &'a str,
     /// Before the one with this number.
     pub before: Option<i64>,
@@ -431,7 +429,7 @@ pub struct RunsQuery<'a> {
 /// Whether something was published.
 #[must_use = "nothing may have been published"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
+pub enum PublishOutcome {
     /// It was; with the rows that it changed.
     Done {
         /// Rows inserted, updated or deleted.
@@ -439,8 +437,8 @@ pub enum Published {
     },
     /// What it was prepared on has changed. Nothing was done.
     Changed,
-    /// Another worker has taken the job that it was done for, or it has ended. Nothing was done.
-    /// Told before [`Published::Changed`].
+    /// Another worker has taken the job, or it has ended. Nothing was done. Checked before
+    /// [`PublishOutcome::Changed`].
     LeaseLost,
 }
 
@@ -455,7 +453,7 @@ pub struct Totals {
     pub packs: u64,
     /// Their size.
     pub bytes: u64,
-    /// What consolidating would save, of repos whose shelves have all been counted.
+    /// What consolidating would save, in repos whose shelves are all counted.
     pub duplicate_bytes: u64,
     /// What only waits for deletion.
     pub superseded_bytes: u64,

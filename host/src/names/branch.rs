@@ -1,8 +1,8 @@
 //! The names of branches.
 //!
-//! Clients keep branches as files whose paths are their names. So a name must be no path that leads
-//! elsewhere, no option, no expression; it must read as what it is; and it must be a possible file
-//! beside the other branches of its repo.
+//! Clients keep branches as files whose paths are their names. So a name must not be a path to
+//! elsewhere, an option or an expression; it must look like what it is; and it must be a possible
+//! file beside the other branches of its repo.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::text::{escaped, is_invisible, is_variation_selector};
 /// Longest name in bytes, and so the longest part: what file systems hold.
 const MAX_BYTES: usize = 255;
 
-/// The name of a branch, as clients may give it.
+/// The name of a branch, as clients send it.
 ///
 /// 1 to 255 bytes, in parts between slashes: the rules of `git check-ref-format`, and stricter. No
 /// part is empty, begins with `.` or `-`, ends with `.` or `.lock`, or is a device of Windows.
-/// There is no `..` and no `@{`, and none of `~^:?*[\<>|"`. Every character can be seen: no control
-/// characters, no spaces, nothing that changes the direction of text or has no width. And `HEAD`
-/// and `@` are taken.
+/// There is no `..` and no `@{`, and none of `~^:?*[\<>|"`. Every character is visible: no control
+/// characters, no spaces, nothing that changes the direction of text or has no width. `HEAD` and
+/// `@` are reserved.
 ///
-/// Names that differ only in the case of their letters are different names, as in git: whether a
-/// clone can keep both depends on its file system.
+/// Names that differ only in case are different names, as in git: whether a clone can keep both
+/// depends on its file system.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BranchName(String);
 
@@ -40,16 +40,13 @@ impl BranchName {
             return Some("it is empty".into());
         }
         if text.len() > MAX_BYTES {
-            return Some(format!("it has {} bytes, and {MAX_BYTES} are the limit", text.len()));
+            return Some(format!("it has {} bytes; the limit is {MAX_BYTES}", text.len()));
         }
         if matches!(text, "HEAD" | "@") {
-            return Some("this name means something else to clients".into());
+            return Some("clients reserve this name".into());
         }
         if let Some(c) = text.chars().find(|c| is_invisible(*c) || is_variation_selector(*c)) {
-            return Some(format!(
-                "it has a character that can't be seen, `{}`",
-                c.escape_unicode()
-            ));
+            return Some(format!("it has an invisible character, `{}`", c.escape_unicode()));
         }
         if let Some(c) = text.chars().find(|c| "~^:?*[\\<>|\"".contains(*c)) {
             return Some(format!("it has `{c}`"));
@@ -64,7 +61,7 @@ impl BranchName {
 /// What is wrong with a part between slashes.
 fn fault_of_part(part: &str) -> Option<String> {
     if part.is_empty() {
-        return Some("it begins or ends with `/`, or has two of them in a row".into());
+        return Some("it begins or ends with `/`, or has `//`".into());
     }
     if let Some(first) = part.chars().next().filter(|first| matches!(first, '.' | '-')) {
         return Some(format!("`{part}` begins with `{first}`"));

@@ -21,7 +21,7 @@ const MAGIC: &[u8; 8] = b"PACKDIR1";
 const HEAD: usize = 56;
 const SUM: usize = 32;
 
-/// The rows of one pack, in memory as they lie on disk.
+/// The rows of one pack, in memory as on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
     /// The pack.
@@ -93,7 +93,7 @@ impl Directory {
         self.len() == 0
     }
 
-    /// Rows as they lie on disk, at most `limit` from number `first`; `None` beyond the end.
+    /// Rows as on disk, at most `limit` from number `first`; `None` beyond the end.
     pub fn page(&self, first: u64, limit: u64) -> Option<&[u8]> {
         let left = self.len().checked_sub(first)?;
         let start = HEAD + first as usize * ROW_BYTES;
@@ -117,8 +117,8 @@ impl Directory {
         (word(at), word(at + 8))
     }
 
-    /// The numbers of the rows that bytes of the pack consist of: whole records that lie together,
-    /// one at least.
+    /// The numbers of the rows that a range of bytes consists of: whole adjacent records, one at
+    /// least.
     pub fn whole_rows(&self, offset: u64, length: u64) -> Option<std::ops::Range<u64>> {
         let first = self.at(offset)?;
         let mut last = first;

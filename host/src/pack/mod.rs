@@ -1,9 +1,8 @@
-//! Packs as bytes: reading those that nobody vouches for, and writing those that can be trusted.
+//! Packs as bytes: reading untrusted packs, and writing packs that can be trusted.
 //!
 //! - [`scan`]: one pass over a pack that finds its records, hashes every object and trusts nothing.
 //! - [`directory`]: the rows that a scan found, kept beside the pack.
-//! - [`pipeline`]: write, hash and read back at once; a push and a consolidation go through the
-//!   same one.
+//! - [`pipeline`]: write, hash and read back at once; used by pushes and consolidations.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
 
 pub mod directory;
@@ -13,5 +12,5 @@ pub mod splice;
 mod window;
 
 pub use directory::Directory;
-pub use pipeline::{Written, write_and_read_back};
-pub use scan::{BadPack, Scanned};
+pub use pipeline::{WrittenPack, write_and_read_back};
+pub use scan::{BadPack, ScannedPack};

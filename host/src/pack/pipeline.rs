@@ -7,9 +7,9 @@
 //!                     read back: scan records, hash every object
 //! ```
 //!
-//! What was read back is what lies in the file, not what was meant to: the rows it gives are the
-//! proof's evidence. Memory is a few chunks, whatever the size. A crash here leaves a staging file,
-//! which the next start removes.
+//! What is read back is the content of the file, not of memory: its rows are the evidence of the
+//! proof. Memory is a few chunks, whatever the size. A crash here leaves a staging file, which the
+//! next start removes.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use ring::digest::{Context, SHA256};
 
-use super::scan::{ScanError, Scanned, Source, scan};
+use super::scan::{ScanError, ScannedPack, Source, scan};
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
 
@@ -28,19 +28,19 @@ use crate::names::MpackKey;
 pub const CHUNK: usize = 4 << 20;
 /// Chunks under way at once: being produced, waiting, being written.
 const CHUNKS: usize = 3;
-/// New bytes after which the flusher asks the disk to begin.
+/// New bytes after which the flusher starts writing to disk.
 const FLUSH: u64 = 32 << 20;
 
-/// A pack that lies whole and durable in staging, and what was read back of it.
+/// A complete, durable pack in staging, and what was read back of it.
 #[must_use = "a staged pack is invisible until it is published"]
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenPack {
     /// The host's own SHA-256 of what was written.
     pub key: MpackKey,
     /// Its size.
     pub bytes: u64,
     /// Its records.
-    pub scanned: Scanned,
+    pub scanned: ScannedPack,
 }
 
 /// Why nothing was written.
@@ -61,7 +61,7 @@ pub trait Produce: Send {
     fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()>;
 }
 
-/// How far the writer is, for those that follow it.
+/// The writer's position, for those that follow it.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -81,8 +81,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until more than `from` bytes are there, or no more will come. Gives the bytes there,
-    /// and whether the work was stopped.
+    /// Waits until more than `from` bytes are written, or the writer ends. Returns the bytes
+    /// written, and whether the work was cancelled.
     fn wait_beyond(&self, from: u64) -> (u64, bool) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self
@@ -112,16 +112,16 @@ impl Source for ReadBack<'_> {
 /// Writes what `source` produces to `file` (empty, open for reading and writing), durably, and
 /// reads it back.
 ///
-/// `tick` is told the bytes that were read back; its error ends the work.
+/// `tick` gets the number of bytes read back; its error ends the work.
 ///
 /// # Errors
-/// [`WriteError`]; the file is then worth nothing.
+/// [`WriteError`]; the file must not be used then.
 pub fn write_and_read_back(
     file: &File,
     path: &Path,
     source: &mut dyn Produce,
     tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
-) -> Result<Written, WriteError> {
+) -> Result<WrittenPack, WriteError> {
     let shared = Shared::default();
     let mut stopped_by_tick = None;
     let (scanned, written) = std::thread::scope(|scope| {
@@ -161,7 +161,7 @@ pub fn write_and_read_back(
     match (written, scanned) {
         (Ok(Some((key, bytes))), Ok(scanned)) => {
             file.sync_all().map_err(|e| WriteError::Failed(Error::io("writing", path)(e)))?;
-            Ok(Written { key, bytes, scanned })
+            Ok(WrittenPack { key, bytes, scanned })
         }
         (Err(error), _) => Err(WriteError::Failed(error)),
         (_, Err(ScanError::Bad(bad))) => Err(WriteError::Bad(bad)),
@@ -181,7 +181,7 @@ fn produce(
         chunk.clear();
         source.produce(&mut chunk)?;
         let last = chunk.is_empty();
-        // Nobody takes chunks any more: the writer has failed, and says why.
+        // The receiver is gone: the writer has failed, and reports why.
         if full.send(chunk).is_err() || last {
             break;
         }
@@ -225,8 +225,7 @@ impl Shared {
     }
 }
 
-/// Asks the disk to begin while the rest is still being made, so that the last fsync finds little
-/// to do.
+/// Starts writing to disk while the rest is produced, so that the last fsync finds little to do.
 fn flush(file: &File, path: &Path, shared: &Shared) -> Result<()> {
     let mut flushed = 0;
     loop {

@@ -1,13 +1,13 @@
 //! One pass over a pack: finds every record, hashes every object, and trusts nothing.
 //!
-//! Memory is a window and a row a record. A length or a count that the pack claims is
-//! never believed before the bytes are there.
+//! Memory is a window and a row a record. A claimed length or count is not used before the bytes
+//! are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use packhouse_core::record::{bad_id, tag_id};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::wire::{self, Header, HeaderError, Skip};
 use packhouse_core::{Counts, EntityId, Form, Head, Kind, Row};
 use ring::digest::{Context, SHA256, digest};
@@ -25,23 +25,23 @@ const MAX_BRANCH: usize = 255;
 const MAX_BRANCHES: u32 = 65_536;
 /// What a scan found.
 #[derive(Debug, Default)]
-pub struct Scanned {
+pub struct ScannedPack {
     /// A row a record, by offset.
     pub rows: Vec<Row>,
     /// `branch_heads`, by branch name.
     pub heads: Vec<Head>,
-    /// The first of those names that no push may bring. Packs that were stored before names had a
-    /// grammar may have one.
+    /// The first branch name that a push may not use. Packs from before names had a grammar may
+    /// have one.
     pub bad_branch: Option<BadPack>,
     /// The texts of tags' ids, which rows hold as digests only.
     pub tag_ids: Vec<(EntityId, String)>,
-    /// Objects whose content was hashed and is what their id names.
+    /// Objects whose content was hashed and matches their id.
     pub objects_hashed: u64,
     /// Bytes that were read, to the last.
     pub bytes: u64,
 }
 
-impl Scanned {
+impl ScannedPack {
     /// Distinct entities of each kind.
     pub fn distinct(&self) -> Counts {
         let mut keys: Vec<(Kind, EntityId)> = self.rows.iter().map(|r| (r.kind, r.id)).collect();
@@ -61,7 +61,7 @@ impl Scanned {
 pub struct BadPack {
     /// The byte, from the pack's start.
     pub offset: u64,
-    /// The record that it is in, in words.
+    /// The record with the fault, for the message.
     pub record: Option<String>,
     /// What is wrong.
     pub reason: String,
@@ -80,17 +80,17 @@ pub enum ScanError {
 
 type Result<T> = std::result::Result<T, ScanError>;
 
-/// Scans a whole pack. `tick` is told the bytes done, about once a window.
-pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<Scanned> {
+/// Scans a whole pack. `tick` gets the bytes done, about once a window.
+pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<ScannedPack> {
     let mut scan =
-        Scan { bytes: Bytes::new(source, tick), found: Scanned::default(), record: None };
+        Scan { bytes: Bytes::new(source, tick), found: ScannedPack::default(), record: None };
     scan.pack()?;
     Ok(scan.found)
 }
 
 struct Scan<S, T> {
     bytes: Bytes<S, T>,
-    found: Scanned,
+    found: ScannedPack,
     /// The record that is being read: kind, number in its section, and id once known.
     record: Option<(Kind, u32, Option<EntityId>)>,
 }
@@ -116,7 +116,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 Ok((header, width))
             }
             Err(HeaderError::Short) => self.bad("the file ends here, inside a value"),
-            Err(HeaderError::Reserved) => self.bad("byte 0xC1 is no MessagePack"),
+            Err(HeaderError::Reserved) => self.bad("byte 0xC1 is not valid MessagePack"),
         }
     }
 
@@ -130,14 +130,12 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     self.bytes.advance(n as usize);
                     Ok(text)
                 }
-                _ => self.bad_at(at, format!("{what} claims {n} bytes and the file ends before")),
+                _ => self.bad_at(at, format!("{what} claims {n} bytes, but the file ends before")),
             },
             (Header::Str(n), _) => {
-                self.bad_at(at, format!("{what} has {n} bytes; {most} are the limit"))
+                self.bad_at(at, format!("{what} has {n} bytes; the limit is {most}"))
             }
-            (other, _) => {
-                self.bad_at(at, format!("{what} is {} where a string is expected", other.name()))
-            }
+            (other, _) => self.bad_at(at, format!("{what} is {}; expected a string", other.name())),
         }
     }
 
@@ -151,10 +149,8 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let sections = match self.header()? {
             (Header::Map(n), _) => n,
             (other, _) => {
-                return self.bad_at(
-                    0,
-                    format!("it is {} where a pack is a MessagePack map", other.name()),
-                );
+                return self
+                    .bad_at(0, format!("it is {}; a pack is a MessagePack map", other.name()));
             }
         };
         let mut met: BTreeSet<Vec<u8>> = BTreeSet::new();
@@ -172,11 +168,13 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             if kind.is_none() && name != b"branch_heads" {
                 return self.bad_at(
                     at,
-                    format!("`{shown}` is no section of a pack, and merging packs would lose it"),
+                    format!(
+                        "`{shown}` is not a section of a pack, and consolidation would lose it"
+                    ),
                 );
             }
             if !met.insert(name) {
-                return self.bad_at(at, format!("`{shown}` is given twice"));
+                return self.bad_at(at, format!("duplicate section `{shown}`"));
             }
             match kind {
                 Some(kind) => self.section(kind)?,
@@ -199,7 +197,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             (other, _) => {
                 return self.bad_at(
                     at,
-                    format!("`{}` is {} where an array is expected", kind.section(), other.name()),
+                    format!("`{}` is {}; expected an array", kind.section(), other.name()),
                 );
             }
         };
@@ -225,16 +223,14 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             (Header::Nil, _) => 0,
             (Header::Map(n), _) => n,
             (other, _) => {
-                return self.bad_at(
-                    at,
-                    format!("`branch_heads` is {} where a map is expected", other.name()),
-                );
+                return self
+                    .bad_at(at, format!("`branch_heads` is {}; expected a map", other.name()));
             }
         };
         if branches > MAX_BRANCHES {
             return self.bad_at(
                 at,
-                format!("`branch_heads` claims {branches} branches; {MAX_BRANCHES} are the limit"),
+                format!("`branch_heads` claims {branches} branches; the limit is {MAX_BRANCHES}"),
             );
         }
         let mut places: BTreeMap<String, u64> = BTreeMap::new();
@@ -252,15 +248,14 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         if let Some(pair) =
             self.found.heads.windows(2).find(|pair| pair[0].branch == pair[1].branch)
         {
-            return self
-                .bad_at(at, format!("branch `{}` is given twice", escaped(&pair[0].branch)));
+            return self.bad_at(at, format!("duplicate branch `{}`", escaped(&pair[0].branch)));
         }
         let unusable = names::unusable(places.keys().map(String::as_str), None);
         let bad = unusable.into_iter().map(|(name, fault)| (places[name], name, fault)).min();
         self.found.bad_branch = bad.map(|(offset, name, fault)| BadPack {
             offset,
             record: Some(format!("branch `{}`", escaped(name))),
-            reason: format!("no branch can have this name: {fault}"),
+            reason: format!("invalid branch name: {fault}"),
         });
         Ok(())
     }
@@ -283,7 +278,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         for _ in 0..fields {
             if self.field()?.is(kind.id_field()) {
                 if id.is_some() {
-                    return self.bad(format!("`{}` is given twice", kind.id_field()));
+                    return self.bad(format!("duplicate field `{}`", kind.id_field()));
                 }
                 id = Some(if kind == Kind::Tag {
                     self.tag_id()?
@@ -299,16 +294,16 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     .bad_at(offset, format!("the record is larger than {MAX_RECORD} bytes"));
             }
         }
-        let print = self.bytes.untap();
+        let fingerprint = self.bytes.untap();
         let Some(id) = id else {
-            return self.bad_at(offset, format!("it has no `{}`", kind.id_field()));
+            return self.bad_at(offset, format!("`{}` is missing", kind.id_field()));
         };
         Ok(Row {
             kind,
             id,
             offset,
             length: self.bytes.position() - offset,
-            print: leading(print.finish().as_ref()),
+            print: leading(fingerprint.finish().as_ref()),
         })
     }
 
@@ -330,13 +325,11 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let at = self.bytes.position();
         match self.header()? {
             (Header::Map(n), _) => Ok(n),
-            (other, _) => {
-                self.bad_at(at, format!("a {kind} is {} where a map is expected", other.name()))
-            }
+            (other, _) => self.bad_at(at, format!("a {kind} is {}; expected a map", other.name())),
         }
     }
 
-    /// Moves over a field's name. One that is no short string is none that we look for.
+    /// Reads a field's name. A name that is not a short string is none of ours.
     fn field(&mut self) -> Result<FieldName> {
         let mut field = FieldName::default();
         let bytes = self.bytes.peek(1 + field.bytes.len())?;
@@ -362,7 +355,10 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             if let Err(depth) = skip.take(&header) {
                 return self.bad_at(
                     at,
-                    format!("values nest {depth} deep; {} is the limit that decoders of the field share", wire::MAX_DEPTH),
+                    format!(
+                        "values are nested {depth} deep; the limit is {}, as in other decoders",
+                        wire::MAX_DEPTH
+                    ),
                 );
             }
             self.body(at, &header, |_| {})?;
@@ -379,7 +375,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 return self.bad_at(
                     at,
                     format!(
-                        "a value claims {} bytes and the file ends {left} bytes before",
+                        "a value claims {} bytes, but the file ends {left} bytes before",
                         header.body()
                     ),
                 );
@@ -400,7 +396,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
     }
 
     /// An object in its standard encoding: `{object_id, content}` in that order, headers in their
-    /// shortest form. Its print is zero: id and length say all that there is to say.
+    /// shortest form. Its fingerprint is zero: id and length say all that there is to say.
     fn standard_object(&mut self) -> Result<Option<Row>> {
         const NAME: &[u8] = b"\x82\xa9object_id\xd9";
         const CONTENT: &[u8] = b"\xa7content";
@@ -430,7 +426,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let before = head.len() - rest.len() + header_width;
         self.record = self.record.map(|(kind, number, _)| (kind, number, Some(id)));
         self.bytes.advance(before);
-        // Small contents lie in the window whole: hash them in one go.
+        // Small contents are in the window whole: hash them in one go.
         let window = self.bytes.peek((n as usize).min(WINDOW / 2))?;
         let sum = if window.len() >= n as usize {
             let sum = digest(&SHA256, &window[..n as usize]);
@@ -447,7 +443,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: before as u64 + u64::from(n),
-            print: Print::default(),
+            print: Fingerprint::default(),
         }))
     }
 
@@ -456,10 +452,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             self.found.objects_hashed += 1;
             return Ok(());
         }
-        self.bad_at(
-            offset,
-            format!("its content is not its id: the content's SHA-256 is {}", hex::encode(sum)),
-        )
+        self.bad_at(offset, format!("hash mismatch: expected {id}, got {}", hex::encode(sum)))
     }
 
     fn unusual_object(&mut self) -> Result<Row> {
@@ -472,7 +465,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             let field = self.field()?;
             if field.is("object_id") {
                 if id.is_some() {
-                    return self.bad("`object_id` is given twice");
+                    return self.bad("duplicate field `object_id`");
                 }
                 id = Some(self.id("object_id")?);
                 self.record = self.record.map(|(kind, number, _)| (kind, number, id));
@@ -480,17 +473,15 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 let at = self.bytes.position();
                 let (header, _) = self.header()?;
                 if content.is_some() {
-                    return self.bad_at(at, "`content` is given twice");
+                    return self.bad_at(at, "duplicate field `content`");
                 }
                 if !matches!(header, Header::Bin(_)) {
-                    return self.bad_at(
-                        at,
-                        format!("`content` is {} where bytes are expected", header.name()),
-                    );
+                    return self
+                        .bad_at(at, format!("`content` is {}; expected bytes", header.name()));
                 }
                 let begin = self.bytes.position() - offset;
                 let mut sum = Context::new(&SHA256);
-                // The content is named by the id; the print is of what surrounds it.
+                // The content is named by the id; the fingerprint is of what surrounds it.
                 self.bytes.hold_tap(true);
                 self.body(at, &header, |bytes| sum.update(bytes))?;
                 self.bytes.hold_tap(false);
@@ -501,29 +492,29 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             }
         }
         let around = self.bytes.untap();
-        let Some(id) = id else { return self.bad_at(offset, "it has no `object_id`") };
+        let Some(id) = id else { return self.bad_at(offset, "`object_id` is missing") };
         let Some((begin, end, sum)) = content else {
-            return self.bad_at(offset, "it has no `content`");
+            return self.bad_at(offset, "`content` is missing");
         };
         self.content_is(offset, id, &sum)?;
-        let mut print = Context::new(&SHA256);
-        print.update(&begin.to_le_bytes());
-        print.update(&end.to_le_bytes());
-        print.update(around.finish().as_ref());
+        let mut fingerprint = Context::new(&SHA256);
+        fingerprint.update(&begin.to_le_bytes());
+        fingerprint.update(&end.to_le_bytes());
+        fingerprint.update(around.finish().as_ref());
         Ok(Row {
             kind: Kind::Object,
             id,
             offset,
             length: self.bytes.position() - offset,
-            print: leading(print.finish().as_ref()),
+            print: leading(fingerprint.finish().as_ref()),
         })
     }
 }
 
-fn leading(sum: &[u8]) -> Print {
-    let mut print = Print::default();
-    print.copy_from_slice(&sum[..16]);
-    print
+fn leading(sum: &[u8]) -> Fingerprint {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.copy_from_slice(&sum[..16]);
+    fingerprint
 }
 /// The name of a field, as far as it could be one of ours.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! The bytes of a plan, gathered from source packs.
 //!
-//! A chunk of the output is laid out first; what it copies is then read in the order in which it
-//! lies in the sources, near neighbours in one read. So a plan that jumps about in a pack still
-//! reads it in long runs.
+//! A chunk of the output is laid out first; what it copies is then read in the order of the
+//! sources, adjacent pieces in one read. So a plan that jumps about in a pack still reads it in
+//! long runs.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -86,7 +86,7 @@ impl<'a, S: Sources> Splice<'a, S> {
         chunk.resize(length, 0);
     }
 
-    /// Reads pieces that lie near each other: `pieces` is one run, by offset.
+    /// Reads adjacent pieces: `pieces` is one run, by offset.
     fn read(&mut self, pieces: &[Piece], chunk: &mut [u8]) -> Result<()> {
         let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(()) };
         let (pack, begin) = (first.span.pack, first.span.offset);

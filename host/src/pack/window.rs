@@ -1,4 +1,4 @@
-//! A window that moves over a source, and hashes what it moves over where that is asked for.
+//! A window that moves over a source, and can hash what it moves over.
 
 use std::io;
 
@@ -23,7 +23,7 @@ pub(super) struct Bytes<S, T> {
     read: u64,
     ended: bool,
     tapped: Option<Tap>,
-    /// What the last tick was told.
+    /// The position of the last tick.
     told: u64,
 }
 
@@ -49,7 +49,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         }
     }
 
-    /// Bytes moved over so far.
+    /// The position in the source, in bytes.
     pub(super) fn position(&self) -> u64 {
         self.read - (self.end - self.start) as u64
     }
@@ -92,7 +92,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         Ok(())
     }
 
-    /// Tells the last of the bytes.
+    /// Reports the last bytes.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         (self.tick)(self.read)
     }

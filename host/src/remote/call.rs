@@ -12,35 +12,34 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-use super::line::{Line, Lineman};
+use super::connection::{ConnectionMonitor, ConnectionStatus};
+use crate::clock::Clock;
 use crate::error::{Class, Error, Result};
-use crate::world::World;
 
 /// How long a server may take to be there at all.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long one that is there may take to answer what it answers at once, or after the 20 seconds
-/// of a long poll.
+/// How long the server may take to respond: at once, or after the 20 seconds of a long poll.
 const ANSWER: Duration = Duration::from_secs(120);
 
 /// Asks a server.
-pub(super) struct Caller {
+pub(super) struct HttpClient {
     client: Client,
     base: String,
     token: Option<HeaderValue>,
-    line: Lineman,
-    world: Arc<dyn World>,
+    connection: ConnectionMonitor,
+    clock: Arc<dyn Clock>,
 }
 
-impl fmt::Debug for Caller {
+impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("HttpClient").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum CallError {
     /// The server says so.
     Refused(StatusCode, Error),
     /// It could not be asked, or its answer did not come whole.
@@ -51,15 +50,15 @@ pub(super) enum Failed {
     },
 }
 
-impl From<Failed> for Error {
-    fn from(failed: Failed) -> Error {
+impl From<CallError> for Error {
+    fn from(failed: CallError) -> Error {
         match failed {
-            Failed::Refused(_, error) | Failed::Broken { error, .. } => error,
+            CallError::Refused(_, error) | CallError::Broken { error, .. } => error,
         }
     }
 }
 
-pub(super) type Answer<T> = std::result::Result<T, Failed>;
+pub(super) type ClientResult<T> = std::result::Result<T, CallError>;
 
 /// What a server answers where something is wrong.
 #[derive(Deserialize)]
@@ -68,15 +67,18 @@ struct Problem {
     class: String,
 }
 
-impl Caller {
-    pub(super) fn new(base: Url, token: Option<String>, world: Arc<dyn World>) -> Result<Caller> {
-        // Whoever else was first has the same need: one for the process.
+impl HttpClient {
+    pub(super) fn new(
+        base: Url,
+        token: Option<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<HttpClient> {
+        // Another caller may have installed the same provider already: there is one for the
+        // process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = token.map(|token| {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
-                Error::Usage(
-                    "the token has characters that none has; look at PACKHOUSE_TOKEN".into(),
-                )
+                Error::Usage("the token has invalid characters; check PACKHOUSE_TOKEN".into())
             })?;
             value.set_sensitive(true);
             Ok::<_, Error>(value)
@@ -88,10 +90,16 @@ impl Caller {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|error| {
-                Error::Unsupported(format!("no client of HTTP could be made: {}", causes(&error)))
+                Error::Unsupported(format!("the HTTP client can't be created: {}", causes(&error)))
             })?;
         let base = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Caller { client, base, token: token.transpose()?, line: Lineman::new(), world })
+        Ok(HttpClient {
+            client,
+            base,
+            token: token.transpose()?,
+            connection: ConnectionMonitor::new(),
+            clock,
+        })
     }
 
     /// The server.
@@ -99,13 +107,13 @@ impl Caller {
         &self.base
     }
 
-    pub(super) fn line(&self) -> watch::Receiver<Line> {
-        self.line.watch()
+    pub(super) fn connection(&self) -> watch::Receiver<ConnectionStatus> {
+        self.connection.watch()
     }
 
     /// The server was heard, in the middle of an answer.
     pub(super) fn heard(&self) {
-        self.line.heard(self.world.now(), None);
+        self.connection.heard(self.clock.now(), None);
     }
 
     /// A question about the administration.
@@ -117,7 +125,7 @@ impl Caller {
         }
     }
 
-    /// A question to whoever a URL names, without the token.
+    /// A request to any URL, without the token.
     pub(super) fn stranger(&self, url: &str) -> RequestBuilder {
         self.client.get(url)
     }
@@ -126,7 +134,7 @@ impl Caller {
         &self,
         path: &str,
         query: &[(&str, String)],
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::GET, path).query(query).timeout(ANSWER)).await
     }
 
@@ -134,7 +142,7 @@ impl Caller {
         &self,
         path: &str,
         body: &(impl Serialize + Sync),
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::POST, path).json(body)).await
     }
 
@@ -143,7 +151,7 @@ impl Caller {
         path: &str,
         query: &[(&str, String)],
         body: &(impl Serialize + Sync),
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::PUT, path).query(query).json(body).timeout(ANSWER)).await
     }
 
@@ -151,7 +159,7 @@ impl Caller {
         &self,
         path: &str,
         query: &[(&str, String)],
-    ) -> Answer<T> {
+    ) -> ClientResult<T> {
         self.json(self.admin(Method::DELETE, path).query(query).timeout(ANSWER)).await
     }
 
@@ -165,7 +173,10 @@ impl Caller {
         response.text().await.map_err(|error| self.broken(&error).into())
     }
 
-    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Answer<T> {
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> ClientResult<T> {
         let response = self.send(request).await?;
         let status = response.status();
         let body = response.bytes().await.map_err(|error| self.broken(&error))?;
@@ -173,26 +184,31 @@ impl Caller {
     }
 
     /// Reads what a server has written; another version may write something else.
-    pub(super) fn read<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Answer<T> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+    ) -> ClientResult<T> {
         serde_json::from_slice(body).map_err(|error| {
             let message = format!(
-                "{} answers something that this packhouse does not understand ({error}); is it a packhouse, and of this version? `packhouse doctor` tells",
+                "the response of {} is not understood ({error}); check with `packhouse doctor` that it is a packhouse of this version",
                 self.base
             );
-            Failed::Refused(status, Error::Remote { class: Class::Refused, message })
+            CallError::Refused(status, Error::Remote { class: Class::Refused, message })
         })
     }
 
     /// Asks. The answer is one of success; its body is yet to come.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Answer<Response> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> ClientResult<Response> {
         let begun = Instant::now();
         let response = request.send().await.map_err(|error| self.broken(&error))?;
-        self.line.heard(self.world.now(), Some(begun.elapsed()));
+        self.connection.heard(self.clock.now(), Some(begun.elapsed()));
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        // Where it says nothing in our words, something stands before it, or it is none of ours.
+        // A response without our JSON comes from a proxy in front of the server, or from another
+        // program.
         let body = response.bytes().await.unwrap_or_default();
         let error = match serde_json::from_slice::<Problem>(&body) {
             Ok(Problem { detail, class }) => {
@@ -200,36 +216,36 @@ impl Caller {
             }
             // A proxy that does not reach it.
             Err(_) if matches!(status.as_u16(), 502..=504) => {
-                return Err(self.silent(&format!("what stands before it answers {status}")));
+                return Err(self.silent(&format!("a proxy in front of it answers {status}")));
             }
             Err(_) => Error::Remote { class: Class::Refused, message: self.strange(status) },
         };
-        Err(Failed::Refused(status, error))
+        Err(CallError::Refused(status, error))
     }
 
     fn strange(&self, status: StatusCode) -> String {
         let why = match status {
             status if status.is_redirection() => {
-                "it sends elsewhere, and a token is sent nowhere but where it was meant to; name that URL"
+                "it redirects, and tokens are not sent to other URLs; name the target in --remote"
             }
             StatusCode::NOT_FOUND => "is it the URL of a packhouse serve?",
-            _ => "what stands before the server may say more in its log",
+            _ => "the log of the proxy in front of the server may say more",
         };
         format!("{} answers {status}: {why}", self.base)
     }
 
     /// The line is down, or was in the middle of an answer.
-    pub(super) fn broken(&self, error: &reqwest::Error) -> Failed {
+    pub(super) fn broken(&self, error: &reqwest::Error) -> CallError {
         let reason = causes(error);
-        self.line.lost(self.world.now(), &reason);
+        self.connection.lost(self.clock.now(), &reason);
         let unheard = error.is_connect() || error.is_builder();
-        Failed::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
+        CallError::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
     }
 
     /// The server has been silent for too long.
-    pub(super) fn silent(&self, reason: &str) -> Failed {
-        self.line.lost(self.world.now(), reason);
-        Failed::Broken {
+    pub(super) fn silent(&self, reason: &str) -> CallError {
+        self.connection.lost(self.clock.now(), reason);
+        CallError::Broken {
             unheard: false,
             error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },
         }
@@ -244,9 +260,9 @@ fn causes(error: &reqwest::Error) -> String {
     }
     let words = innermost.to_string();
     let what = match error {
-        error if error.is_timeout() => "it took too long",
+        error if error.is_timeout() => "the request timed out",
         error if error.is_connect() => "no connection",
-        _ => "the answer did not come whole",
+        _ => "the response was cut off",
     };
     if error.is_timeout() { what.to_owned() } else { format!("{what}: {words}") }
 }

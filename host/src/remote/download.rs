@@ -11,7 +11,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::Remote;
-use super::call::{Answer, Failed};
+use super::call::{CallError, ClientResult};
 use crate::error::{Class, Error, Result};
 use crate::files::key_of;
 use crate::names::RepoName;
@@ -25,9 +25,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Removes what was written when nothing came of it.
-struct Temporary(Option<PathBuf>);
+struct TempFile(Option<PathBuf>);
 
-impl Drop for Temporary {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
             let _ = std::fs::remove_file(path);
@@ -35,8 +35,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes the pack beside `output`, checks it, and puts it there. Goes on where it broke off, for
-/// as long as the server is there now and then.
+/// Writes the pack beside `output`, checks it, and moves it there. Resumes where it was cut off,
+/// for as long as the server is reachable now and then.
 pub(super) async fn download(
     remote: &Remote,
     repo: &RepoName,
@@ -45,16 +45,16 @@ pub(super) async fn download(
     progress: &Progress,
 ) -> Result<()> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let path = folder.join(format!(".packhouse-{}", hex::encode(remote.world.draw())));
+    let path = folder.join(format!(".packhouse-{}", hex::encode(remote.clock.random_id())));
     let failing = |error| Error::io("writing", output)(error);
     let file = std::fs::File::create_new(&path).map_err(failing)?;
     crate::files::for_user(&file);
-    let mut temporary = Temporary(Some(path.clone()));
+    let mut temporary = TempFile(Some(path.clone()));
     let mut getting =
-        Getting { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
+        Download { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
     getting.whole().await?;
     getting.file.sync_all().await.map_err(failing)?;
-    // What came is what was promised: whoever sent it proves nothing, the bytes do.
+    // The hash proves the content, whoever sent it.
     let readable = std::fs::File::open(&path).map_err(failing)?;
     let key = crate::store::blocking(move || {
         key_of(&readable).map_err(|e| Error::io("reading", path)(e))
@@ -62,7 +62,7 @@ pub(super) async fn download(
     .await?;
     if key != report.mpack_key {
         let message = format!(
-            "what came is no pack {}: its SHA-256 is {key}; nothing was written to {}",
+            "hash mismatch in the downloaded pack: expected {}, got {key}; nothing was written to {}",
             report.mpack_key,
             output.display()
         );
@@ -75,7 +75,7 @@ pub(super) async fn download(
     Ok(())
 }
 
-struct Getting<'a> {
+struct Download<'a> {
     remote: &'a Remote,
     repo: &'a RepoName,
     report: &'a FetchReport,
@@ -85,50 +85,53 @@ struct Getting<'a> {
     progress: &'a Progress,
 }
 
-impl Getting<'_> {
+impl Download<'_> {
     async fn whole(&mut self) -> Result<()> {
         let mut last = Instant::now();
         loop {
             let before = self.done;
             let failed = match self.some().await {
                 Ok(()) => return Ok(()),
-                Err(Ended::Stopped(error)) => return Err(error),
-                Err(Ended::Broke(failed)) => failed,
+                Err(DownloadEnd::Stopped(error)) => return Err(error),
+                Err(DownloadEnd::Broke(failed)) => failed,
             };
             if self.done > before {
                 last = Instant::now();
             }
             let lasting = match &failed {
-                Failed::Refused(status, _) => !status.is_server_error(),
-                Failed::Broken { .. } => false,
+                CallError::Refused(status, _) => !status.is_server_error(),
+                CallError::Broken { .. } => false,
             };
-            if lasting || self.remote.patience.is_some_and(|patience| last.elapsed() >= patience) {
+            if lasting
+                || self.remote.reconnect_timeout.is_some_and(|timeout| last.elapsed() >= timeout)
+            {
                 return Err(failed.into());
             }
-            self.tell()?;
+            self.report_progress()?;
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Takes as much as comes.
-    async fn some(&mut self) -> std::result::Result<(), Ended> {
-        let caller = &self.remote.caller;
-        let mut response = self.ask().await.map_err(Ended::Broke)?;
+    async fn some(&mut self) -> std::result::Result<(), DownloadEnd> {
+        let client = &self.remote.client;
+        let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
         let from = self.done;
-        // Only what begins where this ends goes on; anything else is the whole once more.
+        // Only a range that begins here continues the download; anything else is the whole pack
+        // again.
         if from > 0
             && !(response.status() == StatusCode::PARTIAL_CONTENT && begins_at(&response, from))
         {
             self.begin_anew()
                 .await
-                .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+                .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
         }
         loop {
             let piece = match tokio::time::timeout(SILENCE, response.chunk()).await {
-                Ok(piece) => piece.map_err(|error| Ended::Broke(caller.broken(&error)))?,
+                Ok(piece) => piece.map_err(|error| DownloadEnd::Broke(client.broken(&error)))?,
                 Err(_) => {
-                    return Err(Ended::Broke(
-                        caller.silent("it fell silent in the middle of a pack"),
+                    return Err(DownloadEnd::Broke(
+                        client.silent("the download of a pack stalled"),
                     ));
                 }
             };
@@ -136,31 +139,31 @@ impl Getting<'_> {
             self.file
                 .write_all(&piece)
                 .await
-                .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+                .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
             self.done += piece.len() as u64;
-            self.tell().map_err(Ended::Stopped)?;
+            self.report_progress().map_err(DownloadEnd::Stopped)?;
         }
         self.file
             .flush()
             .await
-            .map_err(|error| Ended::Stopped(Error::io("writing", self.output)(error)))?;
+            .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
         match self.done < self.report.bytes {
-            true => Err(Ended::Broke(caller.silent("a pack broke off"))),
+            true => Err(DownloadEnd::Broke(client.silent("the download of a pack was cut off"))),
             false => Ok(()),
         }
     }
 
-    async fn ask(&self) -> Answer<Response> {
-        let caller = &self.remote.caller;
-        let mut request = caller.stranger(&self.report.mpack_url);
+    async fn ask(&self) -> ClientResult<Response> {
+        let client = &self.remote.client;
+        let mut request = client.stranger(&self.report.mpack_url);
         if self.done > 0 {
             request = request.header(RANGE, format!("bytes={}-", self.done));
-            // Ours have the key as their tag; those of a bucket have another, and don't change.
-            if self.report.mpack_url.starts_with(caller.place()) {
+            // Our server uses the key as the ETag; a bucket has its own, which does not change.
+            if self.report.mpack_url.starts_with(client.place()) {
                 request = request.header(IF_RANGE, format!("\"{}\"", self.report.mpack_key.hex()));
             }
         }
-        caller.send(request).await
+        client.send(request).await
     }
 
     async fn begin_anew(&mut self) -> io::Result<()> {
@@ -169,14 +172,14 @@ impl Getting<'_> {
         self.file.rewind().await.map(drop)
     }
 
-    fn tell(&self) -> Result<()> {
+    fn report_progress(&self) -> Result<()> {
         self.progress.at(&self.repo.to_string(), Phase::Receive, self.done, self.report.bytes)
     }
 }
 
-enum Ended {
+enum DownloadEnd {
     /// It can be gone on with.
-    Broke(Failed),
+    Broke(CallError),
     Stopped(Error),
 }
 

@@ -1,17 +1,17 @@
-//! A store elsewhere: every verb of [`crate::Store`], asked of a `packhouse serve`.
+//! A store on a server: every verb of [`crate::Store`], as requests to a `packhouse serve`.
 //!
 //! ```text
-//! verb ─▶ call: URL, token, answer or why not ─▶ server
-//!         run:  PUT /runs/ID, then its events; comes back when the line breaks, under the same id
+//! verb ─▶ call: URL, token, response or error ─▶ server
+//!         run:  PUT /runs/ID, then its events; reconnects under the same id
 //! ```
 //!
-//! What changes something under way is begun under an id that this draws, so that nothing is done
-//! twice when an answer is lost. A token is sent to the server that was named and to nobody else:
-//! redirects are refused, and so is a line that others can read.
+//! Work is started under an id that the client draws, so that nothing is done twice when a response
+//! is lost. A token is sent only to the named server: redirects are refused, and so are unencrypted
+//! connections.
 
 mod call;
+mod connection;
 mod download;
-mod line;
 mod push;
 mod repos;
 mod run;
@@ -27,13 +27,13 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use crate::access::{NewToken, TokenReport, TokenText};
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::report::{Changes, StatusReport};
 use crate::text::escaped;
-use crate::world::{SystemWorld, World};
 
-use call::Caller;
-pub use line::Line;
+use call::HttpClient;
+pub use connection::ConnectionStatus;
 
 /// Most that the server lists at once.
 const PAGE: u32 = 1000;
@@ -46,9 +46,9 @@ pub struct RemoteOptions {
     /// The token to ask with.
     pub token: Option<String>,
     /// How long a run that was begun is asked after while the server is away; none: for ever.
-    pub patience: Option<Duration>,
+    pub reconnect_timeout: Option<Duration>,
     /// Clock and ids.
-    pub world: Arc<dyn World>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl RemoteOptions {
@@ -57,8 +57,8 @@ impl RemoteOptions {
         RemoteOptions {
             url: url.into(),
             token: None,
-            patience: Some(Duration::from_secs(60)),
-            world: Arc::new(SystemWorld),
+            reconnect_timeout: Some(Duration::from_secs(60)),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -77,23 +77,22 @@ impl fmt::Debug for RemoteOptions {
 /// A store elsewhere. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    caller: Arc<Caller>,
-    patience: Option<Duration>,
-    world: Arc<dyn World>,
+    client: Arc<HttpClient>,
+    reconnect_timeout: Option<Duration>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Remote {
-    /// A server that is asked nothing yet.
+    /// A client; sends no request yet.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a URL that is none, and for one that would show a token to whoever
-    /// listens on the line.
+    /// [`Error::Usage`] for a malformed URL, and for one that would send a token unencrypted.
     pub fn new(options: RemoteOptions) -> Result<Remote> {
         let url = Url::parse(&options.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| {
-            Error::Usage("--remote: http://HOST:PORT or https://HOST is expected".into())
+            Error::Usage("--remote: expected http://HOST:PORT or https://HOST".into())
         })?;
         if url.query().is_some()
             || url.fragment().is_some()
@@ -101,31 +100,31 @@ impl Remote {
             || url.password().is_some()
         {
             return Err(Error::Usage(
-                "--remote: a URL without user, `?` and `#` is expected; a token goes in PACKHOUSE_TOKEN".into(),
+                "--remote: expected a URL without user, `?` and `#`; put the token in PACKHOUSE_TOKEN".into(),
             ));
         }
         let token = options.token.filter(|token| !token.is_empty());
         if token.is_some() && url.scheme() == "http" && !is_here(&url) {
             return Err(Error::Usage(format!(
-                "--remote {url}: whoever listens on the line could read the token; use https://, or a tunnel to this machine"
+                "--remote {url}: the token would be sent unencrypted; use https://, or a tunnel to this machine"
             )));
         }
-        let caller = Arc::new(Caller::new(url, token, options.world.clone())?);
-        Ok(Remote { caller, patience: options.patience, world: options.world })
+        let client = Arc::new(HttpClient::new(url, token, options.clock.clone())?);
+        Ok(Remote { client, reconnect_timeout: options.reconnect_timeout, clock: options.clock })
     }
 
     /// The server.
     pub fn place(&self) -> String {
-        self.caller.place().to_owned()
+        self.client.place().to_owned()
     }
 
-    /// How the line to the server is, told anew whenever something was asked.
-    pub fn line(&self) -> tokio::sync::watch::Receiver<Line> {
-        self.caller.line()
+    /// The status of the connection, updated after each request.
+    pub fn connection(&self) -> tokio::sync::watch::Receiver<ConnectionStatus> {
+        self.client.connection()
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {
-        Ok(self.caller.get(path, query).await?)
+        Ok(self.client.get(path, query).await?)
     }
 
     /// Which store the server serves, and how it does.
@@ -141,7 +140,7 @@ impl Remote {
     /// # Errors
     /// When it can't be asked, or says that it can't.
     pub async fn ready(&self) -> Result<()> {
-        self.caller.text("readyz").await.map(drop)
+        self.client.text("readyz").await.map(drop)
     }
 
     /// Its measurements, in the text that Prometheus reads.
@@ -149,7 +148,7 @@ impl Remote {
     /// # Errors
     /// When it can't be asked, or refuses.
     pub async fn metrics(&self) -> Result<String> {
-        self.caller.text("metrics").await
+        self.client.text("metrics").await
     }
 
     /// The store's stamp: at once without `since`; else when it is another one, or after some 20
@@ -175,26 +174,26 @@ impl Remote {
     /// # Errors
     /// When the server can't be asked, or refuses.
     pub async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
-        Ok(self.caller.post("tokens", &new).await?)
+        Ok(self.client.post("tokens", &new).await?)
     }
 
     /// Revokes a token.
     ///
     /// # Errors
-    /// When there is none, or the server can't be asked.
+    /// When there is no such token, or the server can't be reached.
     pub async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
-        // Whoever has only the text of a token revokes it by that; its secret stays here.
+        // The argument may be a whole token; its secret stays here.
         let text: Option<TokenText> = token.parse().ok();
         let id = text.as_ref().map_or(token, TokenText::id);
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(Error::UnknownToken(escaped(id)));
         }
-        Ok(self.caller.delete(&format!("tokens/{id}"), &[]).await?)
+        Ok(self.client.delete(&format!("tokens/{id}"), &[]).await?)
     }
 }
 
 /// Goes through the pages of a list, of at most `most` each, until there are no more or `limit`
-/// were listed. `page` is asked from where the last one ended, and tells where the next begins.
+/// items. `page` starts after the last item, and returns where the next page begins.
 async fn pages<'a, T, C>(
     limit: u32,
     most: u32,

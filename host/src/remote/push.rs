@@ -53,10 +53,10 @@ pub(super) async fn push(
         form = form.part("pack", part);
     }
     let query = [("force", options.force), ("async", later)];
-    let caller = &remote.caller;
+    let client = &remote.client;
     let request =
-        caller.admin(Method::POST, &format!("repos/{repo}/packs")).query(&query).multipart(form);
-    let answer: Result<Vec<PushReport>> = caller.json(request).await.map_err(Error::from);
+        client.admin(Method::POST, &format!("repos/{repo}/packs")).query(&query).multipart(form);
+    let answer: Result<Vec<PushReport>> = client.json(request).await.map_err(Error::from);
     // A body that was stopped here looks like a line that broke.
     if answer.is_err() && progress.is_cancelled() {
         return Err(Error::Cancelled);

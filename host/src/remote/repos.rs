@@ -1,4 +1,4 @@
-//! Repos: made, listed, told of, deleted; packs pushed and fetched.
+//! Repos: create, list, show, delete; push and fetch packs.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use crate::error::Result;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::{
-    BranchDeleteReport, BranchReport, DeleteReport, Detail, FetchAsked, FetchReport, NewRepo,
-    PushReport, RepoPage, RepoReport, RepoSummary,
+    BranchDeleteReport, BranchReport, DeleteReport, FetchBody, FetchReport, NewRepo, PushReport,
+    RepoDetail, RepoPage, RepoReport, RepoSummary,
 };
 use crate::store::{FetchRequest, PushOptions};
 
-/// Repos that are told of whole in one answer: each takes the server some milliseconds.
+/// Repos in one page of full reports: each takes the server some milliseconds.
 const REPORTS: u32 = 200;
 
 impl Remote {
@@ -24,7 +24,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
-        Ok(self.caller.post("repos", &NewRepo { repo: repo.clone(), visibility }).await?)
+        Ok(self.client.post("repos", &NewRepo { repo: repo.clone(), visibility }).await?)
     }
 
     /// As [`crate::Store::delete_repo`].
@@ -32,7 +32,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
-        Ok(self.caller.delete(&format!("repos/{repo}"), &[]).await?)
+        Ok(self.client.delete(&format!("repos/{repo}"), &[]).await?)
     }
 
     /// As [`crate::Store::branches`].
@@ -49,7 +49,7 @@ impl Remote {
     /// As that; when the server can't be asked.
     pub async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
         Ok(self
-            .caller
+            .client
             .delete(&format!("repos/{repo}/branches"), &[("name", branch.to_owned())])
             .await?)
     }
@@ -59,7 +59,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        Ok(self.caller.post(&format!("repos/{repo}/restore"), &()).await?)
+        Ok(self.client.post(&format!("repos/{repo}/restore"), &()).await?)
     }
 
     /// As [`crate::Store::repos`]: those that the token administers.
@@ -114,11 +114,11 @@ impl Remote {
         self.get(&format!("repos/{repo}/summary"), &[]).await
     }
 
-    /// As [`crate::Store::detail`], with as many moments and consolidations as the server tells.
+    /// As [`crate::Store::detail`], with as many moments and consolidations as the server returns.
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
-    pub async fn detail(&self, repo: &RepoName) -> Result<Detail> {
+    /// As that; when the server can't be reached.
+    pub async fn detail(&self, repo: &RepoName) -> Result<RepoDetail> {
         self.get(&format!("repos/{repo}/detail"), &[]).await
     }
 
@@ -164,12 +164,12 @@ impl Remote {
         if let Some(output) = &request.output {
             crate::files::replaceable(output)?;
         }
-        let asked = FetchAsked {
+        let asked = FetchBody {
             want: request.want.clone(),
             have: request.have.clone(),
             ttl_seconds: request.ttl.as_secs(),
         };
-        let report: FetchReport = self.caller.post(&format!("repos/{repo}/fetch"), &asked).await?;
+        let report: FetchReport = self.client.post(&format!("repos/{repo}/fetch"), &asked).await?;
         if let Some(output) = &request.output {
             download::download(self, repo, &report, output, progress).await?;
         }

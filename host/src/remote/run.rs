@@ -1,4 +1,4 @@
-//! Runs: begun under an id of ours, listened to until they end, through breaks of the line and
+//! Runs: started under an id of ours, and followed to their end, through lost connections and
 //! restarts of the server.
 
 use std::time::Duration;
@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::Remote;
-use super::call::{Answer, Failed};
+use super::call::{CallError, ClientResult};
 use super::sse::{Event, Events};
 use crate::error::{Class, Error, Result};
 use crate::progress::{self, Phase, Progress};
-use crate::report::{RunAsked, RunFailed, RunReport, RunState, Step};
+use crate::report::{RunFailed, RunReport, RunRequest, RunState, Step};
 
 /// First pause before the server is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -25,30 +25,30 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a server may be silent that gives a sign of life every 10 seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks whether somebody has asked to stop.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often cancellation is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long whoever asks to stop waits for a server that is away.
-const LEAVING: Duration = Duration::from_secs(5);
+/// How long a cancelled client waits for an unreachable server.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a request may take that is answered at once.
 const ANSWER: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
-struct Done {
+struct RunDone {
     report: Box<RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Undone {
+struct RunFailure {
     problem: RunFailed,
 }
 
 /// A run, as its client sees it.
-struct Run<'a> {
+struct RemoteRun<'a> {
     remote: &'a Remote,
     id: String,
-    asked: &'a RunAsked,
+    asked: &'a RunRequest,
     progress: &'a Progress,
     /// The number of the last event that was heard.
     last: u64,
@@ -58,14 +58,14 @@ struct Run<'a> {
     pause: Duration,
 }
 
-/// Does it there, and tells of it here.
+/// Runs it there, and reports progress here.
 pub(super) async fn run<T: DeserializeOwned>(
     remote: &Remote,
-    asked: &RunAsked,
+    asked: &RunRequest,
     progress: &Progress,
 ) -> Result<T> {
-    let id = hex::encode(remote.world.draw());
-    let mut run = Run {
+    let id = hex::encode(remote.clock.random_id());
+    let mut run = RemoteRun {
         remote,
         id,
         asked,
@@ -77,20 +77,22 @@ pub(super) async fn run<T: DeserializeOwned>(
     };
     match run.begin().await {
         Ok(()) => {}
-        // Nobody has heard of it: then it is not begun.
-        Err(Failed::Broken { unheard: true, error }) => return Err(error),
+        // The server did not receive it: it is not started.
+        Err(CallError::Broken { unheard: true, error }) => return Err(error),
         Err(failed) => run.again(failed).await?,
     }
     let ended = loop {
         match run.listen().await {
             Ok(Some(ended)) => break ended,
             // The server closes the line when it stops.
-            Ok(None) => run.again(remote.caller.silent("the server has closed the line")).await?,
+            Ok(None) => {
+                run.again(remote.client.silent("the server has closed the connection")).await?
+            }
             // It was started again, and knows nothing of it.
-            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
+            Err(CallError::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
                 return Err(Error::Cancelled);
             }
-            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) => {
+            Err(CallError::Refused(StatusCode::NOT_FOUND, _)) => {
                 run.last = 0;
                 if let Err(failed) = run.begin().await {
                     run.again(failed).await?;
@@ -102,15 +104,15 @@ pub(super) async fn run<T: DeserializeOwned>(
     run.read(&ended)
 }
 
-impl Run<'_> {
+impl RemoteRun<'_> {
     fn path(&self) -> String {
         format!("runs/{}", self.id)
     }
 
-    async fn begin(&mut self) -> Answer<()> {
-        let caller = &self.remote.caller;
-        let _: RunReport = caller
-            .json(caller.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER))
+    async fn begin(&mut self) -> ClientResult<()> {
+        let client = &self.remote.client;
+        let _: RunReport = client
+            .json(client.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER))
             .await?;
         self.heard();
         Ok(())
@@ -122,20 +124,20 @@ impl Run<'_> {
     }
 
     /// Waits before the next try, if there is to be one.
-    async fn again(&mut self, failed: Failed) -> Result<()> {
+    async fn again(&mut self, failed: CallError) -> Result<()> {
         match &failed {
             // It is busy, or something before it finds it away.
-            Failed::Refused(status, _)
+            CallError::Refused(status, _)
                 if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {}
-            Failed::Refused(..) => return Err(failed.into()),
-            Failed::Broken { .. } => {}
+            CallError::Refused(..) => return Err(failed.into()),
+            CallError::Broken { .. } => {}
         }
         let away = self.heard_at.elapsed();
-        let impatient = self.remote.patience.is_some_and(|patience| away >= patience);
-        if impatient || (self.progress.is_cancelled() && away >= LEAVING) {
+        let timed_out = self.remote.reconnect_timeout.is_some_and(|timeout| away >= timeout);
+        if timed_out || (self.progress.is_cancelled() && away >= CANCEL_TIMEOUT) {
             return Err(failed.into());
         }
-        tracing::debug!(run = self.id, "asking again in {:?}: {failed:?}", self.pause);
+        tracing::debug!(run = self.id, "retrying in {:?}: {failed:?}", self.pause);
         self.wait().await
     }
 
@@ -146,27 +148,27 @@ impl Run<'_> {
     }
 
     /// Listens until the run has ended, or the server closes the line.
-    async fn listen(&mut self) -> Answer<Option<Event>> {
-        let caller = self.remote.caller.clone();
-        let request = caller
+    async fn listen(&mut self) -> ClientResult<Option<Event>> {
+        let client = self.remote.client.clone();
+        let request = client
             .admin(Method::GET, &format!("{}/events", self.path()))
             .header("last-event-id", self.last);
-        let mut response = match tokio::time::timeout(ANSWER, caller.send(request)).await {
+        let mut response = match tokio::time::timeout(ANSWER, client.send(request)).await {
             Ok(response) => response?,
-            Err(_) => return Err(caller.silent("it does not answer")),
+            Err(_) => return Err(client.silent("it does not respond")),
         };
         self.heard();
         let mut events = Events::default();
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(POLL_INTERVAL);
         loop {
             tokio::select! {
-                piece = response.chunk() => match piece.map_err(|error| caller.broken(&error))? {
+                piece = response.chunk() => match piece.map_err(|error| client.broken(&error))? {
                     None => return Ok(None),
                     Some(piece) => {
                         self.heard();
-                        caller.heard();
+                        client.heard();
                         for event in events.take(&piece) {
-                            if let Some(ended) = self.told(event) {
+                            if let Some(ended) = self.handle(event) {
                                 return Ok(Some(ended));
                             }
                         }
@@ -174,11 +176,11 @@ impl Run<'_> {
                 },
                 _ = look.tick() => {
                     if self.heard_at.elapsed() > SILENCE {
-                        return Err(caller.silent("it has been silent for half a minute"));
+                        return Err(client.silent("no event came for 30 s"));
                     }
                     if self.progress.is_cancelled() && !self.stopping {
-                        let request = caller.admin(Method::DELETE, &self.path()).timeout(ANSWER);
-                        let _: RunReport = caller.json(request).await?;
+                        let request = client.admin(Method::DELETE, &self.path()).timeout(ANSWER);
+                        let _: RunReport = client.json(request).await?;
                         self.stopping = true;
                     }
                 }
@@ -187,7 +189,7 @@ impl Run<'_> {
     }
 
     /// Takes an event. Gives the one that ends the run.
-    fn told(&mut self, event: Event) -> Option<Event> {
+    fn handle(&mut self, event: Event) -> Option<Event> {
         self.last = event.id.unwrap_or(self.last);
         if event.name != "progress" {
             return matches!(event.name.as_str(), "done" | "failed").then_some(event);
@@ -195,19 +197,19 @@ impl Run<'_> {
         if let Ok(Step { repo, phase, done, total }) = serde_json::from_str(&event.data)
             && let Some(phase) = Phase::labelled(&phase)
         {
-            self.progress.tell(progress::Event { repo, phase, done, total });
+            self.progress.emit(progress::Event { repo, phase, done, total });
         }
         None
     }
 
     /// What the verb has answered.
     fn read<T: DeserializeOwned>(&self, ended: &Event) -> Result<T> {
-        let caller = &self.remote.caller;
+        let client = &self.remote.client;
         if ended.name == "done" {
-            let Done { report } = caller.read(StatusCode::OK, ended.data.as_bytes())?;
-            return Ok(caller.read(StatusCode::OK, report.get().as_bytes())?);
+            let RunDone { report } = client.read(StatusCode::OK, ended.data.as_bytes())?;
+            return Ok(client.read(StatusCode::OK, report.get().as_bytes())?);
         }
-        let Undone { problem } = caller.read(StatusCode::OK, ended.data.as_bytes())?;
+        let RunFailure { problem } = client.read(StatusCode::OK, ended.data.as_bytes())?;
         Err(match problem.state {
             RunState::Cancelled => Error::Cancelled,
             _ => Error::Remote { class: Class::named(&problem.class), message: problem.detail },

@@ -1,4 +1,4 @@
-//! Work: done at once while one waits, asked for as jobs, or by policy; and what became of it.
+//! Work: run now, queued as jobs, or by policy; and its results.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{
-    GcEntry, GcQuery, GcReport, HistoryPage, JobAsked, JobPage, JobReport, JobStatus, Policy,
-    PolicyAsked, PolicyCheck, PolicyReport, PruneReport, Queued, RunAsked, VerifyReport,
+    GcEntry, GcQuery, GcReport, HistoryPage, JobPage, JobReport, JobRequest, JobStatus, Policy,
+    PolicyCheck, PolicyReport, PolicyRequest, PruneReport, Queued, RunRequest, VerifyReport,
 };
 use crate::store::PruneOptions;
 
@@ -18,28 +18,29 @@ impl Remote {
     /// As [`crate::Store::plan_gc_expiring`]: what the plan reports.
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be reached for longer than `reconnect_timeout`.
     pub async fn plan_gc_expiring(
         &self,
         repo: &RepoName,
         age: Option<Duration>,
         progress: &Progress,
     ) -> Result<GcReport> {
-        let asked = RunAsked::Plan { repo: repo.clone(), expire_unreachable_seconds: seconds(age) };
+        let asked =
+            RunRequest::Plan { repo: repo.clone(), expire_unreachable_seconds: seconds(age) };
         run::run(self, &asked, progress).await
     }
 
     /// As [`crate::Store::gc_expiring`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn gc_expiring(
         &self,
         repo: &RepoName,
         age: Option<Duration>,
         progress: &Progress,
     ) -> Result<GcReport> {
-        let asked = RunAsked::Gc {
+        let asked = RunRequest::Gc {
             repo: repo.clone(),
             plan_digest: None,
             expire_unreachable_seconds: seconds(age),
@@ -47,20 +48,20 @@ impl Remote {
         run::run(self, &asked, progress).await
     }
 
-    /// Does exactly what a plan has shown, which was made for that age.
+    /// Applies a plan that was shown for that age, and nothing else.
     ///
     /// # Errors
-    /// A conflict when the repo has changed since; when the server can't be asked for longer than
-    /// the patience.
+    /// A conflict when the repo has changed since; when the server can't be reached for longer than
+    /// `reconnect_timeout`.
     pub async fn apply_planned(
         &self,
         planned: &GcReport,
         age: Option<Duration>,
         progress: &Progress,
     ) -> Result<GcReport> {
-        let digest = planned.plan_digest.clone().unwrap_or_else(|| RunAsked::NOTHING.to_owned());
+        let digest = planned.plan_digest.clone().unwrap_or_else(|| RunRequest::NOTHING.to_owned());
         let repo = planned.repo.clone();
-        let asked = RunAsked::Gc {
+        let asked = RunRequest::Gc {
             repo,
             plan_digest: Some(digest),
             expire_unreachable_seconds: seconds(age),
@@ -71,33 +72,33 @@ impl Remote {
     /// As [`crate::Store::verify`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
-        run::run(self, &RunAsked::Verify { repo: repo.clone(), repair: false }, progress).await
+        run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: false }, progress).await
     }
 
     /// As [`crate::Store::repair`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
-        run::run(self, &RunAsked::Verify { repo: repo.clone(), repair: true }, progress).await
+        run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: true }, progress).await
     }
 
     /// As [`crate::Store::prune`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than the patience.
+    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         let PruneOptions { grace, orphans, newer, dry_run, trust_verified } = options;
         if newer {
-            let words = "--delete-newer-than-catalog is for somebody who looks at the catalog and the packs; run it where the store is, without --remote";
+            let words = "--delete-newer-than-catalog needs access to the catalog and the packs; run it on the store's machine, without --remote";
             return Err(Error::Usage(words.into()));
         }
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
         run::run(
             self,
-            &RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds },
+            &RunRequest::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds },
             progress,
         )
         .await
@@ -109,10 +110,10 @@ impl Remote {
     /// As that; when the server can't be asked.
     pub async fn queue_gc(&self, repo: &RepoName, age: Option<Duration>) -> Result<Queued> {
         Ok(self
-            .caller
+            .client
             .post(
                 "jobs",
-                &JobAsked::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) },
+                &JobRequest::Gc { repo: repo.clone(), expire_unreachable_seconds: seconds(age) },
             )
             .await?)
     }
@@ -122,7 +123,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
-        Ok(self.caller.post("jobs", &JobAsked::Verify { repo: repo.clone() }).await?)
+        Ok(self.client.post("jobs", &JobRequest::Verify { repo: repo.clone() }).await?)
     }
 
     /// As [`crate::Store::queue_prune`].
@@ -132,8 +133,8 @@ impl Remote {
     pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
         let PruneOptions { grace, orphans, trust_verified, .. } = options;
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
-        let asked = JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds };
-        Ok(self.caller.post("jobs", &asked).await?)
+        let asked = JobRequest::Prune { grace_seconds, orphans, trust_verified_seconds };
+        Ok(self.client.post("jobs", &asked).await?)
     }
 
     /// As [`crate::Store::jobs`].
@@ -174,7 +175,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
-        Ok(self.caller.post(&format!("jobs/{id}/retry"), &()).await?)
+        Ok(self.client.post(&format!("jobs/{id}/retry"), &()).await?)
     }
 
     /// As [`crate::Store::cancel_job`].
@@ -182,7 +183,7 @@ impl Remote {
     /// # Errors
     /// As that; when the server can't be asked.
     pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
-        Ok(self.caller.post(&format!("jobs/{id}/cancel"), &()).await?)
+        Ok(self.client.post(&format!("jobs/{id}/cancel"), &()).await?)
     }
 
     /// As [`crate::Store::policy`].
@@ -203,8 +204,8 @@ impl Remote {
         policy: Option<Policy>,
     ) -> Result<PolicyReport> {
         match policy {
-            Some(policy) => Ok(self.caller.put("policy", &of(repo), &policy).await?),
-            None => Ok(self.caller.delete("policy", &of(repo)).await?),
+            Some(policy) => Ok(self.client.put("policy", &of(repo), &policy).await?),
+            None => Ok(self.client.delete("policy", &of(repo)).await?),
         }
     }
 
@@ -217,7 +218,7 @@ impl Remote {
         repo: Option<&RepoName>,
         queue: bool,
     ) -> Result<Vec<PolicyCheck>> {
-        Ok(self.caller.post("policy/check", &PolicyAsked { repo: repo.cloned(), queue }).await?)
+        Ok(self.client.post("policy/check", &PolicyRequest { repo: repo.cloned(), queue }).await?)
     }
 
     /// As [`crate::Store::gc_entries`].

@@ -20,11 +20,11 @@ pub struct BackupReport {
     pub linked: u64,
     /// Packs that were copied now.
     pub copied: u64,
-    /// Packs in it that its catalog does not know any more and that went: with `--update`.
+    /// Packs that its catalog does not list any more and that were removed: with `--update`.
     pub removed: u64,
     /// Packs that were read and hashed in their new place.
     pub verified: u64,
-    /// Whether all that its catalog needs is there and sound.
+    /// Whether all packs that its catalog needs are there and sound.
     pub ok: bool,
     /// What is not.
     pub problems: Vec<BackupProblem>,

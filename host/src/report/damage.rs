@@ -35,10 +35,10 @@ pub struct KeptPack {
 pub struct Repaired {
     /// The pack that was missing or damaged.
     pub pack: MpackKey,
-    /// Entities of the index that now stand in another pack. 0: the pack itself was restored.
+    /// Entities that are mapped to another pack now. 0: the pack itself was restored.
     pub entities: u64,
-    /// The packs that they stand in now, by key.
+    /// The packs that they are mapped to now, by key.
     pub from: Vec<MpackKey>,
-    /// What was done, in words.
+    /// What was done.
     pub detail: String,
 }

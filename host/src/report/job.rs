@@ -1,4 +1,4 @@
-//! Jobs and policies, as they are told and as the catalog keeps them.
+//! Jobs and policies, as they are reported and stored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +38,7 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expire_unreachable_seconds: Option<u64>,
     },
-    /// Deletes what nobody needs any more.
+    /// Deletes unused packs.
     #[serde(rename = "mpack.prune")]
     Prune {
         /// How long ago a pack must have been replaced, in seconds.
@@ -73,7 +73,7 @@ impl Task {
     }
 }
 
-/// How far a job is.
+/// The status of a job.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
@@ -87,7 +87,7 @@ pub enum JobStatus {
     Done,
     /// It was given up.
     Failed,
-    /// Somebody took it back.
+    /// It was cancelled.
     Cancelled,
 }
 
@@ -125,7 +125,7 @@ impl FromStr for JobStatus {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = JobStatus::ALL.into_iter().find(|status| status.as_str() == text);
         known.ok_or_else(|| {
-            format!("one of {} is expected", JobStatus::ALL.map(JobStatus::as_str).join(", "))
+            format!("expected one of {}", JobStatus::ALL.map(JobStatus::as_str).join(", "))
         })
     }
 }
@@ -140,11 +140,11 @@ pub struct JobReport {
     /// `type` and `payload`.
     #[serde(flatten)]
     pub task: Task,
-    /// How far it is.
+    /// Its status.
     pub status: JobStatus,
     /// How often it was begun.
     pub attempt: u32,
-    /// When it was asked for.
+    /// When it was created.
     pub created_at: Timestamp,
     /// Not before that is it begun.
     pub run_at: Timestamp,
@@ -154,7 +154,7 @@ pub struct JobReport {
     pub finished_at: Option<Timestamp>,
     /// The worker that has it, or had it last.
     pub worker: Option<String>,
-    /// Until when it is that worker's without another word; none when nobody has it.
+    /// When the lease of its worker expires; none when no worker has it.
     pub lease_until: Option<Timestamp>,
     /// Why it failed, or why it waits for another attempt, and what to do.
     pub reason: Option<String>,
@@ -162,7 +162,7 @@ pub struct JobReport {
     pub result: Option<serde_json::Value>,
 }
 
-/// When repos are consolidated by themselves. A part that is none speaks for nothing.
+/// When repos are consolidated automatically. A rule that is not set is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Policy {
     /// With more packs than that.
@@ -177,7 +177,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Nothing is consolidated by itself.
+    /// Nothing is consolidated automatically.
     pub const OFF: Policy = Policy { max_packs: None, growth: None, max_age_seconds: None };
 }
 
@@ -189,12 +189,12 @@ impl Default for Policy {
     }
 }
 
-/// A policy and whose it is.
+/// A policy and its repo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyReport {
     /// The repo; none: all that have none of their own.
     pub repo: Option<RepoName>,
-    /// Whether somebody has set it; else it is the default.
+    /// Whether it was set; else it is the default.
     pub set: bool,
     /// The policy.
     #[serde(flatten)]
@@ -216,21 +216,21 @@ pub struct PolicyCheck {
     pub oldest_unconsolidated: Option<Timestamp>,
     /// Whether the repo is due.
     pub due: bool,
-    /// Why, in words; empty when it is not.
+    /// Why it is due; empty when it is not.
     pub reasons: Vec<String>,
-    /// The job that was asked for, if it was.
+    /// The job that was queued, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<i64>,
 }
 
-/// `gc --async` and `prune --async`: a job that was asked for, or the one that waits already.
+/// `gc --async` and `prune --async`: the queued job, or the one that waits already.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Queued {
     /// `OWNER/SLUG`; none: the whole store.
     pub repo: Option<RepoName>,
     /// The job's number.
     pub job: i64,
-    /// How far it is.
+    /// Its status.
     pub status: JobStatus,
 }
 
@@ -240,8 +240,8 @@ pub struct JobEnded {
     /// The job as it is now.
     #[serde(flatten)]
     pub job: JobReport,
-    /// What became of this attempt: `done`, `retry`, `failed`, `released` (its worker was asked to
-    /// stop) or `lost` (another worker has the job, or somebody took it back).
+    /// The result of this attempt: `done`, `retry`, `failed`, `released` (its worker was stopped)
+    /// or `lost` (another worker has the job, or it was cancelled).
     pub outcome: &'static str,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,

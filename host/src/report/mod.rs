@@ -1,7 +1,7 @@
 //! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes
 //! bytes, ids and keys strings, times RFC 3339 UTC.
 
-mod afar;
+mod api;
 mod backup;
 mod damage;
 mod job;
@@ -16,9 +16,10 @@ use utoipa::ToSchema;
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
-pub use afar::{
-    Changes, Detail, FetchAsked, HistoryPage, JobAsked, JobPage, NewRepo, PolicyAsked, RepoPage,
-    RunAsked, RunEvent, RunFailed, RunReport, RunState, StatusReport, Step, SweptReport,
+pub use api::{
+    Changes, FetchBody, HistoryPage, JobPage, JobRequest, NewRepo, PolicyRequest, RepoDetail,
+    RepoPage, RunEvent, RunFailed, RunReport, RunRequest, RunState, StatusReport, Step,
+    SweptReport,
 };
 pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};
@@ -72,13 +73,13 @@ pub struct DeleteReport {
     pub repo: RepoName,
     /// Its public id.
     pub repo_id: RepoId,
-    /// That it is gone.
+    /// Always true.
     pub deleted: bool,
     /// Packs that only wait for deletion now.
     pub packs_waiting: u64,
     /// Their size in bytes.
     pub bytes_waiting: u64,
-    /// Jobs that were taken back.
+    /// Cancelled jobs.
     pub jobs_cancelled: u64,
 }
 
@@ -165,7 +166,7 @@ pub struct BranchReport {
     pub repo: RepoName,
     /// Its name, exactly.
     pub name: String,
-    /// The commit that it stands at.
+    /// Its head commit.
     pub head: String,
     /// Whether it is the default branch.
     pub default: bool,
@@ -183,7 +184,7 @@ pub struct BranchDeleteReport {
     pub name: String,
     /// The commit that it stood at.
     pub head: String,
-    /// That it is gone.
+    /// Always true.
     pub deleted: bool,
     /// The default branch from now on.
     pub default_branch: String,
@@ -268,7 +269,7 @@ pub struct GcReport {
     /// For a plan that would consolidate: what that would cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<GcCost>,
-    /// What was dropped because nothing reached it, where that was asked for.
+    /// What was dropped as unreachable, with `--expire-unreachable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<GcDropped>,
     /// What was proven before publishing; present exactly when a consolidation was published.
@@ -299,7 +300,7 @@ pub struct GcProof {
     pub entities: u64,
     /// Records of the new pack that were read back and compared with those that the plan copies.
     pub records: u64,
-    /// Objects of the new pack whose content was hashed to its id.
+    /// Objects of the new pack whose content was hashed and matches their id.
     pub objects_hashed: u64,
     /// Bytes of the new pack that were read back, to its last: as many as were hashed to its key.
     pub bytes_read_back: u64,
@@ -313,8 +314,8 @@ pub struct GcCost {
     /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new
     /// pack once more.
     pub bytes_to_read: u64,
-    /// Of the packs that are merged, bytes to download first: what is not yet on the local disk. 0
-    /// where packs are files.
+    /// Bytes of the source packs to download first: what is not in the local cache. 0 when packs
+    /// are files.
     #[serde(default)]
     pub bytes_to_download: u64,
     /// Size of the new pack in bytes.
@@ -369,12 +370,12 @@ pub struct VerifyReport {
     pub ok: bool,
     /// What is wrong; after a repair, what is still wrong.
     pub problems: Vec<Problem>,
-    /// What was repaired, where that was asked for.
+    /// What was repaired, with `--repair`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Vec<Repaired>>,
 }
 
-/// `prune`. What a dry run tells as deleted would be.
+/// `prune`. In a dry run, `deleted` is what would be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PruneReport {
     /// Packs that were deleted: replaced by a consolidation, and that for as long as the grace.
@@ -389,7 +390,7 @@ pub struct PruneReport {
     pub next_due: Option<Timestamp>,
     /// Assembled answers to fetches that have expired.
     pub answers_deleted: u64,
-    /// Packs that lie in storage and that no repo knows.
+    /// Packs in storage that no repo knows.
     pub orphans: u64,
     /// Their size in bytes.
     pub orphan_bytes: u64,
@@ -423,7 +424,7 @@ pub struct Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
-    /// A pack's file is gone.
+    /// A pack's file is missing.
     MissingPack,
     /// A pack's bytes are not what its key names.
     DamagedPack,

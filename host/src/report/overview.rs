@@ -1,4 +1,4 @@
-//! What an operator looks at: repos in a line each, their packs, and what became of both.
+//! The operator's view: repos in a line each, their packs, and their consolidations.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{GcRecord, GcReport};
 use crate::names::{MpackKey, RepoName};
 
-/// A repo in a line: what can be told of it without reading a pack.
+/// A repo in a line: what is known without reading a pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepoSummary {
     /// `OWNER/SLUG`.
@@ -43,8 +43,8 @@ pub struct RepoSummary {
 }
 
 impl RepoSummary {
-    /// Bytes that a consolidation would save. What only waits for deletion is not among them:
-    /// merging does not change it, and what is merged waits with it.
+    /// Bytes that a consolidation would save. Packs that wait for deletion are not counted: a
+    /// consolidation does not change them, and the packs that it replaces join them.
     pub const fn reclaimable(&self) -> u64 {
         self.duplicate_bytes
     }
@@ -122,8 +122,8 @@ pub struct GcEntry {
 pub struct GcQuery {
     /// Of one repo; none: of all.
     pub repo: Option<RepoName>,
-    /// Text that the repo's name, the outcome, the key or the error holds as it stands, whatever
-    /// the case of its ASCII letters. Empty: all.
+    /// A text that the repo's name, the outcome, the key or the error contains literally; ASCII
+    /// case is ignored. Empty: all.
     pub text: String,
     /// Before the one with this number; none: from the newest.
     pub before: Option<i64>,

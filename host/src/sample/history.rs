@@ -51,14 +51,14 @@ pub struct HistoryOptions {
     pub objects_per_commit: usize,
     /// Their sizes in bytes.
     pub object_bytes: Range<usize>,
-    /// Whether a side branch, `bridge`, is pushed and merged now and again.
+    /// Whether a side branch, `bridge`, is pushed and merged sometimes.
     pub merges: bool,
     /// The form of the snapshots.
     pub form: SnapshotForm,
     /// Whether each push tags its last commit.
     pub tags: bool,
-    /// Whether packs repeat records of earlier ones: as many objects as they bring new ones, and
-    /// the commits, snapshots and tags of the push before; some in other encodings.
+    /// Whether packs repeat records of earlier ones: as many objects as they have new ones, and the
+    /// commits, snapshots and tags of the push before; some in other encodings.
     pub overlap: bool,
     /// Whether ids carry the prefix `sha256:`.
     pub prefixed_ids: bool,
@@ -101,7 +101,7 @@ pub fn write_history(dir: impl AsRef<Path>, options: &HistoryOptions) -> Result<
     let mut files = Vec::with_capacity(options.pushes);
     for (number, pack) in History::new(options.clone()).enumerate() {
         let path = dir.as_ref().join(format!("{:05}.mpack", number + 1));
-        let file = File::create(&path).map_err(Error::io("making", &path))?;
+        let file = File::create(&path).map_err(Error::io("creating", &path))?;
         let mut out = BufWriter::with_capacity(1 << 18, file);
         pack.write_to(&mut out).and_then(|()| out.flush()).map_err(Error::io("writing", &path))?;
         files.push(path);
@@ -109,7 +109,7 @@ pub fn write_history(dir: impl AsRef<Path>, options: &HistoryOptions) -> Result<
     Ok(files)
 }
 
-/// Where a branch stands while the history is being made.
+/// The state of a branch while the history is generated.
 #[derive(Clone, Debug, Default)]
 struct Line {
     tip: Option<String>,
@@ -131,7 +131,7 @@ pub struct History {
     last: Pushed,
 }
 
-/// What a push brought, for the next one to repeat.
+/// The content of a push, for the next one to repeat.
 #[derive(Debug, Default)]
 struct Pushed {
     commits: Vec<CommitSpec>,

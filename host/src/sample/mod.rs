@@ -1,9 +1,8 @@
-//! Packs made on purpose: for the demo, the tests and the benchmarks.
+//! Generated packs: for the demo, the tests and the benchmarks.
 //!
-//! [`PackBuilder`] writes one pack, byte for byte as the Muse client of March 2026 shapes it;
-//! [`History`] makes the packs of a whole history out of a seed, one after the other, and never
-//! holds more than one. Neither looks at a clock nor draws at random: the same options give the
-//! same bytes on any machine.
+//! [`PackBuilder`] writes one pack, byte for byte as the Muse client of March 2026; [`History`]
+//! generates the packs of a history from a seed, one after the other, and holds one at a time. Both
+//! are deterministic: the same options give the same bytes on any machine.
 
 mod history;
 mod pack;

@@ -276,7 +276,7 @@ pub struct PackBuilder {
 }
 
 impl PackBuilder {
-    /// A pack whose ids are bare.
+    /// A pack with bare ids.
     pub fn new() -> Self {
         PackBuilder::default()
     }

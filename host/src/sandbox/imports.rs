@@ -14,7 +14,7 @@ use super::bindings::packhouse::engine::{database, storage, types};
 use super::{Host, State};
 use crate::text::escaped;
 
-type Answer<T> = wasmtime::Result<Result<T, types::AccessError>>;
+type ImportResult<T> = wasmtime::Result<Result<T, types::AccessError>>;
 
 impl State {
     /// Counts a call, and gives who answers it.
@@ -27,7 +27,7 @@ impl State {
 }
 
 /// Turns an answer of the host into one of the WIT.
-fn answer<T>(state: &State, answer: Result<T, AccessError>) -> Answer<T> {
+fn answer<T>(state: &State, answer: Result<T, AccessError>) -> ImportResult<T> {
     if state.host.fault().is_some() {
         wasmtime::bail!("the host failed");
     }
@@ -37,12 +37,12 @@ fn answer<T>(state: &State, answer: Result<T, AccessError>) -> Answer<T> {
 impl types::Host for State {}
 
 impl storage::Host for State {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> Answer<Vec<u8>> {
+    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> ImportResult<Vec<u8>> {
         let rows = self.host()?.directory_rows(pack, first, limit);
         answer(self, rows)
     }
 
-    fn read_records(&mut self, spans: Vec<types::Span>) -> Answer<Vec<Vec<u8>>> {
+    fn read_records(&mut self, spans: Vec<types::Span>) -> ImportResult<Vec<Vec<u8>>> {
         let spans: Vec<Span> = spans.into_iter().map(Into::into).collect();
         let records = self.host()?.read_records(&spans);
         answer(self, records)
@@ -51,7 +51,7 @@ impl storage::Host for State {
     fn compare_records(
         &mut self,
         pairs: Vec<(types::Span, types::Span)>,
-    ) -> Answer<Vec<storage::Ordering>> {
+    ) -> ImportResult<Vec<storage::Ordering>> {
         let pairs: Vec<(Span, Span)> =
             pairs.into_iter().map(|(a, b)| (a.into(), b.into())).collect();
         let orders = self
@@ -61,7 +61,12 @@ impl storage::Host for State {
         answer(self, orders)
     }
 
-    fn branch_heads(&mut self, pack: u32, first: u32, limit: u32) -> Answer<Vec<types::Head>> {
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> ImportResult<Vec<types::Head>> {
         let heads = self
             .host()?
             .branch_heads(pack, first, limit)
@@ -71,7 +76,7 @@ impl storage::Host for State {
 }
 
 impl database::Host for State {
-    fn packs(&mut self, first: u32, limit: u32) -> Answer<Vec<database::PackInfo>> {
+    fn packs(&mut self, first: u32, limit: u32) -> ImportResult<Vec<database::PackInfo>> {
         let packs = self.host()?.packs(first, limit).map(|packs| {
             packs
                 .into_iter()
@@ -81,7 +86,7 @@ impl database::Host for State {
         answer(self, packs)
     }
 
-    fn heads(&mut self, after: Option<String>, limit: u32) -> Answer<Vec<types::Head>> {
+    fn heads(&mut self, after: Option<String>, limit: u32) -> ImportResult<Vec<types::Head>> {
         let heads = self
             .host()?
             .heads(after.as_deref(), limit)
@@ -89,14 +94,18 @@ impl database::Host for State {
         answer(self, heads)
     }
 
-    fn history(&mut self, commits: Vec<String>, limit: u32) -> Answer<Vec<types::CommitEdges>> {
+    fn history(
+        &mut self,
+        commits: Vec<String>,
+        limit: u32,
+    ) -> ImportResult<Vec<types::CommitEdges>> {
         let ids: Vec<EntityId> = commits.iter().filter_map(|text| parsed(text)).collect();
         let edges =
             self.host()?.history(&ids, limit).map(|edges| edges.iter().map(Into::into).collect());
         answer(self, edges)
     }
 
-    fn known(&mut self, kind: types::EntityKind, names: Vec<String>) -> Answer<Vec<bool>> {
+    fn known(&mut self, kind: types::EntityKind, names: Vec<String>) -> ImportResult<Vec<bool>> {
         let ids: Vec<Option<EntityId>> = names.iter().map(|text| parsed(text)).collect();
         let asked: Vec<EntityId> = ids.iter().flatten().copied().collect();
         let known = self.host()?.known(kind.into(), &asked).map(|known| {
@@ -106,7 +115,7 @@ impl database::Host for State {
         answer(self, known)
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Answer<Vec<database::Rival>> {
+    fn rivals(&mut self, first: u64, limit: u32) -> ImportResult<Vec<database::Rival>> {
         let rivals = self.host()?.rivals(first, limit).map(|rivals| {
             let rival = |r: core::Rival| database::Rival {
                 kind: r.kind.into(),
@@ -119,7 +128,7 @@ impl database::Host for State {
     }
 }
 
-/// An id that a component asks about. A text that is none is unknown to every index.
+/// An id from a component. A malformed id is in no index.
 fn parsed(text: &str) -> Option<EntityId> {
     EntityId::parse(text.as_bytes()).ok()
 }
@@ -195,7 +204,7 @@ impl From<&Edges> for types::CommitEdges {
 
 fn id(text: &str) -> wasmtime::Result<EntityId> {
     EntityId::parse(text.as_bytes())
-        .map_err(|_| wasmtime::format_err!("it gave `{}` for an id", escaped(text)))
+        .map_err(|_| wasmtime::format_err!("it returned `{}` as an id", escaped(text)))
 }
 
 pub(super) fn head(head: &types::Head) -> wasmtime::Result<Head> {
@@ -203,7 +212,11 @@ pub(super) fn head(head: &types::Head) -> wasmtime::Result<Head> {
 }
 
 pub(super) fn edges(edges: &types::CommitEdges) -> wasmtime::Result<Edges> {
-    wasmtime::ensure!(edges.parents.len() <= 2, "it gave a commit {} parents", edges.parents.len());
+    wasmtime::ensure!(
+        edges.parents.len() <= 2,
+        "it returned a commit with {} parents",
+        edges.parents.len()
+    );
     let mut parents = [None; 2];
     for (slot, parent) in parents.iter_mut().zip(&edges.parents) {
         *slot = Some(id(parent)?);
@@ -231,7 +244,7 @@ pub(super) fn step(step: types::Step) -> Step {
     }
 }
 
-/// An id in a fault, which may be the digest of a text: only words are made of it.
+/// An id in a fault, which may be the digest of a text: it is used in messages only.
 fn named(text: &str) -> EntityId {
     let unknown = EntityId::new(Form::Text, [0; 32]);
     let hex = text.strip_prefix("text:").unwrap_or(text);

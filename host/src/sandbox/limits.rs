@@ -1,4 +1,4 @@
-//! What a component may use, and how time is told to it.
+//! What a component may use, and how its time is measured.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
 
 /// What a component may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SandboxLimits {
     /// Memory whatever the repo's size, in bytes.
     pub memory: usize,
     /// Memory a record of the run, in bytes.
@@ -23,9 +23,9 @@ pub struct Limits {
     pub calls_per_record: u64,
 }
 
-impl Default for Limits {
+impl Default for SandboxLimits {
     fn default() -> Self {
-        Limits {
+        SandboxLimits {
             memory: 512 << 20,
             memory_per_record: 400,
             time: Duration::from_secs(600),
@@ -40,7 +40,7 @@ impl Default for Limits {
 /// its own.
 pub(super) const HANDLES: usize = 1000;
 
-impl Limits {
+impl SandboxLimits {
     /// Bytes of memory for a run over so many records.
     pub fn memory_for(&self, records: u64) -> usize {
         let records = usize::try_from(records).unwrap_or(usize::MAX);
@@ -73,13 +73,13 @@ impl Limits {
     }
 }
 
-/// How often time is looked at.
+/// The length of a tick.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread
 /// for all runs of an engine: time passes at one speed.
 #[derive(Debug)]
-pub(super) struct Ticker {
+pub(super) struct EpochTicker {
     shared: Arc<(Mutex<Ticking>, Condvar)>,
 }
 
@@ -89,8 +89,8 @@ struct Ticking {
     closed: bool,
 }
 
-impl Ticker {
-    pub(super) fn new(engine: &Engine) -> Ticker {
+impl EpochTicker {
+    pub(super) fn new(engine: &Engine) -> EpochTicker {
         let shared: Arc<(Mutex<Ticking>, Condvar)> = Arc::default();
         let (engine, theirs) = (engine.clone(), shared.clone());
         std::thread::spawn(move || {
@@ -101,7 +101,7 @@ impl Ticker {
                     ticking = changed.wait(ticking).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                // Runs that come and go meanwhile don't make a tick longer.
+                // Runs that start and end in the meantime don't make a tick longer.
                 let (guard, timeout) = changed
                     .wait_timeout_while(ticking, TICK, |t| t.runs > 0 && !t.closed)
                     .unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +111,7 @@ impl Ticker {
                 }
             }
         });
-        Ticker { shared }
+        EpochTicker { shared }
     }
 
     fn change(&self, change: impl FnOnce(&mut Ticking)) {
@@ -121,7 +121,7 @@ impl Ticker {
 
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         /// Counts the run out, also when it panics.
-        struct Out<'a>(&'a Ticker);
+        struct Out<'a>(&'a EpochTicker);
         impl Drop for Out<'_> {
             fn drop(&mut self) {
                 self.0.change(|t| t.runs -= 1);
@@ -133,7 +133,7 @@ impl Ticker {
     }
 }
 
-impl Drop for Ticker {
+impl Drop for EpochTicker {
     fn drop(&mut self) {
         self.change(|t| t.closed = true);
     }

@@ -4,11 +4,11 @@
 //! store a run, and limits on memory, time and what it hands over. What it plans is proven
 //! elsewhere, before anything is published.
 
-mod bare;
 mod bindings;
 mod host;
 mod imports;
 mod limits;
+mod packs_only;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -21,16 +21,16 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, Store, StoreLimits};
 use crate::error::{Error, Result};
 use bindings::exports::packhouse::engine::assembly;
 use bindings::packhouse::engine::types;
-use limits::{HANDLES, Ticker};
+use limits::{EpochTicker, HANDLES};
 
-pub use bare::Bare;
 pub use host::Host;
-pub use limits::Limits;
+pub use limits::SandboxLimits;
+pub use packs_only::PacksOnly;
 
 /// The runtime, as tapes name it.
 pub const RUNTIME: &str = "wasmtime 48";
 
-/// Steps that are reserved for before they are there.
+/// Steps for which memory is reserved in advance.
 const RESERVED: u64 = 1 << 16;
 
 /// Bytes that a plan may write of its own: headers and the heads of all branches.
@@ -42,9 +42,9 @@ pub struct Sandbox {
     engine: Engine,
     component: Component,
     linker: Arc<Linker<State>>,
-    ticker: Arc<Ticker>,
+    ticker: Arc<EpochTicker>,
     digest: Arc<str>,
-    limits: Limits,
+    limits: SandboxLimits,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -69,7 +69,7 @@ struct State {
 pub struct Indexed {
     /// For every branch that the push names, by name.
     pub heads: Vec<Head>,
-    /// Numbers of rivals whose pushed encoding is preferred.
+    /// Numbers of the conflicts whose pushed encoding is preferred.
     pub preferred: Vec<u64>,
     /// What the pushed commits reach.
     pub edges: Vec<Edges>,
@@ -100,7 +100,7 @@ fn engine(cache: Option<&Path>) -> Result<Engine> {
             Ok(cache) => drop(config.cache(Some(cache))),
             // A cache saves time and nothing else: without it the component is compiled each time.
             Err(error) => tracing::warn!(
-                "no cache for compiled components in {}: {error:#}",
+                "compiled components can't be cached in {}: {error:#}",
                 folder.display()
             ),
         }
@@ -119,7 +119,8 @@ impl Sandbox {
         if let Some(sandbox) = REFERENCE.get() {
             return Ok(sandbox.clone());
         }
-        let sandbox = Sandbox::load(packhouse_artifact::COMPONENT, cache, Limits::default())?;
+        let sandbox =
+            Sandbox::load(packhouse_artifact::COMPONENT, cache, SandboxLimits::default())?;
         Ok(REFERENCE.get_or_init(|| sandbox).clone())
     }
 
@@ -129,12 +130,12 @@ impl Sandbox {
     /// [`Error::Io`], or as [`Sandbox::load`].
     pub fn open(file: &Path, cache: Option<&Path>) -> Result<Sandbox> {
         let bytes = std::fs::read(file).map_err(Error::io("reading the component", file))?;
-        Sandbox::load(&bytes, cache, Limits::default()).map_err(|error| match error {
+        Sandbox::load(&bytes, cache, SandboxLimits::default()).map_err(|error| match error {
             Error::Component { reason, .. } => {
-                // Where the bytes are wrong stands in lines of its own.
+                // The location is in further lines.
                 let reason = reason.lines().next().unwrap_or_default().to_owned();
                 Error::Unsupported(format!(
-                    "{} is no component that packhouse can run: {reason}",
+                    "{} is not a component that packhouse can run: {reason}",
                     file.display()
                 ))
             }
@@ -146,7 +147,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Component`] when the bytes are no component, or it imports what we don't give.
-    pub fn load(bytes: &[u8], cache: Option<&Path>, limits: Limits) -> Result<Sandbox> {
+    pub fn load(bytes: &[u8], cache: Option<&Path>, limits: SandboxLimits) -> Result<Sandbox> {
         let engine = engine(cache)?;
         let digest = format!("sha256:{}", hex::encode(digest(&SHA256, bytes)));
         let refused = |doing| {
@@ -158,10 +159,10 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
             .map_err(refused("being linked"))?;
-        // All imports and exports are there, of the types that they should have.
+        // All imports and exports exist, with the right types.
         let linked = linker.instantiate_pre(&component).and_then(bindings::EnginePre::new);
         linked.map_err(refused("being linked"))?;
-        let ticker = Arc::new(Ticker::new(&engine));
+        let ticker = Arc::new(EpochTicker::new(&engine));
         Ok(Sandbox {
             engine,
             component,
@@ -173,12 +174,12 @@ impl Sandbox {
     }
 
     /// The same component under other limits.
-    pub fn with_limits(&self, limits: Limits) -> Sandbox {
+    pub fn with_limits(&self, limits: SandboxLimits) -> Sandbox {
         Sandbox { limits, ..self.clone() }
     }
 
     /// The rules under which it runs.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &SandboxLimits {
         &self.limits
     }
 
@@ -187,8 +188,8 @@ impl Sandbox {
         &self.digest
     }
 
-    /// Plans a consolidation of the packs that `host` shows, whose directories have `records` rows.
-    /// Nothing of the plan is proven yet.
+    /// Plans a consolidation of the packs of `host`, whose directories have `records` rows. The
+    /// plan is not verified yet.
     ///
     /// # Errors
     /// A fault of the host, of the records, or [`Error::Component`].
@@ -254,7 +255,7 @@ impl Sandbox {
             };
             wasmtime::ensure!(
                 summary.commits <= records,
-                "it claims {} commits where there are {records} records",
+                "it claims {} commits, but there are {records} records",
                 summary.commits
             );
             let mut edges = Vec::new();
@@ -266,7 +267,7 @@ impl Sandbox {
                 )?;
                 wasmtime::ensure!(
                     !page.is_empty(),
-                    "it claims {} commits and gives {}",
+                    "it claims {} commits and returns {}",
                     summary.commits,
                     edges.len()
                 );
@@ -318,7 +319,8 @@ impl Sandbox {
     }
 }
 
-/// Refuses a component of another WIT in words: linking would, and name a missing function.
+/// Refuses a component of another WIT with a clear message: linking would only name a missing
+/// function.
 fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()> {
     let ours = version_of(packhouse_artifact::WORLD);
     let of_type = component.component_type();
@@ -328,22 +330,22 @@ fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()
         imports.chain(exports).filter(|name| name.starts_with("packhouse:engine/")).peekable();
     wasmtime::ensure!(
         spoken.peek().is_some(),
-        "it is no component of packhouse: nothing of it is of packhouse:engine"
+        "it is not a component of packhouse: it exports nothing of packhouse:engine"
     );
     for name in spoken {
         let theirs = version_of(&name);
-        // Before 1.0 the second number is the one that tells of breaks.
+        // Before 1.0 the second number changes with incompatible versions.
         let compatible = theirs[0] == ours[0] && (ours[0] != "0" || theirs[1] == ours[1]);
         wasmtime::ensure!(
             compatible,
-            "it speaks {name}, and this packhouse speaks {}",
+            "it implements {name}; this packhouse runs {}",
             packhouse_artifact::WORLD
         );
     }
     Ok(())
 }
 
-/// The numbers behind the `@` of a name of the WIT, as they stand.
+/// The numbers of the version after `@` in a WIT name.
 fn version_of(name: &str) -> [&str; 2] {
     let mut numbers = name.rsplit_once('@').map_or("", |(_, version)| version).split('.');
     [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()]
@@ -360,19 +362,19 @@ pub enum RunError {
     Host(Error),
 }
 
-/// What a trap means, in words.
-fn reason(error: &wasmtime::Error, limits: &Limits, records: u64) -> String {
+/// The message for a trap.
+fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> String {
     match error.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::Interrupt) => {
             format!("it took longer than {} s", limits.time.as_secs_f32())
         }
-        Some(wasmtime::Trap::StackOverflow) => "it called itself too deeply".into(),
+        Some(wasmtime::Trap::StackOverflow) => "its call stack overflowed".into(),
         Some(trap) => format!("it trapped ({trap})"),
         None => {
-            // What wasmtime puts around it tells where in the component it was, in addresses.
+            // wasmtime's context has addresses in the component.
             let text = error.root_cause().to_string();
             if text.contains("growth failure") || text.contains("grow") && text.contains("memory") {
-                format!("it wanted more than {} MiB of memory", limits.memory_for(records) >> 20)
+                format!("it exceeded {} MiB of memory", limits.memory_for(records) >> 20)
             } else {
                 text.lines().next().unwrap_or("it failed").to_owned()
             }
@@ -390,7 +392,7 @@ fn read_plan(
     let most = records.saturating_add(8);
     wasmtime::ensure!(
         summary.steps <= most,
-        "its plan claims {} steps where there are {records} records",
+        "its plan claims {} steps, but there are {records} records",
         summary.steps
     );
     let mut plan = Plan {
@@ -405,7 +407,7 @@ fn read_plan(
         let steps = page(plan.steps.len() as u64, packhouse_core::ports::MAX_ROWS)?;
         wasmtime::ensure!(
             !steps.is_empty(),
-            "its plan claims {} steps and gives {}",
+            "its plan claims {} steps and returns {}",
             summary.steps,
             plan.steps.len()
         );
@@ -417,11 +419,11 @@ fn read_plan(
         }
         wasmtime::ensure!(
             literal <= LITERALS,
-            "its plan writes more than {LITERALS} bytes of its own"
+            "its plan has more than {LITERALS} bytes of literals"
         );
         wasmtime::ensure!(
             plan.steps.len() as u64 <= summary.steps,
-            "its plan gives more steps than it claims"
+            "its plan returns more steps than it claims"
         );
     }
     Ok(plan)

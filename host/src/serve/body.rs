@@ -4,8 +4,8 @@
 //! socket ─▶ feed: how much, how silent ─▶ a few chunks ─▶ BodySource, on a thread ─▶ write, hash, read back
 //! ```
 //!
-//! Whoever reads more slowly than the client writes holds the client up. A client that goes away
-//! ends the work: what was received of a pack by then is a file in staging, removed at once.
+//! A slow writer slows the client down. A client that disconnects ends the work: its partial pack
+//! is a file in staging, removed at once.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,15 +20,17 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::house::House;
-use super::limits::{BODY_WITHIN, HELD, HELD_SHORT, HELD_WITHIN, Limits, SHORT, SLOWEST};
-use super::problem::{Answer, Problem};
+use super::limits::{
+    BODY_MEMORY, BODY_MEMORY_TIMEOUT, BODY_WITHIN, SHORT, SHORT_BODY_MEMORY, SLOWEST, ServeLimits,
+};
+use super::problem::{ApiResult, Problem};
+use super::state::AppState;
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::pack::pipeline::{CHUNK, Produce};
 use crate::progress::Progress;
-use crate::store::{Received, Share, blocking, joined};
-use crate::vault::Staged;
+use crate::store::{StagedPack, UploadProgress, blocking, joined};
+use crate::vault::StagedFile;
 
 /// Pieces of a body that wait to be written. They are as large as the network makes them: some
 /// kilobytes.
@@ -37,7 +39,7 @@ const WAITING: usize = 16;
 /// A piece of a body.
 enum Piece {
     Bytes(Bytes),
-    /// Told, and not concluded from a silence: a body that broke off is no pack that ends there.
+    /// Explicit, and not concluded from silence: a body that was cut off is not a complete pack.
     End,
 }
 
@@ -62,7 +64,7 @@ impl Produce for BodySource {
                 match self.pieces.blocking_recv() {
                     Some(Piece::Bytes(bytes)) => self.rest = bytes,
                     Some(Piece::End) => self.ended = true,
-                    // Whoever feeds this knows why, and tells.
+                    // `feed` knows why, and reports it.
                     None => return Err(Error::Cancelled),
                 }
             }
@@ -73,7 +75,7 @@ impl Produce for BodySource {
     }
 }
 
-/// How many bytes a request may still bring.
+/// How many more bytes a request may send.
 #[derive(Debug)]
 pub(super) struct Allowance {
     left: u64,
@@ -81,16 +83,16 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(limits: &Limits) -> Allowance {
+    pub(super) fn new(limits: &ServeLimits) -> Allowance {
         Allowance { left: limits.upload_bytes, limit: limits.upload_bytes }
     }
 
-    fn take(&mut self, bytes: usize) -> Answer<()> {
+    fn take(&mut self, bytes: usize) -> ApiResult<()> {
         match self.left.checked_sub(bytes as u64) {
             Some(left) => self.left = left,
             None => {
                 return Err(Problem::too_much(format!(
-                    "this server takes {} bytes at once at most",
+                    "the limit of this server is {} bytes a request",
                     self.limit
                 )));
             }
@@ -102,23 +104,25 @@ impl Allowance {
 /// Takes a body that is a pack into staging and reads it back. `name` is what the pack is called in
 /// reports and errors.
 pub(super) async fn receive<E: std::fmt::Display>(
-    house: &House,
+    state: &AppState,
     repo: &RepoName,
     name: impl Into<PathBuf>,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     progress: &Progress,
-) -> Answer<Received> {
-    let making = house.making().await?;
+) -> ApiResult<StagedPack> {
+    let making = state.making().await?;
     let (sender, source) = BodySource::new();
-    let feeding = feed(body, sender, allowance, &house.limits);
+    let feeding = feed(body, sender, allowance, &state.limits);
     let (store, repo, name, progress) =
-        (house.store.clone(), repo.clone(), name.into(), progress.clone());
+        (state.store.clone(), repo.clone(), name.into(), progress.clone());
     // A client that goes away ends the feeding, and with it the work; its place is free when it has
     // ended.
     let receiving = tokio::spawn(async move {
         let _making = making;
-        store.receive_from(&repo, name, Box::new(source), Share::default(), &progress).await
+        store
+            .receive_from(&repo, name, Box::new(source), UploadProgress::default(), &progress)
+            .await
     });
     let (fed, received) = tokio::join!(feeding, joined(receiving));
     // A body that broke off is why nothing was received, not the other way round.
@@ -129,15 +133,15 @@ pub(super) async fn receive<E: std::fmt::Display>(
 /// Takes a body that is to become a pack into a file of its own, to be looked through. `length` is
 /// what the client says of it, in bytes, or 0. Gives its length.
 pub(super) async fn spool<E: std::fmt::Display>(
-    house: &House,
+    state: &AppState,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     length: u64,
-) -> Answer<(Staged, u64)> {
+) -> ApiResult<(StagedFile, u64)> {
     // The pack that is made of it takes as much again.
-    house.store.need_space(length.min(allowance.left).saturating_mul(2))?;
+    state.store.need_space(length.min(allowance.left).saturating_mul(2))?;
     let (sender, mut source) = BodySource::new();
-    let staged = house.store.stage().await?;
+    let staged = state.store.stage().await?;
     let writing = blocking(move || {
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         loop {
@@ -150,22 +154,22 @@ pub(super) async fn spool<E: std::fmt::Display>(
             bytes += chunk.len() as u64;
         }
     });
-    let (fed, written) = tokio::join!(feed(body, sender, allowance, &house.limits), writing);
+    let (fed, written) = tokio::join!(feed(body, sender, allowance, &state.limits), writing);
     fed?;
     Ok(written?)
 }
 
-/// Hands a body on until it ends, or nobody wants more of it.
+/// Passes a body on until it ends, or the receiver is gone.
 async fn feed<E: std::fmt::Display>(
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     to: Sender<Piece>,
     allowance: &mut Allowance,
-    limits: &Limits,
-) -> Answer<()> {
+    limits: &ServeLimits,
+) -> ApiResult<()> {
     let (begun, mut received) = (Instant::now(), 0_u64);
     loop {
         let next = tokio::select! {
-            // Whoever received it has failed, and says why.
+            // The receiver has failed, and reports why.
             () = to.closed() => return Ok(()),
             next = tokio::time::timeout(limits.silence, body.next()) => next,
         };
@@ -174,7 +178,7 @@ async fn feed<E: std::fmt::Display>(
             Ok(Some(Err(error))) => {
                 return Err(Problem::new(
                     StatusCode::BAD_REQUEST,
-                    format!("the body broke off: {error}"),
+                    format!("the body was cut off: {error}"),
                 ));
             }
             Ok(Some(Ok(bytes))) => {
@@ -198,32 +202,32 @@ async fn feed<E: std::fmt::Display>(
 /// Memory that small bodies, and what is read from them, may take: that of short ones, and that of
 /// longer ones.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct BodyMemory {
     short: Arc<Semaphore>,
     long: Arc<Semaphore>,
 }
 
-impl Memory {
-    pub(super) fn new() -> Memory {
-        Memory {
-            short: Arc::new(Semaphore::new(HELD_SHORT >> 10)),
-            long: Arc::new(Semaphore::new(HELD >> 10)),
+impl BodyMemory {
+    pub(super) fn new() -> BodyMemory {
+        BodyMemory {
+            short: Arc::new(Semaphore::new(SHORT_BODY_MEMORY >> 10)),
+            long: Arc::new(Semaphore::new(BODY_MEMORY >> 10)),
         }
     }
 }
 
-/// A part of [`Memory`], until it is dropped.
+/// A part of [`BodyMemory`], until it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct MemoryPermit {
     short: Option<OwnedSemaphorePermit>,
     long: Option<OwnedSemaphorePermit>,
 }
 
-impl Held {
+impl MemoryPermit {
     /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is
     /// short it takes more as it grows, in steps of a kilobyte. Beyond that it takes all at once:
     /// if each took a part and waited for the rest, none would go on.
-    async fn grow(&mut self, memory: &Memory, to: usize, most: usize) -> Answer<()> {
+    async fn grow(&mut self, memory: &BodyMemory, to: usize, most: usize) -> ApiResult<()> {
         if to > SHORT {
             if self.long.is_none() {
                 self.long = Some(taken(&memory.long, most.max(to)).await?);
@@ -244,34 +248,33 @@ impl Held {
 }
 
 /// Waits for some bytes of memory, in whole kilobytes.
-async fn taken(from: &Arc<Semaphore>, bytes: usize) -> Answer<OwnedSemaphorePermit> {
+async fn taken(from: &Arc<Semaphore>, bytes: usize) -> ApiResult<OwnedSemaphorePermit> {
     let busy = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "others ask for too much at the moment; try again",
+            "the server is busy with other requests; try again",
         )
     };
     let permits = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-    let taken = tokio::time::timeout(HELD_WITHIN, from.clone().acquire_many_owned(permits))
+    let taken = tokio::time::timeout(BODY_MEMORY_TIMEOUT, from.clone().acquire_many_owned(permits))
         .await
         .map_err(|_| busy())?;
     taken.map_err(|_| busy())
 }
 
-/// Reads a small body whole, and makes of it what `read` says, where that holds nobody up. How many
-/// bytes of such bodies are in memory at once is bounded: what comes with the answer is to be kept
-/// for as long as what was read.
+/// Reads a small body whole, and runs `read` on it off the async threads. The memory of such bodies
+/// is bounded: the permit is kept for as long as the result.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where small bodies are read; those who call this ask again"
 )]
 pub(super) async fn whole<T: Send + 'static>(
-    house: &House,
+    state: &AppState,
     request: Request,
     most: usize,
-    read: impl FnOnce(&[u8]) -> Answer<T> + Send + 'static,
-) -> Answer<(T, Held)> {
-    let (mut bytes, mut held) = (Vec::new(), Held::default());
+    read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
+) -> ApiResult<(T, MemoryPermit)> {
+    let (mut bytes, mut held) = (Vec::new(), MemoryPermit::default());
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -281,12 +284,12 @@ pub(super) async fn whole<T: Send + 'static>(
     let coming = async {
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| {
-                Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))
+                Problem::new(StatusCode::BAD_REQUEST, format!("the body was cut off: {error}"))
             })?;
             if bytes.len() + piece.len() > most {
                 return Err(Problem::too_much(format!("the body is longer than {most} bytes")));
             }
-            held.grow(&house.memory, bytes.len() + piece.len(), length).await?;
+            held.grow(&state.memory, bytes.len() + piece.len(), length).await?;
             bytes.extend_from_slice(&piece);
         }
         Ok(())
@@ -296,7 +299,7 @@ pub(super) async fn whole<T: Send + 'static>(
         Err(_) => {
             return Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
-                "the body did not come whole within half a minute",
+                "the body was not received within 30 s",
             ));
         }
     }
@@ -306,16 +309,12 @@ pub(super) async fn whole<T: Send + 'static>(
 }
 
 fn slow() -> Problem {
-    let detail =
-        format!("the body comes with less than {SLOWEST} bytes a second; nothing was stored");
+    let detail = format!("the body is slower than {SLOWEST} bytes a second; nothing was stored");
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
-pub(super) fn silent(limits: &Limits) -> Problem {
-    let detail = format!(
-        "nothing came for {} s in the middle of a body; nothing was stored",
-        limits.silence.as_secs()
-    );
+pub(super) fn silent(limits: &ServeLimits) -> Problem {
+    let detail = format!("the body stalled for {} s; nothing was stored", limits.silence.as_secs());
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
@@ -325,15 +324,15 @@ mod tests {
 
     use super::*;
 
-    fn limits(upload_bytes: u64) -> Limits {
-        Limits { upload_bytes, silence: Duration::from_millis(50), ..Limits::default() }
+    fn limits(upload_bytes: u64) -> ServeLimits {
+        ServeLimits { upload_bytes, silence: Duration::from_millis(50), ..ServeLimits::default() }
     }
 
-    /// What comes out of a body, and how feeding it ended.
+    /// The result of a body, and how feeding it ended.
     async fn through(
         body: impl Stream<Item = Result<Bytes, String>> + Unpin,
-        limits: &Limits,
-    ) -> (Result<Vec<u8>>, Answer<()>) {
+        limits: &ServeLimits,
+    ) -> (Result<Vec<u8>>, ApiResult<()>) {
         let (sender, mut source) = BodySource::new();
         let mut allowance = Allowance::new(limits);
         let reading = tokio::task::spawn_blocking(move || {
@@ -380,30 +379,32 @@ mod tests {
     /// Each of them comes in pieces, and there is room for four of them at once.
     #[tokio::test]
     async fn long_bodies_don_t_wait_for_each_other_for_ever_and_short_ones_not_for_them() {
-        let memory = Arc::new(Memory::new());
+        let memory = Arc::new(BodyMemory::new());
         let coming = |length: usize| {
             let memory = memory.clone();
             async move {
-                let mut held = Held::default();
+                let mut held = MemoryPermit::default();
                 for to in (0..=length).step_by(SHORT / 2) {
                     held.grow(&memory, to, length).await?;
                     tokio::task::yield_now().await;
                 }
-                Answer::Ok(held)
+                ApiResult::Ok(held)
             }
         };
-        let many =
-            futures::future::join_all((0..12).map(|_| async { coming(HELD / 4).await.map(drop) }))
-                .await;
+        let many = futures::future::join_all(
+            (0..12).map(|_| async { coming(BODY_MEMORY / 4).await.map(drop) }),
+        )
+        .await;
         assert!(many.iter().all(Result::is_ok), "{many:?}");
-        let long = futures::future::try_join_all((0..4).map(|_| coming(HELD / 4))).await.unwrap();
-        let waits = tokio::time::timeout(Duration::from_millis(50), coming(HELD / 4)).await;
+        let long =
+            futures::future::try_join_all((0..4).map(|_| coming(BODY_MEMORY / 4))).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(50), coming(BODY_MEMORY / 4)).await;
         assert!(waits.is_err(), "there is no room for it");
         coming(SHORT).await.unwrap();
         drop(long);
         assert_eq!(
             (memory.short.available_permits() << 10, memory.long.available_permits() << 10),
-            (HELD_SHORT, HELD)
+            (SHORT_BODY_MEMORY, BODY_MEMORY)
         );
     }
 

@@ -1,14 +1,14 @@
-//! Connections: how many there may be, how long one may do nothing, and how slowly one may read.
+//! Connections: how many, how long they may be idle, and how slowly clients may read.
 //!
 //! ```text
-//! accept ─▶ room? ─▶ Watched: the socket, and what can end it ─▶ TLS ─▶ HTTP ─▶ Counted: requests under way, answers on their way
+//! accept ─▶ room? ─▶ TrackedStream: the socket, and what can end it ─▶ TLS ─▶ HTTP ─▶ TrackedService: requests under way, answers on their way
 //!             │ none: the connection that has been idle for longest ends
 //!             └ all are at work: a place of the reserve, where health is answered and all else with 503
 //! ```
 //!
-//! One task looks at all of them each second. It asks those that have been idle for too long to
-//! end, and ends those that don't, and those whose clients read too slowly: an answer holds memory,
-//! an open file and a place for as long as its reader takes.
+//! One task checks all of them each second. It shuts down idle ones, and ends those that don't
+//! react and those whose clients read too slowly: a response holds memory, an open file and a slot
+//! for as long as it is read.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,12 +34,12 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower_service::Service;
 
 use super::health::is_health;
-use super::limits::{Limits, RESERVED, STALL};
+use super::limits::{RESERVED, STALL, ServeLimits};
 use super::problem::Problem;
 use super::proxy::Proxies;
 
-/// How often all connections are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often all connections are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long one that is asked to end may take.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub(super) struct Connections {
     most_of_one: usize,
     idle: Duration,
     slowest: u64,
-    /// These may have as many as they like: they stand before many clients.
+    /// These may have any number of connections: they serve many clients.
     proxies: Proxies,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 struct Activity {
-    /// Requests whose answers have not been handed over whole.
+    /// Requests whose responses were not sent completely.
     under_way: usize,
     /// Since when there is none.
     idle_since: Instant,
@@ -83,7 +83,7 @@ struct Activity {
 }
 
 impl Connections {
-    pub(super) fn new(limits: &Limits, proxies: Proxies) -> Arc<Connections> {
+    pub(super) fn new(limits: &ServeLimits, proxies: Proxies) -> Arc<Connections> {
         Arc::new(Connections {
             open: Mutex::default(),
             next: AtomicU64::new(0),
@@ -101,7 +101,7 @@ impl Connections {
 
     /// Takes a connection in.
     fn admit(&self, peer: SocketAddr) -> Arc<Connection> {
-        let from = super::guard::network(peer.ip());
+        let from = super::auth::network(peer.ip());
         let mut open = self.open();
         let regular = |connection: &&Arc<Connection>| !connection.reserved;
         let mut reserved = false;
@@ -145,10 +145,10 @@ impl Connections {
         connection
     }
 
-    /// Looks at all connections, again and again.
+    /// Checks all connections, again and again.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             self.look(Instant::now());
         }
     }
@@ -192,7 +192,7 @@ impl Connection {
     fn should_end(&self, now: Instant, idle: Duration) -> bool {
         let mut state = self.state();
         if state.waiting.values().any(|until| *until <= now) {
-            tracing::debug!(from = %self.from, "its client reads too slowly");
+            tracing::debug!(from = %self.from, "the client reads too slowly");
             return true;
         }
         if state.under_way > 0 {
@@ -205,27 +205,27 @@ impl Connection {
         if !std::mem::replace(&mut state.asked_to_end, true) {
             match &state.shutdown {
                 Some(shutdown) => shutdown.graceful_shutdown(),
-                // It has asked for nothing yet: nobody waits for anything.
+                // No request was sent yet.
                 None => return true,
             }
         }
         silent >= idle + ENDS_WITHIN
     }
 
-    fn begin(self: &Arc<Self>, shutdown: Option<&ConnectionShutdown>) -> UnderWay {
+    fn begin(self: &Arc<Self>, shutdown: Option<&ConnectionShutdown>) -> RequestGuard {
         let mut state = self.state();
         state.under_way += 1;
         if let Some(shutdown) = shutdown.filter(|_| state.shutdown.is_none()) {
             state.shutdown = Some(shutdown.clone());
         }
-        UnderWay(self.clone())
+        RequestGuard(self.clone())
     }
 }
 
-/// A request, until its answer has been handed over, or nobody wants it any more.
-struct UnderWay(Arc<Connection>);
+/// A request, until its response was sent, or the client is gone.
+struct RequestGuard(Arc<Connection>);
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.under_way -= 1;
@@ -237,12 +237,12 @@ impl Drop for UnderWay {
 
 /// Takes connections in, before TLS.
 #[derive(Clone, Debug)]
-pub(super) struct Doorman(pub(super) Arc<Connections>);
+pub(super) struct ConnectionAcceptor(pub(super) Arc<Connections>);
 
-impl<S> Accept<TcpStream, S> for Doorman {
-    type Stream = Watched;
-    type Service = Counted<S>;
-    type Future = std::future::Ready<io::Result<(Watched, Counted<S>)>>;
+impl<S> Accept<TcpStream, S> for ConnectionAcceptor {
+    type Stream = TrackedStream;
+    type Service = TrackedService<S>;
+    type Future = std::future::Ready<io::Result<(TrackedStream, TrackedService<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         // Small answers go out at once.
@@ -250,23 +250,27 @@ impl<S> Accept<TcpStream, S> for Doorman {
         std::future::ready(stream.peer_addr().map(|peer| {
             let connection = self.0.admit(peer);
             let end = Box::pin(connection.end.clone().cancelled_owned());
-            let watched =
-                Watched { stream, end, open: Arc::downgrade(&self.0), number: connection.number };
-            (watched, Counted { service, connection })
+            let watched = TrackedStream {
+                stream,
+                end,
+                open: Arc::downgrade(&self.0),
+                number: connection.number,
+            };
+            (watched, TrackedService { service, connection })
         }))
     }
 }
 
 /// A socket that can be ended from outside.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct TrackedStream {
     stream: TcpStream,
     end: Pin<Box<WaitForCancellationFutureOwned>>,
     open: Weak<Connections>,
     number: u64,
 }
 
-impl Drop for Watched {
+impl Drop for TrackedStream {
     fn drop(&mut self) {
         if let Some(connections) = self.open.upgrade() {
             connections.open().remove(&self.number);
@@ -274,8 +278,8 @@ impl Drop for Watched {
     }
 }
 
-impl Watched {
-    /// Fails when it is to end. Whoever waits here is woken by that.
+impl TrackedStream {
+    /// Fails when the connection is to end. Pending tasks are woken by that.
     fn go_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.end.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
@@ -284,7 +288,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for TrackedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -295,7 +299,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for TrackedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -331,12 +335,12 @@ impl AsyncWrite for Watched {
 
 /// What answers on one connection: each request knows which.
 #[derive(Clone, Debug)]
-pub(super) struct Counted<S> {
+pub(super) struct TrackedService<S> {
     service: S,
     connection: Arc<Connection>,
 }
 
-impl<S, B> Service<axum::http::Request<B>> for Counted<S>
+impl<S, B> Service<axum::http::Request<B>> for TrackedService<S>
 where
     S: Service<axum::http::Request<B>>,
 {
@@ -374,7 +378,7 @@ pub(super) async fn count(
     let mut response = answer.map(|body| {
         let number = connections.next.fetch_add(1, Ordering::Relaxed);
         let credit = STALL;
-        Body::new(Sending {
+        Body::new(TrackedBody {
             body,
             under_way,
             number,
@@ -392,23 +396,22 @@ pub(super) async fn count(
 fn too_many() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "too many connections are open, here or from your address; try again",
+        "too many open connections, in total or from your address; try again",
     )
 }
 
-/// An answer on its way. Time that its source takes is the server's; time that passes between a
-/// piece and the next one being asked for is the client's: it has [`STALL`] of it, and earns more
-/// by reading.
-struct Sending {
+/// A response on its way. Time that its source takes is the server's; time between two chunks is
+/// the client's: it has [`STALL`] of it, and earns more by reading.
+struct TrackedBody {
     body: Body,
-    under_way: UnderWay,
+    under_way: RequestGuard,
     number: u64,
     credit: Duration,
     slowest: u64,
     handed_over: Option<Instant>,
 }
 
-impl Sending {
+impl TrackedBody {
     fn asked_for_more(&mut self) {
         if let Some(since) = self.handed_over.take() {
             self.credit = self.credit.saturating_sub(since.elapsed());
@@ -425,7 +428,7 @@ impl Sending {
     }
 }
 
-impl HttpBody for Sending {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -450,7 +453,7 @@ impl HttpBody for Sending {
     }
 }
 
-impl Drop for Sending {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         self.under_way.0.state().waiting.remove(&self.number);
     }
@@ -464,11 +467,11 @@ mod tests {
     use super::*;
 
     fn connections(most: usize, of_one: usize) -> Arc<Connections> {
-        let limits = Limits {
+        let limits = ServeLimits {
             connections: most,
             connections_of_one: of_one,
             slowest: 1000,
-            ..Limits::default()
+            ..ServeLimits::default()
         };
         Connections::new(&limits, Proxies::default())
     }
@@ -482,10 +485,14 @@ mod tests {
     }
 
     /// An answer of two pieces that goes out on a connection.
-    fn sending(connections: &Connections, connection: &Arc<Connection>, source: Body) -> Sending {
+    fn sending(
+        connections: &Connections,
+        connection: &Arc<Connection>,
+        source: Body,
+    ) -> TrackedBody {
         let number = connections.next.fetch_add(1, Ordering::Relaxed);
         let under_way = connection.begin(None);
-        Sending {
+        TrackedBody {
             body: source,
             under_way,
             number,
@@ -501,7 +508,7 @@ mod tests {
         Body::from_stream(stream::iter(pieces))
     }
 
-    async fn next(sending: &mut Sending) -> bool {
+    async fn next(sending: &mut TrackedBody) -> bool {
         poll_fn(|cx| Pin::new(&mut *sending).poll_frame(cx)).await.is_some()
     }
 
@@ -560,7 +567,7 @@ mod tests {
         assert!(next(&mut sent).await);
         assert!(poll_fn(|cx| Pin::new(&mut told).poll_frame(cx)).now_or_never().is_none());
         let begun = Instant::now();
-        // Ten thousand bytes at a thousand a second, and the half minute that anybody may stumble.
+        // Ten thousand bytes at a thousand a second, and the 30 s of slack.
         connections.look(begun + Duration::from_secs(39));
         assert_eq!(ended(&[&slow, &waiting]), [false, false]);
         connections.look(begun + Duration::from_secs(41));

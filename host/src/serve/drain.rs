@@ -6,8 +6,8 @@
 //!              or FIRST bytes or seconds are over ─▶ answer ─▶ read on to LONGEST ─▶ the connection closes
 //! ```
 //!
-//! A Muse client writes its whole body before it reads the answer. When the server closes the
-//! connection meanwhile, the client sees "Broken pipe", and never the answer. With `Expect:
+//! A Muse client writes its whole body before it reads the response. If the server closes the
+//! connection before, the client sees "Broken pipe", and never the response. With `Expect:
 //! 100-continue` the client waits, and is answered at once.
 
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use axum::response::Response;
 use futures::{Stream, StreamExt};
 use tokio::sync::Semaphore;
 
-use super::house::Shared;
+use super::state::SharedState;
 
 /// How much of a refused body is read before the answer, in bytes.
 const FIRST: u64 = 64 << 20;
@@ -42,20 +42,20 @@ const AT_ONCE: usize = 64;
 
 /// What draining needs.
 #[derive(Clone, Debug)]
-pub(super) struct Draining {
-    house: Shared,
+pub(super) struct DrainState {
+    state: SharedState,
     places: Arc<Semaphore>,
 }
 
-impl Draining {
-    pub(super) fn new(house: &Shared) -> Draining {
-        Draining { house: house.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+impl DrainState {
+    pub(super) fn new(state: &SharedState) -> DrainState {
+        DrainState { state: state.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
 /// Answers a request; after an error, takes the rest of its body from the connection.
 pub(super) async fn drain(
-    State(draining): State<Draining>,
+    State(draining): State<DrainState>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -92,7 +92,7 @@ pub(super) async fn drain(
     response
 }
 
-impl Draining {
+impl DrainState {
     /// Reads and drops a body until so much of it was read in all. Whether it has ended.
     async fn discard(&self, body: &SharedBody, most: u64, within: Duration) -> bool {
         let mut body = body.clone();
@@ -106,7 +106,7 @@ impl Draining {
         };
         tokio::select! {
             ended = tokio::time::timeout(within, reading) => ended.unwrap_or(false),
-            () = self.house.closed() => false,
+            () = self.state.closed() => false,
         }
     }
 }
@@ -142,7 +142,7 @@ impl SharedBody {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether anything asked for its bytes: that is when a server says `100 Continue`.
+    /// Whether its bytes were requested: that is when a server sends `100 Continue`.
     fn was_read(&self) -> bool {
         self.with(|remaining| remaining.was_read)
     }

@@ -16,13 +16,13 @@ use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::house::Shared;
-use super::problem::{Answer, Problem};
+use super::problem::{ApiResult, Problem};
+use super::state::SharedState;
 use crate::access::{Caller, Scope};
 use crate::error::Result;
 use crate::worker::{Metrics, encoded, store_metrics};
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<SharedState> {
     Router::new()
         .route("/health", get(health))
         .route("/healthz", get(alive))
@@ -41,16 +41,15 @@ struct Health {
     service: &'static str,
 }
 
-/// What is answered on the address for measurements alone: whoever reaches it may read them.
-pub(super) fn measured(house: Shared) -> Router {
+/// The routes on the address for metrics only: no token is needed there.
+pub(super) fn measured(state: SharedState) -> Router {
     Router::new()
         .route("/healthz", get(alive))
         .route("/metrics", get(all_metrics))
-        .with_state(house)
+        .with_state(state)
 }
 
-/// Whether a path tells how the server is: whoever looks after it must hear of it however busy it
-/// is.
+/// Whether a path is a health check: it must be answered however busy the server is.
 pub(super) fn is_health(path: &str) -> bool {
     matches!(path, "/health" | "/healthz" | "/readyz")
 }
@@ -61,17 +60,17 @@ async fn alive() -> &'static str {
 }
 
 /// A row of the catalog can be written and deleted, and there is room for packs.
-async fn ready(State(house): State<Shared>) -> Answer<&'static str> {
+async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
     let unready = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "nothing can be written to the store; the server's log says more",
+            "the store can't be written to; see the server's log",
         )
     };
-    if !house.trial.succeeds(house.store.probe_writing()).await {
+    if !state.readiness.succeeds(state.store.probe_writing()).await {
         return Err(unready());
     }
-    let free = house.store.free_bytes().map_err(|error| {
+    let free = state.store.free_bytes().map_err(|error| {
         tracing::warn!("not ready: {error}");
         unready()
     })?;
@@ -81,18 +80,18 @@ async fn ready(State(house): State<Shared>) -> Answer<&'static str> {
     }
 }
 
-/// Trial writes, one at a time: anybody may ask whether the server is ready, and each of them waits
-/// for the disk.
+/// Test writes for the readiness check, one at a time: any client may ask, and each write waits for
+/// the disk.
 #[derive(Debug, Default)]
-pub(super) struct Trial {
+pub(super) struct ReadinessProbe {
     /// How many have asked.
     asked: AtomicU64,
     /// How many of them the last trial was for, and whether it succeeded.
     last: tokio::sync::Mutex<(u64, bool)>,
 }
 
-impl Trial {
-    /// Whether a trial that begins from now on succeeds. All who have asked before it begins share
+impl ReadinessProbe {
+    /// Whether a test write that starts from now on succeeds. All who asked before it starts share
     /// it.
     async fn succeeds(&self, trial: impl Future<Output = Result<()>>) -> bool {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -109,25 +108,25 @@ impl Trial {
     }
 }
 
-/// For those who administer the store: sums tell of each push, private ones included.
+/// For administrators of the whole store: sums include private repos.
 async fn metrics(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     if !caller.may_everywhere(Scope::Admin) {
-        let words = "measurements tell of private repos; give a token with scope admin for all repos (*), or serve them on an address of their own: --metrics-listen";
+        let words = "metrics include private repos; send a token with scope admin for all repos (*), or serve metrics on their own address: --metrics-listen";
         let status =
             if caller == Caller::Anyone { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         return Err(Problem::new(status, words));
     }
-    all_metrics(State(house)).await
+    all_metrics(State(state)).await
 }
 
-/// Counts and sizes, without a name of anybody or of any repo.
-async fn all_metrics(State(house): State<Shared>) -> Answer<Response> {
-    let now = store_metrics(&house.store).await?;
-    // Each ends with `# EOF`, which may stand at the end only.
-    let texts = [house.metrics.jobs.text(), house.metrics.text(), now];
+/// Counts and sizes, without names of users or repos.
+async fn all_metrics(State(state): State<SharedState>) -> ApiResult<Response> {
+    let now = store_metrics(&state.store).await?;
+    // Each ends with `# EOF`, which may only be at the end.
+    let texts = [state.metrics.jobs.text(), state.metrics.text(), now];
     let body: String = texts.iter().map(|text| text.trim_end().trim_end_matches("# EOF")).collect();
     let kind =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -135,14 +134,14 @@ async fn all_metrics(State(house): State<Shared>) -> Answer<Response> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ResponseLabels {
     method: String,
     route: String,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     method: String,
     route: String,
 }
@@ -152,21 +151,21 @@ struct Route {
 pub(super) struct ServerMetrics {
     pub(super) jobs: Metrics,
     registry: Registry,
-    answered: Family<Answered, Counter>,
-    seconds: Family<Route, Histogram>,
+    answered: Family<ResponseLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram>,
     under_way: Gauge,
     pub(super) received: Counter,
     pub(super) sent: Counter<u64, AtomicU64>,
 }
 
-/// A request that is being answered, until this is dropped: whoever asked may go away before.
-pub(super) struct Begun {
+/// A request in progress, until this is dropped: the client may disconnect before.
+pub(super) struct RequestTimer {
     at: Instant,
-    route: Route,
+    route: RouteLabels,
     under_way: Gauge,
 }
 
-impl Begun {
+impl RequestTimer {
     /// The route as it is written: no path, which may hold names, and no query, which may hold a
     /// signature.
     pub(super) fn route(&self) -> &str {
@@ -174,7 +173,7 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for RequestTimer {
     fn drop(&mut self) {
         self.under_way.dec();
     }
@@ -184,34 +183,29 @@ impl ServerMetrics {
     pub(super) fn new(component: &str) -> ServerMetrics {
         let mut registry = Registry::with_prefix("packhouse_http");
         let answered = Family::default();
-        let seconds: Family<Route, Histogram> =
+        let seconds: Family<RouteLabels, Histogram> =
             Family::new_with_constructor(|| Histogram::new((0..10).map(|n| 0.001 * 4_f64.powi(n))));
         let (under_way, received, sent) =
             (Gauge::default(), Counter::default(), Counter::default());
         registry.register(
             "requests",
-            "Requests that were answered, by method, route and status",
+            "Requests answered, by method, route and status",
             answered.clone(),
         );
         registry.register_with_unit(
             "request_duration",
-            "How long answers took until their first byte",
+            "Time to the first byte of the response",
             Unit::Seconds,
             seconds.clone(),
         );
-        registry.register("under_way", "Requests that are being answered", under_way.clone());
+        registry.register("under_way", "Requests in progress", under_way.clone());
         registry.register_with_unit(
             "received",
-            "Size of the bodies of uploads",
+            "Size of upload bodies",
             Unit::Bytes,
             received.clone(),
         );
-        registry.register_with_unit(
-            "sent",
-            "Size of the packs that were answered",
-            Unit::Bytes,
-            sent.clone(),
-        );
+        registry.register_with_unit("sent", "Size of packs sent", Unit::Bytes, sent.clone());
         ServerMetrics {
             jobs: Metrics::new(component),
             registry,
@@ -224,30 +218,29 @@ impl ServerMetrics {
     }
 
     /// A request has come.
-    pub(super) fn begin(&self, request: &Request) -> Begun {
+    pub(super) fn begin(&self, request: &Request) -> RequestTimer {
         self.under_way.inc();
-        // The route as it is written, not the path: names of repos are nobody's business, and there
-        // are too many.
+        // The route's template, not the path: names of repos are private, and there are too many.
         let route = request
             .extensions()
             .get::<MatchedPath>()
             .map_or("none", MatchedPath::as_str)
             .to_owned();
-        // Anybody may invent methods, and each would be remembered.
+        // Clients may invent methods, and each would be a new label.
         let method = match request.method().as_str() {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS") => known,
             _ => "other",
         };
-        let route = Route { method: method.to_owned(), route };
-        Begun { at: Instant::now(), route, under_way: self.under_way.clone() }
+        let route = RouteLabels { method: method.to_owned(), route };
+        RequestTimer { at: Instant::now(), route, under_way: self.under_way.clone() }
     }
 
     /// It was answered.
-    pub(super) fn end(&self, begun: Begun, response: &Response) {
+    pub(super) fn end(&self, begun: RequestTimer, response: &Response) {
         self.seconds.get_or_create(&begun.route).observe(begun.at.elapsed().as_secs_f64());
-        let Route { method, route } = begun.route.clone();
+        let RouteLabels { method, route } = begun.route.clone();
         self.answered
-            .get_or_create(&Answered { method, route, status: response.status().as_u16() })
+            .get_or_create(&ResponseLabels { method, route, status: response.status().as_u16() })
             .inc();
     }
 
@@ -267,27 +260,29 @@ mod tests {
 
     #[tokio::test]
     async fn many_who_ask_at_once_share_a_trial_that_began_after_they_asked() {
-        let (trial, ran, may) =
-            (Arc::new(Trial::default()), Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(0)));
+        let (readiness, ran, may) = (
+            Arc::new(ReadinessProbe::default()),
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(Semaphore::new(0)),
+        );
         let ask = |full| {
-            let (trial, ran, may) = (trial.clone(), ran.clone(), may.clone());
+            let (readiness, ran, may) = (readiness.clone(), ran.clone(), may.clone());
             tokio::spawn(async move {
                 let work = async {
                     ran.fetch_add(1, Ordering::SeqCst);
                     may.acquire().await.unwrap().forget();
                     if full { Err(Error::Cancelled) } else { Ok(()) }
                 };
-                trial.succeeds(work).await
+                readiness.succeeds(work).await
             })
         };
         let first = ask(false);
         while ran.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
-        // The disk fills up while the first trial runs: nobody who asks from now on is told that it
-        // succeeded.
+        // The disk fills up while the first check runs: later requests must not get its success.
         let later: Vec<_> = (0..50).map(|_| ask(true)).collect();
-        while trial.asked.load(Ordering::SeqCst) < 51 {
+        while readiness.asked.load(Ordering::SeqCst) < 51 {
             tokio::task::yield_now().await;
         }
         may.add_permits(2);

@@ -15,7 +15,7 @@ use futures::FutureExt;
 
 use super::problem::Problem;
 
-/// Most that is kept of an error text that is not ours, in bytes.
+/// Limit for an error text that is not ours, in bytes.
 const TEXT: usize = 4096;
 
 /// Answers a request; an error as JSON.
@@ -24,7 +24,7 @@ pub(super) async fn json_errors(request: Request, next: Next) -> Response {
         Ok(response) => in_json(response).await,
         Err(panic) => {
             tracing::error!("a request panicked: {}", words(panic.as_ref()));
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says how")
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; see the server's log")
                 .into_response()
         }
     }
@@ -100,7 +100,7 @@ mod tests {
             client.post(format!("{url}/json")).header("content-type", "application/json").body(body)
         };
         let asked = [
-            (client.get(format!("{url}/panic")), 500, "the server failed"),
+            (client.get(format!("{url}/panic")), 500, "internal error"),
             (client.get(format!("{url}/number/300")), 400, "300"),
             (client.post(format!("{url}/json")), 415, "Content-Type"),
             (json("["), 400, "JSON"),

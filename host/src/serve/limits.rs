@@ -6,7 +6,7 @@ use crate::store::FetchRequest;
 
 /// Limits of a server. Those on counts are the protocol's.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ServeLimits {
     /// Largest body with packs or objects, in bytes.
     pub upload_bytes: u64,
     /// Uploads that are taken at once; others wait. Each has a thread, and a few megabytes.
@@ -25,7 +25,7 @@ pub struct Limits {
     /// Of those, how many one address may have; a network where it is of version 6. Trusted proxies
     /// may have all.
     pub connections_of_one: usize,
-    /// How long a connection may stay open on which nothing is asked for.
+    /// How long a connection may be idle.
     pub idle: Duration,
     /// Bytes a second with which a client must read an answer.
     pub slowest: u64,
@@ -40,7 +40,7 @@ pub struct Limits {
 
 /// What assembled answers may take of the disk.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AnswerRoom {
+pub(super) struct AnswerLimits {
     pub(super) all: u64,
     pub(super) of_token: u64,
     /// Of all those without a token together: half of all.
@@ -50,18 +50,18 @@ pub(super) struct AnswerRoom {
     pub(super) keep_free: u64,
 }
 
-impl AnswerRoom {
-    pub(super) fn new(limits: &Limits, disk: u64) -> AnswerRoom {
+impl AnswerLimits {
+    pub(super) fn new(limits: &ServeLimits, disk: u64) -> AnswerLimits {
         let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
         let of_token = limits.answers_of_one.unwrap_or(all / 4).min(all);
         let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
-        AnswerRoom { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
+        AnswerLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
     }
 }
 
-impl Default for Limits {
+impl Default for ServeLimits {
     fn default() -> Self {
-        Limits {
+        ServeLimits {
             upload_bytes: 2 << 30,
             uploads: 64,
             making: 8,
@@ -92,14 +92,14 @@ pub(super) const JSON: usize = 1 << 20;
 pub(super) const SHORT: usize = 64 << 10;
 
 /// Bytes of short bodies that are in memory at once; others wait.
-pub(super) const HELD_SHORT: usize = 8 << 20;
+pub(super) const SHORT_BODY_MEMORY: usize = 8 << 20;
 
 /// Bytes of longer ones that are no uploads; others wait. What is read from them, and answered,
 /// takes as much again, each.
-pub(super) const HELD: usize = 32 << 20;
+pub(super) const BODY_MEMORY: usize = 32 << 20;
 
 /// How long one waits for its place there.
-pub(super) const HELD_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const BODY_MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take for one.
 pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
@@ -113,28 +113,27 @@ pub(super) const STALL: Duration = Duration::from_secs(30);
 /// Requests of one HTTP/2 connection at once.
 pub(super) const STREAMS: u32 = 128;
 
-/// Requests that an HTTP/2 client may take back before they were dealt with; one that goes on is
-/// cut off.
+/// Requests that an HTTP/2 client may reset before they were processed; then the connection is
+/// closed.
 pub(super) const RESETS: usize = 20;
 
 /// Largest head of a request, in bytes.
 pub(super) const HEAD: u32 = 32 << 10;
 
-/// How often a client of HTTP/2 is asked whether it is there, and how long it may take to answer.
+/// The interval of HTTP/2 pings, and the timeout of an answer.
 pub(super) const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
 
 /// How long a client may take for the handshake of TLS.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Bytes a second that an upload must come with, over all of it; with a minute more for whoever
-/// stumbles.
+/// Minimum rate of an upload, in bytes a second over all of it, with a minute of slack.
 pub(super) const SLOWEST: u64 = 16 << 10;
 
 /// Uploads of one token at once: clients send four.
 pub(super) const UPLOADS_OF_ONE: usize = 16;
 
 /// How long an upload waits for its turn.
-pub(super) const TURN_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const UPLOAD_SLOT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Answers that are assembled at once.
 pub(super) const ASSEMBLED: usize = 8;
@@ -153,4 +152,4 @@ pub(super) const BRANCHES: usize = 65_536;
 pub(super) const NEGOTIATED: usize = FETCHED;
 /// Ids on either side in `/fetch`: the protocol names 1 000. Clients send all the commits that they
 /// have, and want every head at once.
-pub(super) const FETCHED: usize = FetchRequest::MOST_IDS;
+pub(super) const FETCHED: usize = FetchRequest::MAX_IDS;

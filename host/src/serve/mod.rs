@@ -1,31 +1,31 @@
-//! A store as a Muse remote, and its administration from afar.
+//! A store as a Muse remote, and its administration API.
 //!
 //! ```text
-//! /{owner}/{slug}/…          what Muse clients say               wire
+//! /{owner}/{slug}/…          the protocol of Muse clients        mwp
 //! /{owner}/{slug}/packs/KEY  packs, by signed URLs that expire   packs
 //! /admin/v1/…                every verb, for consoles and CLIs   admin
 //! /health /healthz /readyz /metrics                              health
 //! ```
 //!
-//! Every request passes `guard` first: who asks, how often, and whether they may. Every error is
-//! JSON (`json_errors`), and the rest of a refused body is read (`drain`), so that clients get the
+//! Every request passes `auth` first: authentication and rate limits. Every error is JSON
+//! (`json_errors`), and the rest of a refused body is read (`drain`), so that clients get the
 //! reason. Only this folder names axum.
 
 mod admin;
+mod auth;
 mod body;
 mod connections;
 mod drain;
-mod guard;
 mod health;
-mod house;
 mod json_errors;
 mod limits;
+mod mwp;
 mod open_files;
 mod packs;
 mod problem;
 mod proxy;
 mod signed;
-mod wire;
+mod state;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -44,13 +44,13 @@ use crate::report::JobEnded;
 use crate::store::Store;
 use crate::worker::{Stop, Worker, WorkerOptions};
 
-use connections::{Connections, Doorman};
-use drain::Draining;
-use house::{House, Shared};
-pub use limits::Limits;
+use connections::{ConnectionAcceptor, Connections};
+use drain::DrainState;
+pub use limits::ServeLimits;
 use limits::{HANDSHAKE, HEAD, PING, RESETS, STREAMS};
 pub use open_files::OpenFiles;
 pub use proxy::Network;
+use state::{AppState, SharedState};
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -62,21 +62,20 @@ pub struct ServeOptions {
     /// The URL that clients reach the server by, where it is not the one that they name: behind a
     /// proxy.
     pub public_url: Option<Url>,
-    /// Whether everybody on this machine may do everything. Only where nobody else can reach the
-    /// server.
+    /// Allow all requests from this machine without a token. Only for a loopback address.
     pub insecure_loopback: bool,
     /// Workers that do jobs in this process; 0: none.
     pub workers: usize,
     /// How they work.
     pub worker: WorkerOptions,
     /// What a client may ask for.
-    pub limits: Limits,
+    pub limits: ServeLimits,
     /// How long requests that are under way may go on when the server is asked to stop.
-    pub patience: Duration,
-    /// Proxies that are believed when they say whom they speak for.
+    pub shutdown_timeout: Duration,
+    /// Proxies whose X-Forwarded headers are trusted.
     pub trusted_proxies: Vec<Network>,
-    /// Where measurements are answered to whoever reaches it; none: at `/metrics`, to those who
-    /// administer the store.
+    /// An address for metrics, without a token; none: at `/metrics`, for administrators of the
+    /// store.
     pub metrics_listen: Option<SocketAddr>,
 }
 
@@ -89,8 +88,8 @@ impl Default for ServeOptions {
             insecure_loopback: false,
             workers: 1,
             worker: WorkerOptions::default(),
-            limits: Limits::default(),
-            patience: Duration::from_secs(30),
+            limits: ServeLimits::default(),
+            shutdown_timeout: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
             metrics_listen: None,
         }
@@ -109,7 +108,7 @@ pub struct TlsFiles {
 /// A server that listens and has not begun to answer.
 #[derive(Debug)]
 pub struct Server {
-    house: Shared,
+    state: SharedState,
     options: ServeOptions,
     listener: TcpListener,
     address: SocketAddr,
@@ -118,21 +117,21 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to listen.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// When the address is taken; when the certificate can't be used; [`Error::Usage`] for options
+    /// When the address is in use; when the certificate is not usable; [`Error::Usage`] for options
     /// that contradict each other.
     pub async fn bind(store: Store, mut options: ServeOptions) -> Result<Server> {
         let listen = options.listen;
         if options.insecure_loopback && !listen.ip().is_loopback() {
             return Err(Error::Usage(format!(
-                "--insecure-loopback lets everybody do everything who can reach the server, so it wants an address that only this machine can reach, and {listen} is none; listen on 127.0.0.1, or make tokens: packhouse token create"
+                "--insecure-loopback allows all requests without a token, so it requires a loopback address, and {listen} is not one; listen on 127.0.0.1, or create tokens: packhouse token create"
             )));
         }
         if options.insecure_loopback && !options.trusted_proxies.is_empty() {
             return Err(Error::Usage(
-                "--insecure-loopback trusts everybody, and behind a proxy that is everybody who reaches the proxy; leave out one of --insecure-loopback and --trusted-proxy".into(),
+                "--insecure-loopback allows all requests, and behind a proxy these are all that reach the proxy; remove --insecure-loopback or --trusted-proxy".into(),
             ));
         }
         let tls = match &options.tls {
@@ -153,13 +152,11 @@ impl Server {
         let metrics = metrics.transpose()?;
         let most = OpenFiles::raised().connections();
         if options.limits.connections > most {
-            tracing::warn!(
-                "at most {most} connections: the system lets this process open no more files (ulimit -n)"
-            );
+            tracing::warn!("limited to {most} connections by the limit on open files (ulimit -n)");
             options.limits.connections = most;
         }
-        let house = House::new(store, &options).await?;
-        Ok(Server { house: Arc::new(house), options, listener, address, metrics, tls })
+        let state = AppState::new(store, &options).await?;
+        Ok(Server { state: Arc::new(state), options, listener, address, metrics, tls })
     }
 
     /// Where it listens.
@@ -183,35 +180,35 @@ impl Server {
         format!("{scheme}://{host}:{}", self.address.port())
     }
 
-    /// Answers until it is asked to stop; then takes no more requests, lets those under way end,
-    /// and gives jobs back. `told` hears of every attempt at a job that ends here.
+    /// Serves until it is stopped; then accepts no more requests, lets those in progress end, and
+    /// releases its jobs. `on_ended` is called with every attempt at a job that ends here.
     ///
     /// # Errors
-    /// When it can't listen any more, or its workers can't ask the catalog for jobs.
+    /// When it can't listen any more, or its workers can't take jobs from the catalog.
     pub async fn run(
         self,
         stop: Stop,
-        told: impl Fn(&JobEnded) + Send + Sync + 'static,
+        on_ended: impl Fn(&JobEnded) + Send + Sync + 'static,
     ) -> Result<()> {
-        let Server { house, options, listener, address, metrics, tls } = self;
+        let Server { state, options, listener, address, metrics, tls } = self;
         let (handle, measuring) = (Handle::new(), Handle::new());
         let stopping = {
-            let (house, handle, stop, patience) =
-                (house.clone(), handle.clone(), stop.clone(), options.patience);
+            let (state, handle, stop, timeout) =
+                (state.clone(), handle.clone(), stop.clone(), options.shutdown_timeout);
             let measuring = measuring.clone();
             tokio::spawn(async move {
                 stop.when_asked().await;
                 // What would go on for ever ends first.
-                house.close();
-                measuring.graceful_shutdown(Some(patience));
-                handle.graceful_shutdown(Some(patience));
+                state.close();
+                measuring.graceful_shutdown(Some(timeout));
+                handle.graceful_shutdown(Some(timeout));
             })
         };
         let working = {
-            let (house, stop, workers) = (house.clone(), stop.clone(), options.workers);
+            let (state, stop, workers) = (state.clone(), stop.clone(), options.workers);
             let options = WorkerOptions {
                 concurrency: workers.max(1),
-                patience: options.patience,
+                shutdown_timeout: options.shutdown_timeout,
                 ..options.worker
             };
             async move {
@@ -220,38 +217,38 @@ impl Server {
                     stop.when_asked().await;
                     return Ok(());
                 }
-                let counted = house.clone();
-                let told = move |ended: &JobEnded| {
+                let counted = state.clone();
+                let on_ended = move |ended: &JobEnded| {
                     counted.metrics.jobs.count(ended);
-                    told(ended);
+                    on_ended(ended);
                 };
                 let worked =
-                    Worker::new(house.store.clone(), options, stop.clone()).run(told).await;
-                // A server whose jobs nobody does is half a server.
+                    Worker::new(state.store.clone(), options, stop.clone()).run(on_ended).await;
+                // If its workers have failed, the server stops as well.
                 stop.ask();
                 worked
             }
         };
         let failed =
             |source| Error::Io { doing: "serving on", path: address.to_string().into(), source };
-        let connections = Connections::new(&options.limits, house.proxies.clone());
+        let connections = Connections::new(&options.limits, state.proxies.clone());
         let watching = tokio::spawn(connections.clone().watch());
-        let expiring = tokio::spawn(expire_answers(house.store.clone()));
-        let app = router(house.clone())
+        let expiring = tokio::spawn(expire_answers(state.store.clone()));
+        let app = router(state.clone())
             .layer(axum::middleware::from_fn_with_state(connections.clone(), connections::count))
             .into_make_service_with_connect_info::<SocketAddr>();
         let server = listening(listener, handle).map_err(failed)?;
-        let doorman = Doorman(connections);
+        let acceptor = ConnectionAcceptor(connections);
         let measured = match metrics {
             None => None,
             Some(listener) => {
-                let few = Limits {
-                    connections: MEASURERS,
-                    connections_of_one: MEASURERS,
+                let few = ServeLimits {
+                    connections: METRICS_CONNECTIONS,
+                    connections_of_one: METRICS_CONNECTIONS,
                     ..options.limits.clone()
                 };
-                let connections = Connections::new(&few, house.proxies.clone());
-                let app = health::measured(house.clone())
+                let connections = Connections::new(&few, state.proxies.clone());
+                let app = health::measured(state.clone())
                     .layer(axum::middleware::from_fn_with_state(
                         connections.clone(),
                         connections::count,
@@ -259,7 +256,7 @@ impl Server {
                     .into_make_service_with_connect_info::<SocketAddr>();
                 let server = listening(listener, measuring)
                     .map_err(failed)?
-                    .acceptor(Doorman(connections.clone()));
+                    .acceptor(ConnectionAcceptor(connections.clone()));
                 Some((
                     tokio::spawn(async move { server.serve(app).await }),
                     tokio::spawn(connections.watch()),
@@ -270,9 +267,9 @@ impl Server {
             let served = match tls {
                 Some(tls) => {
                     let tls = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE);
-                    server.acceptor(tls.acceptor(doorman)).serve(app).await
+                    server.acceptor(tls.acceptor(acceptor)).serve(app).await
                 }
-                None => server.acceptor(doorman).serve(app).await,
+                None => server.acceptor(acceptor).serve(app).await,
             };
             served.map_err(failed)
         };
@@ -284,30 +281,30 @@ impl Server {
             watching.abort();
             serving.abort();
         }
-        house.close();
-        house.drained().await;
+        state.close();
+        state.drained().await;
         served.and(worked)
     }
 }
 
-/// Connections of those who read measurements.
-const MEASURERS: usize = 16;
+/// Connections for metrics.
+const METRICS_CONNECTIONS: usize = 16;
 
 /// How often answers are looked for that have expired.
-const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Removes answers that have expired, again and again, also those of other servers of the store.
 async fn expire_answers(store: Store) {
     loop {
-        tokio::time::sleep(EXPIRE_EVERY).await;
+        tokio::time::sleep(EXPIRE_INTERVAL).await;
         if let Err(error) = store.expire_all_answers().await {
-            tracing::warn!("answers that have expired could not be removed: {error}");
+            tracing::warn!("expired answers could not be removed: {error}");
         }
     }
 }
 
 /// How long a client may take to say what it wants.
-const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What listens, with limits on what one connection may ask for.
 fn listening(
@@ -315,9 +312,9 @@ fn listening(
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<axum_server::Server<SocketAddr>> {
     let mut server =
-        axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADERS_WITHIN);
+        axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADERS_TIMEOUT);
     let http = server.http_builder();
-    http.http1().header_read_timeout(HEADERS_WITHIN).max_headers(100).max_buf_size(256 << 10);
+    http.http1().header_read_timeout(HEADERS_TIMEOUT).max_headers(100).max_buf_size(256 << 10);
     http.http2()
         .max_concurrent_streams(STREAMS)
         .max_pending_accept_reset_streams(RESETS)
@@ -353,16 +350,16 @@ async fn tls(files: &TlsFiles) -> Result<RustlsConfig> {
 }
 
 /// All that is answered.
-fn router(house: Shared) -> Router {
+fn router(state: SharedState) -> Router {
     Router::new()
-        .merge(wire::routes(&house))
+        .merge(mwp::routes(&state))
         .merge(packs::routes())
         .merge(admin::routes())
         .merge(health::routes())
-        .fallback(guard::nothing_here)
-        .method_not_allowed_fallback(guard::not_so)
+        .fallback(auth::not_found)
+        .method_not_allowed_fallback(auth::method_not_allowed)
         .layer(from_fn(json_errors::json_errors))
-        .layer(from_fn_with_state(house.clone(), guard::guard))
-        .layer(from_fn_with_state(Draining::new(&house), drain::drain))
-        .with_state(house)
+        .layer(from_fn_with_state(state.clone(), auth::authenticate))
+        .layer(from_fn_with_state(DrainState::new(&state), drain::drain))
+        .with_state(state)
 }

@@ -24,17 +24,14 @@ impl OpenFiles {
         OpenFiles { soft: current.unwrap_or(u64::MAX), hard: maximum.unwrap_or(u64::MAX) }
     }
 
-    /// What is allowed after it has been raised as far as it goes.
+    /// The limit after raising it to its maximum.
     pub fn raised() -> OpenFiles {
         let before = OpenFiles::now();
         // Some systems have no end, and take none for an answer.
         let to = before.hard.min(1 << 20).max(before.soft);
         let maximum = getrlimit(Resource::Nofile).maximum;
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(to), maximum }) {
-            tracing::warn!(
-                "this process may open {} files at once, and no more: {error}",
-                before.soft
-            );
+            tracing::warn!("the limit on open files stays at {}: {error}", before.soft);
         }
         OpenFiles::now()
     }

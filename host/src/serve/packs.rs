@@ -15,11 +15,11 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use super::guard::Admitted;
-use super::house::{House, Shared};
-use super::problem::{Answer, Problem};
+use super::auth::Authorized;
+use super::problem::{ApiResult, Problem};
 use super::proxy;
-use super::signed::{NO_TOKEN, Right, Signed, TRUSTED};
+use super::signed::{NO_TOKEN, SignedGrant, SignedQuery, TRUSTED};
+use super::state::{AppState, SharedState};
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::progress::Progress;
@@ -30,71 +30,70 @@ use crate::vault::StoredPack;
 /// What is read of a file at once, in bytes.
 const READ: usize = 256 << 10;
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<SharedState> {
     Router::new().route("/{owner}/{slug}/packs/{key}", get(pack))
 }
 
-/// The URL that this server has for whoever asks.
-pub(super) fn base(house: &House, headers: &HeaderMap) -> Url {
-    if let Some(url) = &house.public_url {
+/// The server's URL, as the client sees it.
+pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
+    if let Some(url) = &state.public_url {
         return url.clone();
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = proxy::scheme(headers).unwrap_or(if house.secure { "https" } else { "http" });
+    let scheme = proxy::scheme(headers).unwrap_or(if state.secure { "https" } else { "http" });
     let named = Url::parse(&format!("{scheme}://{host}")).ok();
-    // Whoever names another host than this gets a URL that leads there; nobody else sees it.
+    // A client that sends another Host header gets a URL to that host; no other client sees it.
     named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
 }
 
-/// A fetch whose answer is at a URL: one of this server's where packs are files.
+/// A fetch that answers with a URL: one of this server when packs are files.
 pub(super) async fn fetch_report(
-    house: &Shared,
+    state: &SharedState,
     base: &Url,
-    admitted: &Admitted,
+    authorized: &Authorized,
     request: FetchRequest,
-) -> Answer<Result<FetchReport, Error>> {
-    let (store, repo) = (admitted.store(house), admitted.repo.clone());
+) -> ApiResult<Result<FetchReport, Error>> {
+    let (store, repo) = (authorized.store(state), authorized.repo.clone());
     let work = |progress: Progress| async move { store.fetch(&repo, &request, &progress).await };
-    let mut report = match house.assembling(admitted, work).await? {
+    let mut report = match state.assembling(authorized, work).await? {
         Ok(report) => report,
         Err(error) => return Ok(Err(error)),
     };
     if report.mpack_url.starts_with("file:") {
-        let right = Right {
-            repo: &admitted.repo,
-            repo_id: admitted.repo_id(),
+        let grant = SignedGrant {
+            repo: &authorized.repo,
+            repo_id: authorized.repo_id(),
             key: &report.mpack_key,
             assembled: !report.reused,
-            token: admitted.signs_as(),
+            token: authorized.signs_as(),
             expires: report.expires_at.as_second(),
         };
-        report.mpack_url = house.signer.url(base, right);
+        report.mpack_url = state.signer.url(base, grant);
     }
     Ok(Ok(report))
 }
 
 async fn pack(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Path((owner, slug, key)): Path<(String, String, String)>,
-    signed: Result<Query<Signed>, QueryRejection>,
+    signed: Result<Query<SignedQuery>, QueryRejection>,
     headers: HeaderMap,
-) -> Answer<Response> {
-    // What is wrong with a URL is nobody's business: it was not signed here, or it was and is not
-    // any more.
+) -> ApiResult<Response> {
+    // The reason is not given: the URL was not signed here, or it has expired.
     let refused = || {
         Problem::new(
             StatusCode::NOT_FOUND,
-            "this URL leads to nothing, or it has expired; fetch again for another",
+            "this URL is not valid, or has expired; fetch again for a new one",
         )
     };
     let Query(signed) = signed.map_err(|_| refused())?;
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let key: MpackKey = key.parse().map_err(|_| refused())?;
-    let named = house.store.named(&repo).await?;
-    // Where there is no such repo, it is compared all the same: how long this takes tells nothing.
+    let named = state.store.named(&repo).await?;
+    // Without such a repo the signature is compared as well: the time taken reveals nothing.
     let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
-    let Signed { assembled, token, expires, signature } = &signed;
-    let right = Right {
+    let SignedQuery { assembled, token, expires, signature } = &signed;
+    let grant = SignedGrant {
         repo: &repo,
         repo_id: &repo_id,
         key: &key,
@@ -102,12 +101,12 @@ async fn pack(
         token,
         expires: *expires,
     };
-    if !house.signer.allows(right, signature, house.store.now())
-        || !authorised(&house, token, visibility).await?
+    if !state.signer.allows(grant, signature, state.store.now())
+        || !authorised(&state, token, visibility).await?
     {
         return Err(refused());
     }
-    let stored = house
+    let stored = state
         .store
         .pinned(&repo, &repo_id)
         .fetched(&repo, &key, *assembled)
@@ -116,17 +115,17 @@ async fn pack(
     ranged(stored, &key, &headers)
 }
 
-/// Whether that on whose authority a URL was made still has it.
-async fn authorised(house: &House, token: &str, visibility: Visibility) -> Answer<bool> {
+/// Whether the authority that signed a URL is still valid.
+async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> ApiResult<bool> {
     match token {
-        TRUSTED => Ok(house.trusting),
-        NO_TOKEN => Ok(visibility == Visibility::Public || house.trusting),
-        id => Ok(house.store.is_token_good(id).await?),
+        TRUSTED => Ok(state.trusting),
+        NO_TOKEN => Ok(visibility == Visibility::Public || state.trusting),
+        id => Ok(state.store.is_token_good(id).await?),
     }
 }
 
-/// A pack, or the part of it that is asked for.
-fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> Answer<Response> {
+/// A pack, or the requested range of it.
+fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> ApiResult<Response> {
     let tag = format!("\"{}\"", key.hex());
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     // A part of another pack would be worth nothing; of this one there is only one version.
@@ -153,7 +152,7 @@ fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> Answer<Res
         part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
     let mut response = Response::new(stream(stored.file, first, length)?);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::wire::MSGPACK));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::mwp::MSGPACK));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::ETAG, value(&tag));
@@ -185,7 +184,7 @@ fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()
 }
 
 /// Some bytes of a file, read as they are sent.
-pub(super) fn stream(mut file: File, first: u64, length: u64) -> Answer<Body> {
+pub(super) fn stream(mut file: File, first: u64, length: u64) -> ApiResult<Body> {
     file.seek(SeekFrom::Start(first)).map_err(crate::Error::io("reading", "a stored pack"))?;
     let file = tokio::fs::File::from_std(file).take(length);
     Ok(Body::from_stream(ReaderStream::with_capacity(file, READ)))

@@ -1,4 +1,4 @@
-//! Why a request was not answered as it was asked for.
+//! Errors of requests.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::catalog::UsedUp;
+use crate::catalog::ExhaustedBudget;
 use crate::error::{Class, Error};
 
-pub(super) type Answer<T> = Result<T, Problem>;
+pub(super) type ApiResult<T> = Result<T, Problem>;
 
-/// What is told of it.
+/// An error of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -19,7 +19,7 @@ pub(super) struct Problem {
     /// nothing but that.
     pub(super) detail: String,
     pub(super) class: Class,
-    /// Whether its words are of the store's insides: strangers are told others.
+    /// Whether its detail is about the store's internals: strangers get a general one.
     pub(super) inside: bool,
 }
 
@@ -56,7 +56,7 @@ impl Problem {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
-    /// No repo, or none that whoever asks may know of: the two are told in the same words.
+    /// There is no repo, or the caller may not know of it: both get the same response.
     pub(super) fn no_repo(name: &str) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, format!("there is no repo `{name}` here"))
     }
@@ -91,10 +91,13 @@ impl From<Error> for Problem {
                 StatusCode::INSUFFICIENT_STORAGE
             }
             Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            Error::AnswersFull { used_up: UsedUp::Caller | UsedUp::Strangers, .. } => {
-                StatusCode::TOO_MANY_REQUESTS
+            Error::AnswersFull {
+                used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
+                ..
+            } => StatusCode::TOO_MANY_REQUESTS,
+            Error::AnswersFull { used_up: ExhaustedBudget::All, .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
             }
-            Error::AnswersFull { used_up: UsedUp::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Cancelled
             | Error::Busy { .. }
             | Error::LeaseLost { .. }
@@ -114,19 +117,19 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
-    /// For somebody who administers nothing: of what fails here, they learn that it does. The log
-    /// says the rest.
+    /// For callers who administer nothing: they learn that the server failed; the log has the
+    /// details.
     pub(super) fn for_strangers(self) -> Problem {
         if !self.inside {
             return self;
         }
         let detail = match self.status {
-            StatusCode::INTERNAL_SERVER_ERROR => "the server failed; its log says how",
+            StatusCode::INTERNAL_SERVER_ERROR => "internal error; see the server's log",
             StatusCode::INSUFFICIENT_STORAGE => {
-                "the server has no room for this; its operator has to make some"
+                "not enough disk space on the server; tell its operator"
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                "the server is busy or stopping; nothing was changed, try again"
+                "the server is busy or shutting down; nothing was changed, try again"
             }
             _ => return self,
         };
@@ -159,7 +162,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         self.mark(&mut response);
-        // For those who say less of it to strangers.
+        // For layers that tell strangers less.
         response.extensions_mut().insert(self);
         response
     }

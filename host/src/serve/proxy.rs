@@ -1,9 +1,8 @@
-//! Proxies before the server: whom they speak for.
+//! Proxies in front of the server, and the clients behind them.
 //!
-//! What a proxy says of its client counts where the operator has named its address
-//! (`--trusted-proxy`), and nowhere else: anybody may send such headers. Of a chain of addresses
-//! that one counts which is the last that no trusted proxy has: those before it are the client's
-//! own words.
+//! The headers of a proxy are trusted only if the operator has named its address
+//! (`--trusted-proxy`): any client can send such headers. In a chain of addresses the last that is
+//! not a trusted proxy is the client; those before it are sent by the client itself.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -54,7 +53,7 @@ impl FromStr for Network {
         });
         parsed.ok_or_else(|| {
             Error::Usage(format!(
-                "`{}` is no network: an address like 10.1.2.3 is expected, or one with a length like 10.0.0.0/8",
+                "`{}` is not a network: expected an address like 10.1.2.3, or with a prefix length like 10.0.0.0/8",
                 crate::text::escaped(text)
             ))
         })
@@ -75,9 +74,9 @@ impl Proxies {
         self.0.iter().any(|network| network.has(address))
     }
 
-    /// Whom a request comes from. What a proxy says of it is taken over: the host that was asked
-    /// for stands in `Host` afterwards. What others say is removed: from here on,
-    /// `X-Forwarded-Proto` is true where it stands.
+    /// The client of a request. The headers of a trusted proxy are applied: `Host` is the requested
+    /// host afterwards. Those of others are removed: from here on, `X-Forwarded-Proto` can be
+    /// trusted.
     pub(super) fn origin(&self, peer: IpAddr, headers: &mut HeaderMap) -> IpAddr {
         let mut origin = peer;
         let (mut proto, mut host) = (None, None);
@@ -85,7 +84,7 @@ impl Proxies {
             for hop in listed(headers, &FOR).iter().rev() {
                 match address(hop) {
                     Some(address) => origin = address,
-                    // What comes before it can't be told from what the client made up.
+                    // What comes before it may be made up by the client.
                     None => break,
                 }
                 if !self.trusts(origin) {
@@ -135,8 +134,8 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
 }
 
-/// Whether a header is one that only proxies add. Who trusts everybody that reaches the server lets
-/// in everybody that reaches a proxy before it.
+/// Whether a header is one that only proxies add. A server that allows all requests would allow all
+/// that reach a proxy in front of it.
 pub(super) fn only_from_proxies(name: &HeaderName) -> bool {
     let name = name.as_str();
     let starts = [

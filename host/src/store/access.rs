@@ -15,18 +15,19 @@ const NAME_CHARS: usize = 100;
 const URLS: &str = "urls";
 
 impl Store {
-    /// Makes a token. Its text is in the answer, and nowhere else: nobody can be told it again.
+    /// Creates a token. Its text is in the result and nowhere else: it can't be shown again.
     ///
     /// # Errors
-    /// [`Error::Usage`] for one that reaches nothing, lives for no second or beyond the end of
-    /// time, or has no proper name; [`Error::UnknownRepo`] for a repo that is named and not there.
+    /// [`Error::Usage`] for one without repos, with a lifetime of zero or beyond the end of time,
+    /// or with an invalid name; [`Error::UnknownRepo`] for a repo that does not exist.
     pub async fn create_token(&self, asked: NewToken) -> Result<TokenReport> {
         check_name(&asked.name)?;
         let repos = self.reached(asked.repos).await?;
         let now = self.time().await?;
         let expires_at =
             asked.expires_in_seconds.map(|seconds| expiry(now, seconds)).transpose()?;
-        let text = TokenText::of([self.world.draw(), self.world.draw(), self.world.draw()]);
+        let text =
+            TokenText::of([self.clock.random_id(), self.clock.random_id(), self.clock.random_id()]);
         let row = TokenRow {
             id: text.id().to_owned(),
             name: asked.name,
@@ -39,7 +40,7 @@ impl Store {
         };
         self.catalog.add_token(&row).await?;
         tracing::info!(
-            "made the token {} ({}) for {}",
+            "created token {} ({}) for {}",
             row.id,
             row.scope,
             row.repos.iter().map(Reach::to_string).collect::<Vec<_>>().join(", ")
@@ -47,7 +48,7 @@ impl Store {
         Ok(TokenReport { token: Some(text.reveal()), ..report(row) })
     }
 
-    /// All tokens, oldest first: also those that are no good any more.
+    /// All tokens, oldest first, also expired and revoked ones.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -65,13 +66,12 @@ impl Store {
         let id = text.as_ref().map_or(token, TokenText::id);
         let row = self.catalog.revoke_token(id, self.time().await?).await?;
         let row = row.ok_or_else(|| Error::UnknownToken(id.to_owned()))?;
-        tracing::info!("the token {} is revoked", row.id);
+        tracing::info!("revoked token {}", row.id);
         Ok(report(row))
     }
 
-    /// Whom a token speaks for. None: nobody has made it, or it is no good any more; which of these
-    /// is told to nobody, and how long the answer takes does not tell whether there is a token of
-    /// that id.
+    /// The caller of a token. None when it is unknown, expired or revoked; callers can't learn
+    /// which of these, not even by the time that it takes.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -91,28 +91,27 @@ impl Store {
         Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, now)))
     }
 
-    /// What URLs are signed with that a server gives out: drawn when it is first asked for, and
-    /// then the same for all processes that share the catalog.
+    /// The secret that URLs are signed with: created on first use, and the same for all processes
+    /// that share the catalog.
     ///
     /// # Errors
     /// When the catalog fails.
     pub async fn signing_secret(&self) -> Result<[u8; 32]> {
         let mut fresh = [0; 32];
         for half in fresh.chunks_exact_mut(16) {
-            half.copy_from_slice(&self.world.draw());
+            half.copy_from_slice(&self.clock.random_id());
         }
         self.catalog.secret(URLS, fresh).await
     }
 
-    /// What a token is to reach, each once. A repo that is named must be there: a slip of the pen
-    /// would reach one that somebody else makes later.
+    /// The repos of a token, each once. Named repos must exist: a typo would grant access to a repo
+    /// that another user creates later.
     async fn reached(&self, mut repos: Vec<Reach>) -> Result<Vec<Reach>> {
         repos.sort();
         repos.dedup();
         if repos.is_empty() {
             return Err(Error::Usage(
-                "a token reaches something: OWNER/SLUG, OWNER/* or * is expected, once or more"
-                    .into(),
+                "a token needs at least one repo: expected OWNER/SLUG, OWNER/* or *".into(),
             ));
         }
         for reach in &repos {
@@ -133,7 +132,7 @@ fn is_good(row: &TokenRow, now: Timestamp) -> bool {
 fn check_name(name: &str) -> Result<()> {
     if name.chars().count() > NAME_CHARS || name.chars().any(|c| c != ' ' && is_invisible(c)) {
         return Err(Error::Usage(format!(
-            "`{}` is no name for a token: at most {NAME_CHARS} characters are expected, each of which can be seen",
+            "`{}` is not a token name: expected at most {NAME_CHARS} visible characters",
             escaped(&name.chars().take(NAME_CHARS).collect::<String>())
         )));
     }
@@ -146,7 +145,7 @@ fn expiry(now: Timestamp, seconds: u64) -> Result<Timestamp> {
         .and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());
     end.filter(|end| *end > now).ok_or_else(|| {
         Error::Usage(format!(
-            "no token lives for {seconds} seconds; a time like 90d or 12h is expected, or none"
+            "a token can't live for {seconds} seconds; expected a duration like 90d or 12h, or none"
         ))
     })
 }

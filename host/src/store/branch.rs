@@ -3,7 +3,7 @@
 use packhouse_core::Head;
 
 use super::{Store, TRIES};
-use crate::catalog::{BranchDeletion, Published};
+use crate::catalog::{BranchDeletion, PublishOutcome};
 use crate::error::{Error, Result};
 use crate::names::{RepoName, unusable};
 use crate::report::{BranchDeleteReport, BranchReport};
@@ -31,10 +31,9 @@ impl Store {
         Ok(heads.iter().map(report).collect())
     }
 
-    /// Deletes a branch: its name as it is, or as it is shown with escapes. What it alone led to
-    /// stays until `gc` drops what has been unreachable for an age, and that age begins now. Where
-    /// it was the default branch, `main` becomes the default, else the first by name that clients
-    /// can keep.
+    /// Deletes a branch, by its name or by its escaped name. What only it led to stays until `gc`
+    /// drops what has been unreachable for an age, which begins now. If it was the default branch,
+    /// `main` becomes the default, else the first by name that clients can keep.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`], [`Error::UnknownBranch`]; [`Error::Busy`] when others kept pushing
@@ -62,7 +61,7 @@ impl Store {
                 now: self.time().await?,
             };
             match self.catalog.delete_branch(&deletion).await? {
-                Published::Done { .. } => {
+                PublishOutcome::Done { .. } => {
                     return Ok(BranchDeleteReport {
                         repo: row.name,
                         name: gone.branch,
@@ -71,15 +70,15 @@ impl Store {
                         default_branch: default.unwrap_or_else(|| "main".into()),
                     });
                 }
-                // Somebody has pushed to the repo, or deleted it: look again.
-                Published::Changed | Published::LeaseLost => {}
+                // The repo was pushed to, or deleted: look again.
+                PublishOutcome::Changed | PublishOutcome::LeaseLost => {}
             }
         }
         Err(Error::Busy { repo: repo.clone(), what: "a branch was deleted" })
     }
 }
 
-/// The branch of a name; where there is none, the one that is shown so.
+/// The branch with this name, else the one with this escaped name.
 fn named<'a>(heads: &'a [Head], name: &str) -> Option<&'a Head> {
     let mut shown = heads.iter().filter(|head| escaped(&head.branch) == name);
     let exact = heads.iter().find(|head| head.branch == name);
@@ -87,7 +86,7 @@ fn named<'a>(heads: &'a [Head], name: &str) -> Option<&'a Head> {
     exact.or_else(|| shown.next().filter(|_| shown.next().is_none()))
 }
 
-/// The default branch when the one that was it is gone.
+/// The default branch after the old one was deleted.
 fn next_default(heads: &[Head], gone: &str) -> Option<String> {
     let left = || heads.iter().map(|head| head.branch.as_str()).filter(|name| *name != gone);
     let unusable = unusable(left(), None);

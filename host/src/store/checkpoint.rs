@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Store;
 use crate::error::Result;
 
-/// Between two looks whether a store has come to rest.
-const LOOK: Duration = Duration::from_secs(15);
+/// How often it is checked whether a store is idle.
+const POLL_INTERVAL: Duration = Duration::from_secs(15);
 
 impl Store {
     /// Moves the catalog's log into its file, so that a copy of that file lacks nothing. Every
@@ -25,7 +25,7 @@ impl Store {
     pub async fn checkpoint_when_idle(self) {
         let mut last = None;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             let now = self.catalog.change_stamp().await.ok();
             if now.is_some()
                 && now == last

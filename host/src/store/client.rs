@@ -1,5 +1,5 @@
-//! What Muse clients ask for besides push and fetch: where branches stand, which objects are
-//! missing, what is common; and what their pushes must keep to.
+//! What Muse clients need besides push and fetch: branch heads, missing objects, common commits;
+//! and the preconditions of their pushes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::unix::fs::FileExt;
@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use packhouse_core::record::{Commit, Snapshot as Tree};
 use packhouse_core::{BranchConflict, EntityId, Head, Kind, Row};
 
-use super::push::{Received, Terms};
+use super::push::{PushPreconditions, StagedPack};
 use super::reach::nearest;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
@@ -17,7 +17,7 @@ use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility, unusable};
 use crate::text::escaped;
 
 /// Missing ids that an error names.
-const NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// A repo's heads, but for those that a client can't keep: it makes files of their names.
 pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>> {
@@ -27,7 +27,7 @@ pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>>
         unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
     for (branch, fault) in &left_out {
         tracing::warn!(
-            "repo {}: clients are not given branch `{}`: {fault}",
+            "repo {}: branch `{}` is hidden from clients: {fault}",
             row.name,
             escaped(branch)
         );
@@ -36,7 +36,7 @@ pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>>
     Ok(heads.into_iter().filter(|head| !left_out.contains(&head.branch)).collect())
 }
 
-/// Where a repo's branches stand.
+/// A repo's branch heads.
 pub(crate) struct Refs {
     pub(crate) repo_id: RepoId,
     pub(crate) default_branch: String,
@@ -49,7 +49,7 @@ impl Store {
         Ok(self.catalog.repo(repo).await?.map(|row| (row.repo_id, row.visibility)))
     }
 
-    /// Where branches stand.
+    /// Branch heads.
     pub(crate) async fn refs(&self, repo: &RepoName) -> Result<Refs> {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
@@ -100,8 +100,8 @@ impl Store {
         Ok((ack, base.map(|id| id.to_string())))
     }
 
-    /// Which ids a repo knows. Before a client that may push is told so, they are made recent: it
-    /// will count on them. One that only reads changes nothing.
+    /// Which ids a repo has. For a client that may push they are marked as recent first: it will
+    /// rely on them. A client that only reads changes nothing.
     async fn known(
         &self,
         repo: &RepoName,
@@ -136,16 +136,16 @@ impl Store {
                     .for_each(|place| *place = place.filter(|(shelf, _)| !is_damaged(shelf)));
             }
             drop(snapshot);
-            let told: BTreeSet<EntityKey> = keys
+            let reported: BTreeSet<EntityKey> = keys
                 .iter()
                 .zip(&found)
                 .filter(|(_, found)| found.is_some())
                 .map(|(key, _)| *key)
                 .collect();
-            let told: Vec<EntityKey> = told.into_iter().collect();
+            let reported: Vec<EntityKey> = reported.into_iter().collect();
             if !may_push
-                || told.is_empty()
-                || self.catalog.freshen(&looked_up, &told, self.time().await?).await?
+                || reported.is_empty()
+                || self.catalog.freshen(&looked_up, &reported, self.time().await?).await?
             {
                 let mut found = found.into_iter();
                 return Ok(parsed
@@ -157,19 +157,20 @@ impl Store {
         Err(Error::Busy { repo: repo.clone(), what: "it was asked what it has" })
     }
 
-    /// Fails when the branch, or anything that the push brings, would reach what is neither in the
-    /// push nor in the repo. What the repo knows was checked when it came.
+    /// Fails when the branch, or any record of the push, would reach what is neither in the push
+    /// nor in the repo. What the repo has was checked when it was pushed.
     pub(super) async fn is_whole(
         &self,
         snapshot: &mut dyn Snapshot,
-        received: &[Received],
-        terms: &Terms,
+        received: &[StagedPack],
+        preconditions: &PushPreconditions,
     ) -> Result<()> {
         let mut open = BTreeMap::new();
-        let mut start = vec![(Kind::Commit, terms.head, format!("branch {}", terms.branch))];
+        let mut start =
+            vec![(Kind::Commit, preconditions.head, format!("branch {}", preconditions.branch))];
         for one in received {
-            // All that the push brings, be it beside the head: it is known from now on, and nobody
-            // asks again.
+            // All records of the push, also those beside the head: they are known from now on, and
+            // not checked again.
             let brought = one
                 .written
                 .scanned
@@ -202,19 +203,19 @@ impl Store {
             return Ok(());
         }
         let repo = snapshot.repo().name.clone();
-        let left_out = missing.len().saturating_sub(NAMED);
+        let left_out = missing.len().saturating_sub(MAX_NAMED);
         Err(Error::Incomplete {
             repo,
-            branch: terms.branch.clone(),
-            missing: missing.into_iter().take(NAMED).collect(),
+            branch: preconditions.branch.clone(),
+            missing: missing.into_iter().take(MAX_NAMED).collect(),
             left_out,
         })
     }
 }
 
-impl Terms {
-    /// Whether the branch stands where it shall, or somewhere that leads there only.
-    pub(super) fn kept_by(&self, heads: &[Head]) -> Result<()> {
+impl PushPreconditions {
+    /// Whether the branch is at its new head, or at a commit that descends from it.
+    pub(super) fn check(&self, heads: &[Head]) -> Result<()> {
         let stands = heads.iter().find(|head| head.branch == self.branch).map(|head| head.commit);
         if stands == Some(self.head) {
             return Ok(());

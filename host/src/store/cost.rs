@@ -8,7 +8,7 @@ use crate::pack::Directory;
 use crate::report::GcCost;
 use crate::run::RunPack;
 
-/// Consolidations that tell the store's pace.
+/// Consolidations that the store's pace is computed from.
 const PACES: u32 = 20;
 
 /// Bytes of disk that a plan takes until what it replaces is deleted: the new pack and its

@@ -1,57 +1,56 @@
-//! Damage: what is remembered of it, and what a push can mend.
+//! Damage: its record, and what a push can repair.
 //!
-//! What a verb finds missing or damaged is written down in the catalog, with when and by which
-//! verb, and shown until something finds it sound: a verification, a prune that reads it, or
-//! whoever stores those bytes again. The copy of a pack that is damaged is no damage.
+//! What a verb finds missing or damaged is recorded in the catalog, with the time and the verb, and
+//! shown until it is found sound: by a verification, by a prune that reads it, or by storing the
+//! same bytes again. A damaged local copy of a pack is not damage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 
 use super::Store;
-use super::push::{Received, fresh_files};
-use crate::catalog::{EntityKey, Findings, PackRow, RepoRow, Snapshot, entity_key};
+use super::push::{StagedPack, fresh_files};
+use crate::catalog::{DamageFindings, EntityKey, PackRow, RepoRow, Snapshot, entity_key};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::report::Damage;
 
 /// Packs that are looked for at once.
-const LOOKS: usize = 16;
+const CONCURRENT_CHECKS: usize = 16;
 
-/// What a push brings, beside what the repo has.
-pub(super) struct Standing {
+/// A push compared with the repo.
+pub(super) struct PushComparison {
     /// The numbers of the files that become packs on shelves of their own: those whose bytes the
-    /// repo does not have, and those that hold what the index maps to a pack which is missing or
-    /// damaged.
+    /// repo does not have, and those with records that the index maps to a missing or damaged pack.
     pub(super) fresh: Vec<usize>,
     /// The numbers of the files that are packs of the repo which are missing or damaged: they are
     /// stored again.
     pub(super) lost: Vec<usize>,
-    /// Shelves whose packs are missing or damaged, and not among those.
+    /// Other shelves whose packs are missing or damaged.
     pub(super) broken: BTreeSet<ShelfId>,
     /// Where the index maps what the files hold.
-    pub(super) index: Known,
+    pub(super) index: KnownEntities,
 }
 
 /// Where the index maps some entities.
-pub(super) struct Known {
+pub(super) struct KnownEntities {
     /// In order.
     entities: Vec<EntityKey>,
-    places: Vec<Option<(ShelfId, Print)>>,
+    places: Vec<Option<(ShelfId, Fingerprint)>>,
     /// The packs on those shelves.
     pub(super) shelves: BTreeMap<ShelfId, PackRow>,
 }
 
-impl Known {
+impl KnownEntities {
     /// Where the index maps an entity of the push.
-    pub(super) fn place(&self, entity: &EntityKey) -> Option<(ShelfId, Print)> {
+    pub(super) fn place(&self, entity: &EntityKey) -> Option<(ShelfId, Fingerprint)> {
         self.entities.binary_search(entity).ok().and_then(|at| self.places[at])
     }
 }
 
 impl Store {
-    /// Hands on what came of a verb. Damage that it has met is remembered.
+    /// Passes on the result of a verb, and records damage that it has met.
     pub(super) async fn remembering<T>(
         &self,
         repo: i64,
@@ -75,7 +74,7 @@ impl Store {
             }
             _ => return done,
         };
-        let mut findings = Findings::at(found.since);
+        let mut findings = DamageFindings::at(found.since);
         match found.mpack_key {
             Some(_) => findings.damaged.push(found),
             None => findings.repo = Some((repo, Some(found))),
@@ -86,25 +85,23 @@ impl Store {
 
     /// Remembers what reading packs has shown, if the catalog can be written: nothing depends on
     /// it.
-    pub(super) async fn note_found(&self, findings: &Findings) {
-        let Findings { sound, damaged, repo, .. } = findings;
+    pub(super) async fn note_found(&self, findings: &DamageFindings) {
+        let DamageFindings { sound, damaged, repo, .. } = findings;
         if sound.is_empty() && damaged.is_empty() && repo.is_none() {
             return;
         }
         if let Err(error) = self.catalog.note_findings(findings).await {
-            tracing::warn!("what reading packs has shown could not be remembered: {error}");
+            tracing::warn!("damage could not be recorded: {error}");
         }
     }
 
-    /// What is wrong with a stored pack, as far as can be told without reading it; none: it is
-    /// there, and of the right size.
+    /// What is wrong with a stored pack, as far as it shows without reading it; none: it exists,
+    /// and has the right size.
     pub(super) async fn looks_wrong(&self, pack: &PackRow) -> Result<Option<String>> {
         let place = self.vault.place_of(&pack.key);
         Ok(match self.vault.size_of(&pack.key).await? {
             Some(bytes) if bytes == pack.bytes => None,
-            Some(bytes) => {
-                Some(format!("{place} has {bytes} bytes where {} were stored", pack.bytes))
-            }
+            Some(bytes) => Some(format!("{place} has {bytes} bytes; {} were stored", pack.bytes)),
             None => Some(format!("{place} is missing")),
         })
     }
@@ -120,7 +117,7 @@ impl Store {
         match self.vault.size_of(key).await? {
             None => return Err(self.missing(repo, key)),
             Some(bytes) if bytes != pack.bytes => {
-                let detail = format!("it has {bytes} bytes where {} were stored", pack.bytes);
+                let detail = format!("it has {bytes} bytes; {} were stored", pack.bytes);
                 return Err(self.damaged(repo, key, detail));
             }
             Some(_) => {}
@@ -130,19 +127,18 @@ impl Store {
             Some(Damage { since, found_by, detail, .. }) => Err(self.damaged(
                 repo,
                 key,
-                format!("{detail} (found by {found_by} at {since}, and not verified since)"),
+                format!("{detail} (found by {found_by} at {since}; not verified since)"),
             )),
         }
     }
 
-    /// Compares what a push brings with what the repo has, and looks whether that is really there.
-    /// No pack is read.
-    pub(super) async fn standing_of(
+    /// Compares a push with the repo, and checks that the repo's packs exist. No pack is read.
+    pub(super) async fn compare(
         &self,
         row: &RepoRow,
         snapshot: &mut dyn Snapshot,
-        received: &[Received],
-    ) -> Result<Standing> {
+        received: &[StagedPack],
+    ) -> Result<PushComparison> {
         let mut fresh = fresh_files(snapshot, received).await?;
         let rows = || received.iter().flat_map(|one| &one.written.scanned.rows);
         let mut entities: Vec<EntityKey> = rows().map(|row| entity_key(row.kind, row.id)).collect();
@@ -151,7 +147,7 @@ impl Store {
         let places = snapshot.lookup(&entities).await?;
         let mapped: BTreeSet<ShelfId> = places.iter().flatten().map(|(shelf, _)| *shelf).collect();
         let shelves = snapshot.packs_on(&mapped.into_iter().collect::<Vec<_>>()).await?;
-        let index = Known { entities, places, shelves };
+        let index = KnownEntities { entities, places, shelves };
 
         // The first file of each key that the repo has.
         let mut held: BTreeMap<MpackKey, usize> = BTreeMap::new();
@@ -191,14 +187,15 @@ impl Store {
             let heals = |number: &usize| {
                 received[*number].written.scanned.rows.iter().any(|row| {
                     let place = index.place(&entity_key(row.kind, row.id));
-                    place
-                        .is_some_and(|(shelf, print)| print == row.print && broken.contains(&shelf))
+                    place.is_some_and(|(shelf, fingerprint)| {
+                        fingerprint == row.print && broken.contains(&shelf)
+                    })
                 })
             };
             fresh.extend(held.into_values().filter(heals));
             fresh.sort_unstable();
         }
-        Ok(Standing { fresh, lost, broken, index })
+        Ok(PushComparison { fresh, lost, broken, index })
     }
 
     /// Those of some packs that are missing, of the wrong size, or remembered as damaged.
@@ -221,7 +218,7 @@ impl Store {
             })
             .collect();
         let found: Vec<Option<MpackKey>> =
-            stream::iter(looks).buffered(LOOKS).try_collect().await?;
+            stream::iter(looks).buffered(CONCURRENT_CHECKS).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 }

@@ -1,12 +1,11 @@
-//! What no branch, tag or release has reached for a while, and what of it a consolidation may leave
-//! out.
+//! What no branch, tag or release has reached for a while, and what of it a consolidation may drop.
 //!
-//! Kept is what these reach: the heads; the heads that branches left no longer ago than the age;
-//! every tag; every release; and whatever was pushed no longer ago than the age, reached or not.
-//! What a client was told that the repo has counts as pushed then
-//! ([`crate::catalog::Catalog::freshen`]). The host finds that itself, on the records; the
+//! Kept is what these reach: the heads; former heads that branches left no longer ago than the age;
+//! every tag; every release; and all that was pushed no longer ago than the age, reachable or not.
+//! What a client was told to be in the repo counts as pushed then
+//! ([`crate::catalog::Catalog::freshen`]). The host computes this itself, from the records; the
 //! component then plans a pack of what is kept, from directories that name nothing else, so that
-//! its form is the canonical one of what is kept.
+//! its form is the canonical one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,26 +16,26 @@ use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
 use packhouse_core::wire::WireError;
 use packhouse_core::{EntityId, Head, Kind, Span};
 
-use super::near::Reads;
+use super::prefetch::Reads;
 use super::{Store, blocking};
 use crate::catalog::{
-    Dropped, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
+    DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, ShelfId};
 use crate::pack::Directory;
 use crate::progress::Progress;
 use crate::report::GcDropped;
-use crate::run::{Packs, RunPack};
+use crate::run::{PackReader, RunPack};
 
 /// A repo's packs and index, without what has expired.
-pub(super) struct Kept {
+pub(super) struct Retained {
     pub(super) packs: Vec<RunPack>,
     pub(super) index: Vec<IndexRow>,
-    pub(super) dropped: Vec<Dropped>,
+    pub(super) dropped: Vec<DroppedEntity>,
 }
 
-/// Where records stand: the number of their pack, and their place in it.
+/// Where records are: the number of their pack, and their span in it.
 type Places = HashMap<(Kind, EntityId), Span>;
 
 impl Store {
@@ -53,21 +52,22 @@ impl Store {
         (packs, index): (Vec<RunPack>, Vec<(IndexRow, ShelfId)>),
         age: Duration,
         progress: &Progress,
-    ) -> Result<Kept> {
+    ) -> Result<Retained> {
         let since = before(self.agreed_time().await?, age)?;
         let young: HashSet<ShelfId> =
             shelves.iter().filter(|shelf| made_at(shelf) > since).map(|shelf| shelf.id).collect();
         // A time that is kept may be too early by so much. With an age of nothing, nothing is
         // recent.
         let early = if age.is_zero() { SignedDuration::ZERO } else { FRESH_FOR };
-        let told = snapshot.freshened(since.checked_sub(early).unwrap_or(Timestamp::MIN)).await?;
-        let is_recent = |shelf: &ShelfId| told.everything || young.contains(shelf);
+        let freshened =
+            snapshot.freshened(since.checked_sub(early).unwrap_or(Timestamp::MIN)).await?;
+        let is_recent = |shelf: &ShelfId| freshened.everything || young.contains(shelf);
         let mut recent: Vec<(Kind, EntityId)> = index
             .iter()
             .filter(|(_, shelf)| is_recent(shelf))
             .filter_map(|(row, _)| entity_of(&row.entity))
             .collect();
-        recent.extend(told.entities.iter().filter_map(entity_of));
+        recent.extend(freshened.entities.iter().filter_map(entity_of));
         let mut roots: Vec<(Kind, EntityId)> =
             heads.iter().map(|head| (Kind::Commit, head.commit)).collect();
         roots
@@ -82,13 +82,13 @@ impl Store {
         if roots.is_empty() {
             let name = &row.name;
             return Err(Error::Unsupported(format!(
-                "repo `{name}` has no branch, no tag and no release, so that all of it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
+                "repo `{name}` has no branch, no tag and no release, so everything in it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
             )));
         }
         roots.extend(recent);
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Words, progress).await?;
+        self.prefetch(&mut reader, &packs, Reads::Metadata, progress).await?;
         let places = places(&packs);
         let reached = blocking(move || reach(&mut reader, &places, roots)).await?;
         let packs = Arc::try_unwrap(packs).map_err(|_| Error::Cancelled)?;
@@ -103,13 +103,13 @@ fn before(now: Timestamp, age: Duration) -> Result<Timestamp> {
     Ok(now.checked_sub(age).unwrap_or(Timestamp::MIN))
 }
 
-/// When a shelf was made. Where nobody wrote it down: no later than its pack was stored.
+/// When a shelf was created. If not recorded: no later than its pack was stored.
 fn made_at(shelf: &Shelf) -> Timestamp {
     shelf.made_at.unwrap_or(shelf.pack.stored_at)
 }
 
-/// Where commits, snapshots and tags stand. Any encoding will do: they agree on what they reach
-/// (law 7).
+/// Where commits, snapshots and tags are. Any encoding will do: they agree on what they reach (law
+/// 7).
 fn places(packs: &[RunPack]) -> Places {
     let mut places = Places::new();
     for (number, pack) in (0..).zip(packs) {
@@ -122,7 +122,7 @@ fn places(packs: &[RunPack]) -> Places {
 
 /// Everything that roots reach, they included. What a repo never had leads nowhere.
 fn reach(
-    reader: &mut Packs,
+    reader: &mut PackReader,
     places: &Places,
     roots: Vec<(Kind, EntityId)>,
 ) -> Result<HashSet<(Kind, EntityId)>> {
@@ -162,7 +162,7 @@ fn split(
     packs: Vec<RunPack>,
     index: Vec<(IndexRow, ShelfId)>,
     reached: &HashSet<(Kind, EntityId)>,
-) -> Kept {
+) -> Retained {
     let is_kept = |kind: Kind, id: EntityId| reached.contains(&(kind, id));
     let (kept, gone): (Vec<_>, Vec<_>) = index
         .into_iter()
@@ -179,7 +179,7 @@ fn split(
             directory.rows().partition(|row| is_kept(row.kind, row.id));
         for row in &others {
             // A pack may hold several encodings of one entity.
-            let mapped = IndexRow { entity: entity_key(row.kind, row.id), print: row.print };
+            let mapped = IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print };
             lengths.insert((mapped, directory.key), row.length);
         }
         if !rows.is_empty() {
@@ -192,29 +192,29 @@ fn split(
     }
     let dropped = gone.into_iter().map(|(row, shelf)| {
         let length = pack_of.get(&shelf).and_then(|pack| lengths.get(&(row, *pack)));
-        Dropped { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
+        DroppedEntity { entity: row.entity, shelf, bytes: length.copied().unwrap_or(0) }
     });
-    Kept {
+    Retained {
         packs: filtered,
         dropped: dropped.collect(),
         index: kept.into_iter().map(|(row, _)| row).collect(),
     }
 }
 
-/// What is dropped, as it is told.
-pub(super) fn told(dropped: &[Dropped]) -> GcDropped {
-    let mut told = GcDropped::default();
+/// The report of what is dropped.
+pub(super) fn dropped_report(dropped: &[DroppedEntity]) -> GcDropped {
+    let mut report = GcDropped::default();
     for one in dropped {
         let Some((kind, id)) = entity_of(&one.entity) else { continue };
         match kind {
-            Kind::Commit => told.commits += 1,
-            Kind::Snapshot => told.snapshots += 1,
-            Kind::Object => told.objects += 1,
+            Kind::Commit => report.commits += 1,
+            Kind::Snapshot => report.snapshots += 1,
+            Kind::Object => report.objects += 1,
             // Tags are kept.
             Kind::Tag => continue,
         }
-        told.bytes += one.bytes;
-        told.entities.push(format!("{kind} {id}"));
+        report.bytes += one.bytes;
+        report.entities.push(format!("{kind} {id}"));
     }
-    told
+    report
 }

@@ -17,20 +17,20 @@ use packhouse_core::{Answer, Counts, EntityId, Head, Kind, Request, Row};
 
 use super::client::handed_out;
 use super::load::{distinct_packs, examine};
-use super::near::Reads;
-use super::prove::Failed;
+use super::prefetch::Reads;
+use super::prove::ProofError;
 use super::reach::unreached;
 use super::{Store, blocking, prove};
-use crate::catalog::{Hold, NewAnswer, RepoRow, UsedUp, entity_key};
+use crate::catalog::{ExhaustedBudget, LockMode, NewAnswer, RepoRow, entity_key};
 use crate::error::{Error, Result};
 use crate::files::{beside, file_url, for_user, replaceable};
 use crate::names::{MpackKey, RepoName, ShelfId};
-use crate::pack::scan::Scanned;
+use crate::pack::scan::ScannedPack;
 use crate::progress::{Phase, Progress};
 use crate::report::FetchReport;
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::tape::{Question, plan_digest};
-use crate::vault::{Staged, StoredPack};
+use crate::vault::{StagedFile, StoredPack};
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -47,14 +47,14 @@ pub struct FetchRequest {
 
 impl FetchRequest {
     /// Most wants, and most haves.
-    pub const MOST_IDS: usize = 100_000;
+    pub const MAX_IDS: usize = 100_000;
 
     fn check(&self) -> Result<()> {
         for (what, ids) in [("wants", &self.want), ("haves", &self.have)] {
-            if ids.len() > Self::MOST_IDS {
-                let (given, most) = (ids.len(), Self::MOST_IDS);
+            if ids.len() > Self::MAX_IDS {
+                let (given, most) = (ids.len(), Self::MAX_IDS);
                 return Err(Error::Usage(format!(
-                    "a fetch has at most {most} {what}, and {given} are given; fetch in parts"
+                    "a fetch takes at most {most} {what}, but {given} were given; fetch in parts"
                 )));
             }
         }
@@ -75,26 +75,26 @@ impl Default for FetchRequest {
 }
 
 /// What it takes to prove that an answer is whole.
-struct Closed {
+struct ClosureCheck {
     ask: Request,
     /// The shelves that there were when it was planned.
     planned_from: BTreeSet<ShelfId>,
 }
 
 /// Room that was taken for an answer.
-struct TakenRoom {
+struct Reservation {
     name: MpackKey,
     answer: NewAnswer,
 }
 
 /// Where an answer is.
-struct Found {
+struct StoredAnswer {
     key: MpackKey,
     url: String,
     bytes: u64,
     reused: bool,
     /// The answer itself, where the store can be read only and does not keep it.
-    aside: Option<Staged>,
+    aside: Option<StagedFile>,
 }
 
 impl Store {
@@ -122,7 +122,7 @@ impl Store {
         row: &RepoRow,
         request: &FetchRequest,
         progress: &Progress,
-    ) -> Result<(FetchReport, Found)> {
+    ) -> Result<(FetchReport, StoredAnswer)> {
         let done =
             self.until_current(row.id, || Box::pin(self.fetch_once(row, request, progress))).await;
         self.remembering(row.id, "fetch", done).await
@@ -180,7 +180,7 @@ impl Store {
         row: &RepoRow,
         request: &FetchRequest,
         progress: &Progress,
-    ) -> Result<(FetchReport, Found)> {
+    ) -> Result<(FetchReport, StoredAnswer)> {
         request.check()?;
         let repo = &row.name;
         let now = self.time().await?;
@@ -190,7 +190,7 @@ impl Store {
             now.checked_add(ttl).map_err(|_| Error::Usage("the ttl is too long".into()))?;
         if let Some(longest) = self.vault.longest_url().filter(|longest| request.ttl > *longest) {
             return Err(Error::Usage(format!(
-                "a URL of {} is good for at most {} seconds (7 days); ask for a ttl that is no longer",
+                "a URL of {} is valid for at most {} seconds (7 days); use a shorter ttl",
                 self.vault.place(),
                 longest.as_secs()
             )));
@@ -227,8 +227,8 @@ impl Store {
         let planned_from: BTreeSet<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();
         let records = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(repo, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Words, progress).await?;
-        let run = Run::new(reader, heads.clone(), Some(snapshot));
+        self.prefetch(&mut reader, &packs, Reads::Metadata, progress).await?;
+        let run = RunHost::new(reader, heads.clone(), Some(snapshot));
         let asked = ask.clone();
         let question = Question::Assembly { request: ask.clone() };
         let planned = self
@@ -243,10 +243,10 @@ impl Store {
 
         let counts = answer.plan.records;
         let missing = answer.missing;
-        // A clone takes the branches from the pack: one that names others, or stands elsewhere, is
-        // no answer to it.
+        // A clone takes the branches from the pack: one that names others, or other heads, is not
+        // an answer to it.
         let branches = request.want.is_empty().then_some(&heads[..]);
-        let closed = Closed { ask, planned_from };
+        let closed = ClosureCheck { ask, planned_from };
         let reused = match answer.reuse {
             Some(pack) => {
                 self.reuse(row, &packs, pack, counts, branches, &closed, request.ttl, progress)
@@ -287,10 +287,10 @@ impl Store {
         pack: u32,
         counts: Counts,
         branches: Option<&[Head]>,
-        closed: &Closed,
+        closed: &ClosureCheck,
         ttl: Duration,
         progress: &Progress,
-    ) -> Result<Option<Found>> {
+    ) -> Result<Option<StoredAnswer>> {
         let repo = &row.name;
         let unproven = |reason: &str| Error::Unproven {
             digest: self.sandbox.digest().to_owned(),
@@ -322,7 +322,7 @@ impl Store {
             return Ok(None);
         }
         let url = self.vault.url_of(&key, ttl).await?;
-        Ok(Some(Found { key, url, bytes, reused: true, aside: None }))
+        Ok(Some(StoredAnswer { key, url, bytes, reused: true, aside: None }))
     }
 
     /// Makes the pack that the plan says.
@@ -332,11 +332,11 @@ impl Store {
         row: &RepoRow,
         packs: &Arc<Vec<RunPack>>,
         answer: Answer,
-        closed: &Closed,
+        closed: &ClosureCheck,
         heads: &[Head],
         (request, expires_at): (&FetchRequest, Timestamp),
         progress: &Progress,
-    ) -> Result<Found> {
+    ) -> Result<StoredAnswer> {
         let plan = Arc::new(answer.plan);
         if let Err(failed) = prove::admit(&plan, packs, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
@@ -351,7 +351,7 @@ impl Store {
         }
         let (staged, kept) = match (self.stage().await, &request.output) {
             (Err(error), Some(output)) if error.is_read_only() => {
-                (stage_beside(output, &hex::encode(self.world.draw()))?, false)
+                (stage_beside(output, &hex::encode(self.clock.random_id()))?, false)
             }
             (staged, _) => {
                 self.need_space(plan.bytes)?;
@@ -393,7 +393,7 @@ impl Store {
                     let url = file_url(
                         &std::path::absolute(output).map_err(Error::io("finding", output))?,
                     );
-                    Ok(Found {
+                    Ok(StoredAnswer {
                         key: written.key,
                         url,
                         bytes: written.bytes,
@@ -405,13 +405,13 @@ impl Store {
         };
         let made = made.await;
         if let (Err(_), Some(room)) = (&made, &room) {
-            // Should that fail, its room is given back when it expires.
+            // If that fails, its space is released when it expires.
             let _ = self.catalog.give_room_back(row.id, &room.name).await;
         }
         let found = made?;
-        if let Some(TakenRoom { name, answer }) = room {
-            // From now on the answer takes the room. Should that fail, the room stays taken until
-            // it expires: the file is there.
+        if let Some(Reservation { name, answer }) = room {
+            // From now on the answer uses the space. If that fails, the space stays reserved until
+            // it expires: the file exists.
             self.catalog
                 .note_answer(&name, &found.key, &NewAnswer { expires_at, ..answer })
                 .await?;
@@ -423,30 +423,30 @@ impl Store {
     async fn keep_answer(
         &self,
         row: &RepoRow,
-        staged: Staged,
+        staged: StagedFile,
         key: &MpackKey,
         bytes: u64,
-        room: &TakenRoom,
+        room: &Reservation,
         (ttl, expires_at): (Duration, Timestamp),
-    ) -> Result<Found> {
-        // Noted first: an answer that nobody knows of would stay for ever. And nobody expires it in
+    ) -> Result<StoredAnswer> {
+        // Recorded first: an unrecorded answer would stay for ever. And it can't be expired in
         // between.
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         self.note_without_room(key, &room.answer, expires_at).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, key, ttl).await?;
-        drop(holding);
-        Ok(Found { key: *key, url, bytes, reused: false, aside: None })
+        drop(lock);
+        Ok(StoredAnswer { key: *key, url, bytes, reused: false, aside: None })
     }
 
-    /// Notes an answer whose file is not there, so that it takes no room: neither while it is
-    /// stored, nor when that fails.
+    /// Records an answer without a file, so that it uses no space: neither while it is stored, nor
+    /// when that fails.
     async fn note_without_room(
         &self,
         key: &MpackKey,
         answer: &NewAnswer,
         expires_at: Timestamp,
     ) -> Result<()> {
-        // Under its own key no room was taken: none is given back.
+        // Under its own key no space was reserved: none is released.
         self.catalog
             .note_answer(key, key, &NewAnswer { bytes: 0, expires_at, ..answer.clone() })
             .await
@@ -460,13 +460,13 @@ impl Store {
         digest: &str,
         ttl: Duration,
         expires_at: Timestamp,
-    ) -> Result<Option<Found>> {
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+    ) -> Result<Option<StoredAnswer>> {
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         let Some(key) = self.catalog.answer_of(row.id, digest, expires_at).await? else {
             return Ok(None);
         };
         let stored = self.vault.open_answer(&row.repo_id, &key).await?;
-        drop(holding);
+        drop(lock);
         let bytes = match stored {
             None => None,
             Some(stored) => {
@@ -476,7 +476,7 @@ impl Store {
             }
         };
         let Some(bytes) = bytes else {
-            // It is made anew and takes the place of this one, whose room it must not lack.
+            // It is assembled again and replaces this one, whose space it must be able to use.
             let answer = NewAnswer {
                 repo: row.id,
                 plan: digest.to_owned(),
@@ -488,29 +488,29 @@ impl Store {
             return Ok(None);
         };
         let url = self.vault.url_of_answer(&row.repo_id, &key, ttl).await?;
-        Ok(Some(Found { key, url, bytes, reused: false, aside: None }))
+        Ok(Some(StoredAnswer { key, url, bytes, reused: false, aside: None }))
     }
 
-    /// Takes room for an answer, where it is for somebody whose answers are counted.
-    async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<TakenRoom> {
-        let guest = self.guest.as_deref();
-        if let Some(guest) = guest
-            && self.vault.free_bytes()?.saturating_sub(bytes) < guest.keep_free
+    /// Reserves space for an answer, if its caller has a quota.
+    async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<Reservation> {
+        let quota = self.quota.as_deref();
+        if let Some(quota) = quota
+            && self.vault.free_bytes()?.saturating_sub(bytes) < quota.keep_free
         {
-            return Err(Error::AnswersFull { used_up: UsedUp::All, bytes });
+            return Err(Error::AnswersFull { used_up: ExhaustedBudget::All, bytes });
         }
-        let caller = guest.map_or_else(String::new, |guest| guest.caller.clone());
-        // Should this process die, it is given back after an hour.
+        let caller = quota.map_or_else(String::new, |quota| quota.caller.clone());
+        // If this process dies, it is released after an hour.
         let soon =
             self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
         let answer = NewAnswer { repo: row.id, plan, bytes, caller, expires_at: soon };
-        let (first, second) = (self.world.draw(), self.world.draw());
+        let (first, second) = (self.clock.random_id(), self.clock.random_id());
         let mut name = [0; 32];
         name[..16].copy_from_slice(&first);
         name[16..].copy_from_slice(&second);
         let name = MpackKey::new(name);
-        match self.catalog.take_room(&name, &answer, guest.map(|guest| guest.budget)).await? {
-            None => Ok(TakenRoom { name, answer }),
+        match self.catalog.take_room(&name, &answer, quota.map(|quota| quota.budget)).await? {
+            None => Ok(Reservation { name, answer }),
             Some(used_up) => Err(Error::AnswersFull { used_up, bytes }),
         }
     }
@@ -521,8 +521,8 @@ impl Store {
         &self,
         row: &RepoRow,
         packs: &[RunPack],
-        closed: &Closed,
-        scanned: Scanned,
+        closed: &ClosureCheck,
+        scanned: ScannedPack,
         file: File,
         path: &Path,
     ) -> Result<()> {
@@ -550,7 +550,7 @@ impl Store {
         let ends: Vec<_> = ends.into_iter().filter(|end| open.contains(&end.id)).collect();
         let keys: Vec<_> = ends.iter().map(|end| entity_key(end.kind, end.id)).collect();
         let known = snapshot.lookup(&keys).await?;
-        // What stands on another shelf was pushed after the answer was planned.
+        // What is on another shelf was pushed after the answer was planned.
         let left_out = ends.iter().zip(known).find(|(_, known)| {
             known.is_some_and(|(shelf, _)| closed.planned_from.contains(&shelf))
         });
@@ -561,12 +561,12 @@ impl Store {
                     "its answer leaves out {} {}, wanted by {}",
                     end.kind, end.id, end.wanted_by
                 );
-                Err(self.unproven(&row.name, packs, Failed::Component(reason)).await)
+                Err(self.unproven(&row.name, packs, ProofError::Component(reason)).await)
             }
         }
     }
 
-    async fn open_found(&self, row: &RepoRow, found: &Found) -> Result<StoredPack> {
+    async fn open_found(&self, row: &RepoRow, found: &StoredAnswer) -> Result<StoredPack> {
         if found.reused {
             return self.open_pack(&row.name, &found.key).await;
         }
@@ -579,8 +579,8 @@ impl Store {
     }
 
     /// Writes the answer to a file of the user's: whole, or not at all.
-    async fn copy_answer(&self, row: &RepoRow, found: Found, output: &Path) -> Result<()> {
-        let name = hex::encode(self.world.draw());
+    async fn copy_answer(&self, row: &RepoRow, found: StoredAnswer, output: &Path) -> Result<()> {
+        let name = hex::encode(self.clock.random_id());
         let output = output.to_owned();
         match found.aside {
             Some(staged) => blocking(move || put_whole(staged, found.bytes, &output, &name)).await,
@@ -593,19 +593,19 @@ impl Store {
 }
 
 /// A file to assemble an answer in, where the store has no place for one.
-fn stage_beside(output: &Path, name: &str) -> Result<Staged> {
+fn stage_beside(output: &Path, name: &str) -> Result<StagedFile> {
     let path = beside(output, name);
     let file = File::options()
         .read(true)
         .write(true)
         .create_new(true)
         .open(&path)
-        .map_err(Error::io("making", &path))?;
-    Ok(Staged::new(file, path))
+        .map_err(Error::io("creating", &path))?;
+    Ok(StagedFile::new(file, path))
 }
 
 /// Puts an answer that the store does not keep to where the user wants it.
-fn put_whole(staged: Staged, bytes: u64, output: &Path, name: &str) -> Result<()> {
+fn put_whole(staged: StagedFile, bytes: u64, output: &Path, name: &str) -> Result<()> {
     if staged.path().parent() != beside(output, name).parent() {
         let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
         return copy_whole(

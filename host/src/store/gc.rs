@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! snapshot ─▶ component plans ─▶ admit ─▶ [show]
-//!         └─▶ index is read meanwhile
+//!         └─▶ index is read in parallel
 //! splice to staging, hash, read back ─▶ prove ─▶ store the pack ─▶ store its directory ─▶ publish
 //! ```
 //!
-//! A crash before *store* leaves a staged file; after it, a pack that no shelf holds; the repo is
-//! as before in both, and the next run makes the same pack again. Publishing is one transaction.
-//! Replaced packs stay, as retired, until somebody prunes them.
+//! A crash before *store* leaves a staged file; after it, a pack on no shelf; the repo is as before
+//! in both cases, and the next run writes the same pack again. Publishing is one transaction.
+//! Replaced packs stay, as retired, until they are pruned.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,25 +17,25 @@ use jiff::Timestamp;
 use packhouse_core::{EntityId, Head, Kind, Plan};
 
 use super::cost::peak_disk;
-use super::near::Reads;
-use super::prove::{self, Failed};
+use super::prefetch::Reads;
+use super::prove::{self, ProofError};
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire};
 use crate::catalog::{
-    Consolidation, Dropped, Hold, IndexRow, PackRow, Published, RepoRow, Shelf, Snapshot, Sums,
-    entity_key,
+    Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome, RepoRow, Shelf,
+    Snapshot, Sums, entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::pack::pipeline::WriteError;
 use crate::pack::splice::Splice;
-use crate::pack::{Directory, Written, write_and_read_back};
+use crate::pack::{Directory, WrittenPack, write_and_read_back};
 use crate::progress::{Phase, Progress};
 use crate::report::GcReport;
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::sandbox::RunError;
 use crate::tape::{Question, plan_digest};
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
@@ -47,7 +47,7 @@ pub struct GcPlan {
     /// made.
     pub report: GcReport,
     /// None: there is nothing to do.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<PlannedGc>,
     /// The shelves that it was made from: all the repo had then.
     planned: Vec<(ShelfId, i64)>,
     /// The repo, as it was then.
@@ -55,25 +55,25 @@ pub struct GcPlan {
 }
 
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct PlannedGc {
     pub(super) packs: Arc<Vec<RunPack>>,
     pub(super) plan: Arc<Plan>,
     /// The packs, as the catalog knows them.
     sources: Vec<PackRow>,
-    /// Whether they were brought near whole.
-    near: bool,
+    /// Whether they were prefetched whole.
+    prefetched: bool,
     index: Vec<IndexRow>,
     pub(super) heads: Vec<Head>,
     /// What the index maps and the plan leaves out.
-    dropped: Vec<Dropped>,
+    dropped: Vec<DroppedEntity>,
 }
 
 impl Store {
-    /// Merges a repo's packs into one. When the repo changes meanwhile, plans anew.
+    /// Consolidates a repo's packs into one. If the repo changes in the meantime, plans again.
     ///
     /// # Errors
-    /// [`Error::Busy`] when it keeps changing; damage, where a source is not what it was. The repo
-    /// is then as it was before.
+    /// [`Error::Busy`] when it keeps changing; damage, when a source has changed. The repo is then
+    /// as it was before.
     pub async fn gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcReport> {
         self.gc_expiring(repo, None, progress).await
     }
@@ -105,7 +105,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<GcReport> {
         for tries in 1.. {
-            let started = self.world.now();
+            let started = self.clock.now();
             let plan = match self.plan(row, age, started, true, progress).await {
                 Ok(plan) => plan,
                 Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
@@ -143,13 +143,13 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let plan = self
             .until_current(row.id, || {
-                Box::pin(self.plan(&row, age, self.world.now(), false, progress))
+                Box::pin(self.plan(&row, age, self.clock.now(), false, progress))
             })
             .await;
         self.remembering(row.id, "gc", plan).await
     }
 
-    /// Plans. When that will be applied at once, the packs are brought near whole; else only what
+    /// Plans. If the plan will be applied at once, the packs are prefetched whole; else only what
     /// planning reads.
     async fn plan(
         &self,
@@ -189,7 +189,7 @@ impl Store {
             proven: None,
         };
         if let [only] = &mapped[..] {
-            // That there is nothing to do is said of what is there.
+            // "Nothing to do" is only answered when the pack exists.
             self.must_be_there(&row.name, only, &snapshot.damage().await?).await?;
         }
         let planned = standing(&shelves);
@@ -220,7 +220,7 @@ impl Store {
                     progress,
                 )
                 .await?;
-            report.dropped = Some(expire::told(&kept.dropped));
+            report.dropped = Some(expire::dropped_report(&kept.dropped));
             if kept.dropped.is_empty() && mapped.len() <= 1 {
                 report.elapsed_ms = self.millis_since(started);
                 return nothing(report);
@@ -231,9 +231,9 @@ impl Store {
         let packs = Arc::new(packs);
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let mut reader = self.run_packs(&row.name, packs.clone());
-        let reads = if applied { Reads::Whole } else { Reads::Words };
-        self.bring_near(&mut reader, &packs, reads, progress).await?;
-        let run = Run::new(reader, heads.clone(), None);
+        let reads = if applied { Reads::Whole } else { Reads::Metadata };
+        self.prefetch(&mut reader, &packs, reads, progress).await?;
+        let run = RunHost::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
         let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| {
             sandbox.consolidate(host, records)
@@ -267,14 +267,21 @@ impl Store {
         report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
         report.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
-        let work =
-            Work { packs, plan: Arc::new(plan), sources, near: applied, index, heads, dropped };
+        let work = PlannedGc {
+            packs,
+            plan: Arc::new(plan),
+            sources,
+            prefetched: applied,
+            index,
+            heads,
+            dropped,
+        };
         Ok(GcPlan { report, work: Some(work), planned, repo: row })
     }
 
-    /// Whether a repo is still what a plan was made from: no push and no consolidation has come
-    /// since. Without asking, [`Store::apply_gc`] minds consolidations only: a pack that was pushed
-    /// meanwhile stays beside the new one.
+    /// Whether a repo is unchanged since a plan was made: no push and no consolidation.
+    /// [`Store::apply_gc`] itself checks consolidations only: a pack of a later push stays beside
+    /// the new one.
     ///
     /// # Errors
     /// When the catalog can't be read.
@@ -295,7 +302,7 @@ impl Store {
     }
 
     async fn apply_current(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
-        let (row, started) = (plan.repo.clone(), self.world.now());
+        let (row, started) = (plan.repo.clone(), self.clock.now());
         let mut applied = self.apply(plan, started, progress).await;
         if let Err(error) = &applied
             && self.is_stale(row.id, error).await?
@@ -326,7 +333,7 @@ impl Store {
         let name = repo.name.to_string();
         let to_download = self.to_download(&repo.name, &work.sources)?;
         self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
-        let reads = if work.near { Reads::Near } else { Reads::Whole };
+        let reads = if work.prefetched { Reads::Prefetched } else { Reads::Whole };
         // What is replaced was sound: records that are copied are checked on the way, packs with
         // others beside it.
         let checked = self.check_sources(&repo.name, &work);
@@ -337,7 +344,7 @@ impl Store {
         let sources_hashed = checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
-        let Work { packs, plan, index, heads, dropped, .. } = work;
+        let PlannedGc { packs, plan, index, heads, dropped, .. } = work;
         let proving = packs.clone();
         let (proven, written) = blocking(move || {
             Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))
@@ -349,10 +356,10 @@ impl Store {
         };
 
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
-        let holding = self.catalog.hold(Hold::Publishing).await?;
-        // Whoever asked to stop while that was waited for still can.
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
+        // It can still be cancelled after this wait.
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
-        self.store_told(&name, staged, &written.key, written.bytes, progress).await?;
+        self.store_with_progress(&name, staged, &written.key, written.bytes, progress).await?;
         self.must_read_back(&written.key).await?;
         let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
         self.keep_directory(&directory).await;
@@ -366,20 +373,20 @@ impl Store {
             now: self.time().await?,
             repo: repo.clone(),
         };
-        let published = self.catalog.publish_consolidation(&done, &holding).await?;
-        drop(holding);
+        let published = self.catalog.publish_consolidation(&done, &lock).await?;
+        drop(lock);
         match published {
-            Published::Done { rows } => report.rows_changed = rows,
-            Published::Changed => {
+            PublishOutcome::Done { rows } => report.rows_changed = rows,
+            PublishOutcome::Changed => {
                 return Err(Error::Busy { repo: repo.name, what: "it was consolidated" });
             }
-            Published::LeaseLost => return Err(self.lease_lost()),
+            PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
         report.consolidated_key = Some(written.key);
         report.bytes_after = written.bytes;
         report.proven = Some(proven);
-        // On top of the time that planning took; how long somebody looked at the plan in between is
-        // not ours to count.
+        // In addition to the time of planning; the time in between, when the plan was shown, does
+        // not count.
         report.elapsed_ms += self.millis_since(started);
         Ok(report)
     }
@@ -388,23 +395,22 @@ impl Store {
     /// taken other bytes than it was sent, and have said nothing. Files were read back before they
     /// were renamed.
     async fn must_read_back(&self, key: &MpackKey) -> Result<()> {
-        if !self.vault.is_far() || self.vault.hash_anew(key).await? == Some(*key) {
+        if !self.vault.is_remote() || self.vault.hash_uncached(key).await? == Some(*key) {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "{} does not give back the bytes that were sent to it, so nothing was replaced. Look at the server and its disks, then run it again",
+            "{} does not return the bytes that were written to it, so nothing was replaced. Check the server and its disks, then run it again",
             self.vault.place_of(key)
         )))
     }
 
-    /// Hashes the packs that have duplicates which the plan leaves out: a byte that has flipped
-    /// there is found before the pack is retired, and not when somebody needs it. Gives how many it
-    /// has hashed.
-    async fn check_sources(&self, repo: &RepoName, work: &Work) -> Result<u64> {
+    /// Hashes the packs with duplicates that the plan leaves out: a flipped byte there is found
+    /// before the pack is retired, and not when it is needed. Returns how many it has hashed.
+    async fn check_sources(&self, repo: &RepoName, work: &PlannedGc) -> Result<u64> {
         let mut hashed = 0;
         for pack in prove::partly_copied(&work.plan, &work.packs) {
             let key = work.packs[pack as usize].directory.key;
-            let stored = self.open_near(repo, &key).await?;
+            let stored = self.open_cached(repo, &key).await?;
             let (stored, found) =
                 blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
             if found == key {
@@ -412,7 +418,7 @@ impl Store {
                 continue;
             }
             let examined = blocking(move || super::load::examine(&stored, |_| Ok(()))).await?;
-            let differs = || format!("the SHA-256 of its bytes is {found}");
+            let differs = || format!("hash mismatch: its SHA-256 is {found}");
             let detail = examined.sound(&key).err().unwrap_or_else(differs);
             return Err(self.damaged(repo, &key, detail));
         }
@@ -422,15 +428,15 @@ impl Store {
     /// Writes what a plan says to staging, and reads it back.
     pub(super) async fn splice(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoName,
         plan: &Arc<Plan>,
         packs: &Arc<Vec<RunPack>>,
         reads: Reads<'_>,
         progress: &Progress,
-    ) -> Result<(Staged, Written)> {
+    ) -> Result<(StagedFile, WrittenPack)> {
         let mut sources = self.run_packs(repo, packs.clone());
-        self.bring_near(&mut sources, packs, reads, progress).await?;
+        self.prefetch(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
         let (staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);
@@ -455,14 +461,16 @@ impl Store {
         &self,
         repo: &RepoName,
         packs: &[RunPack],
-        failed: Failed,
+        failed: ProofError,
     ) -> Error {
         let reason = match failed {
-            Failed::Component(reason) => reason,
-            Failed::Source { pack, detail } => match self.blame(repo, packs, pack, detail).await {
-                Ok(detail) => detail,
-                Err(damage) => return damage,
-            },
+            ProofError::Component(reason) => reason,
+            ProofError::Source { pack, detail } => {
+                match self.blame(repo, packs, pack, detail).await {
+                    Ok(detail) => detail,
+                    Err(damage) => return damage,
+                }
+            }
         };
         Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason }
     }
@@ -477,7 +485,7 @@ impl Store {
     ) -> Result<String> {
         let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
         let key = pack.directory.key;
-        let stored = self.open_near(repo, &key).await?;
+        let stored = self.open_cached(repo, &key).await?;
         if blocking(move || super::load::hash(&stored)).await? == key {
             return Ok(detail);
         }
@@ -516,14 +524,14 @@ impl Store {
             RunError::Host(error) => error,
             RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) => {
                 let detail = format!("{kind} {id}: {reason}, at byte {offset}");
-                self.unproven(repo, packs, Failed::Source { pack: at.pack, detail }).await
+                self.unproven(repo, packs, ProofError::Source { pack: at.pack, detail }).await
             }
             RunError::Fault(Fault::Lost { kind, id, wanted_by }) => {
                 match self.is_lost(repo, packs, kind, id).await {
                     Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
                     Ok(false) => {
-                        let reason = format!("it says that {kind} {id} is lost, and it is not");
-                        self.unproven(repo, packs, Failed::Component(reason)).await
+                        let reason = format!("it reports that {kind} {id} is lost, but it is not");
+                        self.unproven(repo, packs, ProofError::Component(reason)).await
                     }
                     Err(error) => error,
                 }
@@ -542,7 +550,7 @@ impl Store {
     }
 }
 
-/// Which packs shelves hold, as far as it takes to tell whether they still do.
+/// Which packs are on the shelves: enough to tell whether that has changed.
 fn standing(shelves: &[Shelf]) -> Vec<(ShelfId, i64)> {
     shelves.iter().map(|s| (s.id, s.generation)).collect()
 }

@@ -1,16 +1,15 @@
-//! What is remembered of consolidations, and told again.
+//! The log of consolidations.
 
 use jiff::Timestamp;
 
 use super::Store;
-use crate::catalog::{RepoRow, RunsQuery};
+use crate::catalog::{GcLogQuery, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, GcRecord, GcReport};
 
-/// Consolidations of a repo among which that of a plan is looked for: whoever asks again does so
-/// soon.
-const LOOKED_THROUGH: u32 = 20;
+/// Consolidations of a repo among which that of a plan is searched: clients that retry do so soon.
+const SEARCHED: u32 = 20;
 
 impl Store {
     /// The last consolidations of a repo, newest first.
@@ -31,7 +30,7 @@ impl Store {
         let repo = self.number_of(query.repo.as_ref()).await?;
         let mut entries = self
             .catalog
-            .gc_runs(RunsQuery {
+            .gc_log(GcLogQuery {
                 repo,
                 text: &query.text,
                 before: query.before,
@@ -55,9 +54,9 @@ impl Store {
         digest: &str,
     ) -> Result<Option<GcReport>> {
         let row = self.known_repo(repo).await?;
-        let last = RunsQuery { repo: Some(row.id), text: "", before: None, limit: LOOKED_THROUGH };
+        let last = GcLogQuery { repo: Some(row.id), text: "", before: None, limit: SEARCHED };
         let mut reports =
-            self.catalog.gc_runs(last).await?.into_iter().filter_map(|entry| entry.report);
+            self.catalog.gc_log(last).await?.into_iter().filter_map(|entry| entry.report);
         let done = reports.find(|report| report.plan_digest.as_deref() == Some(digest));
         Ok(done.map(|report| GcReport { plan_digest: None, ..report }))
     }
@@ -75,7 +74,7 @@ impl Store {
 
     /// Remembers a consolidation that failed.
     pub(super) async fn remember_failure(&self, repo: &RepoRow, started: Timestamp, error: &Error) {
-        // Somebody else's success is not our failure, nor is a change of mind.
+        // Another writer's success is not a failure, nor is a cancellation.
         if matches!(error, Error::Busy { .. } | Error::Cancelled | Error::LeaseLost { .. }) {
             return;
         }
@@ -88,7 +87,7 @@ impl Store {
     /// fail.
     async fn note(&self, repo: &RepoRow, record: &GcRecord, report: Option<&GcReport>) {
         if let Err(error) = self.catalog.record_gc(repo.id, record, report).await {
-            tracing::warn!("the outcome could not be remembered: {error}");
+            tracing::warn!("the outcome could not be recorded: {error}");
         }
     }
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use packhouse_core::Head;
 
-use super::push::{Received, entities_of, refuse_bad_branches};
+use super::push::{StagedPack, entities_of, refuse_bad_branches};
 use super::{PruneOptions, PushOptions, Store, TRIES, blocking};
-use crate::catalog::{Fence, Hold, JobEnd, JobQuery, NewJob, RepoRow};
+use crate::catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::pack::Written;
+use crate::pack::WrittenPack;
 use crate::progress::{Phase, Progress};
 use crate::report::{JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task};
 
@@ -40,7 +40,7 @@ impl Store {
     pub(crate) async fn queue_received(
         &self,
         repo: &RepoName,
-        mut received: Vec<Received>,
+        mut received: Vec<StagedPack>,
         options: PushOptions,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
@@ -49,8 +49,8 @@ impl Store {
         let mut job = None;
         if !needed.is_empty() || options.force {
             refuse_bad_branches(&received)?;
-            // Until the job knows the packs, nobody does.
-            let holding = self.catalog.hold(Hold::Publishing).await?;
+            // Until the job lists the packs, no record does.
+            let lock = self.catalog.lock(LockMode::Publishing).await?;
             for number in &needed {
                 self.store_received(repo, &mut received[*number], progress).await?;
             }
@@ -65,9 +65,9 @@ impl Store {
                     .await?
                     .id,
             );
-            drop(holding);
+            drop(lock);
         }
-        let report = |(number, one): (usize, &Received)| {
+        let report = |(number, one): (usize, &StagedPack)| {
             let unchanged = self.unchanged(repo, one, &heads);
             match job.filter(|_| options.force || needed.contains(&number)) {
                 None => unchanged,
@@ -77,30 +77,29 @@ impl Store {
         Ok(received.iter().enumerate().map(report).collect())
     }
 
-    /// The numbers of the files that a job has to index: new ones, and those that are packs of the
-    /// repo and are not really there. And where branches stand. The content of the others is recent
-    /// from now on.
+    /// The numbers of the files that a job has to index: new ones, and packs of the repo that are
+    /// missing or damaged. And the branch heads. The content of the others is recent from now on.
     async fn needed_and_heads(
         &self,
         row: &RepoRow,
-        received: &[Received],
+        received: &[StagedPack],
         options: PushOptions,
     ) -> Result<(Vec<usize>, Vec<Head>)> {
         for _ in 0..TRIES {
             let mut snapshot = self.catalog.snapshot(row.id).await?;
-            let standing = self.standing_of(row, snapshot.as_mut(), received).await?;
+            let comparison = self.compare(row, snapshot.as_mut(), received).await?;
             let heads = snapshot.heads().await?;
             let looked_up = snapshot.repo().clone();
             drop(snapshot);
-            let mut needed = standing.fresh;
-            needed.extend(standing.lost);
+            let mut needed = comparison.fresh;
+            needed.extend(comparison.lost);
             let unchanged = received
                 .iter()
                 .enumerate()
                 .filter(|(number, _)| !options.force && !needed.contains(number));
-            let told = entities_of(unchanged.map(|(_, one)| one));
-            if told.is_empty()
-                || self.catalog.freshen(&looked_up, &told, self.time().await?).await?
+            let reported = entities_of(unchanged.map(|(_, one)| one));
+            if reported.is_empty()
+                || self.catalog.freshen(&looked_up, &reported, self.time().await?).await?
             {
                 return Ok((needed, heads));
             }
@@ -131,7 +130,7 @@ impl Store {
         row: &RepoRow,
         pack: &QueuedPack,
         progress: &Progress,
-    ) -> Result<Received> {
+    ) -> Result<StagedPack> {
         let stored = self.open_pack(&row.name, &pack.mpack_key).await?;
         let (progress, name, total) = (progress.clone(), row.name.to_string(), stored.bytes);
         let (stored, examined) = blocking(move || {
@@ -145,11 +144,11 @@ impl Store {
         let scanned = examined
             .sound(&pack.mpack_key)
             .map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
-        let written = Written { key, bytes, scanned };
-        Ok(Received { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
+        let written = WrittenPack { key, bytes, scanned };
+        Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 
-    /// Asks for a consolidation by a worker; gives the job that waits for it already, if one does.
+    /// Queues a consolidation; returns the job that waits for it already, if one does.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -162,7 +161,7 @@ impl Store {
         self.queue(Some(repo), Task::Gc { expire_unreachable_seconds }).await
     }
 
-    /// Asks for a check of all that a repo has.
+    /// Queues a verification of a repo.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -170,7 +169,7 @@ impl Store {
         self.queue(Some(repo), Task::Verify {}).await
     }
 
-    /// Asks for a deletion of what nobody needs.
+    /// Queues a prune.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -189,7 +188,7 @@ impl Store {
         if !serves(&job.task, &task) {
             let id = job.id;
             return Err(Error::Unsupported(format!(
-                "job {id} of the same type waits already and does something else (`packhouse jobs show {id}`); nothing was asked for. Wait for it, or take it back: packhouse jobs cancel {id}"
+                "job {id} of the same type with other options is already queued (`packhouse jobs show {id}`); nothing was queued. Wait for it, or cancel it: packhouse jobs cancel {id}"
             )));
         }
         Ok(Queued { repo: job.repo, job: job.id, status: job.status })
@@ -226,7 +225,7 @@ impl Store {
         self.catalog.job(id).await?.ok_or(Error::UnknownJob(id))
     }
 
-    /// Lets a job that failed or was cancelled begin anew.
+    /// Retries a failed or cancelled job.
     ///
     /// # Errors
     /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs
@@ -235,28 +234,28 @@ impl Store {
         let job = self.job(id).await?;
         if job.repo.is_none() && !matches!(job.task, Task::Prune { .. }) {
             return Err(Error::Unsupported(format!(
-                "job {id} can't be tried again: its repo was deleted. Restore the repo first"
+                "job {id} can't be retried: its repo was deleted. Restore the repo first"
             )));
         }
-        // What nobody waited with may have been deleted since.
+        // Packs that no job waits with may have been deleted since.
         if let Task::Index { packs, .. } = &job.task {
-            let holding = self.catalog.hold(Hold::Publishing).await?;
+            let lock = self.catalog.lock(LockMode::Publishing).await?;
             for pack in packs {
                 if self.vault.open(&pack.mpack_key).await?.is_none() {
                     return Err(Error::Unsupported(format!(
-                        "job {id} can't be tried again: pack {} is not in storage any more. Push {} again",
+                        "job {id} can't be retried: pack {} is not in storage any more. Push {} again",
                         pack.mpack_key, pack.file
                     )));
                 }
             }
             let again = self.catalog.retry_job(id, self.time().await?).await?;
-            drop(holding);
+            drop(lock);
             return again.ok_or_else(|| not_ended(&job));
         }
         self.catalog.retry_job(id, self.time().await?).await?.ok_or_else(|| not_ended(&job))
     }
 
-    /// Takes back a job that waits or runs. One that runs publishes nothing more.
+    /// Cancels a job that waits or runs. A running one publishes nothing more.
     ///
     /// # Errors
     /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has ended.
@@ -264,7 +263,7 @@ impl Store {
         let job = self.job(id).await?;
         let ended = || {
             Error::Unsupported(format!(
-                "job {id} is {} already; there is nothing to take back",
+                "job {id} is already {}; there is nothing to cancel",
                 job.status
             ))
         };
@@ -274,9 +273,9 @@ impl Store {
 
 /// What a worker asks the catalog for.
 impl Store {
-    /// Sixteen bytes that nobody else has drawn.
-    pub(crate) fn draw(&self) -> [u8; 16] {
-        self.world.draw()
+    /// Sixteen random bytes: unique.
+    pub(crate) fn random_id(&self) -> [u8; 16] {
+        self.clock.random_id()
     }
 
     pub(crate) async fn take_job(
@@ -297,7 +296,7 @@ impl Store {
     }
 }
 
-/// Whether what waits does all that was asked for.
+/// Whether a waiting job does all that was requested.
 fn serves(waiting: &Task, asked: &Task) -> bool {
     // One that drops something consolidates as well.
     matches!((waiting, asked), (Task::Gc { .. }, Task::Gc { expire_unreachable_seconds: None }))
@@ -307,6 +306,6 @@ fn serves(waiting: &Task, asked: &Task) -> bool {
 fn not_ended(job: &JobReport) -> Error {
     let (id, status) = (job.id, job.status);
     Error::Unsupported(format!(
-        "job {id} is {status}; only one that failed or was cancelled can be tried again"
+        "job {id} is {status}; only a failed or cancelled job can be retried"
     ))
 }

@@ -15,17 +15,16 @@ use crate::error::{Error, Result};
 use crate::files::key_of;
 use crate::names::{MpackKey, RepoName};
 use crate::pack::Directory;
-use crate::pack::scan::{BadPack, ScanError, Scanned, Source, scan};
-use crate::run::{Packs, RunPack};
+use crate::pack::scan::{BadPack, ScanError, ScannedPack, Source, scan};
+use crate::run::{PackReader, RunPack};
 use crate::vault::StoredPack;
 
 /// Directories that are got at once.
 const DIRECTORIES: usize = 16;
 
-/// The packs that shelves hold, each once: those with more records first, equal ones by key.
+/// The packs on shelves, each once: those with more records first, equal ones by key.
 ///
-/// Where a record stands in several packs it is copied from the first: from the large one, in long
-/// runs.
+/// A record that is in several packs is copied from the first: from the large one, in long runs.
 pub(super) fn distinct_packs(shelves: &[Shelf]) -> Vec<PackRow> {
     let by_id: BTreeMap<i64, &PackRow> = shelves.iter().map(|s| (s.pack.id, &s.pack)).collect();
     let mut packs: Vec<PackRow> = by_id.into_values().cloned().collect();
@@ -35,22 +34,21 @@ pub(super) fn distinct_packs(shelves: &[Shelf]) -> Vec<PackRow> {
 
 /// What a pack's bytes are, all of them read and every object hashed.
 #[derive(Debug)]
-pub(super) struct Examined {
+pub(super) struct ExaminedPack {
     /// SHA-256 of the bytes.
     pub key: MpackKey,
     /// How many there are.
     pub bytes: u64,
     /// Its records, or what is wrong with them.
-    pub scanned: Result<Scanned, BadPack>,
+    pub scanned: Result<ScannedPack, BadPack>,
 }
 
-impl Examined {
-    /// The records of a pack whose bytes are what `key` names and which is well formed; else what
-    /// is wrong with it, in words.
-    pub(super) fn sound(self, key: &MpackKey) -> Result<Scanned, String> {
+impl ExaminedPack {
+    /// The records of a well-formed pack whose bytes match `key`; else what is wrong with it.
+    pub(super) fn sound(self, key: &MpackKey) -> Result<ScannedPack, String> {
         match self.scanned {
             Ok(scanned) if self.key == *key => Ok(scanned),
-            Ok(_) => Err(format!("the SHA-256 of its bytes is {}", self.key)),
+            Ok(_) => Err(format!("hash mismatch: its SHA-256 is {}", self.key)),
             Err(bad) => Err(bad.to_string()),
         }
     }
@@ -81,7 +79,7 @@ pub(super) fn hash(pack: &StoredPack) -> Result<MpackKey> {
 pub(super) fn examine(
     pack: &StoredPack,
     mut tick: impl FnMut(u64) -> Result<()>,
-) -> Result<Examined> {
+) -> Result<ExaminedPack> {
     let mut source = Hashing { source: &pack.file, sum: Context::new(&SHA256), bytes: 0 };
     let mut stopped = None;
     let scanned = scan(&mut source, |bytes| {
@@ -109,7 +107,7 @@ pub(super) fn examine(
     }
     let mut key = [0; 32];
     key.copy_from_slice(source.sum.finish().as_ref());
-    Ok(Examined { key: MpackKey::new(key), bytes: source.bytes, scanned })
+    Ok(ExaminedPack { key: MpackKey::new(key), bytes: source.bytes, scanned })
 }
 
 impl Store {
@@ -118,22 +116,22 @@ impl Store {
     }
 
     /// Opens a pack for its bytes alone: a copy of it will do.
-    pub(super) async fn open_near(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
-        self.vault.open_near(key).await?.ok_or_else(|| self.missing(repo, key))
+    pub(super) async fn open_cached(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
+        self.vault.open_cached(key).await?.ok_or_else(|| self.missing(repo, key))
     }
 
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {
         Error::MissingPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key) }
     }
 
-    /// Whether a pack that was missed has gone because nobody needs it any more: then whoever
-    /// missed it has an old plan, and begins anew. So does whoever found a pack damaged and had
-    /// read a copy of it: the pack itself may be sound.
+    /// Whether a missing pack was deleted because it is not used any more: then the plan is old,
+    /// and is made again. The same holds for a damaged pack that was read from a copy: the pack
+    /// itself may be sound.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
         if let Error::DamagedPack { key, .. } = error {
             let copied = self.vault.forget_damaged_copy(key).await?;
             if copied {
-                tracing::warn!("a copy of pack {key} was found damaged, and is dropped: {error}");
+                tracing::warn!("a damaged copy of pack {key} was dropped: {error}");
             }
             return Ok(copied);
         }
@@ -166,8 +164,8 @@ impl Store {
         }
     }
 
-    /// The directories of packs, in their order. Those that are missing or unsound are made anew
-    /// from the packs, whose bytes must then be what their keys name.
+    /// The directories of packs, in their order. Those that are missing or damaged are rebuilt from
+    /// the packs, whose bytes must then match their keys.
     pub(super) async fn directories(
         &self,
         repo: &RepoName,
@@ -195,12 +193,14 @@ impl Store {
         }
     }
 
-    /// Keeps a directory beside its pack. It is a cache: without it the next run makes it anew.
+    /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
     pub(super) async fn keep_directory(&self, directory: &Directory) {
-        let kept =
-            self.vault.put_directory(&directory.key, directory.as_bytes(), self.world.draw()).await;
+        let kept = self
+            .vault
+            .put_directory(&directory.key, directory.as_bytes(), self.clock.random_id())
+            .await;
         if let Err(error) = kept {
-            tracing::warn!("the directory of pack {} could not be kept: {error}", directory.key);
+            tracing::warn!("the directory of pack {} could not be cached: {error}", directory.key);
         }
     }
 
@@ -209,7 +209,7 @@ impl Store {
         repo: &RepoName,
         pack: &PackRow,
     ) -> Result<Directory> {
-        tracing::info!("making the directory of pack {} anew", pack.key);
+        tracing::info!("rebuilding the directory of pack {}", pack.key);
         let stored = self.open_pack(repo, &pack.key).await?;
         let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;
         let bytes = examined.bytes;
@@ -221,7 +221,7 @@ impl Store {
     }
 
     /// Packs ready to be read by a run.
-    pub(super) fn run_packs(&self, repo: &RepoName, packs: Arc<Vec<RunPack>>) -> Packs {
-        Packs::new(repo.clone(), self.vault.clone(), Handle::current(), packs)
+    pub(super) fn run_packs(&self, repo: &RepoName, packs: Arc<Vec<RunPack>>) -> PackReader {
+        PackReader::new(repo.clone(), self.vault.clone(), Handle::current(), packs)
     }
 }

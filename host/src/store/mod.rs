@@ -5,7 +5,7 @@ mod backup;
 mod branch;
 mod checkpoint;
 mod client;
-mod clock;
+mod clock_skew;
 mod cost;
 mod damage;
 mod expire;
@@ -14,12 +14,11 @@ mod gc;
 mod history;
 mod jobs;
 mod load;
-mod near;
-mod nearest;
 mod newer;
 mod overview;
-mod placing;
+mod placement;
 mod policy;
+mod prefetch;
 mod prove;
 mod prune;
 mod push;
@@ -30,6 +29,7 @@ mod repair;
 mod replaced;
 mod repo;
 mod storage;
+mod suggest;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -37,27 +37,27 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::{Absent, AnswerBudget, Catalog, CatalogPlace, Fence, RepoRow, Totals};
+use crate::catalog::{AnswerBudget, Catalog, CatalogPlace, Fence, MissingCatalog, RepoRow, Totals};
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName};
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
-use crate::vault::{Staged, Storage, Swept, Traffic, Vault};
-use crate::world::{SystemWorld, World};
+use crate::vault::{StagedFile, Storage, SweepResult, Traffic, Vault};
 
 pub use backup::BackupOptions;
-use clock::SharedClock;
+use clock_skew::SharedSkew;
 pub use fetch::FetchRequest;
 pub use gc::GcPlan;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use prune::PruneOptions;
 pub use push::PushOptions;
-pub(crate) use push::{Received, Share, Terms};
-use record::Deck;
-pub(crate) use releases::MOST_RELEASES;
+pub(crate) use push::{PushPreconditions, StagedPack, UploadProgress};
+use record::TapeRecorder;
+pub(crate) use releases::MAX_RELEASE_BYTES;
 
-/// How often a verb begins anew when the repo changes under it, before it gives up as busy.
+/// How often a verb starts again when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;
 
 /// Bytes that stay free beside what a run makes, for the catalog's log.
@@ -75,7 +75,7 @@ pub struct StoreOptions {
     /// A component to run instead of the reference artifact.
     pub component: Option<PathBuf>,
     /// Clock and ids.
-    pub world: Arc<dyn World>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl StoreOptions {
@@ -87,23 +87,22 @@ impl StoreOptions {
             packs: data.to_owned().into(),
             cache: std::path::absolute(data.join("cache")).ok(),
             component: None,
-            world: Arc::new(SystemWorld),
+            clock: Arc::new(SystemClock),
         }
     }
 
-    /// The error that says that there is no store, where there is none: [`Store::open`] would make
-    /// one. Makes nothing.
+    /// The error of a store that does not exist: [`Store::open`] would create one. Creates nothing.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] where there are packs and no catalog; when a server can't be asked.
+    /// [`Error::LostCatalog`] when there are packs and no catalog; when a server can't be reached.
     pub async fn absent(&self) -> Result<Option<Error>> {
-        let Some(Absent { identity, instead }) = self.catalog.absent().await? else {
+        let Some(MissingCatalog { identity, instead }) = self.catalog.absent().await? else {
             return Ok(None);
         };
-        let remains = self.packs.remains(&identity).await?;
+        let contents = self.packs.inspect(&identity).await?;
         let catalog = self.catalog.to_string();
-        if remains.are_its_own() {
-            return Err(Error::LostCatalog { catalog, instead, packs: remains.place });
+        if contents.are_its_own() {
+            return Err(Error::LostCatalog { catalog, instead, packs: contents.place });
         }
         Ok(Some(Error::NoStore { catalog, instead }))
     }
@@ -115,22 +114,22 @@ pub struct Store {
     catalog: Arc<dyn Catalog>,
     vault: Arc<dyn Vault>,
     sandbox: Sandbox,
-    world: Arc<dyn World>,
+    clock: Arc<dyn Clock>,
     /// What is done before this store first writes: see [`Store::begin_writing`].
-    begun: Arc<tokio::sync::OnceCell<Swept>>,
-    clock: SharedClock,
-    deck: Option<Arc<Deck>>,
+    begun: Arc<tokio::sync::OnceCell<SweepResult>>,
+    skew: SharedSkew,
+    recorder: Option<Arc<TapeRecorder>>,
     /// The job that is done.
     fence: Option<Fence>,
-    /// The repo that its name stands for here, whichever repo has that name by now.
+    /// The repo that a name is pinned to, whichever repo has that name by now.
     pinned: Option<Arc<(RepoName, RepoId)>>,
-    /// For whom answers are assembled here, and what those may take.
-    guest: Option<Arc<Guest>>,
+    /// The quota of answers that are assembled here.
+    quota: Option<Arc<AnswerQuota>>,
 }
 
-/// Somebody for whom answers are assembled, and what they may take of the disk.
+/// A caller for whom answers are assembled, and their disk quota.
 #[derive(Clone, Debug)]
-pub(crate) struct Guest {
+pub(crate) struct AnswerQuota {
     /// What their answers are counted by.
     pub(crate) caller: String,
     pub(crate) budget: AnswerBudget,
@@ -139,7 +138,7 @@ pub(crate) struct Guest {
 }
 
 impl Store {
-    /// Opens a store that is there, and makes none: for all that reads.
+    /// Opens an existing store: for verbs that read.
     ///
     /// # Errors
     /// [`Error::NoStore`]; else as [`Store::open`].
@@ -150,18 +149,18 @@ impl Store {
         }
     }
 
-    /// Opens a store, making it where there is none.
+    /// Opens a store, and creates it if it does not exist.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] where there are packs and no catalog. When a folder or the catalog
-    /// can't be made or read; [`Error::NewerStore`] for a store that a newer packhouse made.
+    /// [`Error::LostCatalog`] when there are packs and no catalog. When a folder or the catalog
+    /// can't be created or read; [`Error::NewerStore`] for a store of a newer packhouse.
     pub async fn open(options: StoreOptions) -> Result<Store> {
         options.absent().await?;
         Store::open_checked(options).await
     }
 
     async fn open_checked(options: StoreOptions) -> Result<Store> {
-        // First what makes nothing: a component that is none leaves no store behind.
+        // First what creates nothing: an invalid component leaves no store behind.
         let cache = options.cache;
         let component = options.component;
         let sandbox = blocking(move || match component {
@@ -180,11 +179,11 @@ impl Store {
             None => {
                 let folder = options.packs.folder();
                 storage::check_folder(catalog.as_ref(), folder).await?;
-                std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
+                std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
                 Arc::new(LocalVault::open(folder)?)
             }
         };
-        Store::with_parts(catalog, vault, sandbox, options.world).await
+        Store::with_parts(catalog, vault, sandbox, options.clock).await
     }
 
     /// A store of parts that the caller made: another component, other limits, ports with faults.
@@ -195,20 +194,20 @@ impl Store {
         catalog: Arc<dyn Catalog>,
         vault: Arc<dyn Vault>,
         sandbox: Sandbox,
-        world: Arc<dyn World>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Store> {
-        let (begun, clock) = (Arc::default(), SharedClock::default());
+        let (begun, skew) = (Arc::default(), SharedSkew::default());
         let store = Store {
             catalog,
             vault,
             sandbox,
-            world,
             clock,
+            skew,
             begun,
-            deck: None,
+            recorder: None,
             fence: None,
             pinned: None,
-            guest: None,
+            quota: None,
         };
         store.check_storage().await?;
         Ok(store)
@@ -234,41 +233,38 @@ impl Store {
         self.vault.traffic()
     }
 
-    /// Bytes that can still be written to the local disk.
+    /// Free bytes on the local disk.
     ///
     /// # Errors
-    /// When the folder can't be looked at.
+    /// When the folder can't be accessed.
     pub fn free_bytes(&self) -> Result<u64> {
         self.vault.free_bytes()
     }
 
     /// What was found in staging before this store first wrote; nothing as long as it has only
     /// read.
-    pub fn swept(&self) -> Swept {
+    pub fn swept(&self) -> SweepResult {
         self.begun.get().copied().unwrap_or_default()
     }
 
-    /// What comes before the first write, once: removes what crashes left in staging, and notes in
-    /// catalog and vault that they belong together. What only reads changes nothing.
+    /// Before the first write, once: removes what crashes left in staging, and records in catalog
+    /// and vault that they belong together. Verbs that only read change nothing.
     ///
     /// # Errors
-    /// [`Error::WrongStorage`]; when the vault can't be written.
-    pub async fn begin_writing(&self) -> Result<Swept> {
+    /// [`Error::WrongStorage`]; when the vault can't be written to.
+    pub async fn begin_writing(&self) -> Result<SweepResult> {
         let begin = async || {
             match self.remember_storage().await {
                 Err(wrong @ Error::WrongStorage { .. }) => return Err(wrong),
                 // On a full disk, to prune must still work: the next who writes remembers it.
                 Err(error) => {
-                    tracing::warn!("which storage this is could not be remembered: {error}")
+                    tracing::warn!("the identity of the storage could not be recorded: {error}")
                 }
                 Ok(()) => {}
             }
             let swept = self.vault.sweep().await?;
             if swept.removed > 0 {
-                tracing::info!(
-                    "removed {} files from staging that an earlier run left behind",
-                    swept.removed
-                );
+                tracing::info!("removed {} files of an earlier run from staging", swept.removed);
             }
             self.vault.register(&self.catalog.identity()).await?;
             Ok(swept)
@@ -277,9 +273,9 @@ impl Store {
     }
 
     /// A new file in staging.
-    pub(crate) async fn stage(&self) -> Result<Staged> {
+    pub(crate) async fn stage(&self) -> Result<StagedFile> {
         self.begin_writing().await?;
-        self.vault.stage(self.world.draw())
+        self.vault.stage(self.clock.random_id())
     }
 
     /// A handle on the same store that does a job: it publishes only while the job is its own.
@@ -287,15 +283,15 @@ impl Store {
         Store { fence: Some(fence), ..self.clone() }
     }
 
-    /// A handle on the same store in which a name stands for one repo: when another repo takes that
+    /// A handle on the same store in which a name is pinned to one repo: if another repo takes that
     /// name, it is unknown here.
     pub(crate) fn pinned(&self, repo: &RepoName, id: &RepoId) -> Store {
         Store { pinned: Some(Arc::new((repo.clone(), id.clone()))), ..self.clone() }
     }
 
-    /// A handle on the same store in which answers are assembled for somebody.
-    pub(crate) fn answering(self, guest: Guest) -> Store {
-        Store { guest: Some(Arc::new(guest)), ..self }
+    /// A handle on the same store in which answers are assembled under a quota.
+    pub(crate) fn with_quota(self, quota: AnswerQuota) -> Store {
+        Store { quota: Some(Arc::new(quota)), ..self }
     }
 
     /// What all repos hold together.
@@ -309,16 +305,15 @@ impl Store {
     /// Size of the local disk that is written to, in bytes.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// When it can't be read.
     pub fn disk_bytes(&self) -> Result<u64> {
         let folder = self.vault.folder();
-        let found = rustix::fs::statvfs(crate::files::nearest(&folder)).map_err(|error| {
-            Error::io("asking for the size of the disk of", &folder)(error.into())
-        })?;
+        let found = rustix::fs::statvfs(crate::files::nearest(&folder))
+            .map_err(|error| Error::io("reading the disk size of", &folder)(error.into()))?;
         Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }
 
-    /// Whether a repo is the one that its name stands for here.
+    /// Whether a repo is the one that its name is pinned to, if any.
     fn means(&self, row: &RepoRow) -> bool {
         self.pinned.as_deref().is_none_or(|(name, id)| *name != row.name || *id == row.repo_id)
     }
@@ -340,33 +335,38 @@ impl Store {
         }
     }
 
-    /// Milliseconds between two looks at the clock.
+    /// Milliseconds since `start`.
     fn millis_since(&self, start: jiff::Timestamp) -> u64 {
-        u64::try_from(self.world.now().duration_since(start).as_millis()).unwrap_or(0)
+        u64::try_from(self.clock.now().duration_since(start).as_millis()).unwrap_or(0)
     }
 
     /// Fails before a run starts that could not end: one that leaves so many bytes in the vault.
     pub(crate) fn need_space(&self, bytes: u64) -> Result<()> {
         let needed = bytes.saturating_add(LOG_ROOM);
-        if self.vault.free_bytes()? < needed {
+        let free = self.vault.free_bytes()?;
+        if free < needed {
             let source = std::io::Error::new(
                 std::io::ErrorKind::StorageFull,
-                format!("it needs {needed} bytes more, and they are not free"),
+                format!("not enough disk space: {needed} bytes needed, {free} free"),
             );
-            return Err(Error::Io { doing: "making a pack in", path: self.vault.folder(), source });
+            return Err(Error::Io {
+                doing: "creating a pack in",
+                path: self.vault.folder(),
+                source,
+            });
         }
         Ok(())
     }
 }
 
-/// Runs work that computes or waits for files where it blocks nobody.
+/// Runs work that computes or waits for files off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     joined(tokio::task::spawn_blocking(work)).await?
 }
 
-/// Waits for such work. Its panic is ours: it must not look like a change of mind.
+/// Waits for such work. Its panic is passed on: it must not look like a cancellation.
 pub(crate) async fn joined<T>(work: tokio::task::JoinHandle<T>) -> Result<T> {
     match work.await {
         Ok(done) => Ok(done),

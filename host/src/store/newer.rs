@@ -1,15 +1,15 @@
 //! A catalog that is older than its packs: restored from a backup, or copied without its log.
 //!
-//! To such a catalog the packs of the last pushes are packs that no repo knows, *orphans*. So are
-//! those of a push that was cut off between storing a pack and publishing it; the two can't be told
-//! apart, and what may be all that is left of a push is not deleted on a guess.
+//! For such a catalog the packs of the last pushes are unknown packs, *orphans*. So are those of a
+//! push that was interrupted between storing a pack and publishing it; the two can't be told apart,
+//! and what may be the only copy of a push is not deleted on a guess.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Store;
-use crate::catalog::Hold;
+use crate::catalog::LockMode;
 use crate::error::{Error, Result};
 use crate::vault::ListedPack;
 
@@ -28,7 +28,7 @@ pub struct NewerPacks {
     pub bytes: u64,
     /// When the newest of them was written, by the clock of the storage.
     pub newest: Timestamp,
-    /// What the catalog knew last; none when it has never known a pack.
+    /// What the catalog knew last; none when it has never had a pack.
     pub last_known: Option<Timestamp>,
     /// Whether the catalog knows any pack that is in storage.
     pub knows_some: bool,
@@ -52,35 +52,34 @@ impl std::fmt::Display for NewerPacks {
         )?;
         match self.last_known {
             Some(last) => write!(f, "newer than what it knew last, at {last}"),
-            None => write!(f, "it has never known a pack"),
+            None => write!(f, "it has never had a pack"),
         }
     }
 }
 
 /// What to do about it.
-pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup or copied without its -wal, put the right one back, or push again what was pushed since. If a push was cut off, push it again";
+pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup, or copied without its -wal file, restore the right one, or repeat the pushes since then. If a push was interrupted, push again";
 
 impl Store {
-    /// Looks whether packs lie in storage that no repo, no retired row and no job knows and that
-    /// are newer than what the catalog knew last: then the catalog may be an old copy. Changes
-    /// nothing.
+    /// Looks for packs in storage that are in no repo, no retired row and no job, and that are
+    /// newer than the catalog's newest: then the catalog may be an old copy. Changes nothing.
     ///
     /// # Errors
     /// When the packs can't be listed, or the catalog can't be read.
     pub async fn newer_packs(&self) -> Result<Option<NewerPacks>> {
-        // First the list: a pack that is pushed meanwhile is known when the catalog is asked.
+        // First the list: a pack that is pushed afterwards is known when the catalog is read.
         let listed = self.vault.list().await?;
         let mut unknown = self.unknown_of(&listed).await?;
         if unknown.is_empty() {
             return Ok(None);
         }
-        // While nobody is between storing and publishing, what is unknown is no push that is under
-        // way.
-        if let Ok(Ok(holding)) =
-            tokio::time::timeout(PUSHES, self.catalog.hold(Hold::Deleting)).await
+        // Under the lock no push is between storing and publishing: unknown packs are not of a
+        // running push.
+        if let Ok(Ok(lock)) =
+            tokio::time::timeout(PUSHES, self.catalog.lock(LockMode::Deleting)).await
         {
             unknown = self.unknown_of(&unknown).await?;
-            drop(holding);
+            drop(lock);
         }
         let is_unknown = |pack: &ListedPack| unknown.iter().any(|other| other.key == pack.key);
         let known = listed.iter().filter(|pack| !is_unknown(pack)).map(|pack| pack.modified).max();
@@ -106,7 +105,7 @@ impl Store {
         match self.newer_packs().await? {
             // Where it knows none at all, it is another catalog: that is said elsewhere.
             Some(newer) if newer.knows_some => Err(Error::Unsupported(format!(
-                "{newer}. They may be all that is left of pushes, so nothing was deleted. {NEWER_WAY_OUT}. To delete them all the same: --delete-newer-than-catalog"
+                "{newer}. They may be the only copy of pushed data, so nothing was deleted. {NEWER_WAY_OUT}. To delete them anyway: --delete-newer-than-catalog"
             ))),
             _ => Ok(()),
         }

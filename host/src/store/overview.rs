@@ -1,13 +1,13 @@
-//! What an operator looks at: repos in a line each, a repo's packs, what became of it, and whether
-//! anything has changed.
+//! The operator's view: repos in a line each, a repo's packs, its timeline, and whether anything
+//! has changed.
 
 use std::collections::BTreeMap;
 
 use super::Store;
-use crate::catalog::{Change, PackRow, Sums};
+use crate::catalog::{PackChange, PackRow, Sums};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::report::{Detail, Moment, PackReport, RepoSummary};
+use crate::report::{Moment, PackReport, RepoDetail, RepoSummary};
 
 impl Store {
     /// Repos in a line each, by name (owner, then slug), after one, at most `limit`. Reads no pack,
@@ -69,7 +69,7 @@ impl Store {
         retired.retain(|retired| !held.contains_key(&retired.pack.id));
         retired.sort_by_key(|retired| (retired.at, retired.pack.stored_at, retired.pack.id));
         let mut held: Vec<_> = held.into_values().collect();
-        // What was stored at once has one time: then the catalog's number tells which was first.
+        // Packs stored together have one time: then the catalog's id tells which was first.
         held.sort_by_key(|(.., pack)| (pack.stored_at, pack.id));
         let held = held.into_iter().map(|(records, bytes, pack)| (records, bytes, None, pack));
         let retired = retired.iter().map(|retired| (0, 0, Some(retired.at), &retired.pack));
@@ -87,8 +87,8 @@ impl Store {
         Ok(held.chain(retired).map(report).collect())
     }
 
-    /// What became of a repo, oldest first: its packs after each of the last `limit` pushes and
-    /// consolidations. The last moment is the present. Begins where the catalog began to count
+    /// The timeline of a repo, oldest first: its packs after each of the last `limit` pushes and
+    /// consolidations. The last moment is the present. Starts where the catalog began to count
     /// changes.
     ///
     /// # Errors
@@ -102,13 +102,12 @@ impl Store {
         Ok(moments(sums.packs, sums.bytes, &changes))
     }
 
-    /// All that there is to tell of a repo: the last so many moments of its timeline, and its last
-    /// so many consolidations.
+    /// A repo in detail: the last moments of its timeline, and its last consolidations.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
-    pub async fn detail(&self, repo: &RepoName, moments: u32, history: u32) -> Result<Detail> {
-        Ok(Detail {
+    pub async fn detail(&self, repo: &RepoName, moments: u32, history: u32) -> Result<RepoDetail> {
+        Ok(RepoDetail {
             report: self.repo(repo).await?,
             summary: self.summary(repo).await?,
             packs: self.packs(repo).await?,
@@ -117,9 +116,9 @@ impl Store {
         })
     }
 
-    /// A number that is another one when anything of the store may have changed since it was last
-    /// asked for, by this process or another. Costs microseconds, and reading changes nothing.
-    /// Numbers of two opened stores don't compare.
+    /// A number that changes when anything in the store may have changed since the last call, by
+    /// this process or another. Costs microseconds, and reading changes nothing. Numbers of two
+    /// opened stores don't compare.
     ///
     /// # Errors
     /// When the catalog can't be read.
@@ -137,7 +136,7 @@ impl Store {
 }
 
 /// Goes back from the present, change by change (newest first). Gives them oldest first.
-fn moments(mut packs: u64, mut bytes: u64, changes: &[Change]) -> Vec<Moment> {
+fn moments(mut packs: u64, mut bytes: u64, changes: &[PackChange]) -> Vec<Moment> {
     let mut moments = Vec::with_capacity(changes.len());
     for change in changes {
         moments.push(Moment { at: change.at, cause: change.cause, packs, bytes });

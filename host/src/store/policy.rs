@@ -1,4 +1,4 @@
-//! Policies: when repos are consolidated by themselves.
+//! Policies: when repos are consolidated automatically.
 
 use std::collections::BTreeMap;
 
@@ -46,8 +46,8 @@ impl Store {
         Ok(self.number_of(repo).await?.unwrap_or(0))
     }
 
-    /// What policies say of a repo, or of all with more than one pack. With `queue`, asks for the
-    /// consolidations that are due.
+    /// Checks a repo, or all with more than one pack, against their policies. With `queue`, queues
+    /// the consolidations that are due.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -105,12 +105,12 @@ fn chosen(policies: &BTreeMap<i64, Policy>, repo: i64) -> Policy {
 fn check(policy: &Policy) -> Result<()> {
     if policy.max_packs == Some(0) {
         return Err(Error::Usage(
-            "with at most 0 packs a repo would always be due; 1 is the least".into(),
+            "with max packs 0 a repo would always be due; the minimum is 1".into(),
         ));
     }
     match policy.growth {
         Some(growth) if !(growth.is_finite() && growth > 0.0) => Err(Error::Usage(format!(
-            "the growth {growth} is no number above 0; 1 means: when as much was pushed as was consolidated"
+            "the growth {growth} is not a number above 0; 1 means: as many bytes pushed as consolidated"
         ))),
         _ => Ok(()),
     }
@@ -129,7 +129,7 @@ fn judge(
     let mut reasons = Vec::new();
     if packs > 1 {
         if let Some(max) = policy.max_packs.filter(|max| packs > *max) {
-            reasons.push(format!("it has {packs} packs, and more than {max} are too many"));
+            reasons.push(format!("it has {packs} packs, more than {max}"));
         }
         let pushed = bytes.saturating_sub(consolidated_bytes);
         // Before the first consolidation there is nothing to grow from: the number of packs speaks.
@@ -137,7 +137,7 @@ fn judge(
             consolidated_bytes > 0 && pushed as f64 > growth * consolidated_bytes as f64
         }) {
             reasons.push(format!(
-                "{pushed} bytes were pushed since {consolidated_bytes} were consolidated: more than {growth} times as many"
+                "{pushed} bytes were pushed since {consolidated_bytes} bytes were consolidated: more than {growth} times as many"
             ));
         }
         let age = |max: u64| {
@@ -148,7 +148,9 @@ fn judge(
         if let (Some(max), Some(oldest)) =
             (policy.max_age_seconds.filter(|max| age(*max)), oldest_unconsolidated)
         {
-            reasons.push(format!("a pack waits since {oldest}: more than {max} seconds"));
+            reasons.push(format!(
+                "its oldest unconsolidated pack is of {oldest}: more than {max} seconds ago"
+            ));
         }
     }
     PolicyCheck {

@@ -1,11 +1,11 @@
-//! Law 4: what a component planned is believed only when it has been proven on what was read back.
+//! Law 4: the plan of a component is trusted only after verification of what was read back.
 //!
 //! - Every span is whole records of a pack of the run ([`admit`], before anything is written).
 //! - What was read back is record for record what the plan copied ([`same_records`]): nothing came
-//!   from a literal, and no source gave other bytes than its directory promises.
-//! - Every entity of the index is there, in the encoding that the index maps, and nothing else
+//!   from a literal, and no source had other bytes than its directory says.
+//! - Every entity of the index is there, in the encoding of the index, and nothing else
 //!   ([`covers`]).
-//! - An answer to a client that has nothing leaves out nothing that the repo knows ([`open_ends`]).
+//! - An answer to a client that has nothing leaves out nothing that the repo has ([`open_ends`]).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,14 +13,14 @@ use packhouse_core::record::{Commit, Snapshot};
 use packhouse_core::{EntityId, Head, Kind, Plan, Request, Row, Step};
 
 use crate::catalog::{IndexRow, entity_key, entity_of};
-use crate::pack::Written;
-use crate::pack::scan::{BadPack, Scanned};
+use crate::pack::WrittenPack;
+use crate::pack::scan::{BadPack, ScannedPack};
 use crate::report::GcProof;
 use crate::run::RunPack;
 
 /// Why a proof failed.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum ProofError {
     /// The component is wrong.
     Component(String),
     /// A source pack is not what it was.
@@ -32,12 +32,11 @@ pub(super) enum Failed {
     },
 }
 
-fn wrong<T>(reason: impl Into<String>) -> Result<T, Failed> {
-    Err(Failed::Component(reason.into()))
+fn wrong<T>(reason: impl Into<String>) -> Result<T, ProofError> {
+    Err(ProofError::Component(reason.into()))
 }
 
-/// The packs that have a record which the plan does not copy: a duplicate, whose bytes no splice
-/// reads.
+/// The packs with a record that the plan does not copy: a duplicate, whose bytes no splice reads.
 pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
     let mut copied = vec![0u64; packs.len()];
     for step in &plan.steps {
@@ -51,7 +50,7 @@ pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
 
 /// Checks a plan before anything is written: its spans, its size, and that it copies no more than
 /// there is and says no more around it than headers and the repo's heads take.
-pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), Failed> {
+pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), ProofError> {
     let most_records: u64 = packs.iter().map(|p| p.directory.len()).sum();
     let most_around: u64 = 256 + heads.iter().map(|h| h.branch.len() as u64 + 96).sum::<u64>();
     let mut around = 0u64;
@@ -63,12 +62,12 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
             around = around.saturating_add(literal.len() as u64);
         }
         if around > most_around {
-            return wrong(format!("it writes more than {most_around} bytes of its own"));
+            return wrong(format!("it has more than {most_around} bytes of literals"));
         }
         if let Step::Copy(span) = step {
             let Some(pack) = packs.get(span.pack as usize) else {
                 return wrong(format!(
-                    "it copies from pack number {}, and there are {}",
+                    "it copies from pack number {}, but there are {}",
                     span.pack,
                     packs.len()
                 ));
@@ -82,7 +81,7 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
             records += rows.end - rows.start;
         }
         if records > most_records {
-            return wrong(format!("it copies more than the {most_records} records that there are"));
+            return wrong(format!("it copies more than all {most_records} records"));
         }
     }
     if bytes != plan.bytes {
@@ -102,9 +101,9 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
 pub(super) fn same_records(
     plan: &Plan,
     packs: &[RunPack],
-    scanned: &Scanned,
+    scanned: &ScannedPack,
     heads: &[Head],
-) -> Result<u64, Failed> {
+) -> Result<u64, ProofError> {
     let mut found = scanned.rows.iter();
     let mut compared = 0;
     let mut at = 0;
@@ -121,10 +120,10 @@ pub(super) fn same_records(
                             && copy.print == row.print => {}
                     _ => {
                         let detail = format!(
-                            "{} {} at byte {} is not what it was when it was stored",
+                            "{} {} at byte {} has changed since it was stored",
                             row.kind, row.id, row.offset
                         );
-                        return Err(Failed::Source { pack: span.pack, detail });
+                        return Err(ProofError::Source { pack: span.pack, detail });
                     }
                 }
                 offset += row.length;
@@ -149,15 +148,15 @@ pub(super) fn same_records(
     Ok(compared)
 }
 
-/// What an answer leaves open: what was asked for and it does not hold; and, of an answer to a
-/// client that has nothing, what a record of it reaches and it does not hold. Nothing of that may
-/// be something that the repo knows, except what was wanted and is had. Of other answers the rest
-/// can't be told without walking all that the client has.
+/// Dangling references of an answer: what was wanted and is not in it; and, in an answer to a
+/// client that has nothing, what its records reach and is not in it. None of these may be in the
+/// repo, except what was wanted and is had. For other answers, the rest is unknown without walking
+/// all that the client has.
 pub(super) fn open_ends(
-    scanned: &Scanned,
+    scanned: &ScannedPack,
     ask: &Request,
     read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
-) -> std::io::Result<Vec<OpenEnd>> {
+) -> std::io::Result<Vec<DanglingReference>> {
     let sent: HashSet<(Kind, EntityId)> =
         scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
     let mut ends = BTreeMap::new();
@@ -195,25 +194,28 @@ pub(super) fn open_ends(
             Kind::Object | Kind::Tag => {}
         }
     }
-    Ok(ends.into_iter().map(|((kind, id), wanted_by)| OpenEnd { kind, id, wanted_by }).collect())
+    Ok(ends
+        .into_iter()
+        .map(|((kind, id), wanted_by)| DanglingReference { kind, id, wanted_by })
+        .collect())
 }
 
 /// Something that an answer reaches and does not hold.
 #[derive(Debug)]
-pub(super) struct OpenEnd {
+pub(super) struct DanglingReference {
     pub(super) kind: Kind,
     pub(super) id: EntityId,
-    /// What reaches it, in words.
+    /// What reaches it.
     pub(super) wanted_by: String,
 }
 
 /// Compares what was read back with the index: every entity, once, in the encoding that is mapped,
 /// and no other. `index` is in order. Gives how many entities of it were found.
-pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Failed> {
+pub(super) fn covers(scanned: &ScannedPack, index: &[IndexRow]) -> Result<u64, ProofError> {
     let mut rows: Vec<IndexRow> = scanned
         .rows
         .iter()
-        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), print: row.print })
+        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print })
         .collect();
     rows.sort_unstable();
     let name = |row: &IndexRow| match entity_of(&row.entity) {
@@ -226,44 +228,36 @@ pub(super) fn covers(scanned: &Scanned, index: &[IndexRow]) -> Result<u64, Faile
         match made.next() {
             Some(found) if found == row => covered += 1,
             Some(found) if found.entity == row.entity => {
-                return wrong(format!(
-                    "{} is there in another encoding than the index maps",
-                    name(row)
-                ));
+                return wrong(format!("{} has another encoding than in the index", name(row)));
             }
             Some(found) if found.entity < row.entity => {
-                return wrong(format!(
-                    "{} is there twice, or the index does not know it",
-                    name(found)
-                ));
+                return wrong(format!("{} is there twice, or not in the index", name(found)));
             }
-            _ => return wrong(format!("{} is not there", name(row))),
+            _ => return wrong(format!("{} is missing", name(row))),
         }
     }
     match made.next() {
-        Some(extra) => {
-            wrong(format!("{} is there twice, or the index does not know it", name(extra)))
-        }
+        Some(extra) => wrong(format!("{} is there twice, or not in the index", name(extra))),
         None => Ok(covered),
     }
 }
 
 /// The whole proof of what was read back, against the plan and the index; `index` is in order.
-/// `sources_hashed` is what was proven of the sources meanwhile.
+/// `sources_hashed` is what was verified of the sources in parallel.
 pub(super) fn prove(
     plan: &Plan,
     packs: &[RunPack],
-    written: &Written,
+    written: &WrittenPack,
     heads: &[Head],
     index: &[IndexRow],
     sources_hashed: u64,
-) -> Result<GcProof, Failed> {
+) -> Result<GcProof, ProofError> {
     let scanned = &written.scanned;
     let records = same_records(plan, packs, scanned, heads)?;
     let entities = covers(scanned, index)?;
     if scanned.bytes != written.bytes {
         return wrong(format!(
-            "{} bytes of it were read back where {} were hashed",
+            "{} bytes were read back, but {} were hashed",
             scanned.bytes, written.bytes
         ));
     }
@@ -276,9 +270,9 @@ pub(super) fn prove(
     })
 }
 
-/// Whose fault it is when what was read back is no sound pack: the source that the bad byte was
-/// copied from, or the component that wrote it.
-pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
+/// Who is to blame when what was read back is not a valid pack: the source of the bad byte, or the
+/// component that wrote it.
+pub(super) fn blame(plan: &Plan, bad: &BadPack) -> ProofError {
     let mut at = 0;
     for step in &plan.steps {
         if let Step::Copy(span) = step
@@ -286,15 +280,15 @@ pub(super) fn blame(plan: &Plan, bad: &BadPack) -> Failed {
         {
             let place = span.offset + (bad.offset - at);
             let record = bad.record.as_deref().unwrap_or("a record");
-            return Failed::Source {
+            return ProofError::Source {
                 pack: span.pack,
                 detail: format!("{record}: {}, at byte {place}", bad.reason),
             };
         }
         at += step.bytes();
     }
-    Failed::Component(format!(
-        "what it makes is no sound pack: {}, at byte {}",
+    ProofError::Component(format!(
+        "its result is not a valid pack: {}, at byte {}",
         bad.reason, bad.offset
     ))
 }

@@ -1,21 +1,21 @@
-//! `prune`: deletes what nobody needs any more, long after it was replaced.
+//! `prune`: deletes packs that are not used any more, long after they were replaced.
 //!
-//! A pack may go when no shelf of any repo holds it and the last repo that retired it did so a
-//! *grace* ago: longer than any URL that was given out for it is good; and when what replaces it is
-//! there and sound ([`super::replaced`]). Under [`Hold::Deleting`] nobody is between storing a pack
-//! and publishing it, so what no shelf holds then, no shelf is about to hold. The file goes before
-//! the catalog forgets the pack: what a crash or a failed request leaves between the two is a pack
-//! that waits for deletion, and the next prune finishes it. On a disk that is full, space is free
-//! before the catalog is written.
+//! A pack is deleted when it is on no shelf of any repo and the last repo that retired it did so a
+//! *grace* ago: longer than any URL of it is valid; and when what replaces it exists and is sound
+//! ([`super::replaced`]). Under [`LockMode::Deleting`] no push is between storing a pack and
+//! publishing it, so a pack on no shelf is not about to be on one. The file is deleted before the
+//! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that
+//! waits for deletion, and the next prune finishes it. On a full disk, space is free before the
+//! catalog is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::replaced::Checked;
+use super::replaced::CheckedPacks;
 use super::{Store, TRIES};
-use crate::catalog::{Hold, Unneeded};
+use crate::catalog::{LockMode, UnneededPack};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName};
 use crate::progress::{Phase, Progress};
@@ -25,7 +25,7 @@ use crate::vault::ListedPack;
 /// Packs that are deleted at once: pushes wait for so many.
 const BATCH: usize = 64;
 
-/// How old an orphan must be. Nobody is making it: but somebody may be restoring a backup.
+/// How old an orphan must be. No push is writing it, but a backup may be being restored.
 const ORPHAN_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Repos that one page of the catalog lists.
@@ -43,8 +43,8 @@ pub struct PruneOptions {
     pub newer: bool,
     /// Only say what would be deleted.
     pub dry_run: bool,
-    /// How long ago a pack that replaces others may have been read and hashed whole, for that to be
-    /// believed. Zero: it is read now.
+    /// How recently a pack that replaces others must have been read and hashed whole, to be
+    /// trusted. Zero: it is read now.
     pub trust_verified: Duration,
 }
 
@@ -62,14 +62,15 @@ impl Default for PruneOptions {
 }
 
 impl Store {
-    /// Deletes packs that have been replaced for as long as the grace, and answers that have
-    /// expired; where asked for, old packs that no repo knows. What may be the last good copy of
-    /// something is kept, and told of.
+    /// Deletes packs that were replaced longer than the grace ago, and expired answers; on request,
+    /// old packs that no repo knows. What may be the last good copy of something is kept, and
+    /// reported.
     ///
     /// # Errors
-    /// When packs of another catalog lie in the vault, too; when something can't be listed or
-    /// removed; when orphans are to go and the catalog knows no pack of the vault, or looks older
-    /// than the packs. What was deleted until then stays deleted, and the rest is found again.
+    /// When packs of another catalog are in the vault, too; when something can't be listed or
+    /// removed; when orphans are to be deleted and the catalog knows no pack of the vault, or looks
+    /// older than the packs. What was deleted until then stays deleted, and the next prune does the
+    /// rest.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         if !options.dry_run {
             self.begin_writing().await?;
@@ -78,7 +79,7 @@ impl Store {
         if catalogs.len() > 1 {
             // What the others need is not known here (law 10).
             return Err(Error::Unsupported(format!(
-                "the packs in {} are those of {} catalogs: {}. Which of them the others need can't be told, so nothing is deleted; give each catalog packs of its own, or, when one is gone, remove its note from the folder `catalogs` there",
+                "the packs in {} belong to {} catalogs: {}. It is not known which packs the other catalogs need, so nothing is deleted. Give each catalog its own storage, or, if a catalog no longer exists, remove its note from the folder `catalogs` there",
                 self.vault.place(),
                 catalogs.len(),
                 catalogs.join(", ")
@@ -99,7 +100,7 @@ impl Store {
         let trust = SignedDuration::try_from(options.trust_verified)
             .map_err(|_| Error::Usage("the age is too long".into()))?;
         let due_at =
-            |retired: &Unneeded| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
+            |retired: &UnneededPack| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
         let (mut due, mut next_due, mut waiting, mut waiting_bytes) = (Vec::new(), None, 0, 0);
         for retired in unneeded {
             let at = due_at(&retired)?;
@@ -132,7 +133,7 @@ impl Store {
             // it only when other packs have gone.
             forgotten = unless_full(self.forget_deleted(until, now).await)?;
         }
-        let mut checked = Checked::new(now, trust);
+        let mut checked = CheckedPacks::new(now, trust);
         let mut done =
             self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
         if !forgotten && done.is_ok() {
@@ -156,7 +157,7 @@ impl Store {
         &self,
         options: PruneOptions,
         (now, grace): (Timestamp, SignedDuration),
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         report: &mut PruneReport,
         progress: &Progress,
     ) -> Result<()> {
@@ -170,10 +171,10 @@ impl Store {
 
     async fn prune_due(
         &self,
-        due: &[Unneeded],
+        due: &[UnneededPack],
         options: PruneOptions,
         (now, grace): (Timestamp, SignedDuration),
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         report: &mut PruneReport,
         progress: &Progress,
     ) -> Result<()> {
@@ -186,14 +187,14 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes packs, except those that somebody needs again, that a repo has retired later than
-    /// `until`, or whose replacement is not sound.
+    /// Deletes packs, except those that are used again, that a repo has retired later than `until`,
+    /// or whose replacement is not sound.
     async fn delete(
         &self,
-        packs: &[Unneeded],
+        packs: &[UnneededPack],
         until: Timestamp,
         dry_run: bool,
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         report: &mut PruneReport,
         progress: &Progress,
     ) -> Result<()> {
@@ -208,15 +209,15 @@ impl Store {
                     good.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
                 return Ok(());
             }
-            let holding = self.catalog.hold(Hold::Deleting).await?;
-            let gone = self.catalog.deletable_packs(&keys, until, &holding).await?;
+            let lock = self.catalog.lock(LockMode::Deleting).await?;
+            let gone = self.catalog.deletable_packs(&keys, until, &lock).await?;
             if !self.still_replaced(&gone, checked).await? {
-                // What takes their place now is something else, which was not looked at.
-                drop(holding);
+                // They have other replacements now, which were not checked.
+                drop(lock);
                 continue;
             }
             keep(report, kept);
-            let by_key: BTreeMap<MpackKey, &Unneeded> =
+            let by_key: BTreeMap<MpackKey, &UnneededPack> =
                 gone.iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
             let (mut removed, mut failed) = (Vec::new(), None);
             for key in by_key.keys() {
@@ -226,17 +227,17 @@ impl Store {
                     Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            for key in self.catalog.forget_packs(&removed, until, &holding).await? {
+            for key in self.catalog.forget_packs(&removed, until, &lock).await? {
                 let Some(unneeded) = by_key.get(&key) else { continue };
                 tracing::info!(
-                    "deleted pack {key}, {} bytes, which was replaced at {}",
+                    "deleted pack {key}, {} bytes, replaced at {}",
                     unneeded.pack.bytes,
                     unneeded.at
                 );
                 report.packs_deleted += 1;
                 report.bytes_deleted += unneeded.pack.bytes;
             }
-            drop(holding);
+            drop(lock);
             return failed.map_or(Ok(()), Err);
         }
         // They change faster than they can be read: another prune may be luckier.
@@ -245,9 +246,9 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a repo's answers that have expired; gives how many there were. The file goes first:
-    /// an answer that nobody knows of would stay for ever. Nobody makes the same answer meanwhile.
-    /// Those of a repo that is damaged stay: what is lost may stand in one.
+    /// Removes a repo's expired answers; returns how many. The file goes first: an unrecorded
+    /// answer would stay for ever. The same answer can't be assembled in the meantime. Those of a
+    /// damaged repo stay: lost records may be in one.
     pub(super) async fn expire_answers(
         &self,
         repo: i64,
@@ -255,13 +256,13 @@ impl Store {
         now: Timestamp,
         dry_run: bool,
     ) -> Result<u64> {
-        // Most repos have none, and need not wait for anybody.
+        // Most repos have none, and need not wait for a lock.
         let expired = self.catalog.expired_answers(repo, now).await?;
         if expired.is_empty() {
             return Ok(0);
         }
         if let Some(needs) = self.needs_of(repo).await?.filter(|needs| !needs.damage.is_empty()) {
-            tracing::debug!(repo = %needs.name, "answers that have expired are kept, since the repo is damaged");
+            tracing::debug!(repo = %needs.name, "expired answers are kept, because the repo is damaged");
             return Ok(0);
         }
         if dry_run {
@@ -280,13 +281,13 @@ impl Store {
         if self.catalog.expired_answers(repo, now).await?.is_empty() {
             return Ok(0);
         }
-        let holding = self.catalog.hold(Hold::Deleting).await?;
+        let lock = self.catalog.lock(LockMode::Deleting).await?;
         let expired = self.catalog.expired_answers(repo, now).await?;
         for key in &expired {
             self.vault.remove_answer(id, key).await?;
         }
         self.catalog.forget_answers(repo, now).await?;
-        drop(holding);
+        drop(lock);
         Ok(expired.len() as u64)
     }
 
@@ -330,17 +331,17 @@ impl Store {
         // With packs of several catalogs in one place, each would take the others' for orphans.
         if report.orphans == listed.len() as u64 {
             return Err(Error::Unsupported(format!(
-                "the catalog {} knows none of the {} packs in {}: is it the right one? None of them was deleted",
+                "the catalog {} knows none of the {} packs in {}. Check that it is the right catalog; nothing was deleted",
                 self.catalog.place(),
                 listed.len(),
                 self.vault.place()
             )));
         }
-        // What is lost may stand in an orphan; and a catalog that lacks packs is an older one, from
-        // a backup maybe: what it takes for an orphan may be all that is left.
+        // Lost records may be in an orphan; and a catalog that lacks packs may be an older one,
+        // from a backup: its orphans may be the only copy.
         if let Some((repo, detail)) = self.first_lack(&listed).await? {
             let detail = format!(
-                "{detail}; as long as something is missing or damaged no orphan is deleted. Run: packhouse verify {repo}"
+                "{detail}; no orphan is deleted while anything is missing or damaged. Run: packhouse verify {repo}"
             );
             let kept = |pack: &ListedPack| KeptPack {
                 repo: repo.clone(),
@@ -355,14 +356,14 @@ impl Store {
             return Ok(());
         }
         for old in old.chunks(BATCH) {
-            let holding = self.catalog.hold(Hold::Deleting).await?;
-            // Somebody may have pushed one of them since.
+            let lock = self.catalog.lock(LockMode::Deleting).await?;
+            // One of them may have been pushed since.
             for pack in self.unknown(old).await? {
                 self.vault.remove(&pack.key).await?;
-                tracing::info!("deleted {}, {} bytes, which no repo knows", pack.key, pack.bytes);
+                tracing::info!("deleted orphan {}, {} bytes", pack.key, pack.bytes);
                 report.orphans_deleted += 1;
             }
-            drop(holding);
+            drop(lock);
         }
         Ok(())
     }
@@ -393,7 +394,7 @@ impl Store {
                     {
                         let place = self.vault.place();
                         let detail = format!(
-                            "pack {}, which a repo needs, is not in {place} as it was stored: {wrong}",
+                            "pack {}, which a repo needs, is missing or damaged in {place}: {wrong}",
                             pack.key
                         );
                         return Ok(Some((repo.name, detail)));
@@ -411,7 +412,7 @@ impl Store {
     }
 }
 
-/// Tells of packs that were kept.
+/// Reports packs that were kept.
 fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
     for one in &kept {
         tracing::warn!(repo = %one.repo, "pack {} is kept: {}", one.pack, one.detail);
@@ -423,7 +424,7 @@ fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
 fn unless_full(done: Result<()>) -> Result<bool> {
     match done {
         Err(error) if error.is_full() => {
-            tracing::warn!("this waits until there is room: {error}");
+            tracing::warn!("postponed until there is free space: {error}");
             Ok(false)
         }
         done => done.map(|()| true),

@@ -6,35 +6,36 @@
 //! store packs ─▶ store directories ─▶ publish: shelves, rows, edges, heads in one transaction
 //! ```
 //!
-//! Which pack the index then maps an entity to is in [`super::placing`].
+//! Which pack the index then maps an entity to is in [`super::placement`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use packhouse_core::row::Print;
-use packhouse_core::{EntityId, Fault, Head, Kind, Rival, Row};
+use packhouse_core::row::Print as Fingerprint;
+use packhouse_core::{EntityId, Fault, Head, Kind, Rival as EncodingConflict, Row};
 
-use super::damage::Standing;
-use super::near::Reads;
-use super::placing::{Chosen, check_index, choose};
+use super::damage::PushComparison;
+use super::placement::{PushedEntity, check_index, choose};
+use super::prefetch::Reads;
 use super::reach::check_heads;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    EntityKey, Findings, Hold, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
+    DamageFindings, EntityKey, LockMode, PackRow, PublishOutcome, Push, PushedPack, RepoRow,
+    Snapshot, entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
-use crate::pack::{BadPack, Directory, Written, write_and_read_back};
+use crate::pack::{BadPack, Directory, WrittenPack, write_and_read_back};
 use crate::progress::{Phase, Progress};
 use crate::report::{PushReport, PushStatus};
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::sandbox::RunError;
 use crate::tape::Question;
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 /// How to push.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,19 +47,19 @@ pub struct PushOptions {
 /// What a client's push of one branch must keep to besides: the branch follows from where it was,
 /// and nothing that it reaches is missing.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct PushPreconditions {
     /// The branch: the one that the push names.
     pub(crate) branch: String,
-    /// Where it shall stand.
+    /// Its new head.
     pub(crate) head: EntityId,
 }
 
 /// A file of a push, in staging or stored already.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(crate) struct StagedPack {
     pub(super) file: PathBuf,
-    pub(crate) written: Written,
-    pub(super) staged: Option<Staged>,
+    pub(crate) written: WrittenPack,
+    pub(super) staged: Option<StagedFile>,
     /// Open for the component's reads, wherever the staged file has been moved.
     pub(super) bytes: File,
 }
@@ -71,10 +72,9 @@ struct Prepared {
     heads: Vec<Head>,
 }
 
-/// How much of a push has come before a file of it, and how much there is in all (0 where nobody
-/// knows), in bytes: for the telling.
+/// The bytes of a push before a file of it, and in total (0 when unknown): for progress.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Share {
+pub(crate) struct UploadProgress {
     pub(crate) before: u64,
     pub(crate) total: u64,
 }
@@ -131,13 +131,13 @@ impl Store {
     pub(crate) async fn push_received(
         &self,
         repo: &RepoName,
-        received: Vec<Received>,
+        received: Vec<StagedPack>,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
-        self.index(&row, received, options, terms, progress).await
+        self.index(&row, received, options, preconditions, progress).await
     }
 
     /// Takes files into staging and reads them back.
@@ -146,7 +146,7 @@ impl Store {
         repo: &RepoName,
         files: &[PathBuf],
         progress: &Progress,
-    ) -> Result<Vec<Received>> {
+    ) -> Result<Vec<StagedPack>> {
         if files.is_empty() {
             return Err(Error::Usage("a push needs at least one file".into()));
         }
@@ -164,7 +164,7 @@ impl Store {
                     repo,
                     file.clone(),
                     Box::new(source),
-                    Share { before: done, total },
+                    UploadProgress { before: done, total },
                     progress,
                 )
                 .await?;
@@ -174,53 +174,53 @@ impl Store {
         Ok(received)
     }
 
-    /// Puts files on shelves of a repo: all of them or none. When the repo changes meanwhile,
-    /// begins anew.
+    /// Puts files on shelves of a repo: all of them or none. If the repo changes in the meantime,
+    /// starts again.
     pub(crate) async fn index(
         &self,
         row: &RepoRow,
-        received: Vec<Received>,
+        received: Vec<StagedPack>,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        let done = self.index_all(row, received, options, terms, progress).await;
+        let done = self.index_all(row, received, options, preconditions, progress).await;
         self.remembering(row.id, "push", done).await
     }
 
     async fn index_all(
         &self,
         row: &RepoRow,
-        mut received: Vec<Received>,
+        mut received: Vec<StagedPack>,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let repo = &row.name;
         let total = received.iter().map(|one| one.written.bytes).sum();
-        // From the first pack that is stored until all are on shelves, through all tries: nobody
-        // deletes one in between.
-        let mut holding = None;
+        // From the first stored pack until all are on shelves, through all tries: no pack is
+        // deleted in between.
+        let mut lock = None;
         // Files that are packs of the repo and were not really there.
         let mut restored = BTreeSet::new();
         for _ in 0..TRIES {
             progress.at(&repo.to_string(), Phase::Index, total, total)?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
-            let standing = self.standing_of(row, snapshot.as_mut(), &received).await?;
-            if !standing.lost.is_empty() {
-                if holding.is_none() {
-                    // Looked at again when nobody deletes: what the repo gives up meanwhile is not
-                    // stored for nothing.
-                    holding = Some(self.catalog.hold(Hold::Publishing).await?);
+            let comparison = self.compare(row, snapshot.as_mut(), &received).await?;
+            if !comparison.lost.is_empty() {
+                if lock.is_none() {
+                    // Checked again under the lock: what the repo gives up in the meantime is not
+                    // stored in vain.
+                    lock = Some(self.catalog.lock(LockMode::Publishing).await?);
                     continue;
                 }
-                self.restore(repo, &mut received, &standing.lost, progress).await?;
-                restored.extend(standing.lost.iter().copied());
+                self.restore(repo, &mut received, &comparison.lost, progress).await?;
+                restored.extend(comparison.lost.iter().copied());
             }
-            if standing.fresh.is_empty() && !options.force {
+            if comparison.fresh.is_empty() && !options.force {
                 let heads = snapshot.heads().await?;
-                // Where the branch stands elsewhere by now, the pack that is there moves it again.
-                if terms.is_none_or(|terms| terms.kept_by(&heads).is_ok()) {
+                // If the branch has moved by now, the existing pack moves it again.
+                if preconditions.is_none_or(|preconditions| preconditions.check(&heads).is_ok()) {
                     let looked_up = snapshot.repo().clone();
                     drop(snapshot);
                     if !self
@@ -228,37 +228,37 @@ impl Store {
                         .freshen(&looked_up, &entities_of(&received), self.time().await?)
                         .await?
                     {
-                        // Some of it was dropped meanwhile: it is not unchanged any more.
+                        // Some of it was dropped in the meantime: it is not unchanged any more.
                         continue;
                     }
                     return Ok(self.push_reports(repo, &received, None, &restored, &heads));
                 }
             }
             refuse_bad_branches(&received)?;
-            if let Some(terms) = terms {
-                // Asked of the state that is published on: should it change, all begins anew.
-                self.is_whole(snapshot.as_mut(), &received, terms).await?;
+            if let Some(preconditions) = preconditions {
+                // Checked on the state that is published on: if it changes, all starts again.
+                self.is_whole(snapshot.as_mut(), &received, preconditions).await?;
             }
             let prepared = match self
-                .prepare(snapshot, &received, &standing, options, terms, progress)
+                .prepare(snapshot, &received, &comparison, options, preconditions, progress)
                 .await
             {
                 Err(error) if self.is_stale(row.id, &error).await? => continue,
                 prepared => prepared?,
             };
-            terms.map_or(Ok(()), |terms| terms.kept_by(&prepared.heads))?;
+            preconditions.map_or(Ok(()), |preconditions| preconditions.check(&prepared.heads))?;
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
-            let held = match holding {
-                Some(held) => held,
-                None => self.catalog.hold(Hold::Publishing).await?,
+            let held = match lock {
+                Some(lock) => lock,
+                None => self.catalog.lock(LockMode::Publishing).await?,
             };
-            // Whoever asked to stop while that was waited for still can.
+            // It can still be cancelled after this wait.
             progress.at(&repo.to_string(), Phase::Publish, total, total)?;
             for file in &prepared.files {
                 self.store_received(repo, &mut received[*file], progress).await?;
             }
             match self.catalog.publish_push(&prepared.push, &held).await? {
-                Published::Done { .. } => {
+                PublishOutcome::Done { .. } => {
                     return Ok(self.push_reports(
                         repo,
                         &received,
@@ -267,10 +267,10 @@ impl Store {
                         &prepared.heads,
                     ));
                 }
-                Published::Changed => {}
-                Published::LeaseLost => return Err(self.lease_lost()),
+                PublishOutcome::Changed => {}
+                PublishOutcome::LeaseLost => return Err(self.lease_lost()),
             }
-            holding = Some(held);
+            lock = Some(held);
         }
         Err(Error::Busy { repo: repo.clone(), what: "packs were pushed to it" })
     }
@@ -279,15 +279,15 @@ impl Store {
     async fn restore(
         &self,
         repo: &RepoName,
-        received: &mut [Received],
+        received: &mut [StagedPack],
         lost: &[usize],
         progress: &Progress,
     ) -> Result<()> {
-        let mut findings = Findings::at(self.now());
+        let mut findings = DamageFindings::at(self.now());
         for number in lost {
             let one = &mut received[*number];
             self.store_received(repo, one, progress).await?;
-            tracing::info!(%repo, "pack {} was missing or damaged, and is restored", one.written.key);
+            tracing::info!(%repo, "restored pack {}, which was missing or damaged", one.written.key);
             findings.sound.push(one.written.key);
         }
         self.catalog.note_findings(&findings).await
@@ -298,11 +298,11 @@ impl Store {
     pub(super) async fn store_received(
         &self,
         repo: &RepoName,
-        one: &mut Received,
+        one: &mut StagedPack,
         progress: &Progress,
     ) -> Result<()> {
         if let Some(staged) = one.staged.take() {
-            self.store_told(
+            self.store_with_progress(
                 &repo.to_string(),
                 staged,
                 &one.written.key,
@@ -320,7 +320,7 @@ impl Store {
     fn push_reports(
         &self,
         repo: &RepoName,
-        received: &[Received],
+        received: &[StagedPack],
         prepared: Option<&Prepared>,
         restored: &BTreeSet<usize>,
         heads: &[Head],
@@ -347,8 +347,13 @@ impl Store {
             .collect()
     }
 
-    /// What is told of a file that adds nothing to a repo.
-    pub(super) fn unchanged(&self, repo: &RepoName, one: &Received, heads: &[Head]) -> PushReport {
+    /// The report of a file that adds nothing to a repo.
+    pub(super) fn unchanged(
+        &self,
+        repo: &RepoName,
+        one: &StagedPack,
+        heads: &[Head],
+    ) -> PushReport {
         let counts = one.written.scanned.distinct();
         PushReport {
             repo: repo.clone(),
@@ -378,14 +383,14 @@ impl Store {
         repo: &RepoName,
         name: PathBuf,
         mut source: Box<dyn Produce>,
-        share: Share,
+        upload: UploadProgress,
         progress: &Progress,
-    ) -> Result<Received> {
+    ) -> Result<StagedPack> {
         let staged = self.stage().await?;
         let (repo, progress) = (repo.to_string(), progress.clone());
         let (staged, written) = blocking(move || {
             let mut tick =
-                |done| progress.at(&repo, Phase::Receive, share.before + done, share.total);
+                |done| progress.at(&repo, Phase::Receive, upload.before + done, upload.total);
             let written =
                 write_and_read_back(&staged.file, staged.path(), source.as_mut(), &mut tick);
             Ok((staged, written))
@@ -394,7 +399,7 @@ impl Store {
         match written {
             Ok(written) => {
                 let bytes = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-                Ok(Received { file: name, written, staged: Some(staged), bytes })
+                Ok(StagedPack { file: name, written, staged: Some(staged), bytes })
             }
             Err(WriteError::Failed(error)) => Err(error),
             Err(WriteError::Bad(BadPack { offset, record, reason })) => {
@@ -407,15 +412,15 @@ impl Store {
     async fn prepare(
         &self,
         mut snapshot: Box<dyn Snapshot>,
-        received: &[Received],
-        standing: &Standing,
+        received: &[StagedPack],
+        comparison: &PushComparison,
         options: PushOptions,
-        terms: Option<&Terms>,
+        preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Prepared> {
         let row = snapshot.repo().clone();
         let heads = snapshot.heads().await?;
-        let Standing { fresh, broken, index, .. } = standing;
+        let PushComparison { fresh, broken, index, .. } = comparison;
 
         // All files speak for the heads; those that are new besides become packs. Each is a pack of
         // the run once.
@@ -458,26 +463,28 @@ impl Store {
         let known: Vec<_> = chosen.iter().map(|c| index.place(&c.entity)).collect();
         let shelves = &index.shelves;
 
-        // Those that the repo has in another encoding, and the stored packs that they stand in.
-        // What can't be read is not compared, and stays mapped as it is until its own encoding
-        // comes again.
-        let different: Vec<(Chosen, ShelfId, Print)> = chosen
+        // Those that the repo has in another encoding, and the stored packs with them. What can't
+        // be read is not compared, and stays mapped as it is until its own encoding is pushed
+        // again.
+        let different: Vec<(PushedEntity, ShelfId, Fingerprint)> = chosen
             .iter()
             .zip(&known)
             .filter_map(|(c, k)| {
-                let differs =
-                    k.filter(|(shelf, print)| *print != c.row.print && !broken.contains(shelf));
-                differs.map(|(shelf, print)| (*c, shelf, print))
+                let differs = k.filter(|(shelf, fingerprint)| {
+                    *fingerprint != c.row.print && !broken.contains(shelf)
+                });
+                differs.map(|(shelf, fingerprint)| (*c, shelf, fingerprint))
             })
             .collect();
         let mut packs = Arc::try_unwrap(staged).map_err(|_| Error::Cancelled)?;
-        let rivals = self.find_rivals(&row.name, shelves, &different, &mut packs).await?;
+        let conflicts = self.find_conflicts(&row.name, shelves, &different, &mut packs).await?;
 
         let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
         let packs = Arc::new(packs);
         let mut reader = self.run_packs(&row.name, packs.clone());
-        self.bring_near(&mut reader, &packs, Reads::Rivals(&rivals), progress).await?;
-        let run = Run::new(reader, stood.clone(), Some(snapshot)).with_rivals(rivals.clone());
+        self.prefetch(&mut reader, &packs, Reads::Conflicts(&conflicts), progress).await?;
+        let run =
+            RunHost::new(reader, stood.clone(), Some(snapshot)).with_conflicts(conflicts.clone());
         let force = options.force;
         let question = Question::Indexing { pushed, force };
         let indexed = self
@@ -491,16 +498,16 @@ impl Store {
                 return Err(self.refusal(&row.name, received, &numbers, &packs, error).await);
             }
         };
-        if let (true, Some(terms)) = (force, terms) {
+        if let (true, Some(preconditions)) = (force, preconditions) {
             // By force a branch goes where it shall, be it back to where it came from.
             indexed
                 .heads
                 .iter_mut()
-                .filter(|head| head.branch == terms.branch)
-                .for_each(|head| head.commit = terms.head);
+                .filter(|head| head.branch == preconditions.branch)
+                .for_each(|head| head.commit = preconditions.head);
         }
         let mut reader = self.run_packs(&row.name, packs.clone());
-        let (checking, judged) = (packs.clone(), rivals.clone());
+        let (checking, judged) = (packs.clone(), conflicts.clone());
         let (mut checked, indexed) = blocking(move || {
             let checked =
                 check_index(&mut reader, &checking[..pushed as usize], &judged, &indexed)?;
@@ -524,7 +531,7 @@ impl Store {
             .preferred
             .iter()
             .filter_map(|n| usize::try_from(*n).ok())
-            .filter_map(|n| Some((different.get(n)?.0.entity, rivals.get(n)?.stored.length)))
+            .filter_map(|n| Some((different.get(n)?.0.entity, conflicts.get(n)?.stored.length)))
             .collect();
         let mut pushed_packs: Vec<PushedPack> =
             fresh.iter().map(|i| PushedPack::of(&received[*i].written)).collect();
@@ -535,8 +542,8 @@ impl Store {
             let Some(pack) = places[c.pack as usize].and_then(|at| pushed_packs.get_mut(at)) else {
                 continue;
             };
-            let stored = known.and_then(|(shelf, print)| {
-                shelves.get(&shelf).map(|stored| (shelf, print, stored))
+            let stored = known.and_then(|(shelf, fingerprint)| {
+                shelves.get(&shelf).map(|stored| (shelf, fingerprint, stored))
             });
             let is_broken = known.is_some_and(|(shelf, _)| broken.contains(&shelf));
             pack.take(c, stored, won.get(&c.entity).copied(), is_broken);
@@ -560,14 +567,14 @@ impl Store {
         Ok(Prepared { push, files: fresh.to_vec(), heads: all.into_values().collect() })
     }
 
-    /// Finds the stored encodings, and adds the packs that they stand in to the run.
-    async fn find_rivals(
+    /// Finds the stored encodings, and adds their packs to the run.
+    async fn find_conflicts(
         &self,
         repo: &RepoName,
         shelves: &BTreeMap<ShelfId, PackRow>,
-        different: &[(Chosen, ShelfId, Print)],
+        different: &[(PushedEntity, ShelfId, Fingerprint)],
         packs: &mut Vec<RunPack>,
-    ) -> Result<Vec<Rival>> {
+    ) -> Result<Vec<EncodingConflict>> {
         if different.is_empty() {
             return Ok(Vec::new());
         }
@@ -579,9 +586,9 @@ impl Store {
         let first = packs.len();
         let needed: Vec<PackRow> = needed.into_values().cloned().collect();
         packs.extend(self.directories(repo, &needed).await?);
-        // Where each of the entities stands in the pack that the index maps it to.
-        let wanted: BTreeMap<EntityKey, Print> =
-            different.iter().map(|(c, _, print)| (c.entity, *print)).collect();
+        // Where each of the entities is in the pack that the index maps it to.
+        let wanted: BTreeMap<EntityKey, Fingerprint> =
+            different.iter().map(|(c, _, fingerprint)| (c.entity, *fingerprint)).collect();
         let mut places: BTreeMap<(i64, EntityKey), (u32, Row)> = BTreeMap::new();
         for (i, pack) in needed.iter().enumerate() {
             let number = (first + i) as u32;
@@ -594,7 +601,7 @@ impl Store {
                 }
             }
         }
-        let mut rivals = Vec::with_capacity(different.len());
+        let mut conflicts = Vec::with_capacity(different.len());
         for (c, shelf, _) in different {
             let place = shelves.get(shelf).and_then(|pack| places.get(&(pack.id, c.entity)));
             let Some((pack, row)) = place else {
@@ -606,20 +613,20 @@ impl Store {
                     wanted_by: "the push".into(),
                 });
             };
-            rivals.push(Rival {
+            conflicts.push(EncodingConflict {
                 kind: c.row.kind,
                 pushed: c.row.span(c.pack),
                 stored: row.span(*pack),
             });
         }
-        Ok(rivals)
+        Ok(conflicts)
     }
 
-    /// A fault that a component found in a push, in words about the files.
+    /// A fault that a component found in a push, as an error about the files.
     async fn refusal(
         &self,
         repo: &RepoName,
-        received: &[Received],
+        received: &[StagedPack],
         numbers: &[usize],
         packs: &[RunPack],
         error: RunError,
@@ -654,7 +661,7 @@ impl Store {
 
 /// Refuses a push that would do something and names a branch as none may be named. What a repo has
 /// under such a name stays.
-pub(super) fn refuse_bad_branches(received: &[Received]) -> Result<()> {
+pub(super) fn refuse_bad_branches(received: &[StagedPack]) -> Result<()> {
     let bad =
         received.iter().find_map(|one| Some((&one.file, one.written.scanned.bad_branch.clone()?)));
     match bad {
@@ -689,8 +696,10 @@ fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
     })
 }
 
-/// All that files bring, in order, each once.
-pub(super) fn entities_of<'a>(received: impl IntoIterator<Item = &'a Received>) -> Vec<EntityKey> {
+/// All entities of files, in order, each once.
+pub(super) fn entities_of<'a>(
+    received: impl IntoIterator<Item = &'a StagedPack>,
+) -> Vec<EntityKey> {
     let rows = received.into_iter().flat_map(|one| &one.written.scanned.rows);
     let mut entities: Vec<EntityKey> = rows.map(|row| entity_key(row.kind, row.id)).collect();
     entities.sort_unstable();
@@ -698,8 +707,8 @@ pub(super) fn entities_of<'a>(received: impl IntoIterator<Item = &'a Received>) 
     entities
 }
 
-/// What files bring and the repo had, where packs of the push don't take it over.
-fn known_entities(received: &[Received], packs: &[PushedPack]) -> Vec<EntityKey> {
+/// Entities of files that the repo had, and that packs of the push don't take over.
+fn known_entities(received: &[StagedPack], packs: &[PushedPack]) -> Vec<EntityKey> {
     let taken = |pack: &PushedPack| -> Vec<EntityKey> {
         let fresh = pack.fresh.iter().map(|fresh| fresh.row.entity);
         fresh.chain(pack.moved.iter().map(|moved| moved.row.entity)).collect()
@@ -714,7 +723,7 @@ fn known_entities(received: &[Received], packs: &[PushedPack]) -> Vec<EntityKey>
 /// The numbers of the files whose bytes the repo does not have; of equal ones the first.
 pub(super) async fn fresh_files(
     snapshot: &mut dyn Snapshot,
-    received: &[Received],
+    received: &[StagedPack],
 ) -> Result<Vec<usize>> {
     let keys: Vec<MpackKey> = received.iter().map(|one| one.written.key).collect();
     let held = snapshot.holds(&keys).await?;

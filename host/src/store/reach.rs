@@ -11,8 +11,8 @@ use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::run::RunPack;
 
-/// Those of `targets` that are neither among `from` nor among their ancestors. An id that is known
-/// only as somebody's parent counts.
+/// Those of `targets` that are neither in `from` nor among their ancestors. An id that is known
+/// only as a parent counts.
 pub(super) async fn unreached(
     snapshot: &mut dyn Snapshot,
     from: &[EntityId],
@@ -35,8 +35,7 @@ pub(super) async fn nearest(
     Walks::new(snapshot, &[]).walk(from, visit).await
 }
 
-/// Commits that a walk asks for first, beyond those that it must know: most walks end after a few
-/// steps.
+/// Commits that a walk reads first, beyond those that it needs: most walks end after a few steps.
 const FIRST_PAGE: u32 = 16;
 
 /// Walks over one state of a repo. What one has read of the graph, the next need not ask for.
@@ -67,11 +66,10 @@ impl<'s> Walks<'s> {
         Ok(targets)
     }
 
-    /// Visits commits and their ancestors, each once, breadth first, until it is told that this is
-    /// enough.
+    /// Visits commits and their ancestors, each once, breadth first, until `visit` says stop.
     ///
-    /// A level at a time: what is not known of it is asked for together. Whatever the number of
-    /// commits to begin with, the number of rows read is about that of the commits visited.
+    /// A level at a time: unknown edges of it are read together. Whatever the number of commits at
+    /// the start, the number of rows read is about that of the commits visited.
     async fn walk<T>(
         &mut self,
         from: &[EntityId],
@@ -89,8 +87,7 @@ impl<'s> Walks<'s> {
             let unknown: Vec<EntityId> =
                 level.iter().copied().filter(|id| !self.edges.contains_key(id)).collect();
             for page in unknown.chunks(MAX_ITEMS as usize) {
-                // Ancestors as well: they will be asked for next. The further a walk has come, the
-                // more.
+                // Ancestors as well: they will be needed next. The longer a walk, the more.
                 let limit = (page.len() as u32).saturating_add(ahead).min(MAX_ITEMS);
                 let found = self.snapshot.history(page, limit).await?;
                 self.edges.extend(found.into_iter().map(|edges| (edges.commit, Some(edges))));
@@ -109,9 +106,9 @@ impl<'s> Walks<'s> {
     }
 }
 
-/// Checks where a component puts branches: each that the push names has one head, which somebody
-/// gave or which it had, and all others lead to it. Under `force` it may also be the one that the
-/// last pack gave. The error is what is wrong, in words.
+/// Checks the branch heads of a component: each branch of the push has one head, which was pushed
+/// or stored, and which descends from all others. Under `force` it may also be the one of the last
+/// pack. The error is a message.
 pub(super) async fn check_heads(
     snapshot: &mut dyn Snapshot,
     pushed: &[RunPack],
@@ -126,7 +123,7 @@ pub(super) async fn check_heads(
     }
     if !decided.iter().map(|head| head.branch.as_str()).eq(given.keys().copied()) {
         let named: Vec<&str> = given.into_keys().collect();
-        return Ok(Err(format!("the push names the branches {named:?}, and it decides on others")));
+        return Ok(Err(format!("the push names the branches {named:?}, but it decides on others")));
     }
     let stored: HashMap<&str, EntityId> =
         stored.iter().map(|head| (head.branch.as_str(), head.commit)).collect();
@@ -136,7 +133,7 @@ pub(super) async fn check_heads(
         let mut others: BTreeSet<EntityId> = given.iter().copied().chain(had).collect();
         if !others.remove(&head.commit) {
             return Ok(Err(format!(
-                "it put branch `{branch}` at {}, which nobody gave",
+                "it moved branch `{branch}` to {}, which was not pushed",
                 head.commit
             )));
         }
@@ -145,7 +142,7 @@ pub(super) async fn check_heads(
         }
         if let Some(other) = walks.unreached(&[head.commit], others).await?.first() {
             return Ok(Err(format!(
-                "it put branch `{branch}` at {}, to which {other} does not lead",
+                "it moved branch `{branch}` to {}, which does not descend from {other}",
                 head.commit
             )));
         }

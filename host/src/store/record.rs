@@ -1,4 +1,4 @@
-//! Asking the component, and putting what it is asked on tape where that was wished for.
+//! Calling the component, and recording the run on tape if requested.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Store, joined};
 use crate::error::{Error, Result};
 use crate::names::RepoName;
-use crate::run::{Run, RunPack};
+use crate::run::{RunHost, RunPack};
 use crate::sandbox::{Host, RUNTIME, RunError, Sandbox};
 use crate::tape::format::VERSION;
-use crate::tape::record::{Recorder, Tape, Writer};
+use crate::tape::record::{RecordingHost, Tape, TapeWriter};
 use crate::tape::{EngineSettings, Header, Outcome, Question, Recorded};
 
 /// Where runs go on tape.
 #[derive(Debug)]
-pub(super) struct Deck {
+pub(super) struct TapeRecorder {
     path: PathBuf,
     last: Mutex<Option<Recorded>>,
 }
@@ -27,7 +27,10 @@ impl Store {
     /// nothing is changed.
     pub fn recording(&self, path: &Path) -> Store {
         Store {
-            deck: Some(Arc::new(Deck { path: path.to_owned(), last: Mutex::new(None) })),
+            recorder: Some(Arc::new(TapeRecorder {
+                path: path.to_owned(),
+                last: Mutex::new(None),
+            })),
             ..self.clone()
         }
     }
@@ -35,38 +38,38 @@ impl Store {
     /// The tape that the last run of this store made. `None` when no component ran, or nothing is
     /// recorded.
     pub fn recorded(&self) -> Option<Recorded> {
-        let deck = self.deck.as_ref()?;
-        deck.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let recorder = self.recorder.as_ref()?;
+        recorder.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has the component answer a question about packs, where it blocks nobody.
+    /// Runs the component on a question about packs, off the async threads.
     pub(super) async fn ask<T>(
         &self,
         verb: &str,
         repo: &RepoName,
         question: Question,
         packs: &[RunPack],
-        run: Run,
+        run: RunHost,
         ask: impl FnOnce(&Sandbox, Box<dyn Host>) -> Result<T, RunError> + Send + 'static,
     ) -> Result<Result<T, RunError>>
     where
         T: Clone + Into<Outcome> + Send + 'static,
     {
         let sandbox = self.sandbox.clone();
-        let Some(deck) = self.deck.clone() else {
+        let Some(recorder) = self.recorder.clone() else {
             return joined(tokio::task::spawn_blocking(move || ask(&sandbox, Box::new(run)))).await;
         };
         let header = self.header(verb, repo, question, packs);
-        let writer = Writer::begin(&deck.path, self.world.draw(), header)?;
+        let writer = TapeWriter::begin(&recorder.path, self.clock.random_id(), header)?;
         joined(tokio::task::spawn_blocking(move || {
             let tape = Tape::new(writer);
-            let answer = ask(&sandbox, Box::new(Recorder::new(run, tape.clone())));
+            let answer = ask(&sandbox, Box::new(RecordingHost::new(run, tape.clone())));
             let outcome = match &answer {
                 Ok(answer) => answer.clone().into(),
                 Err(error) => error.into(),
             };
             let recorded = tape.finish(&outcome)?;
-            *deck.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorded);
+            *recorder.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorded);
             Ok(answer)
         }))
         .await?

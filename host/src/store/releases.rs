@@ -8,7 +8,7 @@ use crate::names::RepoName;
 
 /// How long the releases of a repo may be together, in bytes: clients read at most 64 MiB of an
 /// answer, and they are listed in one.
-pub(crate) const MOST_RELEASES: u64 = 48 << 20;
+pub(crate) const MAX_RELEASE_BYTES: u64 = 48 << 20;
 
 impl Store {
     /// Publishes a release. The same again changes nothing, and is fine; another one under its tag
@@ -19,7 +19,7 @@ impl Store {
         release: &ReleaseRow,
     ) -> Result<PutRelease> {
         let row = self.known_repo(repo).await?;
-        let put = self.catalog.put_release(row.id, release, MOST_RELEASES).await?;
+        let put = self.catalog.put_release(row.id, release, MAX_RELEASE_BYTES).await?;
         match put {
             PutRelease::Taken(other) => {
                 let release = release.clone();

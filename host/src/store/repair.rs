@@ -1,12 +1,12 @@
-//! `verify --repair`: what is missing or damaged is taken from any sound copy that the repo has.
+//! `verify --repair`: missing or damaged data is restored from any sound copy that the repo has.
 //!
 //! ```text
-//! verify ─▶ a copy on the local disk of the pack itself: stored again
+//! verify ─▶ a local copy of the pack itself: stored again
 //!        ─▶ else each entity: another pack on a shelf, a retired one, an answer to a fetch ─▶ one transaction, as a push
 //!        ─▶ verify
 //! ```
 //!
-//! Packs of other repos are never looked at: a pack holds what is its repo's alone (law 10).
+//! Packs of other repos are never read: a pack belongs to its repo alone (law 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
@@ -17,11 +17,12 @@ use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
 use crate::catalog::{
-    Hold, IndexRow, Moved, PackRow, Published, Push, PushedPack, RepoRow, Snapshot, entity_key,
+    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, Snapshot,
+    entity_key,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName, ShelfId};
-use crate::pack::scan::Scanned;
+use crate::pack::scan::ScannedPack;
 use crate::progress::Progress;
 use crate::report::{ProblemKind, Repaired, VerifyReport};
 use crate::vault::StoredPack;
@@ -55,7 +56,7 @@ impl Store {
             let mended =
                 if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
             match mended {
-                // It changed meanwhile.
+                // It changed in the meantime.
                 None => {}
                 Some(mended) if mended.is_empty() => {
                     return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
@@ -66,7 +67,7 @@ impl Store {
         Err(Error::Busy { repo: repo.clone(), what: "it was repaired" })
     }
 
-    /// Mends what it can; tells what that was. None: the repo has changed since.
+    /// Repairs what it can, and reports it. None: the repo has changed since.
     async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
         let (row, repo) = (&seen.row, &seen.row.name);
         let mut done = Vec::new();
@@ -83,11 +84,11 @@ impl Store {
                 pack: pack.key,
                 entities: 0,
                 from: Vec::new(),
-                detail: "its directory was made anew".into(),
+                detail: "its directory was rebuilt".into(),
             });
         }
         // Whatever is found is kept until it is on a shelf.
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         let mut bad: BTreeMap<i64, &PackRow> = packs
             .iter()
             .filter(|pack| !seen.contents.contains_key(&pack.id))
@@ -97,7 +98,7 @@ impl Store {
         for pack in bad.values() {
             if self.restore_from_copy(row, pack).await? {
                 restored.push(pack.id);
-                let detail = "it was stored again from the copy on the local disk".into();
+                let detail = "it was restored from the local copy".into();
                 done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail });
             }
         }
@@ -129,7 +130,7 @@ impl Store {
         {
             return Ok(Some(done));
         }
-        let told = told(seen, &bad, &from);
+        let repaired = repaired(seen, &bad, &from);
         let push = Push {
             repo: row.clone(),
             packs: from,
@@ -141,10 +142,10 @@ impl Store {
             fence: self.fence,
             now: self.now(),
         };
-        match self.catalog.publish_push(&push, &holding).await? {
-            Published::Done { .. } => done.extend(told),
-            Published::Changed => return Ok(None),
-            Published::LeaseLost => return Err(self.lease_lost()),
+        match self.catalog.publish_push(&push, &lock).await? {
+            PublishOutcome::Done { .. } => done.extend(repaired),
+            PublishOutcome::Changed => return Ok(None),
+            PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
         Ok(Some(done))
     }
@@ -173,7 +174,7 @@ impl Store {
             }
             progress.at(&repo.to_string(), crate::progress::Phase::Verify, 0, 0)?;
             let key = retired.pack.key;
-            let Some(stored) = self.vault.open_anew(&key).await? else { continue };
+            let Some(stored) = self.vault.open_uncached(&key).await? else { continue };
             if let Some((candidate, _)) = read(stored, key).await? {
                 found.extend(take(lost, &candidate));
             }
@@ -196,10 +197,10 @@ impl Store {
 
     /// Stores a pack again from a copy on the local disk, if there is a sound one.
     async fn restore_from_copy(&self, row: &RepoRow, pack: &PackRow) -> Result<bool> {
-        if !self.vault.is_far() {
+        if !self.vault.is_remote() {
             return Ok(false);
         }
-        let Some(stored) = self.vault.open_near(&pack.key).await? else { return Ok(false) };
+        let Some(stored) = self.vault.open_cached(&pack.key).await? else { return Ok(false) };
         let key = pack.key;
         let (stored, found) =
             blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
@@ -207,7 +208,7 @@ impl Store {
             return Ok(false);
         }
         self.store_copy(stored, &key).await?;
-        tracing::info!(repo = %row.name, "pack {key} was missing or damaged, and is restored from a copy");
+        tracing::info!(repo = %row.name, "restored pack {key}, which was missing or damaged, from a local copy");
         Ok(true)
     }
 
@@ -233,7 +234,7 @@ impl Store {
         match staged {
             (written, staged) if written == *key => self.vault.store(staged, key).await,
             (written, _) => Err(Error::Unsupported(format!(
-                "pack {key} was copied, and the copy is {written}; is the disk failing?"
+                "the copy of pack {key} has the hash {written}; the disk may be failing"
             ))),
         }
     }
@@ -249,9 +250,9 @@ async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, St
     Ok(Some((Candidate { key, bytes, records, entities }, stored)))
 }
 
-fn entities(scanned: &Scanned) -> Vec<(IndexRow, u64)> {
+fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
     let row = |row: &packhouse_core::Row| {
-        (IndexRow { entity: entity_key(row.kind, row.id), print: row.print }, row.length)
+        (IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print }, row.length)
     };
     let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
     entities.sort_unstable();
@@ -268,8 +269,8 @@ async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
         let Some((row, _)) = page.last() else { return Ok(lost) };
         last = Some(row.entity);
         for (row, shelf) in page {
-            // What is mapped to a shelf that is not there is damage of the catalog, and not ours to
-            // guess about.
+            // A mapping to a shelf that does not exist is damage of the catalog, which can't be
+            // repaired here.
             let Some(pack) = shelves.get(&shelf) else { continue };
             let given = seen.contents.get(pack).is_some_and(|found| {
                 found.entities.binary_search_by_key(&row, |(row, _)| *row).is_ok()
@@ -287,7 +288,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
     let mut taken = BTreeSet::new();
     for (row, bytes) in &candidate.entities {
         if let Some(from) = lost.get(row).filter(|_| taken.insert(*row)) {
-            moved.push(Moved { row: *row, bytes: *bytes, from: *from, bytes_there: *bytes });
+            moved.push(MovedEntity { row: *row, bytes: *bytes, from: *from, bytes_there: *bytes });
         }
     }
     taken.iter().for_each(|row| {
@@ -306,7 +307,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
 }
 
 /// What was done, a line for each pack that something was taken from.
-fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
+fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
     let pack_of: BTreeMap<ShelfId, &PackRow> =
         seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
     let mut all: BTreeMap<MpackKey, (u64, BTreeSet<MpackKey>)> =
@@ -324,19 +325,17 @@ fn told(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<
             *sums.entry(shelf.pack.key).or_default() += shelf.mapped.total();
             sums
         });
-    let told = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
+    let report = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
         let of = mapped.get(&pack).copied().unwrap_or(0);
         let detail = match (entities, of) {
-            (0, 0) => "the index mapped nothing to it; it was taken from its shelf".to_owned(),
+            (0, 0) => "the index did not use it; it was removed from its shelf".to_owned(),
             (0, _) => return None,
-            _ if entities >= of => format!(
-                "all {entities} entities that the index mapped to it stand in other packs now"
-            ),
-            _ => format!(
-                "{entities} of {of} entities that the index mapped to it stand in other packs now"
-            ),
+            _ if entities >= of => {
+                format!("all {entities} entities of it are mapped to other packs now")
+            }
+            _ => format!("{entities} of {of} entities of it are mapped to other packs now"),
         };
         Some(Repaired { pack, entities, from: from.into_iter().collect(), detail })
     };
-    all.into_iter().filter_map(told).collect()
+    all.into_iter().filter_map(report).collect()
 }

@@ -1,9 +1,8 @@
-//! What takes the place of packs that are to go: whether it is there, and sound.
+//! The replacements of packs that are to be deleted: whether they exist, and are sound.
 //!
 //! A repo that has retired a pack needs what is on its shelves instead. All of that is read and
-//! hashed, past any copy, unless somebody says how old such a look may be. Each pack is read once a
-//! prune, and nobody waits meanwhile: that the shelves are still those which were looked at is
-//! compared when nobody can publish.
+//! hashed, past any cache, unless the caller trusts recent verifications. Each pack is read once a
+//! prune, without a lock: that the shelves are still the same is checked under the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +10,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{Findings, PackRow, Unneeded};
+use crate::catalog::{DamageFindings, PackRow, UnneededPack};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::report::{Damage, KeptPack};
 
-/// What was looked at in one prune.
-pub(super) struct Checked {
+/// What was checked in one prune.
+pub(super) struct CheckedPacks {
     now: Timestamp,
-    /// How old a look may be that is believed.
+    /// The maximum age of a trusted verification.
     trust: SignedDuration,
     /// Packs, with what is wrong with them.
     packs: BTreeMap<MpackKey, Option<String>>,
@@ -29,7 +28,7 @@ pub(super) struct Checked {
 }
 
 /// What a repo needs.
-pub(super) struct Needs {
+pub(super) struct RepoNeeds {
     pub(super) name: RepoName,
     /// The packs on its shelves.
     pub(super) packs: Vec<PackRow>,
@@ -37,14 +36,14 @@ pub(super) struct Needs {
     pub(super) damage: Vec<Damage>,
 }
 
-impl Checked {
-    pub(super) fn new(now: Timestamp, trust: SignedDuration) -> Checked {
-        Checked { now, trust, packs: BTreeMap::new(), read: BTreeSet::new() }
+impl CheckedPacks {
+    pub(super) fn new(now: Timestamp, trust: SignedDuration) -> CheckedPacks {
+        CheckedPacks { now, trust, packs: BTreeMap::new(), read: BTreeSet::new() }
     }
 
     /// What is to be remembered of it.
-    pub(super) fn findings(&self) -> Findings {
-        let mut findings = Findings::at(self.now);
+    pub(super) fn findings(&self) -> DamageFindings {
+        let mut findings = DamageFindings::at(self.now);
         for (key, wrong) in &self.packs {
             match wrong {
                 Some(detail) => findings.damaged.push(Damage {
@@ -63,8 +62,7 @@ impl Checked {
         self.packs.get(key).is_some_and(Option::is_none)
     }
 
-    /// Whether it was read not longer ago than is believed. What comes from a clock that is ahead
-    /// is not.
+    /// Whether its last verification is recent enough. A time in the future is not.
     fn trusts(&self, pack: &PackRow) -> bool {
         let age = pack.verified_at.map(|at| self.now.duration_since(at));
         !self.trust.is_zero() && age.is_some_and(|age| !age.is_negative() && age <= self.trust)
@@ -73,27 +71,27 @@ impl Checked {
 
 impl Store {
     /// What a repo needs; none when it was deleted.
-    pub(super) async fn needs_of(&self, repo: i64) -> Result<Option<Needs>> {
+    pub(super) async fn needs_of(&self, repo: i64) -> Result<Option<RepoNeeds>> {
         let mut snapshot = match self.catalog.snapshot(repo).await {
             Ok(snapshot) => snapshot,
             Err(Error::Unsupported(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         let name = snapshot.repo().name.clone();
-        Ok(Some(Needs {
+        Ok(Some(RepoNeeds {
             name,
             packs: distinct_packs(&snapshot.shelves().await?),
             damage: snapshot.damage().await?,
         }))
     }
 
-    /// Parts packs whose replacements are sound from those that are kept.
+    /// Separates packs whose replacements are sound from those that are kept.
     pub(super) async fn with_sound_replacement(
         &self,
-        packs: &[Unneeded],
-        checked: &mut Checked,
+        packs: &[UnneededPack],
+        checked: &mut CheckedPacks,
         progress: &Progress,
-    ) -> Result<(Vec<Unneeded>, Vec<KeptPack>)> {
+    ) -> Result<(Vec<UnneededPack>, Vec<KeptPack>)> {
         let repos: BTreeSet<i64> =
             packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
         let mut lacking: BTreeMap<i64, (RepoName, String)> = BTreeMap::new();
@@ -123,20 +121,20 @@ impl Store {
     async fn lack_of(
         &self,
         repo: i64,
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
         progress: &Progress,
     ) -> Result<Option<(RepoName, String)>> {
-        let Some(Needs { name, packs, damage: known }) = self.needs_of(repo).await? else {
+        let Some(RepoNeeds { name, packs, damage: known }) = self.needs_of(repo).await? else {
             return Ok(None);
         };
         let way_out = format!(
-            "Run: packhouse verify --repair {name}; or push what is lost again, or restore it from a backup"
+            "Run: packhouse verify --repair {name}; or push the lost data again, or restore it from a backup"
         );
         if let Some(damage) = known.iter().find(|damage| damage.mpack_key.is_none()) {
             return Ok(Some((
                 name,
                 format!(
-                    "the index of the repo does not agree with its packs: {}. {way_out}",
+                    "the index of the repo does not match its packs: {}. {way_out}",
                     damage.detail
                 ),
             )));
@@ -147,10 +145,8 @@ impl Store {
             progress.at(&name.to_string(), Phase::Verify, done, total)?;
             let damaged = known.iter().any(|damage| damage.mpack_key == Some(pack.key));
             if let Some(wrong) = self.check_pack(pack, damaged, checked).await? {
-                let detail = format!(
-                    "pack {}, which replaces it, can't be read: {wrong}. {way_out}",
-                    pack.key
-                );
+                let detail =
+                    format!("pack {}, which replaces it, is damaged: {wrong}. {way_out}", pack.key);
                 lack.get_or_insert(detail);
             }
             done += pack.bytes;
@@ -165,8 +161,8 @@ impl Store {
         }
     }
 
-    /// Whether what a repo needs is what was looked at, sound or not.
-    async fn still_needs(&self, repo: i64, checked: &Checked) -> Result<bool> {
+    /// Whether what a repo needs is what was checked, sound or not.
+    async fn still_needs(&self, repo: i64, checked: &CheckedPacks) -> Result<bool> {
         let wrong = |key: &MpackKey| checked.packs.get(key).is_some_and(Option::is_some);
         let needs = self.needs_of(repo).await?;
         Ok(needs.is_some_and(|needs| needs.packs.iter().any(|pack| wrong(&pack.key))))
@@ -177,7 +173,7 @@ impl Store {
         &self,
         pack: &PackRow,
         damaged: bool,
-        checked: &mut Checked,
+        checked: &mut CheckedPacks,
     ) -> Result<Option<String>> {
         if let Some(found) = checked.packs.get(&pack.key) {
             return Ok(found.clone());
@@ -186,11 +182,11 @@ impl Store {
             self.looks_wrong(pack).await?
         } else {
             let place = self.vault.place_of(&pack.key);
-            let found = self.vault.hash_anew(&pack.key).await?;
+            let found = self.vault.hash_uncached(&pack.key).await?;
             checked.read.insert(pack.key);
             match found {
                 Some(found) if found == pack.key => None,
-                Some(found) => Some(format!("the SHA-256 of the bytes of {place} is {found}")),
+                Some(found) => Some(format!("hash mismatch: the SHA-256 of {place} is {found}")),
                 None => Some(format!("{place} is missing")),
             }
         };
@@ -198,12 +194,11 @@ impl Store {
         Ok(wrong)
     }
 
-    /// Whether the repos that have retired packs need nothing by now but what was looked at and is
-    /// sound.
+    /// Whether the repos that have retired packs need only what was checked and is sound.
     pub(super) async fn still_replaced(
         &self,
-        packs: &[Unneeded],
-        checked: &Checked,
+        packs: &[UnneededPack],
+        checked: &CheckedPacks,
     ) -> Result<bool> {
         let repos: BTreeSet<i64> =
             packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();

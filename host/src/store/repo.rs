@@ -7,7 +7,7 @@ use packhouse_core::Head;
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{Hold, PackRow, RepoRow, Restored, Shelf, Sums};
+use crate::catalog::{LockMode, PackRow, RepoRow, RestoreOutcome, Shelf, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::report::{DeleteReport, RepoReport};
@@ -24,16 +24,16 @@ impl Store {
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
         repo.check_new()?;
         self.begin_writing().await?;
-        let id = RepoId(hex::encode(self.world.draw()));
+        let id = RepoId(hex::encode(self.clock.random_id()));
         match self.catalog.create_repo(repo, id, visibility, self.time().await?).await? {
             Some(row) => self.report(row).await,
             None => Err(Error::RepoExists(repo.clone())),
         }
     }
 
-    /// Deletes a repo. Its packs only wait for deletion then, as those that a consolidation has
-    /// replaced; URLs that fetches gave out for assembled answers stop working at once. Until prune
-    /// has removed it, [`Store::restore_repo`] brings it back.
+    /// Deletes a repo. Its packs wait for deletion then, as those that a consolidation has
+    /// replaced; URLs of assembled answers stop working at once. Until prune has purged it,
+    /// [`Store::restore_repo`] restores it.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -42,7 +42,7 @@ impl Store {
         self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
         let left = self.catalog.delete_repo(row.id, self.time().await?).await?;
         let left = left.ok_or_else(|| Error::UnknownRepo(repo.clone()))?;
-        // A fetch may have assembled one more meanwhile.
+        // A fetch may have assembled one more in the meantime.
         self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
         Ok(DeleteReport {
             repo: row.name,
@@ -60,15 +60,17 @@ impl Store {
     /// # Errors
     /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::Pruned`].
     pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        // Nobody deletes its packs meanwhile.
-        let holding = self.catalog.hold(Hold::Publishing).await?;
-        let restored = self.catalog.restore_repo(repo, self.time().await?, &holding).await?;
-        drop(holding);
+        // Its packs can't be deleted in the meantime.
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
+        let restored = self.catalog.restore_repo(repo, self.time().await?, &lock).await?;
+        drop(lock);
         match restored {
-            Restored::Done => self.repo(repo).await,
-            Restored::Taken => Err(Error::NameTaken(repo.clone())),
-            Restored::Unknown => Err(Error::NeverDeleted(repo.clone())),
-            Restored::Pruned { at, pack } => Err(Error::Pruned { repo: repo.clone(), at, pack }),
+            RestoreOutcome::Done => self.repo(repo).await,
+            RestoreOutcome::Taken => Err(Error::NameTaken(repo.clone())),
+            RestoreOutcome::Unknown => Err(Error::NeverDeleted(repo.clone())),
+            RestoreOutcome::Pruned { at, pack } => {
+                Err(Error::Pruned { repo: repo.clone(), at, pack })
+            }
         }
     }
 
@@ -77,11 +79,11 @@ impl Store {
         for row in self.catalog.deleted_repos(until).await? {
             // A fetch may have assembled an answer while the repo was deleted.
             self.remove_answers(row.id, &row.repo_id, Timestamp::MAX).await?;
-            let holding = self.catalog.hold(Hold::Deleting).await?;
-            if self.catalog.forget_repo(row.id, now, &holding).await? {
-                tracing::info!("removed the deleted repo {}, {}", row.name, row.repo_id);
+            let lock = self.catalog.lock(LockMode::Deleting).await?;
+            if self.catalog.forget_repo(row.id, now, &lock).await? {
+                tracing::info!("purged the deleted repo {}, {}", row.name, row.repo_id);
             }
-            drop(holding);
+            drop(lock);
         }
         Ok(())
     }
@@ -121,8 +123,8 @@ impl Store {
         let damaged = snapshot.damage().await?;
         drop(snapshot);
 
-        // Not the sums that the catalog keeps: what is told of one repo is what its shelves say,
-        // and `verify` compares the two.
+        // Not the catalog's sums: the report of one repo is computed from its shelves, and `verify`
+        // compares the two.
         let sums = Sums::of(&shelves, &retired);
         let mut pack_keys: Vec<_> = mapped_packs(&shelves).iter().map(|p| p.key).collect();
         pack_keys.sort_unstable();

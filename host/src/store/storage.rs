@@ -1,8 +1,8 @@
-//! Whether packs go where the catalog's packs are.
+//! Whether a storage is the one with the catalog's packs.
 //!
-//! A vault has an identity, drawn by the first who writes to it; the catalog remembers that of its
-//! own. One that is opened with another storage, by a slip in `--storage`, would begin a second
-//! history there. A folder or a bucket that is moved or copied as a whole takes its identity along.
+//! A vault has an identity, created by its first writer; the catalog remembers that of its own.
+//! Opened with another storage, by a mistake in `--storage`, it would start a second history there.
+//! A folder or a bucket that is moved or copied as a whole keeps its identity.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -42,8 +42,8 @@ impl Store {
         }
         self.same_storage(known, found).await?;
         let mut fresh = [0; 32];
-        fresh[..16].copy_from_slice(&self.world.draw());
-        fresh[16..].copy_from_slice(&self.world.draw());
+        fresh[..16].copy_from_slice(&self.clock.random_id());
+        fresh[16..].copy_from_slice(&self.clock.random_id());
         // A catalog without packs may choose another storage: one that is new gets an identity of
         // its own, or two would have one.
         let known = if self.catalog.held_packs().await?.is_empty() { None } else { known };

@@ -1,6 +1,6 @@
-//! `verify`: reads every pack on the repo's shelves, hashes every object, and compares what is
-//! there with the directories, the index and the graph. Changes nothing but what is remembered of
-//! damage; [`super::repair`] mends what it can.
+//! `verify`: reads every pack on the repo's shelves, hashes every object, and compares with the
+//! directories, the index and the graph. Changes nothing but the record of damage;
+//! [`super::repair`] repairs what it can.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use packhouse_core::{Counts, Edges, Kind, Row};
 use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
 use crate::catalog::{
-    Findings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of,
+    DamageFindings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums, entity_key, entity_of,
 };
 use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId, unusable};
@@ -24,7 +24,7 @@ use crate::text::escaped;
 
 /// What to do about a pack that is not what it was.
 const WAY_OUT: &str =
-    "verify it with --repair, push the same bytes again, or restore it from a backup";
+    "run verify with --repair, push the same bytes again, or restore it from a backup";
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
@@ -64,16 +64,15 @@ impl Seen {
         distinct_packs(&self.shelves)
     }
 
-    /// What is to be remembered. That a directory is damaged is not: it is made anew when it is
-    /// needed.
-    fn findings(&self, at: Timestamp) -> Findings {
+    /// The damage to record. A damaged directory is not recorded: it is rebuilt when it is needed.
+    fn findings(&self, at: Timestamp) -> DamageFindings {
         let damage = |mpack_key, detail: &str| Damage {
             mpack_key,
             since: at,
             found_by: "verify".into(),
             detail: detail.to_owned(),
         };
-        let mut findings = Findings::at(at);
+        let mut findings = DamageFindings::at(at);
         let mut other = None;
         for problem in &self.report.problems {
             match problem.kind {
@@ -150,7 +149,7 @@ impl Store {
             verify_shelf(shelf, &mapped.get(&shelf.id).copied().unwrap_or_default(), &mut report);
         }
         if row.sums != Sums::of(&shelves, &snapshot.retired().await?) {
-            let detail = "the catalog's sums of the repo are not those of its shelves; restore the catalog from a backup".into();
+            let detail = "the catalog's totals for the repo do not match its shelves; restore the catalog from a backup".into();
             report.problems.push(Problem {
                 kind: ProblemKind::DamagedCatalog,
                 entity: None,
@@ -179,12 +178,12 @@ impl Store {
         let mut problem = |kind, detail: String| {
             report.problems.push(Problem { kind, entity: None, pack: Some(pack.key), detail });
         };
-        let Some(stored) = self.vault.open_anew(&pack.key).await? else {
+        let Some(stored) = self.vault.open_uncached(&pack.key).await? else {
             let missing = self.missing(repo, &pack.key);
             if self.is_stale(id, &missing).await? {
                 return Err(missing);
             }
-            problem(ProblemKind::MissingPack, format!("{place} is not there; {WAY_OUT}"));
+            problem(ProblemKind::MissingPack, format!("{place} is missing; {WAY_OUT}"));
             return Ok(None);
         };
         let (progress, name, before) = (progress.clone(), repo.to_string(), report.bytes_checked);
@@ -211,7 +210,7 @@ impl Store {
         if let Some(kept) = self.vault.directory(&pack.key).await?
             && kept != directory.as_bytes()
         {
-            let detail = "its directory is not what the pack holds; --repair makes it anew, as does removing the .dir file beside the pack";
+            let detail = "its directory does not match the pack; --repair rebuilds it, as does removing the .dir file beside the pack";
             problem(ProblemKind::DamagedDirectory, detail.into());
         }
         report.objects_checked +=
@@ -232,7 +231,7 @@ impl Store {
                 });
             }
         }
-        let row = |r: &Row| IndexRow { entity: entity_key(r.kind, r.id), print: r.print };
+        let row = |r: &Row| IndexRow { entity: entity_key(r.kind, r.id), fingerprint: r.print };
         let mut entities: Vec<(IndexRow, u64)> =
             scanned.rows.iter().map(|r| (row(r), r.length)).collect();
         entities.sort_unstable();
@@ -258,7 +257,7 @@ fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
             entity: None,
             pack: Some(shelf.pack.key),
             detail: format!(
-                "the catalog counts {counted} {what} on the shelf of this pack and maps {found}; restore the catalog from a backup"
+                "the catalog counts {counted} {what} on the shelf of this pack, but maps {found}; restore the catalog from a backup"
             ),
         });
     };
@@ -274,8 +273,8 @@ fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
     }
 }
 
-/// Every row of the index stands in the pack that it is mapped to, and every record of a pack is in
-/// the index. Gives what each shelf is mapped.
+/// Checks that every row of the index is in its pack, and that every record of a pack is in the
+/// index. Returns what each shelf maps.
 async fn verify_index(
     snapshot: &mut dyn Snapshot,
     shelves: &BTreeMap<ShelfId, &PackRow>,
@@ -296,7 +295,7 @@ async fn verify_index(
             }
             let Some(pack) = shelves.get(&shelf) else {
                 let detail = format!(
-                    "the index maps it to shelf {}, which is not there; restore the catalog from a backup",
+                    "the index maps it to shelf {}, which does not exist; restore the catalog from a backup",
                     shelf.0
                 );
                 report.problems.push(finding(ProblemKind::DamagedCatalog, &row, None, detail));
@@ -309,7 +308,7 @@ async fn verify_index(
                 mapped.bytes += found.entities[at].1;
                 mapped.measured += 1;
             } else {
-                let detail = "the index maps it to this pack, which does not hold it so; restore the catalog from a backup";
+                let detail = "the index maps it to this pack, which does not have it in this encoding; restore the catalog from a backup";
                 report.problems.push(finding(
                     ProblemKind::LostEntity,
                     &row,
@@ -324,7 +323,8 @@ async fn verify_index(
         for (row, _) in
             found.entities.iter().filter(|(row, _)| known.binary_search(&row.entity).is_err())
         {
-            let detail = "this pack holds it and the index does not know it; restore the catalog from a backup";
+            let detail =
+                "it is in this pack, but not in the index; restore the catalog from a backup";
             report.problems.push(finding(
                 ProblemKind::UnindexedEntity,
                 row,
@@ -347,7 +347,7 @@ async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
         entity: Some(format!("branch {branch}")),
         pack: None,
         detail: format!(
-            "no client is given branch `{0}`: {fault}. Push its head to another branch, then: packhouse branch delete {1} '{0}'",
+            "branch `{0}` is hidden from clients: {fault}. Push its head to another branch, then: packhouse branch delete {1} '{0}'",
             escaped(branch),
             row.name
         ),
@@ -374,7 +374,7 @@ async fn verify_edges(
                     kind: ProblemKind::DamagedCatalog,
                     entity: Some(format!("commit {}", expected.commit)),
                     pack: None,
-                    detail: "the catalog's graph is not what the commit says; restore the catalog from a backup".into(),
+                    detail: "the catalog's graph does not match the commit; restore the catalog from a backup".into(),
                 });
             }
         }

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 pub(super) trait Call: Serialize + DeserializeOwned + PartialEq {
     /// Interface and function.
     const NAME: &'static str;
-    type Answer: Serialize + DeserializeOwned;
+    type Output: Serialize + DeserializeOwned;
 }
 
 /// How a call was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Answered<T> {
+pub(super) enum CallResult<T> {
     Ok(T),
     Err(AccessError),
-    /// In words, why the host could not answer and ended the run.
+    /// Why the host could not answer and ended the run.
     Trap(String),
 }
 
@@ -67,7 +67,7 @@ macro_rules! calls {
 
             impl Call for $name {
                 const NAME: &'static str = $function;
-                type Answer = $answer;
+                type Output = $answer;
             }
         )+
     };

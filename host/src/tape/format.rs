@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::names::MpackKey;
-use crate::sandbox::{Indexed, Limits};
+use crate::sandbox::{Indexed, SandboxLimits};
 
 /// The version of the format that this packhouse writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -55,14 +55,13 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
-    /// The limits under which a run on tape runs again: those that it had, as far as this host
-    /// would give them.
-    pub(super) fn limits(&self, records: u64) -> Limits {
-        let ours = Limits::default();
+    /// The limits of a replay: those of the recorded run, within the limits of this host.
+    pub(super) fn limits(&self, records: u64) -> SandboxLimits {
+        let ours = SandboxLimits::default();
         let bytes = |theirs: u64, ours: usize| {
             usize::try_from(theirs).map_or(ours, |theirs| theirs.min(ours))
         };
-        Limits {
+        SandboxLimits {
             memory: bytes(self.memory, ours.memory_for(records)),
             memory_per_record: 0,
             time: std::time::Duration::from_millis(self.time_ms).min(ours.time),
@@ -100,8 +99,7 @@ pub struct Header {
     pub records: u64,
 }
 
-/// A line with a call, as it stands: arguments and answer are read when it is known what they
-/// should be.
+/// A line with a call, unparsed: arguments and answer are parsed when their types are known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallLine<'a> {
@@ -282,7 +280,7 @@ impl Outcome {
     }
 }
 
-/// The number of calls that the last line of a tape tells of.
+/// The number of calls on the last line of a tape.
 pub(super) fn end_of(line: &str) -> Option<u64> {
     match serde_json::from_str(line) {
         Ok(Tail::End { calls, .. }) => Some(calls),

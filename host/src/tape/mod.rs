@@ -1,18 +1,18 @@
-//! Tapes: a run of a component, written down and run again. `docs/replay.md` tells what a tape is
+//! Tapes: recorded runs of a component, and their replay. `docs/replay.md` describes what a tape is
 //! for, and its format line by line.
 //!
 //! In reading order:
 //!
-//! 1. `call` and [`format`](mod@format): the lines in types.
-//! 2. [`record`]: a host that notes what it answers.
-//! 3. `reader`: a tape, line by line, believing nothing.
+//! 1. `call` and [`format`](mod@format): the lines as types.
+//! 2. [`record`]: a host that records its answers.
+//! 3. `reader`: a tape, line by line, trusting nothing.
 //! 4. `player`: a host that answers from a tape, and from nothing else.
-//! 5. `memory`: what a tape knows, for components that ask otherwise.
-//! 6. [`replay`](mod@replay): a run again, and the verdict.
+//! 5. `host`: a host that knows what is on a tape, for components that diverge.
+//! 6. [`replay`](mod@replay): the replay, and the verdict.
 
 mod call;
 pub mod format;
-mod memory;
+mod host;
 mod player;
 mod reader;
 pub mod record;

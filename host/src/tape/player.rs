@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use super::call::{self, Call};
 use super::format::CallLine;
-use super::reader::Reader;
+use super::reader::TapeReader;
 use crate::error::{Error, Result};
 use crate::sandbox::Host;
 
 /// Characters of either side of a divergence that are shown.
 const SHOWN: usize = 300;
 
-/// Where a replay stands on its tape.
+/// The position of a replay on its tape.
 pub(super) struct Position {
-    pub(super) reader: Reader,
+    pub(super) reader: TapeReader,
     /// Calls that were answered.
     pub(super) calls: u64,
     /// A line behind the calls that was read in search of one.
@@ -27,7 +27,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    pub(super) fn new(reader: Reader) -> Position {
+    pub(super) fn new(reader: TapeReader) -> Position {
         Position { reader, calls: 0, behind: None }
     }
 
@@ -40,14 +40,14 @@ impl Position {
     }
 
     /// Answers a call from the tape.
-    fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Answer, AccessError>> {
+    fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Output, AccessError>> {
         let asked = serde_json::to_string(call).expect("a call always has a JSON form");
         let Some(line) = self.next()? else {
-            return Err(self.reader.damaged("the tape ends without its end"));
+            return Err(self.reader.damaged("the tape is truncated"));
         };
         if !is_call(&line) {
             let words = format!(
-                "call {}: the component calls {}({}), and the tape has no more calls",
+                "call {}: the component calls {}({}), but the tape has no more calls",
                 self.calls + 1,
                 C::NAME,
                 cut(&asked)
@@ -61,7 +61,7 @@ impl Position {
         };
         if recorded.call != C::NAME || !is_same_call(recorded.args.get(), &asked, call) {
             let words = format!(
-                "call {}: the tape has {}({}), and the component calls {}({})",
+                "call {}: the tape has {}({}), but the component calls {}({})",
                 self.calls + 1,
                 recorded.call,
                 cut(recorded.args.get()),
@@ -74,9 +74,9 @@ impl Position {
         match (recorded.ok, recorded.err, recorded.trap) {
             (Some(answer), None, None) => match serde_json::from_str(answer.get()) {
                 Ok(answer) => Ok(Ok(answer)),
-                Err(error) => {
-                    Err(self.reader.damaged(format!("the answer of {} is none: {error}", C::NAME)))
-                }
+                Err(error) => Err(self
+                    .reader
+                    .damaged(format!("the answer of {} is malformed: {error}", C::NAME))),
             },
             (None, Some(refusal), None) => Ok(Err(refusal)),
             // The host failed then, and does now.
@@ -119,7 +119,7 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// The host. What it has left of the tape is seen by whoever made it.
+/// The host. Its creator sees how much of the tape is left.
 pub(super) struct Player {
     position: Arc<Mutex<Position>>,
     fault: Option<Error>,
@@ -130,8 +130,8 @@ impl Player {
         Player { position, fault: None }
     }
 
-    fn play<C: Call>(&mut self, call: C) -> Result<C::Answer, AccessError> {
-        // A component that is told of a fault is stopped, and what it is told does not matter.
+    fn play<C: Call>(&mut self, call: C) -> Result<C::Output, AccessError> {
+        // A component is stopped after a fault, whatever it gets.
         if self.fault.is_some() {
             return Err(AccessError::TooMuch(0));
         }

@@ -1,5 +1,5 @@
-//! A tape, line by line. It may come from anywhere: lines are bounded, and what is no tape is told
-//! by line and reason.
+//! A tape, line by line. It may come from anywhere: lines are bounded, and errors name the line and
+//! the reason.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const LONGEST: u64 = 1 << 30;
 
 /// A tape that is being read.
-pub(super) struct Reader {
+pub(super) struct TapeReader {
     path: PathBuf,
     from: BufReader<MultiGzDecoder<BufReader<File>>>,
     /// The number of the last line that was read.
@@ -23,12 +23,12 @@ pub(super) struct Reader {
     line: String,
 }
 
-impl Reader {
+impl TapeReader {
     /// Opens a tape, without looking at it yet.
-    pub(super) fn open(path: &Path) -> Result<Reader> {
+    pub(super) fn open(path: &Path) -> Result<TapeReader> {
         let file = File::open(path).map_err(Error::io("opening the tape", path))?;
         let from = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(BufReader::new(file)));
-        Ok(Reader { path: path.to_owned(), from, at: 0, line: String::new() })
+        Ok(TapeReader { path: path.to_owned(), from, at: 0, line: String::new() })
     }
 
     /// The error for the last line that was read.
@@ -50,7 +50,7 @@ impl Reader {
                 return Err(self.damaged(format!("the line has more than {LONGEST} bytes")));
             }
             Ok(_) if bytes.last() != Some(&b'\n') => {
-                return Err(self.damaged("the line has no end"));
+                return Err(self.damaged("the line is not terminated"));
             }
             Ok(_) => bytes.truncate(bytes.len() - 1),
         }
@@ -68,16 +68,16 @@ impl Reader {
         let line = self.next()?.map(str::to_owned);
         let Some(line) = line else { return Err(self.damaged("it is empty")) };
         let Ok(version) = serde_json::from_str::<Version>(&line) else {
-            return Err(self.damaged("it does not begin with the header of a tape"));
+            return Err(self.damaged("it does not begin with a tape header"));
         };
         if version.tape != VERSION {
             return Err(Error::Unsupported(format!(
-                "{} is a tape of version {}, and this packhouse reads version {VERSION}: replay it with the packhouse that made it",
+                "{} is a tape of version {}; this packhouse reads version {VERSION}: replay it with the packhouse that recorded it",
                 self.path.display(),
                 version.tape
             )));
         }
         serde_json::from_str(&line)
-            .map_err(|error| self.damaged(format!("the header is not one: {error}")))
+            .map_err(|error| self.damaged(format!("the header is malformed: {error}")))
     }
 }

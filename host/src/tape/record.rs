@@ -1,7 +1,7 @@
-//! Recording: a recorder stands between a component and its host, and notes what goes by.
+//! Recording: a recorder between a component and its host writes down the calls.
 //!
-//! A tape is written to a file beside its place and moved there when it has its end, so that under
-//! its name there is a whole tape, or the one that was there before.
+//! A tape is written to a file beside its path and moved there when it is complete, so that there
+//! is a complete tape at the path, or the one before.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -15,7 +15,7 @@ use packhouse_core::{
     AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
 };
 
-use super::call::{self, Answered, Bytes, Call};
+use super::call::{self, Bytes, Call, CallResult};
 use super::format::{Header, Outcome};
 use crate::error::{Error, Result};
 use crate::files::replaceable;
@@ -34,7 +34,7 @@ pub struct Recorded {
 
 /// A tape that is being written. It vanishes when it is dropped before its end.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(crate) struct TapeWriter {
     path: PathBuf,
     temporary: PathBuf,
     to: Option<GzEncoder<BufWriter<File>>>,
@@ -42,16 +42,16 @@ pub(crate) struct Writer {
     calls: u64,
 }
 
-impl Writer {
-    /// Begins a tape that will be at `path`; `draw` makes the name that it has until then.
-    pub(crate) fn begin(path: &Path, draw: [u8; 16], header: Header) -> Result<Writer> {
+impl TapeWriter {
+    /// Begins a tape for `path`; `random_id` makes its temporary name.
+    pub(crate) fn begin(path: &Path, random_id: [u8; 16], header: Header) -> Result<TapeWriter> {
         replaceable(path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temporary = folder.join(format!(".packhouse-{}", hex::encode(draw)));
+        let temporary = folder.join(format!(".packhouse-{}", hex::encode(random_id)));
         let file = File::create_new(&temporary).map_err(Error::io("writing the tape", path))?;
         crate::files::for_user(&file);
         let to = Some(GzEncoder::new(BufWriter::new(file), Compression::default()));
-        let mut writer = Writer { path: path.to_owned(), temporary, to, header, calls: 0 };
+        let mut writer = TapeWriter { path: path.to_owned(), temporary, to, header, calls: 0 };
         let header =
             serde_json::to_string(&writer.header).expect("a header always has a JSON form");
         writer.line(&header)?;
@@ -63,7 +63,7 @@ impl Writer {
         writeln!(to, "{line}").map_err(Error::io("writing the tape", &self.path))
     }
 
-    fn call<C: Call>(&mut self, call: &C, answered: &Answered<C::Answer>) -> Result<()> {
+    fn call<C: Call>(&mut self, call: &C, answered: &CallResult<C::Output>) -> Result<()> {
         self.calls += 1;
         let form = "a call always has a JSON form";
         let args = serde_json::to_string(call).expect(form);
@@ -78,7 +78,7 @@ impl Writer {
         let packs = self.header.packs.clone();
         outcome.lines(&packs, self.calls, |line| self.line(&line))?;
         let Some(to) = self.to.take() else {
-            return Err(Error::Unsupported("the tape has its end already".into()));
+            return Err(Error::Unsupported("the tape is already finished".into()));
         };
         let written = to.finish().and_then(|mut file| {
             file.flush()?;
@@ -91,7 +91,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for TapeWriter {
     fn drop(&mut self) {
         // After the end it is no longer there.
         let _ = std::fs::remove_file(&self.temporary);
@@ -100,14 +100,14 @@ impl Drop for Writer {
 
 /// A tape, while a run writes it and its caller waits to end it.
 #[derive(Clone, Debug)]
-pub(crate) struct Tape(Arc<Mutex<Writer>>);
+pub(crate) struct Tape(Arc<Mutex<TapeWriter>>);
 
 impl Tape {
-    pub(crate) fn new(writer: Writer) -> Tape {
+    pub(crate) fn new(writer: TapeWriter) -> Tape {
         Tape(Arc::new(Mutex::new(writer)))
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    fn writer(&self) -> MutexGuard<'_, TapeWriter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,30 +117,30 @@ impl Tape {
     }
 }
 
-/// A host whose answers are noted.
+/// A host whose answers are recorded.
 #[derive(Debug)]
-pub(crate) struct Recorder<H> {
+pub(crate) struct RecordingHost<H> {
     host: H,
     tape: Tape,
-    /// The tape could not be written: then the run ends, since it was asked for.
+    /// The tape could not be written: then the run ends, because a tape was requested.
     fault: Option<Error>,
 }
 
-impl<H: Host> Recorder<H> {
-    pub(crate) fn new(host: H, tape: Tape) -> Recorder<H> {
-        Recorder { host, tape, fault: None }
+impl<H: Host> RecordingHost<H> {
+    pub(crate) fn new(host: H, tape: Tape) -> RecordingHost<H> {
+        RecordingHost { host, tape, fault: None }
     }
 
     fn note<C: Call, T>(
         &mut self,
         call: C,
         answer: Result<T, AccessError>,
-        word: impl FnOnce(&T) -> C::Answer,
+        word: impl FnOnce(&T) -> C::Output,
     ) -> Result<T, AccessError> {
         let answered = match (self.host.fault(), &answer) {
-            (Some(fault), _) => Answered::Trap(fault.to_string()),
-            (None, Ok(value)) => Answered::Ok(word(value)),
-            (None, Err(refusal)) => Answered::Err(*refusal),
+            (Some(fault), _) => CallResult::Trap(fault.to_string()),
+            (None, Ok(value)) => CallResult::Ok(word(value)),
+            (None, Err(refusal)) => CallResult::Err(*refusal),
         };
         if let Err(error) = self.tape.writer().call(&call, &answered) {
             self.fault.get_or_insert(error);
@@ -149,7 +149,7 @@ impl<H: Host> Recorder<H> {
     }
 }
 
-impl<H: Host> Storage for Recorder<H> {
+impl<H: Host> Storage for RecordingHost<H> {
     fn directory_rows(
         &mut self,
         pack: u32,
@@ -185,7 +185,7 @@ impl<H: Host> Storage for Recorder<H> {
     }
 }
 
-impl<H: Host> Database for Recorder<H> {
+impl<H: Host> Database for RecordingHost<H> {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
         let packs = self.host.packs(first, limit);
         self.note(call::ListPacks { first, limit }, packs, Vec::clone)
@@ -212,7 +212,7 @@ impl<H: Host> Database for Recorder<H> {
     }
 }
 
-impl<H: Host> Host for Recorder<H> {
+impl<H: Host> Host for RecordingHost<H> {
     fn fault(&self) -> Option<&Error> {
         self.host.fault().or(self.fault.as_ref())
     }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::format::{Header, Outcome, Question, end_of};
-use super::memory::Memory;
+use super::host::TapeHost;
 use super::player::{Player, Position, cut, is_call, locked, same};
-use super::reader::Reader;
+use super::reader::TapeReader;
 use crate::error::{Error, Result};
 use crate::sandbox::{Host, RunError, Sandbox};
 
@@ -27,7 +27,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// In words.
+    /// As a word.
     pub const fn words(self) -> &'static str {
         match self {
             Verdict::Identical => "identical",
@@ -56,21 +56,21 @@ pub struct Replay {
     pub divergence: Option<String>,
 }
 
-/// Runs what is on a tape again, in `sandbox`, under the limits on the tape.
+/// Replays a tape in `sandbox`, under the limits on the tape.
 ///
 /// # Errors
 /// [`Error::DamagedTape`], or [`Error::Unsupported`] for a tape of another version. A component
-/// that does something else is no error: it is what the answer tells.
+/// that diverges is no error: see the result.
 pub fn replay(tape: &Path, sandbox: &Sandbox) -> Result<Replay> {
-    let mut reader = Reader::open(tape)?;
+    let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
     let position = Arc::new(Mutex::new(Position::new(reader)));
     let player = Player::new(position.clone());
     let outcome = run(&header, sandbox, player)?;
     let mut position = locked(&position);
     let diverged = match &outcome {
-        Ran::Diverged(words) => Some(words.clone()),
-        Ran::Ended(outcome) => rest_differs(&header, outcome, &mut position)?,
+        ReplayResult::Diverged(words) => Some(words.clone()),
+        ReplayResult::Ended(outcome) => rest_differs(&header, outcome, &mut position)?,
     };
     let calls = position.calls;
     let verdict = match &diverged {
@@ -93,7 +93,7 @@ pub fn replay(tape: &Path, sandbox: &Sandbox) -> Result<Replay> {
 /// # Errors
 /// As [`replay`].
 pub fn header(tape: &Path) -> Result<Header> {
-    Reader::open(tape)?.header()
+    TapeReader::open(tape)?.header()
 }
 
 /// Hands over the lines of a tape, and checks that it has its end.
@@ -101,7 +101,7 @@ pub fn header(tape: &Path) -> Result<Header> {
 /// # Errors
 /// As [`replay`], or what `line` answers.
 pub fn dump(tape: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let mut reader = Reader::open(tape)?;
+    let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
     line(&serde_json::to_string(&header).expect("a header always has a JSON form"))?;
     let mut ended = false;
@@ -109,17 +109,17 @@ pub fn dump(tape: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<()>
         ended = end_of(text).is_some();
         line(text)?;
     }
-    if ended { Ok(()) } else { Err(reader.damaged("the tape ends without its end")) }
+    if ended { Ok(()) } else { Err(reader.damaged("the tape is truncated")) }
 }
 
 /// How a run on a tape ended.
-enum Ran {
+enum ReplayResult {
     Ended(Outcome),
     Diverged(String),
 }
 
 /// Asks a component what is on the tape.
-fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
+fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<ReplayResult> {
     let sandbox = sandbox.with_limits(header.engine.limits(header.records));
     let host: Box<dyn Host> = Box::new(host);
     let answer = match &header.question {
@@ -132,10 +132,10 @@ fn run(header: &Header, sandbox: &Sandbox, host: impl Host) -> Result<Ran> {
         }
     };
     match answer {
-        Ok(outcome) => Ok(Ran::Ended(outcome)),
-        Err(RunError::Host(Error::Diverged(words))) => Ok(Ran::Diverged(words)),
+        Ok(outcome) => Ok(ReplayResult::Ended(outcome)),
+        Err(RunError::Host(Error::Diverged(words))) => Ok(ReplayResult::Diverged(words)),
         Err(RunError::Host(error @ Error::DamagedTape { .. })) => Err(error),
-        Err(error) => Ok(Ran::Ended(Outcome::from(&error))),
+        Err(error) => Ok(ReplayResult::Ended(Outcome::from(&error))),
     }
 }
 
@@ -149,20 +149,22 @@ fn rest_differs(
     let calls = position.calls;
     let outcome = outcome.lines(&header.packs, calls, |line| {
         let Some(recorded) = position.next()? else {
-            return Err(position.reader.damaged("the tape ends without its end"));
+            return Err(position.reader.damaged("the tape is truncated"));
         };
         if same(&recorded, &line) {
             return Ok(());
         }
         if end_of(&recorded).is_some() && end_of(&line).is_some() {
-            return Err(position.reader.damaged("its end does not fit what stands before it"));
+            return Err(position
+                .reader
+                .damaged("its last line does not match the lines before it"));
         }
         differs = Some(if is_call(&recorded) {
             let why = match outcome {
                 Outcome::Stopped(why) => format!("was stopped: {}", cut(why)),
                 _ => "makes no more calls".to_owned(),
             };
-            format!("call {}: the tape has {}, and the component {why}", calls + 1, cut(&recorded))
+            format!("call {}: the tape has {}, but the component {why}", calls + 1, cut(&recorded))
         } else {
             first_difference(&recorded, &line)
         });
@@ -171,7 +173,7 @@ fn rest_differs(
     });
     match outcome {
         Ok(()) if position.next()?.is_some() => {
-            Err(position.reader.damaged("something follows the end of the tape"))
+            Err(position.reader.damaged("there is data after the end of the tape"))
         }
         Ok(()) => Ok(None),
         Err(Error::Diverged(_)) => Ok(differs),
@@ -195,15 +197,15 @@ fn first_difference(recorded: &str, now: &str) -> String {
                 };
                 let (item, recorded, now) = (&list[..list.len() - 1], shown(recorded), shown(now));
                 return format!(
-                    "result, {item} {at} of a page: the tape has {recorded}, and the component answers {now}"
+                    "result, {item} {at} of a page: the tape has {recorded}, but the component answers {now}"
                 );
             }
         }
         let (path, recorded, now) = first_field(&recorded, &now);
         let (recorded, now) = (cut(&recorded.to_string()), cut(&now.to_string()));
-        return format!("{path}: the tape has {recorded}, and the component answers {now}");
+        return format!("{path}: the tape has {recorded}, but the component answers {now}");
     }
-    format!("result: the tape has {}, and the component answers {}", cut(recorded), cut(now))
+    format!("result: the tape has {}, but the component answers {}", cut(recorded), cut(now))
 }
 
 /// Where two values differ first: the names that lead there, with dots between.
@@ -225,35 +227,35 @@ fn first_field<'v>(recorded: &'v Value, now: &'v Value) -> (String, &'v Value, &
 /// Bytes behind the calls that are kept to be compared: a plan of millions of steps.
 const TAIL: usize = 512 << 20;
 
-/// Tells whether a component that diverged makes the same pack all the same: it is asked again,
-/// with what the tape knows for a host.
+/// Whether a component that diverged makes the same pack nevertheless: it runs again, with a host
+/// that knows what is on the tape.
 fn judge(tape: &Path, sandbox: &Sandbox) -> Result<Verdict> {
-    let mut reader = Reader::open(tape)?;
+    let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
-    let mut memory = Memory::default();
+    let mut memory = TapeHost::default();
     let (mut tail, mut kept) = (Vec::new(), 0);
     while let Some(line) = reader.next()? {
         if tail.is_empty() && is_call(line) {
             if serde_json::from_str(line).ok().and_then(|line| memory.learn(&line)).is_none() {
-                return Err(reader.damaged("it is no call and its answer"));
+                return Err(reader.damaged("it is not a call with its answer"));
             }
         } else {
             kept += line.len();
             if kept > TAIL {
                 return Err(reader
-                    .damaged(format!("what stands behind the calls has more than {TAIL} bytes")));
+                    .damaged(format!("the lines after the calls have more than {TAIL} bytes")));
             }
             tail.push(line.to_owned());
         }
     }
     let Some(recorded) = Outcome::read(&tail) else {
-        return Err(reader.damaged("the result on the tape is none"));
+        return Err(reader.damaged("the result on the tape is malformed"));
     };
     let rows: Vec<Vec<Row>> =
         (0..header.packs.len() as u32).map(|pack| memory.rows_of(pack).collect()).collect();
     Ok(match run(&header, sandbox, memory)? {
-        Ran::Ended(outcome) if same_pack(&recorded, &outcome, &rows) => Verdict::SameKey,
-        Ran::Ended(_) | Ran::Diverged(_) => Verdict::Different,
+        ReplayResult::Ended(outcome) if same_pack(&recorded, &outcome, &rows) => Verdict::SameKey,
+        ReplayResult::Ended(_) | ReplayResult::Diverged(_) => Verdict::Different,
     })
 }
 

@@ -23,7 +23,7 @@ use super::objects::{
     IDENTITY, answer_key, identity_of, is_note, is_pack_folder, note_key, pack_key, pack_of,
 };
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Remains, Staged, StoredPack, Swept, Vault};
+use super::{ListedPack, StagedFile, StorageContents, StoredPack, SweepResult, Vault};
 use crate::error::{Error, Result};
 use crate::files::{file_url, is_plain, known_in};
 use crate::names::{MpackKey, RepoId};
@@ -37,7 +37,7 @@ pub struct LocalVault {
 }
 
 impl LocalVault {
-    /// Opens a vault in a folder that is there. What is in it is made with the first file.
+    /// Opens a vault in an existing folder. Subfolders are created with the first file.
     ///
     /// # Errors
     /// When there is no such folder.
@@ -50,11 +50,11 @@ impl LocalVault {
         Ok(LocalVault { root, store: store.with_fsync(true), staging })
     }
 
-    /// What lies in a folder that may be a vault, or may not be there. Makes nothing.
-    pub(super) fn remains(root: &Path, catalog: &str) -> Result<Remains> {
+    /// The content of a folder that may be a vault, or may not exist. Creates nothing.
+    pub(super) fn inspect(root: &Path, catalog: &str) -> Result<StorageContents> {
         let place = root.display().to_string();
         let Ok(root) = root.canonicalize() else {
-            return Ok(Remains {
+            return Ok(StorageContents {
                 place,
                 has_packs: false,
                 notes: Vec::new(),
@@ -71,14 +71,14 @@ impl LocalVault {
         let notes = known_in(&root.join("catalogs"), |name| is_note(name).then_some(()))?;
         let notes =
             notes.iter().filter_map(|((), note)| std::fs::read_to_string(note).ok()).collect();
-        Ok(Remains { place, has_packs, notes, note })
+        Ok(StorageContents { place, has_packs, notes, note })
     }
 
     fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_ref())
     }
 
-    async fn publish(&self, staged: Staged, to: &Key) -> Result<()> {
+    async fn publish(&self, staged: StagedFile, to: &Key) -> Result<()> {
         let name = staged.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let from = Key::from_iter(["staging", name.as_str()]);
         self.store.rename(&from, to).await.map_err(|e| failed("publishing", &self.path(to), e))?;
@@ -146,11 +146,11 @@ impl Vault for LocalVault {
         Some(self.path(&pack_key(key, "mpack")))
     }
 
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         self.staging.make(&hex::encode(name))
     }
 
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.publish(staged, &pack_key(key, "mpack")).await
     }
 
@@ -189,7 +189,7 @@ impl Vault for LocalVault {
 
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         _ttl: Duration,
@@ -258,7 +258,7 @@ impl Vault for LocalVault {
         let place = note_of(&self.root, catalog);
         let note = self.path(&note_key(&place));
         if !note.exists() {
-            std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+            std::fs::create_dir_all(&folder).map_err(Error::io("creating", &folder))?;
             std::fs::write(&note, &place).map_err(Error::io("writing", &note))?;
         }
         self.catalogs(catalog).await
@@ -314,7 +314,7 @@ impl Vault for LocalVault {
         Ok(self.identity().await?.unwrap_or(fresh))
     }
 
-    async fn sweep(&self) -> Result<Swept> {
+    async fn sweep(&self) -> Result<SweepResult> {
         self.staging.sweep()
     }
 

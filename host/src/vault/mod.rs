@@ -1,15 +1,13 @@
 //! The vault port: packs as bytes, under their keys.
 //!
 //! **Laws**, which every adapter keeps:
-//! - A pack is visible under its key whole, proven and durable, or not at all. What is being made
-//!   lies in staging, where nobody reads; a crash leaves at most a staged file, which
+//! - A pack is visible under its key complete, verified and durable, or not at all. Unfinished
+//!   files are in staging, which no one reads; a crash leaves at most a staged file, which
 //!   [`Vault::sweep`] removes.
-//! - Packs never change. Storing one that is there puts the new, proven bytes in the place of the
-//!   old.
+//! - Packs never change. Storing an existing one replaces the old bytes by the new, verified ones.
 //! - A directory is a cache: it may be missing at any time.
-//! - A vault whose packs are elsewhere keeps copies near, on the local disk, and may lose them at
-//!   any time. [`Vault::open`] never gives a copy of a pack that is gone; [`Vault::open_anew`]
-//!   never gives a copy.
+//! - A remote vault keeps copies on the local disk, and may lose them at any time. [`Vault::open`]
+//!   never returns a copy of a deleted pack; [`Vault::open_uncached`] never returns a copy.
 //!
 //! Only this folder names object_store.
 
@@ -50,19 +48,18 @@ impl Storage {
 }
 
 impl Storage {
-    /// What lies where packs are kept, for a catalog of that identity that is gone or was never
-    /// there. Makes nothing.
-    pub(crate) async fn remains(&self, catalog: &str) -> Result<Remains> {
+    /// What is in a storage, for a catalog with this identity that is missing. Creates nothing.
+    pub(crate) async fn inspect(&self, catalog: &str) -> Result<StorageContents> {
         match self {
-            Storage::Folder(folder) => local::LocalVault::remains(folder, catalog),
-            Storage::S3(options) => s3::S3Vault::remains(options, catalog).await,
+            Storage::Folder(folder) => local::LocalVault::inspect(folder, catalog),
+            Storage::S3(options) => s3::S3Vault::inspect(options, catalog).await,
         }
     }
 }
 
-/// What lies where packs are kept.
+/// What is in a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Remains {
+pub(crate) struct StorageContents {
     /// Where that is.
     pub(crate) place: String,
     /// Whether there is any pack.
@@ -73,8 +70,8 @@ pub(crate) struct Remains {
     pub(crate) note: String,
 }
 
-impl Remains {
-    /// Whether the packs there may be those of that catalog: its note is among them, or there is
+impl StorageContents {
+    /// Whether the packs there may belong to that catalog: its note is among them, or there is
     /// none.
     pub(crate) fn are_its_own(&self) -> bool {
         self.has_packs && (self.notes.is_empty() || self.notes.contains(&self.note))
@@ -87,20 +84,20 @@ impl From<PathBuf> for Storage {
     }
 }
 
-/// A file in staging: nobody reads it until it is stored, and dropping it removes it.
+/// A file in staging: no one reads it until it is stored, and dropping it removes it.
 #[must_use = "a staged file is removed when it is dropped"]
 #[derive(Debug)]
-pub struct Staged {
+pub struct StagedFile {
     /// Open for reading and writing, and locked for as long as its maker lives.
     pub file: File,
     path: PathBuf,
     kept: bool,
 }
 
-impl Staged {
-    /// A file that lies at a path, open for reading and writing and locked: for adapters.
-    pub fn new(file: File, path: PathBuf) -> Staged {
-        Staged { file, path, kept: false }
+impl StagedFile {
+    /// A file at a path, open for reading and writing and locked: for adapters.
+    pub fn new(file: File, path: PathBuf) -> StagedFile {
+        StagedFile { file, path, kept: false }
     }
 
     /// It has been moved to its place.
@@ -108,13 +105,13 @@ impl Staged {
         self.kept = true;
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedFile {
     fn drop(&mut self) {
         if !self.kept {
             // What can't be removed now is swept at the next start.
@@ -128,7 +125,7 @@ impl Drop for Staged {
 pub struct StoredPack {
     /// Its bytes.
     pub file: File,
-    /// Where they lie, for messages.
+    /// Its path, for messages.
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
@@ -145,18 +142,18 @@ pub struct ListedPack {
     pub modified: Timestamp,
 }
 
-/// What lies in a vault besides packs that are on shelves.
+/// The result of a sweep of staging.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Staged files that nobody was making any more.
+pub struct SweepResult {
+    /// Abandoned files.
     pub removed: u64,
-    /// Those that somebody still makes.
+    /// Files that are still being written.
     pub in_use: u64,
 }
 
 /// A pack that a run will read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PrefetchRequest {
     /// The pack.
     pub key: MpackKey,
     /// Its size in bytes.
@@ -165,7 +162,7 @@ pub struct Wanted {
     pub parts: Option<Vec<Range<u64>>>,
 }
 
-impl Wanted {
+impl PrefetchRequest {
     /// Bytes of it that will be read.
     pub fn to_read(&self) -> u64 {
         self.parts
@@ -176,10 +173,10 @@ impl Wanted {
 
 /// What reading some packs takes of the local disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Near {
-    /// Bytes of those packs that are not near yet.
+pub struct DownloadEstimate {
+    /// Bytes of those packs that are not cached yet.
     pub to_download: u64,
-    /// Bytes of packs that may be near at once.
+    /// Bytes of packs that may be cached at once.
     pub budget: u64,
 }
 
@@ -189,7 +186,7 @@ pub struct Traffic {
     /// Requests, with those that failed and were tried again.
     pub requests: u64,
     /// Those of them that write or list: they cost some twelve times as much as others.
-    pub dear: u64,
+    pub write_requests: u64,
     /// Bytes sent.
     pub bytes_up: u64,
     /// Bytes received.
@@ -216,9 +213,9 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// The folder on the local disk that is written to.
     fn folder(&self) -> PathBuf;
 
-    /// Whether packs must be brought near before they are read: then it pays to say beforehand
-    /// which, and which parts of them.
-    fn is_far(&self) -> bool {
+    /// Whether packs are downloaded before they are read: then it pays to prefetch them, or parts
+    /// of them.
+    fn is_remote(&self) -> bool {
         false
     }
 
@@ -232,29 +229,29 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// When the folder can't be written.
-    fn stage(&self, name: [u8; 16]) -> Result<Staged>;
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile>;
 
     /// Makes a staged file the pack of a key, durably.
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()>;
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()>;
 
     /// Opens a pack; `None` when it is not there.
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>>;
 
     /// Opens what is really stored under a key, past any copy.
-    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.open(key).await
     }
 
     /// The size in bytes of what is really stored under a key, past any copy; `None` when it is not
     /// there. Cheap: no byte of it is read.
     async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
-        Ok(self.open_anew(key).await?.map(|stored| stored.bytes))
+        Ok(self.open_uncached(key).await?.map(|stored| stored.bytes))
     }
 
     /// The hash of what is really stored under a key, past any copy: all of it is read now, and
     /// nothing of it is kept. `None` when it is not there.
-    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
-        let Some(stored) = self.open_anew(key).await? else { return Ok(None) };
+    async fn hash_uncached(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+        let Some(stored) = self.open_uncached(key).await? else { return Ok(None) };
         let place = stored.path.clone();
         let hashed = tokio::task::spawn_blocking(move || crate::files::key_of(&stored.file))
             .await
@@ -266,7 +263,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     }
 
     /// Opens a pack for a run: a copy will do, whether the pack itself is still there or not.
-    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.open(key).await
     }
 
@@ -281,16 +278,16 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
         Ok(false)
     }
 
-    /// Gets packs near before a run reads them, many at once. Gives those, by their place in
-    /// `wanted`, of which it got only the parts: elsewhere their bytes may be anything. What is not
-    /// there is left out: whoever opens it will see.
-    async fn prefetch(&self, _wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
+    /// Downloads packs before a run reads them, many at once. Returns those, by their index in
+    /// `wanted`, of which it downloaded only the parts: elsewhere their bytes may be anything.
+    /// Missing packs are left out: opening them reports it.
+    async fn prefetch(&self, _wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
         Ok(Vec::new())
     }
 
-    /// What getting packs near takes; each with its size in bytes.
-    fn near(&self, _packs: &[(MpackKey, u64)]) -> Result<Near> {
-        Ok(Near { to_download: 0, budget: u64::MAX })
+    /// What downloading packs takes; each with its size in bytes.
+    fn download_estimate(&self, _packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
+        Ok(DownloadEstimate { to_download: 0, budget: u64::MAX })
     }
 
     /// What was asked of the place that the packs are in.
@@ -308,23 +305,22 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// as long as `ttl`.
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         ttl: Duration,
     ) -> Result<String>;
 
-    /// Where an answer that is there can be got, for at least as long as `ttl`.
+    /// The URL of an existing answer, valid for at least `ttl`.
     async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String>;
 
     /// Opens an answer; `None` when it is not there.
     async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>>;
 
-    /// Removes an answer, if it is there.
+    /// Removes an answer, if it exists.
     async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()>;
 
-    /// Removes a pack and its directory, if they are there. Whoever reads it at the moment goes on
-    /// reading.
+    /// Removes a pack and its directory, if they exist. Open readers can go on.
     async fn remove(&self, key: &MpackKey) -> Result<()>;
 
     /// All packs that there are, in no order.
@@ -344,7 +340,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]>;
 
     /// Removes what crashes left in staging, and nothing that is not of this vault's making.
-    async fn sweep(&self) -> Result<Swept>;
+    async fn sweep(&self) -> Result<SweepResult>;
 
     /// Bytes that can still be written to [`Vault::folder`].
     fn free_bytes(&self) -> Result<u64>;

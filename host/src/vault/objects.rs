@@ -22,7 +22,7 @@ pub(super) fn answer_key(repo: &RepoId, key: &MpackKey) -> Key {
 /// The name of the object that says which vault it is, in hexadecimal digits.
 pub(super) const IDENTITY: &str = "storage-id";
 
-/// What that object says; none for what nobody has written so.
+/// The identity in that object; none if its content is not ours.
 pub(super) fn identity_of(text: &[u8]) -> Option<[u8; 32]> {
     let mut identity = [0; 32];
     hex::decode_to_slice(text.trim_ascii(), &mut identity).ok().map(|()| identity)
@@ -33,8 +33,8 @@ pub(super) fn note_key(place: &str) -> Key {
     Key::from_iter(["catalogs", &hex::encode(&digest(&SHA256, place.as_bytes()).as_ref()[..8])])
 }
 
-/// An object under `packs/` as a pack; none for directories, and for what has another name: that is
-/// not ours.
+/// An object under `packs/` as a pack; none for directories, and for other names: those are not
+/// ours.
 pub(super) fn listed(object: &ObjectMeta) -> Option<ListedPack> {
     let folder = object.location.parts().rev().nth(1)?;
     let key = pack_of(folder.as_ref(), object.location.filename()?)?;

@@ -1,5 +1,5 @@
-//! Files that are being made, on the local disk. Each is locked by its maker: what is there without
-//! a lock was left by a crash.
+//! Unfinished files, on the local disk. Each is locked by its writer: a file without a lock was
+//! left by a crash.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::objects::is_hex;
-use super::{Staged, Swept};
+use super::{StagedFile, SweepResult};
 use crate::error::{Error, Result};
 use crate::files::{known_in, nearest};
 
-/// What names of files begin with that are given by number.
+/// The prefix of numbered files.
 const NUMBERED: &str = "packhouse-";
 
 /// A folder of such files.
@@ -29,22 +29,22 @@ impl Staging {
     }
 
     /// A new file of an unused name: 32 hexadecimal digits.
-    pub(super) fn make(&self, name: &str) -> Result<Staged> {
+    pub(super) fn make(&self, name: &str) -> Result<StagedFile> {
         let path = self.folder.join(name);
         self.make_folder()?;
         loop {
-            if let Some(staged) = try_make(&path).map_err(Error::io("making", &path))? {
+            if let Some(staged) = try_make(&path).map_err(Error::io("creating", &path))? {
                 return Ok(staged);
             }
         }
     }
 
     fn make_folder(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder).map_err(Error::io("making", &self.folder))
+        std::fs::create_dir_all(&self.folder).map_err(Error::io("creating", &self.folder))
     }
 
     /// A new file of whatever name is free.
-    pub(super) fn make_any(&self) -> Result<Staged> {
+    pub(super) fn make_any(&self) -> Result<StagedFile> {
         self.make_folder()?;
         for number in 0_u64.. {
             // Not the process id alone: processes in containers that share a folder may all have
@@ -54,16 +54,16 @@ impl Staging {
                 Ok(Some(staged)) => return Ok(staged),
                 Ok(None) => {}
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Error::io("making", &path)(e)),
+                Err(e) => return Err(Error::io("creating", &path)(e)),
             }
         }
         unreachable!("there are more numbers than files")
     }
 
-    /// Removes what nobody makes any more: files under the names that are given here, and nothing
-    /// else that may lie in the folder. No link is followed.
-    pub(super) fn sweep(&self) -> Result<Swept> {
-        let mut swept = Swept::default();
+    /// Removes abandoned files: those with names of this module, and nothing else in the folder.
+    /// Links are not followed.
+    pub(super) fn sweep(&self) -> Result<SweepResult> {
+        let mut swept = SweepResult::default();
         for ((), path) in known_in(&self.folder, |name| is_ours(name).then_some(()))? {
             // A pipe would be waited for, a link would lead elsewhere.
             let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
@@ -96,7 +96,7 @@ fn is_ours(name: &str) -> bool {
         || numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
-/// Whether a plain file is the one that lies at a path now.
+/// Whether a plain file is the one at a path now.
 fn lies_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), path.symlink_metadata()) {
         (Ok(open), Ok(there)) => {
@@ -108,11 +108,11 @@ fn lies_at(file: &File, path: &Path) -> bool {
 
 /// `None` when a sweep came between making and locking, and took the file for one that was left
 /// behind.
-fn try_make(path: &Path) -> std::io::Result<Option<Staged>> {
+fn try_make(path: &Path) -> std::io::Result<Option<StagedFile>> {
     let file = File::options().read(true).write(true).create_new(true).open(path)?;
     // The lock says that it is being made; the system drops it with its maker.
     file.lock()?;
-    Ok(path.exists().then(|| Staged::new(file, path.to_owned())))
+    Ok(path.exists().then(|| StagedFile::new(file, path.to_owned())))
 }
 
 /// Bytes that can still be written to the disk of a folder, which may not be there yet.

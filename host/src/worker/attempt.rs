@@ -10,9 +10,9 @@ use crate::progress::Progress;
 use crate::report::{GcReport, JobReport, Task};
 use crate::store::{PruneOptions, Store};
 
-/// What came of it.
+/// The result of an attempt.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct AttemptResult {
     /// What the verb answered.
     pub(super) result: serde_json::Value,
     /// What a consolidation reported.
@@ -22,7 +22,7 @@ pub(super) struct Done {
 }
 
 /// Does a job.
-pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Result<Done> {
+pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Result<AttemptResult> {
     match &job.task {
         Task::Index { packs, force } => {
             let reports = store.index_stored(repo(&job)?, packs, *force, &progress).await?;
@@ -31,7 +31,7 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
         Task::Gc { expire_unreachable_seconds } => {
             let age = expire_unreachable_seconds.map(Duration::from_secs);
             let report = store.gc_expiring(repo(&job)?, age, &progress).await?;
-            Ok(Done { gc: Some(report.clone()), ..done(&report)? })
+            Ok(AttemptResult { gc: Some(report.clone()), ..done(&report)? })
         }
         Task::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             let (grace, trust_verified) =
@@ -50,7 +50,7 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
                     report.packs_kept, first.repo, first.detail
                 )
             });
-            Ok(Done { problem, ..done(&report)? })
+            Ok(AttemptResult { problem, ..done(&report)? })
         }
         Task::Verify {} => {
             let report = store.verify(repo(&job)?, &progress).await?;
@@ -66,19 +66,21 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
                     report.repo
                 )
             });
-            Ok(Done { problem, ..done(&report)? })
+            Ok(AttemptResult { problem, ..done(&report)? })
         }
     }
 }
 
-fn done(result: &impl Serialize) -> Result<Done> {
+fn done(result: &impl Serialize) -> Result<AttemptResult> {
     let result = serde_json::to_value(result)
-        .map_err(|e| Error::Unsupported(format!("what it answered is no JSON: {e}")))?;
-    Ok(Done { result, gc: None, problem: None })
+        .map_err(|e| Error::Unsupported(format!("its result can't be serialised: {e}")))?;
+    Ok(AttemptResult { result, gc: None, problem: None })
 }
 
 fn repo(job: &JobReport) -> Result<&RepoName> {
     job.repo.as_ref().ok_or_else(|| {
-        Error::Unsupported("its repo was deleted meanwhile; there is nothing left to do".into())
+        Error::Unsupported(
+            "its repo was deleted in the meantime; there is nothing left to do".into(),
+        )
     })
 }

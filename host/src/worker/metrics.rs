@@ -119,7 +119,7 @@ impl Metrics {
         let mut beside = file.as_os_str().to_owned();
         beside.push(".new");
         let mut made = std::fs::File::create(&beside)?;
-        // Whoever collects it is another user.
+        // The collector runs as another user.
         crate::files::for_user(&made);
         made.write_all(self.text().as_bytes())?;
         drop(made);
@@ -153,7 +153,7 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
         let gauge = Gauge::<i64>::default();
         gauge.set(
             i64::try_from(value)
-                .map_err(|_| Error::Unsupported(format!("{name} is too large to be told")))?,
+                .map_err(|_| Error::Unsupported(format!("{name} is too large to be reported")))?,
         );
         registry.register(name, help, gauge);
         Ok(())

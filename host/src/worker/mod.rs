@@ -1,13 +1,12 @@
-//! Workers: they take jobs from the catalog and do them.
+//! Workers: they take jobs from the catalog and run them.
 //!
 //! ```text
-//! take (a lease, a token) ─▶ do it, renewing the lease meanwhile ─▶ end it
+//! take (a lease, a fence) ─▶ run it, renewing the lease ─▶ end it
 //! ```
 //!
-//! A worker that dies leaves a lease that runs out; whoever takes the job then gets a greater
-//! token, and what is published for a job compares the token in its transaction: the dead one,
-//! should it only have slept, publishes nothing. So time decides who works, and never what is
-//! right.
+//! A worker that dies leaves a lease that expires; the next worker gets a greater fence, and what
+//! is published for a job compares the fence in its transaction: the first one, if it was only
+//! suspended, publishes nothing. So time decides who works, and never what is correct.
 
 mod attempt;
 mod metrics;
@@ -32,20 +31,20 @@ pub use metrics::{Metrics, store_metrics};
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// Its name, for whoever looks at jobs.
+    /// Its name, as shown in lists of jobs.
     pub name: String,
     /// Jobs that it does at once.
     pub concurrency: usize,
-    /// How long a job is its own without another word.
+    /// How long a lease lasts without renewal.
     pub lease: Duration,
-    /// How often it looks for jobs when there are none.
+    /// How often it polls for jobs.
     pub poll: Duration,
     /// How often it holds repos against their policies; none: never.
     pub policies: Option<Duration>,
     /// How often a job is begun before it is given up.
     pub attempts: u32,
     /// How long it lets jobs go on that are under way when it is asked to stop.
-    pub patience: Duration,
+    pub shutdown_timeout: Duration,
     /// Whether it ends when there is nothing to do.
     pub drain: bool,
 }
@@ -59,7 +58,7 @@ impl Default for WorkerOptions {
             poll: Duration::from_secs(1),
             policies: Some(Duration::from_secs(60)),
             attempts: 8,
-            patience: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(30),
             drain: false,
         }
     }
@@ -69,29 +68,29 @@ impl Default for WorkerOptions {
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     asked: Arc<AtomicBool>,
-    told: Arc<Notify>,
+    notify: Arc<Notify>,
 }
 
 impl Stop {
     /// Takes no more jobs; those under way may end.
     pub fn ask(&self) {
         self.asked.store(true, Ordering::SeqCst);
-        self.told.notify_waiters();
+        self.notify.notify_waiters();
     }
 
     fn asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Waits until somebody asks, or for so long.
+    /// Waits until it is asked to stop, or for `time`.
     async fn within(&self, time: Duration) {
-        let told = self.told.notified();
+        let notified = self.notify.notified();
         if !self.asked() {
-            let _ = tokio::time::timeout(time, told).await;
+            let _ = tokio::time::timeout(time, notified).await;
         }
     }
 
-    /// Waits until somebody asks.
+    /// Waits until it is asked to stop.
     pub async fn when_asked(&self) {
         while !self.asked() {
             self.within(Duration::from_secs(1)).await;
@@ -114,17 +113,17 @@ impl Worker {
     }
 
     /// Works until it is asked to stop, or with [`WorkerOptions::drain`] until there is nothing to
-    /// do. `told` hears of every attempt that ends.
+    /// do. `on_ended` is called with every attempt that ends.
     ///
     /// # Errors
-    /// When the catalog can't be asked for jobs, and not for want of a moment. Jobs that fail are
-    /// no errors.
-    pub async fn run(&self, told: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
-        let told = Arc::new(told);
+    /// When jobs can't be taken from the catalog, and retries don't help. Failed jobs are no
+    /// errors.
+    pub async fn run(&self, on_ended: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
+        let on_ended = Arc::new(on_ended);
         let mut slots = JoinSet::new();
         for _ in 0..self.options.concurrency.max(1) {
-            let (worker, told) = (self.clone(), told.clone());
-            slots.spawn(async move { worker.work(&*told).await });
+            let (worker, on_ended) = (self.clone(), on_ended.clone());
+            slots.spawn(async move { worker.work(&*on_ended).await });
         }
         let mut policies = self.options.policies.map(|every| {
             let worker = self.clone();
@@ -134,7 +133,7 @@ impl Worker {
         while let Some(slot) = slots.join_next().await {
             let done = slot.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
             if done.is_err() {
-                // The others end as well: whoever started us should know.
+                // The others end as well: the caller should know.
                 self.stop.ask();
             }
             ended = ended.and(done);
@@ -146,7 +145,7 @@ impl Worker {
     }
 
     /// Takes one job after the other.
-    async fn work(&self, told: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
+    async fn work(&self, on_ended: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
         let mut failures = 0;
         while !self.stop.asked() {
             let now = self.store.now();
@@ -155,18 +154,18 @@ impl Worker {
                 Ok(Some((job, fence))) => {
                     failures = 0;
                     let ended = self.attempt(job, fence).await;
-                    ended.as_ref().into_iter().for_each(told);
+                    ended.as_ref().into_iter().for_each(on_ended);
                 }
                 Ok(None) if self.options.drain => return Ok(()),
                 Ok(None) => {
                     failures = 0;
                     self.stop.within(self.options.poll).await;
                 }
-                // A database that is being restarted comes back; one that never did is somebody's
-                // mistake.
+                // A database that is being restarted comes back; one that never answered is a wrong
+                // setting.
                 Err(error) if failures < 60 && passes(&error) => {
                     failures += 1;
-                    tracing::warn!("looking for jobs again in a moment: {error}");
+                    tracing::warn!("can't take a job, retrying: {error}");
                     self.stop.within(self.options.poll.max(Duration::from_secs(1))).await;
                 }
                 Err(error) => return Err(error),
@@ -186,18 +185,18 @@ impl Worker {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("repos could not be held against their policies: {error}")
+                    tracing::warn!("repos could not be checked against their policies: {error}")
                 }
             }
             if let Err(error) = self.store.expire_all_answers().await {
-                tracing::warn!("answers that have expired could not be removed: {error}");
+                tracing::warn!("expired answers could not be removed: {error}");
             }
             self.stop.within(every).await;
         }
     }
 
-    /// One attempt at a job: does it, keeps it meanwhile, and ends it. None when the catalog could
-    /// not be told.
+    /// One attempt at a job: runs it, renews its lease, and ends it. None when the catalog can't be
+    /// reached.
     async fn attempt(&self, job: JobReport, fence: Fence) -> Option<JobEnded> {
         let started = self.store.now();
         tracing::info!(
@@ -210,7 +209,7 @@ impl Worker {
         let progress = Progress::silent();
         let done = if job.attempt > self.options.attempts {
             Err(Error::Unsupported(format!(
-                "the last {} workers that had it died, or were so slow that they lost it; look at their logs and at their memory",
+                "the last {} workers that took it died or lost their lease; check their logs and their memory",
                 self.options.attempts
             )))
         } else {
@@ -226,34 +225,34 @@ impl Worker {
         };
         let (job, outcome) = match ended {
             Ok(Some(ended)) => (ended, outcome),
-            // Another worker has it, or somebody took it back.
+            // Another worker has it, or it was cancelled.
             Ok(None) => (self.store.job(job.id).await.unwrap_or(job), "lost"),
             Err(error) => {
                 // Its lease will run out, and it will be done again: what was published is found
                 // published then.
-                tracing::warn!(job = job.id, "how it ended could not be written down: {error}");
+                tracing::warn!(job = job.id, "its end could not be recorded: {error}");
                 return None;
             }
         };
         let ended = JobEnded::new(job, elapsed_ms, outcome, component, gc.as_ref());
-        tell(&ended);
+        log_ended(&ended);
         Some(ended)
     }
 
-    /// Does a job, and renews its lease meanwhile. When that is lost, or the worker's patience is
-    /// at an end, the job is asked to stop.
+    /// Runs a job, and renews its lease. When the lease is lost, or the shutdown timeout has
+    /// passed, the job is cancelled.
     async fn kept(
         &self,
         job: &JobReport,
         fence: Fence,
         progress: &Progress,
-    ) -> Result<attempt::Done> {
+    ) -> Result<attempt::AttemptResult> {
         let mut work =
             std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
         let mut keeping = std::pin::pin!(self.keep(fence));
         let mut impatient = std::pin::pin!(async {
             self.stop.when_asked().await;
-            tokio::time::sleep(self.options.patience).await;
+            tokio::time::sleep(self.options.shutdown_timeout).await;
         });
         let stopped = tokio::select! {
             done = &mut work => return done,
@@ -285,11 +284,11 @@ impl Worker {
         }
     }
 
-    /// What an attempt amounts to. No end: the job is somebody else's.
+    /// The end of an attempt. None: another worker has the job.
     fn verdict(
         &self,
         job: &JobReport,
-        done: &Result<attempt::Done>,
+        done: &Result<attempt::AttemptResult>,
     ) -> (Option<JobEnd>, &'static str) {
         let now = self.store.now();
         match done {
@@ -299,7 +298,7 @@ impl Worker {
             },
             Err(Error::LeaseLost { .. }) => (None, "lost"),
             Err(Error::Cancelled) => {
-                let reason = "its worker was asked to stop".to_owned();
+                let reason = "its worker was stopped".to_owned();
                 (Some(JobEnd::Again { at: now, reason, counts: false }), "released")
             }
             Err(error) if passes(error) && job.attempt < self.options.attempts => {
@@ -312,8 +311,10 @@ impl Worker {
                 } else {
                     String::new()
                 };
-                let reason =
-                    format!("{error}{tried}. When that is mended: packhouse jobs retry {}", job.id);
+                let reason = format!(
+                    "{error}{tried}. When the cause is fixed: packhouse jobs retry {}",
+                    job.id
+                );
                 (Some(JobEnd::Failed(reason)), "failed")
             }
         }
@@ -321,7 +322,7 @@ impl Worker {
 }
 
 /// A structured line for each attempt.
-fn tell(ended: &JobEnded) {
+fn log_ended(ended: &JobEnded) {
     let JobEnded {
         job,
         elapsed_ms,
@@ -370,8 +371,7 @@ fn passes(error: &Error) -> bool {
     matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. })
 }
 
-/// How long after a failed attempt the next one begins: 2 s, 8 s, 32 s, … and a quarter of an hour
-/// at most.
+/// The delay after a failed attempt: 2 s, 8 s, 32 s, … up to a quarter of an hour.
 fn backoff(attempt: u32) -> Duration {
     Duration::from_secs(
         2_u64.saturating_mul(4_u64.saturating_pow(attempt.saturating_sub(1))).min(900),

@@ -170,7 +170,7 @@ function readRecord(reader, kind) {
   const end = content.end - offset;
   const sum = sha256(record.subarray(start, end));
   if (!digestOf(id).equals(sum)) {
-    reader.fail(`its content is not its id ${id}: the content's SHA-256 is ${sum.toString('hex')}`, offset);
+    reader.fail(`hash mismatch: expected ${id}, got ${sum.toString('hex')}`, offset);
   }
   return { kind, id, offset, length, print: objectPrint(id, record, start, end) };
 }

@@ -382,7 +382,7 @@ class _Scan:
         """Checks an object's content, and gives the print of what surrounds it."""
         digest = hashlib.sha256(self.view[begin:end]).digest()
         if digest != entity_id[1:]:
-            self.fail(f"its content is not its id: the content's SHA-256 is {digest.hex()}", start)
+            self.fail(f"hash mismatch: its SHA-256 is {digest.hex()}", start)
         standard = _standard_object(id_text(entity_id).encode(), end - begin)
         if self.view[start:begin] == standard:
             return NO_PRINT

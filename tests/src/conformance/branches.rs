@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhouse_host::catalog::{BranchDeletion, Catalog, Published};
+use packhouse_host::catalog::{BranchDeletion, Catalog, PublishOutcome};
 
 use super::desk::{Desk, at, head, id, pack};
 
@@ -30,7 +30,7 @@ pub async fn a_deleted_branch_is_gone_and_where_it_stood_is_remembered(catalog: 
     let before = (desk.index().await, desk.row().await);
     let gone = deletion(&desk, "../y\u{202e}", Some("main")).await;
     assert!(
-        matches!(catalog.delete_branch(&gone).await.unwrap(), Published::Done { rows } if rows > 0)
+        matches!(catalog.delete_branch(&gone).await.unwrap(), PublishOutcome::Done { rows } if rows > 0)
     );
     let mut snapshot = desk.snapshot().await;
     assert_eq!(snapshot.heads().await.unwrap(), [head("main", 1), head("x", 2)]);
@@ -49,7 +49,7 @@ pub async fn the_default_branch_moves_in_the_same_moment(catalog: Arc<dyn Catalo
     let desk = with_branches(&catalog).await;
     for (branch, default) in [("main", Some("x")), ("../y\u{202e}", Some("x")), ("x", None)] {
         let gone = deletion(&desk, branch, default).await;
-        assert!(matches!(catalog.delete_branch(&gone).await.unwrap(), Published::Done { .. }));
+        assert!(matches!(catalog.delete_branch(&gone).await.unwrap(), PublishOutcome::Done { .. }));
         assert_eq!(desk.row().await.default_branch.as_deref(), default);
     }
     let mut push = desk.prepare(vec![]).await;
@@ -71,17 +71,17 @@ pub async fn a_deletion_that_was_decided_on_another_state_changes_nothing(
         (deletion(&desk, "x", Some("main")).await, deletion(&desk, "y", Some("main")).await);
     let elsewhere = deletion(&other, "x", None).await;
     for refused in [unknown, elsewhere] {
-        assert_eq!(catalog.delete_branch(&refused).await.unwrap(), Published::Changed);
+        assert_eq!(catalog.delete_branch(&refused).await.unwrap(), PublishOutcome::Changed);
     }
     desk.push(vec![pack(2, 3..4)]).await;
-    assert_eq!(catalog.delete_branch(&old).await.unwrap(), Published::Changed);
+    assert_eq!(catalog.delete_branch(&old).await.unwrap(), PublishOutcome::Changed);
     let mut snapshot = desk.snapshot().await;
     assert_eq!((snapshot.heads().await.unwrap().len(), snapshot.repo().revision), (3, 2));
     assert!(snapshot.left_heads(at(-9)).await.unwrap().is_empty());
     drop(snapshot);
     let late = deletion(&desk, "x", Some("main")).await;
     catalog.delete_repo(desk.repo, at(8)).await.unwrap().unwrap();
-    assert_eq!(catalog.delete_branch(&late).await.unwrap(), Published::Changed);
+    assert_eq!(catalog.delete_branch(&late).await.unwrap(), PublishOutcome::Changed);
 }
 
 pub async fn a_push_that_was_prepared_before_it_begins_anew(catalog: Arc<dyn Catalog>) {
@@ -89,7 +89,7 @@ pub async fn a_push_that_was_prepared_before_it_begins_anew(catalog: Arc<dyn Cat
     let mut push = desk.prepare(vec![pack(2, 3..4)]).await;
     push.heads = vec![head("x", 5)];
     let gone = deletion(&desk, "x", Some("main")).await;
-    assert!(matches!(catalog.delete_branch(&gone).await.unwrap(), Published::Done { .. }));
-    assert_eq!(desk.publish(&push).await, Published::Changed);
+    assert!(matches!(catalog.delete_branch(&gone).await.unwrap(), PublishOutcome::Done { .. }));
+    assert_eq!(desk.publish(&push).await, PublishOutcome::Changed);
     assert_eq!(desk.snapshot().await.heads().await.unwrap().len(), 2);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Change, Consolidation, Published};
+use packhouse_host::catalog::{Catalog, Consolidation, PackChange, PublishOutcome};
 use packhouse_host::{Cause, MpackKey, ShelfId};
 
 use super::desk::{Desk, at, fresh, key, pack, row};
@@ -39,7 +39,8 @@ pub async fn all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired
     );
     let sums = snapshot.repo().sums;
     assert_eq!((sums.packs, sums.bytes, sums.stored_bytes), (1, 1009, 1000 + 1001 + 1002 + 1009));
-    let change = Change { at: at(2), cause: Cause::Consolidation, packs: -2, bytes: 1009 - 3003 };
+    let change =
+        PackChange { at: at(2), cause: Cause::Consolidation, packs: -2, bytes: 1009 - 3003 };
     assert_eq!(snapshot.changes(1).await.unwrap(), [change]);
     assert_eq!(snapshot.repo().revision, 3, "it is no push");
 }
@@ -68,10 +69,10 @@ pub async fn of_two_plans_from_the_same_shelves_one_is_published(catalog: Arc<dy
     desk.push(vec![pack(1, 0..2)]).await;
     desk.push(vec![pack(2, 2..4)]).await;
     let (first, second) = (desk.plan(3).await, desk.plan(4).await);
-    assert!(matches!(desk.apply(&first).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&first).await, PublishOutcome::Done { .. }));
     let before = seen(&desk).await;
-    assert_eq!(desk.apply(&second).await, Published::Changed);
-    assert_eq!(desk.apply(&first).await, Published::Changed, "not even the same again");
+    assert_eq!(desk.apply(&second).await, PublishOutcome::Changed);
+    assert_eq!(desk.apply(&first).await, PublishOutcome::Changed, "not even the same again");
     assert_eq!(seen(&desk).await, before);
     assert_eq!(catalog.knows_packs(&[key(3), key(4)]).await.unwrap(), [true, false]);
 }
@@ -104,7 +105,7 @@ pub async fn a_plan_that_is_not_from_all_shelves_is_refused(catalog: Arc<dyn Cat
         spoil(&mut plan.planned);
         assert_eq!(
             desk.apply(&plan).await,
-            Published::Changed,
+            PublishOutcome::Changed,
             "{:?} of {planned:?}",
             plan.planned
         );
@@ -120,7 +121,7 @@ pub async fn law_6_pushes_that_land_meanwhile_keep_their_shelves(catalog: Arc<dy
     desk.push(vec![pack(2, 2..4)]).await;
     // And the same bytes as a planned shelf holds: they are needed on.
     desk.push(vec![pack(1, 0..0)]).await;
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!(desk.on_shelves().await, [key(9), key(2), key(1)]);
     assert_eq!(
         desk.shelves().await.iter().map(|shelf| shelf.generation).collect::<Vec<_>>(),
@@ -152,7 +153,7 @@ pub async fn the_same_bytes_again_are_not_retired(catalog: Arc<dyn Catalog>) {
     desk.push(vec![pack(2, 2..4)]).await;
     // One of the packs has all there is, byte for byte as it should be.
     let plan = Consolidation { bytes: 1002, ..desk.plan(2).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!((desk.on_shelves().await, desk.retired().await), (vec![key(2); 2], vec![key(1)]));
     assert!(desk.shelves().await[0].pack.consolidated, "whoever pushed it first");
     desk.push(vec![pack(2, 0..0)]).await;
@@ -169,7 +170,7 @@ pub async fn what_was_retired_and_comes_again_is_needed_again(catalog: Arc<dyn C
     assert_eq!(desk.retired().await, [key(2)]);
     // To a retired pack, as well.
     let plan = Consolidation { now: at(7), ..desk.plan(2).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     let retired = desk.snapshot().await.retired().await.unwrap();
     assert_eq!(
         retired.iter().map(|r| (r.pack.key, r.at)).collect::<Vec<_>>(),
@@ -188,5 +189,5 @@ pub async fn entities_of_all_kinds_and_encodings_outlive_it(catalog: Arc<dyn Cat
     let shelf = desk.shelf(0).await;
     let asked = [row(Kind::Tag, 3), row(Kind::Commit, 2), row(Kind::Snapshot, 1)];
     let found = desk.snapshot().await.lookup(&asked.map(|row| row.entity)).await.unwrap();
-    assert_eq!(found, asked.map(|row| Some((shelf, row.print))));
+    assert_eq!(found, asked.map(|row| Some((shelf, row.fingerprint))));
 }

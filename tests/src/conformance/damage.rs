@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::Damage;
-use packhouse_host::catalog::{Catalog, Findings, Hold, Published};
+use packhouse_host::catalog::{Catalog, DamageFindings, LockMode, PublishOutcome};
 
 use super::desk::{Desk, at, key, moved, name, pack, row};
 
@@ -20,14 +20,15 @@ fn damage(number: Option<u64>, seconds: i64) -> Damage {
 }
 
 async fn note(catalog: &Arc<dyn Catalog>, seconds: i64, sound: &[u64], damaged: &[u64]) {
-    let mut findings = Findings::at(at(seconds));
+    let mut findings = DamageFindings::at(at(seconds));
     findings.sound = sound.iter().copied().map(key).collect();
     findings.damaged = damaged.iter().map(|number| damage(Some(*number), seconds)).collect();
     catalog.note_findings(&findings).await.unwrap();
 }
 
 async fn note_index(desk: &Desk, seconds: i64, found: Option<Damage>) {
-    let findings = Findings { repo: Some((desk.repo, found)), ..Findings::at(at(seconds)) };
+    let findings =
+        DamageFindings { repo: Some((desk.repo, found)), ..DamageFindings::at(at(seconds)) };
     desk.catalog.note_findings(&findings).await.unwrap();
 }
 
@@ -96,9 +97,9 @@ pub async fn what_no_shelf_holds_is_no_damage_of_a_repo_and_is_forgotten_with_it
     note(&catalog, 5, &[], &[1]).await;
     desk.consolidate(3).await;
     assert!(known(&desk).await.is_empty());
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    assert_eq!(catalog.forget_packs(&[key(1)], at(9), &holding).await.unwrap(), [key(1)]);
-    drop(holding);
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    assert_eq!(catalog.forget_packs(&[key(1)], at(9), &lock).await.unwrap(), [key(1)]);
+    drop(lock);
     desk.push(vec![pack(1, 5..6)]).await;
     assert!(known(&desk).await.is_empty());
 }
@@ -148,7 +149,7 @@ pub async fn a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more(catalog: 
     );
     assert_eq!(
         desk.apply(&plan).await,
-        Published::Changed,
+        PublishOutcome::Changed,
         "a plan that was made from it is no plan any more"
     );
     assert!(desk.consolidate(10).await > 0);
@@ -203,20 +204,20 @@ pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_
         [(key(1), at(5), repos.clone()), (key(2), at(5), repos)],
         "a deleted repo needs nothing"
     );
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    let deletable = catalog.deletable_packs(&[key(2), key(1)], at(5), &holding).await.unwrap();
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    let deletable = catalog.deletable_packs(&[key(2), key(1)], at(5), &lock).await.unwrap();
     assert!(deletable.is_empty(), "the deleted repo can be restored");
-    assert!(catalog.forget_repo(gone.repo, at(5), &holding).await.unwrap());
+    assert!(catalog.forget_repo(gone.repo, at(5), &lock).await.unwrap());
     assert_eq!(
         catalog
-            .deletable_packs(&[key(2), key(9), key(3), key(1)], at(5), &holding)
+            .deletable_packs(&[key(2), key(9), key(3), key(1)], at(5), &lock)
             .await
             .unwrap()
             .len(),
         2
     );
-    assert_eq!(catalog.deletable_packs(&[key(2)], at(5), &holding).await.unwrap(), unneeded[1..]);
-    assert!(catalog.deletable_packs(&[key(1), key(2)], at(4), &holding).await.unwrap().is_empty());
+    assert_eq!(catalog.deletable_packs(&[key(2)], at(5), &lock).await.unwrap(), unneeded[1..]);
+    assert!(catalog.deletable_packs(&[key(1), key(2)], at(4), &lock).await.unwrap().is_empty());
     assert_eq!(
         catalog.knows_packs(&[key(1), key(2)]).await.unwrap(),
         [true, true],

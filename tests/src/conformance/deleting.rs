@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Hold, Leftovers, NewAnswer, NewJob, Published, Restored};
+use packhouse_host::catalog::{
+    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome, RestoreOutcome,
+};
 use packhouse_host::{GcRecord, JobStatus, MpackKey, Policy, Task};
 
 use super::desk::{Desk, at, edges, head, id, key, name, pack, row};
@@ -21,7 +23,7 @@ pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<
         .await
         .unwrap();
     let left = catalog.delete_repo(desk.repo, at(6)).await.unwrap();
-    assert_eq!(left, Some(Leftovers { packs: 3, bytes: 1001 + 1002 + 1003, jobs: 1 }));
+    assert_eq!(left, Some(DeletionSummary { packs: 3, bytes: 1001 + 1002 + 1003, jobs: 1 }));
     assert_eq!(open.shelves().await.unwrap().len(), 2, "who reads goes on reading");
     drop(open);
 
@@ -89,9 +91,9 @@ pub async fn what_was_prepared_for_it_is_told_that_it_has_changed(catalog: Arc<d
     desk.push(vec![pack(1, 0..2)]).await;
     let (push, plan) = (desk.prepare(vec![pack(3, 5..6)]).await, desk.plan(4).await);
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
-    assert_eq!(desk.publish(&push).await, Published::Changed);
+    assert_eq!(desk.publish(&push).await, PublishOutcome::Changed);
     let published = catalog.publish_consolidation(&plan, &desk.publishing().await).await.unwrap();
-    assert_eq!(published, Published::Changed);
+    assert_eq!(published, PublishOutcome::Changed);
     assert_eq!(catalog.knows_packs(&[key(3), key(4)]).await.unwrap(), [false, false]);
 }
 
@@ -109,7 +111,10 @@ pub async fn packs_that_other_repos_hold_stay_needed(catalog: Arc<dyn Catalog>) 
 
 pub async fn an_empty_repo_leaves_nothing(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    assert_eq!(catalog.delete_repo(desk.repo, at(6)).await.unwrap(), Some(Leftovers::default()));
+    assert_eq!(
+        catalog.delete_repo(desk.repo, at(6)).await.unwrap(),
+        Some(DeletionSummary::default())
+    );
     assert!(catalog.unneeded_packs().await.unwrap().is_empty());
 }
 
@@ -136,19 +141,19 @@ async fn picture(desk: &Desk) -> Vec<String> {
     told
 }
 
-async fn restore(catalog: &Arc<dyn Catalog>, text: &str, seconds: i64) -> Restored {
-    let holding = catalog.hold(Hold::Publishing).await.unwrap();
-    catalog.restore_repo(&name(text), at(seconds), &holding).await.unwrap()
+async fn restore(catalog: &Arc<dyn Catalog>, text: &str, seconds: i64) -> RestoreOutcome {
+    let lock = catalog.lock(LockMode::Publishing).await.unwrap();
+    catalog.restore_repo(&name(text), at(seconds), &lock).await.unwrap()
 }
 
 async fn forget(catalog: &Arc<dyn Catalog>, repo: i64, seconds: i64) -> bool {
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    catalog.forget_repo(repo, at(seconds), &holding).await.unwrap()
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    catalog.forget_repo(repo, at(seconds), &lock).await.unwrap()
 }
 
 async fn forget_packs(catalog: &Arc<dyn Catalog>, packs: &[MpackKey]) -> Vec<MpackKey> {
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    catalog.forget_packs(packs, Timestamp::MAX, &holding).await.unwrap()
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    catalog.forget_packs(packs, Timestamp::MAX, &lock).await.unwrap()
 }
 
 /// A repo with something of everything: its shelves hold packs 5 and 4, and 1 and 2 are retired.
@@ -206,7 +211,7 @@ pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
     let (before, revision) = (picture(&desk).await, desk.row().await.revision);
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
     assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 4);
-    assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 7).await, RestoreOutcome::Done);
     assert_eq!(picture(&desk).await, before);
     desk.adds_up().await;
     assert_eq!(
@@ -229,19 +234,19 @@ pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
     desk.consolidate(9).await;
     let before = picture(&desk).await;
     catalog.delete_repo(desk.repo, at(8)).await.unwrap().unwrap();
-    assert_eq!(restore(&catalog, "a/b", 9).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 9).await, RestoreOutcome::Done);
     assert_eq!(picture(&desk).await, before);
 }
 
 pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is_free(
     catalog: Arc<dyn Catalog>,
 ) {
-    assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Unknown);
+    assert_eq!(restore(&catalog, "a/b", 1).await, RestoreOutcome::Unknown);
     let first = Desk::new(&catalog).await;
-    assert_eq!(restore(&catalog, "a/b", 1).await, Restored::Taken);
+    assert_eq!(restore(&catalog, "a/b", 1).await, RestoreOutcome::Taken);
     catalog.delete_repo(first.repo, at(5)).await.unwrap().unwrap();
     let second = Desk::new(&catalog).await;
-    assert_eq!(restore(&catalog, "a/b", 6).await, Restored::Taken);
+    assert_eq!(restore(&catalog, "a/b", 6).await, RestoreOutcome::Taken);
     // The clock of whoever deletes the second is behind by fractions.
     catalog
         .delete_repo(second.repo, at(5) + jiff::SignedDuration::from_millis(500))
@@ -250,17 +255,17 @@ pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is
         .unwrap();
     for other in ["a/b~1", "a/bc", "a/B", "A/b", "b/b"].iter().filter_map(|text| text.parse().ok())
     {
-        let holding = catalog.hold(Hold::Publishing).await.unwrap();
+        let lock = catalog.lock(LockMode::Publishing).await.unwrap();
         assert_eq!(
-            catalog.restore_repo(&other, at(7), &holding).await.unwrap(),
-            Restored::Unknown,
+            catalog.restore_repo(&other, at(7), &lock).await.unwrap(),
+            RestoreOutcome::Unknown,
             "{other}"
         );
     }
-    assert_eq!(restore(&catalog, "a/b", 7).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 7).await, RestoreOutcome::Done);
     assert_eq!(catalog.repo(&name("a/b")).await.unwrap().unwrap().id, second.repo);
     catalog.delete_repo(second.repo, at(4)).await.unwrap().unwrap();
-    assert_eq!(restore(&catalog, "a/b", 8).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 8).await, RestoreOutcome::Done);
     assert_eq!(
         catalog.repo(&name("a/b")).await.unwrap().unwrap().id,
         first.repo,
@@ -281,7 +286,7 @@ pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dy
     );
     assert!(forget_packs(&catalog, &[key(5), key(4)]).await.is_empty(), "it can be restored");
     assert!(forget(&catalog, desk.repo, 7).await);
-    let pruned = Restored::Pruned { at: at(7), pack: Some(key(5)) };
+    let pruned = RestoreOutcome::Pruned { at: at(7), pack: Some(key(5)) };
     assert_eq!(restore(&catalog, "a/b", 8).await, pruned, "4 is another repo's as well");
     assert_eq!(catalog.unneeded_packs().await.unwrap().len(), 3);
     assert_eq!(
@@ -301,16 +306,16 @@ pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dy
     assert_eq!(restore(&catalog, "a/b", 12).await, pruned);
     let again = Desk::new(&catalog).await;
     assert!(again.repo > other.repo && other.repo > desk.repo, "numbers are not given again");
-    assert_eq!(restore(&catalog, "a/b", 13).await, Restored::Taken);
+    assert_eq!(restore(&catalog, "a/b", 13).await, RestoreOutcome::Taken);
 }
 
 pub async fn an_empty_repo_is_restored_until_it_is_forgotten(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     catalog.delete_repo(desk.repo, at(1)).await.unwrap().unwrap();
-    assert_eq!(restore(&catalog, "a/b", 2).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 2).await, RestoreOutcome::Done);
     catalog.delete_repo(desk.repo, at(3)).await.unwrap().unwrap();
     assert!(forget(&catalog, desk.repo, 4).await);
-    assert_eq!(restore(&catalog, "a/b", 5).await, Restored::Pruned { at: at(4), pack: None });
+    assert_eq!(restore(&catalog, "a/b", 5).await, RestoreOutcome::Pruned { at: at(4), pack: None });
     assert_ne!(
         Desk::new(&catalog).await.repo,
         desk.repo,
@@ -328,6 +333,6 @@ pub async fn nothing_is_asked_of_workers_for_a_deleted_repo(catalog: Arc<dyn Cat
     assert!(catalog.add_job(&ask).await.is_err());
     assert!(catalog.retry_job(job.id, at(3)).await.unwrap().is_none());
     assert!(catalog.take_job("w", at(9), at(10)).await.unwrap().is_none());
-    assert_eq!(restore(&catalog, "a/b", 4).await, Restored::Done);
+    assert_eq!(restore(&catalog, "a/b", 4).await, RestoreOutcome::Done);
     assert_eq!(catalog.retry_job(job.id, at(5)).await.unwrap().unwrap().status, JobStatus::Queued);
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
-    Catalog, Consolidation, Dropped, EntityKey, Fresh, Hold, Holding, IndexRow, Moved, Published,
-    Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
+    Catalog, Consolidation, DroppedEntity, EntityKey, IndexRow, LockGuard, LockMode, MovedEntity,
+    NewEntity, PublishOutcome, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 
@@ -45,22 +45,27 @@ fn digest(number: u64) -> [u8; 32] {
 
 /// A row of the index. Every other one is in the encoding that is not written down.
 pub fn row(kind: Kind, number: u64) -> IndexRow {
-    let mut row = IndexRow { entity: entity_key(kind, id(number)), print: [0; 16] };
+    let mut row = IndexRow { entity: entity_key(kind, id(number)), fingerprint: [0; 16] };
     if number % 2 == 1 {
-        row.print[..8].copy_from_slice(&number.to_be_bytes());
+        row.fingerprint[..8].copy_from_slice(&number.to_be_bytes());
     }
     row
 }
 
-pub fn fresh(kind: Kind, numbers: Range<u64>) -> Vec<Fresh> {
-    numbers.map(|number| Fresh { row: row(kind, number), bytes: LENGTH }).collect()
+pub fn fresh(kind: Kind, numbers: Range<u64>) -> Vec<NewEntity> {
+    numbers.map(|number| NewEntity { row: row(kind, number), bytes: LENGTH }).collect()
 }
 
 /// Objects that move to another shelf, where they are in another encoding and longer by one.
-pub fn moved(numbers: Range<u64>, from: ShelfId) -> Vec<Moved> {
-    let other = |number| IndexRow { print: [7; 16], ..row(Kind::Object, number) };
+pub fn moved(numbers: Range<u64>, from: ShelfId) -> Vec<MovedEntity> {
+    let other = |number| IndexRow { fingerprint: [7; 16], ..row(Kind::Object, number) };
     numbers
-        .map(|number| Moved { row: other(number), bytes: LENGTH + 1, from, bytes_there: LENGTH })
+        .map(|number| MovedEntity {
+            row: other(number),
+            bytes: LENGTH + 1,
+            from,
+            bytes_there: LENGTH,
+        })
         .collect()
 }
 
@@ -179,11 +184,11 @@ impl Desk {
         }
     }
 
-    pub async fn publishing(&self) -> Holding {
-        self.catalog.hold(Hold::Publishing).await.unwrap()
+    pub async fn publishing(&self) -> LockGuard {
+        self.catalog.lock(LockMode::Publishing).await.unwrap()
     }
 
-    pub async fn publish(&self, push: &Push) -> Published {
+    pub async fn publish(&self, push: &Push) -> PublishOutcome {
         self.catalog.publish_push(push, &self.publishing().await).await.unwrap()
     }
 
@@ -196,7 +201,7 @@ impl Desk {
     /// Publishes a push that nothing is in the way of.
     pub async fn done(&self, push: &Push) {
         let published = self.publish(push).await;
-        assert!(matches!(published, Published::Done { rows } if rows > 0), "{published:?}");
+        assert!(matches!(published, PublishOutcome::Done { rows } if rows > 0), "{published:?}");
         self.adds_up().await;
     }
 
@@ -215,7 +220,7 @@ impl Desk {
         }
     }
 
-    pub async fn apply(&self, plan: &Consolidation) -> Published {
+    pub async fn apply(&self, plan: &Consolidation) -> PublishOutcome {
         let published =
             self.catalog.publish_consolidation(plan, &self.publishing().await).await.unwrap();
         self.adds_up().await;
@@ -225,19 +230,17 @@ impl Desk {
     /// Consolidates; gives how many rows that changed.
     pub async fn consolidate(&self, number: u64) -> u64 {
         match self.apply(&self.plan(number).await).await {
-            Published::Done { rows } => rows,
+            PublishOutcome::Done { rows } => rows,
             other => panic!("{other:?}"),
         }
     }
 
     /// What a consolidation drops, where the index maps it to.
-    pub async fn drops(&self, kind: Kind, numbers: Range<u64>) -> Vec<Dropped> {
+    pub async fn drops(&self, kind: Kind, numbers: Range<u64>) -> Vec<DroppedEntity> {
         let entities: Vec<EntityKey> = numbers.map(|number| row(kind, number).entity).collect();
         let places = self.snapshot().await.lookup(&entities).await.unwrap();
-        let dropped = |(entity, place): (&EntityKey, &Option<(ShelfId, Print)>)| Dropped {
-            entity: *entity,
-            shelf: place.unwrap().0,
-            bytes: LENGTH,
+        let dropped = |(entity, place): (&EntityKey, &Option<(ShelfId, Fingerprint)>)| {
+            DroppedEntity { entity: *entity, shelf: place.unwrap().0, bytes: LENGTH }
         };
         entities.iter().zip(&places).map(dropped).collect()
     }

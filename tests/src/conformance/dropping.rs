@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Consolidation, Published};
+use packhouse_host::catalog::{Catalog, Consolidation, PublishOutcome};
 
 use super::desk::{Desk, LENGTH, edges, fresh, head, id, key, pack, row};
 
@@ -42,7 +42,7 @@ pub async fn what_is_dropped_is_gone_from_index_edges_and_counts(catalog: Arc<dy
     let desk = with_history(&catalog).await;
     let before = desk.index().await;
     let plan = plan(&desk).await;
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     let gone =
         [row(Kind::Commit, 3), row(Kind::Snapshot, 3), row(Kind::Object, 1)].map(|row| row.entity);
     let kept: Vec<_> = before.into_iter().filter(|(row, _)| !gone.contains(&row.entity)).collect();
@@ -67,7 +67,7 @@ pub async fn what_a_push_may_reach_by_now_is_not_dropped(catalog: Arc<dyn Catalo
     let plan = plan(&desk).await;
     desk.push(vec![pack(5, 100..101)]).await;
     let before = desk.index().await;
-    assert_eq!(desk.apply(&plan).await, Published::Changed);
+    assert_eq!(desk.apply(&plan).await, PublishOutcome::Changed);
     assert_eq!(
         (desk.index().await, desk.snapshot().await.edge_count().await.unwrap()),
         (before, 4)
@@ -75,7 +75,7 @@ pub async fn what_a_push_may_reach_by_now_is_not_dropped(catalog: Arc<dyn Catalo
     assert_eq!(catalog.knows_packs(&[key(9)]).await.unwrap(), [false]);
     // One that drops nothing may leave the newer shelf alone.
     let plan = Consolidation { dropped: vec![], ..plan };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
 }
 
 pub async fn a_pack_of_whose_content_something_was_dropped_is_new_when_it_comes_again(
@@ -84,7 +84,7 @@ pub async fn a_pack_of_whose_content_something_was_dropped_is_new_when_it_comes_
     let desk = with_history(&catalog).await;
     let packs = [key(0), key(1)];
     let whole = Consolidation { dropped: vec![], ..plan(&desk).await };
-    assert!(matches!(desk.apply(&whole).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&whole).await, PublishOutcome::Done { .. }));
     assert_eq!(
         desk.snapshot().await.holds(&packs).await.unwrap(),
         [true; 2],
@@ -92,7 +92,7 @@ pub async fn a_pack_of_whose_content_something_was_dropped_is_new_when_it_comes_
     );
     let plan =
         Consolidation { dropped: desk.drops(Kind::Object, 1..2).await, ..desk.plan(10).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!(desk.snapshot().await.holds(&packs).await.unwrap(), [false; 2]);
     assert_eq!(desk.snapshot().await.retired().await.unwrap().len(), 3);
     let push = desk.prepare(vec![pack(0, 1..2)]).await;
@@ -104,8 +104,8 @@ pub async fn a_push_that_counts_on_what_was_dropped_is_prepared_again(catalog: A
     let desk = with_history(&catalog).await;
     let push = desk.prepare(vec![pack(5, 100..101)]).await;
     let plan = plan(&desk).await;
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
-    assert_eq!(desk.publish(&push).await, Published::Changed);
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
+    assert_eq!(desk.publish(&push).await, PublishOutcome::Changed);
 }
 
 pub async fn a_shelf_may_lose_all_that_was_mapped_to_it_and_what_is_dropped_may_come_again(
@@ -116,11 +116,11 @@ pub async fn a_shelf_may_lose_all_that_was_mapped_to_it_and_what_is_dropped_may_
     desk.push(vec![pack(2, 2..4)]).await;
     let plan =
         Consolidation { dropped: desk.drops(Kind::Object, 0..2).await, ..desk.plan(9).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!((desk.shelves().await[0].mapped.total(), desk.row().await.sums.packs), (0, 1));
     let dropped = desk.drops(Kind::Object, 2..4).await;
     let plan = Consolidation { dropped, ..desk.plan(10).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!(
         (desk.row().await.sums.packs, desk.row().await.sums.bytes),
         (0, 0),
@@ -137,7 +137,7 @@ pub async fn only_the_repos_own_entities_are_dropped(catalog: Arc<dyn Catalog>) 
     other.done(&push).await;
     let before = other.index().await;
     let plan = plan(&desk).await;
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!(
         (other.index().await, other.snapshot().await.edge_count().await.unwrap()),
         (before, 1)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, EntityKey, FRESH_FOR, Freshened, Hold, Published, Restored,
+    Catalog, Consolidation, EntityKey, FRESH_FOR, Freshened, LockMode, PublishOutcome,
+    RestoreOutcome,
 };
 
 use super::desk::{Desk, at, key, pack, row};
@@ -60,7 +61,7 @@ pub async fn what_may_have_been_dropped_since_it_was_looked_up_is_looked_up_agai
     desk.push(vec![pack(1, 0..9)]).await;
     let (before, plan) = (desk.row().await, drops(&desk, 0..2, 5).await);
     assert!(catalog.freshen(&before, &objects([7]), at(3)).await.unwrap());
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     for told in [3, 7] {
         assert!(
             !catalog.freshen(&before, &objects([told]), at(4)).await.unwrap(),
@@ -85,12 +86,12 @@ pub async fn a_consolidation_drops_nothing_that_a_client_was_told_since_it_was_p
     let kept = drops(&desk, 0..3, 6).await;
     assert!(tell(&desk, [3, 8], 2).await);
     let before = desk.index().await;
-    assert_eq!(desk.apply(&plan).await, Published::Changed);
+    assert_eq!(desk.apply(&plan).await, PublishOutcome::Changed);
     assert_eq!(desk.index().await, before);
     assert_eq!(catalog.knows_packs(&[key(5)]).await.unwrap(), [false]);
     // 1 was told before the plan was made: that is for whoever plans to judge.
     assert!(
-        matches!(desk.apply(&kept).await, Published::Done { .. }),
+        matches!(desk.apply(&kept).await, PublishOutcome::Done { .. }),
         "what was told is kept by the plan"
     );
     assert_eq!(since(&desk, 0).await, objects([3, 8]), "what is dropped leaves no time behind");
@@ -106,7 +107,7 @@ pub async fn what_a_push_brings_again_is_recent(catalog: Arc<dyn Catalog>) {
     let mut late = desk.prepare(vec![pack(3, 10..11)]).await;
     late.known = objects([6]);
     desk.push(vec![pack(4, 11..12)]).await;
-    assert_eq!(desk.publish(&late).await, Published::Changed);
+    assert_eq!(desk.publish(&late).await, PublishOutcome::Changed);
     assert_eq!(since(&desk, 0).await, objects([2, 4]), "what was not published tells nothing");
 }
 
@@ -115,8 +116,8 @@ pub async fn all_of_a_restored_repo_is_recent(catalog: Arc<dyn Catalog>) {
     desk.push(vec![pack(1, 0..9)]).await;
     assert!(tell(&desk, [1], 1).await);
     catalog.delete_repo(desk.repo, at(2)).await.unwrap().unwrap();
-    let holding = catalog.hold(Hold::Publishing).await.unwrap();
-    assert_eq!(catalog.restore_repo(&desk.name, at(3), &holding).await.unwrap(), Restored::Done);
+    let lock = catalog.lock(LockMode::Publishing).await.unwrap();
+    assert_eq!(catalog.restore_repo(&desk.name, at(3), &lock).await.unwrap(), RestoreOutcome::Done);
     let told = async |seconds| desk.snapshot().await.freshened(at(seconds)).await.unwrap();
     assert_eq!(told(0).await, Freshened { everything: true, entities: objects([1]) });
     assert_eq!(told(2).await, Freshened { everything: true, entities: objects([]) });

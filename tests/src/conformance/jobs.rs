@@ -166,7 +166,7 @@ pub async fn a_job_that_is_to_be_tried_again_is_not_due_before(catalog: Arc<dyn 
     assert_eq!((waiting.attempt, waiting.lease_until, waiting.finished_at), (1, None, None));
     assert!(take(&catalog, 29).await.is_none());
     let (job2, fence2) = take(&catalog, 30).await.unwrap();
-    assert_eq!((job2.id, job2.attempt, fence2.token > fence.token), (job.id, 2, true));
+    assert_eq!((job2.id, job2.attempt, fence2.number > fence.number), (job.id, 2, true));
     // An attempt that does not count leaves no trace in the count.
     let waiting = catalog.end_job(fence2, &again(31, false), at(30)).await.unwrap().unwrap();
     assert_eq!(waiting.attempt, 1);
@@ -212,7 +212,7 @@ pub async fn a_failed_or_cancelled_job_begins_anew_and_no_other(catalog: Arc<dyn
     catalog.cancel_job(job, at(51)).await.unwrap().unwrap();
     assert_eq!(catalog.retry_job(job, at(60)).await.unwrap().unwrap().status, JobStatus::Queued);
     let (_, later) = take(&catalog, 60).await.unwrap();
-    assert!(later.token > fence.token);
+    assert!(later.number > fence.number);
     catalog.end_job(later, &JobEnd::Done(json!(null)), at(61)).await.unwrap();
     assert!(catalog.retry_job(job, at(62)).await.unwrap().is_none(), "it is done");
     assert!(catalog.retry_job(999, at(62)).await.unwrap().is_none());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Consolidation, EntityKey, Published, PushedPack};
+use packhouse_host::catalog::{Catalog, Consolidation, EntityKey, PublishOutcome, PushedPack};
 
 use super::desk::{Desk, edges, id, moved, pack, row};
 use super::freshening::{objects, since, tell};
@@ -33,7 +33,10 @@ pub async fn a_publication_of_many_entities_is_all_there_and_may_be_dropped_agai
         asked.iter().map(|number| row(Kind::Object, *number).entity).collect();
     let found = desk.snapshot().await.lookup(&keys).await.unwrap();
     for (number, found) in asked.iter().zip(&found) {
-        assert_eq!(*found, (*number < MANY).then(|| (first, row(Kind::Object, *number).print)));
+        assert_eq!(
+            *found,
+            (*number < MANY).then(|| (first, row(Kind::Object, *number).fingerprint))
+        );
     }
 
     desk.push(vec![PushedPack { moved: moved(1000..50_000, first), ..pack(2, MANY..MANY + 1) }])
@@ -47,7 +50,7 @@ pub async fn a_publication_of_many_entities_is_all_there_and_may_be_dropped_agai
     let mut rest: Vec<_> = desk.drops(Kind::Object, 1000..50_000).await;
     rest.iter_mut().for_each(|dropped| dropped.bytes += 1);
     let plan = Consolidation { dropped: [dropped, rest].concat(), ..desk.plan(3).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!(desk.index().await, [(row(Kind::Object, MANY), shelves[1].id)]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use packhouse_host::catalog::{Catalog, Consolidation, JobEnd, Published};
+use packhouse_host::catalog::{Catalog, Consolidation, JobEnd, PublishOutcome};
 use packhouse_host::{JobStatus, Task};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub async fn a_job_is_its_workers_until_the_lease_runs_out(catalog: Arc<dyn Cata
     assert!(catalog.take_job("two", at(19), at(99)).await.unwrap().is_none());
     let (taken, second) = catalog.take_job("two", at(21), at(99)).await.unwrap().unwrap();
     assert_eq!((taken.id, taken.attempt, taken.worker.as_deref()), (job, 2, Some("two")));
-    assert!(second.token > first.token);
+    assert!(second.number > first.number);
     assert!(!catalog.renew_lease(first, at(999)).await.unwrap(), "it is another's");
     assert!(catalog.end_job(first, &JobEnd::Done(json!(1)), at(22)).await.unwrap().is_none());
     let again = JobEnd::Again { at: at(0), reason: String::new(), counts: false };
@@ -41,19 +41,19 @@ pub async fn a_lease_that_ran_out_and_that_nobody_took_is_still_its_own(catalog:
     assert!(catalog.end_job(fence, &JobEnd::Done(json!(1)), at(50)).await.unwrap().is_some());
 }
 
-pub async fn with_an_old_token_nothing_is_published(catalog: Arc<dyn Catalog>) {
+pub async fn with_an_old_fence_nothing_is_published(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..2)]).await;
     add(&catalog, Some(desk.repo), Task::Verify {}, 0).await;
     let (_, first) = catalog.take_job("one", at(0), at(10)).await.unwrap().unwrap();
     let (_, second) = catalog.take_job("two", at(11), at(99)).await.unwrap().unwrap();
     let before = (desk.row().await.revision, desk.on_shelves().await);
-    for fence in [first, packhouse_host::catalog::Fence { job: 999, token: 1 }] {
+    for fence in [first, packhouse_host::catalog::Fence { job: 999, number: 1 }] {
         let mut push = desk.prepare(vec![pack(2, 2..3)]).await;
         push.fence = Some(fence);
-        assert_eq!(desk.publish(&push).await, Published::LeaseLost);
+        assert_eq!(desk.publish(&push).await, PublishOutcome::LeaseLost);
         let plan = Consolidation { fence: Some(fence), ..desk.plan(3).await };
-        assert_eq!(desk.apply(&plan).await, Published::LeaseLost);
+        assert_eq!(desk.apply(&plan).await, PublishOutcome::LeaseLost);
     }
     assert_eq!(
         (desk.row().await.revision, desk.on_shelves().await),
@@ -67,7 +67,7 @@ pub async fn with_an_old_token_nothing_is_published(catalog: Arc<dyn Catalog>) {
     push.fence = Some(second);
     desk.done(&push).await;
     let plan = Consolidation { fence: Some(second), ..desk.plan(3).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
 }
 
 pub async fn for_a_job_that_ended_or_was_taken_back_nothing_is_published(
@@ -85,9 +85,9 @@ pub async fn for_a_job_that_ended_or_was_taken_back_nothing_is_published(
         }
         let mut push = desk.prepare(vec![pack(2, 2..3)]).await;
         push.fence = Some(fence);
-        assert_eq!(desk.publish(&push).await, Published::LeaseLost);
+        assert_eq!(desk.publish(&push).await, PublishOutcome::LeaseLost);
         let plan = Consolidation { fence: Some(fence), ..desk.plan(3).await };
-        assert_eq!(desk.apply(&plan).await, Published::LeaseLost);
+        assert_eq!(desk.apply(&plan).await, PublishOutcome::LeaseLost);
     }
 }
 
@@ -104,7 +104,7 @@ pub async fn of_one_repo_one_consolidation_runs(catalog: Arc<dyn Catalog>) {
     assert_eq!(take(&catalog, 5).await.unwrap().0.id, others, "nor those of other repos");
     // The one whose lease ran out is taken over, and the one that waits goes on waiting.
     let (over, greater) = take(&catalog, 20).await.unwrap();
-    assert_eq!((over.id, greater.token > fence.token), (first, true));
+    assert_eq!((over.id, greater.number > fence.number), (first, true));
     assert!(take(&catalog, 21).await.is_none());
     catalog.end_job(greater, &JobEnd::Done(json!(1)), at(22)).await.unwrap().unwrap();
     assert_eq!(take(&catalog, 23).await.unwrap().0.id, second);
@@ -145,7 +145,10 @@ pub async fn jobs_of_a_deleted_repo_publish_nothing_more(catalog: Arc<dyn Catalo
     push.fence = Some(fence);
     assert_eq!(catalog.delete_repo(desk.repo, at(3)).await.unwrap().unwrap().jobs, 2);
     let published = desk.publish(&push).await;
-    assert!(matches!(published, Published::LeaseLost | Published::Changed), "{published:?}");
+    assert!(
+        matches!(published, PublishOutcome::LeaseLost | PublishOutcome::Changed),
+        "{published:?}"
+    );
     assert!(!catalog.renew_lease(fence, at(99)).await.unwrap());
     assert!(take(&catalog, 99).await.is_none());
     assert_eq!(catalog.job(job).await.unwrap().unwrap().status, JobStatus::Cancelled);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::vault::{ListedPack, Staged, StoredPack, Swept, Vault};
+use packhouse_host::vault::{ListedPack, StagedFile, StoredPack, SweepResult, Vault};
 use packhouse_host::{Error, MpackKey, RepoId, Result};
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ fn get<K: Ord>(map: &Map<K>, key: &K) -> Option<Arc<Vec<u8>>> {
 }
 
 /// Reads a staged file whole.
-fn read(staged: &Staged) -> Result<Arc<Vec<u8>>> {
+fn read(staged: &StagedFile) -> Result<Arc<Vec<u8>>> {
     let read = || {
         let mut bytes = vec![0; staged.file.metadata()?.len() as usize];
         staged.file.read_exact_at(&mut bytes, 0)?;
@@ -61,7 +61,7 @@ fn read(staged: &Staged) -> Result<Arc<Vec<u8>>> {
 
 fn opened(bytes: Option<Arc<Vec<u8>>>) -> Result<Option<StoredPack>> {
     let Some(bytes) = bytes else { return Ok(None) };
-    let mut file = tempfile::tempfile().map_err(failed("making"))?;
+    let mut file = tempfile::tempfile().map_err(failed("creating"))?;
     file.write_all(&bytes).map_err(failed("writing"))?;
     Ok(Some(StoredPack { file, path: "memory".into(), bytes: bytes.len() as u64 }))
 }
@@ -92,18 +92,18 @@ impl Vault for MemoryVault {
     fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         let path = self.folder.path().join(hex::encode(name));
         let file = File::options()
             .read(true)
             .write(true)
             .create_new(true)
             .open(&path)
-            .map_err(failed("making"))?;
+            .map_err(failed("creating"))?;
         file.lock().map_err(failed("locking"))?;
-        Ok(Staged::new(file, path))
+        Ok(StagedFile::new(file, path))
     }
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.packs.lock().expect("nobody panics with it").insert(*key, read(&staged)?);
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Vault for MemoryVault {
     }
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         _ttl: Duration,
@@ -174,8 +174,8 @@ impl Vault for MemoryVault {
     async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
         Ok(*self.identity.lock().expect("nobody panics with it").get_or_insert(fresh))
     }
-    async fn sweep(&self) -> Result<Swept> {
-        let mut swept = Swept::default();
+    async fn sweep(&self) -> Result<SweepResult> {
+        let mut swept = SweepResult::default();
         for entry in std::fs::read_dir(self.folder.path()).map_err(failed("listing"))? {
             let path = entry.map_err(failed("listing"))?.path();
             match File::open(&path).map_err(failed("opening"))?.try_lock() {

@@ -8,7 +8,7 @@
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
 //! told ([`freshening`]) and read ([`reading`], [`large`]); what is known to be [`damage`]d;
 //! [`branches`] that are deleted; [`deleting`] a repo; [`packs`] that nobody needs, and the right
-//! to delete them ([`holding`]); what is remembered of [`runs`]; [`jobs`], their [`leases`] and the
+//! to delete them ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the
 //! [`policies`] that ask for them; [`access`]; [`releases`]; [`races`] of all of these.
 
 #![allow(
@@ -25,10 +25,11 @@ pub mod deleting;
 pub mod desk;
 pub mod dropping;
 pub mod freshening;
-pub mod holding;
+pub mod gc_log;
 pub mod jobs;
 pub mod large;
 pub mod leases;
+pub mod locking;
 pub mod memory_vault;
 pub mod packs;
 pub mod policies;
@@ -37,5 +38,4 @@ pub mod races;
 pub mod reading;
 pub mod releases;
 pub mod repos;
-pub mod runs;
 pub mod vault;

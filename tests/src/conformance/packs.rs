@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    AnswerBudget, Catalog, Consolidation, Hold, NewAnswer, NewJob, Published, Totals, UsedUp,
+    AnswerBudget, Catalog, Consolidation, ExhaustedBudget, LockMode, NewAnswer, NewJob,
+    PublishOutcome, Totals,
 };
 use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
 
@@ -23,13 +24,13 @@ async fn unneeded(catalog: &Arc<dyn Catalog>) -> Vec<(MpackKey, Timestamp)> {
 
 async fn forget(catalog: &Arc<dyn Catalog>, numbers: &[u64], until: Timestamp) -> Vec<MpackKey> {
     let keys: Vec<MpackKey> = numbers.iter().copied().map(key).collect();
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    catalog.forget_packs(&keys, until, &holding).await.unwrap()
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    catalog.forget_packs(&keys, until, &lock).await.unwrap()
 }
 
 async fn consolidate_at(desk: &Desk, number: u64, seconds: i64) {
     let plan = Consolidation { now: at(seconds), ..desk.plan(number).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
 }
 
 /// Two repos that both had the packs 1 and 2: the one retired them at 10, the other at 20.
@@ -98,7 +99,7 @@ pub async fn times_with_fractions_decide_what_is_kept(catalog: Arc<dyn Catalog>)
     desk.push(vec![pack(1, 0..1)]).await;
     let half = at(2) + jiff::SignedDuration::from_millis(500);
     let plan = Consolidation { now: half, ..desk.plan(2).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert!(forget(&catalog, &[1], at(2)).await.is_empty());
     assert_eq!(forget(&catalog, &[1], half).await, [key(1)]);
 }
@@ -270,40 +271,44 @@ pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     };
     assert_eq!(
         take(&one, 1, 101, "token:a").await,
-        Some(UsedUp::All),
+        Some(ExhaustedBudget::All),
         "one that is too large for ever"
     );
-    assert_eq!(take(&one, 1, 61, "address:1").await, Some(UsedUp::Strangers));
+    assert_eq!(take(&one, 1, 61, "address:1").await, Some(ExhaustedBudget::Strangers));
     assert_eq!(take(&one, 1, 55, "token:a").await, None, "one there may be, whatever its size");
-    assert_eq!(take(&one, 2, 1, "token:a").await, Some(UsedUp::Caller));
+    assert_eq!(take(&one, 2, 1, "token:a").await, Some(ExhaustedBudget::Caller));
     catalog.give_room_back(one.repo, &key(1)).await.unwrap();
     assert_eq!(take(&one, 1, 40, "token:a").await, None);
-    assert_eq!(take(&other, 2, 1, "token:a").await, Some(UsedUp::Caller), "whatever the repo");
+    assert_eq!(
+        take(&other, 2, 1, "token:a").await,
+        Some(ExhaustedBudget::Caller),
+        "whatever the repo"
+    );
     assert_eq!(take(&one, 3, 30, "address:1").await, None);
     assert_eq!(take(&one, 4, 30, "address:2").await, None);
-    assert_eq!(take(&one, 5, 1, "address:3").await, Some(UsedUp::Strangers));
-    assert_eq!(take(&one, 6, 1, "token:b").await, Some(UsedUp::All));
+    assert_eq!(take(&one, 5, 1, "address:3").await, Some(ExhaustedBudget::Strangers));
+    assert_eq!(take(&one, 6, 1, "token:b").await, Some(ExhaustedBudget::All));
     catalog.take_room(&key(7), &answer(&one, 7, 1000, "", 50), None).await.unwrap();
     assert_eq!(
         take(&one, 6, 1, "token:b").await,
-        Some(UsedUp::All),
+        Some(ExhaustedBudget::All),
         "the operator's counts for all"
     );
     catalog.give_room_back(one.repo, &key(7)).await.unwrap();
     // What is made takes the room that was taken for it, and no more.
     let made = answer(&one, 1, 40, "token:a", 20);
     catalog.note_answer(&key(1), &key(11), &made).await.unwrap();
-    assert_eq!(take(&one, 8, 1, "token:a").await, Some(UsedUp::Caller));
+    assert_eq!(take(&one, 8, 1, "token:a").await, Some(ExhaustedBudget::Caller));
     catalog.give_room_back(one.repo, &key(11)).await.unwrap();
     assert_eq!(
         take(&one, 8, 1, "token:a").await,
-        Some(UsedUp::Caller),
+        Some(ExhaustedBudget::Caller),
         "an answer that is there is no room that was taken"
     );
     assert_eq!(expired(&one, 21).await, [key(11)]);
     assert_eq!(
         take(&one, 8, 1, "token:a").await,
-        Some(UsedUp::Caller),
+        Some(ExhaustedBudget::Caller),
         "its file may be there still"
     );
     catalog.forget_answers(one.repo, at(21)).await.unwrap();
@@ -313,13 +318,13 @@ pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     // Noted before its file is there, one takes no room, and gives none back: neither its own nor
     // that of another name.
     catalog.note_answer(&key(12), &key(12), &answer(&one, 12, 0, "token:a", 50)).await.unwrap();
-    assert_eq!(take(&one, 10, 1, "token:a").await, Some(UsedUp::Caller));
+    assert_eq!(take(&one, 10, 1, "token:a").await, Some(ExhaustedBudget::Caller));
     catalog.give_room_back(one.repo, &key(9)).await.unwrap();
     assert_eq!(take(&one, 10, 40, "token:a").await, None);
     // When the file is there, it takes that of the name.
     catalog.note_answer(&key(10), &key(12), &answer(&one, 12, 40, "token:a", 50)).await.unwrap();
     catalog.give_room_back(one.repo, &key(10)).await.unwrap();
-    assert_eq!(take(&one, 13, 1, "token:a").await, Some(UsedUp::Caller));
+    assert_eq!(take(&one, 13, 1, "token:a").await, Some(ExhaustedBudget::Caller));
 }
 
 /// However many ask at once.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use packhouse_core::{Counts, Kind};
 use packhouse_host::Cause;
-use packhouse_host::catalog::{Catalog, Change, Published, PushedPack, Sums};
+use packhouse_host::catalog::{Catalog, PackChange, PublishOutcome, PushedPack, Sums};
 
 use super::desk::{Desk, LENGTH, at, edges, fresh, head, id, key, moved, pack, row};
 
@@ -48,8 +48,8 @@ pub async fn a_push_is_all_there_when_it_returns(catalog: Arc<dyn Catalog>) {
     assert_eq!(snapshot.tag_id(id(0)).await.unwrap().as_deref(), Some("emotion: süß"));
     assert_eq!(snapshot.tag_id(id(1)).await.unwrap(), None);
     let place = snapshot.lookup(&[row(Kind::Snapshot, 1).entity]).await.unwrap();
-    assert_eq!(place, [Some((shelf.id, row(Kind::Snapshot, 1).print))]);
-    let change = Change { at: at(1), cause: Cause::Push, packs: 1, bytes: 1001 };
+    assert_eq!(place, [Some((shelf.id, row(Kind::Snapshot, 1).fingerprint))]);
+    let change = PackChange { at: at(1), cause: Cause::Push, packs: 1, bytes: 1001 };
     assert_eq!(snapshot.changes(9).await.unwrap(), [change]);
     drop(snapshot);
     assert_eq!(desk.index().await.len(), 10);
@@ -62,7 +62,7 @@ pub async fn a_push_on_another_revision_publishes_nothing(catalog: Arc<dyn Catal
     (late.edges, late.heads) = (vec![edges(5, &[])], vec![head("late", 5)]);
     desk.push(vec![pack(2, 3..5)]).await;
     let before = (desk.row().await.revision, desk.index().await);
-    assert_eq!(desk.publish(&late).await, Published::Changed);
+    assert_eq!(desk.publish(&late).await, PublishOutcome::Changed);
     assert_eq!((desk.row().await.revision, desk.index().await), before);
     desk.adds_up().await;
     let mut snapshot = desk.snapshot().await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use packhouse_host::Visibility;
-use packhouse_host::catalog::{Catalog, Hold, JobEnd, NewJob, Published};
+use packhouse_host::catalog::{Catalog, JobEnd, LockMode, NewJob, PublishOutcome};
 use packhouse_host::{JobStatus, MpackKey, Task};
 use serde_json::json;
 
@@ -24,12 +24,14 @@ where
     done
 }
 
-fn won(published: &[Published]) -> usize {
+fn won(published: &[PublishOutcome]) -> usize {
     assert!(
-        published.iter().all(|one| matches!(one, Published::Done { .. } | Published::Changed)),
+        published
+            .iter()
+            .all(|one| matches!(one, PublishOutcome::Done { .. } | PublishOutcome::Changed)),
         "{published:?}"
     );
-    published.iter().filter(|one| matches!(one, Published::Done { .. })).count()
+    published.iter().filter(|one| matches!(one, PublishOutcome::Done { .. })).count()
 }
 
 pub async fn of_those_who_make_one_repo_at_once_one_makes_it(catalog: Arc<dyn Catalog>) {
@@ -76,7 +78,7 @@ pub async fn pushes_that_begin_anew_are_all_published(catalog: Arc<dyn Catalog>)
                 let number = 10 * number + turn;
                 loop {
                     let push = desk.prepare(vec![pack(number, number..number + 1)]).await;
-                    if matches!(desk.publish(&push).await, Published::Done { .. }) {
+                    if matches!(desk.publish(&push).await, PublishOutcome::Done { .. }) {
                         break;
                     }
                 }
@@ -110,9 +112,9 @@ pub async fn of_consolidations_of_the_same_shelves_one_is_published(catalog: Arc
         // Each plan is one of a generation, and each generation is replaced once.
         let mut winners = BTreeMap::new();
         for (planned, published) in &published {
-            assert_ne!(*published, Published::LeaseLost);
+            assert_ne!(*published, PublishOutcome::LeaseLost);
             *winners.entry(planned.clone()).or_insert(0) +=
-                usize::from(matches!(published, Published::Done { .. }));
+                usize::from(matches!(published, PublishOutcome::Done { .. }));
         }
         assert!(
             winners.values().all(|winners| *winners <= 1) && winners.values().sum::<usize>() >= 1,
@@ -136,15 +138,15 @@ pub async fn pushes_and_consolidations_at_once_lose_nothing(catalog: Arc<dyn Cat
                 if number < 4 {
                     loop {
                         let push = desk.prepare(vec![pack(pushed, pushed..pushed + 1)]).await;
-                        if matches!(desk.publish(&push).await, Published::Done { .. }) {
+                        if matches!(desk.publish(&push).await, PublishOutcome::Done { .. }) {
                             break;
                         }
                     }
                 } else {
                     let plan = desk.plan(1000 + pushed).await;
-                    let holding = desk.publishing().await;
-                    let published = catalog.publish_consolidation(&plan, &holding).await.unwrap();
-                    assert_ne!(published, Published::LeaseLost);
+                    let lock = desk.publishing().await;
+                    let published = catalog.publish_consolidation(&plan, &lock).await.unwrap();
+                    assert_ne!(published, PublishOutcome::LeaseLost);
                 }
             }
         }
@@ -189,7 +191,7 @@ pub async fn deleting_a_repo_while_others_publish_to_it_leaves_no_half(catalog: 
                     now: at(1),
                 };
                 push.packs.push(pack(number, number..number + 1));
-                assert_ne!(desk.publish(&push).await, Published::LeaseLost);
+                assert_ne!(desk.publish(&push).await, PublishOutcome::LeaseLost);
                 0
             }
         })
@@ -218,13 +220,13 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
                     let number = (number + turn) % 8;
                     loop {
                         let push = desk.prepare(vec![pack(number, 0..0)]).await;
-                        if matches!(desk.publish(&push).await, Published::Done { .. }) {
+                        if matches!(desk.publish(&push).await, PublishOutcome::Done { .. }) {
                             break;
                         }
                     }
                     assert!(desk.on_shelves().await.contains(&key(number)));
                 } else {
-                    let holding = catalog.hold(Hold::Deleting).await.unwrap();
+                    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
                     let unneeded: Vec<_> = catalog
                         .unneeded_packs()
                         .await
@@ -232,11 +234,10 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
                         .iter()
                         .map(|r| r.pack.key)
                         .collect();
-                    let forgotten =
-                        catalog.forget_packs(&unneeded, at(99), &holding).await.unwrap();
+                    let forgotten = catalog.forget_packs(&unneeded, at(99), &lock).await.unwrap();
                     let held = catalog.held_packs().await.unwrap();
                     assert!(forgotten.iter().all(|key| !held.contains(key)));
-                    drop(holding);
+                    drop(lock);
                 }
             }
         }
@@ -267,7 +268,7 @@ pub async fn each_job_is_given_to_one_of_many_workers(catalog: Arc<dyn Catalog>)
                         .unwrap()
                         .expect("it is its own");
                 }
-                taken.push((job.id, fence.token));
+                taken.push((job.id, fence.number));
             }
             taken
         }
@@ -293,7 +294,7 @@ pub async fn of_workers_who_take_over_a_job_one_gets_it(catalog: Arc<dyn Catalog
         .await;
         let taken: Vec<_> = taken.into_iter().flatten().collect();
         let [(job, fence)] = taken.as_slice() else { panic!("{taken:?}") };
-        assert!(fence.token > last.token && i64::from(job.attempt) == round + 1);
+        assert!(fence.number > last.number && i64::from(job.attempt) == round + 1);
         assert!(!catalog.renew_lease(last, at(9999)).await.unwrap());
         last = *fence;
     }

@@ -57,8 +57,8 @@ pub async fn a_snapshot_sees_one_state_whatever_is_published_meanwhile(catalog: 
     assert!(before != after_push && after_push != after_gc);
 }
 
-/// A tangle: 1 ─ 2 ─ 4 ─ 6 ─ 7 with 3 beside 2, 5 beside 4, and 9 unknown.
-async fn with_tangle(catalog: &Arc<dyn Catalog>) -> Desk {
+/// A history with merges: 1 ─ 2 ─ 4 ─ 6 ─ 7 with 3 beside 2, 5 beside 4, and 9 unknown.
+async fn with_merges(catalog: &Arc<dyn Catalog>) -> Desk {
     let desk = Desk::new(catalog).await;
     let mut push = desk.prepare(vec![]).await;
     let all: [(u64, &[u64]); 7] =
@@ -79,7 +79,7 @@ async fn walk(desk: &Desk, from: &[u64], limit: u32) -> Vec<u64> {
 }
 
 pub async fn a_history_is_breadth_first_and_goes_no_further_than_asked(catalog: Arc<dyn Catalog>) {
-    let desk = with_tangle(&catalog).await;
+    let desk = with_merges(&catalog).await;
     let levels: BTreeMap<u64, usize> =
         [(7, 0), (6, 1), (4, 2), (5, 2), (2, 3), (3, 3), (1, 4)].into();
     let whole = walk(&desk, &[7], 99).await;
@@ -97,7 +97,7 @@ pub async fn a_history_is_breadth_first_and_goes_no_further_than_asked(catalog: 
 }
 
 pub async fn a_history_of_many_begins_with_them_in_their_order(catalog: Arc<dyn Catalog>) {
-    let desk = with_tangle(&catalog).await;
+    let desk = with_merges(&catalog).await;
     assert_eq!(walk(&desk, &[2, 5, 3], 99).await, [2, 5, 3, 1]);
     assert_eq!(walk(&desk, &[3, 2, 7], 3).await, [3, 2, 7]);
     assert_eq!(
@@ -119,7 +119,7 @@ pub async fn a_long_history_is_walked_to_its_end(catalog: Arc<dyn Catalog>) {
 }
 
 pub async fn edges_that_are_told_again_are_as_they_were(catalog: Arc<dyn Catalog>) {
-    let desk = with_tangle(&catalog).await;
+    let desk = with_merges(&catalog).await;
     let mut push = desk.prepare(vec![]).await;
     push.edges = vec![edges(7, &[6]), edges(8, &[7])];
     desk.done(&push).await;
@@ -134,13 +134,13 @@ pub async fn lookups_answer_in_the_order_asked(catalog: Arc<dyn Catalog>) {
     let (first, second) = (desk.shelf(0).await, desk.shelf(1).await);
     let asked = [4, 0, 99, 4, 1].map(|number| row(Kind::Object, number).entity);
     let found = desk.snapshot().await.lookup(&asked).await.unwrap();
-    let print = |number| row(Kind::Object, number).print;
+    let fingerprint = |number| row(Kind::Object, number).fingerprint;
     let expected = [
-        Some((second, print(4))),
-        Some((first, print(0))),
+        Some((second, fingerprint(4))),
+        Some((first, fingerprint(0))),
         None,
-        Some((second, print(4))),
-        Some((first, print(1))),
+        Some((second, fingerprint(4))),
+        Some((first, fingerprint(1))),
     ];
     assert_eq!(found, expected);
     assert_eq!(

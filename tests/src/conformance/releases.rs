@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, Consolidation, Published, PutRelease, ReleaseRow};
+use packhouse_host::catalog::{Catalog, Consolidation, PublishOutcome, PutRelease, ReleaseRow};
 
 use super::desk::{Desk, at, edges, fresh, id, pack};
 
@@ -113,14 +113,14 @@ pub async fn a_consolidation_that_was_planned_before_a_release_drops_nothing(
         catalog.put_release(repo, &release("v1", 3), MOST).await.unwrap(),
         PutRelease::Published
     );
-    assert_eq!(desk.apply(&plan).await, Published::Changed);
+    assert_eq!(desk.apply(&plan).await, PublishOutcome::Changed);
     // One that drops nothing may go on.
     let plan = Consolidation { dropped: vec![], ..plan };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     // And one that came first leaves nothing to release.
     let plan =
         Consolidation { dropped: desk.drops(Kind::Commit, 2..3).await, ..desk.plan(10).await };
-    assert!(matches!(desk.apply(&plan).await, Published::Done { .. }));
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
     assert_eq!(
         catalog.put_release(repo, &release("v2", 2), MOST).await.unwrap(),
         PutRelease::UnknownCommit

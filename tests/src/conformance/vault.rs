@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use packhouse_host::vault::{Staged, StoredPack, Swept, Vault, Wanted};
+use packhouse_host::vault::{PrefetchRequest, StagedFile, StoredPack, SweepResult, Vault};
 use packhouse_host::{MpackKey, RepoId};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -51,7 +51,7 @@ impl Subject {
     }
 
     /// A staged file with some bytes.
-    pub fn staged(&self, bytes: &[u8]) -> Staged {
+    pub fn staged(&self, bytes: &[u8]) -> StagedFile {
         let mut staged = self.vault.stage(self.name()).unwrap();
         staged.file.write_all(bytes).unwrap();
         staged
@@ -101,11 +101,11 @@ pub async fn a_pack_is_visible_whole_or_not_at_all(on: &Subject) {
     assert!(on.vault.open(&key).await.unwrap().is_none());
     assert_eq!(on.vault.list().await.unwrap(), []);
     drop(on.staged(&bytes[..100]));
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept { removed: 0, in_use: 1 });
+    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult { removed: 0, in_use: 1 });
     staged.file.write_all(&bytes[500..]).unwrap();
     on.vault.store(staged, &key).await.unwrap();
     assert_eq!(read(&on.vault.open(&key).await.unwrap().unwrap()), bytes);
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept::default());
+    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult::default());
 }
 
 /// Also for the empty one, and for one of many parts.
@@ -114,7 +114,7 @@ pub async fn a_pack_of_any_size_comes_back_as_it_was(on: &Subject) {
         let bytes = pack(n, length);
         let key = on.stored(&bytes).await;
         assert!(
-            read(&on.vault.open_anew(&key).await.unwrap().unwrap()) == bytes,
+            read(&on.vault.open_uncached(&key).await.unwrap().unwrap()) == bytes,
             "{length} bytes, anew"
         );
         assert!(read(&on.vault.open(&key).await.unwrap().unwrap()) == bytes, "{length} bytes");
@@ -124,7 +124,7 @@ pub async fn a_pack_of_any_size_comes_back_as_it_was(on: &Subject) {
             "{length} bytes, without a copy"
         );
         assert!(
-            read(&on.vault.open_near(&key).await.unwrap().unwrap()) == bytes,
+            read(&on.vault.open_cached(&key).await.unwrap().unwrap()) == bytes,
             "{length} bytes, near"
         );
     }
@@ -145,13 +145,13 @@ pub async fn storing_a_pack_again_changes_nothing(on: &Subject) {
 pub async fn what_is_missing_is_none(on: &Subject) {
     let (key, repo) = (key(b"nothing"), RepoId("r".into()));
     assert!(on.vault.open(&key).await.unwrap().is_none());
-    assert!(on.vault.open_anew(&key).await.unwrap().is_none());
-    assert!(on.vault.open_near(&key).await.unwrap().is_none());
+    assert!(on.vault.open_uncached(&key).await.unwrap().is_none());
+    assert!(on.vault.open_cached(&key).await.unwrap().is_none());
     assert!(on.vault.directory(&key).await.unwrap().is_none());
     assert!(on.vault.open_answer(&repo, &key).await.unwrap().is_none());
     assert!(!on.vault.forget_copy(&key).await.unwrap());
-    let wanted = Wanted { key, bytes: 100 << 20, parts: Some(vec![0..1, 50..60]) };
-    let whole = Wanted { parts: None, ..wanted.clone() };
+    let wanted = PrefetchRequest { key, bytes: 100 << 20, parts: Some(vec![0..1, 50..60]) };
+    let whole = PrefetchRequest { parts: None, ..wanted.clone() };
     assert!(on.vault.prefetch(&[wanted, whole]).await.unwrap().is_empty());
     on.vault.remove(&key).await.unwrap();
     on.vault.remove_answer(&repo, &key).await.unwrap();
@@ -196,7 +196,7 @@ pub async fn whoever_reads_a_pack_that_is_removed_goes_on_reading(on: &Subject) 
     on.vault.remove(&key).await.unwrap();
     assert_eq!(read(&reader), bytes);
     assert!(on.vault.open(&key).await.unwrap().is_none());
-    assert!(on.vault.open_anew(&key).await.unwrap().is_none());
+    assert!(on.vault.open_uncached(&key).await.unwrap().is_none());
     assert_eq!(on.vault.list().await.unwrap(), []);
 }
 
@@ -253,7 +253,7 @@ pub async fn a_vault_has_one_identity(on: &Subject) {
     );
     assert_eq!(
         on.vault.sweep().await.unwrap(),
-        Swept::default(),
+        SweepResult::default(),
         "and nothing is left of the making"
     );
 }
@@ -263,7 +263,7 @@ pub async fn a_sweep_keeps_what_somebody_makes(on: &Subject) {
     let making = on.staged(b"half");
     let left = making.path().with_file_name("0123456789abcdef0123456789abcdef");
     std::fs::write(&left, b"left behind").unwrap();
-    assert_eq!(on.vault.sweep().await.unwrap(), Swept { removed: 1, in_use: 1 });
+    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult { removed: 1, in_use: 1 });
     assert!(making.path().exists() && !left.exists());
     on.vault.store(making, &key(b"half")).await.unwrap();
     assert!(on.vault.open(&key(b"half")).await.unwrap().is_some());
@@ -282,17 +282,20 @@ pub async fn what_is_stored_is_measured_and_hashed(on: &Subject) {
     for (n, length) in [(1, 0), (2, 1), (3, (8 << 20) + 1), (4, (17 << 20) + 5)] {
         let key = on.stored(&pack(n, length)).await;
         assert_eq!(on.vault.size_of(&key).await.unwrap(), Some(length as u64));
-        assert_eq!(on.vault.hash_anew(&key).await.unwrap(), Some(key), "{length} bytes");
+        assert_eq!(on.vault.hash_uncached(&key).await.unwrap(), Some(key), "{length} bytes");
     }
     let missing = key(b"nothing");
     assert_eq!(
-        (on.vault.size_of(&missing).await.unwrap(), on.vault.hash_anew(&missing).await.unwrap()),
+        (
+            on.vault.size_of(&missing).await.unwrap(),
+            on.vault.hash_uncached(&missing).await.unwrap()
+        ),
         (None, None)
     );
     // What a name promises is not believed.
     let (bytes, other) = (pack(5, 3000), key(b"another"));
     if on.vault.store(on.staged(&bytes), &other).await.is_ok() {
-        assert_eq!(on.vault.hash_anew(&other).await.unwrap(), Some(key(&bytes)));
+        assert_eq!(on.vault.hash_uncached(&other).await.unwrap(), Some(key(&bytes)));
     }
 }
 
@@ -307,7 +310,7 @@ pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
         on.vault.forget_copy(&key).await.unwrap();
         let parts =
             (bytes.len() > 1 << 20).then(|| vec![10..500, 600..700, (5 << 20)..(5 << 20) + 9]);
-        wanted.push(Wanted { key, bytes: bytes.len() as u64, parts });
+        wanted.push(PrefetchRequest { key, bytes: bytes.len() as u64, parts });
     }
     for (n, stored) in on.vault.prefetch(&wanted).await.unwrap() {
         assert_eq!(stored.file.metadata().unwrap().len(), packs[n].len() as u64);
@@ -319,9 +322,9 @@ pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
     }
     let sizes: Vec<_> =
         wanted.iter().filter(|w| w.parts.is_none()).map(|w| (w.key, w.bytes)).collect();
-    assert_eq!(on.vault.near(&sizes).unwrap().to_download, 0, "they are near now");
+    assert_eq!(on.vault.download_estimate(&sizes).unwrap().to_download, 0, "they are near now");
     for (wanted, bytes) in wanted.iter().zip(&packs) {
-        assert!(read(&on.vault.open_near(&wanted.key).await.unwrap().unwrap()) == *bytes);
+        assert!(read(&on.vault.open_cached(&wanted.key).await.unwrap().unwrap()) == *bytes);
     }
 }
 

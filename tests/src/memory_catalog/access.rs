@@ -10,7 +10,7 @@ use super::MemoryCatalog;
 fn taken() -> Error {
     Error::Catalog {
         catalog: "memory".into(),
-        doing: "keeping a token".into(),
+        doing: "storing a token".into(),
         reason: "its id is taken".into(),
         busy: false,
         read_only: false,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::catalog::answers::{Kept, STRANGERS};
-use packhouse_host::catalog::{AnswerBudget, Answers, NewAnswer, UsedUp};
+use packhouse_host::catalog::answers::{AnswerUsage, STRANGERS};
+use packhouse_host::catalog::{AnswerBudget, Answers, ExhaustedBudget, NewAnswer};
 use packhouse_host::{MpackKey, RepoId, Result};
 
 use super::MemoryCatalog;
@@ -18,9 +18,9 @@ impl Answers for MemoryCatalog {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>> {
+    ) -> Result<Option<ExhaustedBudget>> {
         let mut state = self.write();
-        let mut kept = Kept::default();
+        let mut kept = AnswerUsage::default();
         for other in state.repos.values().flat_map(|repo| repo.answers.values()) {
             kept.all += other.bytes;
             kept.strangers += if other.caller.starts_with(STRANGERS) { other.bytes } else { 0 };

@@ -17,7 +17,7 @@ pub(super) struct Job {
     /// Whose `repo` is filled in when it is told.
     report: JobReport,
     /// Counts who has taken it, and who took it back.
-    token: i64,
+    fence: i64,
 }
 
 impl Job {
@@ -31,7 +31,7 @@ impl Job {
 
     /// Ends it for everybody: whoever has it has lost it.
     pub(super) fn stop(&mut self, status: JobStatus, reason: &str, now: Timestamp) {
-        self.token += 1;
+        self.fence += 1;
         let report = &mut self.report;
         (report.status, report.reason, report.finished_at, report.lease_until) =
             (status, Some(reason.into()), Some(now), None);
@@ -76,7 +76,7 @@ impl State {
 
     pub(super) fn has_lease(&self, fence: Option<Fence>) -> bool {
         fence.is_none_or(|fence| {
-            self.jobs.get(&fence.job).is_some_and(|job| job.runs() && job.token == fence.token)
+            self.jobs.get(&fence.job).is_some_and(|job| job.runs() && job.fence == fence.number)
         })
     }
 
@@ -122,8 +122,8 @@ impl State {
         let due = self.jobs.values().filter(|job| job.due(whole(now)) && !self.is_blocked(job));
         let id = due.min_by_key(|job| (job.report.run_at, job.report.id))?.report.id;
         let job = self.jobs.get_mut(&id)?;
-        job.token += 1;
-        let fence = Fence { job: id, token: job.token };
+        job.fence += 1;
+        let fence = Fence { job: id, number: job.fence };
         let report = &mut job.report;
         (report.status, report.worker, report.attempt) =
             (JobStatus::Running, Some(worker.into()), report.attempt + 1);
@@ -148,7 +148,7 @@ impl State {
             }
             (JobEnd::Again { reason, .. }, Some(other)) => {
                 (report.status, report.finished_at) = (JobStatus::Cancelled, Some(now));
-                report.reason = Some(format!("{reason}. Job {other} does the same"));
+                report.reason = Some(format!("{reason}. Job {other} is a duplicate of it"));
             }
             (JobEnd::Again { at, reason, counts }, None) => {
                 (report.status, report.run_at) = (JobStatus::Queued, whole(*at));
@@ -202,7 +202,7 @@ impl Jobs for MemoryCatalog {
                 reason: None,
                 result: None,
             };
-            state.jobs.insert(id, Job { repo: job.repo, report, token: 0 });
+            state.jobs.insert(id, Job { repo: job.repo, report, fence: 0 });
             id
         });
         Ok(state.told(id).expect("it was just put there"))

@@ -19,15 +19,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers,
-    Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
+    LockGuard, LockMode, PublishOutcome, Push, RepoRow, RestoreOutcome, Snapshot, Totals,
+    UnneededPack,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
 };
 use tokio::sync::RwLock;
 
-use self::state::{Repo, Run, State};
+use self::state::{GcRun, Repo, State};
 
 /// A catalog that is gone when it is dropped.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl MemoryCatalog {
 }
 
 fn deleted() -> Error {
-    Error::Unsupported("the repo was deleted meanwhile; nothing was changed".into())
+    Error::Unsupported("the repo was deleted in the meantime; nothing was changed".into())
 }
 
 #[async_trait]
@@ -103,11 +104,16 @@ impl Catalog for MemoryCatalog {
         Ok(Some(state.row(number)))
     }
 
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
         Ok(self.write().delete_repo(repo, now))
     }
 
-    async fn restore_repo(&self, name: &RepoName, now: Timestamp, _: &Holding) -> Result<Restored> {
+    async fn restore_repo(
+        &self,
+        name: &RepoName,
+        now: Timestamp,
+        _: &LockGuard,
+    ) -> Result<RestoreOutcome> {
         Ok(self.write().restore_repo(name, now))
     }
 
@@ -118,7 +124,7 @@ impl Catalog for MemoryCatalog {
         Ok(deleted.map(|repo| state.row(repo.row.id)).collect())
     }
 
-    async fn forget_repo(&self, repo: i64, now: Timestamp, _: &Holding) -> Result<bool> {
+    async fn forget_repo(&self, repo: i64, now: Timestamp, _: &LockGuard) -> Result<bool> {
         Ok(self.write().forget_repo(repo, now))
     }
 
@@ -182,19 +188,19 @@ impl Catalog for MemoryCatalog {
         snapshot::of(&self.read(), repo).ok_or_else(deleted)
     }
 
-    async fn publish_push(&self, push: &Push, _: &Holding) -> Result<Published> {
+    async fn publish_push(&self, push: &Push, _: &LockGuard) -> Result<PublishOutcome> {
         Ok(self.write().publish_push(push))
     }
 
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome> {
         Ok(self.write().delete_branch(deletion))
     }
 
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        _: &Holding,
-    ) -> Result<Published> {
+        _: &LockGuard,
+    ) -> Result<PublishOutcome> {
         Ok(self.write().publish_consolidation(consolidation))
     }
 
@@ -216,7 +222,7 @@ impl Catalog for MemoryCatalog {
             last.record = GcRecord { finished_at, elapsed_ms, component, ..before };
         } else {
             let id = state.runs.last().map_or(1, |run| run.id + 1);
-            state.runs.push(Run { id, repo, record: record.clone(), report: report.cloned() });
+            state.runs.push(GcRun { id, repo, record: record.clone(), report: report.cloned() });
         }
         Ok(())
     }
@@ -227,9 +233,9 @@ impl Catalog for MemoryCatalog {
         Ok(of_it.take(limit as usize).map(|run| run.record.clone()).collect())
     }
 
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>> {
         let state = self.read();
-        let asked_for = |run: &&Run| {
+        let asked_for = |run: &&GcRun| {
             query.repo.is_none_or(|repo| repo == run.repo)
                 && query.before.is_none_or(|id| run.id < id)
         };
@@ -249,14 +255,14 @@ impl Catalog for MemoryCatalog {
             .collect())
     }
 
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
-        Ok(match hold {
-            Hold::Publishing => Holding::new(self.turns.clone().read_owned().await),
-            Hold::Deleting => Holding::new(self.turns.clone().write_owned().await),
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        Ok(match mode {
+            LockMode::Publishing => LockGuard::new(self.turns.clone().read_owned().await),
+            LockMode::Deleting => LockGuard::new(self.turns.clone().write_owned().await),
         })
     }
 
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>> {
         Ok(self.read().unneeded_packs())
     }
 
@@ -264,8 +270,8 @@ impl Catalog for MemoryCatalog {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        _: &Holding,
-    ) -> Result<Vec<Unneeded>> {
+        _: &LockGuard,
+    ) -> Result<Vec<UnneededPack>> {
         let state = self.read();
         let mut unneeded = state.unneeded_packs();
         unneeded.retain(|unneeded| {
@@ -280,7 +286,7 @@ impl Catalog for MemoryCatalog {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        _: &Holding,
+        _: &LockGuard,
     ) -> Result<Vec<MpackKey>> {
         let mut state = self.write();
         Ok(packs.iter().filter(|key| state.forget_pack(key, until)).copied().collect())
@@ -299,7 +305,7 @@ impl Catalog for MemoryCatalog {
             .collect())
     }
 
-    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         self.write().note_findings(findings);
         Ok(())
     }

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    BranchDeletion, Change, Consolidation, EntityKey, PackRow, Published, Push, PushedPack, Sums,
-    entity_of,
+    BranchDeletion, Consolidation, EntityKey, PackChange, PackRow, PublishOutcome, Push,
+    PushedPack, Sums, entity_of,
 };
 use packhouse_host::{Cause, MpackKey, ShelfId};
 
 use super::state::{Mapped, OneShelf, Repo, State};
 
 impl State {
-    pub(super) fn publish_push(&mut self, push: &Push) -> Published {
+    pub(super) fn publish_push(&mut self, push: &Push) -> PublishOutcome {
         if !self.has_lease(push.fence) {
-            return Published::LeaseLost;
+            return PublishOutcome::LeaseLost;
         }
         let number = push.repo.id;
         if self
@@ -23,7 +23,7 @@ impl State {
             .get(&number)
             .is_none_or(|repo| repo.is_deleted() || repo.row.revision != push.repo.revision)
         {
-            return Published::Changed;
+            return PublishOutcome::Changed;
         }
         let before = self.row(number).sums;
         push.packs.iter().for_each(|pack| self.shelve(number, pack, push.now));
@@ -48,21 +48,21 @@ impl State {
         }
         push.broken.iter().for_each(|shelf| self.drop_if_empty(number, *shelf, push.now));
         self.note_change(number, Cause::Push, push.now, before);
-        Published::Done { rows: 1 + push.packs.len() as u64 }
+        PublishOutcome::Done { rows: 1 + push.packs.len() as u64 }
     }
 
-    pub(super) fn delete_branch(&mut self, given: &BranchDeletion) -> Published {
+    pub(super) fn delete_branch(&mut self, given: &BranchDeletion) -> PublishOutcome {
         let number = given.repo.id;
         let current = |repo: &Repo| !repo.is_deleted() && repo.row.revision == given.repo.revision;
         if !self.repos.get(&number).is_some_and(current) {
-            return Published::Changed;
+            return PublishOutcome::Changed;
         }
         let repo = self.of(number);
-        let Some(head) = repo.heads.remove(&given.branch) else { return Published::Changed };
+        let Some(head) = repo.heads.remove(&given.branch) else { return PublishOutcome::Changed };
         repo.left_heads.push((head, given.now));
         repo.row.revision += 1;
         repo.row.default_branch.clone_from(&given.default_branch);
-        Published::Done { rows: 3 }
+        PublishOutcome::Done { rows: 3 }
     }
 
     /// Puts a pushed pack on a shelf of its own.
@@ -75,14 +75,14 @@ impl State {
         repo.partial.remove(&pack.key);
         repo.shelves.insert(shelf, OneShelf { generation: 0, pack: pack.key, made_at: now });
         for fresh in &pack.fresh {
-            let place = Mapped { shelf, print: fresh.row.print, bytes: fresh.bytes };
+            let place = Mapped { shelf, fingerprint: fresh.row.fingerprint, bytes: fresh.bytes };
             assert!(
                 repo.entities.insert(fresh.row.entity, place).is_none(),
                 "what is fresh was there"
             );
         }
         for moved in &pack.moved {
-            let place = Mapped { shelf, print: moved.row.print, bytes: moved.bytes };
+            let place = Mapped { shelf, fingerprint: moved.row.fingerprint, bytes: moved.bytes };
             let left =
                 repo.entities.insert(moved.row.entity, place).expect("what is moved was there");
             assert_eq!(
@@ -128,13 +128,13 @@ impl State {
         self.packs.entry(*key).and_modify(|pack| pack.verified_at = Some(now));
     }
 
-    pub(super) fn publish_consolidation(&mut self, done: &Consolidation) -> Published {
+    pub(super) fn publish_consolidation(&mut self, done: &Consolidation) -> PublishOutcome {
         if !self.has_lease(done.fence) {
-            return Published::LeaseLost;
+            return PublishOutcome::LeaseLost;
         }
         let number = done.repo.id;
         if self.repos.get(&number).is_none_or(Repo::is_deleted) {
-            return Published::Changed;
+            return PublishOutcome::Changed;
         }
         let newest = done.planned.iter().map(|(shelf, _)| *shelf).max().unwrap_or(ShelfId(0));
         let repo = self.of(number);
@@ -149,7 +149,7 @@ impl State {
             || (pushed_since && !done.dropped.is_empty())
             || told_since
         {
-            return Published::Changed;
+            return PublishOutcome::Changed;
         }
         let before = self.row(number).sums;
         self.put_pack(&done.key, done.bytes, done.records, done.now);
@@ -182,13 +182,13 @@ impl State {
         }
         self.note_change(number, Cause::Consolidation, done.now, before);
         let rows = 1 + replaced.len() + done.planned.len() + done.dropped.len();
-        Published::Done { rows: rows as u64 }
+        PublishOutcome::Done { rows: rows as u64 }
     }
 
     fn note_change(&mut self, repo: i64, cause: Cause, at: Timestamp, before: Sums) {
         let after = self.row(repo).sums;
         let more = |before: u64, after: u64| after as i64 - before as i64;
-        let change = Change {
+        let change = PackChange {
             at,
             cause,
             packs: more(before.packs, after.packs),

@@ -5,10 +5,10 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_host::catalog::{
-    Change, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf, Snapshot,
+    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
@@ -68,11 +68,11 @@ impl Snapshot for Copy {
         Ok(self.damage.clone())
     }
 
-    async fn retired(&mut self) -> Result<Vec<Retired>> {
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         Ok(self.repo.retired(&self.packs))
     }
 
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>> {
         Ok(self.repo.changes.iter().rev().take(limit as usize).copied().collect())
     }
 
@@ -119,10 +119,15 @@ impl Snapshot for Copy {
         Ok(found)
     }
 
-    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
+    async fn lookup(
+        &mut self,
+        entities: &[EntityKey],
+    ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
         Ok(entities
             .iter()
-            .map(|entity| self.repo.entities.get(entity).map(|place| (place.shelf, place.print)))
+            .map(|entity| {
+                self.repo.entities.get(entity).map(|place| (place.shelf, place.fingerprint))
+            })
             .collect())
     }
 
@@ -133,8 +138,9 @@ impl Snapshot for Copy {
     ) -> Result<Vec<(IndexRow, ShelfId)>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.repo.entities.range::<EntityKey, _>((from, Bound::Unbounded));
-        let rows = rows
-            .map(|(entity, place)| (IndexRow { entity: *entity, print: place.print }, place.shelf));
+        let rows = rows.map(|(entity, place)| {
+            (IndexRow { entity: *entity, fingerprint: place.fingerprint }, place.shelf)
+        });
         Ok(rows.take(limit as usize).collect())
     }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
-    Change, EntityKey, FRESH_FOR, Findings, Leftovers, PackRow, ReleaseRow, RepoRow, Restored,
-    Retired, Shelf, Sums, TokenRow, Unneeded, entity_of,
+    DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackChange, PackRow, ReleaseRow,
+    RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
 };
 use packhouse_host::{
     Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -36,7 +36,7 @@ pub(super) struct State {
     /// Shelves that were ever made.
     pub(super) shelved: i64,
     /// In order.
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<GcRun>,
     pub(super) jobs: BTreeMap<i64, Job>,
     /// Jobs that were ever asked for.
     pub(super) asked: i64,
@@ -70,7 +70,7 @@ pub(super) struct Repo {
     pub(super) freshened: BTreeMap<EntityKey, (Timestamp, i64)>,
     /// When all of it was made recent.
     pub(super) all_freshened: Option<Timestamp>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<PackChange>,
     pub(super) answers: BTreeMap<MpackKey, KeptAnswer>,
 }
 
@@ -94,13 +94,13 @@ pub(super) struct OneShelf {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mapped {
     pub(super) shelf: ShelfId,
-    pub(super) print: Print,
+    pub(super) fingerprint: Fingerprint,
     pub(super) bytes: u64,
 }
 
 /// A consolidation that ended.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct GcRun {
     pub(super) id: i64,
     pub(super) repo: i64,
     pub(super) record: GcRecord,
@@ -187,8 +187,11 @@ impl Repo {
         self.shelves.iter().map(shelf).collect()
     }
 
-    pub(super) fn retired(&self, packs: &BTreeMap<MpackKey, PackRow>) -> Vec<Retired> {
-        self.retired.iter().map(|(key, at)| Retired { pack: packs[key].clone(), at: *at }).collect()
+    pub(super) fn retired(&self, packs: &BTreeMap<MpackKey, PackRow>) -> Vec<RetiredPack> {
+        self.retired
+            .iter()
+            .map(|(key, at)| RetiredPack { pack: packs[key].clone(), at: *at })
+            .collect()
     }
 }
 
@@ -257,7 +260,7 @@ impl State {
         self.damaged_repos.get(&repo).into_iter().chain(packs).cloned().collect()
     }
 
-    pub(super) fn note_findings(&mut self, findings: &Findings) {
+    pub(super) fn note_findings(&mut self, findings: &DamageFindings) {
         for key in &findings.sound {
             self.damaged_packs.remove(key);
             self.packs.entry(*key).and_modify(|pack| pack.verified_at = Some(findings.at));
@@ -280,7 +283,7 @@ impl State {
     }
 
     /// A run, unless its repo was deleted.
-    pub(super) fn entry(&self, run: &Run) -> Option<GcEntry> {
+    pub(super) fn entry(&self, run: &GcRun) -> Option<GcEntry> {
         let repo = self.repos.get(&run.repo)?;
         let entry = GcEntry {
             id: run.id,
@@ -303,14 +306,15 @@ impl State {
         self.repos.values().any(|repo| repo.shelves.values().any(|shelf| shelf.pack == *key))
     }
 
-    pub(super) fn unneeded_packs(&self) -> Vec<Unneeded> {
-        let mut unneeded: BTreeMap<MpackKey, Unneeded> = BTreeMap::new();
+    pub(super) fn unneeded_packs(&self) -> Vec<UnneededPack> {
+        let mut unneeded: BTreeMap<MpackKey, UnneededPack> = BTreeMap::new();
         for (repo, (key, at)) in self
             .repos
             .values()
             .flat_map(|repo| repo.retired.iter().map(move |retired| (repo, retired)))
         {
-            let pack = || Unneeded { pack: self.packs[key].clone(), at: *at, repos: Vec::new() };
+            let pack =
+                || UnneededPack { pack: self.packs[key].clone(), at: *at, repos: Vec::new() };
             let one = unneeded.entry(*key).or_insert_with(pack);
             one.at = one.at.max(*at);
             one.repos.extend((!repo.is_deleted()).then_some(repo.row.id));
@@ -338,7 +342,7 @@ impl State {
         true
     }
 
-    pub(super) fn delete_repo(&mut self, number: i64, now: Timestamp) -> Option<Leftovers> {
+    pub(super) fn delete_repo(&mut self, number: i64, now: Timestamp) -> Option<DeletionSummary> {
         let repo = self.repos.get_mut(&number).filter(|repo| !repo.is_deleted())?;
         repo.deleted_at = Some(now);
         repo.row.revision += 1;
@@ -352,19 +356,21 @@ impl State {
             job.stop(JobStatus::Cancelled, "its repo was deleted", now);
             jobs += 1;
         }
-        Some(Leftovers { packs, bytes, jobs })
+        Some(DeletionSummary { packs, bytes, jobs })
     }
 
-    pub(super) fn restore_repo(&mut self, name: &RepoName, now: Timestamp) -> Restored {
+    pub(super) fn restore_repo(&mut self, name: &RepoName, now: Timestamp) -> RestoreOutcome {
         if self.named(name).is_some() {
-            return Restored::Taken;
+            return RestoreOutcome::Taken;
         }
         let deleted =
             self.repos.values_mut().filter(|repo| repo.row.name == *name && !repo.is_pruned);
         let Some(repo) = deleted.max_by_key(|repo| (repo.deleted_at, repo.row.id)) else {
             let pruned = self.pruned.get(name);
-            return pruned
-                .map_or(Restored::Unknown, |(at, pack)| Restored::Pruned { at: *at, pack: *pack });
+            return pruned.map_or(RestoreOutcome::Unknown, |(at, pack)| RestoreOutcome::Pruned {
+                at: *at,
+                pack: *pack,
+            });
         };
         repo.deleted_at = None;
         repo.row.revision += 1;
@@ -373,7 +379,7 @@ impl State {
         for shelf in repo.shelves.values() {
             repo.retired.remove(&shelf.pack);
         }
-        Restored::Done
+        RestoreOutcome::Done
     }
 
     pub(super) fn settle_times(&mut self, now: Timestamp, only: Option<i64>) -> u64 {

@@ -141,12 +141,12 @@ laws! {
         answers_keep_to_their_budget
         room_for_answers_is_given_once
         totals_are_the_sums_of_all_summaries;
-    holding:
+    locking:
         many_publish_together
         who_deletes_is_alone
         a_right_is_given_back_when_it_is_dropped_even_by_who_still_waits
         who_waits_to_delete_is_not_starved_by_those_who_keep_publishing;
-    runs:
+    gc_log:
         runs_are_remembered_as_they_ended_newest_first
         doing_nothing_again_is_no_news
         runs_are_found_by_a_text_as_it_stands
@@ -168,7 +168,7 @@ laws! {
     leases:
         a_job_is_its_workers_until_the_lease_runs_out
         a_lease_that_ran_out_and_that_nobody_took_is_still_its_own
-        with_an_old_token_nothing_is_published
+        with_an_old_fence_nothing_is_published
         for_a_job_that_ended_or_was_taken_back_nothing_is_published
         of_one_repo_one_consolidation_runs
         pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_asked_for

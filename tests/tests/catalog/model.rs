@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::catalog::Catalog;
+use packhouse_host::clock::Clock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
-use packhouse_host::world::World;
 use packhouse_host::{
     CatalogPlace, FetchRequest, GcQuery, Policy, Progress, PruneOptions, PushOptions, RepoName,
     Result, Store, Visibility,
 };
 use packhouse_tests::memory_catalog::MemoryCatalog;
 use packhouse_tests::postgres::cluster;
-use packhouse_tests::tangle::tangle;
+use packhouse_tests::random_history::random_history;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,45 +45,45 @@ enum Verb {
     Look,
 }
 
-/// A world in which time stands still until the test moves it: how often a verb looks at the clock
+/// A clock that stands still until the test moves it: how often a verb reads it
 /// is its own affair.
 #[derive(Debug, Default)]
-struct StillWorld {
+struct StillClock {
     seconds: AtomicI64,
     drawn: AtomicU64,
 }
 
-impl World for StillWorld {
+impl Clock for StillClock {
     fn now(&self) -> Timestamp {
         let morning: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
         morning + SignedDuration::from_secs(self.seconds.load(Ordering::SeqCst))
     }
 
-    fn other(&self, _: Timestamp) -> Timestamp {
+    fn external(&self, _: Timestamp) -> Timestamp {
         self.now()
     }
 
-    fn draw(&self) -> [u8; 16] {
+    fn random_id(&self) -> [u8; 16] {
         u128::from(self.drawn.fetch_add(1, Ordering::SeqCst)).to_be_bytes()
     }
 }
 
-/// A store of its own, whose world is as every other's.
+/// A store of its own, whose clock is as every other's.
 struct Subject {
     store: Store,
     folder: PathBuf,
-    world: Arc<StillWorld>,
+    clock: Arc<StillClock>,
 }
 
 impl Subject {
     async fn new(folder: PathBuf, catalog: Arc<dyn Catalog>, sandbox: &Sandbox) -> Subject {
         std::fs::create_dir_all(&folder).unwrap();
         let vault = Arc::new(LocalVault::open(&folder).unwrap());
-        let world = Arc::new(StillWorld::default());
+        let clock = Arc::new(StillClock::default());
         Subject {
-            store: Store::with_parts(catalog, vault, sandbox.clone(), world.clone()).await.unwrap(),
+            store: Store::with_parts(catalog, vault, sandbox.clone(), clock.clone()).await.unwrap(),
             folder,
-            world,
+            clock,
         }
     }
 
@@ -192,7 +192,7 @@ fn forget_rows(value: &mut Value) {
     }
 }
 
-/// Histories in files: of three repos, and tangled ones, whose heads lead nowhere near each other.
+/// Histories in files: of three repos, and random ones, whose heads lead nowhere near each other.
 fn files(folder: &Path, seed: u64) -> Vec<PathBuf> {
     let mut packs = Vec::new();
     for (line, overlap) in [(0, true), (1, false)] {
@@ -208,7 +208,7 @@ fn files(folder: &Path, seed: u64) -> Vec<PathBuf> {
         };
         packs.extend(history(&options));
     }
-    packs.extend(tangle(seed, 8).spread(seed, 3));
+    packs.extend(random_history(seed, 8).spread(seed, 3));
     std::fs::create_dir_all(folder).unwrap();
     let write = |(number, pack): (usize, Vec<u8>)| {
         let path = folder.join(format!("{number:02}.mpack"));
@@ -280,7 +280,7 @@ async fn compare(
         done.push(format!("{verb:?}"));
         let later = random.below(20) as i64;
         for subject in [&one, &other] {
-            subject.world.seconds.fetch_add(later, Ordering::SeqCst);
+            subject.clock.seconds.fetch_add(later, Ordering::SeqCst);
         }
         let told = [one.does(&verb).await, other.does(&verb).await];
         assert_eq!(told[0], told[1], "seed {seed}, after {}", done.join("\n"));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhouse_host::catalog::{Catalog, Hold};
+use packhouse_host::catalog::{Catalog, LockMode};
 use packhouse_host::{CatalogPlace, Class, Error};
 use packhouse_tests::conformance::{self, desk};
 use packhouse_tests::postgres::{Cluster, cluster};
@@ -71,7 +71,7 @@ async fn a_server_that_is_not_there_is_told_at_once_with_its_place() {
     let place = format!("postgres://u@127.0.0.1:{port}/d");
     let error = refused(
         &place.replace("u@", &format!("u:{SECRET}@")),
-        &[&place, "Is the server running", "--database"],
+        &[&place, "Check that the server is running", "--database"],
     )
     .await;
     assert_eq!(error.class(), Class::Conflict, "it may be there in a moment: {error}");
@@ -96,7 +96,7 @@ async fn a_password_is_asked_for_and_never_told() {
             && !format!("{catalog:?}").contains(SECRET)
     );
     conformance::pushes::a_push_is_all_there_when_it_returns(catalog.clone()).await;
-    conformance::holding::who_deletes_is_alone(catalog).await;
+    conformance::lock::who_deletes_is_alone(catalog).await;
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_catalog_from_the_future_is_refused_by_name_and_asking_for_migrations_
         assert_eq!(
             scalar(&url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await,
             0,
-            "nothing was made"
+            "nothing was created"
         );
     }
     drop(open(&url).await);
@@ -165,11 +165,11 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
     let desk = desk::Desk::new(&catalog).await;
     desk.push(vec![desk::pack(1, 0..1)]).await;
     let (push, plan) = (desk.prepare(vec![desk::pack(2, 1..2)]).await, desk.plan(3).await);
-    let holding = desk.publishing().await;
+    let lock = desk.publishing().await;
     assert_eq!(kill_holders(&url).await, 1);
     for error in [
-        catalog.publish_push(&push, &holding).await.expect_err("the right was lost"),
-        catalog.publish_consolidation(&plan, &holding).await.expect_err("the right was lost"),
+        catalog.publish_push(&push, &lock).await.expect_err("the right was lost"),
+        catalog.publish_consolidation(&plan, &lock).await.expect_err("the right was lost"),
     ] {
         assert_eq!(error.class(), Class::Conflict, "{error}");
         assert!(
@@ -179,10 +179,10 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
     }
     assert_eq!((desk.on_shelves().await, desk.row().await.revision), (vec![desk::key(1)], 1));
     assert_eq!(catalog.knows_packs(&[desk::key(2), desk::key(3)]).await.unwrap(), [false, false]);
-    drop(holding);
+    drop(lock);
     desk.done(&push).await;
 
-    let deleting = catalog.hold(Hold::Deleting).await.unwrap();
+    let deleting = catalog.lock(LockMode::Deleting).await.unwrap();
     kill_holders(&url).await;
     let error = catalog
         .forget_packs(&[desk::key(1)], desk::at(99), &deleting)
@@ -190,13 +190,13 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
         .expect_err("the right was lost");
     assert_eq!(error.class(), Class::Conflict, "{error}");
     // Whose session ended has nothing any more: others need not wait for who does not know it yet.
-    let next = timeout(Duration::from_secs(20), catalog.hold(Hold::Publishing))
+    let next = timeout(Duration::from_secs(20), catalog.lock(LockMode::Publishing))
         .await
         .expect("nobody is in the way")
         .unwrap();
     drop((next, deleting));
     drop(
-        timeout(Duration::from_secs(20), catalog.hold(Hold::Deleting))
+        timeout(Duration::from_secs(20), catalog.lock(LockMode::Deleting))
             .await
             .expect("nobody is in the way")
             .unwrap(),
@@ -253,9 +253,9 @@ async fn rights_of_two_databases_of_one_server_are_two() {
     let (one, other) =
         (open(&cluster.database("rights_1")).await, open(&cluster.database("rights_2")).await);
     assert_ne!(one.identity(), other.identity());
-    let _deleting = one.hold(Hold::Deleting).await.unwrap();
+    let _deleting = one.lock(LockMode::Deleting).await.unwrap();
     drop(
-        timeout(Duration::from_secs(20), other.hold(Hold::Deleting))
+        timeout(Duration::from_secs(20), other.lock(LockMode::Deleting))
             .await
             .expect("nobody is in the way")
             .unwrap(),
@@ -314,14 +314,10 @@ async fn the_order_of_a_history_does_not_depend_on_what_the_planner_knows() {
         let asked: Vec<_> =
             (0..commits).rev().map(|n| desk::row(packhouse_core::Kind::Object, n).entity).collect();
         let found = desk.snapshot().await.lookup(&asked).await.unwrap();
-        let prints: Vec<_> = found.into_iter().map(|place| place.unwrap().1).collect();
-        assert!(
-            prints.into_iter().eq((0..commits).rev().map(|n| desk::row(
-                packhouse_core::Kind::Object,
-                n
-            )
-            .print))
-        );
+        let fingerprints: Vec<_> = found.into_iter().map(|place| place.unwrap().1).collect();
+        assert!(fingerprints.into_iter().eq(
+            (0..commits).rev().map(|n| desk::row(packhouse_core::Kind::Object, n).fingerprint)
+        ));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What only a catalog in a file promises.
 
-use packhouse_host::catalog::Hold;
+use packhouse_host::catalog::LockMode;
 use packhouse_host::{CatalogPlace, Error};
 use packhouse_tests::conformance::deleting::full;
 use packhouse_tests::conformance::desk::{Desk, at, pack};
@@ -61,12 +61,12 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
         .record_gc(other.repo, &catalog.gc_history(desk.repo, 1).await.unwrap().remove(0), None)
         .await
         .unwrap();
-    let holding = catalog.hold(Hold::Deleting).await.unwrap();
-    assert!(catalog.forget_repo(desk.repo, at(7), &holding).await.unwrap());
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    assert!(catalog.forget_repo(desk.repo, at(7), &lock).await.unwrap());
     assert_eq!(of_repo(&file, desk.repo).await, ["retired"]);
     let packs: Vec<_> =
         catalog.unneeded_packs().await.unwrap().iter().map(|retired| retired.pack.key).collect();
-    assert_eq!(catalog.forget_packs(&packs, at(9), &holding).await.unwrap(), packs);
+    assert_eq!(catalog.forget_packs(&packs, at(9), &lock).await.unwrap(), packs);
     assert!(of_repo(&file, desk.repo).await.is_empty());
     assert!(catalog.deleted_repos(at(99)).await.unwrap().is_empty());
 }

@@ -10,8 +10,8 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{Error, GcProof, GcQuery, Progress, PushOptions, Visibility};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::model::{self, Kind};
+use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::{TestStore, options};
-use packhouse_tests::tangle::tangle;
 
 /// Packs that share nothing, and one more that repeats some of the first.
 fn packs() -> Vec<Vec<u8>> {
@@ -33,7 +33,7 @@ fn packs() -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn law_4_what_is_said_to_be_proven_was_counted_on_the_new_pack() {
     for seed in 0..6 {
-        let packs = if seed == 0 { packs() } else { tangle(seed, 14).spread(seed, 4) };
+        let packs = if seed == 0 { packs() } else { random_history(seed, 14).spread(seed, 4) };
         let store = TestStore::new().await;
         store.push_each(&packs).await;
         let plan = store.store.plan_gc(&store.repo, &Progress::silent()).await.unwrap();
@@ -208,7 +208,7 @@ async fn the_history_is_searched_as_it_stands_and_paged() {
         ("zed/UNDER_", &["failed"]),
         ("CONSOLID", &["consolidated"]),
         (&report.consolidated_key.unwrap().hex()[20..40], &["skipped", "consolidated"]),
-        ("Restore that file", &["failed"]),
+        ("restore the file", &["failed"]),
         ("'\"", &[]),
     ] {
         assert_eq!(ask(text).await, found, "{text}");

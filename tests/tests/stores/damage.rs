@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions, store_metrics};
-use packhouse_host::world::FixedWorld;
 use packhouse_host::{
     Class, FetchRequest, JobStatus, MpackKey, Progress, PruneOptions, PruneReport, PushOptions,
     PushReport, PushStatus, RepoName, Store, StoreOptions, VerifyReport, Visibility,
@@ -439,7 +439,7 @@ async fn on_s3_nothing_is_replaced_by_a_pack_that_does_not_come_back_as_it_was_s
     on.server.as_mut().unwrap().restart_with(&["spoil", "new", "0"]);
     let before = on.show().await;
     let error = on.gc().await.unwrap_err();
-    assert!(error.to_string().contains("does not give back the bytes that were sent"), "{error}");
+    assert!(error.to_string().contains("does not return the bytes that were written"), "{error}");
     assert_eq!(on.show().await.pack_keys, before.pack_keys);
     on.server.as_mut().unwrap().restart();
     on.sound().await;
@@ -456,7 +456,7 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
     let pack = file(&store.data(), &key.parse().unwrap());
     let sound = std::fs::read(&pack).unwrap();
     let metric = |store: &Packhouse| {
-        let text = store.told(["metrics"]).ok().stdout;
+        let text = store.text(["metrics"]).ok().stdout;
         text.lines()
             .find_map(|line| line.strip_prefix("packhouse_damaged_packs ").map(str::to_owned))
             .unwrap()
@@ -477,8 +477,8 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
             && !damaged["detail"].as_str().unwrap().is_empty()
     );
     assert_eq!(store.run(["repo", "list"]).ok().json()["damaged"][0]["mpack_key"], key);
-    assert!(store.told(["repo", "list"]).ok().stdout.contains("damaged"));
-    assert!(store.told(["repo", "show", "a/b"]).ok().stdout.contains("found by verify"));
+    assert!(store.text(["repo", "list"]).ok().stdout.contains("damaged"));
+    assert!(store.text(["repo", "show", "a/b"]).ok().stdout.contains("found by verify"));
     let checks = store.run(["doctor"]).exits(4).documents();
     let check = checks.iter().find(|check| check["check"] == "damage").unwrap();
     assert_eq!(
@@ -496,7 +496,7 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
         (&kept["kept"][0]["repo"], kept["kept"][0]["detail"].as_str().unwrap().contains(&key)),
         (&"a/b".into(), true)
     );
-    assert!(store.told(["prune", "--grace", "0s"]).exits(4).stdout.contains("7 packs kept"));
+    assert!(store.text(["prune", "--grace", "0s"]).exits(4).stdout.contains("7 packs kept"));
 
     std::fs::write(&pack, sound).unwrap();
     store.run(["verify"]).ok();
@@ -543,7 +543,7 @@ async fn answers_and_orphans_of_a_damaged_repo_are_kept() {
     let sound = std::fs::read(&pack).unwrap();
     Harm::Empty.does(&pack);
     let ahead = StoreOptions {
-        world: Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap())),
+        clock: Arc::new(FixedClock::starting_at("2099-01-01T00:00:00Z".parse().unwrap())),
         ..options(&on.data())
     };
     let later = Store::open(ahead).await.unwrap();

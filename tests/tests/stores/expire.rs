@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use packhouse_host::clock::{FixedClock, SystemClock};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::world::{FixedWorld, SystemWorld};
 use packhouse_host::{
     GcReport, Progress, PruneOptions, PushOptions, Store, StoreOptions, Visibility,
 };
@@ -21,8 +21,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The store of a folder, so many days after it was made.
 async fn after(days: i64, data: &Path) -> Store {
     let start: jiff::Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
-    let world = FixedWorld::starting_at(start + jiff::SignedDuration::from_hours(24 * days));
-    Store::open(StoreOptions { world: Arc::new(world), ..options(data) }).await.unwrap()
+    let clock = FixedClock::starting_at(start + jiff::SignedDuration::from_hours(24 * days));
+    Store::open(StoreOptions { clock: Arc::new(clock), ..options(data) }).await.unwrap()
 }
 
 async fn force(store: &Store, from: &TestStore, pack: &[u8]) {
@@ -164,7 +164,7 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         let late = after(300, &store.data()).await;
         let theirs = Fault::never();
         // Two that are at work at once must not stage files of one name.
-        let theirs_too = StoreOptions { world: Arc::new(SystemWorld), ..options(&store.data()) };
+        let theirs_too = StoreOptions { clock: Arc::new(SystemClock), ..options(&store.data()) };
         let pusher =
             faulty::open(theirs_too, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
         let (file, repo) = (store.file(&on_top.pack), store.repo.clone());
@@ -182,8 +182,8 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
             }
         });
         drop(late);
-        let world = FixedWorld::starting_at("2027-03-02T09:00:00Z".parse().unwrap());
-        let faulty = StoreOptions { world: Arc::new(world), ..options(&store.data()) };
+        let clock = FixedClock::starting_at("2027-03-02T09:00:00Z".parse().unwrap());
+        let faulty = StoreOptions { clock: Arc::new(clock), ..options(&store.data()) };
         let faulty = faulty::open(faulty, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         let done = faulty.gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap();
         if !fault.struck() {

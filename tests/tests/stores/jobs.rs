@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use packhouse_host::clock::{FixedClock, SystemClock};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
-use packhouse_host::world::{FixedWorld, SystemWorld};
 use packhouse_host::{
     JobEnded, JobReport, JobStatus, Progress, PruneOptions, PushOptions, PushStatus, Store,
     StoreOptions, Visibility,
@@ -23,7 +23,7 @@ const TOMORROW: &str = "2026-03-03T09:00:00Z";
 /// A store of a folder at a time: each has a clock of its own.
 fn at(time: &str, data: &Path) -> StoreOptions {
     StoreOptions {
-        world: Arc::new(FixedWorld::starting_at(time.parse().unwrap())),
+        clock: Arc::new(FixedClock::starting_at(time.parse().unwrap())),
         ..options(data)
     }
 }
@@ -170,7 +170,7 @@ async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
 
         let theirs = Fault::never();
         // By the system's clock it is later still, and what it stages has other names.
-        let late = StoreOptions { world: Arc::new(SystemWorld), ..options(&store.data()) };
+        let late = StoreOptions { clock: Arc::new(SystemClock), ..options(&store.data()) };
         let late = faulty::open(late, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
         let data = Arc::new(Mutex::new(Vec::new()));
         let (took, other) = (data.clone(), late.clone());
@@ -252,7 +252,7 @@ async fn many_workers_do_each_job_once() {
     for _ in names {
         // Their clocks are the system's: what they stage must not have one name.
         stores.push(
-            Store::open(StoreOptions { world: Arc::new(SystemWorld), ..options(&store.data()) })
+            Store::open(StoreOptions { clock: Arc::new(SystemClock), ..options(&store.data()) })
                 .await
                 .unwrap(),
         );
@@ -357,13 +357,13 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
             .unwrap();
     }
     let later = StoreOptions {
-        world: Arc::new(FixedWorld::starting_at("2026-04-01T00:00:00Z".parse().unwrap())),
+        clock: Arc::new(FixedClock::starting_at("2026-04-01T00:00:00Z".parse().unwrap())),
         ..options(&store.data())
     };
     let later = Store::open(later).await.unwrap();
     let ended = work(&later, WorkerOptions { attempts: 5, ..diligent("w") }).await;
     assert_eq!(ended[0].outcome, "failed");
-    assert!(job(&store, id).await.reason.unwrap().contains("the last 5 workers that had it died"));
+    assert!(job(&store, id).await.reason.unwrap().contains("the last 5 workers that took it died"));
     assert_eq!(later.retry_job(id).await.unwrap().status, JobStatus::Queued);
     assert_eq!(work(&later, diligent("w")).await[0].outcome, "done");
 }
@@ -407,7 +407,7 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
     let id = store.store.queue_gc(&store.repo, None).await.unwrap().job;
     let stop = Stop::default();
     let asked = stop.clone();
-    // While it reads the repo's state; the wait is longer than its patience.
+    // While it reads the repo's state; the wait is longer than its shutdown timeout.
     let fault = Fault::meanwhile(3, &Fault::never(), move || {
         asked.ask();
         tokio::time::sleep(Duration::from_millis(200))
@@ -416,8 +416,11 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
         faulty::open(at(AN_HOUR_LATER, &store.data()), Sandbox::reference(None).unwrap(), &fault)
             .await
             .unwrap();
-    let options =
-        WorkerOptions { patience: Duration::from_millis(20), drain: false, ..diligent("w") };
+    let options = WorkerOptions {
+        shutdown_timeout: Duration::from_millis(20),
+        drain: false,
+        ..diligent("w")
+    };
     let ended = Arc::new(Mutex::new(Vec::new()));
     let kept = ended.clone();
     Worker::new(faulty, options, stop)
@@ -487,7 +490,7 @@ fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
     packhouse
         .run(["gc", "a/b", "--async", "--expire-unreachable", "90d"])
         .exits(1)
-        .says(&["waits already", "jobs cancel"]);
+        .says(&["already queued", "jobs cancel"]);
     let ended = packhouse.run(["worker", "--drain", "--no-policies"]).ok().json();
     assert_eq!(
         (&ended["outcome"], &ended["packs_before"], &ended["packs_after"]),

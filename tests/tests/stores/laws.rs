@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, SnapshotForm, history};
-use packhouse_host::sandbox::{Limits, Sandbox};
-use packhouse_host::world::FixedWorld;
+use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, Store, Visibility};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::hostile::{Spoiled, reworded, spoiled};
@@ -54,7 +54,7 @@ async fn law_2_payload_never_crosses_the_wall() {
     };
     let store = TestStore::new().await;
     let packs = history(&options);
-    let limits = Limits { memory: 4 << 20, ..Limits::default() };
+    let limits = SandboxLimits { memory: 4 << 20, ..SandboxLimits::default() };
     let tight =
         with_sandbox(&store, Sandbox::load(packhouse_artifact::COMPONENT, None, limits).unwrap())
             .await;
@@ -120,7 +120,7 @@ async fn law_4_a_component_that_lies_or_eats_costs_a_failed_job_and_nothing_else
     let (_, answer) = store.fetch(&[], &[]).await.unwrap();
     let load = |bytes: &[u8], limits| Sandbox::load(bytes, None, limits).unwrap();
     let limited = |limits| load(packhouse_artifact::COMPONENT, limits);
-    let all = Limits::default();
+    let all = SandboxLimits::default();
     let hostile = [
         ("lies about a section", load(&reworded("branch_heads", "branch_headz"), all)),
         ("traps", load(&spoiled("consolidation@0.1.0#plan", Spoiled::Traps), all)),
@@ -132,11 +132,11 @@ async fn law_4_a_component_that_lies_or_eats_costs_a_failed_job_and_nothing_else
             "never ends",
             load(
                 &spoiled("consolidation@0.1.0#plan", Spoiled::Loops),
-                Limits { time: Duration::from_millis(60), ..all },
+                SandboxLimits { time: Duration::from_millis(60), ..all },
             ),
         ),
-        ("eats memory", limited(Limits { memory: 1 << 16, memory_per_record: 0, ..all })),
-        ("hands over too much", limited(Limits { handed_over: 100, ..all })),
+        ("eats memory", limited(SandboxLimits { memory: 1 << 16, memory_per_record: 0, ..all })),
+        ("hands over too much", limited(SandboxLimits { handed_over: 100, ..all })),
     ];
     for (name, sandbox) in hostile {
         let hostile = with_sandbox(&store, sandbox).await;
@@ -169,7 +169,7 @@ fn law_4_what_is_no_component_of_ours_is_not_run() {
     let cut = &packhouse_artifact::COMPONENT[..1000];
     let other_world = reworded("packhouse:engine/database", "packhouse:engine/databast");
     for bytes in [b"".as_slice(), b"\0asm\x01\0\0\0", cut, &other_world] {
-        let error = Sandbox::load(bytes, None, Limits::default())
+        let error = Sandbox::load(bytes, None, SandboxLimits::default())
             .expect_err("this is no component of ours");
         assert_eq!(error.class(), Class::Refused, "{error}");
     }
@@ -178,10 +178,10 @@ fn law_4_what_is_no_component_of_ours_is_not_run() {
 #[test]
 fn law_4_a_component_of_another_wit_is_refused_in_words() {
     for (version, says) in [
-        ("@0.2.0", "@0.2.0, and this packhouse speaks packhouse:engine/engine@0.1.0"),
+        ("@0.2.0", "@0.2.0; this packhouse runs packhouse:engine/engine@0.1.0"),
         ("@1.1.0", "@1.1.0"),
     ] {
-        let error = Sandbox::load(&reworded("@0.1.0", version), None, Limits::default())
+        let error = Sandbox::load(&reworded("@0.1.0", version), None, SandboxLimits::default())
             .expect_err(version);
         assert!(error.to_string().contains(says), "{error}");
     }
@@ -298,13 +298,13 @@ async fn law_10_a_repo_holds_its_own_entities_only() {
 }
 
 #[tokio::test]
-async fn law_11_a_fixed_world_gives_the_same_answers_to_the_letter() {
+async fn law_11_a_fixed_clock_gives_the_same_answers_to_the_letter() {
     let packs = packs();
     let mut stories = Vec::new();
     for _ in 0..2 {
         let folder = tempfile::tempdir().unwrap();
-        let world = Arc::new(FixedWorld::starting_at("2026-03-02T09:00:00Z".parse().unwrap()));
-        let store = Store::open(packhouse_host::StoreOptions { world, ..options(folder.path()) })
+        let clock = Arc::new(FixedClock::starting_at("2026-03-02T09:00:00Z".parse().unwrap()));
+        let store = Store::open(packhouse_host::StoreOptions { clock, ..options(folder.path()) })
             .await
             .unwrap();
         let repo = "a/b".parse().unwrap();

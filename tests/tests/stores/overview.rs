@@ -9,8 +9,8 @@ use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::{
     Cause, Class, MpackKey, ProblemKind, Progress, PushOptions, RepoName, Store, Visibility,
 };
+use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::{TestStore, options};
-use packhouse_tests::tangle::tangle;
 use packhouse_tests::{model, place};
 use proptest::prelude::*;
 
@@ -56,7 +56,7 @@ async fn counted_and_found(store: &TestStore) -> [BTreeMap<MpackKey, (u64, u64)>
         let key = pack_of[&shelf];
         let sum = found.get_mut(&key).unwrap();
         sum.0 += 1;
-        sum.1 += lengths[&(key, row.entity, row.print)];
+        sum.1 += lengths[&(key, row.entity, row.fingerprint)];
     }
     [counted, found]
 }
@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn shelves_count_the_bytes_that_the_index_maps_to_them(seed in any::<u64>(), size in 1usize..20, packs in 1usize..7) {
         wait(async {
-            let packs = tangle(seed, size).spread(seed, packs);
+            let packs = random_history(seed, size).spread(seed, packs);
             let mut random = Random::stream(seed, 7);
             let store = TestStore::new().await;
             for group in packs.chunks(1 + random.below(2)) {
@@ -102,7 +102,7 @@ proptest! {
                 names.push(name);
             }
             // The same packs in several repos share their rows.
-            let packs = tangle(seed, size).spread(seed, 4);
+            let packs = random_history(seed, size).spread(seed, 4);
             for name in &names {
                 for pack in &packs[..random.below(packs.len() + 1)] {
                     store.store.push(name, &[store.file(pack)], PushOptions::default(), &Progress::silent()).await.unwrap();
@@ -144,7 +144,7 @@ proptest! {
     #[test]
     fn a_consolidation_does_not_write_duplicate_bytes_again(seed in any::<u64>(), size in 1usize..16, packs in 2usize..6) {
         wait(async {
-            let packs = tangle(seed, size).spread(seed, packs);
+            let packs = random_history(seed, size).spread(seed, packs);
             let store = TestStore::new().await;
             store.push_each(&packs).await;
             let summary = store.store.summary(&store.repo).await.unwrap();
@@ -165,7 +165,7 @@ proptest! {
     #[test]
     fn a_timeline_tells_what_was_true_after_each_publication(seed in any::<u64>(), size in 1usize..12, packs in 1usize..8) {
         wait(async {
-            let packs = tangle(seed, size).spread(seed, packs);
+            let packs = random_history(seed, size).spread(seed, packs);
             let mut random = Random::stream(seed, 9);
             let store = TestStore::new().await;
             let mut seen = Vec::new();

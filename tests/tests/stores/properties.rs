@@ -1,4 +1,4 @@
-//! The whole host on tangled histories: the component against the native core, the store against
+//! The whole host on random histories: the component against the native core, the store against
 //! the model. Few cases, because each makes a store; `core_properties.rs` has the many.
 
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use packhouse_core::{EntityId, Kind, Request, assemble, consolidate};
 use packhouse_host::pack::Directory;
-use packhouse_host::run::{Packs, Run, RunPack};
+use packhouse_host::run::{PackReader, RunHost, RunPack};
 use packhouse_host::sample::Random;
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::Vault;
@@ -14,8 +14,8 @@ use packhouse_host::vault::local::LocalVault;
 use packhouse_host::{Error, MpackKey};
 use packhouse_tests::memory::{MemoryHost, entity_id};
 use packhouse_tests::model;
+use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::TestStore;
-use packhouse_tests::tangle::tangle;
 use proptest::prelude::*;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -36,7 +36,7 @@ async fn hosted(
     memory: &MemoryHost,
     heads: Vec<packhouse_core::Head>,
     vault: Arc<LocalVault>,
-) -> Run {
+) -> RunHost {
     let mut packs = Vec::new();
     for number in 0..memory.count() {
         let bytes = memory.pack(number);
@@ -47,7 +47,11 @@ async fn hosted(
         packs.push(RunPack::stored(Directory::new(key, bytes.len() as u64, memory.rows(number))));
     }
     let runtime = tokio::runtime::Handle::current();
-    Run::new(Packs::new("a/b".parse().unwrap(), vault, runtime, Arc::new(packs)), heads, None)
+    RunHost::new(
+        PackReader::new("a/b".parse().unwrap(), vault, runtime, Arc::new(packs)),
+        heads,
+        None,
+    )
 }
 
 proptest! {
@@ -55,14 +59,14 @@ proptest! {
 
     #[test]
     fn law_1_the_component_plans_what_the_native_core_plans(seed in any::<u64>(), size in 0usize..24, packs in 1usize..6) {
-        let tangle = tangle(seed, size);
-        let packs = tangle.spread(seed, packs);
-        let mut memory = MemoryHost::planning(&packs, &tangle.heads);
+        let history = random_history(seed, size);
+        let packs = history.spread(seed, packs);
+        let mut memory = MemoryHost::planning(&packs, &history.heads);
         let native = consolidate(&mut memory).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let planned = wait(async {
             let vault = Arc::new(LocalVault::open(folder.path()).unwrap());
-            let heads = tangle.heads.iter().map(|(b, id)| packhouse_core::Head { branch: b.clone(), commit: entity_id(Kind::Commit, id) });
+            let heads = history.heads.iter().map(|(b, id)| packhouse_core::Head { branch: b.clone(), commit: entity_id(Kind::Commit, id) });
             let run = hosted(&memory, heads.collect(), vault).await;
             let sandbox = Sandbox::reference(None).unwrap();
             tokio::task::spawn_blocking(move || sandbox.consolidate(Box::new(run), 10_000)).await.unwrap().unwrap()
@@ -77,8 +81,8 @@ proptest! {
     #[test]
     fn the_store_does_what_the_core_and_the_model_do(seed in any::<u64>(), size in 1usize..20, packs in 2usize..6, group in 1usize..4) {
         wait(async {
-            let tangle = tangle(seed, size);
-            let packs = tangle.spread(seed, packs);
+            let history = random_history(seed, size);
+            let packs = history.spread(seed, packs);
             let mut random = Random::stream(seed, 5);
             let store = TestStore::new().await;
             for group in packs.chunks(group) {
@@ -87,14 +91,14 @@ proptest! {
                     store.gc().await.unwrap();
                 }
             }
-            assert_eq!(store.heads().await, tangle.heads);
+            assert_eq!(store.heads().await, history.heads);
             let mut some = |most| -> Vec<String> {
-                (0..random.below(most)).map(|_| tangle.commits[random.below(tangle.commits.len())].clone()).collect()
+                (0..random.below(most)).map(|_| history.commits[random.below(history.commits.len())].clone()).collect()
             };
             let (mut want, have) = (some(4), some(3));
-            want.push(tangle.commits[0].clone());
+            want.push(history.commits[0].clone());
 
-            let mut memory = MemoryHost::planning(&packs, &tangle.heads);
+            let mut memory = MemoryHost::planning(&packs, &history.heads);
             let ids = |ids: &[String]| ids.iter().map(|id| entity_id(Kind::Commit, id)).collect::<Vec<EntityId>>();
             let native = assemble(&mut memory, &Request { want: ids(&want), want_if_known: vec![], have: ids(&have) }).unwrap();
             let native_bytes = memory.execute(&native.plan);
@@ -104,7 +108,7 @@ proptest! {
                 assert_eq!(pack, native_bytes);
             }
 
-            let consolidated = model::consolidate(&packs, &tangle.heads);
+            let consolidated = model::consolidate(&packs, &history.heads);
             let report = store.gc().await.unwrap();
             let made = store.packs().await;
             assert_eq!(made.len(), 1);
@@ -128,11 +132,11 @@ proptest! {
     #[test]
     fn a_directory_holds_what_the_wit_says(seed in any::<u64>(), size in 0usize..16) {
         wait(async {
-            let tangle = tangle(seed, size);
-            let packs = tangle.spread(seed, 2);
+            let history = random_history(seed, size);
+            let packs = history.spread(seed, 2);
             let store = TestStore::new().await;
             store.push(&packs).await.unwrap();
-            let memory = MemoryHost::planning(&packs, &tangle.heads);
+            let memory = MemoryHost::planning(&packs, &history.heads);
             for number in 0..memory.count() {
                 let key: MpackKey = model::key(memory.pack(number)).parse().unwrap();
                 let path = store.data().join("packs").join(&key.hex()[..2]).join(format!("{}.dir", key.hex()));
@@ -147,8 +151,8 @@ proptest! {
     #[test]
     fn a_spoiled_pack_is_refused_or_sound(seed in any::<u64>(), size in 1usize..8, spoils in 1usize..4) {
         wait(async {
-            let tangle = tangle(seed, size);
-            let mut pack = tangle.spread(seed, 1).swap_remove(0);
+            let history = random_history(seed, size);
+            let mut pack = history.spread(seed, 1).swap_remove(0);
             let mut random = Random::stream(seed, 6);
             let store = TestStore::new().await;
             for _ in 0..spoils {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::world::{FixedWorld, World};
 use packhouse_host::{
     CatalogPlace, FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName, Store,
     StoreOptions, Visibility,
@@ -36,7 +36,7 @@ fn packs() -> Vec<Vec<u8>> {
 /// A store of a folder, a day later: each has a clock of its own.
 fn a_day_later(data: &std::path::Path) -> StoreOptions {
     StoreOptions {
-        world: Arc::new(FixedWorld::starting_at(TOMORROW.parse().unwrap())),
+        clock: Arc::new(FixedClock::starting_at(TOMORROW.parse().unwrap())),
         ..options(data)
     }
 }
@@ -232,7 +232,7 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
     let other = Store::open(other).await.unwrap();
     let error =
         other.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
-    assert!(error.to_string().contains("are those of 2 catalogs: "), "{error}");
+    assert!(error.to_string().contains("belong to 2 catalogs: "), "{error}");
     let again = Store::open(options(&store.data())).await.unwrap();
     again.prune(NOW, &Progress::silent()).await.unwrap_err();
 
@@ -301,7 +301,10 @@ async fn a_catalog_from_a_backup_deletes_no_orphans() {
     let report = prune(&restored, PruneOptions { orphans: true, ..NOW }).await;
     assert_eq!((report.orphans_deleted, report.packs_kept > 0), (0, true), "{report:?}");
     assert!(
-        report.kept.iter().all(|kept| kept.detail.contains("which a repo needs, is not in")),
+        report
+            .kept
+            .iter()
+            .all(|kept| kept.detail.contains("which a repo needs, is missing or damaged in")),
         "{report:?}"
     );
     assert!(pack.exists());
@@ -350,7 +353,7 @@ struct Races {
     others: Fault,
     packs: Vec<Vec<u8>>,
     /// Clock and ids of both: they must not draw the same.
-    world: Arc<FixedWorld>,
+    clock: Arc<FixedClock>,
     /// How the other deletes.
     prunes: PruneOptions,
 }
@@ -363,22 +366,22 @@ impl Races {
     async fn of(packs: Vec<Vec<u8>>) -> Races {
         let store = TestStore::new().await;
         store.push_each(&packs[..packs.len() - 1]).await;
-        let world = Arc::new(FixedWorld::starting_at(TOMORROW.parse().unwrap()));
-        let other = StoreOptions { world: world.clone(), ..options(&store.data()) };
+        let clock = Arc::new(FixedClock::starting_at(TOMORROW.parse().unwrap()));
+        let other = StoreOptions { clock: clock.clone(), ..options(&store.data()) };
         let others = Fault::never();
         let other = faulty::open(other, Sandbox::reference(None).unwrap(), &others).await.unwrap();
-        Races { other: Arc::new(other), others, store, packs, world, prunes: NOW }
+        Races { other: Arc::new(other), others, store, packs, clock, prunes: NOW }
     }
 
     /// The other deletes orphans, too, by a clock that is far ahead: every file is old to it.
     async fn ahead() -> Races {
         let races = Races::new().await;
-        let world = Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
-        // Other names than those that the first world has drawn and will draw.
+        let clock = Arc::new(FixedClock::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
+        // Other names than those that the first clock has drawn and will draw.
         for _ in 0..1000 {
-            world.draw();
+            clock.random_id();
         }
-        let other = StoreOptions { world, ..options(&races.store.data()) };
+        let other = StoreOptions { clock, ..options(&races.store.data()) };
         let other =
             faulty::open(other, Sandbox::reference(None).unwrap(), &races.others).await.unwrap();
         Races {
@@ -398,7 +401,7 @@ impl Races {
                 other.prune(prunes, &Progress::silent()).await.unwrap();
             }
         });
-        let options = StoreOptions { world: self.world.clone(), ..options(&self.store.data()) };
+        let options = StoreOptions { clock: self.clock.clone(), ..options(&self.store.data()) };
         (faulty::open(options, Sandbox::reference(None).unwrap(), &fault).await.unwrap(), fault)
     }
 }
@@ -560,7 +563,7 @@ async fn a_pack_that_is_pushed_while_orphans_are_looked_for_is_no_false_alarm() 
         let old = orphan(&races.store, Duration::from_secs(25 * 3600));
         let (theirs, repo, file) =
             (Fault::never(), races.store.repo.clone(), races.store.file(&races.packs[3]));
-        let pusher = StoreOptions { world: races.world.clone(), ..options(&races.store.data()) };
+        let pusher = StoreOptions { clock: races.clock.clone(), ..options(&races.store.data()) };
         let pusher = Arc::new(
             faulty::open(pusher, Sandbox::reference(None).unwrap(), &theirs).await.unwrap(),
         );
@@ -573,8 +576,8 @@ async fn a_pack_that_is_pushed_while_orphans_are_looked_for_is_no_false_alarm() 
                     .unwrap();
             }
         });
-        let world = Arc::new(FixedWorld::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
-        let pruner = StoreOptions { world, ..options(&races.store.data()) };
+        let clock = Arc::new(FixedClock::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
+        let pruner = StoreOptions { clock, ..options(&races.store.data()) };
         let pruner = faulty::open(pruner, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         let report = prune(&pruner, races.prunes).await;
         assert_eq!(

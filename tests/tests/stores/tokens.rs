@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use packhouse_host::access::{Caller, NewToken, Reach, Scope, TokenText};
-use packhouse_host::world::{FixedWorld, World};
+use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::{Class, Error, Store};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::place;
@@ -98,17 +98,17 @@ fn a_token_is_shown_once_and_its_secret_is_nowhere_afterwards() {
 fn people_get_the_token_alone_on_stdout_and_the_rest_on_stderr() {
     let packhouse = Packhouse::with_repo();
     let ran = packhouse
-        .told(["token", "create", "--scope", "read", "--repo", "a/b", "--name", "laptop"])
+        .text(["token", "create", "--scope", "read", "--repo", "a/b", "--name", "laptop"])
         .ok();
     let token: TokenText =
         ran.stdout.strip_suffix('\n').unwrap().parse().expect("nothing but the token");
     ran.says(&["not shown again", token.id()]);
     let quiet =
-        packhouse.told(["--quiet", "token", "create", "--scope", "read", "--repo", "*"]).ok();
+        packhouse.text(["--quiet", "token", "create", "--scope", "read", "--repo", "*"]).ok();
     assert!(quiet.stderr.is_empty() && quiet.stdout.starts_with("phk_"), "{quiet:?}");
-    let shown = packhouse.told(["token", "revoke", token.id()]).ok().stdout;
+    let shown = packhouse.text(["token", "revoke", token.id()]).ok().stdout;
     assert!(shown.contains("revoked 20") && shown.lines().count() == 1, "{shown}");
-    let listed = packhouse.told(["token", "list"]).ok().stdout;
+    let listed = packhouse.text(["token", "list"]).ok().stdout;
     let lines: Vec<&str> = listed.lines().collect();
     assert!(lines.len() == 3 && lines[0].starts_with("TOKEN"), "{listed}");
     assert!(
@@ -160,8 +160,10 @@ fn what_reaches_nothing_or_has_no_proper_name_is_refused_and_nothing_is_made() {
     create(&["--repo", "a/b", "--repo", "no/such"]).exits(1);
     create(&[]).exits(2).says(&["--repo"]);
     create(&["--repo", "nothing"]).exits(2).says(&["OWNER/SLUG"]);
-    create(&["--repo", "a/b", "--name", &"x".repeat(101)]).exits(2).says(&["100 characters"]);
-    create(&["--repo", "a/b", "--name", "\u{1b}[2J"]).exits(2).says(&["each of which can be seen"]);
+    create(&["--repo", "a/b", "--name", &"x".repeat(101)])
+        .exits(2)
+        .says(&["100 visible characters"]);
+    create(&["--repo", "a/b", "--name", "\u{1b}[2J"]).exits(2).says(&["visible characters"]);
     create(&["--repo", "a/b", "--expires", "0s"]).exits(2).says(&["0 seconds"]);
     create(&["--repo", "a/b", "--expires", "18446744073709551615"]).exits(2).says(&["90d"]);
     create(&["--repo", "a/b", "--expires", "soon"]).exits(2);
@@ -211,7 +213,7 @@ async fn a_token_speaks_for_its_bearer_with_its_secret_and_no_other() {
     assert!(!format!("{bearer:?}").contains(&secret_of(&token)));
 }
 
-/// Each look at the clock of a fixed world moves it by a second.
+/// A fixed clock moves by a second each time it is read.
 #[tokio::test]
 async fn a_token_is_good_until_the_moment_it_expires() {
     let TestStore { store, .. } = &TestStore::new().await;
@@ -237,13 +239,13 @@ async fn all_stores_on_a_catalog_sign_with_the_same_secret() {
     let first = TestStore::new().await;
     let secret = first.store.signing_secret().await.unwrap();
     assert_ne!(secret[..16], secret[16..], "both halves are drawn");
-    // A world of its own, from which it draws something else.
-    let world = FixedWorld::starting_at("2027-01-01T00:00:00Z".parse().unwrap());
+    // A clock of its own, with other ids.
+    let clock = FixedClock::starting_at("2027-01-01T00:00:00Z".parse().unwrap());
     for _ in 0..99 {
-        world.draw();
+        clock.random_id();
     }
     let second = Store::open(packhouse_host::StoreOptions {
-        world: std::sync::Arc::new(world),
+        clock: std::sync::Arc::new(clock),
         ..options(&first.data())
     })
     .await;

@@ -174,7 +174,7 @@ fn on_another_disk_packs_are_copied_and_a_mounted_disk_itself_is_refused() {
         String::from_utf8_lossy(&out.stderr).into_owned(),
     );
     assert_eq!(out.status.code(), Some(0), "{told}{why}");
-    assert!(why.contains("is where a disk is mounted"), "{why}");
+    assert!(why.contains("is a mount point"), "{why}");
     let reports: Vec<Value> =
         told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(numbers(&reports[0]), [4, 0, 4, 0, 4]);
@@ -202,12 +202,12 @@ fn what_is_no_place_for_a_backup_is_refused_and_nothing_is_changed() {
     };
     let full = full.to_str().unwrap();
     refused(&["backup", full], &["not empty", "--update", full]);
-    refused(&["backup", "--update", full], &["no backup that packhouse made", full]);
+    refused(&["backup", "--update", full], &["not a backup of packhouse", full]);
     let data = store.data();
     let inside = data.join("backup");
-    refused(&["backup", inside.to_str().unwrap()], &["lies in the store itself"]);
-    refused(&["backup", "--update", data.to_str().unwrap()], &["lies in the store itself"]);
-    refused(&["backup", data.join("deep/er").to_str().unwrap()], &["lies in the store itself"]);
+    refused(&["backup", inside.to_str().unwrap()], &["is in the store itself"]);
+    refused(&["backup", "--update", data.to_str().unwrap()], &["is in the store itself"]);
+    refused(&["backup", data.join("deep/er").to_str().unwrap()], &["is in the store itself"]);
     assert!(!inside.exists() && !data.join("deep").exists());
     // The backup of another store, and one that has become a store.
     let second = Packhouse::with_repo();
@@ -215,7 +215,7 @@ fn what_is_no_place_for_a_backup_is_refused_and_nothing_is_changed() {
     let words = ["backup", "--update", other.to_str().unwrap()];
     store.run(words).exits(1).says(&["is a backup of another store"]);
     second.at(&other, ["repo", "create", "new/work"]).ok();
-    second.run(words).exits(1).says(&["has been written to since it was made"]);
+    second.run(words).exits(1).says(&["was written to after it was created"]);
     assert_eq!(second.at(&other, ["repo", "show", "new/work"]).ok().json()["repo"], "new/work");
     // Where there is none, there is none to back up.
     store
@@ -481,7 +481,7 @@ fn what_is_on_servers_is_refused_with_the_way_to_back_it_up() {
         "postgres://",
     ]);
     assert!(!to.exists());
-    bucket.afar("http://127.0.0.1:1", None, words).exits(2).says(&["without --remote"]);
+    bucket.run_remote("http://127.0.0.1:1", None, words).exits(2).says(&["without --remote"]);
 }
 
 /// The catalog of before the last push, in the place of the one of now.

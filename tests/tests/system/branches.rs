@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use packhouse_core::{EntityId, Head};
-use packhouse_host::catalog::{Hold, Published, Push};
+use packhouse_host::catalog::{LockMode, PublishOutcome, Push};
 use packhouse_host::sample::{CommitSpec, IdForm, PackBuilder, SnapshotSpec};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
@@ -67,8 +67,11 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         fence,
         now,
     };
-    let holding = catalog.hold(Hold::Publishing).await.unwrap();
-    assert!(matches!(catalog.publish_push(&push, &holding).await.unwrap(), Published::Done { .. }));
+    let lock = catalog.lock(LockMode::Publishing).await.unwrap();
+    assert!(matches!(
+        catalog.publish_push(&push, &lock).await.unwrap(),
+        PublishOutcome::Done { .. }
+    ));
 }
 
 fn names(branches: &[Value]) -> Vec<&str> {
@@ -126,7 +129,7 @@ fn no_branch_is_a_folder_of_another() {
         &file,
         "byte",
         "`a/b`",
-        "beside branch `a`",
+        "conflicts with branch `a`",
         "nothing was stored",
     ]);
     let apart = [pack("one", &["t/u/v"]), pack("two", &["t/u"])];
@@ -178,11 +181,11 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
     assert!(listed.iter().all(|one| one["problem"].is_null() == (one["name"] == "main")));
     assert_eq!((&listed[0]["head"], &listed[2]["head"]), (&json!(side), &json!(main)));
     for words in [["branch", "list", "a/b"], ["repo", "show", "a/b"]] {
-        let told = store.told(words).ok();
+        let told = store.text(words).ok();
         can_be_seen(&told.stdout);
         assert!(told.stdout.contains("main\\u{202e}niam"), "{}", told.stdout);
     }
-    can_be_seen(&store.told(["verify", "a/b"]).exits(4).stdout);
+    can_be_seen(&store.text(["verify", "a/b"]).exits(4).stdout);
     let problems = store.run(["verify", "a/b"]).exits(4).json()["problems"].clone();
     let kinds: Vec<&Value> =
         problems.as_array().unwrap().iter().map(|problem| &problem["kind"]).collect();
@@ -222,14 +225,16 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
         assert_eq!(given, heads.iter().collect::<Vec<_>>());
         // From elsewhere the same is shown, and the second can be deleted by what is shown.
         let url = served.url();
-        let there = store.afar(url, None, ["branch", "list", "a/b"]).ok().documents();
+        let there = store.run_remote(url, None, ["branch", "list", "a/b"]).ok().documents();
         assert_eq!(there, store.run(["branch", "list", "a/b"]).ok().documents());
-        let gone =
-            store.afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"]).ok().json();
+        let gone = store
+            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
+            .ok()
+            .json();
         let expected = json!({"repo": "a/b", "name": bad[1], "head": side, "deleted": true, "default_branch": "main"});
         assert_eq!(gone, expected);
         store
-            .afar(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
+            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
             .exits(1)
             .says(&["no branch", "branch list a/b"]);
         let (_, log) = served.stop();

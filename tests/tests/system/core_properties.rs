@@ -1,11 +1,11 @@
-//! The core against the model, natively: any tangle of records, spread over any packs in any order.
+//! The core against the model, natively: random histories, spread over packs in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhouse_core::{EntityId, Fault, Kind, Request, assemble, consolidate, index};
 use packhouse_host::sample::{HistoryOptions, Random, SnapshotForm, history};
 use packhouse_tests::memory::{MemoryHost, entity_id};
-use packhouse_tests::tangle::{Tangle, tangle};
+use packhouse_tests::random_history::{RandomHistory, random_history};
 use packhouse_tests::{fixtures, model};
 use proptest::prelude::*;
 
@@ -42,13 +42,13 @@ fn assembled(
     (made, answer.missing, answer.reuse.is_some())
 }
 
-fn some_commits(tangle: &Tangle, random: &mut Random, most: usize) -> Vec<String> {
+fn some_commits(history: &RandomHistory, random: &mut Random, most: usize) -> Vec<String> {
     (0..random.below(most + 1))
-        .filter_map(|_| tangle.commits.get(random.below(tangle.commits.len())).cloned())
+        .filter_map(|_| history.commits.get(random.below(history.commits.len())).cloned())
         .collect()
 }
 
-fn tangles() -> impl Strategy<Value = (u64, usize, usize)> {
+fn random_histories() -> impl Strategy<Value = (u64, usize, usize)> {
     (any::<u64>(), 0usize..24, 1usize..7)
 }
 
@@ -56,53 +56,53 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn law_7_the_core_writes_what_the_model_writes((seed, size, packs) in tangles()) {
-        let tangle = tangle(seed, size);
-        let packs = tangle.spread(seed, packs);
-        prop_assert_eq!(consolidated(&packs, &tangle.heads), model::consolidate(&packs, &tangle.heads));
+    fn law_7_the_core_writes_what_the_model_writes((seed, size, packs) in random_histories()) {
+        let history = random_history(seed, size);
+        let packs = history.spread(seed, packs);
+        prop_assert_eq!(consolidated(&packs, &history.heads), model::consolidate(&packs, &history.heads));
     }
 
     #[test]
-    fn law_7_order_and_grouping_leave_no_trace((seed, size, packs) in tangles(), again in any::<u64>(), groups in 1usize..9) {
-        let tangle = tangle(seed, size);
-        let first = tangle.spread(seed, packs);
-        let mut second = tangle.spread(again, groups);
+    fn law_7_order_and_grouping_leave_no_trace((seed, size, packs) in random_histories(), again in any::<u64>(), groups in 1usize..9) {
+        let history = random_history(seed, size);
+        let first = history.spread(seed, packs);
+        let mut second = history.spread(again, groups);
         // Half-way consolidations leave no trace either.
         if groups > 2 {
             let half = second.split_off(groups / 2);
             second.push(consolidated(&half, &BTreeMap::new()));
         }
-        prop_assert_eq!(consolidated(&first, &tangle.heads), consolidated(&second, &tangle.heads));
+        prop_assert_eq!(consolidated(&first, &history.heads), consolidated(&second, &history.heads));
     }
 
     #[test]
-    fn pg4_consolidating_twice_changes_nothing((seed, size, packs) in tangles()) {
-        let tangle = tangle(seed, size);
-        let once = consolidated(&tangle.spread(seed, packs), &tangle.heads);
-        prop_assert_eq!(&consolidated(&[&once], &tangle.heads), &once);
+    fn pg4_consolidating_twice_changes_nothing((seed, size, packs) in random_histories()) {
+        let history = random_history(seed, size);
+        let once = consolidated(&history.spread(seed, packs), &history.heads);
+        prop_assert_eq!(&consolidated(&[&once], &history.heads), &once);
     }
 
     #[test]
-    fn law_8_every_record_of_the_input_is_in_the_output_verbatim((seed, size, packs) in tangles()) {
-        let tangle = tangle(seed, size);
-        let made = model::read(&consolidated(&tangle.spread(seed, packs), &tangle.heads)).records;
-        prop_assert_eq!(made.len(), tangle.records.len());
+    fn law_8_every_record_of_the_input_is_in_the_output_verbatim((seed, size, packs) in random_histories()) {
+        let history = random_history(seed, size);
+        let made = model::read(&consolidated(&history.spread(seed, packs), &history.heads)).records;
+        prop_assert_eq!(made.len(), history.records.len());
         let made: BTreeSet<Vec<u8>> = made.into_iter().map(|record| record.bytes).collect();
-        for record in &tangle.records {
+        for record in &history.records {
             let best = record.encodings.iter().max_by_key(|e| (e.len(), (*e).clone())).unwrap();
             prop_assert!(made.contains(best), "{} {} is not there as it was written", record.kind, record.id);
         }
     }
 
     #[test]
-    fn pg6_a_fetch_is_the_same_before_and_after((seed, size, packs) in tangles()) {
-        let tangle = tangle(seed, size);
-        let packs = tangle.spread(seed, packs);
+    fn pg6_a_fetch_is_the_same_before_and_after((seed, size, packs) in random_histories()) {
+        let history = random_history(seed, size);
+        let packs = history.spread(seed, packs);
         let mut random = Random::stream(seed, 3);
-        let want = some_commits(&tangle, &mut random, 3);
-        let have = some_commits(&tangle, &mut random, 2);
-        let before = assembled(&packs, &tangle.heads, &want, &have);
-        let after = assembled(&[consolidated(&packs, &tangle.heads)], &tangle.heads, &want, &have);
+        let want = some_commits(&history, &mut random, 3);
+        let have = some_commits(&history, &mut random, 2);
+        let before = assembled(&packs, &history.heads, &want, &have);
+        let after = assembled(&[consolidated(&packs, &history.heads)], &history.heads, &want, &have);
         prop_assert_eq!((&before.0, before.1), (&after.0, after.1));
 
         let expected = model::reach(&packs, &want, &have).unwrap();
@@ -110,14 +110,14 @@ proptest! {
         let made: BTreeSet<model::Entity> = made.into_iter().map(|r| (r.kind, r.id)).collect();
         prop_assert_eq!(made, expected.records.keys().cloned().collect::<BTreeSet<_>>());
         prop_assert_eq!(before.1, expected.missing);
-        prop_assert_eq!(before.0, model::canonical(&expected.records, &tangle.heads));
+        prop_assert_eq!(before.0, model::canonical(&expected.records, &history.heads));
     }
 
     #[test]
-    fn law_2_contents_never_cross((seed, size, packs) in tangles()) {
-        let tangle = tangle(seed, size);
-        let packs = tangle.spread(seed, packs);
-        let mut host = MemoryHost::planning(&packs, &tangle.heads);
+    fn law_2_contents_never_cross((seed, size, packs) in random_histories()) {
+        let history = random_history(seed, size);
+        let packs = history.spread(seed, packs);
+        let mut host = MemoryHost::planning(&packs, &history.heads);
         consolidate(&mut host).unwrap();
         let meta = model::union(&packs).values().filter(|r| r.kind != model::Kind::Object).map(|r| r.bytes.len() as u64).sum::<u64>();
         prop_assert_eq!(host.crossed, meta, "each commit, snapshot and tag crosses once, and nothing else does");
@@ -125,12 +125,12 @@ proptest! {
 
     #[test]
     fn heads_are_decided_as_the_model_decides(seed in any::<u64>(), size in 1usize..16, stored in 0usize..3, pushed in 1usize..4) {
-        let tangle = tangle(seed, size);
+        let history = random_history(seed, size);
         let mut random = Random::stream(seed, 4);
-        let bare = Tangle { heads: BTreeMap::new(), ..tangle.clone() };
+        let bare = RandomHistory { heads: BTreeMap::new(), ..history.clone() };
         let mut packs = bare.spread(seed, stored + pushed);
-        let mut ids: Vec<String> = tangle.commits.clone();
-        ids.extend(tangle.beyond.iter().cloned());
+        let mut ids: Vec<String> = history.commits.clone();
+        ids.extend(history.beyond.iter().cloned());
         let head = |random: &mut Random| (format!("b{}", random.below(3)), ids[random.below(ids.len())].clone());
         let before: BTreeMap<String, String> = (0..random.below(3) * stored.min(1)).map(|_| head(&mut random)).collect();
         for pack in packs.iter_mut().skip(stored) {

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_host::access::Scope;
-use packhouse_host::catalog::{Catalog, Fence, JobEnd, NewAnswer, NewJob, Published, TokenRow};
+use packhouse_host::catalog::{
+    Catalog, Fence, JobEnd, NewAnswer, NewJob, PublishOutcome, TokenRow,
+};
+use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::world::FixedWorld;
 use packhouse_host::{
     CatalogPlace, Error, FetchRequest, GcRecord, JobStatus, Policy, Progress, PruneOptions,
     PushOptions, RepoName, Result, Store, StoreOptions, Task, Visibility,
@@ -116,8 +118,8 @@ fn policy() -> Policy {
     Policy { max_packs: Some(7), growth: None, max_age_seconds: None }
 }
 
-fn done(published: Published) -> bool {
-    matches!(published, Published::Done { .. })
+fn done(published: PublishOutcome) -> bool {
+    matches!(published, PublishOutcome::Done { .. })
 }
 
 fn writes() -> Vec<Write> {
@@ -182,7 +184,7 @@ fn writes() -> Vec<Write> {
         write!(
             "forget_packs",
             |c| {
-                let deleting = c.hold(packhouse_host::catalog::Hold::Deleting).await?;
+                let deleting = c.lock(packhouse_host::catalog::LockMode::Deleting).await?;
                 Ok(c.forget_packs(&[key(1), key(2)], at(999), &deleting).await?.len() == 2)
             },
             |c| c.unneeded_packs().await.unwrap().is_empty()
@@ -215,14 +217,14 @@ fn writes() -> Vec<Write> {
         }),
         write!(
             "renew_lease",
-            |c| c.renew_lease(Fence { job: RUNNING, token: 1 }, at(500)).await,
+            |c| c.renew_lease(Fence { job: RUNNING, number: 1 }, at(500)).await,
             |c| { c.job(RUNNING).await.unwrap().unwrap().lease_until == Some(at(500)) }
         ),
         write!(
             "end_job",
             |c| {
                 let done = JobEnd::Done("x".repeat(9000).into());
-                Ok(c.end_job(Fence { job: RUNNING, token: 1 }, &done, at(9)).await?.is_some())
+                Ok(c.end_job(Fence { job: RUNNING, number: 1 }, &done, at(9)).await?.is_some())
             },
             |c| status(c, RUNNING).await == JobStatus::Done
         ),
@@ -409,7 +411,7 @@ async fn opened(folder: &Path) -> StoreOptions {
 async fn a_day_later(folder: &Path) -> StoreOptions {
     let now = "2026-03-03T09:00:00Z".parse().unwrap();
     StoreOptions {
-        world: std::sync::Arc::new(FixedWorld::starting_at(now)),
+        clock: std::sync::Arc::new(FixedClock::starting_at(now)),
         ..opened(folder).await
     }
 }
@@ -495,7 +497,7 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
             // What deletes gets by with the room that the catalog's log has, but for the rows of a
             // deleted repo.
             if verb.name == "prune" {
-                failures.retain(|failure: &String| !failure.contains("forgetting a deleted repo"));
+                failures.retain(|failure: &String| !failure.contains("purging a deleted repo"));
             }
             assert_eq!(
                 !failures.is_empty(),

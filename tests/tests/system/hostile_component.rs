@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use packhouse_host::sample::{HistoryOptions, history};
-use packhouse_host::sandbox::{Limits, Sandbox};
+use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, Store, Visibility};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::fixtures;
@@ -13,7 +13,7 @@ use packhouse_tests::model;
 use packhouse_tests::store::{TestStore, options};
 
 /// Tight, so that a misdeed ends soon; an honest run over the same packs stays far below.
-const LIMITS: Limits = Limits {
+const LIMITS: SandboxLimits = SandboxLimits {
     memory: 16 << 20,
     memory_per_record: 400,
     time: Duration::from_secs(2),
@@ -24,11 +24,11 @@ const LIMITS: Limits = Limits {
 
 /// How long a misdeed may go on until it is said that nothing stops it: long, for a machine that is
 /// busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a consolidation, a fetch and a push are told, and a part of the error that must come of it.
 const CONSOLIDATIONS: [(&str, &str); 25] = [
-    ("drops-an-object", "is not there"),
+    ("drops-an-object", "is missing"),
     ("repeats-an-object", "is there twice"),
     ("outside-a-pack", "are not whole records"),
     ("another-repos-pack", "it copies from pack number 4294967295"),
@@ -38,20 +38,20 @@ const CONSOLIDATIONS: [(&str, &str); 25] = [
     ("counts-wrong", "records and its steps copy"),
     ("sizes-wrong", "bytes and its steps write"),
     ("claims-endless-steps", "its plan claims 18446744073709551615 steps"),
-    ("gives-no-steps", "and gives 0"),
-    ("gives-too-many-steps", "its plan gives more steps than it claims"),
-    ("pages-backwards", "is no sound pack"),
+    ("gives-no-steps", "and returns 0"),
+    ("gives-too-many-steps", "its plan returns more steps than it claims"),
+    ("pages-backwards", "is not a valid pack"),
     ("hands-over-too-much", "MiB of memory"),
     ("loops", "it took longer than 2 s"),
     ("loops-in-pages", "it took longer than 2 s"),
     ("traps", "it trapped"),
     ("traps-in-pages", "it trapped"),
     ("allocates", "MiB of memory"),
-    ("recurses", "it called itself too deeply"),
+    ("recurses", "its call stack overflowed"),
     ("calls-for-ever", "it made more than"),
     ("hoards-handles", "handle limit exceeded"),
     ("asks-for-content", "are not one commit, snapshot or tag"),
-    ("fakes-damage", "is lost, and it is not"),
+    ("fakes-damage", "is lost, but it is not"),
     ("asks-for-nonsense", "NONE"),
 ];
 const FETCHES: [(&str, &str); 3] = [
@@ -60,9 +60,9 @@ const FETCHES: [(&str, &str); 3] = [
     ("counts-wrong", "records and its steps copy"),
 ];
 const PUSHES: [(&str, &str); 5] = [
-    ("forges-a-head", "which nobody gave"),
+    ("forges-a-head", "which was not pushed"),
     ("forgets-heads", "decides on others"),
-    ("rewinds-heads", "to which"),
+    ("rewinds-heads", "does not descend from"),
     ("prefers-nobody", "prefer"),
     ("forgets-edges", "commit"),
 ];
@@ -122,7 +122,7 @@ impl Place {
         work: impl AsyncFnOnce(&Store) -> packhouse_host::Result<T>,
     ) {
         let before = self.state().await;
-        let ended = tokio::time::timeout(PATIENCE, work(&self.hostile))
+        let ended = tokio::time::timeout(TIMEOUT, work(&self.hostile))
             .await
             .unwrap_or_else(|_| panic!("{misdeed}: it goes on"));
         let error = ended.err().unwrap_or_else(|| panic!("{misdeed}: nobody minded"));
@@ -222,7 +222,8 @@ async fn law_4_an_answer_without_what_was_wanted_is_refused_whatever_the_client_
 async fn law_4_a_component_hands_over_no_more_than_it_may() {
     let place = Place::told("hands-over-too-much").await;
     let component = std::fs::read(fixtures::hostile_component()).unwrap();
-    let sandbox = Sandbox::load(&component, None, Limits { memory: 1 << 30, ..LIMITS }).unwrap();
+    let sandbox =
+        Sandbox::load(&component, None, SandboxLimits { memory: 1 << 30, ..LIMITS }).unwrap();
     let hostile =
         faulty::open(options(&place.store.data()), sandbox, &Fault::never()).await.unwrap();
     let error = hostile.gc(&place.store.repo, &Progress::silent()).await.unwrap_err().to_string();

@@ -92,7 +92,7 @@ fn a_push_to_a_store_that_is_not_there_names_the_command_that_makes_its_repo() {
 
 /// What becomes of a catalog's file, and the words for it.
 const LOSSES: [(&str, &str); 3] =
-    [("gone", "is not there"), ("emptied", "is empty"), ("without tables", "has no tables")];
+    [("gone", "does not exist"), ("emptied", "is empty"), ("without tables", "has no tables")];
 
 fn lose(data: &Path, how: &str) {
     for file in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
@@ -282,7 +282,7 @@ fn what_a_server_wrote_stands_in_the_catalogs_one_file_when_it_has_stopped() {
     let packhouse = Packhouse::with_repo();
     let served = Served::trusting(&packhouse, &["--workers", "0"]);
     let file = fixtures::muse_cli()[0].to_str().unwrap().to_owned();
-    packhouse.afar(served.url(), None, ["push", "a/b", &file]).ok();
+    packhouse.run_remote(served.url(), None, ["push", "a/b", &file]).ok();
     assert_eq!(served.stop().0, Some(0));
     let copy = copied_alone(&packhouse, "stopped");
     assert_eq!(packhouse.at(&copy, ["repo", "list"]).ok().documents()[0]["packs"], 1);

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use packhouse_host::catalog::sql::sqlite::SqliteCatalog;
+use packhouse_host::clock::SystemClock;
 use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
-use packhouse_host::sandbox::{Limits, Sandbox};
+use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::vault::local::LocalVault;
-use packhouse_host::world::SystemWorld;
 use packhouse_host::{FetchRequest, Progress, PushOptions, Store, Visibility};
 use packhouse_tests::{fixtures, model};
 
@@ -22,8 +22,8 @@ async fn a_component_gives_the_packs_of_the_model() {
     let store = Store::with_parts(
         Arc::new(SqliteCatalog::open(&folder.path().join("catalog.db")).await.unwrap()),
         Arc::new(LocalVault::open(folder.path()).unwrap()),
-        Sandbox::load(&component, None, Limits::default()).unwrap(),
-        Arc::new(SystemWorld),
+        Sandbox::load(&component, None, SandboxLimits::default()).unwrap(),
+        Arc::new(SystemClock),
     )
     .await
     .unwrap();

@@ -77,7 +77,7 @@ impl Both {
     #[track_caller]
     fn ask(&self, words: &[&str]) -> Ran {
         let here = self.here.run(words);
-        let there = self.there.afar(self.served.url(), None, words);
+        let there = self.there.run_remote(self.served.url(), None, words);
         assert_eq!(
             here.code, there.code,
             "{words:?}\nhere: {}\nthere: {}",
@@ -186,13 +186,13 @@ fn a_fetched_pack_is_what_its_key_names_and_is_there_whole_or_not_at_all() {
     both.ask(&["push", "a/b", files[0].to_str().unwrap()]);
     let output = both.there.scratch().join("out.mpack");
     let words = ["fetch", "a/b", "--output", output.to_str().unwrap()];
-    let answer = both.there.afar(both.served.url(), None, words).ok().json();
+    let answer = both.there.run_remote(both.served.url(), None, words).ok().json();
     assert_eq!(answer["mpack_key"], packhouse_tests::model::key(&std::fs::read(&output).unwrap()));
     assert!(answer["mpack_url"].as_str().unwrap().starts_with(both.served.url()), "{answer}");
     let folder = both.there.scratch();
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
     let words = ["fetch", "a/b", "--output", folder.to_str().unwrap()];
-    both.there.afar(both.served.url(), None, words).exits(2).says(&["is no file"]);
+    both.there.run_remote(both.served.url(), None, words).exits(2).says(&["is not a regular file"]);
 }
 
 #[test]
@@ -202,22 +202,25 @@ fn what_makes_no_sense_from_afar_is_refused_with_where_to_do_it() {
     for words in
         [&["worker", "--drain"][..], &["migrate"], &["serve"], &["gc", "a/b", "--record", "tape"]]
     {
-        there.afar(url, None, words).exits(2).says(&["without --remote"]);
+        there.run_remote(url, None, words).exits(2).says(&["without --remote"]);
     }
-    there.afar(url, None, ["repo", "list"]).exits(1).says(&["can't be reached", url]);
-    there.afar(url, None, ["gc", "a/b"]).exits(1).says(&["can't be reached"]);
+    there.run_remote(url, None, ["repo", "list"]).exits(1).says(&["can't be reached", url]);
+    there.run_remote(url, None, ["gc", "a/b"]).exits(1).says(&["can't be reached"]);
     there
-        .afar("http://packs.example", Some("secret"), ["repo", "list"])
+        .run_remote("http://packs.example", Some("secret"), ["repo", "list"])
         .exits(2)
         .says(&["https://"]);
-    there.afar("nonsense", None, ["repo", "list"]).exits(2).says(&["http://HOST"]);
-    there.afar(url, None, ["repo", "list", "--data", "d"]).exits(2).says(&["--data", "--remote"]);
+    there.run_remote("nonsense", None, ["repo", "list"]).exits(2).says(&["http://HOST"]);
+    there
+        .run_remote(url, None, ["repo", "list", "--data", "d"])
+        .exits(2)
+        .says(&["--data", "--remote"]);
     assert_eq!(
-        there.afar(url, None, ["component"]).ok().documents().len(),
+        there.run_remote(url, None, ["component"]).ok().documents().len(),
         1,
         "what needs no store asks none"
     );
-    let doctor = there.afar(url, None, ["doctor"]).exits(1);
+    let doctor = there.run_remote(url, None, ["doctor"]).exits(1);
     assert!(doctor.stdout.contains("can't be reached"), "{}", doctor.stdout);
 }
 
@@ -326,7 +329,7 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
         asked.lock().unwrap()[..],
         ["PUT", events[0], events[1], events[2], "PUT", "GET events"]
     );
-    assert!(remote.line().borrow().down.is_none());
+    assert!(remote.connection().borrow().down.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,9 +346,11 @@ async fn whoever_stops_tells_the_server_and_waits_for_the_end() {
         other => panic!("{other:?}"),
     });
     let progress = Progress::silent();
-    let remote =
-        Remote::new(RemoteOptions { patience: Some(Duration::ZERO), ..RemoteOptions::of(url) })
-            .unwrap();
+    let remote = Remote::new(RemoteOptions {
+        reconnect_timeout: Some(Duration::ZERO),
+        ..RemoteOptions::of(url)
+    })
+    .unwrap();
     let (asking, repo) = (progress.clone(), "a/b".parse().unwrap());
     let running = tokio::spawn(async move { remote.verify(&repo, &asking).await });
     progress.cancel();
@@ -366,9 +371,9 @@ async fn a_server_that_says_something_else_is_not_believed() {
         other => panic!("{other}"),
     };
     let (class, message) = words(remote(200, "<html>").status().await.unwrap_err());
-    assert!(class == Class::Refused && message.contains("does not understand"), "{message}");
+    assert!(class == Class::Refused && message.contains("is not understood"), "{message}");
     let (_, message) = words(remote(302, "").status().await.unwrap_err());
-    assert!(message.contains("it sends elsewhere"), "{message}");
+    assert!(message.contains("it redirects"), "{message}");
     let (class, message) =
         words(remote(409, r#"{"detail":"busy","class":"conflict"}"#).status().await.unwrap_err());
     assert_eq!((class, message.as_str()), (Class::Conflict, "busy"));

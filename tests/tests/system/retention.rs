@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::world::{FixedWorld, World};
 use packhouse_host::{
     Class, GcReport, Progress, PruneOptions, PruneReport, PushOptions, PushStatus, Store,
     StoreOptions,
@@ -83,10 +83,10 @@ fn without_a_terminal_nothing_is_deleted_unless_the_call_says_yes() {
 fn what_can_not_be_restored_is_refused_and_says_why() {
     let store = full();
     store.run(["repo", "restore", "x/y"]).exits(1).says(&["no deleted repo `x/y`"]);
-    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has that name"]);
+    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has this name"]);
     store.run(["repo", "delete", "a/b", "--yes"]).ok();
     store.run(["repo", "create", "a/b"]).ok();
-    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has that name"]);
+    store.run(["repo", "restore", "a/b"]).exits(1).says(&["another repo has this name"]);
     assert_eq!(store.show()["visibility"], "public", "nothing was changed");
     store.run(["repo", "delete", "a/b", "--yes"]).ok();
     store.run(["repo", "restore", "a/b"]).ok();
@@ -170,12 +170,12 @@ async fn over_http_it_takes_a_token_that_administers_the_name() {
 
 /// The store of a folder, so many days after it was made.
 async fn after(days: i64, data: &Path) -> Store {
-    Store::open(StoreOptions { world: later(days), ..options(data) }).await.unwrap()
+    Store::open(StoreOptions { clock: later(days), ..options(data) }).await.unwrap()
 }
 
-fn later(days: i64) -> Arc<FixedWorld> {
+fn later(days: i64) -> Arc<FixedClock> {
     let start: jiff::Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
-    Arc::new(FixedWorld::starting_at(start + jiff::SignedDuration::from_hours(24 * days)))
+    Arc::new(FixedClock::starting_at(start + jiff::SignedDuration::from_hours(24 * days)))
 }
 
 /// A repo whose branch led to `old` at first, and to `new` after a forced push on the tenth day.
@@ -260,9 +260,9 @@ async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
         store.push_each(&[&loose]).await;
         // One clock for both, so that none of them looks late to the other; and they must not draw
         // the same ids.
-        let world = later(300);
+        let clock = later(300);
         let theirs = Fault::never();
-        let pusher = StoreOptions { world: world.clone(), ..options(&store.data()) };
+        let pusher = StoreOptions { clock: clock.clone(), ..options(&store.data()) };
         let pusher =
             faulty::open(pusher, Sandbox::reference(None).unwrap(), &theirs).await.unwrap();
         let (file, repo) = (store.file(&loose), store.repo.clone());
@@ -278,7 +278,7 @@ async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
                 done.send(()).unwrap();
             }
         });
-        let dropping = StoreOptions { world, ..options(&store.data()) };
+        let dropping = StoreOptions { clock, ..options(&store.data()) };
         let dropping =
             faulty::open(dropping, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         dropping.gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap();
@@ -301,27 +301,27 @@ async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
 /// A machine whose clock is ahead of the catalog's, or behind it.
 #[derive(Debug)]
 struct Skewed {
-    right: Arc<FixedWorld>,
+    right: Arc<FixedClock>,
     ahead: jiff::SignedDuration,
 }
 
-impl World for Skewed {
+impl Clock for Skewed {
     fn now(&self) -> jiff::Timestamp {
         self.right.now() + self.ahead
     }
 
-    fn draw(&self) -> [u8; 16] {
-        self.right.draw()
+    fn random_id(&self) -> [u8; 16] {
+        self.right.random_id()
     }
 
-    fn other(&self, told: jiff::Timestamp) -> jiff::Timestamp {
-        self.right.other(told)
+    fn external(&self, told: jiff::Timestamp) -> jiff::Timestamp {
+        self.right.external(told)
     }
 }
 
-async fn skewed(right: &Arc<FixedWorld>, hours: i64, data: &Path) -> Store {
-    let world = Skewed { right: right.clone(), ahead: jiff::SignedDuration::from_hours(hours) };
-    Store::open(StoreOptions { world: Arc::new(world), ..options(data) }).await.unwrap()
+async fn skewed(right: &Arc<FixedClock>, hours: i64, data: &Path) -> Store {
+    let clock = Skewed { right: right.clone(), ahead: jiff::SignedDuration::from_hours(hours) };
+    Store::open(StoreOptions { clock: Arc::new(clock), ..options(data) }).await.unwrap()
 }
 
 async fn prune(store: &Store) -> packhouse_host::Result<PruneReport> {
@@ -367,7 +367,7 @@ async fn what_a_machine_with_a_wrong_clock_publishes_is_dated_by_the_catalog() {
         let wrong = skewed(&later(1), hours, &store.data()).await;
         wrong.gc(&store.repo, &Progress::silent()).await.unwrap();
         let due = prune(&after(2, &store.data()).await).await.unwrap().next_due.unwrap();
-        let day = |days| later(days).other(jiff::Timestamp::MIN);
+        let day = |days| later(days).external(jiff::Timestamp::MIN);
         assert!(due > day(9) && due < day(10), "{hours}: {due}");
         let job = wrong.queue_gc(&store.repo, None).await.unwrap().job;
         let asked = store.store.job(job).await.unwrap().run_at;

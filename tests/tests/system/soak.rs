@@ -110,7 +110,7 @@ fn two_workers_and_two_pushers_lose_nothing_however_often_a_worker_is_killed() {
         pushed
     });
     // What the dead had is taken over, what waits for another attempt is done.
-    let patience = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         packhouse.run(["worker", "--drain", "--no-policies"]).ok();
         let open = |status: &str| {
@@ -124,7 +124,7 @@ fn two_workers_and_two_pushers_lose_nothing_however_often_a_worker_is_killed() {
             break;
         }
         assert!(
-            Instant::now() < patience,
+            Instant::now() < deadline,
             "jobs are left: {}",
             packhouse.run(["jobs", "list", "--status", "queued"]).stdout
         );

@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use packhouse_host::sample::{HistoryOptions, history};
-use packhouse_host::sandbox::{Limits, Sandbox};
+use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::tape::{self, Verdict};
 use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions};
 use packhouse_tests::binary::Packhouse;
@@ -56,7 +56,7 @@ fn reference() -> Sandbox {
 }
 
 fn load(bytes: &[u8]) -> Sandbox {
-    Sandbox::load(bytes, None, Limits::default()).unwrap()
+    Sandbox::load(bytes, None, SandboxLimits::default()).unwrap()
 }
 
 fn hostile() -> Sandbox {
@@ -253,7 +253,7 @@ fn the_binary_runs_the_component_that_it_is_given() {
     let nothing = packhouse.scratch().join("new");
     for (file, says) in [
         ("no.wasm", "no.wasm"),
-        (fixtures::muse_cli()[0].to_str().unwrap(), "is no component that packhouse can run"),
+        (fixtures::muse_cli()[0].to_str().unwrap(), "is not a component that packhouse can run"),
     ] {
         let mut command = packhouse.command(["repo", "create", "c/d", "--component", file]);
         let output = command
@@ -299,7 +299,7 @@ fn a_tape_that_cannot_be_written_fails_the_verb_and_changes_nothing() {
     packhouse
         .run(["gc", "a/b", "--record", "/dev/null"])
         .exits(2)
-        .says(&["/dev/null is there and is no file"]);
+        .says(&["/dev/null exists and is not a regular file"]);
     packhouse
         .run(["gc", "a/b", "--record", "/no/such/folder/x.tape"])
         .exits(1)
@@ -459,7 +459,7 @@ fn what_is_no_tape_is_told_by_line_and_reason() {
     }
     let newer = of_text("newer.tape", "{\"tape\":2,\"whatever\":1}\n");
     let error = tape::replay(&newer, &reference()).unwrap_err();
-    assert!(error.to_string().contains("version 2, and this packhouse reads version 1"), "{error}");
+    assert!(error.to_string().contains("version 2; this packhouse reads version 1"), "{error}");
 }
 
 #[test]
@@ -602,12 +602,12 @@ async fn a_tape_depends_on_the_run_alone() {
     let mut texts = Vec::new();
     for now in ["2026-03-02T09:00:00Z", "2031-01-01T00:00:00Z"] {
         let store = TestStore::new().await;
-        let world = std::sync::Arc::new(packhouse_host::world::FixedWorld::starting_at(
+        let clock = std::sync::Arc::new(packhouse_host::clock::FixedClock::starting_at(
             now.parse().unwrap(),
         ));
         let folder = store.data().join("other");
         let other =
-            packhouse_host::Store::open(packhouse_host::StoreOptions { world, ..options(&folder) })
+            packhouse_host::Store::open(packhouse_host::StoreOptions { clock, ..options(&folder) })
                 .await
                 .unwrap();
         other.create_repo(&store.repo, packhouse_host::Visibility::Public).await.unwrap();

@@ -219,7 +219,7 @@ fn records_of_other_shapes() {
     refused(&[
         ("no-map", pack_of(Kind::Commit, text), &["commit", "map"]),
         ("no-id", pack_of(Kind::Commit, nameless), &["commit_id"]),
-        ("two-ids", pack_of(Kind::Commit, twice), &["twice"]),
+        ("two-ids", pack_of(Kind::Commit, twice), &["duplicate"]),
         (
             "two-forms",
             pack_of(Kind::Snapshot, Value::Map(both).encode()),

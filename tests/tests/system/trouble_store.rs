@@ -48,7 +48,7 @@ fn a_missing_pack_file() {
             (after.files, &after.show["pack_keys"]),
             (before.files, &before.show["pack_keys"])
         );
-        // Restored, all is well.
+        // RestoreOutcome, all is well.
         std::fs::rename(&aside, &file).unwrap();
         store.run(["verify", "a/b"]).exits(0);
         store.gc();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::vault::{Swept, Wanted};
+use packhouse_host::vault::{PrefetchRequest, SweepResult};
 use packhouse_host::{Error, S3Options};
 use packhouse_tests::conformance::memory_vault::MemoryVault;
 use packhouse_tests::conformance::vault::{Subject, follow_file, pack, read};
@@ -94,9 +94,9 @@ async fn a_bucket_that_can_not_be_used_is_refused_with_the_reason_and_the_way_ou
     refused(&wrong, &["NotSignedUp", "AWS_ACCESS_KEY_ID"]).await;
 
     let elsewhere = S3Options { url: "s3://no-such-bucket/p".into(), ..sound.clone() };
-    refused(&elsewhere, &["s3://no-such-bucket/p", "NoSuchBucket", "Make the bucket"]).await;
+    refused(&elsewhere, &["s3://no-such-bucket/p", "NoSuchBucket", "Create the bucket"]).await;
 
-    let mut nobody = S3Options { patience: Duration::from_secs(1), ..sound };
+    let mut nobody = S3Options { retry_timeout: Duration::from_secs(1), ..sound };
     set(&mut nobody, "AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     refused(&nobody, &["http://127.0.0.1:9", "Connection refused", "AWS_ENDPOINT_URL"]).await;
 }
@@ -138,7 +138,7 @@ async fn a_server_that_is_busy_is_asked_again() {
     let on = subject(&server.options("p", spool.path())).await;
     let bytes = pack(1, 17 << 20);
     let key = on.stored(&bytes).await;
-    assert!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()) == bytes);
+    assert!(read(&on.vault.open_uncached(&key).await.unwrap().unwrap()) == bytes);
     assert_eq!(server.unfinished(), 0);
 }
 
@@ -147,7 +147,7 @@ async fn a_server_that_dies_within_an_upload_leaves_nothing_half_visible() {
     let (mut server, spool) =
         (S3Server::with_trouble(&["stop", "UploadPart", "2"]), tempfile::tempdir().unwrap());
     let options =
-        S3Options { patience: Duration::from_secs(2), ..server.options("p", spool.path()) };
+        S3Options { retry_timeout: Duration::from_secs(2), ..server.options("p", spool.path()) };
     let on = subject(&options).await;
     let bytes = pack(1, 40 << 20);
     let key = packhouse_tests::conformance::vault::key(&bytes);
@@ -163,11 +163,11 @@ async fn a_server_that_dies_within_an_upload_leaves_nothing_half_visible() {
     assert_eq!(on.vault.list().await.unwrap(), []);
     assert_eq!(
         on.vault.sweep().await.unwrap(),
-        Swept::default(),
+        SweepResult::default(),
         "nothing is left on the local disk"
     );
     on.stored(&bytes).await;
-    assert!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()) == bytes);
+    assert!(read(&on.vault.open_uncached(&key).await.unwrap().unwrap()) == bytes);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn a_server_that_comes_back_soon_enough_is_not_noticed() {
     .map(|server| async move {
         storing.await.unwrap().unwrap();
         assert_eq!(server.unfinished(), 0);
-        assert!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()) == bytes);
+        assert!(read(&on.vault.open_uncached(&key).await.unwrap().unwrap()) == bytes);
     })
     .unwrap()
     .await;
@@ -205,7 +205,7 @@ async fn an_upload_that_is_given_up_leaves_no_parts() {
         .store(on.staged(&bytes), &packhouse_tests::conformance::vault::key(b"another"))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("no longer those of"), "{error}");
+    assert!(error.to_string().contains("its hash is not"), "{error}");
     assert_eq!((server.unfinished(), server.objects("p/packs").len()), (0, 0));
 }
 
@@ -216,19 +216,23 @@ async fn what_differs_from_its_key_is_given_but_never_kept() {
     let bytes = pack(1, 5000);
     let key = on.stored(&bytes).await;
     spoil(&server.file(&object(&key)));
-    assert_eq!(read(&on.vault.open_near(&key).await.unwrap().unwrap()), bytes, "the copy is sound");
+    assert_eq!(
+        read(&on.vault.open_cached(&key).await.unwrap().unwrap()),
+        bytes,
+        "the copy is sound"
+    );
     assert!(
-        read(&on.vault.open_anew(&key).await.unwrap().unwrap()) != bytes,
+        read(&on.vault.open_uncached(&key).await.unwrap().unwrap()) != bytes,
         "and is not what is stored"
     );
-    assert_ne!(on.vault.hash_anew(&key).await.unwrap(), Some(key));
+    assert_ne!(on.vault.hash_uncached(&key).await.unwrap(), Some(key));
     assert!(!on.vault.forget_damaged_copy(&key).await.unwrap(), "it may be the last that is sound");
     assert!(on.vault.forget_copy(&key).await.unwrap());
     assert!(read(&on.vault.open(&key).await.unwrap().unwrap()) != bytes);
     assert!(!on.vault.forget_copy(&key).await.unwrap(), "no copy was kept");
     // Storing it again heals it.
     on.stored(&bytes).await;
-    assert_eq!(read(&on.vault.open_anew(&key).await.unwrap().unwrap()), bytes);
+    assert_eq!(read(&on.vault.open_uncached(&key).await.unwrap().unwrap()), bytes);
 }
 
 #[tokio::test]
@@ -237,15 +241,15 @@ async fn a_pack_that_is_gone_is_none_though_there_is_a_copy() {
     let on = subject(&server.options("p", spool.path())).await;
     let key = on.stored(&pack(1, 5000)).await;
     std::fs::remove_file(server.file(&object(&key))).unwrap();
-    assert!(on.vault.open_near(&key).await.unwrap().is_some(), "a run may read the copy");
+    assert!(on.vault.open_cached(&key).await.unwrap().is_some(), "a run may read the copy");
     assert!(on.vault.open(&key).await.unwrap().is_none());
     assert!(
         on.vault.size_of(&key).await.unwrap().is_none()
-            && on.vault.hash_anew(&key).await.unwrap().is_none()
+            && on.vault.hash_uncached(&key).await.unwrap().is_none()
     );
     assert!(!on.vault.forget_damaged_copy(&key).await.unwrap());
     assert!(
-        on.vault.open_near(&key).await.unwrap().is_some(),
+        on.vault.open_cached(&key).await.unwrap().is_some(),
         "it stays when the pack is gone: it may be the last"
     );
 }
@@ -261,7 +265,7 @@ async fn two_vaults_share_a_spool_and_a_bounded_one_evicts() {
         keys.push(one.stored(bytes).await);
     }
     let sizes: Vec<_> = keys.iter().map(|key| (*key, 4_000)).collect();
-    assert_eq!(one.vault.near(&sizes).unwrap().to_download, 8_000, "two of four fit");
+    assert_eq!(one.vault.download_estimate(&sizes).unwrap().to_download, 8_000, "two of four fit");
     let before = other.vault.traffic().bytes_down;
     assert_eq!(read(&other.vault.open(&keys[3]).await.unwrap().unwrap()), packs[3]);
     assert_eq!(
@@ -274,7 +278,7 @@ async fn two_vaults_share_a_spool_and_a_bounded_one_evicts() {
     for key in &keys[..3] {
         other.vault.open(key).await.unwrap();
     }
-    assert_eq!(other.vault.near(&sizes[3..]).unwrap().to_download, 4_000);
+    assert_eq!(other.vault.download_estimate(&sizes[3..]).unwrap().to_download, 4_000);
     assert_eq!(read(&reader), packs[3]);
     let large = one.stored(&pack(9, 20_000)).await;
     assert_eq!(
@@ -295,7 +299,7 @@ async fn little_of_a_large_pack_is_got_in_parts() {
     let parts = vec![0..1000, 2000..3000, (15 << 20)..(15 << 20) + 10];
     let partly = on
         .vault
-        .prefetch(&[Wanted { key, bytes: bytes.len() as u64, parts: Some(parts) }])
+        .prefetch(&[PrefetchRequest { key, bytes: bytes.len() as u64, parts: Some(parts) }])
         .await
         .unwrap();
     assert_eq!(partly.len(), 1);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-pub(super) use packhouse_host::report::Detail;
+pub(super) use packhouse_host::report::RepoDetail as Detail;
 use packhouse_host::{
     Class, Error, Event, GcEntry, GcQuery, GcReport, Progress, RepoName, RepoSummary, VerifyReport,
 };

@@ -3,7 +3,7 @@
 
 use futures::FutureExt;
 use packhouse_host::RepoSummary;
-use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::clock::{Clock, SystemClock};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -34,7 +34,7 @@ impl Bench {
     /// # Panics
     /// When the demo waits, which it does for no list.
     pub fn new(repos: usize, columns: u16, rows: u16) -> Bench {
-        let demo = Demo::new(repos, 1, Pace::Live, SystemWorld.now());
+        let demo = Demo::new(repos, 1, Pace::Live, SystemClock.now());
         let mut pages: Vec<Vec<RepoSummary>> = Vec::new();
         loop {
             let last = pages.last().and_then(|page| page.last()).map(|repo| repo.repo.clone());

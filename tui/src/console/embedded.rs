@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{
     GcEntry, GcPlan, GcQuery, GcReport, RepoName, RepoSummary, Store, VerifyReport,
 };
@@ -35,7 +35,7 @@ impl Backend for Embedded {
     type Plan = GcPlan;
 
     fn now(&self) -> Timestamp {
-        SystemWorld.now()
+        SystemClock.now()
     }
 
     fn place(&self) -> String {

@@ -45,7 +45,7 @@ mod tests;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{Error, Remote, RemoteOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -82,11 +82,11 @@ pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Resul
     }
     let logged = log_file::start(context, asked.log.as_deref())?;
     if settings.demo {
-        show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemWorld.now()), settings, keymap, logged)
+        show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemClock.now()), settings, keymap, logged)
             .await
     } else if let Some(options) = context.remote_options()? {
         // Whoever looks at a console waits for its server as long as they like.
-        let remote = Remote::new(RemoteOptions { patience: None, ..options })?;
+        let remote = Remote::new(RemoteOptions { reconnect_timeout: None, ..options })?;
         show(Afar::new(remote), settings, keymap, logged).await
     } else {
         show(Embedded::new(context.open("console").await?), settings, keymap, logged).await

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{
     Class, Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport,
 };
@@ -34,8 +34,8 @@ pub(super) struct Afar {
 impl Afar {
     /// The backend of a server. Wants a runtime.
     pub(super) fn new(remote: Remote) -> Self {
-        let line = Arc::new(watch::Sender::new(told(&remote.line().borrow())));
-        let (mut heard, here, asked) = (remote.line(), line.clone(), remote.clone());
+        let line = Arc::new(watch::Sender::new(told(&remote.connection().borrow())));
+        let (mut heard, here, asked) = (remote.connection(), line.clone(), remote.clone());
         let listening = tokio::spawn(async move {
             while heard.changed().await.is_ok() {
                 tell(&asked, &here);
@@ -62,7 +62,7 @@ impl Drop for Afar {
 /// last.
 fn tell(remote: &Remote, line: &watch::Sender<Line>) {
     line.send_if_modified(|line| {
-        let now = told(&remote.line().borrow());
+        let now = told(&remote.connection().borrow());
         let other = *line != now;
         *line = now;
         other
@@ -70,7 +70,7 @@ fn tell(remote: &Remote, line: &watch::Sender<Line>) {
 }
 
 /// The line, in the console's words.
-fn told(line: &packhouse_host::remote::Line) -> Line {
+fn told(line: &packhouse_host::remote::ConnectionStatus) -> Line {
     let state = match &line.down {
         None => LineState::Up,
         Some((since, why)) => LineState::Down { since: *since, why: why.clone() },
@@ -83,7 +83,7 @@ impl Backend for Afar {
     type Plan = GcReport;
 
     fn now(&self) -> Timestamp {
-        SystemWorld.now()
+        SystemClock.now()
     }
 
     fn place(&self) -> String {

@@ -10,10 +10,10 @@ mod privacy;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::serve::OpenFiles;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::world::{SystemWorld, World};
 use packhouse_host::{
     Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions,
 };
@@ -266,7 +266,7 @@ async fn trial(packs: &Storage) -> Option<Check> {
     const CHECK: &str = "trial write";
     let Storage::S3(options) = packs else { return None };
     let checksum = options.checksum.as_str();
-    Some(match S3Vault::try_out(options, SystemWorld.draw()).await {
+    Some(match S3Vault::probe(options, SystemClock.random_id()).await {
         Ok(trial) if trial.notices_changes => Check::ok(
             CHECK,
             format!(

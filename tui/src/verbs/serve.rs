@@ -1,7 +1,7 @@
 //! `packhouse serve`: a store as a Muse remote, until it is asked to stop.
 
 use packhouse_host::JobEnded;
-use packhouse_host::serve::{Limits, ServeOptions, Server, TlsFiles};
+use packhouse_host::serve::{ServeLimits, ServeOptions, Server, TlsFiles};
 use packhouse_host::worker::{Stop, WorkerOptions};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -74,7 +74,7 @@ fn options(asked: args::Serve) -> ServeOptions {
         policies: Some(asked.policies),
         ..WorkerOptions::default()
     };
-    let limits = Limits {
+    let limits = ServeLimits {
         upload_bytes: asked.max_upload,
         uploads: asked.uploads.into(),
         rate: asked.rate,
@@ -87,7 +87,7 @@ fn options(asked: args::Serve) -> ServeOptions {
         answers: asked.answers,
         answers_of_one: asked.answers_of_one,
         keep_free: asked.keep_free,
-        ..Limits::default()
+        ..ServeLimits::default()
     };
     ServeOptions {
         listen: asked.listen,
@@ -100,7 +100,7 @@ fn options(asked: args::Serve) -> ServeOptions {
         workers: asked.workers.into(),
         worker,
         limits,
-        patience: asked.patience,
+        shutdown_timeout: asked.patience,
         trusted_proxies: asked.trusted_proxy,
         metrics_listen: asked.metrics_listen,
     }

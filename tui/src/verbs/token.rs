@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use packhouse_host::access::{NewToken, Reach, TokenReport};
-use packhouse_host::world::{SystemWorld, World};
+use packhouse_host::clock::{Clock, SystemClock};
 
 use crate::args::{Token, TokenCreate};
 use crate::context::Context;
@@ -21,10 +21,10 @@ pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit>
             let made = store.create_token(new(asked)).await?;
             tell_made(&made, output)?;
         }
-        Token::List => list(&store.tokens().await?, SystemWorld.now(), output)?,
+        Token::List => list(&store.tokens().await?, SystemClock.now(), output)?,
         Token::Revoke { token } => {
             let revoked = store.revoke_token(&token).await?;
-            output.result(&revoked, || vec![headline(&revoked, SystemWorld.now(), output)])?;
+            output.result(&revoked, || vec![headline(&revoked, SystemClock.now(), output)])?;
         }
     }
     Ok(Exit::Done)

@@ -27,13 +27,13 @@ pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Resul
         lease: asked.lease,
         policies: (!asked.no_policies).then_some(asked.policies),
         attempts: asked.attempts,
-        patience: asked.patience,
+        shutdown_timeout: asked.patience,
         drain: asked.drain,
         ..WorkerOptions::default()
     };
     let stop = Stop::default();
     let (asked_to, output) = (stop.clone(), context.output.clone());
-    let patience = options.patience;
+    let patience = options.shutdown_timeout;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         output.note(format!(

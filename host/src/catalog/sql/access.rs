@@ -13,7 +13,7 @@ use crate::error::Result;
 impl<E: Engine> Access for SqlCatalog<E> {
     async fn add_token(&self, token: &TokenRow) -> Result<()> {
         let work: Work<E, _, _> = |tx, token| Box::pin(add::<E>(tx, token));
-        self.writing("keeping a token", token, work).await
+        self.writing("storing a token", token, work).await
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRow>> {
@@ -22,24 +22,24 @@ impl<E: Engine> Access for SqlCatalog<E> {
     }
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
-        let row = one(&self.engine, id).await.map_err(self.failed("looking for a token"))?;
+        let row = one(&self.engine, id).await.map_err(self.failed("looking up a token"))?;
         row.map(|row| read(self.engine.place(), &row)).transpose()
     }
 
     async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<Option<TokenRow>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(revoke::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(revoke::<E>(tx, params));
         let row = self.writing("revoking a token", &(id, now), work).await?;
         row.map(|row| read(self.engine.place(), &row)).transpose()
     }
 
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        let doing = "looking for a secret";
+        let doing = "looking up a secret";
         // Looked for before one is put down: asking for what there is writes nothing.
         let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
         let row = match found.await.map_err(self.failed(doing))? {
             Some(row) => row,
             None => {
-                let work: Work<E, _, _> = |tx, given| Box::pin(keep::<E>(tx, given));
+                let work: Work<E, _, _> = |tx, params| Box::pin(keep::<E>(tx, params));
                 self.writing(doing, &(name, fresh), work).await?
             }
         };
@@ -48,17 +48,15 @@ impl<E: Engine> Access for SqlCatalog<E> {
 
     async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>> {
         let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
-        let row = found.await.map_err(self.failed("looking for what it keeps"))?;
+        let row = found.await.map_err(self.failed("looking up a setting"))?;
         let read = |row: E::Row| {
-            row.bytes("secret")
-                .try_into()
-                .map_err(|_| damaged(self.engine.place(), "what it keeps"))
+            row.bytes("secret").try_into().map_err(|_| damaged(self.engine.place(), "a setting"))
         };
         row.map(read).transpose()
     }
 
     async fn keep(&self, name: &str, value: [u8; 32]) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(replace::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(replace::<E>(tx, params));
         self.writing("keeping something", &(name, value), work).await
     }
 }
@@ -96,12 +94,12 @@ async fn one<E: Engine>(engine: &E, id: &str) -> SqlResult<Option<E::Row>> {
     reader.maybe("SELECT * FROM tokens WHERE id = $1", args![id]).await
 }
 
-/// One statement: of two who revoke it at once, whoever comes second finds the time of the first.
+/// One statement: when two revoke a token at once, the second finds the time of the first.
 async fn revoke<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(&str, Timestamp),
+    params: &(&str, Timestamp),
 ) -> SqlResult<Option<E::Row>> {
-    let (id, now) = (given.0, given.1.to_string());
+    let (id, now) = (params.0, params.1.to_string());
     tx.maybe(
         "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING *",
         args![id, &now],
@@ -113,18 +111,17 @@ async fn kept<S: Sql>(connection: &mut S, name: &str) -> SqlResult<Option<S::Row
     connection.maybe("SELECT secret FROM secrets WHERE name = $1", args![name]).await
 }
 
-/// Whoever is second to put one down waits until the first has, puts down nothing, and reads that
-/// of the first.
-async fn keep<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlResult<E::Row> {
-    let (name, fresh) = given;
+/// A second writer waits until the first has committed, writes nothing, and reads the first secret.
+async fn keep<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlResult<E::Row> {
+    let (name, fresh) = params;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     tx.run(keep, args![*name, &fresh[..]]).await?;
     kept(tx, name).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
 /// Keeps something under a name, whatever was there.
-async fn replace<E: Engine>(tx: &mut Writing<E>, given: &(&str, [u8; 32])) -> SqlResult<()> {
-    let (name, value) = given;
+async fn replace<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlResult<()> {
+    let (name, value) = params;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET secret = excluded.secret";
     tx.run(keep, args![*name, &value[..]]).await.map(drop)
 }

@@ -7,19 +7,21 @@ use jiff::Timestamp;
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 use super::{SqlCatalog, rows};
-use crate::catalog::answers::{AnswerBudget, Answers, Kept, NewAnswer, STRANGERS, UsedUp};
+use crate::catalog::answers::{
+    AnswerBudget, AnswerUsage, Answers, ExhaustedBudget, NewAnswer, STRANGERS,
+};
 use crate::error::Result;
 use crate::names::{MpackKey, RepoId};
 
 /// An answer under a name, and what there may be.
-struct Given<'a> {
+struct AnswerParams<'a> {
     name: &'a MpackKey,
     answer: &'a NewAnswer,
     budget: Option<AnswerBudget>,
 }
 
 /// An answer that has been made.
-struct Made<'a> {
+struct FinishedAnswer<'a> {
     name: &'a MpackKey,
     key: &'a MpackKey,
     answer: &'a NewAnswer,
@@ -32,15 +34,16 @@ impl<E: Engine> Answers for SqlCatalog<E> {
         name: &MpackKey,
         answer: &NewAnswer,
         budget: Option<AnswerBudget>,
-    ) -> Result<Option<UsedUp>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(take_room::<E>(tx, given));
-        self.writing("taking room for an answer", &Given { name, answer, budget }, work).await
+    ) -> Result<Option<ExhaustedBudget>> {
+        let work: Work<E, _, _> = |tx, params| Box::pin(take_room::<E>(tx, params));
+        self.writing("reserving space for an answer", &AnswerParams { name, answer, budget }, work)
+            .await
     }
 
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {
         let work: Work<E, (i64, MpackKey), _> =
             |tx, (repo, name)| Box::pin(give_back::<E>(tx, *repo, name));
-        self.writing("giving room back", &(repo, *name), work).await
+        self.writing("releasing space", &(repo, *name), work).await
     }
 
     async fn answer_of(
@@ -49,9 +52,9 @@ impl<E: Engine> Answers for SqlCatalog<E> {
         plan: &str,
         expires_at: Timestamp,
     ) -> Result<Option<MpackKey>> {
-        let doing = "looking for an answer";
+        let doing = "looking up an answer";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
-        // Most have none, and need not wait for those who write.
+        // Most plans have none, and need not wait for writers.
         if reader.maybe(OF_PLAN, args![repo, plan]).await.map_err(self.failed(doing))?.is_none() {
             return Ok(None);
         }
@@ -65,7 +68,7 @@ impl<E: Engine> Answers for SqlCatalog<E> {
 
     async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()> {
         let work: Work<E, _, _> = |tx, made| Box::pin(note::<E>(tx, made));
-        self.writing("noting an answer", &Made { name, key, answer }, work).await
+        self.writing("recording an answer", &FinishedAnswer { name, key, answer }, work).await
     }
 
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
@@ -92,8 +95,11 @@ impl<E: Engine> Answers for SqlCatalog<E> {
     }
 }
 
-async fn take_room<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<Option<UsedUp>> {
-    let Given { name, answer, budget } = given;
+async fn take_room<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &AnswerParams<'_>,
+) -> SqlResult<Option<ExhaustedBudget>> {
+    let AnswerParams { name, answer, budget } = params;
     if let Some(budget) = budget {
         // Others who take room wait until this is decided.
         tx.run(E::LOCK_ANSWERS, args![]).await?;
@@ -105,7 +111,7 @@ async fn take_room<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResu
                 args![&answer.caller, STRANGERS],
             )
             .await?;
-        let kept = Kept {
+        let kept = AnswerUsage {
             all: row.count("all_bytes"),
             strangers: row.count("strangers"),
             caller: row.count("own"),
@@ -153,8 +159,8 @@ async fn of_plan<E: Engine>(
     tx.maybe(OF_PLAN, args![repo, plan]).await
 }
 
-async fn note<E: Engine>(tx: &mut Writing<E>, made: &Made<'_>) -> SqlResult<()> {
-    let Made { name, key, answer } = made;
+async fn note<E: Engine>(tx: &mut Writing<E>, made: &FinishedAnswer<'_>) -> SqlResult<()> {
+    let FinishedAnswer { name, key, answer } = made;
     give_back::<E>(tx, answer.repo, name).await?;
     let until = whole_seconds(answer.expires_at);
     tx.run(

@@ -1,6 +1,6 @@
 //! What is damaged, until it is found mended.
 
-use super::super::Findings;
+use super::super::DamageFindings;
 use super::engine::{Columns, Engine, SqlResult, Writing, args};
 use super::rows::time;
 use crate::error::Result;
@@ -18,7 +18,10 @@ pub(super) fn read(place: &str, row: &impl Columns, mpack_key: Option<MpackKey>)
 }
 
 /// Remembers what reading packs has shown.
-pub(super) async fn note<E: Engine>(tx: &mut Writing<E>, findings: &Findings) -> SqlResult<()> {
+pub(super) async fn note<E: Engine>(
+    tx: &mut Writing<E>,
+    findings: &DamageFindings,
+) -> SqlResult<()> {
     let now = findings.at.to_string();
     for key in &findings.sound {
         let key = &key.digest()[..];

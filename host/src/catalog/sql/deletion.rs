@@ -1,10 +1,10 @@
-//! Packs that nobody needs any more: which they are, and forgetting them.
+//! Packs that are not used any more: finding and forgetting them.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::super::Unneeded;
+use super::super::UnneededPack;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{restore, rows, sums};
 use crate::error::Result;
@@ -27,12 +27,12 @@ pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
 }
 
 /// Rows of packs, each pack once, with the last time that a repo retired it.
-pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unneeded>> {
-    let mut packs: Vec<Unneeded> = Vec::new();
+pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<UnneededPack>> {
+    let mut packs: Vec<UnneededPack> = Vec::new();
     for row in found {
         let retired = rows::retired(place, row)?;
         if packs.last().is_none_or(|last| last.pack.id != retired.pack.id) {
-            packs.push(Unneeded { pack: retired.pack, at: retired.at, repos: Vec::new() });
+            packs.push(UnneededPack { pack: retired.pack, at: retired.at, repos: Vec::new() });
         }
         if let Some(last) = packs.last_mut() {
             last.at = last.at.max(retired.at);
@@ -46,10 +46,10 @@ pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unnee
 /// them later than was said.
 pub(super) async fn deletable<E: Engine>(
     tx: &mut Writing<E>,
-    given: &Given<'_>,
-) -> SqlResult<Vec<Unneeded>> {
+    params: &ForgetParams<'_>,
+) -> SqlResult<Vec<UnneededPack>> {
     let mut found = Vec::new();
-    for key in given.packs {
+    for key in params.packs {
         found.extend(
             tx.all(
                 "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at, t.retired_at,
@@ -63,8 +63,8 @@ pub(super) async fn deletable<E: Engine>(
         );
     }
     let found =
-        each_once(given.place, &found).map_err(|damage| sqlx::Error::Decode(damage.into()))?;
-    Ok(found.into_iter().filter(|unneeded| unneeded.at <= given.until).collect())
+        each_once(params.place, &found).map_err(|damage| sqlx::Error::Decode(damage.into()))?;
+    Ok(found.into_iter().filter(|unneeded| unneeded.at <= params.until).collect())
 }
 
 /// Packs that a shelf holds.
@@ -79,7 +79,7 @@ pub(super) async fn held<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
         .await
 }
 
-/// For each key, whether a repo knows the pack, or a job waits to tell one of it.
+/// For each key, whether a repo or a waiting job has the pack.
 pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
     let mut reader = Reader::of(engine).await?;
     let mut known = Vec::with_capacity(keys.len());
@@ -103,7 +103,7 @@ pub(super) async fn last_stored<E: Engine>(engine: &E) -> SqlResult<E::Row> {
 }
 
 /// Packs to forget.
-pub(super) struct Given<'a> {
+pub(super) struct ForgetParams<'a> {
     /// Where the catalog is.
     pub(super) place: &'a str,
     pub(super) packs: &'a [MpackKey],
@@ -115,10 +115,10 @@ pub(super) struct Given<'a> {
 /// repo has retired later than was said. Gives those that are forgotten.
 pub(super) async fn forget<E: Engine>(
     tx: &mut Writing<E>,
-    given: &Given<'_>,
+    params: &ForgetParams<'_>,
 ) -> SqlResult<Vec<MpackKey>> {
     let (mut forgotten, mut touched) = (Vec::new(), BTreeSet::new());
-    for unneeded in deletable::<E>(tx, given).await? {
+    for unneeded in deletable::<E>(tx, params).await? {
         let pack = unneeded.pack.id;
         let retired = tx.all("SELECT repo FROM retired WHERE pack = $1", args![pack]).await?;
         touched.extend(retired.iter().map(|row| row.int("repo")));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Pool, Row as _, Transaction};
 
-use super::super::{Hold, Holding};
+use super::super::{LockGuard, LockMode};
 use crate::error::{Error, Result};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
@@ -31,29 +31,28 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Whether a catalog is a file.
     const IS_FILE: bool;
 
-    /// Puts the entities of `$2` (entity and print of each), `$4` of them, on shelf `$3` of repo
-    /// `$1`. `$5` is the print that is not written.
+    /// Puts the entities of `$2` (entity and fingerprint of each), `$4` of them, on shelf `$3` of repo
+    /// `$1`. `$5` is the fingerprint that is not written.
     const PUT_ENTITIES: &'static str;
-    /// Puts branches of repo `$1` where they stand now: names in `$2`, a JSON array, and their
-    /// commits in `$3`, 33 bytes each.
+    /// Sets the heads of branches of repo `$1`: names in `$2`, a JSON array, and their commits in
+    /// `$3`, 33 bytes each.
     const PUT_HEADS: &'static str;
-    /// Remembers where the same branches stand, as left at `$4`, if they are to stand elsewhere.
+    /// Records the old heads of the same branches, as left at `$4`, if they change.
     const LEAVE_HEADS: &'static str;
     /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each,
     /// `HEX:SHELF`.
     const INDEX_PAGE: &'static str;
-    /// Keeps everybody else from publishing to repo `$1` until the transaction ends; answers with
-    /// its row.
+    /// Keeps others from publishing to repo `$1` until the transaction ends; answers with its row.
     const LOCK_REPO: &'static str;
-    /// Keeps everybody else from taking job `$1` until the transaction ends, if it is still that of
-    /// whoever has the token `$2`; answers with a row if so.
+    /// Keeps others from taking job `$1` until the transaction ends, if it still has fence `$2`;
+    /// answers with a row if so.
     const LOCK_LEASE: &'static str;
 
     /// What those of some commits that repo `$1` knows reach (`$3` of them, 33 bytes each, in
     /// `$2`), each once; and what their ancestors reach, at most `$4` of them, with 1 as
     /// `is_ancestor`: all if there are fewer, else whichever. In no order.
     const HISTORY: &'static str;
-    /// Shelf and print of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has;
+    /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has;
     /// `i` is which.
     const LOOKUP: &'static str;
     /// The packs on those of some shelves (as [`super::sums::numbers`], `$3` of them in `$2`) that
@@ -65,12 +64,11 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const DROP_FRESHENED: &'static str;
     /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
     const DROP_COMMITS: &'static str;
-    /// Keeps everybody else from taking room for an answer until the transaction ends.
+    /// Keeps others from reserving space for an answer until the transaction ends.
     const LOCK_ANSWERS: &'static str;
 
-    /// Gives the job that is due at `$1` (in milliseconds, as `$3`) and has been for longest to the
-    /// worker `$2`, until `$3`; `$4` is the time in words. Answers with the job's number and the
-    /// token.
+    /// Gives worker `$2` the job that has been due at `$1` (in milliseconds, as `$3`) for longest,
+    /// until `$3`; `$4` is the time as text. Answers with the job's id and the fence.
     const TAKE_JOB: &'static str;
 
     /// Where it is, for messages. No secrets.
@@ -91,22 +89,22 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// Begins a transaction that changes something. Only [`attempt`] does, which ends it as well.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
-    /// A number that is another one when somebody has committed since the last call.
+    /// A number that changes with each commit of another connection.
     fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
 
     /// Waits for its turn.
-    fn hold(&self, hold: Hold) -> impl Future<Output = Result<Holding>> + Send;
+    fn lock(&self, mode: LockMode) -> impl Future<Output = Result<LockGuard>> + Send;
 
     /// Whether the right that was waited for has lasted until now, and lasts until the transaction
     /// ends.
-    fn still_holds(
+    fn still_locked(
         &self,
-        holding: &Holding,
+        lock: &LockGuard,
         tx: &mut Writing<Self>,
     ) -> impl Future<Output = SqlResult<bool>> + Send;
 
-    /// Moves what was committed into the one file, where there is one and a log beside it; false
-    /// when somebody was in the way.
+    /// Moves commits from the log into the catalog's file, if it has both; false when other
+    /// connections were in the way.
     fn checkpoint(&self) -> impl Future<Output = SqlResult<bool>> + Send {
         std::future::ready(Ok(true))
     }
@@ -114,7 +112,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Copies the catalog, as it is at one moment, to a file that is not there or empty.
     fn copy_to(&self, _file: &Path) -> impl Future<Output = SqlResult<()>> + Send {
         std::future::ready(Err(sqlx::Error::Configuration(
-            "it is not a file; the database has ways of its own".into(),
+            "it is not a file; use the backup tools of the database".into(),
         )))
     }
 
@@ -123,10 +121,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// What an error means: whether another writer was in the way, and what to do about it. Of all
     /// but a commit: nothing was changed.
-    fn meaning(&self, error: &sqlx::Error) -> Meaning;
+    fn error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
     /// What the error of a commit means.
-    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning;
+    fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
     /// On a full disk: whether there is room now that there was not before.
     fn make_room(&self) -> impl Future<Output = bool> + Send {
@@ -136,7 +134,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
 /// What an error of a database means.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Meaning {
+pub(super) struct ErrorKind {
     /// Another writer was in the way.
     pub(super) busy: bool,
     /// The same transaction would do at once what it could not do now.
@@ -149,7 +147,7 @@ pub(super) struct Meaning {
     pub(super) way_out: &'static str,
 }
 
-impl Meaning {
+impl ErrorKind {
     /// The error of a catalog somewhere, for what was tried.
     pub(super) fn of(self, error: &sqlx::Error, place: &str, doing: &str) -> Error {
         Error::Catalog {
@@ -203,7 +201,7 @@ impl<'a> From<&'a Vec<u8>> for Arg<'a> {
 }
 
 impl From<u64> for Arg<'_> {
-    /// Sizes and counts: they are far below what the sign takes.
+    /// Sizes and counts are far below `i64::MAX`.
     fn from(value: u64) -> Self {
         Arg::Int(value as i64)
     }
@@ -266,11 +264,11 @@ macro_rules! leave_heads {
 }
 pub(super) use leave_heads;
 
-/// What runs statements that read.
+/// Runs statements that read.
 ///
-/// All rows are taken, always. SQLite writes what `RETURNING` has answered when it is asked for
-/// what follows the last row: who stops before never learns that the write failed, which is why
-/// nothing here calls sqlx's `fetch_one` and `fetch_optional`.
+/// All rows are fetched, always. SQLite performs the write of a `RETURNING` statement up to the row
+/// after the last: a caller that stops before misses a failed write, which is why nothing here
+/// calls sqlx's `fetch_one` and `fetch_optional`.
 pub(super) trait Sql: Send {
     /// What it answers with.
     type Row: Columns;
@@ -371,7 +369,7 @@ pub(super) type Work<E, G, T> =
 
 /// Why nothing came of a transaction.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum TransactionError {
     /// Nothing was changed.
     Unchanged(sqlx::Error),
     /// The commit was not confirmed. A database that can't be asked may have done it.
@@ -382,20 +380,20 @@ pub(super) enum Failed {
 /// committed then.
 pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
     engine: &E,
-    holding: Option<&Holding>,
-    given: &G,
+    lock: Option<&LockGuard>,
+    params: &G,
     work: Work<E, G, T>,
-) -> std::result::Result<Option<T>, Failed> {
-    let mut tx = Writing(engine.begin_writing().await.map_err(Failed::Unchanged)?, None);
-    let done = work(&mut tx, given).await.map_err(Failed::Unchanged)?;
-    // As late as can be: whoever has lost the right must not publish what somebody else may be
-    // deleting.
-    if let Some(holding) = holding
-        && !engine.still_holds(holding, &mut tx).await.map_err(Failed::Unchanged)?
+) -> std::result::Result<Option<T>, TransactionError> {
+    let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
+    let done = work(&mut tx, params).await.map_err(TransactionError::Unchanged)?;
+    // As late as possible: without the lock, another process may be deleting what is published
+    // here.
+    if let Some(lock) = lock
+        && !engine.still_locked(lock, &mut tx).await.map_err(TransactionError::Unchanged)?
     {
         return Ok(None);
     }
-    tx.0.commit().await.map_err(Failed::Unconfirmed)?;
+    tx.0.commit().await.map_err(TransactionError::Unconfirmed)?;
     Ok(Some(done))
 }
 

@@ -8,7 +8,7 @@ use super::publish::BATCH;
 use crate::catalog::RepoRow;
 
 /// Entities to make recent.
-pub(super) struct Freshening<'a> {
+pub(super) struct FreshenParams<'a> {
     /// The repo, as it was when they were looked up.
     pub(super) repo: &'a RepoRow,
     /// In order, each once.
@@ -16,7 +16,7 @@ pub(super) struct Freshening<'a> {
     pub(super) at: Timestamp,
 }
 
-/// Times before this one are too old to stand for a time.
+/// Recorded times before this one are stale, and are written again.
 fn stale_before(at: Timestamp) -> i64 {
     at.as_millisecond().saturating_sub(i64::try_from(FRESH_FOR.as_millis()).unwrap_or(i64::MAX))
 }
@@ -25,18 +25,18 @@ fn stale_before(at: Timestamp) -> i64 {
 /// they were looked up.
 pub(super) async fn stale<E: Engine>(
     engine: &E,
-    given: &Freshening<'_>,
+    params: &FreshenParams<'_>,
 ) -> SqlResult<Option<Vec<EntityKey>>> {
     let mut stale = Vec::new();
     let mut reader = Reader::of(engine).await?;
-    for chunk in given.entities.chunks(BATCH) {
+    for chunk in params.entities.chunks(BATCH) {
         let found = reader
             .all(
                 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
                  SELECT CAST(n.i AS BIGINT) AS i FROM n
                  LEFT JOIN freshened f ON f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.at >= $4
                  WHERE f.at IS NULL",
-                args![given.repo.id, &chunk.concat(), chunk.len(), stale_before(given.at)],
+                args![params.repo.id, &chunk.concat(), chunk.len(), stale_before(params.at)],
             )
             .await?;
         let mut places: Vec<usize> = found.iter().map(|row| row.int("i") as usize).collect();
@@ -45,25 +45,25 @@ pub(super) async fn stale<E: Engine>(
     }
     // After them: what is recent has been so since before this.
     let current = "SELECT 1 FROM repos WHERE id = $1 AND drops = $2 AND deleted_at IS NULL";
-    let current = reader.maybe(current, args![given.repo.id, given.repo.drops]).await?;
+    let current = reader.maybe(current, args![params.repo.id, params.repo.drops]).await?;
     Ok(current.map(|_| stale))
 }
 
 /// Makes entities recent, if nothing was dropped since they were looked up.
 pub(super) async fn freshen<E: Engine>(
     tx: &mut Writing<E>,
-    given: &Freshening<'_>,
+    params: &FreshenParams<'_>,
 ) -> SqlResult<bool> {
     let current = tx
         .run(
             "UPDATE repos SET freshenings = freshenings + 1 WHERE id = $1 AND drops = $2 AND deleted_at IS NULL",
-            args![given.repo.id, given.repo.drops],
+            args![params.repo.id, params.repo.drops],
         )
         .await?;
     if current == 0 {
         return Ok(false);
     }
-    put::<E>(tx, given.repo.id, given.entities, given.at).await?;
+    put::<E>(tx, params.repo.id, params.entities, params.at).await?;
     Ok(true)
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn put<E: Engine>(
     Ok(changed)
 }
 
-/// Whether one of some packed entities was made recent after the repo counted so far.
+/// Whether one of some packed entities was marked as recent after the repo's count.
 pub(super) async fn touches<E: Engine>(
     tx: &mut Writing<E>,
     repo: &RepoRow,

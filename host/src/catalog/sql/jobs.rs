@@ -31,7 +31,7 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
         if let Some(waiting) = waiting::<E>(tx, job).await? {
             return Ok(Some(waiting));
         }
-        // None: somebody else was first; and by the next look a worker may have taken that one.
+        // None: another process was first, and by the next look a worker may have taken that job.
         if let Some(added) = insert::<E>(tx, job).await? {
             return Ok(Some(added));
         }
@@ -101,7 +101,7 @@ pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
 }
 
 /// Who takes a job, when, and until when.
-pub(super) struct Taking<'a> {
+pub(super) struct TakeParams<'a> {
     pub(super) worker: &'a str,
     pub(super) now: Timestamp,
     pub(super) lease_until: Timestamp,
@@ -110,37 +110,37 @@ pub(super) struct Taking<'a> {
 /// Gives the job that has been due for longest.
 pub(super) async fn take<E: Engine>(
     tx: &mut Writing<E>,
-    taking: &Taking<'_>,
+    params: &TakeParams<'_>,
 ) -> SqlResult<Option<(E::Row, Fence)>> {
-    let now = taking.now.as_millisecond();
+    let now = params.now.as_millisecond();
     let taken = tx
         .maybe(
             E::TAKE_JOB,
-            args![now, taking.worker, taking.lease_until.as_millisecond(), &taking.now.to_string()],
+            args![now, params.worker, params.lease_until.as_millisecond(), &params.now.to_string()],
         )
         .await?;
     let Some(taken) = taken else { return Ok(None) };
-    let fence = Fence { job: taken.int("id"), token: taken.int("fence") };
+    let fence = Fence { job: taken.int("id"), number: taken.int("fence") };
     Ok(one(tx, fence.job).await?.map(|row| (row, fence)))
 }
 
 /// Keeps a job for longer.
 pub(super) async fn renew<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(Fence, Timestamp),
+    params: &(Fence, Timestamp),
 ) -> SqlResult<bool> {
-    let (fence, lease_until) = given;
+    let (fence, lease_until) = params;
     let renewed = tx
         .run(
             "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'",
-            args![fence.job, fence.token, lease_until.as_millisecond()],
+            args![fence.job, fence.number, lease_until.as_millisecond()],
         )
         .await?;
     Ok(renewed > 0)
 }
 
-/// How an attempt of somebody's ended.
-pub(super) struct Ending<'a> {
+/// How an attempt ended.
+pub(super) struct EndParams<'a> {
     pub(super) fence: Fence,
     pub(super) end: &'a JobEnd,
     pub(super) now: Timestamp,
@@ -149,16 +149,16 @@ pub(super) struct Ending<'a> {
 /// Ends an attempt.
 pub(super) async fn end<E: Engine>(
     tx: &mut Writing<E>,
-    ending: &Ending<'_>,
+    params: &EndParams<'_>,
 ) -> SqlResult<Option<E::Row>> {
-    let Ending { fence, end, now } = ending;
-    let (job, token, now) = (fence.job, fence.token, now.to_string());
+    let EndParams { fence, end, now } = params;
+    let (job, number, now) = (fence.job, fence.number, now.to_string());
     let changed = match end {
         JobEnd::Done(result) => {
             tx.run(
                 "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL, result = $4
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![job, token, &now, &result.to_string()],
+                args![job, number, &now, &result.to_string()],
             )
             .await?
         }
@@ -166,11 +166,11 @@ pub(super) async fn end<E: Engine>(
             tx.run(
                 "UPDATE jobs SET status = 'failed', finished_at = $3, lease_until = NULL, reason = $4
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![job, token, &now, reason],
+                args![job, number, &now, reason],
             )
             .await?
         }
-        JobEnd::Again { at, reason, counts } => again::<E>(tx, ending, at.as_millisecond(), reason, *counts).await?,
+        JobEnd::Again { at, reason, counts } => again::<E>(tx, params, at.as_millisecond(), reason, *counts).await?,
     };
     if changed == 0 {
         return Ok(None);
@@ -185,7 +185,7 @@ pub(super) async fn end<E: Engine>(
 /// do.
 async fn again<E: Engine>(
     tx: &mut Writing<E>,
-    Ending { fence, now, .. }: &Ending<'_>,
+    EndParams { fence, now, .. }: &EndParams<'_>,
     at: i64,
     reason: &str,
     counts: bool,
@@ -198,35 +198,35 @@ async fn again<E: Engine>(
         )
         .await?;
     if let Some(other) = other {
-        let reason = format!("{reason}. Job {} does the same", other.int("id"));
+        let reason = format!("{reason}. Job {} is a duplicate of it", other.int("id"));
         return tx
             .run(
                 "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![fence.job, fence.token, &reason, &now.to_string()],
+                args![fence.job, fence.number, &reason, &now.to_string()],
             )
             .await;
     }
     tx.run(
         "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = attempt - $5
          WHERE id = $1 AND fence = $2 AND status = 'running'",
-        args![fence.job, fence.token, at, reason, i64::from(!counts)],
+        args![fence.job, fence.number, at, reason, i64::from(!counts)],
     )
     .await
 }
 
-/// Which job somebody asks something of, and when.
-pub(super) struct Asked {
+/// A job, and the time.
+pub(super) struct JobParams {
     pub(super) id: i64,
     pub(super) now: Timestamp,
 }
 
-/// Lets a job begin anew.
+/// Retries a job.
 pub(super) async fn retry<E: Engine>(
     tx: &mut Writing<E>,
-    asked: &Asked,
+    params: &JobParams,
 ) -> SqlResult<Option<E::Row>> {
-    let Some(row) = one(tx, asked.id).await? else { return Ok(None) };
+    let Some(row) = one(tx, params.id).await? else { return Ok(None) };
     if !matches!(row.text("status"), "failed" | "cancelled") {
         return Ok(None);
     }
@@ -235,7 +235,7 @@ pub(super) async fn retry<E: Engine>(
         .maybe(
             "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.type = j.type AND o.status = 'queued'
              AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
-            args![asked.id],
+            args![params.id],
         )
         .await?;
     if let Some(other) = other {
@@ -246,11 +246,11 @@ pub(super) async fn retry<E: Engine>(
             "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL
              WHERE id = $1 AND status IN ('failed', 'cancelled')
              AND NOT EXISTS (SELECT 1 FROM repos r WHERE r.id = jobs.repo AND r.deleted_at IS NOT NULL)",
-            args![asked.id, asked.now.as_millisecond()],
+            args![params.id, params.now.as_millisecond()],
         )
         .await?;
     if changed == 0 {
-        // Somebody else did the same meanwhile.
+        // Another process did the same.
         return Ok(None);
     }
     let task = serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
@@ -260,30 +260,30 @@ pub(super) async fn retry<E: Engine>(
         };
         tx.run(
             "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            args![asked.id, &key.digest()[..]],
+            args![params.id, &key.digest()[..]],
         )
         .await?;
     }
-    one(tx, asked.id).await
+    one(tx, params.id).await
 }
 
-/// Takes a job back. The token moves on: whoever has it publishes nothing more.
+/// Cancels a job. Its fence advances: the worker that has it publishes nothing more.
 pub(super) async fn cancel<E: Engine>(
     tx: &mut Writing<E>,
-    asked: &Asked,
+    params: &JobParams,
 ) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
             "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
              WHERE id = $1 AND status IN ('queued', 'running')",
-            args![asked.id, &asked.now.to_string()],
+            args![params.id, &params.now.to_string()],
         )
         .await?;
     if changed == 0 {
         return Ok(None);
     }
-    tx.run("DELETE FROM job_packs WHERE job = $1", args![asked.id]).await?;
-    one(tx, asked.id).await
+    tx.run("DELETE FROM job_packs WHERE job = $1", args![params.id]).await?;
+    one(tx, params.id).await
 }
 
 /// For each key, whether a job waits with that pack.
@@ -315,7 +315,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
     let task = serde_json::json!({ "type": row.text("type"), "payload": payload });
     let result =
         row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
-    // A repo that was deleted has no name any more.
+    // A deleted repo has no name.
     let named = row.maybe_text("owner").is_some() && row.maybe_text("deleted_at").is_none();
     Ok(JobReport {
         id: row.int("id"),

@@ -47,7 +47,7 @@ pub(super) type Applied = (i64, Vec<u8>);
 pub(super) const APPLIED: &str =
     "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 
-/// Whether a catalog must be brought up to date. Where not, nothing need be written to open it.
+/// Whether a catalog needs migrations. If not, it is opened without writing.
 ///
 /// # Errors
 /// [`Error::NewerStore`] for one with a migration that this build does not know.
@@ -70,8 +70,8 @@ fn newer(place: &str, steps: &[Step], found: i64) -> Error {
     }
 }
 
-/// Brings a catalog up to date. Two that do so at once are one after the other: on Postgres under
-/// sqlx's advisory lock; on SQLite whoever comes second finds the tables made when it looks again.
+/// Migrates a catalog. Concurrent migrations run one after the other: on Postgres under sqlx's
+/// advisory lock; on SQLite the second finds the tables when it looks again.
 pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migrate) -> Result<()> {
     let migrator = migrator(steps);
     let mut done = migrator.run_direct(None, connection, false).await;
@@ -88,8 +88,8 @@ pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migra
         Err(MigrateError::VersionMissing(found)) => Err(newer(place, steps, found)),
         Err(error) => Err(Error::Catalog {
             catalog: place.to_owned(),
-            doing: "bringing it up to date".into(),
-            reason: format!("{error}. Where it may be written, `packhouse migrate` does that"),
+            doing: "migrating it".into(),
+            reason: format!("{error}. Migrate it where it is writable: packhouse migrate"),
             busy: false,
             read_only: false,
             full: false,

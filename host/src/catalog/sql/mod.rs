@@ -10,6 +10,7 @@ mod damage;
 mod deletion;
 mod engine;
 mod freshen;
+mod gc_log;
 mod jobs;
 mod migrations;
 mod policies;
@@ -19,7 +20,6 @@ mod releases;
 mod repos;
 mod restore;
 mod rows;
-mod runs;
 mod snapshot;
 pub mod sqlite;
 mod summaries;
@@ -35,10 +35,11 @@ use std::path::Path;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use self::engine::{Engine, Failed, Reader, Sql, Work, args, attempt};
+use self::engine::{Engine, Reader, Sql, TransactionError, Work, args, attempt};
 use super::{
-    BranchDeletion, Catalog, Consolidation, EntityKey, Findings, Hold, Holding, Leftovers,
-    Published, Push, RepoRow, Restored, RunsQuery, Snapshot, Totals, Unneeded,
+    BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
+    LockGuard, LockMode, PublishOutcome, Push, RepoRow, RestoreOutcome, Snapshot, Totals,
+    UnneededPack,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -63,38 +64,37 @@ impl<E: Engine> SqlCatalog<E> {
         move |error| failed(&self.engine, doing, &error)
     }
 
-    /// Does something in a transaction of which the caller has the right to; nothing, if that was
-    /// lost meanwhile.
-    async fn holding<G: Sync, T: Send>(
+    /// Runs a transaction under a lock; does nothing if the lock was lost.
+    async fn locked<G: Sync, T: Send>(
         &self,
-        holding: &Holding,
+        lock: &LockGuard,
         doing: &str,
-        given: &G,
+        params: &G,
         work: Work<E, G, T>,
     ) -> Result<T> {
         let lost = || {
             Error::Catalog {
             catalog: self.engine.place().to_owned(),
             doing: doing.to_owned(),
-            reason: "the connection that kept packs from being deleted meanwhile was lost; nothing was changed, run it again"
+            reason: "the connection that holds the lock against deletions was lost; nothing was changed, run it again"
                 .into(),
             busy: true,
             read_only: false,
             full: false,
         }
         };
-        self.again(doing, Some(holding), given, work).await?.ok_or_else(lost)
+        self.again(doing, Some(lock), params, work).await?.ok_or_else(lost)
     }
 
     /// Does something in a transaction.
     async fn writing<G: Sync, T: Send>(
         &self,
         doing: &str,
-        given: &G,
+        params: &G,
         work: Work<E, G, T>,
     ) -> Result<T> {
-        let done = self.again(doing, None, given, work).await?;
-        Ok(done.unwrap_or_else(|| unreachable!("nothing is held that could be lost")))
+        let done = self.again(doing, None, params, work).await?;
+        Ok(done.unwrap_or_else(|| unreachable!("there is no lock that could be lost")))
     }
 
     /// Does something in a transaction, and again where another was in the way. None when what was
@@ -102,34 +102,36 @@ impl<E: Engine> SqlCatalog<E> {
     async fn again<G: Sync, T: Send>(
         &self,
         doing: &str,
-        holding: Option<&Holding>,
-        given: &G,
+        lock: Option<&LockGuard>,
+        params: &G,
         work: Work<E, G, T>,
     ) -> Result<Option<T>> {
         let mut made_room = false;
         for tries in 0.. {
-            let (meaning, error) = match attempt(&self.engine, holding, given, work).await {
+            let (error_kind, error) = match attempt(&self.engine, lock, params, work).await {
                 Ok(done) => return Ok(done),
-                Err(Failed::Unchanged(error)) => (self.engine.meaning(&error), error),
-                Err(Failed::Unconfirmed(error)) => (self.engine.meaning_of_commit(&error), error),
+                Err(TransactionError::Unchanged(error)) => (self.engine.error_kind(&error), error),
+                Err(TransactionError::Unconfirmed(error)) => {
+                    (self.engine.commit_error_kind(&error), error)
+                }
             };
-            if tries < TRIES && meaning.again {
+            if tries < TRIES && error_kind.again {
                 continue;
             }
-            if meaning.full && !made_room {
+            if error_kind.full && !made_room {
                 made_room = true;
                 if self.engine.make_room().await {
                     continue;
                 }
             }
-            return Err(meaning.of(&error, self.engine.place(), doing));
+            return Err(error_kind.of(&error, self.engine.place(), doing));
         }
         unreachable!("the loop ends by returning")
     }
 }
 
 fn failed(engine: &impl Engine, doing: &str, error: &sqlx::Error) -> Error {
-    engine.meaning(error).of(error, engine.place(), doing)
+    engine.error_kind(error).of(error, engine.place(), doing)
 }
 
 #[async_trait]
@@ -147,7 +149,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(times::settle::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(times::settle::<E>(tx, params));
         self.writing("settling times", &(now, repo), work).await
     }
 
@@ -158,14 +160,14 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         visibility: Visibility,
         now: Timestamp,
     ) -> Result<Option<RepoRow>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(repos::create::<E>(tx, given));
-        let new = repos::New { name, id, visibility, now: now.to_string() };
-        let row = self.writing("making a repo", &new, work).await?;
+        let work: Work<E, _, _> = |tx, params| Box::pin(repos::create::<E>(tx, params));
+        let new = repos::CreateParams { name, id, visibility, now: now.to_string() };
+        let row = self.writing("creating a repo", &new, work).await?;
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
     }
 
-    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<Leftovers>> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(repos::delete::<E>(tx, given));
+    async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
+        let work: Work<E, _, _> = |tx, params| Box::pin(repos::delete::<E>(tx, params));
         self.writing("deleting a repo", &(repo, now.to_string()), work).await
     }
 
@@ -173,11 +175,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         &self,
         name: &RepoName,
         now: Timestamp,
-        holding: &Holding,
-    ) -> Result<Restored> {
-        let given = restore::Restoring { place: self.engine.place(), name, now };
-        self.holding(holding, "restoring a repo", &given, |tx, given| {
-            Box::pin(restore::restore::<E>(tx, given))
+        lock: &LockGuard,
+    ) -> Result<RestoreOutcome> {
+        let params = restore::RestoreParams { place: self.engine.place(), name, now };
+        self.locked(lock, "restoring a repo", &params, |tx, params| {
+            Box::pin(restore::restore::<E>(tx, params))
         })
         .await
     }
@@ -196,30 +198,31 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         Ok(repos)
     }
 
-    async fn forget_repo(&self, repo: i64, now: Timestamp, holding: &Holding) -> Result<bool> {
-        let given = (repo, now.to_string());
-        self.holding(holding, "forgetting a deleted repo", &given, |tx, given| {
-            Box::pin(restore::forget::<E>(tx, given))
+    async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool> {
+        let params = (repo, now.to_string());
+        self.locked(lock, "purging a deleted repo", &params, |tx, params| {
+            Box::pin(restore::forget::<E>(tx, params))
         })
         .await
     }
 
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool> {
-        let doing = "noting what a client is told";
-        let mut given = freshen::Freshening { repo, entities, at };
-        let Some(stale) = freshen::stale(&self.engine, &given).await.map_err(self.failed(doing))?
+        let doing = "marking entities as recently used";
+        let mut params = freshen::FreshenParams { repo, entities, at };
+        let Some(stale) =
+            freshen::stale(&self.engine, &params).await.map_err(self.failed(doing))?
         else {
             return Ok(false);
         };
         if stale.is_empty() {
             return Ok(true);
         }
-        given.entities = &stale;
-        self.writing(doing, &given, |tx, given| Box::pin(freshen::freshen::<E>(tx, given))).await
+        params.entities = &stale;
+        self.writing(doing, &params, |tx, params| Box::pin(freshen::freshen::<E>(tx, params))).await
     }
 
     async fn repo(&self, name: &RepoName) -> Result<Option<RepoRow>> {
-        let doing = "looking for a repo";
+        let doing = "looking up a repo";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = reader
             .maybe(
@@ -253,17 +256,17 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
         let row =
-            summaries::one(&self.engine, name).await.map_err(self.failed("looking for a repo"))?;
+            summaries::one(&self.engine, name).await.map_err(self.failed("looking up a repo"))?;
         row.map(|row| summaries::read(self.engine.place(), &row)).transpose()
     }
 
     async fn probe_writing(&self) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(policies::probe::<E>(tx, given));
-        self.writing("writing to it as a trial", &(), work).await
+        let work: Work<E, _, _> = |tx, params| Box::pin(policies::probe::<E>(tx, params));
+        self.writing("testing whether it is writable", &(), work).await
     }
 
     async fn totals(&self) -> Result<Totals> {
-        let row = summaries::totals(&self.engine).await.map_err(self.failed("adding up repos"))?;
+        let row = summaries::totals(&self.engine).await.map_err(self.failed("summing up repos"))?;
         Ok(summaries::read_totals(&row))
     }
 
@@ -275,14 +278,14 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         snapshot::begin(&self.engine, repo).await
     }
 
-    async fn publish_push(&self, push: &Push, holding: &Holding) -> Result<Published> {
-        self.holding(holding, "publishing a push", push, |tx, push| {
+    async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome> {
+        self.locked(lock, "publishing a push", push, |tx, push| {
             Box::pin(publish::push::<E>(tx, push))
         })
         .await
     }
 
-    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<Published> {
+    async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome> {
         let work: Work<E, _, _> = |tx, deletion| Box::pin(repos::delete_branch::<E>(tx, deletion));
         self.writing("deleting a branch", deletion, work).await
     }
@@ -290,11 +293,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
-        holding: &Holding,
-    ) -> Result<Published> {
+        lock: &LockGuard,
+    ) -> Result<PublishOutcome> {
         let work: Work<E, _, _> =
             |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
-        self.holding(holding, "publishing a consolidation", consolidation, work).await
+        self.locked(lock, "publishing a consolidation", consolidation, work).await
     }
 
     async fn record_gc(
@@ -303,36 +306,40 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         record: &GcRecord,
         report: Option<&GcReport>,
     ) -> Result<()> {
-        let work: Work<E, _, _> = |tx, ended| Box::pin(runs::record::<E>(tx, ended));
-        self.writing("remembering a consolidation", &runs::Ended { repo, record, report }, work)
-            .await
+        let work: Work<E, _, _> = |tx, ended| Box::pin(gc_log::record::<E>(tx, ended));
+        self.writing(
+            "recording a consolidation",
+            &gc_log::FinishedGc { repo, record, report },
+            work,
+        )
+        .await
     }
 
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
-        let found = runs::of_repo(&self.engine, repo, limit)
+        let found = gc_log::of_repo(&self.engine, repo, limit)
             .await
             .map_err(self.failed("reading its history"))?;
-        found.iter().map(|row| runs::read_record(self.engine.place(), row)).collect()
+        found.iter().map(|row| gc_log::read_record(self.engine.place(), row)).collect()
     }
 
-    async fn gc_runs(&self, query: RunsQuery<'_>) -> Result<Vec<GcEntry>> {
+    async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>> {
         let found =
-            runs::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
-        found.iter().map(|row| runs::read_entry(self.engine.place(), row)).collect()
+            gc_log::list(&self.engine, query).await.map_err(self.failed("reading its history"))?;
+        found.iter().map(|row| gc_log::read_entry(self.engine.place(), row)).collect()
     }
 
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
-        runs::paces(&self.engine, limit).await.map_err(self.failed("reading its history"))
+        gc_log::paces(&self.engine, limit).await.map_err(self.failed("reading its history"))
     }
 
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
-        self.engine.hold(hold).await
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        self.engine.lock(mode).await
     }
 
-    async fn unneeded_packs(&self) -> Result<Vec<Unneeded>> {
+    async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>> {
         let found = deletion::unneeded(&self.engine)
             .await
-            .map_err(self.failed("looking for packs that nobody needs"))?;
+            .map_err(self.failed("looking for unused packs"))?;
         deletion::each_once(self.engine.place(), &found)
     }
 
@@ -340,22 +347,22 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
-    ) -> Result<Vec<Unneeded>> {
-        let given = deletion::Given { place: self.engine.place(), packs, until };
-        let work: Work<E, _, _> = |tx, given| Box::pin(deletion::deletable::<E>(tx, given));
-        self.holding(holding, "looking for packs that nobody needs", &given, work).await
+        lock: &LockGuard,
+    ) -> Result<Vec<UnneededPack>> {
+        let params = deletion::ForgetParams { place: self.engine.place(), packs, until };
+        let work: Work<E, _, _> = |tx, params| Box::pin(deletion::deletable::<E>(tx, params));
+        self.locked(lock, "looking for unused packs", &params, work).await
     }
 
     async fn forget_packs(
         &self,
         packs: &[MpackKey],
         until: Timestamp,
-        holding: &Holding,
+        lock: &LockGuard,
     ) -> Result<Vec<MpackKey>> {
-        let given = deletion::Given { place: self.engine.place(), packs, until };
-        self.holding(holding, "forgetting packs", &given, |tx, given| {
-            Box::pin(deletion::forget::<E>(tx, given))
+        let params = deletion::ForgetParams { place: self.engine.place(), packs, until };
+        self.locked(lock, "forgetting packs", &params, |tx, params| {
+            Box::pin(deletion::forget::<E>(tx, params))
         })
         .await
     }
@@ -366,22 +373,22 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
-        deletion::knows(&self.engine, keys).await.map_err(self.failed("looking for packs"))
+        deletion::knows(&self.engine, keys).await.map_err(self.failed("looking up packs"))
     }
 
-    async fn note_findings(&self, findings: &Findings) -> Result<()> {
+    async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         let work: Work<E, _, _> = |tx, findings| Box::pin(damage::note::<E>(tx, findings));
-        self.writing("remembering what was found", findings, work).await
+        self.writing("recording damage", findings, work).await
     }
 
     async fn last_stored(&self) -> Result<Option<Timestamp>> {
         let row =
-            deletion::last_stored(&self.engine).await.map_err(self.failed("looking for packs"))?;
+            deletion::last_stored(&self.engine).await.map_err(self.failed("looking up packs"))?;
         rows::maybe_time(self.engine.place(), &row, "at")
     }
 
     async fn checkpoint(&self) -> Result<bool> {
-        self.engine.checkpoint().await.map_err(self.failed("moving its log into its file"))
+        self.engine.checkpoint().await.map_err(self.failed("checkpointing its log"))
     }
 
     fn is_file(&self) -> bool {

@@ -37,9 +37,9 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<(i64, Policy)> {
 /// Sets the policy of a repo, or takes it back.
 pub(super) async fn set<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(i64, Option<&Policy>),
+    params: &(i64, Option<&Policy>),
 ) -> SqlResult<()> {
-    let (repo, policy) = *given;
+    let (repo, policy) = *params;
     let Some(policy) = policy else {
         return tx.run("DELETE FROM policies WHERE repo = $1", args![repo]).await.map(drop);
     };

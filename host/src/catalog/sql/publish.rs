@@ -1,13 +1,13 @@
-//! What is done in the two transactions that make something visible. Each compares before it
-//! writes; whoever began it ends it.
+//! The two transactions that make something visible. Each compares before it writes; the caller
+//! begins and ends it.
 
 use std::collections::BTreeMap;
 
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{EntityId, Kind};
 
 use super::super::{
-    Consolidation, Dropped, ENTITY_BYTES, Fence, IndexRow, Published, Push, PushedPack,
+    Consolidation, DroppedEntity, ENTITY_BYTES, Fence, IndexRow, PublishOutcome, Push, PushedPack,
 };
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use super::{freshen, sums};
@@ -46,18 +46,18 @@ impl Delta {
 async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlResult<bool> {
     match fence {
         None => Ok(true),
-        Some(fence) => Ok(tx.maybe(E::LOCK_LEASE, args![fence.job, fence.token]).await?.is_some()),
+        Some(fence) => Ok(tx.maybe(E::LOCK_LEASE, args![fence.job, fence.number]).await?.is_some()),
     }
 }
 
 /// Publishes a push: shelves, index rows, edges and heads.
-pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<Published> {
+pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<PublishOutcome> {
     let (repo, now) = (push.repo.id, push.now.to_string());
-    // The repo before the job, as whoever deletes a repo locks them; and nothing is written before
-    // all is compared.
+    // The repo before the job, in the same order as when a repo is deleted; and nothing is written
+    // before all is compared.
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, push.fence).await? {
-        return Ok(Published::LeaseLost);
+        return Ok(PublishOutcome::LeaseLost);
     }
     let mut rows = tx
         .run(
@@ -66,7 +66,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
         )
         .await?;
     if rows == 0 {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     let mut deltas = Deltas::new();
     let mut stored = 0;
@@ -110,7 +110,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     rows += put_edges::<E>(tx, push).await?;
     rows += put_heads::<E>(tx, push, &now).await?;
     rows += freshen::put::<E>(tx, repo, &push.known, push.now).await?;
-    Ok(Published::Done { rows })
+    Ok(PublishOutcome::Done { rows })
 }
 
 /// Counts on shelves what has changed. Gives how many have, and the sum.
@@ -120,7 +120,7 @@ async fn put_deltas<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult
         let [commits, snapshots, objects, tags] = delta.by_column();
         sum.entities = std::array::from_fn(|kind| sum.entities[kind] + delta.entities[kind]);
         sum.bytes += delta.bytes;
-        // What nobody counted stays uncounted: NULL and a number are NULL.
+        // Uncounted sums stay uncounted: NULL plus a number is NULL.
         changed += tx
             .run(
                 "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3, objects = objects + $4, tags = tags + $5,
@@ -162,8 +162,8 @@ async fn drop_broken<E: Engine>(
     Ok(changed)
 }
 
-/// A pack's row. The same bytes in another repo share it. Whoever publishes a pack has read and
-/// hashed it: it is sound now.
+/// A pack's row. Repos share it when their packs have the same bytes. The pack was read and hashed
+/// before publishing: it is sound now.
 async fn put_pack<E: Engine>(
     tx: &mut Writing<E>,
     key: &MpackKey,
@@ -187,12 +187,12 @@ async fn put_pack<E: Engine>(
     Ok(id)
 }
 
-/// Entity and print of many rows, 50 bytes each.
+/// Entity and fingerprint of many rows, 50 bytes each.
 fn packed<'a>(rows: impl Iterator<Item = &'a IndexRow>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for row in rows {
         bytes.extend_from_slice(&row.entity);
-        bytes.extend_from_slice(&row.print);
+        bytes.extend_from_slice(&row.fingerprint);
     }
     bytes
 }
@@ -204,7 +204,7 @@ async fn put_entities<E: Engine>(
     pack: &PushedPack,
     deltas: &mut Deltas,
 ) -> SqlResult<u64> {
-    let unwritten = Print::default();
+    let unwritten = Fingerprint::default();
     let mut changed = 0;
     for chunk in pack.fresh.chunks(BATCH) {
         let delta = deltas.entry(shelf).or_default();
@@ -290,14 +290,14 @@ async fn put_heads<E: Engine>(tx: &mut Writing<E>, push: &Push, now: &str) -> Sq
 async fn drop_entities<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
-    dropped: &[Dropped],
+    dropped: &[DroppedEntity],
 ) -> SqlResult<u64> {
     let (mut changed, mut deltas) = (0, Deltas::new());
     for chunk in dropped.chunks(BATCH) {
         let mut bytes = Vec::with_capacity(chunk.len() * ENTITY_BYTES);
         for one in chunk {
             bytes.extend_from_slice(&one.entity);
-            let row = IndexRow { entity: one.entity, print: Print::default() };
+            let row = IndexRow { entity: one.entity, fingerprint: Fingerprint::default() };
             deltas.entry(one.shelf).or_default().add(&row, -1, -(one.bytes as i64));
         }
         changed += tx.run(E::DROP_ENTITIES, args![repo, &bytes, chunk.len()]).await?;
@@ -315,19 +315,18 @@ async fn drop_entities<E: Engine>(
 pub(super) async fn consolidation<E: Engine>(
     tx: &mut Writing<E>,
     done: &Consolidation,
-) -> SqlResult<Published> {
+) -> SqlResult<PublishOutcome> {
     let repo = done.repo.id;
     let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if !has_lease::<E>(tx, done.fence).await? {
-        return Ok(Published::LeaseLost);
+        return Ok(PublishOutcome::LeaseLost);
     }
     // A deleted repo keeps its shelves: it may be restored.
     if row.is_none_or(|row| row.maybe_text("deleted_at").is_some()) {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     let newest = done.planned.iter().map(|(shelf, _)| shelf.0).max().unwrap_or(0);
-    // Shelves are numbered in the order in which pushes made them: later ones are not ours to
-    // touch.
+    // Shelf ids ascend in the order of pushes: later ones are not part of this plan.
     let found = tx
         .all(
             "SELECT id, generation FROM shelves WHERE repo = $1 AND id <= $2 ORDER BY id",
@@ -336,20 +335,20 @@ pub(super) async fn consolidation<E: Engine>(
         .await?;
     let found = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
     if !found.eq(done.planned.iter().copied()) {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     if !done.dropped.is_empty() {
-        // A client that was told since that one of them is here counts on it. What is kept is kept
-        // with all that it reaches.
+        // A client was told since then that one of these is in the repo, and relies on it. What is
+        // kept is kept with all that it reaches.
         if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity))
             .await?
         {
-            return Ok(Published::Changed);
+            return Ok(PublishOutcome::Changed);
         }
         // What was pushed since may reach what is dropped; and who prepares a push may count on it.
         let current = "UPDATE repos SET revision = revision + 1, drops = drops + 1 WHERE id = $1 AND revision = $2";
         if tx.run(current, args![repo, done.repo.revision]).await? == 0 {
-            return Ok(Published::Changed);
+            return Ok(PublishOutcome::Changed);
         }
     }
     let now = done.now.to_string();
@@ -375,5 +374,5 @@ pub(super) async fn consolidation<E: Engine>(
     let mapped = sums::recount_packs::<E>(tx, repo).await?;
     sums::put_change::<E>(tx, repo, Cause::Consolidation, &now, mapped).await?;
     rows += 2;
-    Ok(Published::Done { rows })
+    Ok(PublishOutcome::Done { rows })
 }

@@ -9,7 +9,7 @@ use super::{SqlCatalog, rows};
 use crate::error::Result;
 
 /// A release to publish.
-struct Given<'a> {
+struct ReleaseParams<'a> {
     place: &'a str,
     repo: i64,
     release: &'a ReleaseRow,
@@ -19,8 +19,8 @@ struct Given<'a> {
 #[async_trait]
 impl<E: Engine> Releases for SqlCatalog<E> {
     async fn put_release(&self, repo: i64, release: &ReleaseRow, most: u64) -> Result<PutRelease> {
-        let given = Given { place: self.engine.place(), repo, release, most };
-        self.writing("publishing a release", &given, |tx, given| Box::pin(put::<E>(tx, given)))
+        let params = ReleaseParams { place: self.engine.place(), repo, release, most };
+        self.writing("publishing a release", &params, |tx, params| Box::pin(put::<E>(tx, params)))
             .await
     }
 
@@ -30,13 +30,13 @@ impl<E: Engine> Releases for SqlCatalog<E> {
     }
 
     async fn delete_release(&self, repo: i64, tag: &str) -> Result<bool> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(delete::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(delete::<E>(tx, params));
         self.writing("retracting a release", &(repo, tag.to_owned()), work).await
     }
 }
 
-async fn put<E: Engine>(tx: &mut Writing<E>, given: &Given<'_>) -> SqlResult<PutRelease> {
-    let Given { place, repo, release, most } = *given;
+async fn put<E: Engine>(tx: &mut Writing<E>, params: &ReleaseParams<'_>) -> SqlResult<PutRelease> {
+    let ReleaseParams { place, repo, release, most } = *params;
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     if tx
         .maybe("SELECT 1 FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo])

@@ -1,11 +1,11 @@
 //! Making and deleting a repo, or a branch of one.
 
-use super::super::{BranchDeletion, Leftovers, Published};
+use super::super::{BranchDeletion, DeletionSummary, PublishOutcome};
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 use crate::names::{RepoId, RepoName, Visibility};
 
 /// A repo to make.
-pub(super) struct New<'a> {
+pub(super) struct CreateParams<'a> {
     pub(super) name: &'a RepoName,
     pub(super) id: RepoId,
     pub(super) visibility: Visibility,
@@ -15,7 +15,7 @@ pub(super) struct New<'a> {
 /// Makes a repo. None when the name is taken.
 pub(super) async fn create<E: Engine>(
     tx: &mut Writing<E>,
-    new: &New<'_>,
+    new: &CreateParams<'_>,
 ) -> SqlResult<Option<E::Row>> {
     tx.maybe(
         "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -29,9 +29,9 @@ pub(super) async fn create<E: Engine>(
 /// can contain.
 pub(super) async fn delete<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(i64, String),
-) -> SqlResult<Option<Leftovers>> {
-    let (repo, now) = (given.0, given.1.as_str());
+    params: &(i64, String),
+) -> SqlResult<Option<DeletionSummary>> {
+    let (repo, now) = (params.0, params.1.as_str());
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     let gone = tx
         .run(
@@ -42,8 +42,7 @@ pub(super) async fn delete<E: Engine>(
     if gone == 0 {
         return Ok(None);
     }
-    // A pack is never on a shelf of a repo and retired by it: so it is known which of them to take
-    // back.
+    // A pack is never both on a shelf of a repo and retired by it, so it is known which to restore.
     tx.run(
         "INSERT INTO retired (repo, pack, retired_at) SELECT DISTINCT $1, pack, $2 FROM shelves WHERE repo = $1
          ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
@@ -66,40 +65,40 @@ pub(super) async fn delete<E: Engine>(
             args![repo],
         )
         .await?;
-    Ok(Some(Leftovers { packs: left.count("packs"), bytes: left.count("bytes"), jobs }))
+    Ok(Some(DeletionSummary { packs: left.count("packs"), bytes: left.count("bytes"), jobs }))
 }
 
 /// Deletes a branch. Where it stood is remembered, as where a push by force has moved it away.
 pub(super) async fn delete_branch<E: Engine>(
     tx: &mut Writing<E>,
-    given: &BranchDeletion,
-) -> SqlResult<Published> {
-    let repo = given.repo.id;
+    params: &BranchDeletion,
+) -> SqlResult<PublishOutcome> {
+    let repo = params.repo.id;
     tx.one(E::LOCK_REPO, args![repo]).await?;
     let current = tx
         .maybe(
             "SELECT 1 FROM repos r JOIN branches b ON b.repo = r.id WHERE r.id = $1 AND r.revision = $2 AND b.name = $3",
-            args![repo, given.repo.revision, &given.branch],
+            args![repo, params.repo.revision, &params.branch],
         )
         .await?;
     if current.is_none() {
-        return Ok(Published::Changed);
+        return Ok(PublishOutcome::Changed);
     }
     let mut rows = tx
         .run(
             "UPDATE repos SET revision = revision + 1, default_branch = $2 WHERE id = $1",
-            args![repo, given.default_branch.as_deref()],
+            args![repo, params.default_branch.as_deref()],
         )
         .await?;
     rows += tx
         .run(
             "INSERT INTO left_heads (repo, branch, head, left_at)
              SELECT repo, name, head, $3 FROM branches WHERE repo = $1 AND name = $2",
-            args![repo, &given.branch, &given.now.to_string()],
+            args![repo, &params.branch, &params.now.to_string()],
         )
         .await?;
     rows += tx
-        .run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &given.branch])
+        .run("DELETE FROM branches WHERE repo = $1 AND name = $2", args![repo, &params.branch])
         .await?;
-    Ok(Published::Done { rows })
+    Ok(PublishOutcome::Done { rows })
 }

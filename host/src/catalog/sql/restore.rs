@@ -2,17 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::super::Restored;
+use super::super::RestoreOutcome;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{rows, sums};
 use crate::error::Result;
 use crate::names::RepoName;
 
-/// The key in `freshened` that stands for all that a repo had.
+/// The key in `freshened` that means all that a repo had.
 pub(super) const EVERYTHING: &[u8] = &[];
 
 /// The repo to restore, and when.
-pub(super) struct Restoring<'a> {
+pub(super) struct RestoreParams<'a> {
     /// Where the catalog is.
     pub(super) place: &'a str,
     pub(super) name: &'a RepoName,
@@ -22,17 +22,17 @@ pub(super) struct Restoring<'a> {
 /// Restores the repo of a name that was deleted last.
 pub(super) async fn restore<E: Engine>(
     tx: &mut Writing<E>,
-    given: &Restoring<'_>,
-) -> SqlResult<Restored> {
-    let (owner, slug) = (given.name.owner(), given.name.slug());
+    params: &RestoreParams<'_>,
+) -> SqlResult<RestoreOutcome> {
+    let (owner, slug) = (params.name.owner(), params.name.slug());
     if tx
         .maybe("SELECT 1 FROM repos WHERE owner = $1 AND slug = $2", args![owner, slug])
         .await?
         .is_some()
     {
-        return Ok(Restored::Taken);
+        return Ok(RestoreOutcome::Taken);
     }
-    // `~` and a number stand behind the name of a deleted repo; `:` comes after all digits.
+    // The name of a deleted repo is followed by `~` and a number; `:` comes after all digits.
     let deleted = tx
         .all(
             "SELECT id, deleted_at FROM repos WHERE owner = $1 AND slug > $2 || '~' AND slug < $2 || '~:' AND pruned_at IS NULL ORDER BY id",
@@ -41,12 +41,12 @@ pub(super) async fn restore<E: Engine>(
         .await?;
     let times: Result<Vec<_>> = deleted
         .iter()
-        .map(|row| Ok((rows::time(given.place, row, "deleted_at")?, row.int("id"))))
+        .map(|row| Ok((rows::time(params.place, row, "deleted_at")?, row.int("id"))))
         .collect();
     let Some((_, repo)) =
         times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.into_iter().max()
     else {
-        return pruned::<E>(tx, given).await;
+        return pruned::<E>(tx, params).await;
     };
     tx.one(E::LOCK_REPO, args![repo]).await?;
     // Of two who restore it at once, the second finds it taken when its transaction is done again.
@@ -58,31 +58,34 @@ pub(super) async fn restore<E: Engine>(
         )
         .await?;
     if restored == 0 {
-        return Ok(Restored::Taken);
+        return Ok(RestoreOutcome::Taken);
     }
     tx.run("DELETE FROM retired WHERE repo = $1 AND pack IN (SELECT pack FROM shelves WHERE repo = $1)", args![repo]).await?;
     tx.run(
         "INSERT INTO freshened (repo, entity, at, number) SELECT id, $2, $3, freshenings FROM repos WHERE id = $1
          ON CONFLICT (repo, entity) DO UPDATE SET at = excluded.at, number = excluded.number",
-        args![repo, EVERYTHING, given.now.as_millisecond()],
+        args![repo, EVERYTHING, params.now.as_millisecond()],
     )
     .await?;
-    Ok(Restored::Done)
+    Ok(RestoreOutcome::Done)
 }
 
 /// Why there is nothing to restore.
-async fn pruned<E: Engine>(tx: &mut Writing<E>, given: &Restoring<'_>) -> SqlResult<Restored> {
+async fn pruned<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &RestoreParams<'_>,
+) -> SqlResult<RestoreOutcome> {
     let row = tx
         .maybe(
             "SELECT pruned_at, pack FROM pruned_repos WHERE owner = $1 AND slug = $2",
-            args![given.name.owner(), given.name.slug()],
+            args![params.name.owner(), params.name.slug()],
         )
         .await?;
-    let Some(row) = row else { return Ok(Restored::Unknown) };
-    let read = || -> Result<Restored> {
+    let Some(row) = row else { return Ok(RestoreOutcome::Unknown) };
+    let read = || -> Result<RestoreOutcome> {
         let pack =
-            row.maybe_bytes("pack").map(|_| rows::key(given.place, &row, "pack")).transpose()?;
-        Ok(Restored::Pruned { at: rows::time(given.place, &row, "pruned_at")?, pack })
+            row.maybe_bytes("pack").map(|_| rows::key(params.place, &row, "pack")).transpose()?;
+        Ok(RestoreOutcome::Pruned { at: rows::time(params.place, &row, "pruned_at")?, pack })
     };
     read().map_err(|damage| sqlx::Error::Decode(damage.into()))
 }
@@ -97,9 +100,9 @@ pub(super) async fn deleted<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
 /// forgotten. False where it is not deleted.
 pub(super) async fn forget<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(i64, String),
+    params: &(i64, String),
 ) -> SqlResult<bool> {
-    let (repo, now) = (given.0, given.1.as_str());
+    let (repo, now) = (params.0, params.1.as_str());
     let Some(row) = tx
         .maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NOT NULL", args![repo])
         .await?
@@ -150,7 +153,7 @@ pub(super) async fn forget<E: Engine>(
         )
         .await?;
     }
-    // What a repo that is there holds will be retired by that one.
+    // The repo with this name now will retire what it holds.
     tx.run(
         "DELETE FROM retired WHERE repo = $1 AND EXISTS (
              SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL WHERE s.pack = retired.pack)",
@@ -158,8 +161,8 @@ pub(super) async fn forget<E: Engine>(
     )
     .await?;
     sums::recount_packs::<E>(tx, repo).await?;
-    // SQLite gives the greatest number again when its row is gone, and numbers tell one thing from
-    // another: the last one stays for a while.
+    // SQLite reuses the greatest id when its row is deleted, and ids must be unique: the last row
+    // stays for a while.
     tx.run(
         "DELETE FROM gc_runs WHERE repo = $1 AND id < (SELECT max(id) FROM gc_runs)",
         args![repo],
@@ -169,9 +172,8 @@ pub(super) async fn forget<E: Engine>(
     Ok(true)
 }
 
-/// Removes the row of a repo of which nothing else is left. That of the repo that was made last
-/// stays until another one is made: its number must not be given again, since somebody may still be
-/// preparing something for it.
+/// Removes the row of a repo of which nothing else is left. That of the newest repo stays until
+/// another one is created: its id must not be reused, since a push may still be prepared for it.
 pub(super) async fn remove_row<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<()> {
     tx.run(
         "DELETE FROM repos WHERE id = $1 AND pruned_at IS NOT NULL AND id < (SELECT max(id) FROM repos)

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use packhouse_core::{Counts, EntityId};
 
-use super::super::{PackRow, RepoRow, Retired, Sums};
+use super::super::{PackRow, RepoRow, RetiredPack, Sums};
 use super::engine::Columns;
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -13,7 +13,7 @@ pub(super) fn damaged(place: &str, what: &str) -> Error {
     Error::Catalog {
         catalog: place.to_owned(),
         doing: "reading it".into(),
-        reason: format!("{what} is not what packhouse writes; restore the catalog from a backup"),
+        reason: format!("{what} is corrupt; restore the catalog from a backup"),
         busy: false,
         read_only: false,
         full: false,
@@ -37,7 +37,7 @@ pub(super) fn maybe_time(
 }
 
 pub(super) fn repo_name(place: &str, row: &impl Columns) -> Result<RepoName> {
-    // Behind the name of a deleted repo stands `~`, which no name has, and its number.
+    // The name of a deleted repo is followed by `~`, which no name has, and its id.
     let slug = row.text("slug").split('~').next().unwrap_or_default();
     let name = format!("{}/{slug}", row.text("owner"));
     name.parse().map_err(|_| damaged(place, "a repo's name"))
@@ -98,8 +98,8 @@ pub(super) fn pack(place: &str, row: &impl Columns) -> Result<PackRow> {
     })
 }
 
-pub(super) fn retired(place: &str, row: &impl Columns) -> Result<Retired> {
-    Ok(Retired { pack: pack(place, row)?, at: time(place, row, "retired_at")? })
+pub(super) fn retired(place: &str, row: &impl Columns) -> Result<RetiredPack> {
+    Ok(RetiredPack { pack: pack(place, row)?, at: time(place, row, "retired_at")? })
 }
 
 /// An entity's id, where there may be none.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_core::row::Print;
+use packhouse_core::row::Print as Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
 use super::super::{
-    Change, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackRow, RepoRow, Retired, Shelf,
+    ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf,
     Snapshot,
 };
 use super::engine::{Arg, Columns, Engine, Reading, Sql, args};
@@ -31,7 +31,7 @@ struct SqlSnapshot<E: Engine> {
     repo: RepoRow,
 }
 
-/// Begins to read. The first statement fixes what the snapshot sees.
+/// Begins to read. The first statement fixes the state that the snapshot sees.
 pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Snapshot>> {
     let starting = |error| failed(engine, "beginning to read", &error);
     let mut transaction = Reading::of(engine).await.map_err(starting)?;
@@ -41,8 +41,8 @@ pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Sn
         .map_err(starting)?;
     let row = row.ok_or_else(Error::deleted_meanwhile)?;
     let repo = rows::repo(engine.place(), &row)?;
-    let meaning = engine.clone();
-    let failed = Box::new(move |error| failed(&meaning, "reading it", &error));
+    let error_kind = engine.clone();
+    let failed = Box::new(move |error| failed(&error_kind, "reading it", &error));
     Ok(Box::new(SqlSnapshot::<E> { place: engine.place().to_owned(), failed, transaction, repo }))
 }
 
@@ -146,7 +146,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .iter()
             .map(|row| damage::read(&self.place, row, None))
             .collect::<Result<Vec<_>>>()?;
-        // Few packs are damaged: from those it is looked whether a shelf of the repo holds one.
+        // Few packs are damaged: start from those, and check whether a shelf of the repo has one.
         let packs = self
             .all(
                 "SELECT p.key, d.since, d.found_by, d.detail FROM damaged_packs d JOIN packs p ON p.id = d.pack
@@ -160,7 +160,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         Ok(found)
     }
 
-    async fn retired(&mut self) -> Result<Vec<Retired>> {
+    async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         let found = self
             .all(
                 "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
@@ -171,7 +171,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         found.iter().map(|row| rows::retired(&self.place, row)).collect()
     }
 
-    async fn changes(&mut self, limit: u32) -> Result<Vec<Change>> {
+    async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>> {
         let found = self
             .all(
                 "SELECT at, cause, packs, bytes FROM changes WHERE repo = $1 ORDER BY id DESC LIMIT $2",
@@ -187,7 +187,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                     Cause::Consolidation
                 };
                 let at = rows::time(&self.place, row, "at")?;
-                Ok(Change { at, cause, packs: row.int("packs"), bytes: row.int("bytes") })
+                Ok(PackChange { at, cause, packs: row.int("packs"), bytes: row.int("bytes") })
             })
             .collect()
     }
@@ -256,8 +256,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
-        // The order is made here, and holds whatever the database answers first: a statement gives
-        // what was asked for, and ahead of that what will be asked for next.
+        // The order is made here, whatever order the database returns: a statement returns the
+        // requested commits, and the next ones ahead of time.
         let mut walk = Walk::from(commits, limit as usize);
         loop {
             let Some((asked, ahead)) = walk.next() else { return Ok(walk.done) };
@@ -280,20 +280,23 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         }
     }
 
-    async fn lookup(&mut self, entities: &[EntityKey]) -> Result<Vec<Option<(ShelfId, Print)>>> {
+    async fn lookup(
+        &mut self,
+        entities: &[EntityKey],
+    ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
         let mut found = vec![None; entities.len()];
         for (at, chunk) in entities.chunks(BATCH).enumerate() {
             let known =
                 self.all(E::LOOKUP, args![self.repo.id, &chunk.concat(), chunk.len()]).await?;
             for row in known {
-                let print = match row.maybe_bytes("print") {
-                    None => Print::default(),
-                    Some(print) => {
-                        print.try_into().map_err(|_| rows::damaged(&self.place, "a print"))?
-                    }
+                let fingerprint = match row.maybe_bytes("print") {
+                    None => Fingerprint::default(),
+                    Some(fingerprint) => fingerprint
+                        .try_into()
+                        .map_err(|_| rows::damaged(&self.place, "a fingerprint"))?,
                 };
                 found[at * BATCH + row.int("i") as usize] =
-                    Some((ShelfId(row.int("shelf")), print));
+                    Some((ShelfId(row.int("shelf")), fingerprint));
             }
         }
         Ok(found)
@@ -314,18 +317,20 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .flat_map(|text| text.split('\n'))
             .map(|line| {
                 let (bytes, shelf) = line.split_once(':').ok_or_else(damaged)?;
-                let (entity, print) =
+                let (entity, fingerprint) =
                     bytes.split_at_checked(2 * ENTITY_BYTES).ok_or_else(damaged)?;
-                let mut row = IndexRow { entity: [0; ENTITY_BYTES], print: Print::default() };
+                let mut row =
+                    IndexRow { entity: [0; ENTITY_BYTES], fingerprint: Fingerprint::default() };
                 hex::decode_to_slice(entity, &mut row.entity).map_err(|_| damaged())?;
-                if !print.is_empty() {
-                    hex::decode_to_slice(print, &mut row.print).map_err(|_| damaged())?;
+                if !fingerprint.is_empty() {
+                    hex::decode_to_slice(fingerprint, &mut row.fingerprint)
+                        .map_err(|_| damaged())?;
                 }
                 Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
             })
             .collect::<Result<_>>()?;
-        // Which rows these are is what was asked for; how the database strings them together is its
-        // own affair.
+        // The set of rows is defined by the query; their order within the text is the database's
+        // own.
         rows.sort_unstable_by_key(|(row, _)| row.entity);
         Ok(rows)
     }

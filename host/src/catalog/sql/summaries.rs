@@ -2,8 +2,8 @@
 //! own, with the sums that pushes and consolidations keep, and its last consolidation.
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
+use super::gc_log::read_record;
 use super::rows::{repo_name, sums, time};
-use super::runs::read_record;
 use crate::catalog::Totals;
 use crate::error::Result;
 use crate::names::RepoName;
@@ -11,7 +11,7 @@ use crate::report::RepoSummary;
 
 /// Summaries of some repos.
 ///
-/// What the index maps to a shelf that nobody counted is its share of the pack by records, as in
+/// An uncounted shelf maps its share of the pack by records, as in
 /// [`crate::catalog::Shelf::needed_bytes`]: for repos with such a shelf, the shelves are read.
 macro_rules! summaries {
     ($of:literal) => {

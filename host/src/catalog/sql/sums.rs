@@ -75,7 +75,7 @@ pub(super) async fn add<E: Engine>(
     Ok(())
 }
 
-/// Adds up the packs of a repo anew, which a consolidation changes; entities stay. Gives by how
+/// Sums up the packs of a repo again, which a consolidation changes; entities stay. Returns by how
 /// much the mapped packs have changed.
 pub(super) async fn recount_packs<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<Mapped> {
     let before = tx.one("SELECT packs, bytes FROM repos WHERE id = $1", args![repo]).await?;

@@ -9,17 +9,17 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use super::migrations::migrator;
 use super::sqlite::MIGRATIONS;
 use crate::catalog::CatalogPlace;
+use crate::clock::FixedClock;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::Cause;
 use crate::sample::{HeadStyle, HistoryOptions, history};
 use crate::store::{PushOptions, Store, StoreOptions};
-use crate::world::FixedWorld;
 
 fn options(folder: &Path) -> StoreOptions {
     let start = "2026-01-01T00:00:00Z".parse().unwrap();
     StoreOptions {
-        world: Arc::new(FixedWorld::starting_at(start)),
+        clock: Arc::new(FixedClock::starting_at(start)),
         cache: None,
         ..StoreOptions::embedded(folder)
     }

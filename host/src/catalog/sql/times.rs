@@ -4,14 +4,14 @@ use jiff::Timestamp;
 
 use super::engine::{Engine, SqlResult, Writing, args};
 
-/// Gives times that lie in the future the present one. Times have fractions of any length: without
-/// their `Z`, their texts order as they do.
+/// Sets times in the future to the present. Times have fractions of any length: without their `Z`,
+/// their texts sort as they do.
 pub(super) async fn settle<E: Engine>(
     tx: &mut Writing<E>,
-    given: &(Timestamp, Option<i64>),
+    params: &(Timestamp, Option<i64>),
 ) -> SqlResult<u64> {
-    let (now, text) = (given.0, given.0.to_string());
-    let Some(repo) = given.1 else {
+    let (now, text) = (params.0, params.0.to_string());
+    let Some(repo) = params.1 else {
         let mut settled = 0;
         for statement in [
             "UPDATE retired SET retired_at = $1 WHERE rtrim(retired_at, 'Z') > rtrim($1, 'Z')",

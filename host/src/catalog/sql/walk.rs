@@ -6,17 +6,17 @@ use packhouse_core::{Edges, EntityId};
 
 use super::publish::BATCH;
 
-/// A walk from commits to their ancestors, each once, as far as asked for.
+/// A walk from commits to their ancestors, each once, up to a limit.
 pub(super) struct Walk {
     /// What was walked, in order.
     pub(super) done: Vec<Edges>,
     limit: usize,
-    /// What comes next, in order.
+    /// The next commits, in order.
     queue: VecDeque<EntityId>,
     /// What was ever in the queue.
     seen: HashSet<EntityId>,
     found: HashMap<EntityId, Edges>,
-    /// Nobody knows what they reach.
+    /// Commits without known edges.
     unknown: HashSet<EntityId>,
 }
 
@@ -40,8 +40,8 @@ impl Walk {
         }
     }
 
-    /// Walks as far as it can. Gives the commits that must be known to go on, and how many of their
-    /// ancestors are worth knowing as well; none at the end.
+    /// Walks as far as possible. Returns the commits whose edges are needed to go on, and how many
+    /// of their ancestors to read ahead; none at the end.
     pub(super) fn next(&mut self) -> Option<(Vec<EntityId>, usize)> {
         while self.done.len() < self.limit {
             let next = *self.queue.front()?;
@@ -67,7 +67,7 @@ impl Walk {
     pub(super) fn add(&mut self, asked: &[EntityId], found: Vec<Edges>, all: bool) {
         let parents: Vec<EntityId> =
             found.iter().flat_map(|edges| edges.parents).flatten().collect();
-        // What was walked already is not walked again: it may be an ancestor of what was asked for.
+        // A visited commit is not visited again: it may be an ancestor of a requested one.
         self.found.extend(found.into_iter().map(|edges| (edges.commit, edges)));
         let ends = asked.iter().chain(if all { &parents[..] } else { &[] });
         self.unknown.extend(ends.filter(|id| !self.found.contains_key(id)));
@@ -83,7 +83,7 @@ mod tests {
         EntityId::parse(format!("sha256:{hex}").as_bytes()).unwrap()
     }
 
-    /// Commits by number, each with its parents. Every seventh is known to nobody.
+    /// Commits by number, each with its parents. Every seventh is unknown.
     fn graph() -> HashMap<EntityId, Edges> {
         (1_u16..400)
             .filter(|n| n % 7 != 0)

@@ -22,7 +22,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     async fn add_job(&self, job: &NewJob) -> Result<JobReport> {
         let work: Work<E, _, _> = |tx, job| Box::pin(jobs::add::<E>(tx, job));
         let id = self
-            .writing("asking for a job", job, work)
+            .writing("queueing a job", job, work)
             .await?
             .ok_or_else(Error::deleted_meanwhile)?;
         self.job(id).await?.ok_or_else(|| rows::damaged(self.engine.place(), "a job"))
@@ -34,7 +34,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn job(&self, id: i64) -> Result<Option<JobReport>> {
-        let doing = "looking for a job";
+        let doing = "looking up a job";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = jobs::one(&mut reader, id).await.map_err(self.failed(doing))?;
         self.read_job(row)
@@ -60,15 +60,15 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<(JobReport, Fence)>> {
-        let taking = jobs::Taking { worker, now, lease_until };
-        let work: Work<E, _, _> = |tx, taking| Box::pin(jobs::take::<E>(tx, taking));
-        let taken = self.writing("taking a job", &taking, work).await?;
+        let params = jobs::TakeParams { worker, now, lease_until };
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::take::<E>(tx, params));
+        let taken = self.writing("taking a job", &params, work).await?;
         taken.map(|(row, fence)| Ok((jobs::read(self.engine.place(), &row)?, fence))).transpose()
     }
 
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(jobs::renew::<E>(tx, given));
-        self.writing("keeping a job", &(fence, lease_until), work).await
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::renew::<E>(tx, params));
+        self.writing("renewing a lease", &(fence, lease_until), work).await
     }
 
     async fn end_job(
@@ -77,28 +77,28 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         end: &JobEnd,
         now: Timestamp,
     ) -> Result<Option<JobReport>> {
-        let ending = jobs::Ending { fence, end, now };
-        let work: Work<E, _, _> = |tx, ending| Box::pin(jobs::end::<E>(tx, ending));
-        let row = self.writing("ending a job", &ending, work).await?;
+        let params = jobs::EndParams { fence, end, now };
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::end::<E>(tx, params));
+        let row = self.writing("ending a job", &params, work).await?;
         self.read_job(row)
     }
 
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
-        let work: Work<E, _, _> = |tx, asked| Box::pin(jobs::retry::<E>(tx, asked));
-        let row = self.writing("letting a job begin anew", &jobs::Asked { id, now }, work).await?;
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::retry::<E>(tx, params));
+        let row = self.writing("retrying a job", &jobs::JobParams { id, now }, work).await?;
         self.read_job(row)
     }
 
     async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>> {
-        let work: Work<E, _, _> = |tx, asked| Box::pin(jobs::cancel::<E>(tx, asked));
-        let row = self.writing("taking a job back", &jobs::Asked { id, now }, work).await?;
+        let work: Work<E, _, _> = |tx, params| Box::pin(jobs::cancel::<E>(tx, params));
+        let row = self.writing("cancelling a job", &jobs::JobParams { id, now }, work).await?;
         self.read_job(row)
     }
 
     async fn waiting_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         jobs::waiting_packs(&self.engine, keys)
             .await
-            .map_err(self.failed("looking for packs of jobs"))
+            .map_err(self.failed("looking up packs of jobs"))
     }
 
     async fn policies(&self) -> Result<Vec<(i64, Policy)>> {
@@ -107,14 +107,14 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     }
 
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
-        let work: Work<E, _, _> = |tx, given| Box::pin(policies::set::<E>(tx, given));
+        let work: Work<E, _, _> = |tx, params| Box::pin(policies::set::<E>(tx, params));
         self.writing("setting a policy", &(repo, policy), work).await
     }
 
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
         let found = policies::pressures(&self.engine, repo)
             .await
-            .map_err(self.failed("looking where packs pile up"))?;
+            .map_err(self.failed("looking for fragmented repos"))?;
         found.iter().map(|row| policies::read_pressure(self.engine.place(), row)).collect()
     }
 }

@@ -5,42 +5,42 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
-use super::super::problem::Answer;
-use super::ask::{Asked, Named, repo_of};
-use super::repos::Place;
+use super::super::problem::ApiResult;
+use super::super::state::SharedState;
+use super::extract::{PathParams, QueryParams, repo_of};
+use super::repos::RepoPath;
 use crate::access::Caller;
 use crate::report::{BranchDeleteReport, BranchReport};
 
 /// Lists the branches of a repo by name: those that clients are not given as well.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place),
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The branches", body = Vec<BranchReport>)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-) -> Answer<Json<Vec<BranchReport>>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).branches(&admitted.repo).await?))
+    PathParams(path): PathParams<(String, String)>,
+) -> ApiResult<Json<Vec<BranchReport>>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).branches(&authorized.repo).await?))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct BranchParams {
     /// The name of the branch: as it is, or with escapes, as it is shown. It may hold any
     /// character, slashes included.
     name: String,
 }
 
 /// Deletes a branch. What it alone led to is unreachable from now on.
-#[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(Place, Which),
-    responses((status = 200, description = "What was deleted, and where it stood", body = BranchDeleteReport)))]
+#[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath, BranchParams),
+    responses((status = 200, description = "The deleted branch, and its head", body = BranchDeleteReport)))]
 pub(super) async fn delete(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-    Asked(which): Asked<Which>,
-) -> Answer<Json<BranchDeleteReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).delete_branch(&admitted.repo, &which.name).await?))
+    PathParams(path): PathParams<(String, String)>,
+    QueryParams(which): QueryParams<BranchParams>,
+) -> ApiResult<Json<BranchDeleteReport>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).delete_branch(&authorized.repo, &which.name).await?))
 }

@@ -13,15 +13,15 @@ use crate::report::{RunEvent, RunFailed, Step};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "packhouse", description = "The administration of a packhouse store from afar. Whatever is wrong is answered as a ProblemBody."),
+    info(title = "packhouse", description = "The administration API of a packhouse store. Errors are a ProblemBody."),
     components(schemas(ProblemBody, RunEvent, RunFailed, Step)),
     tags(
         (name = "store", description = "The store as a whole"),
         (name = "repos", description = "Repos and their packs"),
-        (name = "runs", description = "Work that the server does at once, and tells of"),
-        (name = "jobs", description = "Work that is done later"),
-        (name = "policies", description = "When repos are consolidated by themselves"),
-        (name = "tokens", description = "Who may do what"),
+        (name = "runs", description = "Work that the server does now, with a stream of events"),
+        (name = "jobs", description = "Work that is queued for workers"),
+        (name = "policies", description = "When repos are consolidated automatically"),
+        (name = "tokens", description = "Access tokens"),
     )
 )]
 struct Begun;
@@ -56,7 +56,7 @@ pub(super) fn finished(mut document: Document) -> Document {
 }
 
 /// Bodies of requests that are one thing or another.
-const STRICT: [&str; 2] = ["RunAsked", "JobAsked"];
+const STRICT: [&str; 2] = ["RunRequest", "JobRequest"];
 
 fn closed(item: &mut RefOr<Schema>) {
     if let RefOr::T(Schema::Object(object)) = item {
@@ -81,20 +81,20 @@ fn without_schema_of_events(operation: &mut Operation) {
 
 fn with_problems(operation: &mut Operation) {
     let mut problems = vec![
-        (400, "The request can't be read"),
-        (401, "A token is needed, or another one"),
+        (400, "The request is malformed"),
+        (401, "A token is required, or this one is not valid"),
         (403, "The token does not allow this"),
-        (404, "There is no such thing here, or none that the token reaches"),
-        (409, "Something is in the way: it is there already, or somebody else was first"),
-        (422, "The request can be read and makes no sense"),
-        (429, "Too many requests; wait a moment"),
-        (500, "The server failed, or has found damage; its log says more"),
+        (404, "Not found, or not in the scope of the token"),
+        (409, "Conflict: it already exists, or has changed"),
+        (422, "The request is not valid"),
+        (429, "Too many requests; retry later"),
+        (500, "The server failed, or found damage; see its log"),
         (503, "The server is busy or stopping; nothing was changed"),
-        (507, "The server has no room for this"),
+        (507, "Not enough disk space"),
     ];
     if operation.request_body.is_some() {
         problems.push((413, "The body is too long"));
-        problems.push((415, "The body is of another kind"));
+        problems.push((415, "Unsupported media type"));
     }
     for (status, words) in problems {
         let content = Content::new(Some(Ref::from_schema_name("ProblemBody")));

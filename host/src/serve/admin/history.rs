@@ -6,16 +6,16 @@ use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
-use super::super::problem::Answer;
-use super::ask::{Asked, before, limit, page_of, perhaps_administered, sees, text};
+use super::super::problem::ApiResult;
+use super::super::state::SharedState;
+use super::extract::{QueryParams, before, limit, page_of, perhaps_administered, sees, text};
 use crate::access::Caller;
 use crate::names::RepoName;
 use crate::report::{GcEntry, GcQuery, HistoryPage};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct HistoryParams {
     /// Of one repo; none: of all that its caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
@@ -26,23 +26,23 @@ pub(super) struct Which {
     /// Before the one with this number.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     before: Option<i64>,
-    /// At most so many; 50 when nobody says.
+    /// Page size. Default: 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
 /// Lists consolidations, newest first.
-#[utoipa::path(get, path = "/history", tag = "store", params(Which),
+#[utoipa::path(get, path = "/history", tag = "store", params(HistoryParams),
     responses((status = 200, description = "A page of consolidations", body = HistoryPage)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(which): Asked<Which>,
-) -> Answer<Json<HistoryPage>> {
+    QueryParams(which): QueryParams<HistoryParams>,
+) -> ApiResult<Json<HistoryPage>> {
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;
     let query = GcQuery { repo: which.repo, text, before: before(which.before)?, limit };
-    let store = &perhaps_administered(&house, &caller, query.repo.as_ref()).await?;
+    let store = &perhaps_administered(&state, &caller, query.repo.as_ref()).await?;
     let list = |before| {
         let query = GcQuery { before, ..query.clone() };
         async move { store.gc_entries(&query).await }.boxed()

@@ -1,4 +1,4 @@
-//! Jobs: listed, asked for, tried again, taken back.
+//! Jobs: list, queue, retry, cancel.
 
 use std::time::Duration;
 
@@ -9,46 +9,46 @@ use futures::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::{House, Shared};
-use super::super::problem::Answer;
-use super::ask::{
-    Asked, Given, MOST, Named, administered, administers_all, before, count, limit, page_of,
-    perhaps_administered, sees,
+use super::super::problem::ApiResult;
+use super::super::state::{AppState, SharedState};
+use super::extract::{
+    JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administered, administers_all, before,
+    count, limit, page_of, perhaps_administered, sees,
 };
 use crate::access::Caller;
 use crate::error::Error;
 use crate::names::RepoName;
-use crate::report::{JobAsked, JobPage, JobReport, JobStatus, Queued};
+use crate::report::{JobPage, JobReport, JobRequest, JobStatus, Queued};
 use crate::store::PruneOptions;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct JobsParams {
     /// Of one repo; none: of all that its caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
-    /// That are so far.
+    /// With this status.
     #[param(inline)]
     status: Option<JobStatus>,
     /// Before the one with this number.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     before: Option<i64>,
-    /// At most so many; 50 when nobody says.
+    /// Page size. Default: 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
 /// Lists jobs, newest first.
-#[utoipa::path(get, path = "/jobs", tag = "jobs", params(Which),
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobsParams),
     responses((status = 200, description = "A page of jobs", body = JobPage)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(which): Asked<Which>,
-) -> Answer<Json<JobPage>> {
+    QueryParams(which): QueryParams<JobsParams>,
+) -> ApiResult<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
-    let store = &perhaps_administered(&house, &caller, which.repo.as_ref()).await?;
+    let store = &perhaps_administered(&state, &caller, which.repo.as_ref()).await?;
     let (repo, status) = (which.repo.as_ref(), which.status);
     let list = |before| store.jobs(repo, status, before, limit).boxed();
     let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());
@@ -57,29 +57,29 @@ pub(super) async fn list(
 }
 
 /// Asks a worker for something; the job that waits for the same already, if one does.
-#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobAsked,
+#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
-pub(super) async fn ask(
-    State(house): State<Shared>,
+pub(super) async fn queue(
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(asked): Given<JobAsked>,
-) -> Answer<(StatusCode, Json<Queued>)> {
+    JsonBody(asked): JsonBody<JobRequest>,
+) -> ApiResult<(StatusCode, Json<Queued>)> {
     let queued = match asked {
-        JobAsked::Gc { repo, expire_unreachable_seconds } => {
-            let store = administered(&house, &caller, &repo).await?;
+        JobRequest::Gc { repo, expire_unreachable_seconds } => {
+            let store = administered(&state, &caller, &repo).await?;
             let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
             store.queue_gc(&repo, age.map(Duration::from_secs)).await?
         }
-        JobAsked::Verify { repo } => {
-            administered(&house, &caller, &repo).await?.queue_verify(&repo).await?
+        JobRequest::Verify { repo } => {
+            administered(&state, &caller, &repo).await?.queue_verify(&repo).await?
         }
-        JobAsked::Prune { grace_seconds, orphans, trust_verified_seconds } => {
+        JobRequest::Prune { grace_seconds, orphans, trust_verified_seconds } => {
             administers_all(&caller)?;
             count("grace_seconds", Some(grace_seconds))?;
             count("trust_verified_seconds", Some(trust_verified_seconds))?;
             let (grace, trust_verified) =
                 (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
-            house
+            state
                 .store
                 .queue_prune(PruneOptions {
                     grace,
@@ -97,53 +97,53 @@ pub(super) async fn ask(
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-pub(super) struct Job {
+pub(super) struct JobPath {
     /// Its number.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     id: i64,
 }
 
-/// A job, if its caller may see it: of others nobody learns whether they are there.
-async fn job_of(house: &House, caller: &Caller, id: i64) -> Answer<JobReport> {
-    super::ask::administers_some(caller)?;
-    if !(0..=MOST).contains(&id) {
+/// A job, if the caller may see it. Others don't learn whether it exists.
+async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobReport> {
+    super::extract::administers_some(caller)?;
+    if !(0..=MAX_SAFE_INTEGER).contains(&id) {
         return Err(Error::UnknownJob(id).into());
     }
-    let job = house.store.job(id).await?;
+    let job = state.store.job(id).await?;
     if sees(caller, job.repo.as_ref()) { Ok(job) } else { Err(Error::UnknownJob(id).into()) }
 }
 
-/// Tells of a job, and of what came of it.
-#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(Job),
+/// Returns a job, with its result.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<i64>,
-) -> Answer<Json<JobReport>> {
-    Ok(Json(job_of(&house, &caller, id).await?))
+    PathParams(id): PathParams<i64>,
+) -> ApiResult<Json<JobReport>> {
+    Ok(Json(job_of(&state, &caller, id).await?))
 }
 
-/// Lets a job that failed or was cancelled begin anew.
-#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(Job),
+/// Retries a failed or cancelled job.
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn retry(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<i64>,
-) -> Answer<Json<JobReport>> {
-    let job = job_of(&house, &caller, id).await?;
-    Ok(Json(house.store.retry_job(job.id).await?))
+    PathParams(id): PathParams<i64>,
+) -> ApiResult<Json<JobReport>> {
+    let job = job_of(&state, &caller, id).await?;
+    Ok(Json(state.store.retry_job(job.id).await?))
 }
 
-/// Takes back a job that waits or runs.
-#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(Job),
+/// Cancels a job that waits or runs.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn cancel(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<i64>,
-) -> Answer<Json<JobReport>> {
-    let job = job_of(&house, &caller, id).await?;
-    Ok(Json(house.store.cancel_job(job.id).await?))
+    PathParams(id): PathParams<i64>,
+) -> ApiResult<Json<JobReport>> {
+    let job = job_of(&state, &caller, id).await?;
+    Ok(Json(state.store.cancel_job(job.id).await?))
 }

@@ -1,13 +1,12 @@
-//! The administration of a store from afar: every verb, under `/admin/v1`.
+//! The administration API: every verb, under `/admin/v1`.
 //!
-//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Whoever
-//! asks must administer what they ask about; a token that reaches some repos sees those, and as if
-//! there were no others. Everything that a request says is looked at before it is believed
-//! ([`ask`]), and whatever is wrong is told as a [`ProblemBody`].
+//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Callers
+//! must administer what they ask about; with a token for some repos, the others seem not to exist.
+//! Requests are validated by [`extract`], and errors are a [`ProblemBody`].
 
-mod ask;
 mod branches;
 mod document;
+mod extract;
 mod history;
 mod jobs;
 mod packs;
@@ -26,9 +25,9 @@ use axum::{Extension, Router};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use super::house::Shared;
 use super::limits::{BODY, FETCH_BODY};
-use super::problem::Answer;
+use super::problem::ApiResult;
+use super::state::SharedState;
 use crate::access::Caller;
 
 pub(super) use runs::Runs;
@@ -36,7 +35,7 @@ pub(super) use runs::Runs;
 /// Where all of it is.
 const PREFIX: &str = "/admin/v1";
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<SharedState> {
     let (router, document) = all().split_for_parts();
     let text = document::finished(document)
         .to_json()
@@ -48,7 +47,7 @@ pub(super) fn routes() -> Router<Shared> {
     router.route(&format!("{PREFIX}/openapi.json"), document)
 }
 
-fn all() -> OpenApiRouter<Shared> {
+fn all() -> OpenApiRouter<SharedState> {
     // Packs have a limit of their own.
     let push = routes!(packs::push).layer(DefaultBodyLimit::disable());
     let rest = OpenApiRouter::new()
@@ -62,7 +61,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(branches::list, branches::delete))
         .merge(runs::routes())
         .routes(routes!(history::list))
-        .routes(routes!(jobs::list, jobs::ask))
+        .routes(routes!(jobs::list, jobs::queue))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::cancel))
@@ -77,14 +76,14 @@ fn all() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 
-/// Refuses whoever administers nothing, before a byte of a body is read. What they administer is
-/// asked by each.
+/// Refuses callers who administer nothing, before a byte of a body is read. Handlers check for
+/// what.
 async fn only_administrators(
     Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
-) -> Answer<Response> {
-    ask::administers_some(&caller)?;
+) -> ApiResult<Response> {
+    extract::administers_some(&caller)?;
     Ok(next.run(request).await)
 }
 

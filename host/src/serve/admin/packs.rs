@@ -14,17 +14,17 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::body::{Allowance, receive, silent};
-use super::super::house::Shared;
 use super::super::packs;
-use super::super::problem::{Answer, Problem};
-use super::ask::{Asked, Given, Named, off, repo_of};
-use super::repos::Place;
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::SharedState;
+use super::extract::{JsonBody, PathParams, QueryParams, bad_request, repo_of};
+use super::repos::RepoPath;
 use crate::access::Caller;
 use crate::error::Error;
 use crate::names::RepoName;
 use crate::progress::Progress;
-use crate::report::{FetchAsked, FetchReport, PushReport};
-use crate::store::{FetchRequest, PushOptions, Received};
+use crate::report::{FetchBody, FetchReport, PushReport};
+use crate::store::{FetchRequest, PushOptions, StagedPack};
 
 /// Packs of one push: each is held open until all have come, and a process may open about a
 /// thousand files.
@@ -35,7 +35,7 @@ const LONGEST: u64 = 7 * 24 * 3600;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct How {
+pub(super) struct PushParams {
     /// Whether branches move even where the heads don't lead to each other.
     #[serde(default)]
     force: bool,
@@ -47,66 +47,67 @@ pub(super) struct How {
 /// The form of a push.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes the body, which is read as it comes")]
-pub(super) struct Packs {
+pub(super) struct PackForm {
     /// Packs that a Muse client wrote, in order. Their file names are what reports call them.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     pack: Vec<Vec<u8>>,
 }
 
 /// Stores packs: all of them, or none.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(Place, How),
-    request_body(content = Packs, content_type = "multipart/form-data"),
-    responses((status = 200, description = "What became of each", body = Vec<PushReport>),
-        (status = 408, description = "Nothing came for too long", body = super::super::problem::ProblemBody)))]
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(RepoPath, PushParams),
+    request_body(content = PackForm, content_type = "multipart/form-data"),
+    responses((status = 200, description = "A report for each pack", body = Vec<PushReport>),
+        (status = 408, description = "The upload stalled", body = super::super::problem::ProblemBody)))]
 pub(super) async fn push(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-    Asked(how): Asked<How>,
+    PathParams(path): PathParams<(String, String)>,
+    QueryParams(how): QueryParams<PushParams>,
     request: Request,
-) -> Answer<Json<Vec<PushReport>>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
+) -> ApiResult<Json<Vec<PushReport>>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
     let (form, head) = form_of(request).await?;
-    let received = received(&house, &admitted.repo, form, &head).await?;
+    let received = received(&state, &authorized.repo, form, &head).await?;
     if received.is_empty() {
         return Err(Problem::malformed(
-            "a push needs at least one pack: parts of a form, each with a file name",
+            "a push needs at least one pack: a form part with a file name each",
         ));
     }
-    // What has come whole is dealt with, whether or not anybody waits for the answer.
-    let shared = house.clone();
+    // A complete upload is processed whether or not the client waits for the response.
+    let shared = state.clone();
     let work = async move {
-        let (store, repo, progress) = (admitted.store(&house), &admitted.repo, Progress::silent());
+        let (store, repo, progress) =
+            (authorized.store(&state), &authorized.repo, Progress::silent());
         let options = PushOptions { force: how.force };
-        let _turn = house.turn(repo).await;
+        let _turn = state.turn(repo).await;
         // Packs take their time to come, and so do others who push.
-        admitted.still(&house).await?;
+        authorized.recheck(&state).await?;
         let reports = match how.later {
             false => store.push_received(repo, received, options, None, &progress).await,
             true => store.queue_received(repo, received, options, &progress).await,
         };
         reports.map_err(Problem::from)
     };
-    Ok(Json(shared.to_its_end(work).await?))
+    Ok(Json(shared.detached(work).await?))
 }
 
-/// How long the rest of a refused body is listened to: whoever still writes hears nothing, and
-/// would take a closed line for a broken one.
-const POLITE: Duration = Duration::from_secs(10);
+/// How long the rest of a refused body is read: a client that still writes does not read the
+/// response, and would take a closed connection for an error.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Takes the parts of a form to staging, one after the other.
 #[expect(clippy::disallowed_methods, reason = "what is thrown away here needs no right")]
 async fn received(
-    house: &Shared,
+    state: &SharedState,
     repo: &RepoName,
     mut form: Multipart,
-    head: &Head,
-) -> Answer<Vec<Received>> {
-    let received = parts(house, repo, &mut form, head).await;
+    head: &PartHead,
+) -> ApiResult<Vec<StagedPack>> {
+    let received = parts(state, repo, &mut form, head).await;
     head.end();
     if received.is_err() {
         let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
-        let _ = tokio::time::timeout(POLITE, rest).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;
     }
     received
 }
@@ -116,18 +117,18 @@ async fn received(
     reason = "what comes is published after it was asked again: `push`"
 )]
 async fn parts(
-    house: &Shared,
+    state: &SharedState,
     repo: &RepoName,
     form: &mut Multipart,
-    head: &Head,
-) -> Answer<Vec<Received>> {
-    let mut allowance = Allowance::new(&house.limits);
+    head: &PartHead,
+) -> ApiResult<Vec<StagedPack>> {
+    let mut allowance = Allowance::new(&state.limits);
     let mut received = Vec::new();
     loop {
         head.begin();
-        let next = tokio::time::timeout(house.limits.silence, form.next_field())
+        let next = tokio::time::timeout(state.limits.silence, form.next_field())
             .await
-            .map_err(|_| silent(&house.limits))?;
+            .map_err(|_| silent(&state.limits))?;
         if head.is_too_long() {
             return Err(Problem::malformed(format!(
                 "the headers of a part are longer than {HEAD} bytes"
@@ -137,21 +138,21 @@ async fn parts(
         let Some(part) = next.map_err(malformed)? else { return Ok(received) };
         if received.len() == PARTS {
             return Err(Problem::too_much(format!(
-                "a push has at most {PARTS} packs here; push the rest afterwards"
+                "a push takes at most {PARTS} packs; push the rest afterwards"
             )));
         }
         let name = name_of(&part, received.len())?;
-        received.push(receive(house, repo, name, part, &mut allowance, &Progress::silent()).await?);
+        received.push(receive(state, repo, name, part, &mut allowance, &Progress::silent()).await?);
     }
 }
 
 /// What reports call a part.
-fn name_of(part: &Field<'_>, number: usize) -> Answer<String> {
+fn name_of(part: &Field<'_>, number: usize) -> ApiResult<String> {
     match part.file_name().filter(|name| !name.is_empty()) {
         None => Ok(format!("pack {}", number + 1)),
         Some(name) if name.len() <= NAME => Ok(name.to_owned()),
         Some(name) => Err(Problem::malformed(format!(
-            "the name of part {} has {} bytes; {NAME} are the limit",
+            "the name of part {} has {} bytes; the limit is {NAME}",
             number + 1,
             name.len()
         ))),
@@ -165,12 +166,12 @@ const HEAD: usize = 1 << 20;
 /// Longest name of a part, in bytes: it is a path, and systems have none that is longer.
 const NAME: usize = 4096;
 
-/// How much of a form comes before the next part begins. What reads the form keeps that in memory,
-/// and knows no limit.
+/// The size of the headers of a form part. The multipart parser keeps them in memory, without a
+/// limit of its own.
 #[derive(Clone, Debug)]
-struct Head(Arc<AtomicUsize>);
+struct PartHead(Arc<AtomicUsize>);
 
-impl Head {
+impl PartHead {
     /// From here on it is counted.
     fn begin(&self) {
         self.0.store(HEAD, Ordering::Relaxed);
@@ -194,9 +195,9 @@ impl Head {
     }
 }
 
-/// The form that a request brings, and what watches over how long the heads of its parts are.
-async fn form_of(request: Request) -> Answer<(Multipart, Head)> {
-    let head = Head(Arc::new(AtomicUsize::new(usize::MAX)));
+/// The form of a request, and the watch over the size of its part headers.
+async fn form_of(request: Request) -> ApiResult<(Multipart, PartHead)> {
+    let head = PartHead(Arc::new(AtomicUsize::new(usize::MAX)));
     let (parts, body) = request.into_parts();
     let watch = head.clone();
     let watched = body.into_data_stream().map(move |piece| match piece {
@@ -207,37 +208,37 @@ async fn form_of(request: Request) -> Answer<(Multipart, Head)> {
     let request = Request::from_parts(parts, Body::from_stream(watched));
     let form = Multipart::from_request(request, &())
         .await
-        .map_err(|error| off(error.status(), error.body_text()))?;
+        .map_err(|error| bad_request(error.status(), error.body_text()))?;
     Ok((form, head))
 }
 
 fn malformed(error: MultipartError) -> Problem {
-    off(error.status(), error.body_text())
+    bad_request(error.status(), error.body_text())
 }
 
 /// Answers where to get a pack that holds what is wanted and not had.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(Place), request_body = FetchAsked,
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(RepoPath), request_body = FetchBody,
     responses((status = 200, description = "The pack", body = FetchReport)))]
 pub(super) async fn fetch(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
+    PathParams(path): PathParams<(String, String)>,
     headers: HeaderMap,
-    Given(asked): Given<FetchAsked>,
-) -> Answer<Json<FetchReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
+    JsonBody(asked): JsonBody<FetchBody>,
+) -> ApiResult<Json<FetchReport>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
     if !(1..=LONGEST).contains(&asked.ttl_seconds) {
         return Err(Problem::malformed(format!(
-            "ttl_seconds is {}: 1 to {LONGEST} are expected",
+            "ttl_seconds is {}: expected 1 to {LONGEST}",
             asked.ttl_seconds
         )));
     }
     let ttl = Duration::from_secs(asked.ttl_seconds);
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
-    let base = packs::base(&house, &headers);
-    match packs::fetch_report(&house, &base, &admitted, request).await? {
+    let base = packs::base(&state, &headers);
+    match packs::fetch_report(&state, &base, &authorized, request).await? {
         Ok(report) => Ok(Json(report)),
-        // What is asked for is not there: nothing is wrong with the asking.
+        // The request is fine, but what it names does not exist.
         Err(error @ Error::UnknownWant { .. }) => {
             Err(Problem { status: StatusCode::NOT_FOUND, ..error.into() })
         }

@@ -1,78 +1,78 @@
-//! Policies: when repos are consolidated by themselves.
+//! Policies: when repos are consolidated automatically.
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
-use super::super::problem::Answer;
-use super::ask::{Asked, Given, administers, count, perhaps_administered};
+use super::super::problem::ApiResult;
+use super::super::state::SharedState;
+use super::extract::{JsonBody, QueryParams, administers, count, perhaps_administered};
 use crate::access::{Caller, Scope};
 use crate::names::RepoName;
-use crate::report::{Policy, PolicyAsked, PolicyCheck, PolicyReport};
+use crate::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Whose {
+pub(super) struct PolicyParams {
     /// The repo; none: all that have none of their own.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
 }
 
-/// Tells the policy of a repo, or of all that have none of their own.
-#[utoipa::path(get, path = "/policy", tag = "policies", params(Whose),
+/// Returns the policy of a repo, or the default policy.
+#[utoipa::path(get, path = "/policy", tag = "policies", params(PolicyParams),
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Whose { repo }): Asked<Whose>,
-) -> Answer<Json<PolicyReport>> {
-    let store = perhaps_administered(&house, &caller, repo.as_ref()).await?;
+    QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
+) -> ApiResult<Json<PolicyReport>> {
+    let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.policy(repo.as_ref()).await?))
 }
 
 /// Sets it: what is null or not given speaks for nothing.
-#[utoipa::path(put, path = "/policy", tag = "policies", params(Whose), request_body = Policy,
+#[utoipa::path(put, path = "/policy", tag = "policies", params(PolicyParams), request_body = Policy,
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn set(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Whose { repo }): Asked<Whose>,
-    Given(policy): Given<Policy>,
-) -> Answer<Json<PolicyReport>> {
-    let store = administers(&house, &caller, repo.as_ref()).await?;
+    QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
+    JsonBody(policy): JsonBody<Policy>,
+) -> ApiResult<Json<PolicyReport>> {
+    let store = administers(&state, &caller, repo.as_ref()).await?;
     count("max_packs", policy.max_packs)?;
     count("max_age_seconds", policy.max_age_seconds)?;
     Ok(Json(store.set_policy(repo.as_ref(), Some(policy)).await?))
 }
 
 /// Takes it back: the policy of all counts again, or the default.
-#[utoipa::path(delete, path = "/policy", tag = "policies", params(Whose),
-    responses((status = 200, description = "The policy that counts now", body = PolicyReport)))]
+#[utoipa::path(delete, path = "/policy", tag = "policies", params(PolicyParams),
+    responses((status = 200, description = "The policy that applies now", body = PolicyReport)))]
 pub(super) async fn unset(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Whose { repo }): Asked<Whose>,
-) -> Answer<Json<PolicyReport>> {
-    let store = administers(&house, &caller, repo.as_ref()).await?;
+    QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
+) -> ApiResult<Json<PolicyReport>> {
+    let store = administers(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))
 }
 
-/// Tells which repos are due, and why; where asked to, asks workers to consolidate those.
-#[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyAsked,
-    responses((status = 200, description = "What policies say", body = Vec<PolicyCheck>)))]
+/// Returns which repos are due, and why; on request, queues consolidations of those.
+#[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyRequest,
+    responses((status = 200, description = "Which repos are due", body = Vec<PolicyCheck>)))]
 pub(super) async fn check(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(PolicyAsked { repo, queue }): Given<PolicyAsked>,
-) -> Answer<Json<Vec<PolicyCheck>>> {
-    let store = perhaps_administered(&house, &caller, repo.as_ref()).await?;
+    JsonBody(PolicyRequest { repo, queue }): JsonBody<PolicyRequest>,
+) -> ApiResult<Json<Vec<PolicyCheck>>> {
+    let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {
         return Ok(Json(store.check_policies(repo.as_ref(), queue).await?));
     }
-    // Of all repos, those that the caller administers: the others are none of their business, and
-    // nothing is asked for those.
+    // Of all repos, those that the caller administers: others are not reported, and nothing is
+    // queued for them.
     let mut checks = store.check_policies(None, false).await?;
     checks.retain(|check| caller.may(Scope::Admin, &check.repo));
     for check in checks.iter_mut().filter(|check| check.due && queue) {

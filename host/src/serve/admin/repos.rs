@@ -6,15 +6,16 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::house::{House, Shared};
-use super::super::problem::Answer;
-use super::ask::{
-    Asked, Given, MOST, Named, administers_some, limit, may_make, may_restore, repo_of, text,
+use super::super::problem::ApiResult;
+use super::super::state::{AppState, SharedState};
+use super::extract::{
+    JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administers_some, limit, may_make,
+    may_restore, repo_of, text,
 };
 use crate::access::{Caller, Scope};
 use crate::error::Error;
 use crate::names::RepoName;
-use crate::report::{DeleteReport, Detail, NewRepo, RepoPage, RepoReport, RepoSummary};
+use crate::report::{DeleteReport, NewRepo, RepoDetail, RepoPage, RepoReport, RepoSummary};
 
 /// Moments of a repo's timeline: more than a chart has columns.
 const MOMENTS: u32 = 500;
@@ -25,10 +26,10 @@ const HISTORY: u32 = 50;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum View {
-    /// What can be told without reading a pack or a branch.
+    /// What is known without reading a pack or a branch.
     #[default]
     Summary,
-    /// As one repo is told of.
+    /// The full report.
     Report,
 }
 
@@ -54,15 +55,15 @@ pub(super) enum Order {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// What is told of each.
+pub(super) struct ReposParams {
+    /// What to return for each repo.
     #[serde(default)]
     #[param(inline)]
     view: View,
     /// Those behind this one. Counts where they are sorted by name, ascending.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     after: Option<RepoName>,
-    /// At most so many; 100 when nobody says.
+    /// Page size. Default: 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// By what they are sorted; equal ones by name.
@@ -81,37 +82,38 @@ pub(super) struct Which {
     offset: Option<u64>,
 }
 
-/// A repo, as it was asked for.
+/// A repo, in the requested view.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum Line {
+pub(super) enum RepoListItem {
     Summary(RepoSummary),
     Report(RepoReport),
 }
 
 /// Lists repos.
-#[utoipa::path(get, path = "/repos", tag = "repos", params(Which),
-    responses((status = 200, description = "A page of repos", body = RepoPage<Line>)))]
+#[utoipa::path(get, path = "/repos", tag = "repos", params(ReposParams),
+    responses((status = 200, description = "A page of repos", body = RepoPage<RepoListItem>)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(which): Asked<Which>,
-) -> Answer<Json<RepoPage<Line>>> {
+    QueryParams(which): QueryParams<ReposParams>,
+) -> ApiResult<Json<RepoPage<RepoListItem>>> {
     administers_some(&caller)?;
     let limit = limit(which.limit, 100)?;
-    let offset = super::ask::count("offset", which.offset)?.unwrap_or(0).min(MOST as u64);
+    let offset =
+        super::extract::count("offset", which.offset)?.unwrap_or(0).min(MAX_SAFE_INTEGER as u64);
     let filter = text(which.filter.clone())?.to_ascii_lowercase();
     let by_name = which.sort == Sort::Name && which.order == Order::Asc;
     let (page, next) =
         if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
             // The catalog has them in this order.
-            let mut page = house.store.summaries(which.after.as_ref(), limit + 1).await?;
+            let mut page = state.store.summaries(which.after.as_ref(), limit + 1).await?;
             let more = page.len() > limit as usize;
             page.truncate(limit as usize);
             let next = page.last().filter(|_| more).map(|last| last.repo.to_string());
             (page, next)
         } else {
-            let mut all = house.store.every_summary().await?;
+            let mut all = state.store.every_summary().await?;
             let behind =
                 |repo: &RepoName| !by_name || which.after.as_ref().is_none_or(|after| repo > after);
             let named = |repo: &RepoName| {
@@ -134,7 +136,7 @@ pub(super) async fn list(
             };
             (page, next.filter(|_| more))
         };
-    Ok(Json(RepoPage { repos: viewed(&house, page, which.view).await?, next }))
+    Ok(Json(RepoPage { repos: viewed(&state, page, which.view).await?, next }))
 }
 
 fn sort(repos: &mut [RepoSummary], by: Sort, order: Order) {
@@ -158,15 +160,19 @@ fn last_gc(repo: &RepoSummary) -> Option<jiff::Timestamp> {
     repo.last_gc.as_ref().map(|gc| gc.finished_at)
 }
 
-async fn viewed(house: &House, page: Vec<RepoSummary>, view: View) -> Answer<Vec<Line>> {
+async fn viewed(
+    state: &AppState,
+    page: Vec<RepoSummary>,
+    view: View,
+) -> ApiResult<Vec<RepoListItem>> {
     if view == View::Summary {
-        return Ok(page.into_iter().map(Line::Summary).collect());
+        return Ok(page.into_iter().map(RepoListItem::Summary).collect());
     }
     let mut lines = Vec::with_capacity(page.len());
     for repo in page {
-        match house.store.repo(&repo.repo).await {
-            Ok(report) => lines.push(Line::Report(report)),
-            // Somebody has deleted it meanwhile.
+        match state.store.repo(&repo.repo).await {
+            Ok(report) => lines.push(RepoListItem::Report(report)),
+            // It was deleted in the meantime.
             Err(Error::UnknownRepo(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -178,80 +184,80 @@ async fn viewed(house: &House, page: Vec<RepoSummary>, view: View) -> Answer<Vec
 #[utoipa::path(post, path = "/repos", tag = "repos", request_body = NewRepo,
     responses((status = 201, description = "The repo", body = RepoReport)))]
 pub(super) async fn create(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(new): Given<NewRepo>,
-) -> Answer<(StatusCode, Json<RepoReport>)> {
+    JsonBody(new): JsonBody<NewRepo>,
+) -> ApiResult<(StatusCode, Json<RepoReport>)> {
     may_make(&caller, &new.repo)?;
-    Ok((StatusCode::CREATED, Json(house.store.create_repo(&new.repo, new.visibility).await?)))
+    Ok((StatusCode::CREATED, Json(state.store.create_repo(&new.repo, new.visibility).await?)))
 }
 
-/// Tells of a repo: its packs, sizes and branches.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
+/// Returns a repo: its packs, sizes and branches.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-) -> Answer<Json<RepoReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).repo(&admitted.repo).await?))
+    PathParams(path): PathParams<(String, String)>,
+) -> ApiResult<Json<RepoReport>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).repo(&authorized.repo).await?))
 }
 
 /// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it,
 /// it can be restored.
-#[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(Place),
-    responses((status = 200, description = "What is left of it", body = DeleteReport)))]
+#[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
+    responses((status = 200, description = "What it leaves behind", body = DeleteReport)))]
 pub(super) async fn delete(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-) -> Answer<Json<DeleteReport>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).delete_repo(&admitted.repo).await?))
+    PathParams(path): PathParams<(String, String)>,
+) -> ApiResult<Json<DeleteReport>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).delete_repo(&authorized.repo).await?))
 }
 
 /// Restores the repo of that name that was deleted last, as it was.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(Place),
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn restore(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named((owner, slug)): Named<(String, String)>,
-) -> Answer<Json<RepoReport>> {
+    PathParams((owner, slug)): PathParams<(String, String)>,
+) -> ApiResult<Json<RepoReport>> {
     let repo = may_restore(&caller, &owner, &slug)?;
-    Ok(Json(house.store.restore_repo(&repo).await?))
+    Ok(Json(state.store.restore_repo(&repo).await?))
 }
 
-/// Tells of a repo in a line.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(Place),
+/// Returns the summary of a repo.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The line", body = RepoSummary)))]
 pub(super) async fn summary(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-) -> Answer<Json<RepoSummary>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).summary(&admitted.repo).await?))
+    PathParams(path): PathParams<(String, String)>,
+) -> ApiResult<Json<RepoSummary>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).summary(&authorized.repo).await?))
 }
 
-/// Tells all that there is to tell of a repo.
-#[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(Place),
-    responses((status = 200, description = "All of it", body = Detail)))]
+/// Returns a repo in detail.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(RepoPath),
+    responses((status = 200, description = "The repo in detail", body = RepoDetail)))]
 pub(super) async fn detail(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(path): Named<(String, String)>,
-) -> Answer<Json<Detail>> {
-    let admitted = repo_of(&house, &caller, &path).await?;
-    Ok(Json(admitted.store(&house).detail(&admitted.repo, MOMENTS, HISTORY).await?))
+    PathParams(path): PathParams<(String, String)>,
+) -> ApiResult<Json<RepoDetail>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).detail(&authorized.repo, MOMENTS, HISTORY).await?))
 }
 
 /// Which repo.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-pub(super) struct Place {
+pub(super) struct RepoPath {
     /// The part of its name before the slash.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     owner: String,

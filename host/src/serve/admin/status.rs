@@ -8,28 +8,28 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use super::super::guard::still_good;
-use super::super::house::{House, Shared};
-use super::super::problem::{Answer, Problem};
-use super::ask::{Asked, MOST, administers_some};
+use super::super::auth::check_token;
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::{AppState, SharedState};
+use super::extract::{MAX_SAFE_INTEGER, QueryParams, administers_some};
 use crate::access::{Caller, Scope};
 use crate::error::Result;
 use crate::report::{Changes, StatusReport, SweptReport};
 
-/// How long somebody who waits for a change is kept waiting: shorter than proxies are patient.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a request waits for a change: shorter than the timeouts of proxies.
+const LONG_POLL: Duration = Duration::from_secs(20);
 
-/// Between two looks at the catalog's stamp. A look costs microseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the catalog's stamp is read. That takes microseconds.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Which store this server serves, and how it does.
 #[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
 pub(super) async fn status(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<StatusReport>> {
+) -> ApiResult<Json<StatusReport>> {
     administers_some(&caller)?;
-    let store = &house.store;
+    let store = &state.store;
     let all = caller.may_everywhere(Scope::Admin);
     let swept = store.swept();
     let found = swept.removed > 0 || swept.in_use > 0;
@@ -45,44 +45,45 @@ pub(super) async fn status(
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Since {
-    /// The stamp that is known; none: the present one is told at once.
+pub(super) struct ChangesParams {
+    /// The known stamp; none: return the current one at once.
     #[param(minimum = 0, maximum = 9007199254740991u64)]
     since: Option<u64>,
 }
 
-/// Waits until the store is no longer as it was at a stamp, 20 seconds at most, and tells its
-/// stamp.
-#[utoipa::path(get, path = "/changes", tag = "store", params(Since),
-    responses((status = 200, description = "The stamp; the same one when nothing has changed", body = Changes)))]
+/// Waits until the store's stamp changes, 20 seconds at most, and returns the stamp.
+#[utoipa::path(get, path = "/changes", tag = "store", params(ChangesParams),
+    responses((status = 200, description = "The stamp; unchanged when nothing has changed", body = Changes)))]
 pub(super) async fn changes(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Asked(Since { since }): Asked<Since>,
-) -> Answer<Json<Changes>> {
+    QueryParams(ChangesParams { since }): QueryParams<ChangesParams>,
+) -> ApiResult<Json<Changes>> {
     administers_some(&caller)?;
-    if since.is_some_and(|since| since > MOST as u64) {
-        return Err(Problem::malformed(format!("since is more than {MOST}: no stamp is")));
+    if since.is_some_and(|since| since > MAX_SAFE_INTEGER as u64) {
+        return Err(Problem::malformed(format!(
+            "since is more than {MAX_SAFE_INTEGER}, the largest stamp"
+        )));
     }
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + LONG_POLL;
     loop {
-        let stamp = stamp(&house).await?;
-        // Somebody may have been kept waiting for long.
-        still_good(&house, &caller).await?;
+        let stamp = stamp(&state).await?;
+        // The wait may have been long.
+        check_token(&state, &caller).await?;
         if since != Some(stamp) || Instant::now() >= until {
             return Ok(Json(Changes { stamp }));
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = house.closed() => return Ok(Json(Changes { stamp })),
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
+            () = state.closed() => return Ok(Json(Changes { stamp })),
         }
     }
 }
 
 /// The store's stamp, mixed with a number that each start of a server draws: stamps of two starts
 /// must not look the same. Of 53 bits.
-async fn stamp(house: &House) -> Result<u64> {
-    let stamp = house.store.change_stamp().await?;
-    let start = house.runs.start(|| house.store.draw());
+async fn stamp(state: &AppState) -> Result<u64> {
+    let stamp = state.store.change_stamp().await?;
+    let start = state.runs.start(|| state.store.random_id());
     Ok((stamp ^ start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11)
 }

@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use utoipa::IntoParams;
 
-use super::super::house::Shared;
-use super::super::problem::{Answer, Problem};
-use super::ask::{Given, Named, administers_all};
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::SharedState;
+use super::extract::{JsonBody, PathParams, administers_all};
 use crate::access::{Caller, NewToken, TokenReport};
 
 /// Longest that a token that ends lives, in seconds: some 3000 years, as the document says.
@@ -17,47 +17,47 @@ const LONGEST: u64 = 100_000_000_000;
 #[utoipa::path(get, path = "/tokens", tag = "tokens",
     responses((status = 200, description = "All tokens", body = Vec<TokenReport>)))]
 pub(super) async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<Vec<TokenReport>>> {
+) -> ApiResult<Json<Vec<TokenReport>>> {
     administers_all(&caller)?;
-    Ok(Json(house.store.tokens().await?))
+    Ok(Json(state.store.tokens().await?))
 }
 
 /// Makes a token. Its text is in this answer and nowhere else.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewToken,
     responses((status = 201, description = "The token", body = TokenReport)))]
 pub(super) async fn create(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Given(new): Given<NewToken>,
-) -> Answer<(StatusCode, Json<TokenReport>)> {
+    JsonBody(new): JsonBody<NewToken>,
+) -> ApiResult<(StatusCode, Json<TokenReport>)> {
     administers_all(&caller)?;
     if new.expires_in_seconds.is_some_and(|seconds| seconds > LONGEST) {
         return Err(Problem::malformed(format!(
-            "expires_in_seconds is more than {LONGEST}; leave it out for a token that does not end"
+            "expires_in_seconds is more than {LONGEST}; omit it for a token that does not expire"
         )));
     }
-    Ok((StatusCode::CREATED, Json(house.store.create_token(new).await?)))
+    Ok((StatusCode::CREATED, Json(state.store.create_token(new).await?)))
 }
 
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-pub(super) struct Token {
+pub(super) struct TokenPath {
     /// Its id, which is no secret.
     #[param(pattern = "^[0-9a-f]{16}$")]
     id: String,
 }
 
-/// Revokes a token: it allows nothing any more.
-#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(Token),
+/// Revokes a token: it is not accepted any more.
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(TokenPath),
     responses((status = 200, description = "The token", body = TokenReport)))]
 pub(super) async fn revoke(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
-) -> Answer<Json<TokenReport>> {
+    PathParams(id): PathParams<String>,
+) -> ApiResult<Json<TokenReport>> {
     administers_all(&caller)?;
-    Ok(Json(house.store.revoke_token(&id).await?))
+    Ok(Json(state.store.revoke_token(&id).await?))
 }

@@ -1,5 +1,4 @@
-//! The folder that a backup is made in: a new one beside its place, or a backup that is brought up
-//! to date.
+//! The folder of a backup: a new one beside its final place, or an existing backup that is updated.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::ErrorKind;
@@ -14,36 +13,40 @@ use crate::error::{Error, Result};
 /// Says that a folder is a backup, and of what.
 const MARK: &str = "BACKUP.json";
 
-/// What stands in it.
+/// Its content.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(super) struct Manifest {
     /// The catalog that it is a copy of.
     pub(super) backup_of: String,
     /// When it was made.
     pub(super) made_at: Timestamp,
-    /// What its catalog held then, as a digest; while it is brought up to date, what it held before
-    /// as well.
+    /// A digest of what its catalog held; during an update also the one before.
     pub(super) contents: Vec<String>,
 }
 
 /// A folder that a backup is made in. One that is new is removed when it is dropped before it is in
 /// its place.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct BackupFolder {
     /// Where the backup shall be.
     place: PathBuf,
     folder: PathBuf,
-    /// Says that somebody is at work here; the system gives it back, be it by a crash.
+    /// A lock while a backup runs; the system releases it, also in a crash.
     lock: File,
     is_new: bool,
     is_done: bool,
 }
 
-impl Work {
-    /// Begins in a new folder, or in the backup that is there.
-    pub(super) fn begin(to: &Path, update: bool, store: &Path, name: [u8; 16]) -> Result<Work> {
+impl BackupFolder {
+    /// Starts in a new folder, or in the existing backup.
+    pub(super) fn begin(
+        to: &Path,
+        update: bool,
+        store: &Path,
+        name: [u8; 16],
+    ) -> Result<BackupFolder> {
         let named = to.file_name().ok_or_else(|| {
-            Error::Usage(format!("{} names no folder that could be made", to.display()))
+            Error::Usage(format!("{} is not a path of a folder that can be created", to.display()))
         })?;
         let above = std::path::absolute(to).map_err(Error::io("finding", to))?;
         let above = above.parent().unwrap_or(Path::new("/"));
@@ -54,30 +57,30 @@ impl Work {
         let place = place.canonicalize().unwrap_or(place);
         if nearest.starts_with(store) || place.starts_with(store) {
             return Err(Error::Unsupported(format!(
-                "{} lies in the store itself, {}; name a folder elsewhere",
+                "{} is in the store itself, {}; name a folder elsewhere",
                 to.display(),
                 store.display()
             )));
         }
-        std::fs::create_dir_all(above).map_err(Error::io("making", above))?;
+        std::fs::create_dir_all(above).map_err(Error::io("creating", above))?;
         match std::fs::read_dir(&place).map(|mut entries| entries.next().is_none()) {
             Ok(true) if other_disk(&place) => Err(Error::Unsupported(format!(
-                "{} is where a disk is mounted; name a folder on it that is not there yet, such as {}",
+                "{} is a mount point; name a new folder on it, such as {}",
                 to.display(),
                 to.join("packhouse").display()
             ))),
-            Ok(true) => Work::new(place, name),
-            Err(error) if error.kind() == ErrorKind::NotFound => Work::new(place, name),
-            Ok(false) if update => Work::existing(place),
+            Ok(true) => BackupFolder::new(place, name),
+            Err(error) if error.kind() == ErrorKind::NotFound => BackupFolder::new(place, name),
+            Ok(false) if update => BackupFolder::existing(place),
             Ok(false) => Err(Error::Unsupported(format!(
-                "{} is there already and not empty; name another folder, or bring a backup up to date with --update",
+                "{} exists and is not empty; name another folder, or update a backup with --update",
                 to.display()
             ))),
             Err(error) => Err(Error::io("listing", &place)(error)),
         }
     }
 
-    fn new(place: PathBuf, name: [u8; 16]) -> Result<Work> {
+    fn new(place: PathBuf, name: [u8; 16]) -> Result<BackupFolder> {
         let name = format!("{}{}", unfinished(&place), hex::encode(name));
         sweep(&place)?;
         let folder = place.with_file_name(name);
@@ -89,27 +92,28 @@ impl Work {
         }
         let lock = File::open(&folder).map_err(Error::io("opening", &folder))?;
         lock.lock().map_err(Error::io("locking", &folder))?;
-        Ok(Work { place, folder, lock, is_new: true, is_done: false })
+        Ok(BackupFolder { place, folder, lock, is_new: true, is_done: false })
     }
 
-    fn existing(place: PathBuf) -> Result<Work> {
+    fn existing(place: PathBuf) -> Result<BackupFolder> {
         let lock = File::open(&place).map_err(Error::io("opening", &place))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Unsupported(format!(
-                    "another backup to {} is under way; nothing was changed",
+                    "another backup to {} is running; nothing was changed",
                     place.display()
                 )));
             }
             Err(TryLockError::Error(error)) => return Err(Error::io("locking", &place)(error)),
         }
-        let work = Work { folder: place.clone(), place, lock, is_new: false, is_done: true };
+        let work =
+            BackupFolder { folder: place.clone(), place, lock, is_new: false, is_done: true };
         work.forget_draft()?;
         Ok(work)
     }
 
-    /// Whether it is new; else it is a backup that is brought up to date.
+    /// Whether it is new; else an existing backup is updated.
     pub(super) const fn is_new(&self) -> bool {
         self.is_new
     }
@@ -124,7 +128,7 @@ impl Work {
         &self.place
     }
 
-    /// The catalog of a backup that is there.
+    /// The catalog of the existing backup.
     pub(super) fn catalog(&self) -> PathBuf {
         self.folder.join("catalog.db")
     }
@@ -138,7 +142,7 @@ impl Work {
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .map_err(Error::io("making", &path))?;
+            .map_err(Error::io("creating", &path))?;
         Ok(path)
     }
 
@@ -155,12 +159,12 @@ impl Work {
         Ok(())
     }
 
-    /// What the backup that is there says of itself.
-    pub(super) fn mark(&self) -> Result<Mark> {
+    /// The manifest of the existing backup.
+    pub(super) fn mark(&self) -> Result<Manifest> {
         let path = self.folder.join(MARK);
         let none = |why: String| {
             Error::Unsupported(format!(
-                "{} is no backup that packhouse made ({why}), so it is not brought up to date; name another folder",
+                "{} is not a backup of packhouse ({why}), so it is not updated; name another folder",
                 self.place.display()
             ))
         };
@@ -170,7 +174,7 @@ impl Work {
     }
 
     /// Writes that down, whole or not at all.
-    pub(super) fn put_mark(&self, mark: &Mark) -> Result<()> {
+    pub(super) fn put_mark(&self, mark: &Manifest) -> Result<()> {
         use std::io::Write;
         let (path, draft) = (self.folder.join(MARK), self.folder.join(format!("{MARK}.new")));
         let text = serde_json::to_string(mark)
@@ -236,7 +240,8 @@ impl Work {
         sync_folders(&self.folder.join("packs"))?;
         sync(&self.folder)?;
         if self.is_new {
-            std::fs::rename(&self.folder, &self.place).map_err(Error::io("making", &self.place))?;
+            std::fs::rename(&self.folder, &self.place)
+                .map_err(Error::io("creating", &self.place))?;
             self.is_done = true;
             sync(self.place.parent().unwrap_or(Path::new("/")))?;
         }
@@ -244,7 +249,7 @@ impl Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for BackupFolder {
     fn drop(&mut self) {
         if !self.is_done {
             // What can't be removed now is removed by the next backup to that place.
@@ -254,7 +259,7 @@ impl Drop for Work {
     }
 }
 
-/// How names of new folders begin that are beside a place.
+/// The prefix of new folders beside a place.
 fn unfinished(place: &Path) -> String {
     format!(".{}.unfinished-backup-", place.file_name().unwrap_or_default().to_string_lossy())
 }
@@ -287,7 +292,7 @@ fn is_drawn(end: &str) -> bool {
 
 /// A folder for its owner only, with those above it.
 fn make_folder(path: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("making", path))
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("creating", path))
 }
 
 /// A copy for its owner only, durable. Where the disk can share blocks between files, it does.

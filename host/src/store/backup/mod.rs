@@ -1,14 +1,14 @@
 //! `backup`: a copy of the store in another folder, which is a store itself.
 //!
 //! ```text
-//! most packs ─▶ hold deletion off: catalog (one state), packs since ─▶ let go ─▶ verify the copy ─▶ its name
+//! most packs ─▶ block deletion: catalog (one state), packs since ─▶ unblock ─▶ verify the copy ─▶ its name
 //! ```
 //!
-//! The catalog says what is needed, and packs never change: so the catalog is copied first and the
-//! packs after it, while [`Hold::Publishing`] keeps anybody from deleting one in between. Pushes go
-//! on. Most packs were linked or copied before that, so that nobody who wants to delete waits long.
-//! A backup is there whole, verified and durable, or not at all; one that is brought up to date is
-//! that of before or that of now, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
+//! The catalog lists the packs, and packs never change: so the catalog is copied first and the
+//! packs after it, while [`LockMode::Publishing`] keeps packs from being deleted in between. Pushes
+//! go on. Most packs were linked or copied before that, so deletions don't wait long. A backup is
+//! complete, verified and durable, or does not exist; one that is updated is the old or the new
+//! one, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
 
 mod folder;
 
@@ -18,10 +18,10 @@ use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 
-use self::folder::{Mark, Work};
+use self::folder::{BackupFolder, Manifest};
 use super::load::hash;
 use super::{Store, blocking};
-use crate::catalog::{Catalog, CatalogPlace, Hold};
+use crate::catalog::{Catalog, CatalogPlace, LockMode};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
@@ -38,43 +38,44 @@ const PAGE: u32 = 1000;
 /// How to back up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackupOptions {
-    /// Bring a backup up to date that is there.
+    /// Update an existing backup.
     pub update: bool,
 }
 
 /// What was done so far.
 #[derive(Debug, Default)]
-struct Tally {
+struct BackupCounts {
     linked: u64,
     copied: u64,
 }
 
 impl Store {
-    /// Copies the store to a folder, and verifies the copy. It goes on meanwhile.
+    /// Copies the store to a folder, and verifies the copy. The store can be used in the meantime.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the catalog or the packs are on a server, which has ways of its
-    /// own; where the folder is there and no backup of this store. When something can't be read or
-    /// written: there is no backup then, or the one before. Damage is no error here but a finding;
-    /// what is sound is kept.
+    /// [`Error::Unsupported`] when the catalog or the packs are on a server, which has backups of
+    /// its own; when the folder exists and is not a backup of this store. When something can't be
+    /// read or written: then there is no backup, or the one before. Damage is reported, and is no
+    /// error; what is sound is kept.
     pub async fn back_up(
         &self,
         to: &Path,
         options: BackupOptions,
         progress: &Progress,
     ) -> Result<BackupReport> {
-        let start = self.world.now();
+        let start = self.clock.now();
         self.is_in_files()?;
-        let work = Work::begin(to, options.update, &self.vault.folder(), self.world.draw())?;
+        let work =
+            BackupFolder::begin(to, options.update, &self.vault.folder(), self.clock.random_id())?;
         let old = if work.is_new() { Vec::new() } else { self.own_backup(&work).await?.contents };
 
-        let mut tally = Tally::default();
+        let mut tally = BackupCounts::default();
         self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
         let draft = work.draft()?;
-        let holding = self.catalog.hold(Hold::Publishing).await?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
         self.catalog.copy_to(&draft).await?;
         self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
-        drop(holding);
+        drop(lock);
 
         let place = CatalogPlace::Sqlite(draft);
         let copy = self.with_files(place.open().await?, work.folder())?;
@@ -85,9 +86,9 @@ impl Store {
         let (problems, packs, removed) = checked?;
         place.settle().await?;
 
-        let mark = |contents| Mark {
+        let mark = |contents| Manifest {
             backup_of: self.catalog.identity(),
-            made_at: self.world.now(),
+            made_at: self.clock.now(),
             contents,
         };
         let now = contents?;
@@ -123,20 +124,20 @@ impl Store {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "`packhouse backup` copies a store that is in files; the catalog of this one is {}, its packs are in {}. Back the catalog up first, with pg_dump (or packhouse's own copy, where it is a file: sqlite3 FILE \".backup COPY\"), and let the bucket keep versions of its objects: docs/operations.md, \"Backups\", says how, and how to restore",
+            "`packhouse backup` copies stores that are files; the catalog of this store is {}, its packs are in {}. Back up the catalog first, with pg_dump (or, where it is a file, sqlite3 FILE \".backup COPY\"), and enable versioning of the bucket: docs/operations.md, \"Backups\", describes this, and how to restore",
             self.catalog.place(),
             self.vault.place()
         )))
     }
 
-    /// A backup that is there must be one of this store, and nobody must have worked on it since:
-    /// it would be lost.
-    async fn own_backup(&self, work: &Work) -> Result<Mark> {
+    /// An existing backup must be of this store, and must not have been written to: those changes
+    /// would be lost.
+    async fn own_backup(&self, work: &BackupFolder) -> Result<Manifest> {
         let mark = work.mark()?;
         let place = work.place().display();
         if mark.backup_of != self.catalog.identity() {
             return Err(Error::Unsupported(format!(
-                "{place} is a backup of another store, {}, and this one is {}; name another folder",
+                "{place} is a backup of another store, {}; this store is {}. Name another folder",
                 mark.backup_of,
                 self.catalog.identity()
             )));
@@ -147,7 +148,7 @@ impl Store {
             catalog.close().await;
             if !mark.contents.contains(&now?) {
                 return Err(Error::Unsupported(format!(
-                    "{place} has been written to since it was made: it is a store of its own by now, and is not brought up to date; name another folder"
+                    "{place} was written to after it was created, so it is a store of its own now and is not updated; name another folder"
                 )));
             }
         }
@@ -181,8 +182,8 @@ impl Store {
     async fn bring(
         &self,
         packs: &[ListedPack],
-        work: &Work,
-        tally: &mut Tally,
+        work: &BackupFolder,
+        tally: &mut BackupCounts,
         progress: &Progress,
     ) -> Result<()> {
         let total = packs.iter().map(|pack| pack.bytes).sum();
@@ -195,15 +196,20 @@ impl Store {
         progress.at("the store", Phase::Copy, done, total)
     }
 
-    async fn bring_one(&self, key: &MpackKey, work: &Work, tally: &mut Tally) -> Result<()> {
+    async fn bring_one(
+        &self,
+        key: &MpackKey,
+        work: &BackupFolder,
+        tally: &mut BackupCounts,
+    ) -> Result<()> {
         let Some(from) = self.vault.file_of(key) else { return Ok(()) };
         let Ok(within) = from.strip_prefix(self.vault.folder()) else { return Ok(()) };
         let to = work.folder().join(within);
         if to.exists() {
             return Ok(());
         }
-        // One that is gone was pruned; where it is needed, verifying says so.
-        match work.take(&from, &to, self.world.draw())? {
+        // A missing one was pruned; if it is needed, the verification reports it.
+        match work.take(&from, &to, self.clock.random_id())? {
             Some(true) => tally.copied += 1,
             Some(false) => tally.linked += 1,
             None => {}
@@ -215,7 +221,14 @@ impl Store {
     /// has no name yet.
     fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
         let vault = Arc::new(LocalVault::open(folder)?);
-        Ok(Store { catalog, vault, begun: Arc::default(), deck: None, fence: None, ..self.clone() })
+        Ok(Store {
+            catalog,
+            vault,
+            begun: Arc::default(),
+            recorder: None,
+            fence: None,
+            ..self.clone()
+        })
     }
 
     /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it
@@ -223,8 +236,8 @@ impl Store {
     async fn checked(
         &self,
         copy: &Store,
-        work: &Work,
-        tally: &mut Tally,
+        work: &BackupFolder,
+        tally: &mut BackupCounts,
         progress: &Progress,
     ) -> Result<(Vec<BackupProblem>, Vec<ListedPack>, Vec<MpackKey>)> {
         let mut problems = self.problems(copy, work, progress).await?;
@@ -283,11 +296,11 @@ impl Store {
         Ok((problems, sound, removed))
     }
 
-    /// What verifying the copy finds, told of the store that it is a copy of.
+    /// The problems that verifying the copy has found, as of the original.
     async fn problems(
         &self,
         copy: &Store,
-        work: &Work,
+        work: &BackupFolder,
         progress: &Progress,
     ) -> Result<Vec<BackupProblem>> {
         let mut problems = Vec::new();

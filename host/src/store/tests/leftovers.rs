@@ -10,7 +10,7 @@ use super::{Fixture, options};
 use crate::catalog::entity_of;
 use crate::progress::Progress;
 use crate::store::Store;
-use crate::vault::Swept;
+use crate::vault::SweepResult;
 
 #[tokio::test]
 async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not() {
@@ -19,8 +19,8 @@ async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not
         .unwrap();
     let in_use = fixture.store.vault.stage([7; 16]).unwrap();
     let store = Store::open(options(fixture.folder.path())).await.unwrap();
-    assert_eq!(store.swept(), Swept::default(), "who only reads changes nothing");
-    assert_eq!(store.begin_writing().await.unwrap(), Swept { removed: 1, in_use: 1 });
+    assert_eq!(store.swept(), SweepResult::default(), "who only reads changes nothing");
+    assert_eq!(store.begin_writing().await.unwrap(), SweepResult { removed: 1, in_use: 1 });
     assert_eq!(store.begin_writing().await.unwrap(), store.swept(), "once");
     assert!(in_use.path().exists());
 }
@@ -56,8 +56,7 @@ async fn directories_are_a_cache() {
     fixture.assert_unharmed(&before, "after the directories were made anew").await;
 }
 
-/// A client that pushes sends what it is told that the repo lacks: so what is known to be lost
-/// comes again.
+/// A client that pushes sends what it is told to be missing: so lost data is pushed again.
 #[tokio::test]
 async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
     let fixture = Fixture::with_history().await;

@@ -1,9 +1,9 @@
-//! Laws 4, 5 and 6 from the inside: plans that lie, what crashes leave behind, races.
+//! Laws 4, 5 and 6 from the inside: invalid plans, leftovers of crashes, races.
 
+mod invalid_plans;
 mod leftovers;
-mod lies;
+mod negotiation;
 mod races;
-mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{Store, StoreOptions};
+use crate::clock::FixedClock;
 use crate::names::{RepoName, Visibility};
 use crate::progress::Progress;
 use crate::report::{FetchReport, RepoReport};
 use crate::sample::{HistoryOptions, history};
 use crate::store::{FetchRequest, PushOptions};
-use crate::world::FixedWorld;
 
 /// A store in a temporary folder, with one repo.
 pub(super) struct Fixture {
@@ -28,7 +28,7 @@ pub(super) struct Fixture {
 pub(super) fn options(folder: &std::path::Path) -> StoreOptions {
     let start = "2026-01-01T00:00:00Z".parse().unwrap();
     StoreOptions {
-        world: Arc::new(FixedWorld::starting_at(start)),
+        clock: Arc::new(FixedClock::starting_at(start)),
         cache: None,
         ..StoreOptions::embedded(folder)
     }
@@ -43,7 +43,7 @@ impl Fixture {
         Fixture { folder, store, repo }
     }
 
-    /// With four packs of a small history, merges and duplicates included.
+    /// With four packs of a small history, with merges and duplicates.
     pub(super) async fn with_history() -> Fixture {
         let fixture = Fixture::new().await;
         let options = HistoryOptions {

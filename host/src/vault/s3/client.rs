@@ -19,11 +19,11 @@ use super::failed::failed;
 use crate::error::{Error, Result};
 use crate::text::escaped;
 
-/// Bytes of packs that are kept near when nobody says otherwise.
+/// Default limit of the cache, in bytes.
 const BUDGET: u64 = 16 << 30;
 
-/// How long one thing is tried again when nobody says otherwise.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Default timeout of retries.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long one request may take: its answer is at most a part of a few MiB.
 const ONE_REQUEST: &str = "120 seconds";
@@ -39,7 +39,7 @@ pub struct S3Options {
     /// Bytes of copies that are kept there.
     pub budget: u64,
     /// How long a request that fails is tried again, with growing pauses, before it is an error.
-    pub patience: Duration,
+    pub retry_timeout: Duration,
     /// What is sent along with an upload, so that the server can see whether it came as it was.
     pub checksum: S3Checksum,
     /// `AWS_…` variables that go before those of the environment.
@@ -76,13 +76,13 @@ impl S3Checksum {
     pub(super) const fn setting(self) -> &'static str {
         match self {
             S3Checksum::Sha256 => {
-                "The server takes uploads with this one: set PACKHOUSE_S3_CHECKSUM=sha256"
+                "The server accepts this checksum: set PACKHOUSE_S3_CHECKSUM=sha256"
             }
             S3Checksum::Crc64Nvme => {
-                "The server takes uploads with other checksums: set PACKHOUSE_S3_CHECKSUM=crc64nvme"
+                "The server accepts other checksums: set PACKHOUSE_S3_CHECKSUM=crc64nvme"
             }
             S3Checksum::None => {
-                "The server takes uploads without checksums only: set PACKHOUSE_S3_CHECKSUM=none"
+                "The server accepts only uploads without checksums: set PACKHOUSE_S3_CHECKSUM=none"
             }
         }
     }
@@ -96,7 +96,7 @@ impl S3Checksum {
             .and_then(|value| S3Checksum::ALL.into_iter().find(|one| one.as_str() == value.trim()));
         known.ok_or_else(|| {
             Error::Usage(format!(
-                "PACKHOUSE_S3_CHECKSUM is {}: sha256, crc64nvme or none is expected",
+                "PACKHOUSE_S3_CHECKSUM is {}: expected sha256, crc64nvme or none",
                 value.to_string_lossy()
             ))
         })
@@ -121,13 +121,13 @@ impl S3Options {
     /// # Errors
     /// [`Error::Usage`] when the URL or a variable is not understood.
     pub fn from_env(url: &str, spool: PathBuf) -> Result<S3Options> {
-        let (budget, patience) =
+        let (budget, retry_timeout) =
             (number("PACKHOUSE_SPOOL_BYTES")?, number("PACKHOUSE_S3_PATIENCE")?);
         let options = S3Options {
             url: url.to_owned(),
             spool,
             budget: budget.unwrap_or(BUDGET),
-            patience: patience.map_or(PATIENCE, Duration::from_secs),
+            retry_timeout: retry_timeout.map_or(RETRY_TIMEOUT, Duration::from_secs),
             checksum: S3Checksum::from_env()?,
             settings: Vec::new(),
         };
@@ -139,44 +139,39 @@ fn number(variable: &str) -> Result<Option<u64>> {
     let Some(value) = std::env::var_os(variable) else { return Ok(None) };
     let number = value.to_str().and_then(|value| value.trim().parse().ok());
     number.map(Some).ok_or_else(|| {
-        Error::Usage(format!(
-            "{variable} is {}: a whole number is expected",
-            value.to_string_lossy()
-        ))
+        Error::Usage(format!("{variable} is {}: expected an integer", value.to_string_lossy()))
     })
 }
 
 /// Bucket and prefix of a URL.
 fn split(url: &str) -> Result<(String, Key)> {
     let usage = |why: &str| {
-        Error::Usage(format!(
-            "--storage {url}: {why}; s3://BUCKET or s3://BUCKET/PREFIX is expected"
-        ))
+        Error::Usage(format!("--storage {url}: {why}; expected s3://BUCKET or s3://BUCKET/PREFIX"))
     };
     let rest = url.strip_prefix("s3://").ok_or_else(|| usage("it does not begin with s3://"))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty()
         || !bucket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
     {
-        return Err(usage("that is no name of a bucket"));
+        return Err(usage("this is not a bucket name"));
     }
     if prefix.contains(['?', '#', '%']) {
-        return Err(usage("a prefix has no `?`, `#` or `%`"));
+        return Err(usage("a prefix can't have `?`, `#` or `%`"));
     }
-    let prefix = Key::parse(prefix).map_err(|_| usage("that is no prefix of objects"))?;
+    let prefix = Key::parse(prefix).map_err(|_| usage("this is not a valid prefix"))?;
     Ok((bucket.to_owned(), prefix))
 }
 
 /// Where the packs are.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct BucketPath {
     bucket: String,
     prefix: Key,
     /// The server, where it is not Amazon's.
     endpoint: Option<String>,
 }
 
-impl Place {
+impl BucketPath {
     /// A key within the prefix.
     pub(super) fn within(&self, key: &Key) -> Key {
         Key::from_iter(self.prefix.parts().chain(key.parts()))
@@ -203,25 +198,25 @@ impl Place {
 }
 
 /// Makes the client of a bucket; asks it nothing.
-pub(super) fn connect(options: &S3Options) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+pub(super) fn connect(options: &S3Options) -> Result<(BucketPath, AmazonS3, Arc<RequestMeter>)> {
     client(options, None)
 }
 
-/// A client whose uploads of one object change on the way: `instead` is sent, of the same length.
-/// For trials of a server.
+/// A client that corrupts uploads of one object: `instead` is sent, of the same length. For probes
+/// of a server.
 pub(super) fn connect_to_corrupt(
     options: &S3Options,
     instead: Arc<[u8]>,
-) -> Result<(Place, AmazonS3, Arc<Meter>)> {
+) -> Result<(BucketPath, AmazonS3, Arc<RequestMeter>)> {
     client(options, Some(instead))
 }
 
 fn client(
     options: &S3Options,
     instead: Option<Arc<[u8]>>,
-) -> Result<(Place, AmazonS3, Arc<Meter>)> {
-    // Whoever else was first has the same need: one for the process. It is asked for when the first
-    // connection is made.
+) -> Result<(BucketPath, AmazonS3, Arc<RequestMeter>)> {
+    // Another caller may have installed the same provider already: there is one for the process. It
+    // is needed for the first connection.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (bucket, prefix) = split(&options.url)?;
     let mut builder = AmazonS3Builder::from_env();
@@ -229,13 +224,13 @@ fn client(
         let key: AmazonS3ConfigKey = name
             .to_ascii_lowercase()
             .parse()
-            .map_err(|_| Error::Usage(format!("{name} is no setting of S3")))?;
+            .map_err(|_| Error::Usage(format!("{name} is not an S3 setting")))?;
         builder = builder.with_config(key, value);
     }
     let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
         .iter()
         .find_map(|key| builder.get_config_value(key));
-    let place = Place { bucket: bucket.clone(), prefix, endpoint };
+    let place = BucketPath { bucket: bucket.clone(), prefix, endpoint };
     let time = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
     if std::env::var_os("AWS_TIMEOUT").is_none() {
         builder = builder.with_config(time, ONE_REQUEST);
@@ -243,7 +238,7 @@ fn client(
     if place.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
         builder = builder.with_allow_http(true);
     }
-    let meter = Arc::<Meter>::default();
+    let meter = Arc::<RequestMeter>::default();
     let builder = match options.checksum {
         S3Checksum::Sha256 => builder.with_checksum_algorithm(Checksum::SHA256),
         S3Checksum::Crc64Nvme => builder.with_checksum_algorithm(Checksum::CRC64NVME),
@@ -254,47 +249,47 @@ fn client(
         .with_conditional_put(S3ConditionalPut::Disabled)
         // One DELETE an object: not every store knows how to delete many at once.
         .with_disable_bulk_delete(true)
-        .with_http_connector(Metered { meter: meter.clone(), instead });
+        .with_http_connector(MeteredClient { meter: meter.clone(), instead });
     let failing = |e| failed("opening", place.all(), &place, e);
-    // Credentials may have to be asked for. Where there are none, that is told soon.
+    // Credentials may have to be fetched. If there are none, that fails early.
     let asking = builder
         .clone()
-        .with_retry(retries(options.patience.min(Duration::from_secs(5))))
+        .with_retry(retries(options.retry_timeout.min(Duration::from_secs(5))))
         .build()
         .map_err(failing)?;
     let store = builder
         .with_credentials(asking.credentials().clone())
-        .with_retry(retries(options.patience))
+        .with_retry(retries(options.retry_timeout))
         .build()
         .map_err(failing)?;
     Ok((place, store, meter))
 }
 
-/// Tries again with growing pauses for as long as the patience lasts.
-fn retries(patience: Duration) -> RetryConfig {
+/// Exponential backoff, until the timeout.
+fn retries(retry_timeout: Duration) -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),
-        max_backoff: (patience / 4).clamp(Duration::from_millis(200), Duration::from_secs(8)),
+        max_backoff: (retry_timeout / 4).clamp(Duration::from_millis(200), Duration::from_secs(8)),
         base: 2.0,
     };
-    RetryConfig { backoff, max_retries: 1000, retry_timeout: patience }
+    RetryConfig { backoff, max_retries: 1000, retry_timeout }
 }
 
 /// Counts requests and bytes.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct RequestMeter {
     requests: AtomicU64,
-    dear: AtomicU64,
+    write_requests: AtomicU64,
     up: AtomicU64,
     down: AtomicU64,
 }
 
-impl Meter {
+impl RequestMeter {
     pub(super) fn read(&self) -> Traffic {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Traffic {
             requests: of(&self.requests),
-            dear: of(&self.dear),
+            write_requests: of(&self.write_requests),
             bytes_up: of(&self.up),
             bytes_down: of(&self.down),
         }
@@ -303,13 +298,13 @@ impl Meter {
 
 /// Makes clients that count.
 #[derive(Debug)]
-struct Metered {
-    meter: Arc<Meter>,
+struct MeteredClient {
+    meter: Arc<RequestMeter>,
     /// What is sent instead of what was signed.
     instead: Option<Arc<[u8]>>,
 }
 
-impl HttpConnector for Metered {
+impl HttpConnector for MeteredClient {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
         Ok(HttpClient::new(Counting {
@@ -323,7 +318,7 @@ impl HttpConnector for Metered {
 #[derive(Debug)]
 struct Counting {
     client: HttpClient,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMeter>,
     instead: Option<Arc<[u8]>>,
 }
 
@@ -341,7 +336,10 @@ impl HttpService for Counting {
         let lists = reads && request.uri().query().is_some_and(|query| query.contains("list-type"));
         add(&self.meter.requests, 1);
         // Deleting is free.
-        add(&self.meter.dear, u64::from(lists || !(reads || removes || method == "HEAD")));
+        add(
+            &self.meter.write_requests,
+            u64::from(lists || !(reads || removes || method == "HEAD")),
+        );
         add(&self.meter.up, request.body().content_length() as u64);
         let response = self.client.execute(request).await?;
         let response = if lists { without_foreign(response).await? } else { response };
@@ -354,9 +352,9 @@ impl HttpService for Counting {
     }
 }
 
-/// A listing without the objects that are none of ours and would be in the way: those that the
-/// client has no name for, such as `packs//x`, would fail all of it; the markers of folders, such
-/// as `packs/`, would look like something else.
+/// A listing without foreign objects that would be in the way: those that the client can't name,
+/// such as `packs//x`, would fail all of it; the markers of folders, such as `packs/`, would look
+/// like something else.
 async fn without_foreign(response: HttpResponse) -> Result<HttpResponse, HttpError> {
     let (mut parts, body) = response.into_parts();
     let body = body.bytes().await?;
@@ -382,7 +380,7 @@ fn named(page: &str) -> String {
             .map(|(key, _)| key);
         match key.filter(|key| key.ends_with('/') || Key::parse(key).is_err()) {
             Some(foreign) => tracing::debug!(
-                "`{}` is none of packhouse's objects; it is left alone",
+                "`{}` is not an object of packhouse; it is ignored",
                 escaped(foreign)
             ),
             None => kept.push_str(contents),

@@ -16,20 +16,20 @@ use super::parts::{PART, PERMIT, disk, split};
 use crate::error::{Error, Result};
 use crate::files::key_of;
 use crate::names::MpackKey;
-use crate::vault::{Staged, StoredPack};
+use crate::vault::{StagedFile, StoredPack};
 
 /// Parts of one pack that are got at once; see [`S3Vault::permits`] for all of them.
 const GETTING: usize = 8;
 
 /// What was downloaded.
-pub(super) struct Got {
-    pub(super) staged: Staged,
+pub(super) struct DownloadedFile {
+    pub(super) staged: StagedFile,
     pub(super) bytes: u64,
     pub(super) etag: Option<String>,
 }
 
-impl Got {
-    /// As a pack that is gone when it is closed.
+impl DownloadedFile {
+    /// As a pack that is deleted when it is closed.
     pub(super) fn unnamed(self, place: PathBuf) -> Result<StoredPack> {
         let file =
             self.staged.file.try_clone().map_err(Error::io("opening", self.staged.path()))?;
@@ -82,7 +82,7 @@ impl S3Vault {
     async fn get_into(
         &self,
         from: &Key,
-        staged: &Staged,
+        staged: &StagedFile,
         ranges: impl Iterator<Item = Range<u64>>,
         etag: Option<&str>,
     ) -> Result<()> {
@@ -135,7 +135,7 @@ impl S3Vault {
     }
 
     /// Downloads an object to staging; `None` when it is not there.
-    async fn download(&self, from: &Key, expected: Option<u64>) -> Result<Option<Got>> {
+    async fn download(&self, from: &Key, expected: Option<u64>) -> Result<Option<DownloadedFile>> {
         let Some((first, bytes, etag)) = self.first(from, expected).await? else { return Ok(None) };
         self.need_space(bytes)?;
         let staged = self.staging.make_any()?;
@@ -147,7 +147,7 @@ impl S3Vault {
             .map_err(Error::io("writing", staged.path()))?;
         drop(first);
         self.get_into(from, &staged, split(begun..bytes, PART), etag.as_deref()).await?;
-        Ok(Some(Got { staged, bytes, etag }))
+        Ok(Some(DownloadedFile { staged, bytes, etag }))
     }
 
     /// Downloads a pack, and once more when it is not what its key says; whether it is.
@@ -156,7 +156,7 @@ impl S3Vault {
         from: &Key,
         key: &MpackKey,
         expected: Option<u64>,
-    ) -> Result<Option<(Got, bool)>> {
+    ) -> Result<Option<(DownloadedFile, bool)>> {
         for again in [true, false] {
             let Some(got) = self.download(from, expected).await? else { return Ok(None) };
             let (file, path) = (got.staged.file.try_clone(), got.staged.path().to_owned());
@@ -165,7 +165,7 @@ impl S3Vault {
                 return Ok(Some((got, found == *key)));
             }
             tracing::warn!(
-                "{} came with other bytes than its name says; getting it again",
+                "{} does not match its hash; downloading it again",
                 self.place.object(from)
             );
         }
@@ -193,6 +193,8 @@ impl S3Vault {
             .flat_map(|part| split(part.start..part.end.min(found.size), PART))
             .collect();
         self.get_into(from, &staged, ranges.into_iter(), found.e_tag.as_deref()).await?;
-        Got { staged, bytes: found.size, etag: found.e_tag }.unnamed(place.to_owned()).map(Some)
+        DownloadedFile { staged, bytes: found.size, etag: found.e_tag }
+            .unnamed(place.to_owned())
+            .map(Some)
     }
 }

@@ -1,6 +1,6 @@
 //! What a failure of the bucket means for the user, said once for all calls.
 
-use super::client::Place;
+use super::client::BucketPath;
 use crate::error::Error;
 
 /// Whether the object is not there. A bucket that is not there is another matter.
@@ -9,7 +9,7 @@ pub(super) fn is_gone(error: &object_store::Error) -> bool {
         && code(&text(error)).as_deref() != Some("NoSuchBucket")
 }
 
-/// Whether a range was asked for of an object that has no byte in it.
+/// Whether a range was requested of an empty object.
 pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
     let said = text(error);
     code(&said).as_deref() == Some("InvalidRange") || said.contains("416 Range Not Satisfiable")
@@ -19,7 +19,7 @@ pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
 pub(super) fn failed(
     doing: &'static str,
     what: String,
-    place: &Place,
+    place: &BucketPath,
     error: object_store::Error,
 ) -> Error {
     let said = text(&error);
@@ -54,7 +54,7 @@ fn root(error: &object_store::Error) -> String {
     while let Some(cause) = at.source() {
         at = cause;
     }
-    // Answers may be whole pages: their first words will do.
+    // Responses may be whole pages: their beginning will do.
     at.to_string()
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -71,7 +71,7 @@ fn within(said: &str, tag: &str) -> Option<String> {
     Some(inner.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// The server's word for what is wrong.
+/// The server's error code.
 fn code(said: &str) -> Option<String> {
     within(said, "Code").filter(|code| !code.is_empty())
 }
@@ -82,7 +82,7 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
         "Set AWS_REGION to the region of the bucket, or AWS_ENDPOINT_URL to the server that has it";
     match code {
         Some("NoSuchBucket") => {
-            "Make the bucket first, or check its name, AWS_REGION and AWS_ENDPOINT_URL"
+            "Create the bucket first, or check its name, AWS_REGION and AWS_ENDPOINT_URL"
         }
         Some(
             "SignatureDoesNotMatch"
@@ -95,17 +95,17 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
         Some("AccessDenied" | "AllAccessDisabled") => {
             "Allow these credentials what docs/operations.md lists for the bucket and the prefix"
         }
-        Some("RequestTimeTooSkewed") => "Set the clock of this machine right",
+        Some("RequestTimeTooSkewed") => "Correct the clock of this machine",
         Some(
             "PermanentRedirect"
             | "AuthorizationHeaderMalformed"
             | "IllegalLocationConstraintException",
         ) => REGION,
         Some("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest") => {
-            "The bytes changed on their way; try again"
+            "The bytes were changed in transit; try again"
         }
         _ if said.contains("169.254.169.254") || said.contains("/latest/api/token") => {
-            "There are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Those of a profile come with: eval \"$(aws configure export-credentials --format env)\""
+            "There are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. From a profile: eval \"$(aws configure export-credentials --format env)\""
         }
         _ if said.contains("redirect without LOCATION") => REGION,
         _ => match error {

@@ -1,4 +1,4 @@
-//! The vault in a bucket: S3, or what speaks its language.
+//! The vault in a bucket: S3, or a compatible server.
 //!
 //! ```text
 //! PREFIX/packs/ab/abcd….mpack     a pack, by its key            SPOOL/packs/ab/abcd….ETAG   a copy of it
@@ -8,18 +8,18 @@
 //! PREFIX/storage-id               which vault it is, for catalogs to know it by
 //! ```
 //!
-//! A pack is made and proven in staging, on the local disk, and uploaded when its key is known: in
-//! one request, or in parts that become an object when all are there. Packs are read from copies
-//! (the spool), which are downloaded in parts and whose hash is compared with their key. See
+//! A pack is written and verified in staging, on the local disk, and uploaded when its key is
+//! known: in one request, or in parts that become an object when all are there. Packs are read from
+//! copies (the spool), which are downloaded in parts and whose hash is compared with their key. See
 //! `docs/decisions/0010-s3.md`.
 
 mod client;
 mod download;
 mod failed;
-mod near;
 mod parts;
+mod prefetch;
+mod probe;
 mod spool;
-mod trial;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -36,19 +36,22 @@ use object_store::signer::{Method, Signer};
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
 
-use self::client::{Meter, Place, connect};
+use self::client::{BucketPath, RequestMeter, connect};
 use self::failed::{failed, is_gone};
 use self::parts::{PART, PERMIT, disk};
 use self::spool::Spool;
 use self::upload::Body;
 use super::objects::{IDENTITY, answer_key, identity_of, is_note, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
-use super::{ListedPack, Near, Remains, Staged, StoredPack, Swept, Traffic, Vault, Wanted};
+use super::{
+    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, StorageContents, StoredPack,
+    SweepResult, Traffic, Vault,
+};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
 
 pub use self::client::{S3Checksum, S3Options};
-pub use self::trial::Trial;
+pub use self::probe::StorageProbe;
 
 /// The longest that S3 lets a URL be good.
 const LONGEST_URL: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -59,24 +62,24 @@ const AT_ONCE: u64 = 8;
 /// A vault in a bucket.
 #[derive(Debug)]
 pub struct S3Vault {
-    place: Place,
+    place: BucketPath,
     store: Arc<AmazonS3>,
-    meter: Arc<Meter>,
+    meter: Arc<RequestMeter>,
     spool: Spool,
     staging: Staging,
     folder: PathBuf,
     /// One for each [`PERMIT`] bytes that may be on their way.
     permits: Semaphore,
-    /// Packs that are being brought near: each by one at a time.
+    /// Packs that are being downloaded: each by one task at a time.
     gates: Mutex<BTreeMap<MpackKey, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl S3Vault {
-    /// Opens a vault, and asks the bucket whether it is there and may be listed. The spool is made
-    /// with the first file in it.
+    /// Opens a vault, and checks that the bucket exists and can be listed. The spool is created
+    /// with its first file.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a URL that is none; [`Error::Storage`] when the bucket does not answer.
+    /// [`Error::Usage`] for a malformed URL; [`Error::Storage`] when the bucket does not answer.
     pub async fn open(options: &S3Options) -> Result<S3Vault> {
         let (place, store, meter) = connect(options)?;
         answers(&place, &store).await?;
@@ -95,7 +98,7 @@ impl S3Vault {
         Ok(vault)
     }
 
-    /// Asks the bucket whether it is there and may be listed, and makes nothing; gives where it is.
+    /// Checks that the bucket exists and can be listed, and creates nothing; returns its location.
     ///
     /// # Errors
     /// As for [`S3Vault::open`].
@@ -105,8 +108,11 @@ impl S3Vault {
         Ok(format!("{} ({})", place.all(), place.server()))
     }
 
-    /// What lies in the bucket, for a catalog that may not be there. Makes nothing.
-    pub(in crate::vault) async fn remains(options: &S3Options, catalog: &str) -> Result<Remains> {
+    /// What is in the bucket, for a catalog that may not exist. Creates nothing.
+    pub(in crate::vault) async fn inspect(
+        options: &S3Options,
+        catalog: &str,
+    ) -> Result<StorageContents> {
         let (place, store, _) = connect(options)?;
         let listing = |e| failed("listing", place.all(), &place, e);
         let packs = place.within(&Key::from("packs"));
@@ -121,7 +127,7 @@ impl S3Vault {
             let read = async { store.get(&note.location).await?.bytes().await };
             notes.push(String::from_utf8_lossy(&read.await.map_err(listing)?).into_owned());
         }
-        Ok(Remains { place: place.all(), has_packs, notes, note: note_of(catalog) })
+        Ok(StorageContents { place: place.all(), has_packs, notes, note: note_of(catalog) })
     }
 
     fn object(&self, key: &MpackKey, ending: &str) -> Key {
@@ -139,12 +145,15 @@ impl S3Vault {
 
     /// Fails before something is downloaded that the disk can't hold.
     fn need_space(&self, bytes: u64) -> Result<()> {
-        if free_bytes(&self.folder)? >= bytes {
+        let free = free_bytes(&self.folder)?;
+        if free >= bytes {
             return Ok(());
         }
         let source = std::io::Error::new(
             std::io::ErrorKind::StorageFull,
-            format!("a copy of a pack needs {bytes} bytes more, and they are not free"),
+            format!(
+                "not enough disk space for a copy of a pack: {bytes} bytes needed, {free} free"
+            ),
         );
         Err(Error::Io { doing: "writing to", path: self.folder.clone(), source })
     }
@@ -158,7 +167,7 @@ impl S3Vault {
         }
     }
 
-    /// The gate of a pack that is being brought near.
+    /// The mutex of a pack that is being downloaded.
     fn gate(&self, key: &MpackKey) -> Arc<tokio::sync::Mutex<()>> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gate) = gates.get(key).and_then(Weak::upgrade) {
@@ -170,12 +179,11 @@ impl S3Vault {
         gate
     }
 
-    /// Opens an object that is a pack: a copy of it as it is now, or one that is made. The copy of
-    /// an object that is gone, or that was written anew since, is not given and stays: it may be
-    /// the last that is sound.
+    /// Opens an object that is a pack: a copy of its present version, or a new one. The copy of a
+    /// deleted or rewritten object is not returned, and stays: it may be the last sound one.
     async fn open_object(&self, object: &Key, key: &MpackKey) -> Result<Option<StoredPack>> {
         if !self.spool.has(key)? {
-            return self.bring(object, key, None).await;
+            return self.cached(object, key, None).await;
         }
         let Some(now) = self.head(object).await? else { return Ok(None) };
         let copied = || self.spool.of_object(key, now.e_tag.as_deref(), now.size);
@@ -186,13 +194,13 @@ impl S3Vault {
         let _alone = gate.lock().await;
         match copied()? {
             Some(copy) => Ok(Some(copy)),
-            None => self.bring_anew(object, key, None).await,
+            None => self.download_again(object, key, None).await,
         }
     }
 
-    /// Downloads a pack and keeps the copy, unless somebody else does so. What is not what its key
-    /// says is given and not kept.
-    async fn bring(
+    /// Downloads a pack and keeps the copy, unless another task does so. A pack that does not match
+    /// its key is returned and not kept.
+    async fn cached(
         &self,
         object: &Key,
         key: &MpackKey,
@@ -202,12 +210,12 @@ impl S3Vault {
         let _alone = gate.lock().await;
         match self.spool.any(key)? {
             Some(copy) => Ok(Some(copy)),
-            None => self.bring_anew(object, key, expected).await,
+            None => self.download_again(object, key, expected).await,
         }
     }
 
     /// The same, whatever copies there are of what the object was before.
-    async fn bring_anew(
+    async fn download_again(
         &self,
         object: &Key,
         key: &MpackKey,
@@ -232,7 +240,7 @@ impl S3Vault {
     }
 
     /// Uploads a staged pack and keeps it as a copy: it is what is read next.
-    async fn put(&self, staged: Staged, object: &Key, key: &MpackKey) -> Result<()> {
+    async fn put(&self, staged: StagedFile, object: &Key, key: &MpackKey) -> Result<()> {
         let etag = self.upload(object, Body::staged(&staged, key)?).await?;
         self.spool.take(staged, key, etag.as_deref()).map(|_| ())
     }
@@ -245,7 +253,7 @@ impl S3Vault {
         }
     }
 
-    /// The notes of catalogs that have packs here. What else lies beside them is not ours.
+    /// The notes of catalogs that have packs here. Other objects beside them are not ours.
     async fn notes(&self) -> Result<Vec<Key>> {
         let folder = self.place.within(&Key::from("catalogs"));
         let found =
@@ -303,15 +311,15 @@ impl Vault for S3Vault {
         self.folder.clone()
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 
-    fn stage(&self, name: [u8; 16]) -> Result<Staged> {
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
         self.staging.make(&hex::encode(name))
     }
 
-    async fn store(&self, staged: Staged, key: &MpackKey) -> Result<()> {
+    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
         self.put(staged, &self.object(key, "mpack"), key).await
     }
 
@@ -319,7 +327,7 @@ impl Vault for S3Vault {
         self.open_object(&self.object(key, "mpack"), key).await
     }
 
-    async fn open_anew(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         let object = self.object(key, "mpack");
         let got = self.download_pack(&object, key, None).await?;
         got.map(|(got, _)| got.unnamed(self.place.object(&object).into())).transpose()
@@ -329,14 +337,14 @@ impl Vault for S3Vault {
         Ok(self.head(&self.object(key, "mpack")).await?.map(|found| found.size))
     }
 
-    async fn hash_anew(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
+    async fn hash_uncached(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
         self.hash_object(&self.object(key, "mpack")).await
     }
 
-    async fn open_near(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
+    async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         match self.spool.any(key)? {
             Some(copy) => Ok(Some(copy)),
-            None => self.bring(&self.object(key, "mpack"), key, None).await,
+            None => self.cached(&self.object(key, "mpack"), key, None).await,
         }
     }
 
@@ -351,16 +359,16 @@ impl Vault for S3Vault {
             .map_err(Error::io("reading", &self.folder))?
     }
 
-    async fn prefetch(&self, wanted: &[Wanted]) -> Result<Vec<(usize, StoredPack)>> {
-        self.bring_all(wanted).await
+    async fn prefetch(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
+        self.prefetch_all(wanted).await
     }
 
-    fn near(&self, packs: &[(MpackKey, u64)]) -> Result<Near> {
+    fn download_estimate(&self, packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
         let mut to_download = 0;
         for (key, bytes) in packs {
             to_download += if self.spool.has(key)? { 0 } else { *bytes };
         }
-        Ok(Near { to_download, budget: self.spool.budget() })
+        Ok(DownloadEstimate { to_download, budget: self.spool.budget() })
     }
 
     fn traffic(&self) -> Traffic {
@@ -377,7 +385,7 @@ impl Vault for S3Vault {
 
     async fn store_answer(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         repo: &RepoId,
         key: &MpackKey,
         ttl: Duration,
@@ -449,7 +457,7 @@ impl Vault for S3Vault {
         Ok(self.identity().await?.unwrap_or(fresh))
     }
 
-    async fn sweep(&self) -> Result<Swept> {
+    async fn sweep(&self) -> Result<SweepResult> {
         self.staging.sweep()
     }
 
@@ -459,7 +467,7 @@ impl Vault for S3Vault {
 }
 
 /// Whether the bucket answers, and may be listed.
-async fn answers(place: &Place, store: &AmazonS3) -> Result<()> {
+async fn answers(place: &BucketPath, store: &AmazonS3) -> Result<()> {
     let answer = store.list(Some(&place.within(&Key::from("catalogs")))).next().await.transpose();
     answer.map(|_| ()).map_err(|e| failed("opening", place.all(), place, e))
 }

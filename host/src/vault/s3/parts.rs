@@ -1,4 +1,4 @@
-//! Parts: how large they are, and how local files are read and written meanwhile.
+//! Parts: their size, and reading and writing local files in parallel.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ pub(super) const PART: u64 = 8 << 20;
 /// Bytes that are downloaded at once count in these.
 pub(super) const PERMIT: u64 = 1 << 20;
 
-/// Runs work on local files where it blocks nobody.
+/// Runs work on local files off the async threads.
 pub(super) async fn disk<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {

@@ -1,14 +1,14 @@
-//! Copies of packs on the local disk, the least recently used of which make room for others.
+//! Copies of packs on the local disk; the least recently used are evicted.
 //!
 //! ```text
-//! packs/ab/abcd….ETAG   a copy; ETAG stands for which object it is a copy of
+//! packs/ab/abcd….ETAG   a copy; ETAG names the version of the object
 //! staging/…             being downloaded, or being made
 //! ```
 //!
-//! Copies are named by what is in them, so stores and processes may share a spool. A copy is
-//! renamed into place when it is whole and its hash was found to be its key; whoever has it open
-//! goes on reading when it is evicted. Nothing waits for the disk: a copy that a crash of the
-//! machine spoiled is found as damage, dropped, and downloaded again.
+//! Copies are named by their content, so stores and processes may share a spool. A copy is renamed
+//! into place when it is complete and its hash matches its key; open readers can go on when it is
+//! evicted. Nothing is fsynced: a copy that was corrupted by a crash of the machine is found as
+//! damage, dropped, and downloaded again.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -19,7 +19,7 @@ use ring::digest::{SHA256, digest};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use super::super::objects::{is_hex, is_pack_folder};
-use super::super::{Staged, StoredPack};
+use super::super::{StagedFile, StoredPack};
 use crate::error::{Error, Result};
 use crate::files::{is_plain, key_of, known_in};
 use crate::names::MpackKey;
@@ -58,7 +58,7 @@ impl Spool {
         self.folder.join(&key.hex()[..2])
     }
 
-    /// The copies of a pack: more than one only where its object was written anew.
+    /// The copies of a pack: more than one only if its object was rewritten.
     fn copies(&self, key: &MpackKey) -> Result<Vec<PathBuf>> {
         let hex = key.hex();
         let of_pack = |name: &str| is_copy(name).filter(|stem| *stem == hex).map(drop);
@@ -96,7 +96,7 @@ impl Spool {
     /// larger than the budget is not taken.
     pub(super) fn take(
         &self,
-        staged: Staged,
+        staged: StagedFile,
         key: &MpackKey,
         etag: Option<&str>,
     ) -> Result<Option<PathBuf>> {
@@ -105,7 +105,7 @@ impl Spool {
             return Ok(None);
         }
         let folder = self.folder_of(key);
-        std::fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+        std::fs::create_dir_all(&folder).map_err(Error::io("creating", &folder))?;
         let path = folder.join(format!("{}.{}", key.hex(), short(etag)));
         std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
         touch(&staged.file);
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
     use crate::vault::staging::Staging;
 
-    fn staged(folder: &Path, bytes: usize) -> Staged {
+    fn staged(folder: &Path, bytes: usize) -> StagedFile {
         let staged = Staging::of(folder).make_any().unwrap();
         staged.file.set_len(bytes as u64).unwrap();
         staged

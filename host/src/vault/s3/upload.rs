@@ -19,7 +19,7 @@ use super::S3Vault;
 use super::parts::{PART, PERMIT, disk, split};
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
-use crate::vault::Staged;
+use crate::vault::StagedFile;
 
 /// Up to here an object is sent in one request.
 const SINGLE: u64 = 16 << 20;
@@ -32,7 +32,7 @@ const ABORTING: Duration = Duration::from_secs(5);
 
 /// What is uploaded.
 pub(super) enum Body {
-    /// A file, whose hash must be the key while it is read.
+    /// A file, whose hash must match the key while it is read.
     File { file: Arc<File>, path: PathBuf, bytes: u64, key: MpackKey },
     /// Bytes.
     Bytes(Arc<[u8]>),
@@ -40,7 +40,7 @@ pub(super) enum Body {
 
 impl Body {
     /// A staged file that is to be a pack.
-    pub(super) fn staged(staged: &Staged, key: &MpackKey) -> Result<Body> {
+    pub(super) fn staged(staged: &StagedFile, key: &MpackKey) -> Result<Body> {
         let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
         let bytes = file.metadata().map_err(Error::io("measuring", staged.path()))?.len();
         Ok(Body::File { file: Arc::new(file), path: staged.path().to_owned(), bytes, key: *key })
@@ -72,7 +72,7 @@ impl Body {
         match self {
             Body::File { key, path, .. } if sum.clone().finish().as_ref() != key.digest() => {
                 let source = std::io::Error::other(format!(
-                    "its bytes are no longer those of {key}; is the disk failing?"
+                    "its hash is not {key} any more; the disk may be failing"
                 ));
                 Err(Error::Io { doing: "reading", path: path.clone(), source })
             }
@@ -82,35 +82,38 @@ impl Body {
 }
 
 /// A multipart upload that is given up when it is dropped.
-struct Unfinished {
+struct UnfinishedUpload {
     store: Arc<AmazonS3>,
     to: Key,
     id: Option<String>,
 }
 
-impl Unfinished {
-    /// Tells the server; it keeps, and bills, the parts until then.
+impl UnfinishedUpload {
+    /// Aborts the upload on the server; it keeps, and bills, the parts until then.
     async fn abort(&mut self) {
         let Some(id) = self.id.take() else { return };
         let aborting =
             tokio::time::timeout(ABORTING, self.store.abort_multipart(&self.to, &id)).await;
         if !matches!(aborting, Ok(Ok(()))) {
             tracing::warn!(
-                "an upload to {} could not be given up; a lifecycle rule of the bucket should remove its parts",
+                "an upload to {} could not be aborted; a lifecycle rule of the bucket should remove its parts",
                 self.to
             );
         }
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for UnfinishedUpload {
     fn drop(&mut self) {
-        // Whoever waited for the upload went away.
+        // The upload was dropped.
         if self.id.is_some()
             && let Ok(runtime) = Handle::try_current()
         {
-            let mut left =
-                Unfinished { store: self.store.clone(), to: self.to.clone(), id: self.id.take() };
+            let mut left = UnfinishedUpload {
+                store: self.store.clone(),
+                to: self.to.clone(),
+                id: self.id.take(),
+            };
             runtime.spawn(async move { left.abort().await });
         }
     }
@@ -140,7 +143,7 @@ impl S3Vault {
                 place: self.place.object(to),
                 server: self.place.server().to_owned(),
                 reason: format!("it has {} bytes there, where {bytes} were sent", there.size),
-                way_out: "Look at the object, and try again",
+                way_out: "Check the object, and try again",
             });
         }
         Ok(there.e_tag.or(etag))
@@ -150,7 +153,7 @@ impl S3Vault {
         let failed = |e| self.failed("uploading", to, e);
         let id = self.store.create_multipart(to).await.map_err(failed)?;
         let mut upload =
-            Unfinished { store: self.store.clone(), to: to.clone(), id: Some(id.clone()) };
+            UnfinishedUpload { store: self.store.clone(), to: to.clone(), id: Some(id.clone()) };
         let sent = self.send_parts(to, &id, body).await;
         let completed = match sent {
             Ok(parts) => self.store.complete_multipart(to, &id, parts).await.map_err(failed),

@@ -171,7 +171,7 @@ test('what is no pack is refused, with the byte and the reason', (t) => {
     [one('commits', raw(0x81, 0xc1)), /0xC1/],
     [encode({ tags: [{ tag_id: 'a\nb' }] }), /control characters/],
     [encode({ tags: [{ tag_id: 'x'.repeat(257) }] }), /256 are the limit/],
-    [encode({ objects: [{ object_id: sha256('a'), content: Buffer.from('b') }] }), /its content is not its id/],
+    [encode({ objects: [{ object_id: sha256('a'), content: Buffer.from('b') }] }), /hash mismatch/],
     [encode({ objects: [{ object_id: sha256('a'), content: 'a' }] }), /`content` is of type str where bin is expected/],
     [encode({ objects: [{ object_id: sha256('a') }] }), /it has no `content`/],
     [encode({ branch_heads: { '': sha256('c') } }), /empty or has control characters/],

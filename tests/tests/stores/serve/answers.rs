@@ -53,7 +53,7 @@ async fn answers_for_strangers_are_bounded_and_those_with_tokens_have_more() {
     }
     let refused = refused.expect("at some point it is enough");
     assert_eq!(refused.status(), Some(429), "{refused}");
-    assert!(refused.detail().unwrap().contains("still good"), "{refused}");
+    assert!(refused.detail().unwrap().contains("fill your quota"), "{refused}");
     let (bytes, _) = kept(&store);
     assert!(bytes > 0 && bytes <= 250_000, "{bytes}");
     bearer.fetch_mpack(&commits[1..2], &[], Some(600)).await.unwrap();

@@ -124,7 +124,10 @@ fn when_all_connections_are_at_work_health_is_answered_and_all_else_is_told_so()
         is_healthy(&served);
     }
     let told = answer(by_hand(&served, "GET /a/b/refs HTTP/1.1", b""));
-    assert!(told.starts_with("HTTP/1.1 503") && told.contains("too many connections"), "{told}");
+    assert!(
+        told.starts_with("HTTP/1.1 503") && told.contains("too many open connections"),
+        "{told}"
+    );
     drop(open);
     for _ in 0..200 {
         let told = answer(by_hand(&served, "GET /a/b/refs HTTP/1.1\r\nConnection: close", b""));

@@ -204,7 +204,7 @@ async fn a_push_of_28_mb_without_a_token_is_told_why_not() {
     for _ in 0..5 {
         let refused = remote.push_objects(&[object.clone().into()]).await.unwrap_err();
         assert_eq!(refused.status(), Some(401), "{refused}");
-        assert!(refused.detail().unwrap().contains("a token is needed"), "{refused}");
+        assert!(refused.detail().unwrap().contains("a token is required"), "{refused}");
     }
     // What is refused for what the body says comes after all of it, as before.
     let (store, served, token) = place(&[]);

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use packhouse_host::catalog::Hold;
+use packhouse_host::catalog::LockMode;
 use packhouse_host::sample::{HistoryOptions, history};
 use packhouse_muse_client::Remote;
 use packhouse_tests::binary::Packhouse;
@@ -161,7 +161,7 @@ async fn a_run_and_its_events_end_with_the_token_that_began_it() {
     }
     // While another process deletes, a consolidation waits before it publishes.
     let deleting =
-        place::catalog(&store.data()).open().await.unwrap().hold(Hold::Deleting).await.unwrap();
+        place::catalog(&store.data()).open().await.unwrap().lock(LockMode::Deleting).await.unwrap();
     let (token, id) = token(&store, "admin");
     let ask = |request: &str, token: &str, body: &str| {
         let head = format!(

@@ -51,7 +51,7 @@ fn rmp(content: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_never_ends_is_given_up_after_the_patience() {
+async fn an_upload_that_never_ends_is_given_up_after_the_shutdown_timeout() {
     let store = Packhouse::with_repo();
     let mut served = Served::trusting(&store, &["--patience", "1s"]);
     let mut stream = TcpStream::connect(served.address()).unwrap();

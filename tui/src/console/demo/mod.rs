@@ -24,8 +24,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sample::Random;
-use packhouse_host::world::{SystemWorld, World};
 use packhouse_host::{
     Error, GcEntry, GcQuery, GcReport, Problem, RepoName, RepoSummary, VerifyReport,
 };
@@ -109,7 +109,7 @@ impl Demo {
 
     fn time(&self) -> Timestamp {
         match self.pace {
-            Pace::Live => SystemWorld.now(),
+            Pace::Live => SystemClock.now(),
             #[cfg(test)]
             Pace::Held => self.inside().now,
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
 use packhouse_host::sample::{HistoryOptions, write_history};
-use packhouse_host::serve::{Limits, ServeOptions, Server};
+use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
     GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
@@ -289,13 +289,15 @@ impl Served {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             insecure_loopback: true,
             workers: 0,
-            limits: Limits { rate: 0, ..Limits::default() },
+            limits: ServeLimits { rate: 0, ..ServeLimits::default() },
             ..ServeOptions::default()
         };
         let server = Server::bind(disk.store.clone(), options).await.unwrap();
-        let remote =
-            Remote::new(RemoteOptions { patience: None, ..RemoteOptions::of(server.url()) })
-                .unwrap();
+        let remote = Remote::new(RemoteOptions {
+            reconnect_timeout: None,
+            ..RemoteOptions::of(server.url())
+        })
+        .unwrap();
         let stop = Stop::default();
         let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
         Served { disk, backend: Afar::new(remote), stop, serving }

@@ -1,8 +1,8 @@
 //! The catalog on Postgres: publications lock their repo's row, reads are repeatable, and an
 //! advisory lock keeps deleting and publishing apart.
 
-mod hold;
-mod meaning;
+mod error_kind;
+mod lock;
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use ring::digest::{SHA256, digest};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Pool};
 
-use self::hold::Held;
-use self::meaning::{POOLER, meaning, meaning_of_commit};
+use self::error_kind::{POOLER, commit_error_kind, error_kind};
+use self::lock::AdvisoryLock;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, Meaning, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads,
+    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads,
     put_heads, take_job,
 };
 use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
-use crate::catalog::{Absent, Hold, Holding};
+use crate::catalog::{LockGuard, LockMode, MissingCatalog};
 use crate::error::{Error, Result};
 
 /// A catalog in a Postgres database.
@@ -42,7 +42,7 @@ const MIGRATIONS: [Step; 6] = [
 ];
 
 /// How long is waited for a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections for statements. A verb takes two at most: one that reads one state, one that
 /// publishes.
@@ -57,16 +57,16 @@ pub struct PostgresDatabase {
     place: String,
     identity: String,
     pool: PgPool,
-    holders: PgPool,
+    lock_pool: PgPool,
 }
 
 impl PostgresCatalog {
-    /// Opens a catalog, making its tables on first use and bringing them up to date. One that is up
-    /// to date is only read.
+    /// Opens a catalog. Creates its tables on first use, and runs pending migrations. A current
+    /// catalog is only read.
     ///
     /// # Errors
-    /// When the URL is none, or the server can't be reached; [`Error::NewerStore`] for a catalog
-    /// with migrations that this build does not know.
+    /// When the URL is malformed, or the server can't be reached; [`Error::NewerStore`] for a
+    /// catalog with migrations that this build does not know.
     pub async fn open(url: &str) -> Result<PostgresCatalog> {
         let options = connect_options(url)?;
         let place = place(&options);
@@ -78,8 +78,8 @@ impl PostgresCatalog {
         }
         let (identity, process) = identity(&mut connection).await.map_err(failed)?;
         let pool = pool(&options);
-        let holders = holders(options);
-        let engine = PostgresDatabase { place, identity, pool, holders };
+        let lock_pool = lock_pool(options);
+        let engine = PostgresDatabase { place, identity, pool, lock_pool };
         // Another connection has another process, unless a pooler gives both the same: then nothing
         // that holds for a session can be relied on.
         let other = process_of(&engine)
@@ -89,7 +89,7 @@ impl PostgresCatalog {
             return Err(Error::Catalog {
                 catalog: engine.place,
                 doing: "opening it".into(),
-                reason: format!("two connections are one session of the server{POOLER}"),
+                reason: format!("two connections share one session of the server{POOLER}"),
                 busy: false,
                 read_only: false,
                 full: false,
@@ -99,14 +99,14 @@ impl PostgresCatalog {
         Ok(SqlCatalog { engine })
     }
 
-    /// What is there instead of a catalog; none where there is one. Makes nothing.
-    pub(in crate::catalog) async fn absent(url: &str) -> Result<Option<Absent>> {
+    /// What is there instead of a catalog; none when there is one. Creates nothing.
+    pub(in crate::catalog) async fn absent(url: &str) -> Result<Option<MissingCatalog>> {
         let options = connect_options(url)?;
         let look = async {
             let mut connection = options.connect().await?;
             let absent = match applied(&mut connection).await?.is_empty() {
                 false => None,
-                true => Some(Absent {
+                true => Some(MissingCatalog {
                     identity: identity(&mut connection).await?.0,
                     instead: "has no tables",
                 }),
@@ -120,13 +120,12 @@ impl PostgresCatalog {
     /// Which migrations a catalog has. Changes nothing.
     ///
     /// # Errors
-    /// When the URL is none, or the server can't be reached.
+    /// When the URL is malformed, or the server can't be reached.
     pub async fn migrations(url: &str) -> Result<Migrations> {
         let options = connect_options(url)?;
         let place = place(&options);
         let applied = async { applied(&mut options.connect().await?).await };
-        let applied =
-            applied.await.map_err(|e| catalog_error(&place, "looking what it has", &e))?;
+        let applied = applied.await.map_err(|e| catalog_error(&place, "reading its schema", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, &applied))
     }
 }
@@ -185,7 +184,7 @@ fn pool(options: &PgConnectOptions) -> PgPool {
     let planning = planning(options);
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(move |connection, _| {
             let planning = AssertSqlSafe(planning.clone());
             Box::pin(async move { connection.execute(planning).await.map(drop) })
@@ -193,14 +192,14 @@ fn pool(options: &PgConnectOptions) -> PgPool {
         .connect_lazy_with(options.clone())
 }
 
-fn holders(options: PgConnectOptions) -> PgPool {
+fn lock_pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(HOLDERS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(|connection, _| {
-            // While a session waits for a lock, the server does not notice by itself that its
-            // client has gone, and nobody may pass who comes later. Servers before 14 can't look:
-            // there it waits until it is its turn.
+            // While a session waits for a lock, the server does not notice that its client has
+            // disconnected, and it blocks all later sessions. Servers before 14 can't check: there
+            // it waits until it gets the lock.
             Box::pin(async move {
                 let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
                 Ok(())
@@ -213,7 +212,7 @@ fn connect_options(url: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
         // The URL may hold a password: it is not repeated.
         Error::Usage(format!(
-            "--database: postgres://USER:PASSWORD@HOST:PORT/DATABASE is expected ({e})"
+            "--database: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE ({e})"
         ))
     })?;
     Ok(options.application_name("packhouse"))
@@ -231,7 +230,7 @@ fn place(options: &PgConnectOptions) -> String {
 }
 
 fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
-    meaning(error).of(error, place, doing)
+    error_kind(error).of(error, place, doing)
 }
 
 impl Engine for PostgresDatabase {
@@ -310,7 +309,7 @@ impl Engine for PostgresDatabase {
     async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
         let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now";
         let asked = async { Reader::of(self).await?.one(now, &[]).await };
-        let row = asked.await.map_err(|e| catalog_error(&self.place, "asking for the time", &e))?;
+        let row = asked.await.map_err(|e| catalog_error(&self.place, "reading its clock", &e))?;
         Ok(jiff::Timestamp::from_millisecond(row.int("now")).ok())
     }
 
@@ -338,28 +337,27 @@ impl Engine for PostgresDatabase {
         clippy::disallowed_methods,
         reason = "a session that holds a lock, and does nothing else"
     )]
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
-        let failed = |e| catalog_error(&self.place, "waiting for its turn", &e);
-        let connection = self.holders.acquire().await.map_err(failed)?;
-        let mut held = Held { connection: Some(connection), locked: None, process: 0 };
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        let failed = |e| catalog_error(&self.place, "waiting for its lock", &e);
+        let connection = self.lock_pool.acquire().await.map_err(failed)?;
+        let mut held = AdvisoryLock { connection: Some(connection), locked: None, process: 0 };
         {
-            // The lock's queue is fair: whoever waits to delete comes before those who publish
-            // later.
-            let mut taking = std::pin::pin!(held.take(hold));
+            // The lock's queue is fair: a waiting `Deleting` comes before later `Publishing` locks.
+            let mut taking = std::pin::pin!(held.take(mode));
             match tokio::time::timeout(Duration::from_secs(2), &mut taking).await {
                 Ok(taken) => taken,
                 Err(_) => {
-                    tracing::warn!("waiting for another process that {}", hold.other());
+                    tracing::warn!("waiting for another process that {}", mode.other());
                     taking.await
                 }
             }
             .map_err(failed)?;
         }
-        Ok(Holding::new(held))
+        Ok(LockGuard::new(held))
     }
 
-    async fn still_holds(&self, holding: &Holding, tx: &mut Writing<Self>) -> SqlResult<bool> {
-        let Some(held) = holding.get::<Held>() else { return Ok(false) };
+    async fn still_locked(&self, lock: &LockGuard, tx: &mut Writing<Self>) -> SqlResult<bool> {
+        let Some(held) = lock.get::<AdvisoryLock>() else { return Ok(false) };
         let found = tx
             .maybe(
                 "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
@@ -372,14 +370,14 @@ impl Engine for PostgresDatabase {
 
     async fn close(&self) {
         self.pool.close().await;
-        self.holders.close().await;
+        self.lock_pool.close().await;
     }
 
-    fn meaning(&self, error: &sqlx::Error) -> Meaning {
-        meaning(error)
+    fn error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        error_kind(error)
     }
 
-    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning {
-        meaning_of_commit(error)
+    fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        commit_error_kind(error)
     }
 }

@@ -8,32 +8,31 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection as _};
 
-use super::hold::LOOK;
+use super::lock::POLL_INTERVAL;
 use super::{Columns, Sql, SqlResult, catalog_error};
-use crate::catalog::Absent;
+use crate::catalog::MissingCatalog;
 use crate::catalog::sql::engine::args;
 use crate::error::{Error, Result};
 
-/// Every catalog that stands in its file alone has more bytes: its tables take a page each. In a
-/// smaller one they may stand in its log.
+/// Every catalog that is complete in its file is larger: its tables take a page each. In a smaller
+/// file the tables may be in the log.
 const SMALLEST: u64 = 64 << 10;
 
-/// How long another process is waited for by those who only look, or copy.
+/// How long readers and copies wait for another process.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// How long a checkpoint waits for those who read or write, at each try. Writers wait for it
-/// meanwhile.
+/// How long a checkpoint waits for readers and writers, each time. Writers wait for it as well.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
 /// How often a checkpoint is tried.
 const CHECKPOINT_TRIES: u32 = 3;
 
-/// What is there instead of a catalog; none where there is one, or something that may be one. Makes
-/// nothing.
-pub(super) async fn absent(path: &Path) -> Option<Absent> {
+/// What is there instead of a catalog; none when there is one, or something that may be one.
+/// Creates nothing.
+pub(super) async fn absent(path: &Path) -> Option<MissingCatalog> {
     let instead = match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            "is not there"
+            "does not exist"
         }
         Ok(found) if found.is_file() && found.len() == 0 => "is empty",
         Ok(found) if found.is_file() && found.len() < SMALLEST && has_no_tables(path).await => {
@@ -52,11 +51,11 @@ pub(super) async fn absent(path: &Path) -> Option<Absent> {
         .map_or_else(|| folder.clone(), |name| folder.join(name))
         .display()
         .to_string();
-    Some(Absent { identity, instead })
+    Some(MissingCatalog { identity, instead })
 }
 
-/// Whether a file is a database without tables. What can't be read is left to whoever opens it, who
-/// says why.
+/// Whether a file is a database without tables. A file that can't be read fails later, when it is
+/// opened.
 async fn has_no_tables(path: &Path) -> bool {
     let look = async {
         let mut connection = SqliteConnectOptions::new()
@@ -89,7 +88,7 @@ pub(super) async fn checkpoint(catalog: &Path) -> SqlResult<bool> {
         if done {
             break;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     connection.close().await?;
     Ok(done)
@@ -101,12 +100,11 @@ fn log_of(catalog: &Path) -> PathBuf {
     path.into()
 }
 
-/// Copies the catalog as it is at one moment. Reads one state, as any reader; those who write go
-/// on.
+/// Copies the catalog as of one moment. Reads one state, as any reader; writers go on.
 pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
     let Some(to) = to.to_str() else {
         return Err(sqlx::Error::Configuration(
-            "SQLite takes names in UTF-8 only, and that of the copy is none".into(),
+            "SQLite accepts only UTF-8 file names, and the copy's name is not UTF-8".into(),
         ));
     };
     let mut connection =
@@ -115,8 +113,7 @@ pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
     connection.close().await
 }
 
-/// Makes the file of a catalog that nobody has open the only one that it needs, durably: no log, no
-/// memory that processes share.
+/// Makes a catalog that is not open a single file, durably: no log, no shared memory.
 pub(super) async fn settle(path: &Path) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(CHECKPOINT_WAIT);
     let settled =

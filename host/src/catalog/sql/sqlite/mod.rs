@@ -2,8 +2,8 @@
 //! other; foreign keys; every commit waits for the disk.
 
 mod copies;
-mod hold;
-mod meaning;
+mod error_kind;
+mod lock;
 mod open;
 mod stamps;
 
@@ -12,15 +12,16 @@ use std::path::{Path, PathBuf};
 use sqlx::Pool;
 use sqlx::sqlite::SqlitePool;
 
-use self::meaning::{meaning, meaning_of_commit};
+use self::error_kind::{commit_error_kind, error_kind};
 use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, Meaning, Sql, SqlResult, Tx, Writing, leave_heads, put_heads, take_job,
+    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, Writing, leave_heads, put_heads,
+    take_job,
 };
 use super::migrations::{Migrations, Step};
-use crate::catalog::{Absent, Hold, Holding};
+use crate::catalog::{LockGuard, LockMode, MissingCatalog};
 use crate::error::{Error, Result};
 
 /// A catalog in an SQLite file.
@@ -76,16 +77,16 @@ impl SqliteCatalog {
         Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
     }
 
-    /// What is there instead of a catalog; none where there is one, or something that may be one.
-    /// Makes nothing.
-    pub(in crate::catalog) async fn absent(path: &Path) -> Option<Absent> {
+    /// What is there instead of a catalog; none when there is one, or something that may be one.
+    /// Creates nothing.
+    pub(in crate::catalog) async fn absent(path: &Path) -> Option<MissingCatalog> {
         copies::absent(path).await
     }
 
-    /// Makes the file of a catalog that nobody has open the only one that it needs, durably.
+    /// Makes a catalog that is not open a single file without a log, durably.
     ///
     /// # Errors
-    /// When somebody has it open.
+    /// When it is open.
     pub(in crate::catalog) async fn settle(path: &Path) -> Result<()> {
         copies::settle(path).await
     }
@@ -101,13 +102,13 @@ impl SqliteCatalog {
         }
         let applied = open::migrations(path)
             .await
-            .map_err(|e| catalog_error(&place, "looking what it has", &e))?;
+            .map_err(|e| catalog_error(&place, "reading its schema", &e))?;
         Ok(Migrations::of(&place, &MIGRATIONS, &applied))
     }
 }
 
 fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
-    meaning(error).of(error, place, doing)
+    error_kind(error).of(error, place, doing)
 }
 
 impl Engine for SqliteFile {
@@ -184,7 +185,7 @@ impl Engine for SqliteFile {
     /// What the file system writes down for a file that is written: its clock may be another
     /// machine's. None where it can't be written.
     async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
-        Ok(hold::written_now(&self.file).ok())
+        Ok(lock::written_now(&self.file).ok())
     }
 
     fn readers(&self) -> (&Pool<Self::Db>, Check) {
@@ -200,12 +201,12 @@ impl Engine for SqliteFile {
         self.stamps.read().await
     }
 
-    async fn hold(&self, hold: Hold) -> Result<Holding> {
-        hold::lock(&self.file, hold).await
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        lock::lock(&self.file, mode).await
     }
 
     /// The system gives a lock back with its file only.
-    async fn still_holds(&self, _: &Holding, _: &mut Writing<Self>) -> SqlResult<bool> {
+    async fn still_locked(&self, _: &LockGuard, _: &mut Writing<Self>) -> SqlResult<bool> {
         Ok(true)
     }
 
@@ -223,16 +224,16 @@ impl Engine for SqliteFile {
         self.writer.close().await;
     }
 
-    fn meaning(&self, error: &sqlx::Error) -> Meaning {
-        meaning(error)
+    fn error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        error_kind(error)
     }
 
-    fn meaning_of_commit(&self, error: &sqlx::Error) -> Meaning {
-        meaning_of_commit(error)
+    fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        commit_error_kind(error)
     }
 
-    /// What is in the log is copied into the file, as far as that has room; then the log begins
-    /// anew, in the room that it has.
+    /// Copies the log into the file, as far as there is disk space; then the log is reused from its
+    /// start.
     async fn make_room(&self) -> bool {
         open::checkpoint(&self.writer).await.is_ok_and(|whole| whole)
     }

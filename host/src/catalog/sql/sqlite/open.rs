@@ -1,10 +1,10 @@
-//! Opening a catalog in a file. One that is up to date is only read: nothing is written until
-//! something is to be changed.
+//! Opening a catalog in a file. A current catalog is only read: nothing is written before the first
+//! change.
 //!
-//! To read a file in WAL mode SQLite makes two files beside it, which a read-only folder and a full
-//! disk don't let it. Then the catalog is read *frozen*: without them where there is no log, else
-//! from a copy of file and log. It is made sure, after every statement, that nobody has written
-//! meanwhile.
+//! To read a file in WAL mode SQLite creates two files beside it, which a read-only folder or a
+//! full disk prevents. Then the catalog is read *frozen*: without them if there is no log, else
+//! from a copy of file and log. After every statement it is checked that no process has written in
+//! the meantime.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Sqlite};
 use tempfile::TempDir;
 
-use super::hold::{LOOK, PATIENCE};
-use super::meaning::{extended, meaning};
+use super::error_kind::{error_kind, extended};
+use super::lock::{POLL_INTERVAL, POLLS_BEFORE_WARNING};
 use super::stamps::Stamps;
 use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error};
 use crate::catalog::sql::engine::Check;
@@ -45,8 +45,7 @@ pub(super) struct Opened {
 /// Opens a catalog, making it on first use and bringing it up to date.
 pub(super) async fn open(path: &Path, place: &str) -> Result<Opened> {
     let failed = |e: sqlx::Error| catalog_error(place, "opening it", &e);
-    // Whatever state an error has left a connection in, the next transaction begins on one without
-    // any.
+    // Whatever state an error has left a connection in, the next transaction starts on a clean one.
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(BUSY * 2)
@@ -60,7 +59,7 @@ pub(super) async fn open(path: &Path, place: &str) -> Result<Opened> {
     }
     if pending {
         bring_up_to_date(place, &writer).await?;
-        // What kept SQLite from making files is gone.
+        // SQLite can create its files again.
         frozen = None;
     }
     Ok(Opened { writer, readers, stamps: Stamps::new(reading(path)), frozen })
@@ -80,8 +79,8 @@ pub(super) struct Found {
     frozen: Option<Frozen>,
 }
 
-/// Copies what is in the log into the file. Whether that was something, and all of it, so that the
-/// log may begin anew.
+/// Copies the log into the file. Whether there was a log and all of it was copied, so that it can
+/// be reused.
 #[expect(clippy::disallowed_methods, reason = "a checkpoint is no transaction")]
 pub(super) async fn checkpoint(writer: &SqlitePool) -> SqlResult<bool> {
     let row = writer.acquire().await?.one("PRAGMA wal_checkpoint(PASSIVE)", &[]).await?;
@@ -123,14 +122,14 @@ async fn applied(readers: &SqlitePool) -> SqlResult<Vec<Applied>> {
     Ok(rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect())
 }
 
-/// Connects, again and again while another process makes the file: who turns WAL on does not wait
-/// for its turn by itself.
+/// Connects, and retries while another process creates the file: turning WAL on does not wait for
+/// locks.
 #[expect(clippy::disallowed_methods, reason = "the catalog is not open yet")]
 async fn connected(pool: &SqlitePool) -> SqlResult<PoolConnection<Sqlite>> {
-    for _ in 0..PATIENCE {
+    for _ in 0..POLLS_BEFORE_WARNING {
         match pool.acquire().await {
-            Err(error @ sqlx::Error::Database(_)) if meaning(&error).busy => {
-                tokio::time::sleep(LOOK).await
+            Err(error @ sqlx::Error::Database(_)) if error_kind(&error).busy => {
+                tokio::time::sleep(POLL_INTERVAL).await
             }
             done => return done,
         }
@@ -170,9 +169,8 @@ fn pool(options: SqliteConnectOptions) -> SqlitePool {
         .connect_lazy_with(options)
 }
 
-/// Whether a connection that somebody gives back is in no transaction any more. Where an error has
-/// ended a transaction, and sqlx does not know it, or could not be ended, the connection is closed:
-/// the pool makes another.
+/// Whether a returned connection is outside any transaction. If an error has ended one without sqlx
+/// knowing, or one could not be ended, the connection is closed: the pool opens another.
 fn is_clean(
     connection: &mut SqliteConnection,
     _: PoolConnectionMetadata,
@@ -191,7 +189,7 @@ pub(super) struct Frozen {
     file: PathBuf,
     /// How file and log were when it was opened.
     was: [Option<Stamp>; 2],
-    /// Somebody has written since. It is never frozen again.
+    /// Another process has written since. It is never frozen again.
     thawed: Arc<AtomicBool>,
     /// Where the copy is, if it is one.
     _copy: Option<Arc<TempDir>>,
@@ -203,7 +201,7 @@ type Stamp = (u64, Option<SystemTime>, u64);
 impl Frozen {
     /// None while it is being written.
     fn of(file: &Path) -> std::io::Result<Option<Frozen>> {
-        // Links are followed: what lies beside the catalog lies beside the file itself.
+        // Links are resolved: SQLite's files are beside the target.
         let file = file.canonicalize()?;
         let was = stamps(&file);
         let (options, copy) = if was[1].is_none() {
@@ -219,8 +217,8 @@ impl Frozen {
         Ok(frozen.is_current().is_ok().then_some(frozen))
     }
 
-    /// Connections that read it, with what must be asked after each statement; none when somebody
-    /// has written since.
+    /// Connections that read it, with the check after each statement; none when another process has
+    /// written since.
     pub(super) fn readers(&self) -> Option<(&SqlitePool, Check)> {
         if self.is_current().is_err() {
             self.thawed.store(true, Ordering::SeqCst);
@@ -235,11 +233,13 @@ impl Frozen {
         if stamps(&self.file) == self.was {
             return Ok(());
         }
-        Err(sqlx::Error::Io(std::io::Error::other("another process has written to it meanwhile")))
+        Err(sqlx::Error::Io(std::io::Error::other(
+            "another process has written to it in the meantime",
+        )))
     }
 }
 
-/// How a catalog's file and its log are. A log without anything in it is none.
+/// The state of a catalog's file and its log. An empty log counts as none.
 fn stamps(file: &Path) -> [Option<Stamp>; 2] {
     use std::os::unix::fs::MetadataExt;
     [file.to_owned(), log_of(file)].map(|path| {

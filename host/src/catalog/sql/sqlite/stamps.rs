@@ -1,8 +1,8 @@
-//! Tells that something has changed, without reading what.
+//! Detects changes without reading them.
 //!
-//! SQLite counts the commits of others that a connection has noticed (`PRAGMA data_version`). So
-//! one connection is kept for asking, which never writes: whatever this process or another commits
-//! is then the commit of another.
+//! SQLite counts the commits of other connections that a connection has noticed (`PRAGMA
+//! data_version`). So one connection is reserved for this and never writes: every commit, of this
+//! process or another, is one of another connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 #[derive(Clone, Debug)]
 pub(super) struct Stamps {
     connection: SqlitePool,
-    /// How often it was made anew: a connection that was lost takes its count with it.
+    /// Number of connects: a lost connection takes its count with it.
     connected: Arc<AtomicU64>,
 }
 
@@ -39,7 +39,7 @@ impl Stamps {
         self.connection.close().await;
     }
 
-    /// A number that is another one when somebody has committed since the last call.
+    /// A number that changes with each commit of another connection.
     #[expect(
         clippy::disallowed_methods,
         reason = "a connection of its own, which is asked one thing"
@@ -48,8 +48,7 @@ impl Stamps {
         let mut connection = self.connection.acquire().await?;
         let version: i64 =
             sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await?;
-        // SQLite's count has 32 bits. Read while the connection is held: nobody makes it anew
-        // meanwhile.
+        // SQLite's count has 32 bits. Read while the connection is held, so that no one reconnects.
         Ok(self.connected.load(Ordering::SeqCst) << 32 | (version as u64 & 0xffff_ffff))
     }
 }

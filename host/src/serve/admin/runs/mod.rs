@@ -1,17 +1,16 @@
-//! Runs: work that the server does itself while others watch, or nobody does.
+//! Runs: work of the server itself, which clients may follow.
 //!
 //! ```text
-//! PUT /runs/ID ─▶ Runs: known already? ─▶ a task: waits for room, works ─▶ Log ─▶ GET /runs/ID/events
-//!                                              ▲ DELETE asks it to stop
+//! PUT /runs/ID ─▶ Runs: known already? ─▶ a task: waits for a slot, works ─▶ RunLog ─▶ GET /runs/ID/events
+//!                                              ▲ DELETE cancels it
 //! ```
 //!
-//! The client draws the id, so that a request whose answer was lost can be made again. A run goes
-//! on when nobody listens. It lives in this process only: after a restart it is unknown, and
-//! whoever still wants it asks again. That is safe, since what a run had not published then did not
-//! happen.
+//! The client draws the id, so that a request can be repeated when its response was lost. A run
+//! goes on without listeners. It exists in this process only: after a restart it is unknown, and
+//! the client starts it again. That is safe, because what a run had not published did not happen.
 //!
-//! A run lives on the token that began it. When that is revoked or expires, a run that waits for
-//! room is not begun, and one that is under way stops at its next safe point.
+//! A run depends on the token that started it. When that is revoked or expires, a waiting run is
+//! not started, and a running one stops at its next safe point.
 
 mod log;
 mod routes;
@@ -26,13 +25,13 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
-use self::log::{End, Log, Telling};
-use super::super::house::Shared;
-use super::super::problem::{Answer, Problem};
-use super::ask::sees;
+use self::log::{RunEnd, RunLog, RunProgress};
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::SharedState;
+use super::extract::sees;
 use crate::access::Caller;
 use crate::progress::Progress;
-use crate::report::{RunAsked, RunReport, RunState};
+use crate::report::{RunReport, RunRequest, RunState};
 use crate::store::Store;
 
 pub(super) use routes::routes;
@@ -70,15 +69,15 @@ struct Kept {
 #[derive(Debug)]
 struct Run {
     id: String,
-    asked: RunAsked,
+    asked: RunRequest,
     /// Who began it.
     caller: Caller,
-    /// The store, in which the name of its repo stands for the repo that was meant.
+    /// The store, pinned to the repo of the request.
     store: Store,
     started_at: Timestamp,
     progress: Progress,
     stop: watch::Sender<bool>,
-    telling: Arc<Telling>,
+    events: Arc<RunProgress>,
 }
 
 impl Default for Runs {
@@ -88,7 +87,7 @@ impl Default for Runs {
 }
 
 impl Runs {
-    /// Asks all of them to stop, and begins no more.
+    /// Cancels all runs, and starts no more.
     pub(in super::super) fn stop_all(&self) {
         let mut kept = self.kept();
         kept.closed = true;
@@ -97,28 +96,28 @@ impl Runs {
         }
     }
 
-    /// A number that tells this start of the server from others.
-    pub(super) fn start(&self, draw: impl FnOnce() -> [u8; 16]) -> u64 {
+    /// A random number for this start of the server.
+    pub(super) fn start(&self, random_id: impl FnOnce() -> [u8; 16]) -> u64 {
         *self.start.get_or_init(|| {
-            draw()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+            random_id()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
         })
     }
 
-    /// Begins a run, or finds the one that was begun for the same request.
+    /// Starts a run, or finds the one of the same request.
     fn begin(
         &self,
-        house: &Shared,
+        state: &SharedState,
         id: &str,
-        asked: RunAsked,
+        asked: RunRequest,
         caller: Caller,
         store: Store,
-    ) -> Answer<Arc<Run>> {
+    ) -> ApiResult<Arc<Run>> {
         let mut kept = self.kept();
         if let Some(run) = kept.runs.get(id) {
             let other = || {
                 Problem::new(
                     StatusCode::CONFLICT,
-                    format!("run {id} is about something else; draw another id"),
+                    format!("run {id} exists with another request; use another id"),
                 )
             };
             return if run.asked == asked { Ok(run.clone()) } else { Err(other()) };
@@ -126,19 +125,19 @@ impl Runs {
         if kept.closed {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the server is stopping; ask again when it is back",
+                "the server is shutting down; retry when it is back",
             ));
         }
         if kept.runs.len() - kept.ended.len() >= UNDER_WAY {
             return Err(Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                format!("{UNDER_WAY} runs are under way; wait until some have ended"),
+                format!("{UNDER_WAY} runs are in progress; wait until some have ended"),
             ));
         }
         let run = Arc::new(Run::new(id, asked, caller, store));
         kept.runs.insert(id.to_owned(), run.clone());
         drop(kept);
-        let work = house.counted(work::do_it(house.clone(), run.clone()));
+        let work = state.tracked(work::do_it(state.clone(), run.clone()));
         tokio::spawn(work);
         Ok(run)
     }
@@ -175,11 +174,11 @@ impl Runs {
 }
 
 impl Run {
-    fn new(id: &str, asked: RunAsked, caller: Caller, store: Store) -> Run {
+    fn new(id: &str, asked: RunRequest, caller: Caller, store: Store) -> Run {
         let started_at = store.now();
-        let telling = Arc::<Telling>::default();
-        let told = telling.clone();
-        let progress = Progress::new(move |event| told.step(event));
+        let events = Arc::<RunProgress>::default();
+        let steps = events.clone();
+        let progress = Progress::new(move |event| steps.step(event));
         Run {
             id: id.to_owned(),
             asked,
@@ -188,7 +187,7 @@ impl Run {
             started_at,
             progress,
             stop: watch::Sender::new(false),
-            telling,
+            events,
         }
     }
 
@@ -210,15 +209,15 @@ impl Run {
 
     /// The size of what it answered.
     fn bytes(&self) -> usize {
-        self.telling
+        self.events
             .log()
             .end()
             .map_or(0, |end| end.outcome.as_ref().map_or(0, |result| result.get().len()))
     }
 
     fn report(&self) -> RunReport {
-        let log: MutexGuard<'_, Log> = self.telling.log();
-        let end: Option<&End> = log.end();
+        let log: MutexGuard<'_, RunLog> = self.events.log();
+        let end: Option<&RunEnd> = log.end();
         RunReport {
             id: self.id.clone(),
             kind: self.asked.kind().to_owned(),

@@ -1,4 +1,4 @@
-//! How runs are asked for, looked at, stopped, and listened to.
+//! Routes of runs: start, show, cancel, follow.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,22 +15,23 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::ask::{Given, Named, administers, administers_some, count};
+use super::super::extract::{JsonBody, PathParams, administers, administers_some, count};
 use super::Run;
 use crate::access::Caller;
-use crate::report::{RunAsked, RunEvent, RunReport};
-use crate::serve::guard::no_longer_good;
-use crate::serve::house::{House, Shared};
-use crate::serve::problem::{Answer, Problem};
+use crate::report::{RunEvent, RunReport, RunRequest};
+use crate::serve::auth::token_revoked;
+use crate::serve::problem::{ApiResult, Problem};
+use crate::serve::state::{AppState, SharedState};
 use crate::text::escaped;
 
 /// Between two tellings: people don't read faster.
 const PACE: Duration = Duration::from_millis(50);
 
-/// Between two signs of life: whoever hears none for some of these knows that the line is broken.
+/// Interval of keep-alive events: a client that misses some of them knows that the connection is
+/// broken.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-pub(in super::super) fn routes() -> OpenApiRouter<Shared> {
+pub(in super::super) fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(begin, show, stop))
@@ -40,7 +41,7 @@ pub(in super::super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
-struct Id {
+struct RunPath {
     /// What its client calls it: 32 hexadecimal digits, drawn at random.
     #[param(pattern = "^[0-9a-f]{32}$")]
     id: String,
@@ -49,122 +50,121 @@ struct Id {
 /// Lists runs, the last begun first: those that are under way, and the last that ended.
 #[utoipa::path(get, path = "/runs", tag = "runs", responses((status = 200, description = "Runs", body = Vec<RunReport>)))]
 async fn list(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<Vec<RunReport>>> {
+) -> ApiResult<Json<Vec<RunReport>>> {
     administers_some(&caller)?;
-    // Without what they answered: that may be long, and each tells it when it is asked.
+    // Without results: they may be long, and `GET /runs/ID` returns them.
     let brief = |run: &Arc<Run>| RunReport { result: None, ..run.report() };
-    Ok(Json(house.runs.seen_by(&caller).iter().map(brief).collect()))
+    Ok(Json(state.runs.seen_by(&caller).iter().map(brief).collect()))
 }
 
-/// Begins a run. The same again answers the same run; something else under the same id is a
-/// conflict.
-#[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(Id), request_body = RunAsked,
+/// Starts a run. The same request again returns the same run; another request under the same id is
+/// a conflict.
+#[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(RunPath), request_body = RunRequest,
     responses((status = 202, description = "The run", body = RunReport)))]
 async fn begin(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
-    Given(asked): Given<RunAsked>,
-) -> Answer<(StatusCode, Json<RunReport>)> {
-    let store = administers(&house, &caller, asked.repo()).await?;
+    PathParams(id): PathParams<String>,
+    JsonBody(asked): JsonBody<RunRequest>,
+) -> ApiResult<(StatusCode, Json<RunReport>)> {
+    let store = administers(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
-        return Err(Problem::malformed("the id of a run is 32 hexadecimal digits, in lower case"));
+        return Err(Problem::malformed("a run id has 32 lower-case hexadecimal digits"));
     }
     checked(&asked)?;
-    let run = house.runs.begin(&house, &id, asked, caller, store)?;
+    let run = state.runs.begin(&state, &id, asked, caller, store)?;
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
-fn checked(asked: &RunAsked) -> Answer<()> {
+fn checked(asked: &RunRequest) -> ApiResult<()> {
     match asked {
-        RunAsked::Plan { expire_unreachable_seconds, .. } => {
+        RunRequest::Plan { expire_unreachable_seconds, .. } => {
             count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
         }
-        RunAsked::Gc { expire_unreachable_seconds, plan_digest, .. } => {
+        RunRequest::Gc { expire_unreachable_seconds, plan_digest, .. } => {
             count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
             let is_digest = |text: &str| {
                 let hex = text.strip_prefix("sha256:").unwrap_or_default();
-                text == RunAsked::NOTHING
+                text == RunRequest::NOTHING
                     || (hex.len() == 64
                         && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
             };
             if plan_digest.as_deref().is_some_and(|digest| !is_digest(digest)) {
                 return Err(Problem::malformed(
-                    "plan_digest is no digest of a plan: sha256: and 64 hexadecimal digits are expected",
+                    "plan_digest is not a plan digest: expected sha256: and 64 hexadecimal digits",
                 ));
             }
         }
-        RunAsked::Prune { grace_seconds, trust_verified_seconds, .. } => {
+        RunRequest::Prune { grace_seconds, trust_verified_seconds, .. } => {
             count("grace_seconds", Some(*grace_seconds))?;
             count("trust_verified_seconds", Some(*trust_verified_seconds))?;
         }
-        RunAsked::Verify { .. } => {}
+        RunRequest::Verify { .. } => {}
     }
     Ok(())
 }
 
-/// A run, if its caller may see it: of others nobody learns whether they are there.
-fn run_of(house: &House, caller: &Caller, id: &str) -> Answer<Arc<Run>> {
+/// A run, if the caller may see it. Others don't learn whether it exists.
+fn run_of(state: &AppState, caller: &Caller, id: &str) -> ApiResult<Arc<Run>> {
     administers_some(caller)?;
     let unknown = || {
-        let words = format!(
-            "there is no run {} here; the server may have been started again since",
-            escaped(id)
-        );
+        let words =
+            format!("there is no run {}; the server may have been restarted since", escaped(id));
         Problem::new(StatusCode::NOT_FOUND, words)
     };
-    house.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
+    state.runs.find(id).filter(|run| run.is_seen_by(caller)).ok_or_else(unknown)
 }
 
-/// Tells of a run, and what it answered.
-#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(Id),
+/// Returns a run, with its result.
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(RunPath),
     responses((status = 200, description = "The run", body = RunReport)))]
 async fn show(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
-) -> Answer<Json<RunReport>> {
-    Ok(Json(run_of(&house, &caller, &id)?.report()))
+    PathParams(id): PathParams<String>,
+) -> ApiResult<Json<RunReport>> {
+    Ok(Json(run_of(&state, &caller, &id)?.report()))
 }
 
 /// Asks a run to stop at its next safe point. One that has ended stays as it is.
-#[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(Id),
-    responses((status = 202, description = "The run, as it is now", body = RunReport)))]
+#[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(RunPath),
+    responses((status = 202, description = "The state of the run", body = RunReport)))]
 async fn stop(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
-) -> Answer<(StatusCode, Json<RunReport>)> {
-    let run = run_of(&house, &caller, &id)?;
+    PathParams(id): PathParams<String>,
+) -> ApiResult<(StatusCode, Json<RunReport>)> {
+    let run = run_of(&state, &caller, &id)?;
     run.stop();
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
-/// Tells of a run while it goes on, as server-sent events: `progress` (a Step), then `done` or
-/// `failed`, which is the last. Resumes behind `Last-Event-ID`.
+/// Streams the events of a run, as server-sent events: `progress` (a Step), then `done` or
+/// `failed`, which is the last. Resumes after `Last-Event-ID`.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
-    params(Id, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event that was heard")),
+    params(RunPath, ("Last-Event-ID" = Option<String>, Header, description = "The number of the last event received")),
     responses((status = 200, description = "Events, each with the JSON of a RunEvent", body = String, content_type = "text/event-stream")))]
 async fn events(
-    State(house): State<Shared>,
+    State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
     headers: HeaderMap,
-) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let run = run_of(&house, &caller, &id)?;
-    // Whoever sends something else than they were told is told all.
+) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let run = run_of(&state, &caller, &id)?;
+    // A malformed id gets all events.
     let last = headers
         .get("last-event-id")
         .and_then(|last| last.to_str().ok())
         .and_then(|last| last.parse().ok());
-    let told = stream::unfold(Listener::new(run.clone(), last.unwrap_or(0)), Listener::next);
-    // Whose token is revoked hears no more.
+    let events =
+        stream::unfold(EventStream::new(run.clone(), last.unwrap_or(0)), EventStream::next);
+    // The stream ends when the token is revoked.
     let closed = Box::pin(async move {
         tokio::select! {
-            () = house.closed() => {}
-            () = no_longer_good(house.clone(), caller.clone()) => {
+            () = state.closed() => {}
+            () = token_revoked(state.clone(), caller.clone()) => {
                 // Who hears that the events end may take it that the run does not go on.
                 if run.caller == caller {
                     run.stop();
@@ -173,11 +173,11 @@ async fn events(
         }
     });
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("still here");
-    Ok(Sse::new(told.take_until(closed)).keep_alive(keep_alive))
+    Ok(Sse::new(events.take_until(closed)).keep_alive(keep_alive))
 }
 
-/// Somebody who listens to a run.
-struct Listener {
+/// A client that follows a run.
+struct EventStream {
     run: Arc<Run>,
     bell: watch::Receiver<()>,
     last: u64,
@@ -185,10 +185,10 @@ struct Listener {
     heard_the_end: bool,
 }
 
-impl Listener {
-    fn new(run: Arc<Run>, last: u64) -> Listener {
-        Listener {
-            bell: run.telling.bell(),
+impl EventStream {
+    fn new(run: Arc<Run>, last: u64) -> EventStream {
+        EventStream {
+            bell: run.events.bell(),
             run,
             last,
             waiting: VecDeque::new(),
@@ -196,7 +196,7 @@ impl Listener {
         }
     }
 
-    async fn next(mut self) -> Option<(Result<Event, Infallible>, Listener)> {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, EventStream)> {
         loop {
             if let Some((seq, event)) = self.waiting.pop_front() {
                 self.last = seq;
@@ -208,9 +208,9 @@ impl Listener {
             self.bell.mark_unchanged();
             self.waiting = self.news();
             if self.waiting.is_empty() && !self.heard_the_end {
-                // The run is ours, and with it the sender.
+                // This holds the run, and with it the sender.
                 let _ = self.bell.changed().await;
-                // What comes quickly is told at once: only the last of each phase counts.
+                // Events in quick succession are sent at once: only the last of each phase counts.
                 if !self.news_is_the_end() {
                     tokio::time::sleep(PACE).await;
                 }
@@ -219,11 +219,11 @@ impl Listener {
     }
 
     fn news_is_the_end(&self) -> bool {
-        self.run.telling.log().end().is_some()
+        self.run.events.log().end().is_some()
     }
 
     fn news(&mut self) -> VecDeque<(u64, RunEvent)> {
-        let log = self.run.telling.log();
+        let log = self.run.events.log();
         self.heard_the_end = log.end().is_some();
         log.since(self.last).into()
     }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::super::super::ServeOptions;
-use super::super::super::house::{House, Shared};
+use super::super::super::state::{AppState, SharedState};
 use super::Run;
 use crate::access::{Caller, NewToken, Scope, TokenText};
 use crate::names::Visibility;
-use crate::report::{RunAsked, RunState};
+use crate::report::{RunRequest, RunState};
 use crate::store::{Store, StoreOptions};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
-/// A served store with the repo `a/b`, and somebody who administers all of it.
-async fn served() -> (TempDir, Shared, Caller) {
+/// A served store with the repo `a/b`, and an administrator of all of it.
+async fn served() -> (TempDir, SharedState, Caller) {
     let folder = TempDir::new().unwrap();
     let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
     store.create_repo(&"a/b".parse().unwrap(), Visibility::Private).await.unwrap();
@@ -27,25 +27,25 @@ async fn served() -> (TempDir, Shared, Caller) {
     };
     let text: TokenText = store.create_token(new).await.unwrap().token.unwrap().parse().unwrap();
     let caller = store.caller(&text).await.unwrap().unwrap();
-    let house = Arc::new(House::new(store, &ServeOptions::default()).await.unwrap());
-    (folder, house, caller)
+    let state = Arc::new(AppState::new(store, &ServeOptions::default()).await.unwrap());
+    (folder, state, caller)
 }
 
 async fn ended(run: &Run) {
-    let mut bell = run.telling.bell();
-    while run.telling.log().end().is_none() {
+    let mut bell = run.events.bell();
+    while run.events.log().end().is_none() {
         bell.changed().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanwhile() {
-    let (_folder, house, caller) = served().await;
+    let (_folder, state, caller) = served().await;
     let Caller::Bearer { token, .. } = &caller else { panic!("{caller:?}") };
-    let verify = || RunAsked::Verify { repo: "a/b".parse().unwrap(), repair: false };
-    let others = house.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let run = house.runs.begin(&house, ID, verify(), caller.clone(), house.store.clone()).unwrap();
-    house.store.revoke_token(token).await.unwrap();
+    let verify = || RunRequest::Verify { repo: "a/b".parse().unwrap(), repair: false };
+    let others = state.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
+    let run = state.runs.begin(&state, ID, verify(), caller.clone(), state.store.clone()).unwrap();
+    state.store.revoke_token(token).await.unwrap();
     drop(others);
     ended(&run).await;
     let report = run.report();
@@ -55,17 +55,17 @@ async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanw
 
 #[tokio::test]
 async fn a_run_is_about_the_repo_that_was_meant_and_not_about_another_of_its_name() {
-    let (_folder, house, caller) = served().await;
+    let (_folder, state, caller) = served().await;
     let repo = "a/b".parse().unwrap();
-    let (id, _) = house.store.named(&repo).await.unwrap().unwrap();
-    let meant = house.store.pinned(&repo, &id);
-    let others = house.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let run = house
+    let (id, _) = state.store.named(&repo).await.unwrap().unwrap();
+    let meant = state.store.pinned(&repo, &id);
+    let others = state.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
+    let run = state
         .runs
-        .begin(&house, ID, RunAsked::Verify { repo: repo.clone(), repair: false }, caller, meant)
+        .begin(&state, ID, RunRequest::Verify { repo: repo.clone(), repair: false }, caller, meant)
         .unwrap();
-    house.store.delete_repo(&repo).await.unwrap();
-    house.store.create_repo(&repo, Visibility::Public).await.unwrap();
+    state.store.delete_repo(&repo).await.unwrap();
+    state.store.create_repo(&repo, Visibility::Public).await.unwrap();
     drop(others);
     ended(&run).await;
     assert_eq!(run.report().state, RunState::Failed, "{:?}", run.report());

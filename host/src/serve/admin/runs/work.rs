@@ -8,23 +8,23 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::SemaphorePermit;
 
 use super::Run;
-use super::log::End;
+use super::log::RunEnd;
 use crate::error::{Class, Error, Result};
 use crate::names::RepoName;
 use crate::progress::Progress;
-use crate::report::{GcReport, RunAsked, RunFailed, RunState, Step};
-use crate::serve::guard::{no_longer_good, still_good};
-use crate::serve::house::{House, Shared};
+use crate::report::{GcReport, RunFailed, RunRequest, RunState, Step};
+use crate::serve::auth::{check_token, token_revoked};
+use crate::serve::state::{AppState, SharedState};
 use crate::store::{PruneOptions, Store};
 
-/// Does it, and tells how it ended. It ends even when its work panics.
-pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
+/// Does the work of a run, and records its end, also when it panics.
+pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
     let working = {
-        let (house, run) = (house.clone(), run.clone());
-        tokio::spawn(async move { work(&house, &run).await })
+        let (state, run) = (state.clone(), run.clone());
+        tokio::spawn(async move { work(&state, &run).await })
     };
     let mut ended = std::pin::pin!(working);
-    let revoked = no_longer_good(house.clone(), run.caller.clone());
+    let revoked = token_revoked(state.clone(), run.caller.clone());
     let ended = tokio::select! {
         ended = &mut ended => ended,
         () = revoked => {
@@ -34,21 +34,21 @@ pub(super) async fn do_it(house: Shared, run: Arc<Run>) {
     };
     // Others may have noticed first.
     let revoked = matches!(&ended, Ok(Err(Error::Cancelled)))
-        && still_good(&house, &run.caller).await.is_err();
+        && check_token(&state, &run.caller).await.is_err();
     let outcome = match ended {
         Ok(Err(Error::Cancelled)) if revoked => {
             Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
         }
         Ok(done) => done.map_err(|error| failed(&error)),
-        Err(_) => Err(refused("the server failed; its log says how. Nothing was changed")),
+        Err(_) => Err(refused("internal error; see the server's log. Nothing was changed")),
     };
-    run.telling.end(End { at: house.store.now(), outcome });
-    house.runs.ended(&run);
+    run.events.end(RunEnd { at: state.store.now(), outcome });
+    state.runs.ended(&run);
 }
 
-/// Why a run stops whose token is no good any more.
+/// Why a run stops whose token is no longer valid.
 const TOKEN_GONE: &str =
-    "the token that began it has expired or was revoked; what it had not published did not happen";
+    "the token that started it has expired or was revoked; nothing more was published";
 
 fn refused(detail: &str) -> RunFailed {
     RunFailed {
@@ -64,30 +64,30 @@ fn failed(error: &Error) -> RunFailed {
     RunFailed { state, detail: error.to_string(), class: error.class().as_str().to_owned() }
 }
 
-async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
-    let _room = room(house, run).await?;
+async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
+    let _room = room(state, run).await?;
     // It may have waited for long.
-    if let Err(problem) = still_good(house, &run.caller).await {
+    if let Err(problem) = check_token(state, &run.caller).await {
         return Err(Error::Unsupported(format!(
-            "{}, and it began the run; nothing was changed",
+            "{}, and it started the run; nothing was changed",
             problem.detail
         )));
     }
     let (store, progress) = (&run.store, &run.progress);
     let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
     match &run.asked {
-        RunAsked::Plan { repo, expire_unreachable_seconds } => answer(
+        RunRequest::Plan { repo, expire_unreachable_seconds } => answer(
             &store.plan_gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?.report,
         ),
-        RunAsked::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
+        RunRequest::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
             answer(&store.gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?)
         }
-        RunAsked::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => answer(
+        RunRequest::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => answer(
             &as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?,
         ),
-        RunAsked::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
-        RunAsked::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
-        RunAsked::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
+        RunRequest::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
+        RunRequest::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
+        RunRequest::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
             let (grace, trust_verified) =
                 (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
             let options = PruneOptions {
@@ -103,21 +103,21 @@ async fn work(house: &House, run: &Run) -> Result<Box<RawValue>> {
 }
 
 /// Waits until there is room for one more.
-async fn room<'a>(house: &'a House, run: &Run) -> Result<SemaphorePermit<'a>> {
-    if let Ok(room) = house.runs.room.try_acquire() {
+async fn room<'a>(state: &'a AppState, run: &Run) -> Result<SemaphorePermit<'a>> {
+    if let Ok(room) = state.runs.room.try_acquire() {
         return Ok(room);
     }
     let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
-    run.telling.tell(Step { repo, phase: "queued".into(), done: 0, total: 0 });
+    run.events.add(Step { repo, phase: "queued".into(), done: 0, total: 0 });
     tokio::select! {
         // The semaphore is never closed.
-        room = house.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
+        room = state.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
         () = run.stopped() => Err(Error::Cancelled),
     }
 }
 
-/// Plans anew, and does that if it is the plan that somebody has looked at. A plan is not kept: it
-/// may be large, and whoever was shown it may never come back.
+/// Plans again, and applies the plan if it is the one that was shown. Plans are not kept: they may
+/// be large, and the client may never come back.
 async fn as_planned(
     store: &Store,
     repo: &RepoName,
@@ -126,11 +126,11 @@ async fn as_planned(
     progress: &Progress,
 ) -> Result<GcReport> {
     let plan = store.plan_gc_expiring(repo, age, progress).await?;
-    let same = plan.report.plan_digest.as_deref().unwrap_or(RunAsked::NOTHING) == digest;
+    let same = plan.report.plan_digest.as_deref().unwrap_or(RunRequest::NOTHING) == digest;
     // A push that came since would stay beside the new pack, which was not what the plan showed.
     if !same || !store.is_current(&plan).await? {
-        // Whoever begins a run again after a restart of the server may have had it done before:
-        // then that is the answer.
+        // A client that starts a run again after a restart of the server may have had it done
+        // before: then that is the result.
         if let Some(done) = store.done_as_planned(repo, digest).await? {
             return Ok(done);
         }
@@ -142,5 +142,5 @@ async fn as_planned(
 fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {
     // Reports are plain data, whose maps have strings as keys.
     to_raw_value(report)
-        .map_err(|error| Error::Unsupported(format!("the answer could not be written: {error}")))
+        .map_err(|error| Error::Unsupported(format!("the result could not be serialised: {error}")))
 }

@@ -1,0 +1,339 @@
+//! Requests and responses of the administration API, besides the reports of the verbs.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::job::is_zero;
+use super::{GcEntry, GcRecord, JobReport, Moment, PackReport, RepoReport, RepoSummary};
+use crate::names::{RepoName, Visibility};
+
+/// Which store a server serves, and how it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatusReport {
+    /// Version of packhouse.
+    pub version: String,
+    /// Digest of the component that plans.
+    pub component: String,
+    /// Where the catalog is. For administrators of the whole store.
+    pub catalog: Option<String>,
+    /// Where the packs are. For administrators of the whole store.
+    pub vault: Option<String>,
+    /// Bytes that can still be written to the local disk.
+    pub free_bytes: u64,
+    /// What the server found in staging when it began, if it found something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swept: Option<SweptReport>,
+}
+
+/// Files in staging that no push or consolidation came to own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SweptReport {
+    /// Abandoned files that were removed.
+    pub removed: u64,
+    /// Files that are still in use.
+    pub in_use: u64,
+}
+
+/// A page of repos.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepoPage<T> {
+    /// The repos.
+    pub repos: Vec<T>,
+    /// What to give as `after` for the next page, sorted by name; as `offset`, sorted by anything
+    /// else. None: there are no more.
+    pub next: Option<String>,
+}
+
+/// A repo to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRepo {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Who may read it.
+    #[serde(default = "public")]
+    pub visibility: Visibility,
+}
+
+const fn public() -> Visibility {
+    Visibility::Public
+}
+
+/// One repo in detail.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RepoDetail {
+    /// The repo.
+    pub report: RepoReport,
+    /// Its line in the list.
+    pub summary: RepoSummary,
+    /// Its packs: those on shelves first, then those that only wait for deletion.
+    pub packs: Vec<PackReport>,
+    /// What became of it, oldest first.
+    pub timeline: Vec<Moment>,
+    /// Its consolidations, newest first.
+    pub history: Vec<GcRecord>,
+}
+
+/// What to fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchBody {
+    /// Commit ids; empty: every branch head.
+    #[serde(default)]
+    pub want: Vec<String>,
+    /// Commit ids that the client has; unknown ones are ignored.
+    #[serde(default)]
+    pub have: Vec<String>,
+    /// How long the URL is good, in seconds: a week at most.
+    #[serde(default = "an_hour")]
+    #[schema(minimum = 1, maximum = 604800)]
+    pub ttl_seconds: u64,
+}
+
+const fn an_hour() -> u64 {
+    3600
+}
+
+/// Consolidations that ended, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryPage {
+    /// The consolidations.
+    pub entries: Vec<GcEntry>,
+    /// What to give as `before` for the next page. None: there are no more.
+    pub next: Option<i64>,
+}
+
+/// Jobs, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<JobReport>,
+    /// What to give as `before` for the next page. None: there are no more.
+    pub next: Option<i64>,
+}
+
+/// A number that is another one when anything of the store may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Changes {
+    /// The number. Those of two starts of a server don't compare, and differ.
+    pub stamp: u64,
+}
+
+/// Work for a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", deny_unknown_fields)]
+pub enum JobRequest {
+    /// Consolidates a repo.
+    #[serde(rename = "mpack.gc")]
+    Gc {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(maximum = 9007199254740991u64)]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Reads and hashes everything of a repo.
+    #[serde(rename = "mpack.verify")]
+    Verify {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+    },
+    /// Deletes unused packs.
+    #[serde(rename = "mpack.prune")]
+    Prune {
+        /// How long ago a pack must have been replaced, in seconds.
+        #[serde(default = "grace")]
+        #[schema(maximum = 9007199254740991u64)]
+        grace_seconds: u64,
+        /// Whether packs that no repo knows go as well.
+        #[serde(default)]
+        orphans: bool,
+        /// How long ago a pack that replaces others may have been read and hashed whole, in
+        /// seconds. 0: it is read now.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[schema(maximum = 9007199254740991u64)]
+        trust_verified_seconds: u64,
+    },
+}
+
+/// A day longer than a fetch's URL can be good.
+const fn grace() -> u64 {
+    8 * 24 * 3600
+}
+
+/// Which policies to hold repos against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRequest {
+    /// One repo; none: all with more than one pack.
+    #[serde(default)]
+    pub repo: Option<RepoName>,
+    /// Whether to ask for the consolidations that are due.
+    #[serde(default)]
+    pub queue: bool,
+}
+
+/// Work that a server runs at once, with a stream of events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum RunRequest {
+    /// Shows what a consolidation would do, and changes nothing.
+    Plan {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(maximum = 9007199254740991u64)]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Consolidates a repo.
+    Gc {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+        /// The digest of a plan that was shown: exactly that is applied, or nothing. `nothing` is
+        /// the digest of a plan that has nothing to do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(pattern = "^(nothing|sha256:[0-9a-f]{64})$")]
+        plan_digest: Option<String>,
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(maximum = 9007199254740991u64)]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Reads and hashes everything of a repo.
+    Verify {
+        /// `OWNER/SLUG`.
+        repo: RepoName,
+        /// Whether to mend what can be mended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repair: bool,
+    },
+    /// Deletes unused packs.
+    Prune {
+        /// How long ago a pack must have been replaced, in seconds.
+        #[serde(default = "grace")]
+        #[schema(maximum = 9007199254740991u64)]
+        grace_seconds: u64,
+        /// Whether packs that no repo knows go as well.
+        #[serde(default)]
+        orphans: bool,
+        /// Only says what would be deleted.
+        #[serde(default)]
+        dry_run: bool,
+        /// How long ago a pack that replaces others may have been read and hashed whole, in
+        /// seconds. 0: it is read now.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[schema(maximum = 9007199254740991u64)]
+        trust_verified_seconds: u64,
+    },
+}
+
+impl RunRequest {
+    /// What [`RunRequest::Gc`] calls the plan of a repo that has nothing to do.
+    pub const NOTHING: &str = "nothing";
+
+    /// The kind of work, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            RunRequest::Plan { .. } => "plan",
+            RunRequest::Gc { .. } => "gc",
+            RunRequest::Verify { .. } => "verify",
+            RunRequest::Prune { .. } => "prune",
+        }
+    }
+
+    /// The repo that it is about; none: the whole store.
+    pub const fn repo(&self) -> Option<&RepoName> {
+        match self {
+            RunRequest::Plan { repo, .. }
+            | RunRequest::Gc { repo, .. }
+            | RunRequest::Verify { repo, .. } => Some(repo),
+            RunRequest::Prune { .. } => None,
+        }
+    }
+}
+
+/// The state of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It is being done, or waits until there is room for it.
+    Running,
+    /// It did what it should.
+    Done,
+    /// It failed, and changed nothing.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// A run.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunReport {
+    /// What its client calls it: 32 hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    pub id: String,
+    /// What sort of work it is: plan, gc, verify or prune.
+    pub kind: String,
+    /// The repo that it is about; none: the whole store.
+    pub repo: Option<RepoName>,
+    /// Its state.
+    pub state: RunState,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The number of its last event.
+    pub seq: u64,
+    /// What the verb answered: a GcReport, a VerifyReport or a PruneReport.
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<Box<RawValue>>,
+    /// Why it failed.
+    pub problem: Option<RunFailed>,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunFailed {
+    /// How it ended: failed, or cancelled.
+    pub state: RunState,
+    /// What went wrong, where, and the way out.
+    pub detail: String,
+    /// What it means: `usage`, `refused`, `conflict` (safe to try again) or `damage`.
+    pub class: String,
+}
+
+/// A step of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    /// `OWNER/SLUG`, or what it is about else.
+    pub repo: String,
+    /// The current phase; `queued`: it waits for a free slot.
+    pub phase: String,
+    /// Bytes done in this phase.
+    pub done: u64,
+    /// Bytes of this phase in all; 0 where it is not known or not counted.
+    pub total: u64,
+}
+
+/// An event of a run: its data. The name of the event is its type.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RunEvent {
+    /// `progress`.
+    Progress(Step),
+    /// `done`: what the verb answered.
+    Done {
+        /// A GcReport, a VerifyReport or a PruneReport.
+        #[schema(value_type = Object)]
+        report: Box<RawValue>,
+    },
+    /// `failed`.
+    Failed {
+        /// Why.
+        problem: RunFailed,
+    },
+}

@@ -1,0 +1,168 @@
+//! MessagePack for clients that accept it, JSON for others.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::auth::Authorized;
+use super::super::body::MemoryPermit;
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::AppState;
+
+/// The media type of MessagePack, as Muse clients write it.
+pub(in super::super) const MSGPACK: &str = "application/x-msgpack";
+
+/// How a client wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accept {
+    msgpack: bool,
+    /// Whether anything else than JSON will do.
+    any: bool,
+}
+
+impl Accept {
+    /// MessagePack when it is listed.
+    pub(super) fn of(headers: &HeaderMap) -> Accept {
+        let listed: Vec<String> = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+            .collect();
+        let msgpack = listed.iter().any(|kind| is_msgpack(kind));
+        let any = msgpack
+            || listed.is_empty()
+            || listed.iter().any(|kind| matches!(kind.as_str(), "*/*" | "application/*"));
+        Accept { msgpack, any }
+    }
+
+    /// Whether an answer is MessagePack; else it is JSON.
+    pub(super) fn is_msgpack(self) -> bool {
+        self.msgpack
+    }
+
+    /// An answer. Errors are always JSON: see [`Problem`].
+    pub(super) fn respond<T: Serialize>(self, value: &T) -> ApiResult<Response> {
+        let unwritten = |error: &dyn std::fmt::Display| {
+            tracing::error!("a response could not be serialised: {error}");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the response could not be serialised")
+        };
+        let (kind, bytes) = match self.msgpack {
+            true => (MSGPACK, rmp_serde::to_vec_named(value).map_err(|error| unwritten(&error))?),
+            false => {
+                ("application/json", serde_json::to_vec(value).map_err(|error| unwritten(&error))?)
+            }
+        };
+        Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], bytes).into_response())
+    }
+
+    /// Refuses clients that want a pack as JSON: packs have no such form.
+    pub(super) fn require_msgpack(self) -> ApiResult<()> {
+        if self.any {
+            return Ok(());
+        }
+        Err(Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            format!("packs are MessagePack; send Accept: {MSGPACK}"),
+        ))
+    }
+}
+
+fn is_msgpack(kind: &str) -> bool {
+    matches!(kind, "application/x-msgpack" | "application/msgpack" | "application/vnd.msgpack")
+}
+
+/// A small body of at most `most` bytes: MessagePack, or JSON by its content type. The caller's
+/// permission is checked again afterwards.
+///
+/// It takes a part of the server's memory; the permit is held as long as the result.
+pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
+    state: &AppState,
+    authorized: &Authorized,
+    request: Request,
+    most: usize,
+) -> ApiResult<(T, MemoryPermit)> {
+    let json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let read = move |body: &[u8]| match json {
+        true => serde_json::from_slice(body)
+            .map_err(|error| Problem::malformed(format!("malformed body: {error}"))),
+        false => read(body),
+    };
+    whole(state, authorized, request, most, read).await
+}
+
+/// A small body, and the result of `read` on it, run off the async threads. As [`small`] otherwise.
+pub(super) async fn whole<T: Send + 'static>(
+    state: &AppState,
+    authorized: &Authorized,
+    request: Request,
+    most: usize,
+    read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
+) -> ApiResult<(T, MemoryPermit)> {
+    let come = super::super::body::whole(state, request, most, read).await;
+    // A caller without permission learns nothing about errors in the body.
+    authorized.recheck(state).await?;
+    come
+}
+
+/// Depth of nested values in a small body: ignored values are walked too, on the stack.
+const DEPTH: usize = 32;
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
+    let malformed =
+        |error: rmp_serde::decode::Error| Problem::malformed(format!("malformed body: {error}"));
+    let mut decoder = rmp_serde::Deserializer::new(body);
+    decoder.set_max_depth(DEPTH);
+    let value = T::deserialize(&mut decoder).map_err(malformed)?;
+    match decoder.get_ref() {
+        [] => Ok(value),
+        rest => Err(Problem::malformed(format!(
+            "there are {} bytes after the body's value",
+            rest.len()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messagepack_when_it_is_listed() {
+        let negotiated = |accept: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            accept.map(|accept| {
+                headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap())
+            });
+            let accept = Accept::of(&headers);
+            (accept.msgpack, accept.require_msgpack().is_ok())
+        };
+        assert_eq!(negotiated(Some("application/x-msgpack, application/json")), (true, true));
+        assert_eq!(
+            negotiated(Some("application/json;q=1, Application/MsgPack;q=0.5")),
+            (true, true)
+        );
+        assert_eq!(negotiated(Some("application/json")), (false, false));
+        assert_eq!(negotiated(Some("*/*")), (false, true));
+        assert_eq!(negotiated(None), (false, true));
+    }
+
+    #[test]
+    fn a_body_is_one_value() {
+        let body = rmp_serde::to_vec_named(&vec!["a"]).unwrap();
+        assert_eq!(read::<Vec<String>>(&body).unwrap(), ["a"]);
+        let two = [body.clone(), body.clone()].concat();
+        for bad in [&body[..1], &two[..], b""] {
+            assert_eq!(
+                read::<Vec<String>>(bad).unwrap_err().status,
+                StatusCode::UNPROCESSABLE_ENTITY
+            );
+        }
+    }
+}
