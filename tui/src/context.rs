@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use packhouse_host::{Error, Remote, RemoteOptions, Result, Store, StoreOptions};
 
 use crate::args::Globals;
-use crate::house::House;
+use crate::client::Client;
 use crate::output::Output;
 use crate::place;
 use crate::progress::Bars;
@@ -63,22 +63,22 @@ impl Context {
     }
 
     /// The store that the globals name, here or elsewhere. It must be there.
-    pub(crate) async fn house(&self) -> anyhow::Result<House> {
-        self.house_of(Store::open_existing).await
+    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
+        self.open_client(Store::open_existing).await
     }
 
     /// The same, for the few verbs that make a store where there is none.
-    pub(crate) async fn house_or_new(&self) -> anyhow::Result<House> {
-        self.house_of(Store::open).await
+    pub(crate) async fn client_or_create(&self) -> anyhow::Result<Client> {
+        self.open_client(Store::open).await
     }
 
-    async fn house_of(
+    async fn open_client(
         &self,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
-    ) -> anyhow::Result<House> {
+    ) -> anyhow::Result<Client> {
         match self.remote()? {
-            Some(remote) => Ok(House::There(remote)),
-            None => Ok(House::Here(self.open_here(open).await?)),
+            Some(remote) => Ok(Client::Remote(remote)),
+            None => Ok(Client::Local(self.open_here(open).await?)),
         }
     }
 

@@ -1,16 +1,16 @@
 //! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the
 //! console. This file only wires: words of the call, output, log, runtime, verb, exit code.
 //!
-//! In reading order: `args` says what can be asked, `place` where the store is, `house` that one or
-//! another elsewhere, `verbs` what is done; `output`, `style`, `format`, `table` and `progress` how
-//! it is told; `exit` and `interrupt` how it ends.
+//! In reading order: `args` has the verbs and their options, `place` says where the store is,
+//! `client` is that store or a server, `verbs` does the work; `output`, `style`, `format`, `table`
+//! and `progress` print it; `exit` and `interrupt` end the call.
 
 mod args;
+mod client;
 mod console;
 mod context;
 mod exit;
 mod format;
-mod house;
 mod interrupt;
 mod logging;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::table::{Cell, Side, Table};
 
 /// Lists, or deletes one.
 pub(crate) async fn run(asked: Branch, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+    let store = context.client().await?;
     let output = &context.output;
     match asked {
         Branch::List { repo } => {

@@ -30,7 +30,7 @@ pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit>
             .as_deref()
             .map(|record| record::of_repo(record, &asked.repo, false))
             .transpose()?;
-        let store = record::onto(&context.house().await?, tape.as_deref())?;
+        let store = record::onto(&context.client().await?, tape.as_deref())?;
         let report = store.fetch(&asked.repo, &request, watch.progress()).await;
         record::tell(&store, tape.as_deref(), &context.output);
         Ok(report?)

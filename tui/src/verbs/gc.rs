@@ -18,7 +18,7 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.house().await?;
+        let store = context.client().await?;
         let repos = match asked.all {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => asked.repos,

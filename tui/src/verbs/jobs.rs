@@ -12,7 +12,7 @@ use crate::table::{Cell, Side, Table};
 
 /// Lists, shows, tries again or takes back.
 pub(crate) async fn run(asked: Jobs, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+    let store = context.client().await?;
     let output = &context.output;
     match asked {
         Jobs::List { repo, status, before, limit } => {

@@ -11,7 +11,7 @@ use crate::style::Tone;
 
 /// Shows, sets or checks.
 pub(crate) async fn run(asked: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+    let store = context.client().await?;
     let output = &context.output;
     match asked {
         PolicyVerb::Show { repo } => tell(&store.policy(repo.as_ref()).await?, output)?,

@@ -19,12 +19,12 @@ pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit>
     let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };
     if asked.later {
         return super::jobs::tell_queued(
-            &context.house().await?.queue_prune(options).await?,
+            &context.client().await?.queue_prune(options).await?,
             &context.output,
         );
     }
     let report = watched(&context.output, watch.progress(), async {
-        Ok(context.house().await?.prune(options, watch.progress()).await?)
+        Ok(context.client().await?.prune(options, watch.progress()).await?)
     })
     .await?;
     drop(watch);

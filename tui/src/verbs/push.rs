@@ -22,8 +22,8 @@ pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> 
             .as_deref()
             .map(|record| record::of_repo(record, &asked.repo, false))
             .transpose()?;
-        let house = context.house().await.map_err(|error| without_store(error, &asked.repo))?;
-        let store = record::onto(&house, tape.as_deref())?;
+        let client = context.client().await.map_err(|error| without_store(error, &asked.repo))?;
+        let store = record::onto(&client, tape.as_deref())?;
         let (options, progress) = (PushOptions { force: asked.force }, watch.progress());
         let reports = match asked.later {
             false => store.push(&asked.repo, &asked.files, options, progress).await,

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use packhouse_host::files::folder_for_user;
 use packhouse_host::{Error, RepoName};
 
+use crate::client::Client;
 use crate::format::{bytes, shown, some};
-use crate::house::House;
 use crate::output::Output;
 
 /// The store, recording to `tape` if there is to be one.
-pub(super) fn onto(house: &House, tape: Option<&Path>) -> anyhow::Result<House> {
-    match (house, tape) {
-        (house, None) => Ok(house.clone()),
-        (House::Here(store), Some(tape)) => Ok(House::Here(store.recording(tape))),
-        (House::There(remote), Some(_)) => {
+pub(super) fn onto(client: &Client, tape: Option<&Path>) -> anyhow::Result<Client> {
+    match (client, tape) {
+        (client, None) => Ok(client.clone()),
+        (Client::Local(store), Some(tape)) => Ok(Client::Local(store.recording(tape))),
+        (Client::Remote(remote), Some(_)) => {
             let words = format!(
                 "--record writes down a run where it runs, and that is {}; record there, without --remote",
                 remote.place()
@@ -45,8 +45,8 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
 }
 
 /// Tells of the tape, or that there is none.
-pub(super) fn tell(house: &House, tape: Option<&Path>, output: &Output) {
-    let (Some(tape), House::Here(store)) = (tape, house) else { return };
+pub(super) fn tell(client: &Client, tape: Option<&Path>, output: &Output) {
+    let (Some(tape), Client::Local(store)) = (tape, client) else { return };
     let file = shown(&tape.display().to_string());
     match store.recorded() {
         Some(recorded) => {

@@ -23,8 +23,8 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
         return Err(Error::Usage(words).into());
     }
     let store = match asked {
-        Repo::Create { .. } => context.house_or_new().await?,
-        _ => context.house().await?,
+        Repo::Create { .. } => context.client_or_create().await?,
+        _ => context.client().await?,
     };
     let output = &context.output;
     match asked {

@@ -14,7 +14,7 @@ use crate::table::{Cell, Side, Table};
 
 /// Makes, lists or revokes.
 pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+    let store = context.client().await?;
     let output = &context.output;
     match asked {
         Token::Create(asked) => {

@@ -3,10 +3,10 @@
 use packhouse_host::{NEWER_WAY_OUT, VerifyReport};
 
 use crate::args::Verify;
+use crate::client::Client;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::format::{bytes, shown, some};
-use crate::house::House;
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
@@ -18,12 +18,12 @@ pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit
     let watch = context.bars.watch(PATIENCE);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.house().await?;
+        let store = context.client().await?;
         let repos = match asked.repos.is_empty() {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => asked.repos,
         };
-        if let House::Here(store) = &store
+        if let Client::Local(store) = &store
             && !asked.later
             && let Some(newer) = store.newer_packs().await?
         {
