@@ -194,7 +194,7 @@ pub(crate) enum Verb {
 
 impl Verb {
     /// Whether it runs until it is asked to stop, and looks at signals itself.
-    pub(crate) const fn minds_signals(&self) -> bool {
+    pub(crate) const fn handles_signals(&self) -> bool {
         matches!(self, Verb::Serve(_) | Verb::Worker(_) | Verb::Console(_))
     }
 }

@@ -78,7 +78,7 @@ impl Context {
     ) -> anyhow::Result<Client> {
         match self.remote()? {
             Some(remote) => Ok(Client::Remote(remote)),
-            None => Ok(Client::Local(self.open_here(open).await?)),
+            None => Ok(Client::Local(self.open_local(open).await?)),
         }
     }
 
@@ -97,7 +97,7 @@ impl Context {
     }
 
     /// Refuses what makes sense only where the store is.
-    pub(crate) fn only_here(&self, verb: &str) -> anyhow::Result<()> {
+    pub(crate) fn require_local(&self, verb: &str) -> anyhow::Result<()> {
         let Some(url) = &self.globals.remote else { return Ok(()) };
         let words = format!(
             "`packhouse {verb}` works where the store is, and not from afar; run it there, without --remote {url}"
@@ -121,8 +121,8 @@ impl Context {
         verb: &str,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
     ) -> anyhow::Result<Store> {
-        self.only_here(verb)?;
-        let store = self.open_here(open).await?;
+        self.require_local(verb)?;
+        let store = self.open_local(open).await?;
         tokio::spawn(store.clone().checkpoint_when_idle());
         Ok(store)
     }
@@ -130,10 +130,10 @@ impl Context {
     /// The store of this machine that the globals name, for a verb that needs no more than one look
     /// at it. It must be there.
     pub(crate) async fn open_once(&self) -> anyhow::Result<Store> {
-        self.open_here(Store::open_existing).await
+        self.open_local(Store::open_existing).await
     }
 
-    async fn open_here(
+    async fn open_local(
         &self,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
     ) -> anyhow::Result<Store> {

@@ -16,12 +16,12 @@ pub(crate) struct Interrupted;
 
 /// Does what a call asks for. SIGTERM ends it where it stands, as it does to any program; but
 /// temporary files go with it, and the caller can put the catalog in order. Work that
-/// `minds_signals` does so itself.
+/// `handles_signals` does so itself.
 pub(crate) async fn until_terminated(
-    minds_signals: bool,
+    handles_signals: bool,
     work: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {
-    if minds_signals {
+    if handles_signals {
         return work.await;
     }
     let mut terminate = signal(SignalKind::terminate())?;

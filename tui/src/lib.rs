@@ -54,7 +54,7 @@ fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let ended =
-            interrupt::until_terminated(verb.minds_signals(), verbs::run(verb, context)).await;
+            interrupt::until_terminated(verb.handles_signals(), verbs::run(verb, context)).await;
         context.leave().await;
         ended
     });

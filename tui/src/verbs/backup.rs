@@ -13,7 +13,7 @@ use crate::style::Tone;
 
 /// Backs up.
 pub(crate) async fn run(asked: Backup, context: &Context) -> anyhow::Result<Exit> {
-    context.only_here("backup")?;
+    context.require_local("backup")?;
     let watch = context.bars.watch(PATIENCE);
     let options = BackupOptions { update: asked.update };
     let report = watched(&context.output, watch.progress(), async {

@@ -21,7 +21,7 @@ struct Told {
 
 /// Checks, and without `--check` applies what is pending.
 pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Exit> {
-    context.only_here("migrate")?;
+    context.require_local("migrate")?;
     let options = place::options(&context.globals)?;
     // Tables of a server are made when they are asked for like this; a folder is made with its
     // first repo.
