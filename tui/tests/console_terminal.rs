@@ -86,7 +86,7 @@ fn a_console_elsewhere_outlives_its_server() {
     packhouse(&words);
 
     let served = Served::start(&store, "127.0.0.1:0");
-    let mut terminal = Terminal::afar(&served.url, data.path());
+    let mut terminal = Terminal::remote(&served.url, data.path());
     terminal.type_keys("g");
     terminal.until_seen("Consolidate gabriel/notes?");
     terminal.until_seen("Writes");

@@ -3,7 +3,7 @@
 //!
 //! In reading order:
 //!
-//! 1. [`backend`]: what the console needs of a store, and [`embedded`]: how the store on this
+//! 1. [`backend`]: what the console needs of a store, and [`local`]: how the store on this
 //!    machine gives it.
 //! 2. [`state`]: what is known and where the operator is; [`msg`]: what can happen, and what can be
 //!    asked for.
@@ -22,9 +22,9 @@ mod backend;
 pub mod bench;
 mod demo;
 mod effects;
-mod embedded;
 mod inputs;
 mod keys;
+mod local;
 mod log_file;
 #[cfg(test)]
 mod manual;
@@ -56,10 +56,10 @@ use crate::place;
 use app::App;
 use backend::Backend;
 use demo::{Demo, Pace};
-use embedded::Embedded;
 use keys::Keymap;
+use local::LocalBackend;
 use log_file::Told;
-use remote::Afar;
+use remote::RemoteBackend;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
 use terminal::Guard;
@@ -87,9 +87,9 @@ pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Resul
     } else if let Some(options) = context.remote_options()? {
         // Whoever looks at a console waits for its server as long as they like.
         let remote = Remote::new(RemoteOptions { patience: None, ..options })?;
-        show(Afar::new(remote), settings, keymap, logged).await
+        show(RemoteBackend::new(remote), settings, keymap, logged).await
     } else {
-        show(Embedded::new(context.open("console").await?), settings, keymap, logged).await
+        show(LocalBackend::new(context.open("console").await?), settings, keymap, logged).await
     }
 }
 

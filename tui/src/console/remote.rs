@@ -24,14 +24,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A server that this process asks.
-pub(super) struct Afar {
+pub(super) struct RemoteBackend {
     remote: Remote,
     line: Arc<watch::Sender<Line>>,
     /// Hands on what is heard between answers.
     listening: JoinHandle<()>,
 }
 
-impl Afar {
+impl RemoteBackend {
     /// The backend of a server. Wants a runtime.
     pub(super) fn new(remote: Remote) -> Self {
         let line = Arc::new(watch::Sender::new(told(&remote.line().borrow())));
@@ -41,7 +41,7 @@ impl Afar {
                 tell(&asked, &here);
             }
         });
-        Afar { remote, line, listening }
+        RemoteBackend { remote, line, listening }
     }
 
     /// What was answered, after the line was told of: whoever hears that a verb has failed knows
@@ -52,7 +52,7 @@ impl Afar {
     }
 }
 
-impl Drop for Afar {
+impl Drop for RemoteBackend {
     fn drop(&mut self) {
         self.listening.abort();
     }
@@ -78,7 +78,7 @@ fn told(line: &packhouse_host::remote::Line) -> Line {
     Line { state, latency: line.latency, heard_at: line.heard_at }
 }
 
-impl Backend for Afar {
+impl Backend for RemoteBackend {
     /// What was planned and shown: the server plans anew, and does that if it is the same.
     type Plan = GcReport;
 

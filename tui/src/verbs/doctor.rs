@@ -4,8 +4,8 @@
 //! It leaves everything as it was, after a trial write to folder and bucket: where there is no
 //! store yet, it makes none.
 
-mod afar;
 mod privacy;
+mod remote;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exi
         tell(privacy::tls_key(key))?;
     }
     if let Some(remote) = context.remote()? {
-        for check in afar::checks(&remote).await {
+        for check in remote::checks(&remote).await {
             tell(check)?;
         }
         tell(terminal(output))?;

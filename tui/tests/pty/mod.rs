@@ -65,7 +65,7 @@ impl Terminal {
     }
 
     /// A console on a server, once that is on the screen.
-    pub(crate) fn afar(url: &str, home: &Path) -> Terminal {
+    pub(crate) fn remote(url: &str, home: &Path) -> Terminal {
         let call = [PACKHOUSE, "--remote", url, "console"].map(str::to_owned);
         let mut terminal = Terminal::start(&call, home, &[]);
         terminal.has_drawn();

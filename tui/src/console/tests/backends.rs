@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 
 use crate::console::backend::{Backend, Control, FailureKind, LineState};
 use crate::console::demo::Demo;
-use crate::console::embedded::Embedded;
-use crate::console::remote::Afar;
+use crate::console::local::LocalBackend;
+use crate::console::remote::RemoteBackend;
 
 /// A store in which `worn` and `torn` have several packs each, and a way to push something more to
 /// a repo.
@@ -213,7 +213,7 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
 struct OnDisk {
     folder: tempfile::TempDir,
     store: Store,
-    backend: Embedded,
+    backend: LocalBackend,
     pushed: AtomicUsize,
 }
 
@@ -221,7 +221,7 @@ impl OnDisk {
     async fn new() -> OnDisk {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
-        let backend = Embedded::new(store.clone());
+        let backend = LocalBackend::new(store.clone());
         let place = OnDisk { folder, store, backend, pushed: AtomicUsize::new(0) };
         for repo in [place.worn(), place.torn(), "z/empty".parse().unwrap()] {
             place.store.create_repo(&repo, Visibility::Public).await.unwrap();
@@ -235,9 +235,9 @@ impl OnDisk {
 }
 
 impl Place for OnDisk {
-    type Backend = Embedded;
+    type Backend = LocalBackend;
 
-    fn backend(&self) -> &Embedded {
+    fn backend(&self) -> &LocalBackend {
         &self.backend
     }
 
@@ -277,7 +277,7 @@ impl Place for OnDisk {
 /// The same store behind a server of this process.
 struct Served {
     disk: OnDisk,
-    backend: Afar,
+    backend: RemoteBackend,
     stop: Stop,
     serving: JoinHandle<packhouse_host::Result<()>>,
 }
@@ -298,14 +298,14 @@ impl Served {
                 .unwrap();
         let stop = Stop::default();
         let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
-        Served { disk, backend: Afar::new(remote), stop, serving }
+        Served { disk, backend: RemoteBackend::new(remote), stop, serving }
     }
 }
 
 impl Place for Served {
-    type Backend = Afar;
+    type Backend = RemoteBackend;
 
-    fn backend(&self) -> &Afar {
+    fn backend(&self) -> &RemoteBackend {
         &self.backend
     }
 

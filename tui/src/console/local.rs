@@ -20,18 +20,18 @@ const MOMENTS: u32 = 500;
 const HISTORY: u32 = 50;
 
 /// A store that this process has opened.
-pub(super) struct Embedded {
+pub(super) struct LocalBackend {
     store: Store,
 }
 
-impl Embedded {
+impl LocalBackend {
     /// The backend of a store.
     pub(super) fn new(store: Store) -> Self {
-        Embedded { store }
+        LocalBackend { store }
     }
 }
 
-impl Backend for Embedded {
+impl Backend for LocalBackend {
     type Plan = GcPlan;
 
     fn now(&self) -> Timestamp {
