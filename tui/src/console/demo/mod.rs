@@ -6,12 +6,12 @@
 //! 1. [`cast`]: who is in it. [`repo`]: what a repo is, and what a push and a consolidation make of
 //!    it. [`past`]: how they came to be what they are.
 //! 2. [`work`]: the verbs that take their time.
-//! 3. `script`: a test's hand, which holds that work and lets it go on; `far`: and which breaks the
-//!    line to the store.
+//! 3. `script`: for tests, holds that work and continues it; `offline`: for tests, breaks the
+//!    connection to the store.
 
 mod cast;
 #[cfg(test)]
-mod far;
+mod offline;
 mod past;
 mod repo;
 #[cfg(test)]
@@ -256,7 +256,7 @@ impl Backend for Demo {
 
     #[cfg(test)]
     fn line(&self) -> Option<watch::Receiver<super::backend::Line>> {
-        self.script.far.line()
+        self.script.connection.line()
     }
 }
 

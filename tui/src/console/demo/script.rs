@@ -9,7 +9,7 @@ use packhouse_host::sample::Random;
 use packhouse_host::{Cause, Event, Moment, PackReport, Phase, Problem, RepoName, RepoSummary};
 use tokio::sync::oneshot;
 
-use super::far::Far;
+use super::offline::SimulatedConnection;
 use super::repo::Repo;
 use super::{Demo, Pace};
 use crate::console::backend::{Answer, Control, Failure, FailureKind};
@@ -20,7 +20,7 @@ use crate::console::tests::fake;
 pub(super) struct Script {
     wishes: Mutex<Wishes>,
     /// The line, where the store is elsewhere.
-    pub(super) far: Far,
+    pub(super) connection: SimulatedConnection,
 }
 
 #[derive(Default)]
@@ -52,7 +52,7 @@ impl Script {
 
     /// Whether this call of a verb is to fail.
     pub(super) fn fails(&self, verb: &'static str) -> Answer<()> {
-        self.far.fails(verb)?;
+        self.connection.fails(verb)?;
         let mut wishes = self.wishes();
         let Some(at) = wishes.failing.iter().position(|(failing, _)| *failing == verb) else {
             return Ok(());

@@ -119,14 +119,14 @@ fn seconds_count_while_the_line_is_down_and_only_then() {
 
 #[tokio::test]
 async fn work_keeps_its_place_while_the_line_is_down() {
-    let demo = Demo::three().far();
+    let demo = Demo::three().remote();
     demo.hold("run");
     let mut console = Console::on(demo, 120, 26).await;
     console.shows("remote 12 ms");
     console.press(&["g", "y"]).await;
     console.demo.tell(Phase::Splice, 43, 100);
     console.until_seen("43 %").await;
-    console.demo.cut("connection refused");
+    console.demo.disconnect("connection refused");
     console.settle().await;
     for words in [
         "line down 0 s · data 0 s old · trying again · connection refused",
@@ -149,7 +149,7 @@ async fn work_keeps_its_place_while_the_line_is_down() {
     console.press(&["h"]).await;
     console.shows("Waiting for the line …");
     console.press(&["w", "Enter"]).await;
-    console.demo.heard(15);
+    console.demo.answer_after(15);
     console.until_seen("remote 15 ms").await;
     console.settle().await;
     console.hides("waiting for the line");
@@ -160,10 +160,10 @@ async fn work_keeps_its_place_while_the_line_is_down() {
 
 #[tokio::test]
 async fn what_changed_meanwhile_is_seen_when_the_line_is_back_and_watching_goes_on() {
-    let mut console = Console::on(Demo::three().far(), 120, 26).await;
+    let mut console = Console::on(Demo::three().remote(), 120, 26).await;
     console.press(&["Enter"]).await;
     console.demo.advance(6);
-    console.demo.cut("no route to host");
+    console.demo.disconnect("no route to host");
     // It watches until the first change, and then no more.
     console.demo.put(&summary("okafor/new", 3));
     console.settle().await;
@@ -174,7 +174,7 @@ async fn what_changed_meanwhile_is_seen_when_the_line_is_back_and_watching_goes_
     console.hides("okafor/new");
     console.hides("reading of the store");
     console.shows("gabriel/photos");
-    console.demo.heard(12);
+    console.demo.answer_after(12);
     console.until_seen("okafor/new").await;
     console.settle().await;
     console.hides("not watched");
@@ -190,13 +190,13 @@ async fn what_changed_meanwhile_is_seen_when_the_line_is_back_and_watching_goes_
 
 #[tokio::test]
 async fn a_plan_waits_for_the_line() {
-    let demo = Demo::three().far();
+    let demo = Demo::three().remote();
     demo.hold("plan");
     let mut console = Console::on(demo, 80, 20).await;
-    console.demo.cut("connection refused");
+    console.demo.disconnect("connection refused");
     console.press(&["g"]).await;
     console.shows("Looking at what there is to do: waiting for the line");
-    console.demo.heard(12);
+    console.demo.answer_after(12);
     console.demo.release();
     console.until_seen("730.8 KiB").await;
     assert_eq!(console.calls("plan"), ["gabriel/notes"]);
@@ -204,7 +204,7 @@ async fn a_plan_waits_for_the_line() {
 
 #[tokio::test]
 async fn work_that_was_lost_sight_of_says_where_its_end_is_told() {
-    let demo = Demo::three().far();
+    let demo = Demo::three().remote();
     for verb in ["run", "verify", "plan"] {
         demo.fail(verb, FailureKind::Unreachable, "the server at example.org does not answer");
     }
@@ -223,13 +223,13 @@ async fn work_that_was_lost_sight_of_says_where_its_end_is_told() {
 
 #[tokio::test]
 async fn who_can_not_wait_for_the_line_leaves_the_work_behind() {
-    let demo = Demo::three().far();
+    let demo = Demo::three().remote();
     demo.hold("verify");
     let mut console = Console::on(demo, 80, 20).await;
     console.press(&["v", "Ctrl-c", "l"]).await;
     console.hides("leave now");
     assert_eq!(console.exit, None, "the store can be asked to stop");
-    console.demo.cut("connection refused");
+    console.demo.disconnect("connection refused");
     console.settle().await;
     console.shows("The line is down. Who leaves now finds in the history what became of it.");
     console.press_shown(&["l leave now"]).await;
@@ -250,7 +250,7 @@ fn a_plan_that_was_shown_can_still_be_run() {
 /// The console with its line down for 14 seconds, in a theme; of the line below the header, also
 /// how it looks.
 async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> String {
-    let demo = Demo::three().far();
+    let demo = Demo::three().remote();
     demo.hold("run");
     let mut console = Console::on(demo, columns, rows).await;
     console.press(&["g", "y"]).await;
@@ -258,7 +258,7 @@ async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> St
     console.until_seen("42 %").await;
     console.press(keys).await;
     console.demo.advance(6);
-    console.demo.cut("connection refused");
+    console.demo.disconnect("connection refused");
     console.settle().await;
     console.demo.advance(14);
     console.until_seen("line down 14 s").await;

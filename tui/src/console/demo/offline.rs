@@ -10,9 +10,9 @@ use crate::console::backend::{Answer, Backend, Failure, FailureKind, Line, LineS
 
 /// The line, if there is one.
 #[derive(Default)]
-pub(super) struct Far(Mutex<Option<watch::Sender<Line>>>);
+pub(super) struct SimulatedConnection(Mutex<Option<watch::Sender<Line>>>);
 
-impl Far {
+impl SimulatedConnection {
     /// As the console sees it.
     pub(super) fn line(&self) -> Option<watch::Receiver<Line>> {
         self.with(|line| line.subscribe())
@@ -38,29 +38,29 @@ impl Far {
 
 impl Demo {
     /// The same store, elsewhere; it has just answered.
-    pub(in crate::console) fn far(self) -> Demo {
+    pub(in crate::console) fn remote(self) -> Demo {
         let line = Line {
             state: LineState::Up,
             latency: Some(Duration::from_millis(12)),
             heard_at: Some(self.now()),
         };
-        *self.script.far.0.lock().unwrap() = Some(watch::Sender::new(line));
+        *self.script.connection.0.lock().unwrap() = Some(watch::Sender::new(line));
         self
     }
 
     /// The line breaks now.
-    pub(in crate::console) fn cut(&self, why: &str) {
+    pub(in crate::console) fn disconnect(&self, why: &str) {
         let state = LineState::Down { since: self.now(), why: why.to_owned() };
-        self.script.far.with(|line| line.send_modify(|line| line.state = state));
+        self.script.connection.with(|line| line.send_modify(|line| line.state = state));
     }
 
     /// The store has answered, after so many milliseconds.
-    pub(in crate::console) fn heard(&self, ms: u64) {
+    pub(in crate::console) fn answer_after(&self, ms: u64) {
         let line = Line {
             state: LineState::Up,
             latency: Some(Duration::from_millis(ms)),
             heard_at: Some(self.now()),
         };
-        self.script.far.with(|old| old.send_replace(line));
+        self.script.connection.with(|old| old.send_replace(line));
     }
 }
