@@ -14,7 +14,7 @@ use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::backend::{Backend, Line};
+use super::backend::{Backend, Connection};
 use super::effects::Runner;
 use super::inputs::Input;
 use super::keys::Key;
@@ -59,7 +59,7 @@ pub(super) struct App<B: Backend, D: Display, I> {
     runner: Runner<B>,
     messages: mpsc::UnboundedReceiver<Msg>,
     /// The line to a store that is elsewhere, for as long as somebody tells of it.
-    line: Option<watch::Receiver<Line>>,
+    connection: Option<watch::Receiver<Connection>>,
     inputs: I,
     tick: Interval,
     drawn: Option<Instant>,
@@ -85,9 +85,9 @@ where
         sender.send(Msg::Started)?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut line = backend.line();
-        if let Some(line) = &mut line {
-            line.mark_changed();
+        let mut connection = backend.connection();
+        if let Some(connection) = &mut connection {
+            connection.mark_changed();
         }
         let runner = Runner::new(backend, sender);
         Ok(App {
@@ -96,7 +96,7 @@ where
             terminal,
             runner,
             messages,
-            line,
+            connection,
             inputs,
             tick,
             drawn: None,
@@ -163,7 +163,7 @@ where
                 }
                 Ok(None)
             }
-            line = moved(&mut self.line) => self.apply(Msg::Line(line)),
+            connection = moved(&mut self.connection) => self.apply(Msg::Connection(connection)),
             Some(msg) = self.messages.recv() => self.apply(msg),
             () = tokio::time::sleep_until(due), if drawing => self.draw(),
             _ = self.tick.tick() => self.apply(Msg::Tick),
@@ -202,7 +202,10 @@ where
     /// are held back.
     #[cfg(test)]
     pub(super) fn is_idle_but_for(&self, held: usize) -> bool {
-        let told = self.line.as_ref().is_none_or(|line| !line.has_changed().unwrap_or(false));
+        let told = self
+            .connection
+            .as_ref()
+            .is_none_or(|connection| !connection.has_changed().unwrap_or(false));
         !self.model.dirty && told && self.messages.is_empty() && self.runner.in_flight() == held
     }
 
@@ -213,8 +216,8 @@ where
         let mut exit = None;
         // The line comes before what is told over it: whatever fails because it is down is known
         // to.
-        let mut effects = news(&mut self.line)
-            .map(|line| update(&mut self.model, Msg::Line(line)))
+        let mut effects = news(&mut self.connection)
+            .map(|connection| update(&mut self.model, Msg::Connection(connection)))
             .unwrap_or_default();
         effects.extend(update(&mut self.model, msg));
         self.model.log.unwritten().for_each(|line| log_file::write(&line));
@@ -264,18 +267,18 @@ where
 }
 
 /// The line, if it is another than when it was last looked at.
-fn news(line: &mut Option<watch::Receiver<Line>>) -> Option<Line> {
-    let line = line.as_mut()?;
-    line.has_changed().ok()?.then(|| line.borrow_and_update().clone())
+fn news(connection: &mut Option<watch::Receiver<Connection>>) -> Option<Connection> {
+    let connection = connection.as_mut()?;
+    connection.has_changed().ok()?.then(|| connection.borrow_and_update().clone())
 }
 
 /// Waits until the line is another; for ever where there is none, or nobody tells of it any more.
-async fn moved(line: &mut Option<watch::Receiver<Line>>) -> Line {
-    if let Some(told) = line {
+async fn moved(connection: &mut Option<watch::Receiver<Connection>>) -> Connection {
+    if let Some(told) = connection {
         if told.changed().await.is_ok() {
             return told.borrow_and_update().clone();
         }
-        *line = None;
+        *connection = None;
     }
     std::future::pending().await
 }

@@ -85,16 +85,16 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// [`FailureKind::Unreachable`]. The line is told to be down before any verb fails so, and told
     /// again whenever the store has answered. What waits goes on by itself; a reading that failed
     /// is asked for again by the console, and so is watching; work that failed has ended.
-    fn line(&self) -> Option<watch::Receiver<Line>> {
+    fn connection(&self) -> Option<watch::Receiver<Connection>> {
         None
     }
 }
 
 /// The line to a store that is elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct Connection {
     /// Whether it can be asked.
-    pub(super) state: LineState,
+    pub(super) state: ConnectionState,
     /// How long the latest question and its answer took; none before the first.
     pub(super) latency: Option<Duration>,
     /// When the store last answered: what is known of it is as old.
@@ -103,7 +103,7 @@ pub(super) struct Line {
 
 /// Whether a store that is elsewhere can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LineState {
+pub(super) enum ConnectionState {
     /// It answers.
     Up,
     /// It does not, and is tried again and again.
@@ -115,12 +115,12 @@ pub(super) enum LineState {
     },
 }
 
-impl Line {
+impl Connection {
     /// Since when it is down; none while it is up.
     pub(super) fn down_since(&self) -> Option<Timestamp> {
         match &self.state {
-            LineState::Up => None,
-            LineState::Down { since, .. } => Some(*since),
+            ConnectionState::Up => None,
+            ConnectionState::Down { since, .. } => Some(*since),
         }
     }
 }

@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::state::{Level, Line};
+use super::state::{Level, LogLine};
 use super::words::safe;
 use crate::context::Context;
 use crate::logging;
@@ -84,7 +84,7 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// Writes a line of the console's own log to the file, if that is to have as much.
-pub(super) fn write(line: &Line) {
+pub(super) fn write(line: &LogLine) {
     let text = safe(&line.text);
     match line.level {
         Level::Note => tracing::info!(target: OWN, "{text}"),
@@ -191,7 +191,7 @@ mod tests {
     fn what_the_console_says_is_written_and_not_told_again() {
         let say = || {
             for (level, text) in [(Level::Note, "a note"), (Level::Error, "dam\u{1b}age")] {
-                write(&Line {
+                write(&LogLine {
                     at: crate::console::tests::fake::now(),
                     level,
                     text: text.to_owned(),

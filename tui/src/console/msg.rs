@@ -3,7 +3,7 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::{Event, GcEntry, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport};
 
-use super::backend::{Answer, Detail, Line};
+use super::backend::{Answer, Connection, Detail};
 use super::keys::Key;
 use super::state::{Level, Permit};
 
@@ -51,8 +51,8 @@ pub(super) enum Msg {
     Remembered(Ticket, Answer<Vec<GcEntry>>),
     /// [`Effect::Watch`] ended: the store has changed, and has a new stamp.
     Changed(Answer<u64>),
-    /// The line to the store is another than before: see [`super::backend::Backend::line`].
-    Line(Line),
+    /// The connection to the store has changed: see [`super::backend::Backend::connection`].
+    Connection(Connection),
 }
 
 /// Something to be done, outside of [`super::update`].

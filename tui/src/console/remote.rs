@@ -15,7 +15,9 @@ use packhouse_host::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::backend::{Answer, Backend, Control, Detail, Failure, Line, LineState, until_stopped};
+use super::backend::{
+    Answer, Backend, Connection, ConnectionState, Control, Detail, Failure, until_stopped,
+};
 
 /// First pause before the server is asked again whether something has changed.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -26,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A server that this process asks.
 pub(super) struct RemoteBackend {
     remote: Remote,
-    line: Arc<watch::Sender<Line>>,
+    connection: Arc<watch::Sender<Connection>>,
     /// Hands on what is heard between answers.
     listening: JoinHandle<()>,
 }
@@ -34,20 +36,20 @@ pub(super) struct RemoteBackend {
 impl RemoteBackend {
     /// The backend of a server. Wants a runtime.
     pub(super) fn new(remote: Remote) -> Self {
-        let line = Arc::new(watch::Sender::new(told(&remote.line().borrow())));
-        let (mut heard, here, asked) = (remote.line(), line.clone(), remote.clone());
+        let connection = Arc::new(watch::Sender::new(told(&remote.line().borrow())));
+        let (mut heard, here, asked) = (remote.line(), connection.clone(), remote.clone());
         let listening = tokio::spawn(async move {
             while heard.changed().await.is_ok() {
                 tell(&asked, &here);
             }
         });
-        RemoteBackend { remote, line, listening }
+        RemoteBackend { remote, connection, listening }
     }
 
     /// What was answered, after the line was told of: whoever hears that a verb has failed knows
     /// already that the line is down.
     fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> Answer<T> {
-        tell(&self.remote, &self.line);
+        tell(&self.remote, &self.connection);
         answer.map_err(Into::into)
     }
 }
@@ -60,22 +62,22 @@ impl Drop for RemoteBackend {
 
 /// Tells how the line is now: read while nobody else tells, so that the older word never comes
 /// last.
-fn tell(remote: &Remote, line: &watch::Sender<Line>) {
-    line.send_if_modified(|line| {
+fn tell(remote: &Remote, connection: &watch::Sender<Connection>) {
+    connection.send_if_modified(|connection| {
         let now = told(&remote.line().borrow());
-        let other = *line != now;
-        *line = now;
+        let other = *connection != now;
+        *connection = now;
         other
     });
 }
 
 /// The line, in the console's words.
-fn told(line: &packhouse_host::remote::Line) -> Line {
-    let state = match &line.down {
-        None => LineState::Up,
-        Some((since, why)) => LineState::Down { since: *since, why: why.clone() },
+fn told(connection: &packhouse_host::remote::Line) -> Connection {
+    let state = match &connection.down {
+        None => ConnectionState::Up,
+        Some((since, why)) => ConnectionState::Down { since: *since, why: why.clone() },
     };
-    Line { state, latency: line.latency, heard_at: line.heard_at }
+    Connection { state, latency: connection.latency, heard_at: connection.heard_at }
 }
 
 impl Backend for RemoteBackend {
@@ -140,7 +142,7 @@ impl Backend for RemoteBackend {
         let mut pause = FIRST_PAUSE;
         loop {
             let stamp = self.remote.change_stamp(since).await;
-            tell(&self.remote, &self.line);
+            tell(&self.remote, &self.connection);
             match stamp {
                 Ok(stamp) if since != Some(stamp) => return Ok(stamp),
                 Ok(_) => pause = FIRST_PAUSE,
@@ -154,7 +156,7 @@ impl Backend for RemoteBackend {
         }
     }
 
-    fn line(&self) -> Option<watch::Receiver<Line>> {
-        Some(self.line.subscribe())
+    fn connection(&self) -> Option<watch::Receiver<Connection>> {
+        Some(self.connection.subscribe())
     }
 }

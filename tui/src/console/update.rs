@@ -2,11 +2,11 @@
 //! no waiting.
 //!
 //! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and
-//! [`work`] keeps its queue; [`line`] is about a store that is elsewhere.
+//! [`work`] keeps its queue; [`connection`] is about a remote store.
 
 mod act;
 mod ask;
-mod line;
+mod connection;
 mod work;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
@@ -73,7 +73,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if model.misses(&failure) {
                 return Vec::new();
             }
-            // A store that can't be asked is told of once, when its line breaks: see [`line`].
+            // A store that can't be asked is told of once, when its connection breaks: see [`connection`].
             if failure.kind != FailureKind::Unreachable {
                 model.log.say(
                     model.now,
@@ -173,7 +173,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 return next.into_iter().collect();
             }
         }
-        Msg::Line(line) => return line::moved(model, line),
+        Msg::Connection(connection) => return connection::changed(model, connection),
     }
     Vec::new()
 }
@@ -181,12 +181,12 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 /// Running work shows its seconds, and so does a line that is down; otherwise only "minutes ago"
 /// grows old.
 fn tick(model: &mut Model) -> Vec<Effect> {
-    let counts = model.runs.open().next().is_some() || model.is_cut_off();
+    let counts = model.runs.open().next().is_some() || model.is_disconnected();
     model.dirty |= counts || model.minute != model.now.as_second() / 60;
-    if model.is_cut_off() {
+    if model.is_disconnected() {
         return Vec::new();
     }
-    if model.line.is_some() && model.missed {
+    if model.connection.is_some() && model.missed {
         // The line was back before anyone saw that it was down.
         return model.catch_up();
     }

@@ -255,8 +255,8 @@ impl Backend for Demo {
     }
 
     #[cfg(test)]
-    fn line(&self) -> Option<watch::Receiver<super::backend::Line>> {
-        self.script.connection.line()
+    fn connection(&self) -> Option<watch::Receiver<super::backend::Connection>> {
+        self.script.connection.connection()
     }
 }
 

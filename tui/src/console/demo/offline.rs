@@ -6,22 +6,22 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Demo;
-use crate::console::backend::{Answer, Backend, Failure, FailureKind, Line, LineState};
+use crate::console::backend::{Answer, Backend, Connection, ConnectionState, Failure, FailureKind};
 
 /// The line, if there is one.
 #[derive(Default)]
-pub(super) struct SimulatedConnection(Mutex<Option<watch::Sender<Line>>>);
+pub(super) struct SimulatedConnection(Mutex<Option<watch::Sender<Connection>>>);
 
 impl SimulatedConnection {
     /// As the console sees it.
-    pub(super) fn line(&self) -> Option<watch::Receiver<Line>> {
-        self.with(|line| line.subscribe())
+    pub(super) fn connection(&self) -> Option<watch::Receiver<Connection>> {
+        self.with(|connection| connection.subscribe())
     }
 
     /// What only reads fails while the line is down. Work waits instead, as far as the test holds
     /// it.
     pub(super) fn fails(&self, verb: &str) -> Answer<()> {
-        let down = self.with(|line| line.borrow().down_since().is_some()) == Some(true);
+        let down = self.with(|connection| connection.borrow().down_since().is_some()) == Some(true);
         if down && ["list", "summary", "show", "history", "watch"].contains(&verb) {
             return Err(Failure {
                 kind: FailureKind::Unreachable,
@@ -31,7 +31,7 @@ impl SimulatedConnection {
         Ok(())
     }
 
-    fn with<T>(&self, look: impl FnOnce(&watch::Sender<Line>) -> T) -> Option<T> {
+    fn with<T>(&self, look: impl FnOnce(&watch::Sender<Connection>) -> T) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
     }
 }
@@ -39,28 +39,30 @@ impl SimulatedConnection {
 impl Demo {
     /// The same store, elsewhere; it has just answered.
     pub(in crate::console) fn remote(self) -> Demo {
-        let line = Line {
-            state: LineState::Up,
+        let connection = Connection {
+            state: ConnectionState::Up,
             latency: Some(Duration::from_millis(12)),
             heard_at: Some(self.now()),
         };
-        *self.script.connection.0.lock().unwrap() = Some(watch::Sender::new(line));
+        *self.script.connection.0.lock().unwrap() = Some(watch::Sender::new(connection));
         self
     }
 
     /// The line breaks now.
     pub(in crate::console) fn disconnect(&self, why: &str) {
-        let state = LineState::Down { since: self.now(), why: why.to_owned() };
-        self.script.connection.with(|line| line.send_modify(|line| line.state = state));
+        let state = ConnectionState::Down { since: self.now(), why: why.to_owned() };
+        self.script
+            .connection
+            .with(|connection| connection.send_modify(|connection| connection.state = state));
     }
 
     /// The store has answered, after so many milliseconds.
     pub(in crate::console) fn answer_after(&self, ms: u64) {
-        let line = Line {
-            state: LineState::Up,
+        let connection = Connection {
+            state: ConnectionState::Up,
             latency: Some(Duration::from_millis(ms)),
             heard_at: Some(self.now()),
         };
-        self.script.connection.with(|old| old.send_replace(line));
+        self.script.connection.with(|old| old.send_replace(connection));
     }
 }

@@ -31,7 +31,7 @@ impl Level {
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::console) struct Line {
+pub(in crate::console) struct LogLine {
     pub(in crate::console) at: Timestamp,
     pub(in crate::console) level: Level,
     /// May hold anything: escape it before drawing.
@@ -41,37 +41,37 @@ pub(in crate::console) struct Line {
 /// The log.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Log {
-    lines: VecDeque<Line>,
+    lines: VecDeque<LogLine>,
     /// Those that are not in the log's file yet.
-    unwritten: VecDeque<Line>,
+    unwritten: VecDeque<LogLine>,
     pub(in crate::console) cursor: Cursor,
 }
 
 impl Log {
     /// Takes a line of the console's own.
     pub(in crate::console) fn say(&mut self, at: Timestamp, level: Level, text: impl Into<String>) {
-        let line = Line { at, level, text: text.into() };
+        let line = LogLine { at, level, text: text.into() };
         keep(&mut self.unwritten, line.clone());
         keep(&mut self.lines, line);
     }
 
     /// Takes a line that came from below, by way of the log's file.
     pub(in crate::console) fn hear(&mut self, at: Timestamp, level: Level, text: String) {
-        keep(&mut self.lines, Line { at, level, text });
+        keep(&mut self.lines, LogLine { at, level, text });
     }
 
     /// What is to be written to the log's file, each line once.
-    pub(in crate::console) fn unwritten(&mut self) -> impl Iterator<Item = Line> + '_ {
+    pub(in crate::console) fn unwritten(&mut self) -> impl Iterator<Item = LogLine> + '_ {
         self.unwritten.drain(..)
     }
 
     /// All lines, newest first.
-    pub(in crate::console) fn newest(&self) -> impl ExactSizeIterator<Item = &Line> {
+    pub(in crate::console) fn newest(&self) -> impl ExactSizeIterator<Item = &LogLine> {
         self.lines.iter().rev()
     }
 }
 
-fn keep(lines: &mut VecDeque<Line>, line: Line) {
+fn keep(lines: &mut VecDeque<LogLine>, line: LogLine) {
     lines.push_back(line);
     if lines.len() > KEPT {
         lines.pop_front();

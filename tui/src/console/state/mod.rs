@@ -3,12 +3,12 @@
 
 mod choice;
 mod column;
+mod connection;
 mod cursor;
 mod filter;
 mod gate;
 mod history;
 mod input;
-mod line;
 mod log;
 mod palette;
 mod repo;
@@ -20,13 +20,13 @@ mod useful;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
+pub(super) use connection::WAITING;
 pub(super) use cursor::Cursor;
 pub(super) use filter::Filter;
 pub(super) use gate::{Asks, Confirmed, Gate, Permit, PlanState, Subject};
 pub(super) use history::History;
 pub(super) use input::Input;
-pub(super) use line::WAITING;
-pub(super) use log::{Level, Line, Log};
+pub(super) use log::{Level, Log, LogLine};
 pub(super) use palette::Palette;
 pub(super) use repo::{Item, Repo};
 pub(super) use repos::{PAGE, Repos};
@@ -79,8 +79,8 @@ pub(super) struct Model {
     pub(super) unwatched: bool,
     /// The stamp of the store when it was last watched.
     pub(super) stamp: Option<u64>,
-    /// The line to a store that is elsewhere.
-    pub(super) line: Option<backend::Line>,
+    /// The connection to a remote store; none for a local one.
+    pub(super) connection: Option<backend::Connection>,
     /// Whether something was to be read while the store could not be asked: it is read when it can.
     pub(super) missed: bool,
     tickets: u64,
@@ -138,7 +138,7 @@ impl Model {
             notice: None,
             unwatched: false,
             stamp: None,
-            line: None,
+            connection: None,
             missed: false,
             tickets: 0,
         }

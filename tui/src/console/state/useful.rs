@@ -18,7 +18,7 @@ impl Model {
         };
         match (place, action) {
             (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
-            (Place::Leave, LeaveNow) => self.is_cut_off(),
+            (Place::Leave, LeaveNow) => self.is_disconnected(),
             (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
             (Place::Preview | Place::Gate, Confirm | Consolidate | Verify) => {
                 self.gate.as_ref().is_some_and(|gate| gate.is_useful(action))

@@ -15,7 +15,7 @@ use packhouse_host::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::console::backend::{Backend, Control, FailureKind, LineState};
+use crate::console::backend::{Backend, ConnectionState, Control, FailureKind};
 use crate::console::demo::Demo;
 use crate::console::local::LocalBackend;
 use crate::console::remote::RemoteBackend;
@@ -368,16 +368,16 @@ async fn the_store_on_this_machine() {
 async fn the_store_behind_a_server() {
     let served = Served::new().await;
     the_whole_suite(&served).await;
-    let mut line = served.backend.line().unwrap();
-    assert_eq!(line.borrow().state, LineState::Up);
-    assert!(line.borrow().latency.is_some() && line.borrow().heard_at.is_some());
+    let mut connection = served.backend.connection().unwrap();
+    assert_eq!(connection.borrow().state, ConnectionState::Up);
+    assert!(connection.borrow().latency.is_some() && connection.borrow().heard_at.is_some());
 
     served.stop.ask();
     served.serving.await.unwrap().unwrap();
     let failure = served.backend.summary(&served.disk.worn()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unreachable);
     assert!(
-        line.borrow_and_update().down_since().is_some(),
+        connection.borrow_and_update().down_since().is_some(),
         "the line is told of before the verb fails"
     );
 }

@@ -1,16 +1,16 @@
 //! The console's tests: [`update`] for what happens, [`offers`] for what is offered, [`safety`] for
 //! what must never happen, [`screens`] for how it looks, [`drive`], [`journeys`] and [`many`] for
-//! the real loop, [`line`] for a store that is elsewhere, [`backends`] for stores, [`panic`] for
+//! the real loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for
 //! bugs.
 //!
 //! Here: a console on a demo store and a terminal in memory, driven by the loop that runs for real.
 //! It waits for the loop to be idle, or for something to be on the screen; never for a time.
 
 mod backends;
+mod connection;
 mod drive;
 pub(in crate::console) mod fake;
 mod journeys;
-mod line;
 mod many;
 mod offers;
 mod panic;

@@ -49,7 +49,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Wait => model.leave = Some(Leave::Waiting),
         // Where the store can be asked, work is waited for or stopped, and nothing is left in the
         // dark.
-        Action::LeaveNow if model.is_cut_off() => return vec![Effect::Quit],
+        Action::LeaveNow if model.is_disconnected() => return vec![Effect::Quit],
         Action::LeaveNow => {}
         Action::Stop => return stop(model),
         Action::StopWaiting => return stop_waiting(model),

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{key_in, line};
+use super::{connection, key_in};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::state::{Model, Screen, Subject};
 use crate::console::words::{count, fit, many, pad, safe, tail, width};
@@ -79,10 +79,14 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
         (work(model), look.busy()),
         // Without a line nothing is watched, and it is watched again by itself.
         (
-            if model.unwatched && !model.is_cut_off() { unwatched.to_vec() } else { Vec::new() },
+            if model.unwatched && !model.is_disconnected() {
+                unwatched.to_vec()
+            } else {
+                Vec::new()
+            },
             look.warn(),
         ),
-        (line::note(model), look.quiet()),
+        (connection::note(model), look.quiet()),
         (if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] }, look.quiet()),
     ];
     let (mut spans, mut taken): (Vec<Span>, usize) = (Vec::new(), 0);

@@ -113,7 +113,7 @@ fn one(
 }
 
 fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
-    if model.is_cut_off() {
+    if model.is_disconnected() {
         return Line::styled(
             fit(&format!("Looking at what there is to do: {WAITING}"), room),
             model.look.warn(),

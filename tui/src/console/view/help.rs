@@ -68,7 +68,7 @@ fn rows(model: &Model, place: Place) -> Vec<(Vec<String>, &'static str)> {
     let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
     // A store on this machine has no line to wait for.
     let is_there =
-        |binding: &&Binding| model.line.is_some() || binding.row.action != Action::LeaveNow;
+        |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
     for binding in model.keymap.of_place(place).filter(is_there) {
         let keys = binding.keys.iter().map(ToString::to_string);
         match rows

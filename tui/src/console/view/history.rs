@@ -79,7 +79,7 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
         "" => String::new(),
         text => format!("with “{}”", fit(&safe(text), 40)),
     };
-    let reading = match (history.loading.is_some() || history.unanswered, model.is_cut_off()) {
+    let reading = match (history.loading.is_some() || history.unanswered, model.is_disconnected()) {
         (true, true) => WAITING,
         (true, false) => "reading …",
         (false, _) => "",
@@ -106,7 +106,7 @@ fn nothing(model: &Model) -> String {
         return format!("Press {} to try again.", key(Action::Refresh));
     }
     match (history.known && history.loading.is_none(), history.text()) {
-        (false, _) if model.is_cut_off() => "Waiting for the line …".to_owned(),
+        (false, _) if model.is_disconnected() => "Waiting for the line …".to_owned(),
         (false, _) => "Reading the history …".to_owned(),
         (true, "") => "No consolidation has ended in this store.".to_owned(),
         (true, text) => {

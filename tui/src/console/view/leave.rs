@@ -43,8 +43,8 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
         ),
     };
     let cut_off = "The line is down. Who leaves now finds in the history what became of it.";
-    let said = if model.is_cut_off() { cut_off } else { said };
-    if model.is_cut_off() {
+    let said = if model.is_disconnected() { cut_off } else { said };
+    if model.is_disconnected() {
         keys.push(("leave now", key(Action::LeaveNow)));
     }
     // At most a few go on at once; any number may wait.

@@ -25,7 +25,7 @@ use super::parts::{inner, say_more, split};
 use super::table::list;
 use super::{plain, room, styled};
 use crate::console::msg::Extent;
-use crate::console::state::{Level, Line, Model};
+use crate::console::state::{Level, LogLine, Model};
 use crate::console::words::{fit, pad, safe, wrap};
 
 /// Rows that stay for the list, its head among them, however long the line is that is shown in
@@ -65,7 +65,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 }
 
 /// A line, cut to the width. Days are told in full below: a console is seldom open for as long.
-fn row(model: &Model, line: &Line, room: usize, pointed: bool) -> Text<'static> {
+fn row(model: &Model, line: &LogLine, room: usize, pointed: bool) -> Text<'static> {
     let mark = if pointed { "▸" } else { " " };
     let level = pad(line.level.word(), 9, false);
     // Only as much as could be seen is made safe: a line may be long, and every character takes a

@@ -15,12 +15,12 @@ mod ascii;
 mod bars;
 mod chart;
 mod columns;
+mod connection;
 mod dialog;
 mod gate;
 mod help;
 mod history;
 mod leave;
-mod line;
 mod log;
 mod packs;
 mod palette;
@@ -50,7 +50,7 @@ use super::state::{Model, Screen};
 pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
     let rows = [
         Constraint::Length(1),
-        Constraint::Length(line::rows(model)),
+        Constraint::Length(connection::rows(model)),
         Constraint::Fill(1),
         Constraint::Length(1),
     ];
@@ -83,7 +83,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         extent = help::draw(model, top, frame, body);
     }
     bars::header(model, frame, header);
-    line::draw(model, frame, down);
+    connection::draw(model, frame, down);
     bars::footer(model, frame, footer);
     if model.look.ascii {
         ascii::only(frame.buffer_mut());

@@ -57,7 +57,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     }
     let Some(known) = &repo.known else {
         if repo.failure.is_none() {
-            above.push(Line::raw(if model.is_cut_off() {
+            above.push(Line::raw(if model.is_disconnected() {
                 "Waiting for the line …"
             } else {
                 "Reading the repo …"

@@ -79,7 +79,7 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     let totals = repos.totals();
     // Reading some repos again takes no time worth a word.
     let reading = repos.loading.is_some() && (!repos.known || repos.len() >= PAGE as usize);
-    let cut_off = model.is_cut_off();
+    let cut_off = model.is_disconnected();
     let reading = match (reading || !repos.known, cut_off) {
         (true, true) => WAITING,
         (true, false) if reading => "reading …",
@@ -182,8 +182,11 @@ fn nothing(model: &Model) -> Option<String> {
     if repos.len() == 0 {
         let again = key_in(model, Place::Repos, Action::Refresh);
         let failed = repos.failure.as_ref().map(|_| format!("Press {again} to try again."));
-        let reading =
-            if model.is_cut_off() { "Waiting for the line …" } else { "Reading the store …" };
+        let reading = if model.is_disconnected() {
+            "Waiting for the line …"
+        } else {
+            "Reading the store …"
+        };
         return Some(failed.unwrap_or_else(|| reading.to_owned()));
     }
     let (place, action) =

@@ -83,7 +83,7 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         bar(model, percent(done, total), room),
         fact(look, "Bytes", &bytes, room),
     ];
-    if model.is_cut_off() {
+    if model.is_disconnected() {
         lines.push(fact(look, "Time left", WAITING, room));
     } else if !stopping {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
@@ -111,7 +111,7 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     }
     lines.push(Line::default());
     lines.extend(match (stopping, run.work) {
-        _ if model.is_cut_off() => styled(wrap(cut_off(*stopping), room), look.warn()),
+        _ if model.is_disconnected() => styled(wrap(cut_off(*stopping), room), look.warn()),
         (true, _) => styled(wrap("Stopping at the next safe point; nothing is half-done.", room), look.warn()),
         (false, Work::Consolidate) => {
             let words = "The store stays as it is until everything is proven. You can leave this screen; the work goes on.";

@@ -90,7 +90,7 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
             step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(),
             model.look.busy(),
         ),
-        "SPEED" => (if model.is_cut_off() { String::new() } else { speed(run) }, Style::new()),
+        "SPEED" => (if model.is_disconnected() { String::new() } else { speed(run) }, Style::new()),
         _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
     }
 }
@@ -100,7 +100,7 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
     let look = model.look;
     match &run.state {
         RunState::Waiting(_) => ("waiting".to_owned(), look.quiet()),
-        RunState::Going { .. } if model.is_cut_off() => {
+        RunState::Going { .. } if model.is_disconnected() => {
             (model.step_words(run).unwrap_or_default(), look.warn())
         }
         RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), look.busy()),
@@ -132,7 +132,9 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
 fn time(model: &Model, run: &Run) -> String {
     match &run.state {
         RunState::Waiting(_) => String::new(),
-        RunState::Going { step: Some(step), speed, stopping: false } if !model.is_cut_off() => {
+        RunState::Going { step: Some(step), speed, stopping: false }
+            if !model.is_disconnected() =>
+        {
             match speed.left(step) {
                 // What comes after this phase can't be measured yet.
                 Some(left) if left > 0 => format!("phase: {} left", roughly(left)),

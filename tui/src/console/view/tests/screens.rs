@@ -7,7 +7,7 @@ use packhouse_host::{
 };
 
 use super::model;
-use crate::console::backend::{Detail, Failure, FailureKind, Line, LineState};
+use crate::console::backend::{Connection, ConnectionState, Detail, Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
 use crate::console::msg::Effect;
 use crate::console::state::{
@@ -329,12 +329,17 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
 
     let mut cut = with_repos();
     ask(&mut cut, "gabriel/notes");
-    let state =
-        LineState::Down { since: now() - SignedDuration::from_secs(14), why: FOREIGN.repeat(9) };
-    cut.line =
-        Some(Line { state, latency: None, heard_at: Some(now() - SignedDuration::from_secs(20)) });
+    let state = ConnectionState::Down {
+        since: now() - SignedDuration::from_secs(14),
+        why: FOREIGN.repeat(9),
+    };
+    cut.connection = Some(Connection {
+        state,
+        latency: None,
+        heard_at: Some(now() - SignedDuration::from_secs(20)),
+    });
     cut.screens.push(Screen::Runs);
-    add("runs, line down", cut);
+    add("runs, disconnected", cut);
 
     let mut leave = with_repos();
     ["a/b", "a/c", "a/d", "a/e"].iter().for_each(|repo| ask(&mut leave, repo));

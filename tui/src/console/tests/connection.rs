@@ -11,7 +11,7 @@ use super::fake::{gc_report, now, summary};
 use super::update::{failure, model, press};
 use super::{Console, text};
 use crate::console::app::Exit;
-use crate::console::backend::{FailureKind, Line, LineState};
+use crate::console::backend::{Connection, ConnectionState, FailureKind};
 use crate::console::demo::Demo;
 use crate::console::msg::{Effect, Extent, Msg, Ticket};
 use crate::console::state::{Level, Model};
@@ -19,16 +19,16 @@ use crate::console::update::update;
 use crate::console::view::{Look, Theme, view};
 
 fn up(ms: u64) -> Msg {
-    Msg::Line(Line {
-        state: LineState::Up,
+    Msg::Connection(Connection {
+        state: ConnectionState::Up,
         latency: Some(Duration::from_millis(ms)),
         heard_at: Some(now()),
     })
 }
 
 fn down() -> Msg {
-    let state = LineState::Down { since: now(), why: "connection refused".to_owned() };
-    Msg::Line(Line {
+    let state = ConnectionState::Down { since: now(), why: "connection refused".to_owned() };
+    Msg::Connection(Connection {
         state,
         latency: Some(Duration::from_millis(12)),
         heard_at: Some(now() - 6.seconds()),

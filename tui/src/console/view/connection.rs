@@ -18,7 +18,7 @@ use ratatui::layout::Rect;
 use ratatui::widgets::Paragraph;
 
 use super::run::{seconds, since};
-use crate::console::backend::LineState;
+use crate::console::backend::ConnectionState;
 use crate::console::state::Model;
 use crate::console::words::{fit, lasting, safe, width};
 
@@ -27,8 +27,8 @@ const WHY: usize = 12;
 
 /// How the line is while it is up; nothing where there is none.
 pub(super) fn note(model: &Model) -> Vec<String> {
-    match &model.line {
-        Some(line) if line.state == LineState::Up => match line.latency {
+    match &model.connection {
+        Some(connection) if connection.state == ConnectionState::Up => match connection.latency {
             Some(latency) => {
                 let took = lasting(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
                 vec![format!("remote {took}"), "remote".to_owned()]
@@ -41,7 +41,7 @@ pub(super) fn note(model: &Model) -> Vec<String> {
 
 /// Rows that it takes below the header.
 pub(super) fn rows(model: &Model) -> u16 {
-    u16::from(model.is_cut_off())
+    u16::from(model.is_disconnected())
 }
 
 /// The line below the header.
@@ -53,10 +53,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
 /// That it is down and since when, how old what is shown is, what is done about it, and why: as
 /// much as there is room for.
 fn words(model: &Model, room: usize) -> String {
-    let Some(line) = &model.line else { return String::new() };
-    let LineState::Down { since: began, why } = &line.state else { return String::new() };
+    let Some(connection) = &model.connection else { return String::new() };
+    let ConnectionState::Down { since: began, why } = &connection.state else {
+        return String::new();
+    };
     let mut words = format!("line down {}", seconds(since(model, Some(*began))));
-    let old = line.heard_at.map(|at| format!("data {} old", seconds(since(model, Some(at)))));
+    let old = connection.heard_at.map(|at| format!("data {} old", seconds(since(model, Some(at)))));
     for more in old.into_iter().chain(["trying again".to_owned()]) {
         if width(&words) + 3 + width(&more) <= room {
             words = format!("{words} · {more}");
@@ -73,16 +75,19 @@ fn words(model: &Model, room: usize) -> String {
 mod tests {
     use jiff::ToSpan;
 
-    use crate::console::backend::{Line, LineState};
+    use crate::console::backend::{Connection, ConnectionState};
     use crate::console::tests::fake::now;
     use crate::console::view::tests::{model, shown};
 
     #[test]
     fn what_matters_most_stays_when_it_gets_narrow() {
         let mut model = model();
-        let state =
-            LineState::Down { since: now() - 185.seconds(), why: "connection refused".to_owned() };
-        model.line = Some(Line { state, latency: None, heard_at: Some(now() - 200.seconds()) });
+        let state = ConnectionState::Down {
+            since: now() - 185.seconds(),
+            why: "connection refused".to_owned(),
+        };
+        model.connection =
+            Some(Connection { state, latency: None, heard_at: Some(now() - 200.seconds()) });
         let said =
             |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
         let all = " line down 3 min 5 s · data 3 min 20 s old · trying again";
@@ -95,8 +100,8 @@ mod tests {
     #[test]
     fn a_store_that_never_answered_has_no_age() {
         let mut model = model();
-        let state = LineState::Down { since: now(), why: String::new() };
-        model.line = Some(Line { state, latency: None, heard_at: None });
+        let state = ConnectionState::Down { since: now(), why: String::new() };
+        model.connection = Some(Connection { state, latency: None, heard_at: None });
         let seen = shown(&model, 80, 9);
         assert!(
             seen.contains(" line down 0 s · trying again\n")

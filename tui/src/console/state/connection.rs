@@ -10,8 +10,8 @@ pub(in crate::console) const WAITING: &str = "waiting for the line";
 
 impl Model {
     /// Whether the line to the store is down.
-    pub(in crate::console) fn is_cut_off(&self) -> bool {
-        self.line.as_ref().is_some_and(|line| line.down_since().is_some())
+    pub(in crate::console) fn is_disconnected(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.down_since().is_some())
     }
 
     /// Takes note that a reading failed. True if it did for no other reason than that the line is
@@ -20,7 +20,7 @@ impl Model {
     pub(in crate::console) fn misses(&mut self, failure: &Failure) -> bool {
         let unreachable = failure.kind == FailureKind::Unreachable;
         self.missed |= unreachable;
-        unreachable && self.is_cut_off()
+        unreachable && self.is_disconnected()
     }
 
     /// Reads again all that the operator sees, and watches the store again.
@@ -39,7 +39,7 @@ impl Model {
     /// Where work is, in a few words; while the line is down, only that it waits: the last step is
     /// told where there is room to say how old it is.
     pub(in crate::console) fn step_words(&self, run: &Run) -> Option<String> {
-        if run.is_going() && self.is_cut_off() {
+        if run.is_going() && self.is_disconnected() {
             Some(WAITING.to_owned())
         } else {
             run.step_words()

@@ -1,26 +1,26 @@
 //! The line to a store that is elsewhere: what follows when it breaks, and when it is back.
 
-use crate::console::backend::{Line, LineState};
+use crate::console::backend::{Connection, ConnectionState};
 use crate::console::msg::Effect;
 use crate::console::state::{Level, Model};
 use crate::console::words::lasting;
 
 /// Takes the line as it is now. What it costs to be away is told once: when it began, and when it
 /// is over.
-pub(super) fn moved(model: &mut Model, line: Line) -> Vec<Effect> {
-    let before = model.line.replace(line);
-    let (was, is) = (before.as_ref(), model.line.as_ref());
+pub(super) fn changed(model: &mut Model, connection: Connection) -> Vec<Effect> {
+    let before = model.connection.replace(connection);
+    let (was, is) = (before.as_ref(), model.connection.as_ref());
     // When the store was heard is shown only while it is not heard.
-    model.dirty |=
-        was.map(|line| (&line.state, line.latency)) != is.map(|line| (&line.state, line.latency));
-    let since = was.and_then(Line::down_since);
-    match (since, is.map(|line| &line.state)) {
-        (None, Some(LineState::Down { why, .. })) => {
+    model.dirty |= was.map(|connection| (&connection.state, connection.latency))
+        != is.map(|connection| (&connection.state, connection.latency));
+    let since = was.and_then(Connection::down_since);
+    match (since, is.map(|connection| &connection.state)) {
+        (None, Some(ConnectionState::Down { why, .. })) => {
             let words = format!("The line to {} is down: {why}", model.store);
             model.log.say(model.now, Level::Warning, words);
             Vec::new()
         }
-        (Some(since), Some(LineState::Up)) => {
+        (Some(since), Some(ConnectionState::Up)) => {
             let away =
                 u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
             let words = format!("The line to {} is back after {}", model.store, lasting(away));
