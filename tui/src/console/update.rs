@@ -48,9 +48,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Tick => return tick(model),
         Msg::Drawn(extent) => {
             model.extent = extent;
-            let in_sight = matches!(model.place(), Place::Preview | Place::Gate | Place::Typing);
-            if let Some(gate) = model.gate.as_mut().filter(|_| in_sight) {
-                gate.drawn();
+            let in_sight = matches!(model.place(), Place::Preview | Place::Confirm | Place::Typing);
+            if let Some(dialog) = model.dialog.as_mut().filter(|_| in_sight) {
+                dialog.drawn();
             }
             model.minute = model.now.as_second() / 60;
         }
@@ -125,16 +125,16 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Planned(ticket, answer) => {
-            match model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
-                Some(gate) => {
-                    if let (Err(failure), Some(repo)) = (&answer, gate.repo()) {
+            match model.dialog.as_mut().filter(|dialog| dialog.awaits(ticket)) {
+                Some(dialog) => {
+                    if let (Err(failure), Some(repo)) = (&answer, dialog.repo()) {
                         model.log.say(
                             model.now,
                             Level::Error,
                             format!("{repo}: planning failed: {failure}"),
                         );
                     }
-                    gate.take(answer);
+                    dialog.take(answer);
                     model.dirty = true;
                 }
                 // Declined while it was being made.
@@ -197,8 +197,8 @@ fn tick(model: &mut Model) -> Vec<Effect> {
 }
 
 fn step(model: &mut Model, ticket: Ticket, event: Event) -> bool {
-    if let Some(gate) = model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
-        gate.step(event);
+    if let Some(dialog) = model.dialog.as_mut().filter(|dialog| dialog.awaits(ticket)) {
+        dialog.step(event);
         return true;
     }
     model.runs.step(ticket, event, model.now)
@@ -217,7 +217,7 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             }
         }
         Place::Typing => {
-            if let Some(Asks::Count(input)) = model.gate.as_mut().map(|gate| &mut gate.asks) {
+            if let Some(Asks::Count(input)) = model.dialog.as_mut().map(|dialog| &mut dialog.asks) {
                 input.paste(text);
             }
         }

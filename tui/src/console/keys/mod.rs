@@ -202,8 +202,8 @@ mod tests {
             map.bindings.iter().filter(|binding| binding.row.action == Action::Confirm).collect();
         assert_eq!(confirming.len(), 1);
         assert_eq!(confirming[0].keys, ["y".parse().unwrap()]);
-        assert_eq!(map.lookup(Place::Gate, "Enter".parse().unwrap()), Some(Action::Decline));
-        assert_eq!(map.lookup(Place::Gate, "g".parse().unwrap()), None);
+        assert_eq!(map.lookup(Place::Confirm, "Enter".parse().unwrap()), Some(Action::Decline));
+        assert_eq!(map.lookup(Place::Confirm, "g".parse().unwrap()), None);
         assert_eq!(map.lookup(Place::Preview, "y".parse().unwrap()), None);
     }
 

@@ -37,7 +37,7 @@ pub(in crate::console) enum Action {
     /// Out, from anywhere.
     Quit,
     Suspend,
-    /// Yes to what the gate asks.
+    /// Yes to the confirm dialog.
     Confirm,
     /// The default of every question: nothing happens.
     Decline,
@@ -70,7 +70,7 @@ pub(in crate::console) enum Place {
     /// A plan that is only shown.
     Preview,
     /// A plan, and the question whether to run it.
-    Gate,
+    Confirm,
     /// The same, where the answer has to be typed.
     Typing,
     Runs,
@@ -96,7 +96,7 @@ impl Place {
         Place::Filter,
         Place::Repo,
         Place::Preview,
-        Place::Gate,
+        Place::Confirm,
         Place::Typing,
         Place::Runs,
         Place::Run,
@@ -117,7 +117,7 @@ impl Place {
             Place::Filter => "Typing a filter",
             Place::Repo => "A repo",
             Place::Preview => "A plan, only shown",
-            Place::Gate => "Asked whether to run a plan",
+            Place::Confirm => "Asked whether to run a plan",
             Place::Typing => "Asked to type how many",
             Place::Runs => "Runs",
             Place::Run => "Work going on",
@@ -187,7 +187,7 @@ const SCROLLED: &[Place] = &[
     P::Filter,
     P::Repo,
     P::Preview,
-    P::Gate,
+    P::Confirm,
     P::Typing,
     P::Runs,
     P::Done,
@@ -209,8 +209,8 @@ const TEXT: &[Place] = &[P::Filter, P::Search, P::Palette, P::Typing];
 /// most comes first.
 #[rustfmt::skip]
 pub(in crate::console) const TABLE: &[Row] = &[
-    change(row(Action::Confirm, "confirm", &[Key::char('y')], &[P::Gate], "run this plan", "run the plan that is shown")),
-    row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Gate], "cancel", "close the question; nothing happens"),
+    change(row(Action::Confirm, "confirm", &[Key::char('y')], &[P::Confirm], "run this plan", "run the plan that is shown")),
+    row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Confirm], "cancel", "close the question; nothing happens"),
     row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait, then leave", "leave when the work has ended"),
     row(Action::Stop, "stop-all", &[Key::char('x')], &[P::Leave], "cancel all work, then leave", "stop all work at its next safe point, and leave"),
     row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs], "cancel the work", "stop the work at its next safe point"),

@@ -3,10 +3,10 @@
 
 mod choice;
 mod column;
+mod confirm;
 mod connection;
 mod cursor;
 mod filter;
-mod gate;
 mod history;
 mod input;
 mod log;
@@ -20,10 +20,10 @@ mod useful;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
+pub(super) use confirm::{Asks, ConfirmDialog, Confirmed, Permit, PlanState, Subject};
 pub(super) use connection::WAITING;
 pub(super) use cursor::Cursor;
 pub(super) use filter::Filter;
-pub(super) use gate::{Asks, Confirmed, Gate, Permit, PlanState, Subject};
 pub(super) use history::History;
 pub(super) use input::Input;
 pub(super) use log::{Level, Log, LogLine};
@@ -64,7 +64,7 @@ pub(super) struct Model {
     /// The screens above it, the shown one last.
     pub(super) screens: Vec<Screen>,
     /// A plan, in place of the screen.
-    pub(super) gate: Option<Gate>,
+    pub(super) dialog: Option<ConfirmDialog>,
     /// A question about leaving, over everything but the help.
     pub(super) leave: Option<Leave>,
     /// The help, scrolled by so many lines.
@@ -128,7 +128,7 @@ impl Model {
             extent: Extent::default(),
             repos: Repos::default(),
             screens: Vec::new(),
-            gate: None,
+            dialog: None,
             leave: None,
             help: None,
             palette: None,
@@ -155,9 +155,9 @@ impl Model {
 
     /// Where the operator is when help and palette are closed.
     pub(super) fn place_below(&self) -> Place {
-        match (&self.leave, &self.gate, self.screens.last()) {
+        match (&self.leave, &self.dialog, self.screens.last()) {
             (Some(_), ..) => Place::Leave,
-            (_, Some(gate), _) => gate.place(),
+            (_, Some(dialog), _) => dialog.place(),
             (.., Some(Screen::Repo(_))) => Place::Repo,
             (.., Some(Screen::Runs)) => Place::Runs,
             (.., Some(Screen::Run(ticket))) => match self.runs.get(*ticket) {
@@ -175,8 +175,8 @@ impl Model {
 
     /// The repo that the operator looks at or points to.
     pub(super) fn current_repo(&self) -> Option<RepoName> {
-        if let Some(gate) = &self.gate {
-            return gate.repo().cloned();
+        if let Some(dialog) = &self.dialog {
+            return dialog.repo().cloned();
         }
         match self.screens.last() {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
@@ -248,8 +248,8 @@ impl Model {
         if self.leave.is_some() {
             return None;
         }
-        if let Some(gate) = &mut self.gate {
-            return Some((&mut gate.top, text));
+        if let Some(dialog) = &mut self.dialog {
+            return Some((&mut dialog.top, text));
         }
         match self.screens.last_mut()? {
             Screen::Repo(repo) => {

@@ -1,6 +1,6 @@
 //! Which actions would do something: what would not is not offered.
 
-use super::{Gate, Leave, Model, PlanState, Run, RunState, Screen, Subject};
+use super::{ConfirmDialog, Leave, Model, PlanState, Run, RunState, Screen, Subject};
 use crate::console::keys::{Action, Place};
 
 impl Model {
@@ -20,8 +20,8 @@ impl Model {
             (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
             (Place::Leave, LeaveNow) => self.is_disconnected(),
             (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
-            (Place::Preview | Place::Gate, Confirm | Consolidate | Verify) => {
-                self.gate.as_ref().is_some_and(|gate| gate.is_useful(action))
+            (Place::Preview | Place::Confirm, Confirm | Consolidate | Verify) => {
+                self.dialog.as_ref().is_some_and(|dialog| dialog.is_useful(action))
             }
             (Place::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
             (Place::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => {
@@ -58,7 +58,7 @@ impl Model {
     }
 }
 
-impl Gate {
+impl ConfirmDialog {
     fn is_useful(&self, action: Action) -> bool {
         let planning = matches!(self.subject, Subject::One(_, PlanState::Planning(_)));
         match action {

@@ -202,7 +202,7 @@ async fn the_palette_finds_an_action_and_does_it() {
     console.press(&["Esc", ":"]).await;
     console.type_in("consol").await;
     console.press(&["Enter"]).await;
-    assert_eq!((console.app.model.place(), console.calls("run")), (Place::Gate, vec![]));
+    assert_eq!((console.app.model.place(), console.calls("run")), (Place::Confirm, vec![]));
 }
 
 #[tokio::test]

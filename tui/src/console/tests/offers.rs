@@ -155,6 +155,6 @@ fn what_is_being_done_is_not_asked_for_again() {
     press(&mut model, &["Esc", "a", "g", "y"]);
     assert_eq!(model.runs.len(), 6, "each is consolidated when it is verified");
     press(&mut model, &["Esc", "a", "g"]);
-    let gate = model.gate.as_ref().unwrap();
-    assert_eq!((gate.left_out.len(), gate.is_ready()), (3, false));
+    let dialog = model.dialog.as_ref().unwrap();
+    assert_eq!((dialog.left_out.len(), dialog.is_ready()), (3, false));
 }

@@ -68,15 +68,15 @@ impl Bench {
 
     /// Whether a key says yes to something that is asked, on its own screen, and can be done.
     fn is_yes(&self, pressed: Key) -> bool {
-        let Some(gate) = &self.model.gate else { return false };
-        let ready = match &gate.subject {
+        let Some(dialog) = &self.model.dialog else { return false };
+        let ready = match &dialog.subject {
             Subject::One(_, plan) => matches!(plan, PlanState::Ready(_)),
             Subject::Many(repos) => !repos.is_empty() && repos.iter().all(|repo| repo.packs > 1),
         };
         ready
-            && gate.is_seen()
-            && match (self.model.place(), &gate.asks, &gate.subject) {
-                (Place::Gate, Asks::Key, _) => pressed == key("y"),
+            && dialog.is_seen()
+            && match (self.model.place(), &dialog.asks, &dialog.subject) {
+                (Place::Confirm, Asks::Key, _) => pressed == key("y"),
                 (Place::Typing, Asks::Count(typed), Subject::Many(repos)) => {
                     pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
                 }
@@ -272,7 +272,7 @@ const WAYS: [(Place, &[&str]); 16] = [
     (Place::Filter, &["/"]),
     (Place::Repo, &["Enter"]),
     (Place::Preview, &["p"]),
-    (Place::Gate, &["g"]),
+    (Place::Confirm, &["g"]),
     (Place::Typing, &["a", "g"]),
     (Place::Runs, &["w"]),
     (Place::Run, &["HOLD", "v"]),
@@ -332,7 +332,7 @@ fn every_place_is_reached_and_no_key_of_a_read_only_console_changes_a_store() {
         assert_eq!(in_place(way, false).model.place(), place);
         let reached = in_place(way, true).model.place();
         assert!(
-            !matches!(reached, Place::Gate | Place::Typing),
+            !matches!(reached, Place::Confirm | Place::Typing),
             "a read-only console asks in {place:?}"
         );
         for name in &all {
@@ -348,7 +348,8 @@ fn only_the_right_number_runs_many() {
     for (typed, right) in [("", false), ("1", false), ("y", false), ("11", false), ("ALL", true)] {
         let mut bench = Bench::new(crowd(), false);
         bench.press(&["a", "g"]);
-        let Some(Subject::Many(repos)) = bench.model.gate.as_ref().map(|gate| &gate.subject) else {
+        let Some(Subject::Many(repos)) = bench.model.dialog.as_ref().map(|dialog| &dialog.subject)
+        else {
             panic!("no question")
         };
         let many = repos.len();
@@ -360,6 +361,6 @@ fn only_the_right_number_runs_many() {
         bench.press(&["Enter"]);
         // One of them is damaged: asking is what counts here, not how it ended.
         assert_eq!(bench.runs(), if right { many } else { 0 });
-        assert_eq!(bench.model.gate.is_none(), right);
+        assert_eq!(bench.model.dialog.is_none(), right);
     }
 }

@@ -75,7 +75,7 @@ fn keys_that_come_faster_than_frames_say_yes_to_nothing() {
     };
     // As a terminal types what is pasted, if it knows no better.
     assert_eq!(typed(&mut model, &["a", "g", "y", "y"]), []);
-    assert_eq!((model.place(), model.runs.len()), (Place::Gate, 0));
+    assert_eq!((model.place(), model.runs.len()), (Place::Confirm, 0));
     let ticket = planned(&typed(&mut model, &["Esc", "Esc", "g"]));
     update(&mut model, Msg::Drawn(Extent::default()));
     update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
@@ -267,7 +267,7 @@ fn what_is_pointed_to_is_copied() {
 fn what_is_pasted_is_typed_and_never_obeyed() {
     let mut model = model();
     assert_eq!(update(&mut model, Msg::Paste("gy".to_owned())), []);
-    assert!(model.gate.is_none() && model.notice.is_some());
+    assert!(model.dialog.is_none() && model.notice.is_some());
     press(&mut model, &["/"]);
     update(&mut model, Msg::Paste("a/b\ny".to_owned()));
     assert_eq!((model.repos.filter(), model.place()), ("a/b", Place::Filter));

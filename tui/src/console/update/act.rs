@@ -91,11 +91,11 @@ fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
             }
         }
         _ => {
-            if let Some(gate) = &mut model.gate
-                && let Asks::Count(input) = &mut gate.asks
+            if let Some(dialog) = &mut model.dialog
+                && let Asks::Count(input) = &mut dialog.asks
             {
                 input.act(action);
-                gate.refusal = None;
+                dialog.refusal = None;
             }
         }
     }
@@ -184,7 +184,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
         return Vec::new();
     }
-    if model.gate.is_some() {
+    if model.dialog.is_some() {
         return ask::decline(model);
     }
     if model.screens.pop().is_some() || model.repos.unmark() {

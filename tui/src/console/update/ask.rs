@@ -7,7 +7,7 @@ use packhouse_host::{RepoName, RepoSummary};
 use super::work;
 use crate::console::keys::Place;
 use crate::console::msg::Effect;
-use crate::console::state::{Choice, Confirmed, Gate, Model, Work};
+use crate::console::state::{Choice, ConfirmDialog, Confirmed, Model, Work};
 use crate::console::words::count;
 
 /// The repos that are marked, where an action is about them.
@@ -24,24 +24,24 @@ fn busy(model: &Model, work: Work) -> HashSet<RepoName> {
 /// shows that instead.
 pub(super) fn ask(model: &mut Model, asking: bool) -> Vec<Effect> {
     let asking = asking && !model.read_only;
-    if let Some(gate) = &mut model.gate {
+    if let Some(dialog) = &mut model.dialog {
         if asking {
-            gate.ask();
+            dialog.ask();
         }
         return Vec::new();
     }
     let marked = marked(model);
-    let gate = if marked.is_empty() {
+    let dialog = if marked.is_empty() {
         let Some(repo) = model.current_repo() else { return Vec::new() };
         if work::show_open(model, &repo) {
             return Vec::new();
         }
-        Gate::one(repo, model.ticket(), asking)
+        ConfirmDialog::one(repo, model.ticket(), asking)
     } else {
-        Gate::of(choose(model, marked), model.ticket(), asking)
+        ConfirmDialog::of(choose(model, marked), model.ticket(), asking)
     };
-    let effect = gate.plan();
-    model.gate = Some(gate);
+    let effect = dialog.plan();
+    model.dialog = Some(dialog);
     effect.into_iter().collect()
 }
 
@@ -53,8 +53,10 @@ fn choose(model: &Model, marked: Vec<RepoSummary>) -> Choice {
 
 /// The operator says yes.
 pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
-    let Some(confirmed) = model.gate.as_mut().and_then(Gate::confirm) else { return Vec::new() };
-    model.gate = None;
+    let Some(confirmed) = model.dialog.as_mut().and_then(ConfirmDialog::confirm) else {
+        return Vec::new();
+    };
+    model.dialog = None;
     if model.screens.is_empty() {
         // What was marked was marked for this.
         model.repos.unmark();
@@ -81,7 +83,7 @@ pub(super) fn decline(model: &mut Model) -> Vec<Effect> {
     if model.leave.take().is_some() {
         return Vec::new();
     }
-    model.gate.take().and_then(Gate::decline).into_iter().collect()
+    model.dialog.take().and_then(ConfirmDialog::decline).into_iter().collect()
 }
 
 /// Verifies the repo that is looked at or pointed to, or all that are marked. Nothing is asked: it

@@ -4,7 +4,9 @@ use packhouse_host::RepoName;
 
 use crate::console::backend::{Answer, FailureKind};
 use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Cursor, Gate, Leave, Level, Model, Outcome, Run, RunState, Screen};
+use crate::console::state::{
+    ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,
+};
 use crate::console::words::many;
 
 /// Shows a repo's work that waits or goes on; false if there is none.
@@ -70,7 +72,7 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) 
         return leaving;
     }
     let shown = matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
-    if renew && shown && model.gate.is_none() && model.leave.is_none() {
+    if renew && shown && model.dialog.is_none() && model.leave.is_none() {
         effects.extend(show_new_plan(model, ticket, &repo));
     }
     let fresh = model.ticket();
@@ -91,9 +93,9 @@ fn show_new_plan(model: &mut Model, old: Ticket, repo: &RepoName) -> Vec<Effect>
     model.screens.pop();
     model.runs.drop(old);
     let ticket = model.ticket();
-    let mut gate = Gate::one(repo.clone(), ticket, false);
-    gate.renewed = true;
-    model.gate = Some(gate);
+    let mut dialog = ConfirmDialog::one(repo.clone(), ticket, false);
+    dialog.renewed = true;
+    model.dialog = Some(dialog);
     vec![Effect::Plan(ticket, repo.clone())]
 }
 

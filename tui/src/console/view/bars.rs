@@ -41,9 +41,9 @@ fn path(model: &Model) -> Vec<String> {
         path.push("help".to_owned());
         return path;
     }
-    match (&model.gate, model.screens.last()) {
-        (Some(gate), _) => {
-            let subject = match &gate.subject {
+    match (&model.dialog, model.screens.last()) {
+        (Some(dialog), _) => {
+            let subject = match &dialog.subject {
                 Subject::One(repo, _) => repo.to_string(),
                 Subject::Many(repos) => many(repos.len() as u64, "repo"),
             };
@@ -109,7 +109,7 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
 /// length, so here it tells of the others.
 fn work(model: &Model) -> Vec<String> {
     let here = |ticket| {
-        model.gate.is_none()
+        model.dialog.is_none()
             && matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket)
     };
     let waiting = model.runs.waiting().filter(|run| !here(run.ticket)).count() as u64;

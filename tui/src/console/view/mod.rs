@@ -15,9 +15,9 @@ mod ascii;
 mod bars;
 mod chart;
 mod columns;
+mod confirm;
 mod connection;
 mod dialog;
-mod gate;
 mod help;
 mod history;
 mod leave;
@@ -55,8 +55,8 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         Constraint::Length(1),
     ];
     let [header, down, body, footer] = Layout::vertical(rows).areas(frame.area());
-    let mut extent = match (&model.gate, model.screens.last()) {
-        (Some(gate), _) => gate::draw(model, gate, frame, body),
+    let mut extent = match (&model.dialog, model.screens.last()) {
+        (Some(dialog), _) => confirm::draw(model, dialog, frame, body),
         (None, None) => repos::draw(model, frame, body),
         (None, Some(Screen::Repo(repo))) => repo::draw(model, repo, frame, body),
         (None, Some(Screen::Runs)) => runs::draw(model, frame, body),

@@ -23,7 +23,7 @@
 use packhouse_host::RepoSummary;
 use ratatui::text::Line;
 
-use crate::console::state::{Asks, Gate, Model, Totals, Why};
+use crate::console::state::{Asks, ConfirmDialog, Model, Totals, Why};
 use crate::console::view::parts::long_fact;
 use crate::console::view::{plain, styled};
 use crate::console::words::{count, fit, many, pad, percent, safe, size, wrap};
@@ -37,37 +37,42 @@ const NAME: usize = 60;
 /// All lines.
 pub(super) fn lines(
     model: &Model,
-    gate: &Gate,
+    dialog: &ConfirmDialog,
     repos: &[RepoSummary],
     room: usize,
 ) -> Vec<Line<'static>> {
     if repos.is_empty() {
         let words = "There is nothing to do: none of the marked repos has several packs to merge.";
-        return [plain(wrap(words, room)), left_out(model, gate, room)].concat();
+        return [plain(wrap(words, room)), left_out(model, dialog, room)].concat();
     }
     let number = many(repos.len() as u64, "repo");
-    let title = match gate.asks {
+    let title = match dialog.asks {
         Asks::Nothing => format!("What a consolidation of {number} would do"),
         _ => format!("Consolidate {number}?"),
     };
     let mut lines = styled(wrap(&title, room), model.look.strong());
-    lines.extend(hidden(model, gate, room));
+    lines.extend(hidden(model, dialog, room));
     lines.push(Line::default());
-    lines.extend(facts(model, gate, repos, room));
+    lines.extend(facts(model, dialog, repos, room));
     lines.push(Line::default());
     let words = "Each is planned when its turn comes, and proven before anything is replaced. One that fails stays as it is, and the others go on. The old packs stay until packhouse prune deletes them.";
     lines.extend(plain(wrap(words, room)));
     let (unseen, seen): (Vec<&RepoSummary>, _) =
-        repos.iter().partition(|repo| gate.hidden.contains(&repo.repo));
+        repos.iter().partition(|repo| dialog.hidden.contains(&repo.repo));
     lines.extend(named(model, "REPOS THAT THE FILTER HIDES", &unseen, room));
     lines.extend(named(model, "REPOS", &seen, room));
-    lines.extend(left_out(model, gate, room));
+    lines.extend(left_out(model, dialog, room));
     lines
 }
 
 /// What they come to. Bytes are what the catalog knows; what a pack has around its records is known
 /// when it is planned.
-fn facts(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usize) -> Vec<Line<'static>> {
+fn facts(
+    model: &Model,
+    dialog: &ConfirmDialog,
+    repos: &[RepoSummary],
+    room: usize,
+) -> Vec<Line<'static>> {
     let (look, totals) = (model.look, Totals::of(repos));
     let again = size(totals.reclaimable);
     let part = percent(totals.reclaimable, totals.bytes)
@@ -82,18 +87,18 @@ fn facts(model: &Model, gate: &Gate, repos: &[RepoSummary], room: usize) -> Vec<
         ),
         ("Duplicates", format!("about {again}{part} are not written again")),
     ];
-    if !gate.left_out.is_empty() {
+    if !dialog.left_out.is_empty() {
         facts.push((
             "Left out",
-            format!("{}: {}", count(gate.left_out.len() as u64), reasons(gate)),
+            format!("{}: {}", count(dialog.left_out.len() as u64), reasons(dialog)),
         ));
     }
     facts.into_iter().flat_map(|(name, value)| long_fact(look, name, &value, room)).collect()
 }
 
 /// Why marked repos are left out, each reason with how many they are.
-fn reasons(gate: &Gate) -> String {
-    let number = |why| gate.left_out.iter().filter(|(_, its)| *its == why).count() as u64;
+fn reasons(dialog: &ConfirmDialog) -> String {
+    let number = |why| dialog.left_out.iter().filter(|(_, its)| *its == why).count() as u64;
     let said = Why::ALL.into_iter().map(|why| (number(why), why)).filter(|(number, _)| *number > 0);
     said.map(|(number, why)| format!("{} ({})", why.words(), count(number)))
         .collect::<Vec<_>>()
@@ -101,8 +106,8 @@ fn reasons(gate: &Gate) -> String {
 }
 
 /// That a yes is about repos that the list doesn't show, if it is.
-pub(super) fn hidden(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
-    let words = match (gate.hidden.len(), gate.repo()) {
+pub(super) fn hidden(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
+    let words = match (dialog.hidden.len(), dialog.repo()) {
         (0, _) => return Vec::new(),
         (_, Some(_)) => "It is marked but not shown: the filter hides it.".to_owned(),
         (1, None) => "1 of them is marked but not shown: the filter hides it.".to_owned(),
@@ -136,20 +141,20 @@ fn named(model: &Model, title: &str, repos: &[&RepoSummary], room: usize) -> Vec
 }
 
 /// Marked repos that are not among them, and why, if there are any.
-pub(super) fn left_out(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
-    if gate.left_out.is_empty() {
+pub(super) fn left_out(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
+    if dialog.left_out.is_empty() {
         return Vec::new();
     }
     let mut lines = vec![Line::default(), Line::styled("LEFT OUT", model.look.quiet())];
-    let words = gate.left_out.iter().map(|(_, why)| why.words().len()).max().unwrap_or_default();
+    let words = dialog.left_out.iter().map(|(_, why)| why.words().len()).max().unwrap_or_default();
     let name = room.saturating_sub(words + 2).min(NAME);
-    lines.extend(gate.left_out.iter().take(NAMED).map(|(repo, why)| {
+    lines.extend(dialog.left_out.iter().take(NAMED).map(|(repo, why)| {
         Line::raw(fit(
             &format!("{}  {}", pad(&safe(&repo.to_string()), name, false), why.words()),
             room,
         ))
     }));
-    lines.extend(more(gate.left_out.len()));
+    lines.extend(more(dialog.left_out.len()));
     lines
 }
 

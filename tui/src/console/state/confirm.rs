@@ -1,5 +1,5 @@
-//! The one gate that every change of a store passes: it shows a plan, and gives a [`Permit`] for
-//! what was confirmed.
+//! The confirm dialog. Every change to a store passes it: it shows a plan, and returns a [`Permit`]
+//! when the operator confirms.
 
 use std::collections::HashSet;
 
@@ -13,14 +13,14 @@ use crate::console::msg::{Effect, Ticket};
 /// More repos than these are not changed by one key: their number has to be typed.
 const MOST_BY_KEY: usize = 10;
 
-/// Says that the operator was asked and said yes. Only a confirmed [`Gate`] makes one, and no
-/// effect that changes a store can be built without it.
+/// Proof that the operator confirmed. Only a confirmed [`ConfirmDialog`] makes one, and every effect
+/// that changes a store needs one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::console) struct Permit(());
 
 /// A plan that is shown, and the question whether to run it.
 #[derive(Debug)]
-pub(in crate::console) struct Gate {
+pub(in crate::console) struct ConfirmDialog {
     ticket: Ticket,
     pub(in crate::console) subject: Subject,
     pub(in crate::console) asks: Asks,
@@ -52,7 +52,7 @@ pub(in crate::console) enum Subject {
 pub(in crate::console) enum PlanState {
     /// It is being made; this is its last step.
     Planning(Option<Event>),
-    /// It is kept under the gate's ticket.
+    /// The plan is kept under the dialog's ticket.
     Ready(Box<GcReport>),
     /// There is nothing to do.
     Idle(Box<GcReport>),
@@ -90,13 +90,13 @@ pub(in crate::console) enum Confirmed {
     Many(Permit, Vec<RepoName>),
 }
 
-impl Gate {
+impl ConfirmDialog {
     /// A question about one repo, whose plan is being made under `ticket`; or, without `asking`,
     /// the plan alone.
-    pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> Gate {
+    pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> ConfirmDialog {
         let asks = if asking { Asks::Key } else { Asks::Nothing };
         let (subject, top) = (Subject::One(repo, PlanState::Planning(None)), Cursor::default());
-        Gate {
+        ConfirmDialog {
             ticket,
             subject,
             asks,
@@ -110,14 +110,14 @@ impl Gate {
     }
 
     /// A question about marked repos. Where one is left, it is about that one, with its whole plan.
-    pub(in crate::console) fn of(choice: Choice, ticket: Ticket, asking: bool) -> Gate {
+    pub(in crate::console) fn of(choice: Choice, ticket: Ticket, asking: bool) -> ConfirmDialog {
         let Choice { repos, left_out, hidden } = choice;
         let (subject, asks) = match &repos[..] {
             [one] => (Subject::One(one.repo.clone(), PlanState::Planning(None)), Asks::Key),
             many => (Subject::Many(many.to_vec()), Asks::about(many.len())),
         };
         let asks = if asking { asks } else { Asks::Nothing };
-        Gate {
+        ConfirmDialog {
             ticket,
             subject,
             asks,
@@ -148,7 +148,7 @@ impl Gate {
     pub(in crate::console) fn place(&self) -> Place {
         match self.asks {
             Asks::Nothing => Place::Preview,
-            Asks::Key => Place::Gate,
+            Asks::Key => Place::Confirm,
             Asks::Count(_) => Place::Typing,
         }
     }
@@ -169,7 +169,7 @@ impl Gate {
         }
     }
 
-    /// Whether an answer to the ticket is for this gate.
+    /// Whether a result for the ticket belongs to this dialog.
     pub(in crate::console) fn awaits(&self, ticket: Ticket) -> bool {
         self.ticket == ticket && matches!(self.subject, Subject::One(_, PlanState::Planning(_)))
     }
@@ -206,8 +206,8 @@ impl Gate {
         }
     }
 
-    /// The operator said yes. None while there is nothing that could be run, or nobody has seen it
-    /// yet; and when what was typed is not what was asked for: the gate then says so, and stays.
+    /// The operator confirms. Returns `None` while nothing can be run or the plan has not been drawn
+    /// yet, and when the typed number is wrong; then the dialog says so and stays open.
     pub(in crate::console) fn confirm(&mut self) -> Option<Confirmed> {
         if !self.seen {
             return None;

@@ -45,7 +45,9 @@ use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
 use super::{failure_lines, holds, key_in, plain, room, scrolled, styled};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Asks, Gate, Model, PlanState, Subject, WAITING, Work, step_words};
+use crate::console::state::{
+    Asks, ConfirmDialog, Model, PlanState, Subject, WAITING, Work, step_words,
+};
 use crate::console::words::{count, fit, lasting, many as of_many, safe, size, tail, width, wrap};
 
 /// With more lines than these for the plan, a blank one sets the question apart.
@@ -54,9 +56,9 @@ const APART: usize = 6;
 const ANSWER: usize = 8;
 
 /// In place of the body.
-pub(super) fn draw(model: &Model, gate: &Gate, frame: &mut Frame, area: Rect) -> Extent {
+pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, area: Rect) -> Extent {
     let room = room(area);
-    let mut question = question(model, gate, room);
+    let mut question = question(model, dialog, room);
     let height = usize::from(area.height);
     if height > question.len() + APART {
         question.insert(0, Line::default());
@@ -65,33 +67,33 @@ pub(super) fn draw(model: &Model, gate: &Gate, frame: &mut Frame, area: Rect) ->
     // its beginning.
     let below = question.len().min(height.saturating_sub(2)).max(1);
     let [plan, asked] = split(area, height.saturating_sub(below));
-    let lines = match &gate.subject {
-        Subject::One(repo, state) => one(model, gate, &safe(&repo.to_string()), state, room),
-        Subject::Many(repos) => many::lines(model, gate, repos, room),
+    let lines = match &dialog.subject {
+        Subject::One(repo, state) => one(model, dialog, &safe(&repo.to_string()), state, room),
+        Subject::Many(repos) => many::lines(model, dialog, repos, room),
     };
-    let extent = scrolled(frame, plan, lines, gate.top.at(usize::MAX));
+    let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(asked));
     extent
 }
 
 fn one(
     model: &Model,
-    gate: &Gate,
+    dialog: &ConfirmDialog,
     repo: &str,
     state: &PlanState,
     room: usize,
 ) -> Vec<Line<'static>> {
     let look = model.look;
-    let title = match &gate.asks {
+    let title = match &dialog.asks {
         Asks::Nothing => format!("What a consolidation of {repo} would do"),
         _ => format!("Consolidate {repo}?"),
     };
     let mut lines = styled(wrap(&title, room), look.strong());
-    if gate.renewed {
+    if dialog.renewed {
         let words = "The repo changed while its plan was looked at, so nothing was done. This is the plan for what it is now.";
         lines.extend(styled(wrap(words, room), look.warn()));
     }
-    lines.extend(many::hidden(model, gate, room));
+    lines.extend(many::hidden(model, dialog, room));
     lines.push(Line::default());
     match state {
         PlanState::Planning(step) => lines.push(planning(model, step.as_ref(), room)),
@@ -108,7 +110,7 @@ fn one(
             lines.extend(way_out(model, Place::Preview, Work::Consolidate, failure.kind, room));
         }
     }
-    lines.extend(many::left_out(model, gate, room));
+    lines.extend(many::left_out(model, dialog, room));
     lines
 }
 
@@ -173,7 +175,7 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
 }
 
 /// What can be answered: nothing is done unless something else is said.
-fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
+fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
     let look = model.look;
     let button = |words: &str, key: String| {
         vec![
@@ -183,16 +185,16 @@ fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
     };
     let cancel = |place, action| button("Cancel", key_in(model, place, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
-    let default = match &gate.asks {
+    let default = match &dialog.asks {
         Asks::Nothing => {
-            below = styled(wrap(&only_shown(model, gate), room), look.quiet());
+            below = styled(wrap(&only_shown(model, dialog), room), look.quiet());
             button("Close", key_in(model, Place::Preview, Action::Back))
         }
-        Asks::Key => cancel(Place::Gate, Action::Decline),
+        Asks::Key => cancel(Place::Confirm, Action::Decline),
         Asks::Count(_) => cancel(Place::Typing, Action::Cancel),
     };
-    match (&gate.asks, &gate.subject) {
-        (Asks::Key, _) if gate.is_ready() => {
+    match (&dialog.asks, &dialog.subject) {
+        (Asks::Key, _) if dialog.is_ready() => {
             let key = model.keymap.key_of(Action::Confirm);
             more.push(vec![
                 Span::raw("Consolidate"),
@@ -214,7 +216,7 @@ fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
                 Span::styled(typed, look.strong()),
                 Span::styled("▏", look.busy()),
             ]));
-            let refusal = gate.refusal.iter().flat_map(|words| wrap(&safe(words), room));
+            let refusal = dialog.refusal.iter().flat_map(|words| wrap(&safe(words), room));
             below.extend(refusal.map(|line| Line::styled(line, look.warn())));
         }
         _ => {}
@@ -225,8 +227,8 @@ fn question(model: &Model, gate: &Gate, room: usize) -> Vec<Line<'static>> {
 }
 
 /// Why nothing is asked, and how to be asked.
-fn only_shown(model: &Model, gate: &Gate) -> String {
-    match (gate.is_ready(), model.read_only) {
+fn only_shown(model: &Model, dialog: &ConfirmDialog) -> String {
+    match (dialog.is_ready(), model.read_only) {
         (false, _) => String::new(),
         (true, true) => "Only shown: the console is read-only.".to_owned(),
         (true, false) => format!(
