@@ -6,6 +6,7 @@ mod column;
 mod confirm;
 mod connection;
 mod cursor;
+mod enabled;
 mod filter;
 mod history;
 mod input;
@@ -16,7 +17,6 @@ mod repos;
 mod run;
 mod speed;
 mod totals;
-mod useful;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;

@@ -22,7 +22,7 @@ impl Palette {
     pub(in crate::console) fn new(model: &Model) -> Palette {
         let place = model.place_below();
         let all = model.keymap.of_place(place).map(|binding| binding.row.action);
-        let idle = all.filter(|action| !model.is_useful_in(place, *action)).collect();
+        let idle = all.filter(|action| !model.is_enabled_in(place, *action)).collect();
         Palette { input: Input::default(), cursor: Cursor::default(), place, idle }
     }
 
@@ -32,7 +32,7 @@ impl Palette {
         let words = self.input.text().trim().to_lowercase();
         let (mut matcher, mut letters) = (Matcher::new(Config::DEFAULT), Vec::new());
         // The palette is how one got here, and moving is what arrows are for.
-        let useful = |binding: &&Binding| {
+        let enabled = |binding: &&Binding| {
             let Row { action, help, .. } = binding.row;
             !matches!(action, Action::Palette | Action::Up | Action::Down)
                 && !help.is_empty()
@@ -40,7 +40,7 @@ impl Palette {
         };
         let mut found: Vec<(Option<u32>, &Binding)> = keymap
             .of_place(self.place)
-            .filter(useful)
+            .filter(enabled)
             .filter_map(|binding| {
                 let name =
                     pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);

@@ -78,12 +78,12 @@ fn a_click_on_a_finding_points_to_it() {
 fn esc_takes_marks_then_the_filter_and_never_leaves() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3)]);
     press(&mut model, &["/", "c", "Enter", "Space"]);
-    assert!(model.is_useful(Action::Back));
+    assert!(model.is_enabled(Action::Back));
     assert_eq!(press(&mut model, &["Esc"]), []);
     assert_eq!((model.repos.marks(), model.repos.shown()), (0, 1));
     assert_eq!(press(&mut model, &["Esc"]), []);
     assert_eq!(model.repos.shown(), 2);
-    assert!(!model.is_useful(Action::Back));
+    assert!(!model.is_enabled(Action::Back));
     assert_eq!((press(&mut model, &["Esc"]), model.notice.as_deref()), (vec![], Some("q quits")));
     assert_eq!(press(&mut model, &["q"]), [Effect::Quit]);
 }
@@ -94,7 +94,7 @@ fn what_would_do_nothing_is_not_offered() {
         let bindings = model
             .keymap
             .of_place(model.place())
-            .filter(|b| !b.row.hint.is_empty() && model.is_useful(b.row.action));
+            .filter(|b| !b.row.hint.is_empty() && model.is_enabled(b.row.action));
         bindings.map(|binding| binding.row.name).collect()
     };
     let lacks = |model: &Model, names: &[&str]| {

@@ -179,9 +179,9 @@ fn typed(model: &Model) -> Option<(&'static str, &str)> {
 /// As many hints as fit, in the order of the table. Who finds no hint for what is wanted needs the
 /// help, so that is always there; and where it costs little, so is the way out.
 fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
-    let useful =
-        |binding: &&Binding| !binding.row.hint.is_empty() && model.is_useful(binding.row.action);
-    let all: Vec<&Binding> = model.keymap.of_place(model.place()).filter(useful).collect();
+    let enabled =
+        |binding: &&Binding| !binding.row.hint.is_empty() && model.is_enabled(binding.row.action);
+    let all: Vec<&Binding> = model.keymap.of_place(model.place()).filter(enabled).collect();
     let kept: &[Action] =
         if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };
     let (mut last, mut first): (Vec<&Binding>, Vec<&Binding>) =

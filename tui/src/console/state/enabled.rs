@@ -1,17 +1,17 @@
-//! Which actions would do something: what would not is not offered.
+//! Which actions are enabled. Those that would do nothing are not offered.
 
 use super::{ConfirmDialog, Leave, Model, PlanState, Run, RunState, Screen, Subject};
 use crate::console::keys::{Action, Place};
 
 impl Model {
-    /// Whether an action would do something where the operator is.
-    pub(in crate::console) fn is_useful(&self, action: Action) -> bool {
-        self.is_useful_in(self.place(), action)
+    /// Whether an action would do something in the current place.
+    pub(in crate::console) fn is_enabled(&self, action: Action) -> bool {
+        self.is_enabled_in(self.place(), action)
     }
 
     /// Whether an action would do something in a place, be it that where the operator is or that
     /// below the palette.
-    pub(super) fn is_useful_in(&self, place: Place, action: Action) -> bool {
+    pub(super) fn is_enabled_in(&self, place: Place, action: Action) -> bool {
         use Action::{
             Back, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview, SortNext, Stop,
             StopWaiting, Verify, Wait,
@@ -21,7 +21,7 @@ impl Model {
             (Place::Leave, LeaveNow) => self.is_disconnected(),
             (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
             (Place::Preview | Place::Confirm, Confirm | Consolidate | Verify) => {
-                self.dialog.as_ref().is_some_and(|dialog| dialog.is_useful(action))
+                self.dialog.as_ref().is_some_and(|dialog| dialog.is_enabled(action))
             }
             (Place::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
             (Place::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => {
@@ -59,7 +59,7 @@ impl Model {
 }
 
 impl ConfirmDialog {
-    fn is_useful(&self, action: Action) -> bool {
+    fn is_enabled(&self, action: Action) -> bool {
         let planning = matches!(self.subject, Subject::One(_, PlanState::Planning(_)));
         match action {
             Action::Consolidate => self.is_ready() || planning,
