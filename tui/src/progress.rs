@@ -49,7 +49,7 @@ impl Bars {
             };
         }
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let bar = ProgressBar::hidden().with_style(look(self.style, &seen));
+        let bar = ProgressBar::hidden().with_style(bar_style(self.style, &seen));
         let progress = Progress::new({
             let (bar, seen) = (bar.clone(), seen.clone());
             move |event| draw(&bar, &seen, event)
@@ -148,7 +148,7 @@ fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn look(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
+fn bar_style(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
     let template = match style.coloured() {
         true => "{spinner:.cyan} {what} {wide_bar:.cyan/dim} {how_far}",
         false => "{spinner} {what} {wide_bar} {how_far}",
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn the_templates_are_sound() {
         for when in [When::Always, When::Never] {
-            look(Style::choose(when, true, Environment::default()), &Arc::default());
+            bar_style(Style::choose(when, true, Environment::default()), &Arc::default());
         }
     }
 

@@ -13,7 +13,7 @@ use super::keys::{Key, Keymap};
 use super::msg::{Effect, Msg};
 use super::state::{Model, PAGE};
 use super::update::update;
-use super::view::{Look, Theme, view};
+use super::view::{Styles, Theme, view};
 
 /// A console that has read a demo store.
 pub struct Bench {
@@ -111,8 +111,8 @@ impl Bench {
 }
 
 fn model(demo: &Demo) -> Model {
-    let look = Look { theme: Theme::Default, ascii: false };
-    let mut model = Model::new(look, Keymap::new(false), false, demo.place());
+    let styles = Styles { theme: Theme::Default, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(false), false, demo.place());
     model.now = demo.now();
     model
 }

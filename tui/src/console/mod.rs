@@ -63,7 +63,7 @@ use remote::RemoteBackend;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
 use terminal::Guard;
-use view::{Look, Theme};
+use view::{Styles, Theme};
 
 /// Every demo is the same, so that what is said of it can be found again.
 const SEED: u64 = 1;
@@ -114,7 +114,7 @@ async fn show(
         ThemeName::Mono => Theme::Mono,
     };
     let model = Model::new(
-        Look { theme, ascii: settings.ascii },
+        Styles { theme, ascii: settings.ascii },
         keymap,
         settings.read_only,
         backend.place(),

@@ -20,7 +20,7 @@ use super::keys::{Action, Keymap};
 use super::msg::Effect;
 use super::state::{Column, Model, PAGE, Work};
 use super::tests::fake::now;
-use super::view::{Look, Theme, view};
+use super::view::{Styles, Theme, view};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.svg");
 
@@ -58,20 +58,20 @@ fn hex(colour: Color, default: &'static str) -> &'static str {
     }
 }
 
-/// What a cell looks like.
+/// The style of a cell, as SVG has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Looks {
+struct CellStyle {
     text: &'static str,
     ground: &'static str,
     bold: bool,
     dim: bool,
 }
 
-fn looks(cell: &Cell) -> Looks {
+fn style_of(cell: &Cell) -> CellStyle {
     let (text, ground) = (hex(cell.fg, TEXT), hex(cell.bg, GROUND));
     let has = |weight| cell.modifier.contains(weight);
     let (text, ground) = if has(Modifier::REVERSED) { (ground, text) } else { (text, ground) };
-    Looks { text, ground, bold: has(Modifier::BOLD), dim: has(Modifier::DIM) }
+    CellStyle { text, ground, bold: has(Modifier::BOLD), dim: has(Modifier::DIM) }
 }
 
 /// Cells beside each other that look the same.
@@ -79,7 +79,7 @@ struct Run {
     column: usize,
     cells: usize,
     text: String,
-    looks: Looks,
+    style: CellStyle,
 }
 
 /// The runs of a row.
@@ -87,13 +87,13 @@ fn runs(row: &[Cell]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut column = 0;
     while let Some(cell) = row.get(column) {
-        let (cells, looks) = (usize::from(cell.symbol().cell_width()).max(1), looks(cell));
-        match runs.last_mut().filter(|run| run.looks == looks) {
+        let (cells, style) = (usize::from(cell.symbol().cell_width()).max(1), style_of(cell));
+        match runs.last_mut().filter(|run| run.style == style) {
             Some(run) => {
                 run.cells += cells;
                 run.text.push_str(cell.symbol());
             }
-            None => runs.push(Run { column, cells, text: cell.symbol().to_owned(), looks }),
+            None => runs.push(Run { column, cells, text: cell.symbol().to_owned(), style }),
         }
         column += cells;
     }
@@ -161,7 +161,7 @@ fn svg(buffer: &Buffer, title: &str) -> String {
 }
 
 fn draw(out: &mut String, run: &Run, top: usize) {
-    let Looks { text: fill, ground, bold, dim } = run.looks;
+    let CellStyle { text: fill, ground, bold, dim } = run.style;
     let left = |column: usize| EDGE + column * CELL.0;
     if ground != GROUND {
         rect(out, [left(run.column), top, run.cells * CELL.0, CELL.1], ground, "");
@@ -218,8 +218,8 @@ fn escaped(text: &str) -> String {
 /// consolidated.
 fn console() -> Model {
     let demo = Demo::new(REPOS, 1, Pace::Held, now());
-    let look = Look { theme: Theme::Default, ascii: false };
-    let mut model = Model::new(look, Keymap::new(false), false, demo.place());
+    let styles = Styles { theme: Theme::Default, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(false), false, demo.place());
     model.now = now();
     let ticket = model.ticket();
     model.repos.begin(ticket, now());

@@ -123,13 +123,13 @@ impl Demo {
     }
 
     /// Looks at a repo, and at what verifying it would find.
-    fn with<T>(&self, name: &RepoName, look: impl FnOnce(&Repo, Vec<Problem>) -> T) -> Answer<T> {
+    fn with<T>(&self, name: &RepoName, read: impl FnOnce(&Repo, Vec<Problem>) -> T) -> Answer<T> {
         let inside = self.inside();
         let repo = inside.repos.get(name).ok_or_else(|| Error::UnknownRepo(name.clone()))?;
         let problems = repo.problems.clone();
         #[cfg(test)]
         let problems = self.script.problems().unwrap_or(problems);
-        Ok(look(repo, problems))
+        Ok(read(repo, problems))
     }
 
     /// A verb is called. Only a test wants to know.

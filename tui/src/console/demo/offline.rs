@@ -31,8 +31,8 @@ impl SimulatedConnection {
         Ok(())
     }
 
-    fn with<T>(&self, look: impl FnOnce(&watch::Sender<Connection>) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+    fn with<T>(&self, read: impl FnOnce(&watch::Sender<Connection>) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(read)
     }
 }
 

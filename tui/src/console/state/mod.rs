@@ -40,12 +40,12 @@ use packhouse_host::{GcEntry, RepoName};
 use super::backend;
 use super::keys::{Keymap, Place};
 use super::msg::{Effect, Extent, Ticket};
-use super::view::Look;
+use super::view::Styles;
 
 /// Everything.
 #[derive(Debug)]
 pub(super) struct Model {
-    pub(super) look: Look,
+    pub(super) styles: Styles,
     pub(super) keymap: Keymap,
     /// Whether nothing may be changed.
     pub(super) read_only: bool,
@@ -116,9 +116,9 @@ pub(super) enum Leave {
 
 impl Model {
     /// A console that knows nothing yet.
-    pub(super) fn new(look: Look, keymap: Keymap, read_only: bool, store: String) -> Self {
+    pub(super) fn new(styles: Styles, keymap: Keymap, read_only: bool, store: String) -> Self {
         Model {
-            look,
+            styles,
             keymap,
             read_only,
             store,

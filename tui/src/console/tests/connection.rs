@@ -16,7 +16,7 @@ use crate::console::demo::Demo;
 use crate::console::msg::{Effect, Extent, Msg, Ticket};
 use crate::console::state::{Level, Model};
 use crate::console::update::update;
-use crate::console::view::{Look, Theme, view};
+use crate::console::view::{Styles, Theme, view};
 
 fn up(ms: u64) -> Msg {
     Msg::Connection(Connection {
@@ -262,7 +262,7 @@ async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> St
     console.settle().await;
     console.demo.advance(14);
     console.until_seen("line down 14 s").await;
-    console.app.model.look = Look { theme, ascii: false };
+    console.app.model.styles = Styles { theme, ascii: false };
     console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
     let terminal = console.app.terminal.backend();
     let cell = &terminal.buffer()[(1, 1)];

@@ -36,7 +36,7 @@ use super::inputs::Input;
 use super::keys::{Key, Keymap};
 use super::state::Model;
 use super::terminal::Outlet;
-use super::view::{Look, Theme};
+use super::view::{Styles, Theme};
 
 /// Long after what any test needs on any machine: only a hanging test gets there.
 const HUNG: Duration = Duration::from_secs(60);
@@ -191,8 +191,8 @@ impl Console {
 
 /// A model of a console on a store, which has read nothing yet.
 fn model_of(demo: &Demo, read_only: bool) -> Model {
-    let look = Look { theme: Theme::Mono, ascii: false };
-    let mut model = Model::new(look, Keymap::new(read_only), read_only, demo.place());
+    let styles = Styles { theme: Theme::Mono, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(read_only), read_only, demo.place());
     model.now = demo.now();
     model
 }

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier};
 use super::fake::{last_gc, summary};
 use super::{Console, text};
 use crate::console::demo::Demo;
-use crate::console::view::{Look, Theme, view};
+use crate::console::view::{Styles, Theme, view};
 
 pub(super) const SIZES: [(u16, u16); 4] = [(60, 16), (80, 20), (120, 26), (200, 30)];
 
@@ -202,7 +202,7 @@ async fn hostile_words_and_tiny_terminals_break_nothing() {
                 demo.put(&summary("a/a", 2));
                 demo.put(&worst);
                 let mut console = Console::on(demo, columns, rows).await;
-                (console.app.model.look.ascii, console.app.model.dirty) = (ascii, true);
+                (console.app.model.styles.ascii, console.app.model.dirty) = (ascii, true);
                 console.settle().await;
                 console.press(keys).await;
                 let screen = console.screen();
@@ -230,7 +230,7 @@ async fn without_colour_everything_is_said_in_words_and_weights() {
 async fn colours_and_weights_say_what_the_words_say() {
     let mut console = Console::on(busy(), 120, 20).await;
     let mut style_of = |theme: Theme, words: &str| {
-        console.app.model.look = Look { theme, ascii: false };
+        console.app.model.styles = Styles { theme, ascii: false };
         console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
         let terminal = console.app.terminal.backend();
         let screen = text(terminal);

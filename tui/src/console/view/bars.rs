@@ -29,9 +29,9 @@ pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
     // Where the path is cut, a blank still sets the notes apart.
     let path =
         pad(&fit(&path, all.saturating_sub(taken + 2)), all.saturating_sub(taken + 1), false);
-    let mut line = Line::from(vec![Span::styled(path, model.look.strong())]);
+    let mut line = Line::from(vec![Span::styled(path, model.styles.strong())]);
     line.spans.extend(notes);
-    frame.render_widget(Paragraph::new(line).style(model.look.bar()), area);
+    frame.render_widget(Paragraph::new(line).style(model.styles.bar()), area);
 }
 
 /// Where one is, from the outermost in.
@@ -70,13 +70,13 @@ fn path(model: &Model) -> Vec<String> {
 /// first, and is last. The path gives way to it, up to half of the line; but not to the name of the
 /// store, nor to how far it is.
 fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let refresh = key_in(model, Place::Repos, Action::Refresh);
     let unwatched =
         [format!("changes are not seen, {refresh} reads again"), "not watched".to_owned()];
     let wanted = [
-        (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, look.strong()),
-        (work(model), look.busy()),
+        (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, styles.strong()),
+        (work(model), styles.busy()),
         // Without a line nothing is watched, and it is watched again by itself.
         (
             if model.unwatched && !model.is_disconnected() {
@@ -84,10 +84,13 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
             } else {
                 Vec::new()
             },
-            look.warn(),
+            styles.warn(),
         ),
-        (connection::note(model), look.quiet()),
-        (if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] }, look.quiet()),
+        (connection::note(model), styles.quiet()),
+        (
+            if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] },
+            styles.quiet(),
+        ),
     ];
     let (mut spans, mut taken): (Vec<Span>, usize) = (Vec::new(), 0);
     for (at, (forms, style)) in wanted.into_iter().enumerate() {
@@ -97,7 +100,7 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
         if let Some(words) = forms.into_iter().find(|words| width(words) <= left) {
             taken += width(&words) + between;
             if between > 0 {
-                spans.push(Span::styled(" · ", look.quiet()));
+                spans.push(Span::styled(" · ", styles.quiet()));
             }
             spans.push(Span::styled(words, style));
         }
@@ -142,7 +145,7 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
     let bad = model.repos.bad_filter.as_ref().filter(|_| model.place() == Place::Filter);
     let spans = match (typed(model), &model.notice) {
         (None, Some(notice)) => {
-            vec![Span::styled(fit(&format!(" {}", safe(notice)), room), model.look.strong())]
+            vec![Span::styled(fit(&format!(" {}", safe(notice)), room), model.styles.strong())]
         }
         (None, None) => hints(model, room),
         (Some((name, text)), _) => {
@@ -151,18 +154,18 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
             let left = room.saturating_sub(width(&name) + width(&text) + 1);
             let mut spans = vec![
                 Span::raw(name),
-                Span::styled(text, model.look.strong()),
-                Span::styled("▏", model.look.busy()),
+                Span::styled(text, model.styles.strong()),
+                Span::styled("▏", model.styles.busy()),
             ];
             match bad {
                 Some(bad) => spans
-                    .push(Span::styled(fit(&format!(" {}", safe(bad)), left), model.look.warn())),
+                    .push(Span::styled(fit(&format!(" {}", safe(bad)), left), model.styles.warn())),
                 None => spans.extend(hints(model, left)),
             }
             spans
         }
     };
-    frame.render_widget(Paragraph::new(Line::from(spans)).style(model.look.bar()), area);
+    frame.render_widget(Paragraph::new(Line::from(spans)).style(model.styles.bar()), area);
 }
 
 /// What is being typed into the last line, and what it is. A plan has a place of its own for its
@@ -195,7 +198,7 @@ fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
 
 fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
-    [Span::styled(key, model.look.strong()), Span::raw(format!(" {} ", binding.row.hint))]
+    [Span::styled(key, model.styles.strong()), Span::raw(format!(" {} ", binding.row.hint))]
 }
 
 /// Whether there is room for its hint; takes that room.

@@ -25,7 +25,7 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Widget};
 
-use super::{Look, fact};
+use super::{Styles, fact};
 use crate::console::words::{ago, count, fit, many, size};
 
 /// Lines of a chart; with fewer there is nothing to be seen in it.
@@ -49,7 +49,7 @@ const MEASURES: [Measure; 2] =
 /// The timeline in lines, of at most `height` with what follows. Charts leave room for lists, lines
 /// only for their beginning.
 pub(super) fn lines(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     room: usize,
@@ -60,19 +60,19 @@ pub(super) fn lines(
             [] => "nothing was ever pushed".to_owned(),
             [one, ..] => format!("{} since {}", many(one.packs, "pack"), ago(now, one.at)),
         };
-        return vec![fact(look, "Over time", &words, room)];
+        return vec![fact(styles, "Over time", &words, room)];
     };
     let beside = room >= BESIDE;
     let each = height.saturating_sub(LISTS + 1) / if beside { 1 } else { 2 };
     let mut lines = vec![Line::default()];
     if each >= *HEIGHTS.start() {
-        lines.extend(charts(look, timeline, now, room, each.min(*HEIGHTS.end()), beside));
+        lines.extend(charts(styles, timeline, now, room, each.min(*HEIGHTS.end()), beside));
     } else if height >= 4 + LIST {
         lines.push(Line::styled(
             format!("SINCE {}", ago(now, first.at).to_uppercase()),
-            look.quiet(),
+            styles.quiet(),
         ));
-        lines.extend(MEASURES.map(|measure| bars(look, timeline, now, measure, room)));
+        lines.extend(MEASURES.map(|measure| bars(styles, timeline, now, measure, room)));
     } else {
         lines.clear();
     }
@@ -82,7 +82,7 @@ pub(super) fn lines(
 /// Both charts, drawn aside and read back in lines, so that they scroll with what stands around
 /// them.
 fn charts(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     room: usize,
@@ -97,7 +97,7 @@ fn charts(
         let at = at as u16;
         let place = if beside { (at * (wide + BETWEEN as u16), 0) } else { (0, at * each) };
         chart(
-            look,
+            styles,
             timeline,
             now,
             measure,
@@ -117,7 +117,7 @@ fn line(cells: &[Cell]) -> Line<'static> {
 }
 
 fn chart(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     (name, value, words): Measure,
@@ -138,18 +138,18 @@ fn chart(
     points.push((x(end), value(last) as f64));
     let most = timeline.iter().map(value).max().unwrap_or_default();
     let line = Dataset::default()
-        .marker(if look.ascii { Marker::Dot } else { Marker::Braille })
+        .marker(if styles.ascii { Marker::Dot } else { Marker::Braille })
         .graph_type(GraphType::Line)
-        .style(look.busy())
+        .style(styles.busy())
         .data(&points);
     let axis = |bounds, labels: [String; 2]| {
-        Axis::default().style(look.quiet()).bounds(bounds).labels(labels)
+        Axis::default().style(styles.quiet()).bounds(bounds).labels(labels)
     };
     let until = if end == now { "now".to_owned() } else { ago(now, end) };
     Chart::new(vec![line])
         .block(Block::new().title(Line::styled(
             format!("{}, {} at most", name.to_uppercase(), words(most)),
-            look.quiet(),
+            styles.quiet(),
         )))
         .x_axis(axis([0.0, x(end).max(1.0)], [ago(now, first.at), until]))
         .y_axis(axis([0.0, most.max(1) as f64], [words(0), words(most)]))
@@ -159,7 +159,7 @@ fn chart(
 
 /// A measure in a line: each bar is the most that there was in its share of the time.
 fn bars(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     (name, value, words): Measure,
@@ -185,8 +185,8 @@ fn bars(
     }
     let bar = |top: u64| BARS[(u128::from(top) * 7 / u128::from(most.max(1))) as usize];
     let said = format!("  {} now, {} at most", words(value(last)), words(most));
-    let mut line = fact(look, name, "", room);
-    line.spans.push(Span::styled(tops.into_iter().map(bar).collect::<String>(), look.busy()));
+    let mut line = fact(styles, name, "", room);
+    line.spans.push(Span::styled(tops.into_iter().map(bar).collect::<String>(), styles.busy()));
     line.spans.push(Span::raw(fit(&said, room.saturating_sub(12 + cells))));
     line
 }
@@ -211,8 +211,8 @@ mod tests {
     }
 
     fn text(timeline: &[Moment], room: usize, height: usize) -> Vec<String> {
-        let look = Look { theme: Theme::Mono, ascii: false };
-        lines(look, timeline, now(), room, height)
+        let styles = Styles { theme: Theme::Mono, ascii: false };
+        lines(styles, timeline, now(), room, height)
             .iter()
             .map(|line| line.to_string().trim_end().to_owned())
             .collect()

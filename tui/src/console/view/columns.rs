@@ -117,16 +117,16 @@ impl Columns {
         for column in self.beside {
             text += &self.pad(column, &head(column.head, column.sort == Some(sorted)));
         }
-        Line::styled(text, model.look.quiet())
+        Line::styled(text, model.styles.quiet())
     }
 
     /// A repo in a line.
     pub(super) fn row(&self, model: &Model, repo: &RepoSummary, pointed: bool) -> Line<'static> {
-        let look = model.look;
+        let styles = model.styles;
         // A colour may be hard to read on the ground of the pointer, and on a blank it would be
         // nothing but a block.
         let (mark, style) = if model.repos.is_marked(&repo.repo) {
-            ("●", look.marked())
+            ("●", styles.marked())
         } else {
             (" ", Style::new())
         };
@@ -141,7 +141,7 @@ impl Columns {
             ));
         }
         let line = Line::from(spans);
-        if pointed { line.style(look.pointed()) } else { line }
+        if pointed { line.style(styles.pointed()) } else { line }
     }
 
     /// What stands in a column. Without the one for it, work that goes on or failed stands where
@@ -163,7 +163,7 @@ impl Columns {
 }
 
 fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
-    let look = model.look;
+    let styles = model.styles;
     let number = |number: u64| (count(number), Style::new());
     match what {
         What::Packs => number(repo.packs),
@@ -172,19 +172,19 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
                 .map(|part| format!("{part} %"))
                 .unwrap_or_default();
             let words = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
-            (words, if repo.reclaimable() == 0 { look.quiet() } else { Style::new() })
+            (words, if repo.reclaimable() == 0 { styles.quiet() } else { Style::new() })
         }
         What::Size => (size(repo.bytes), Style::new()),
         What::State => state_words(model, repo),
         What::Objects => number(repo.objects),
         What::LastGc => match &repo.last_gc {
-            None => ("never".to_owned(), look.quiet()),
-            Some(last) if last.outcome == "failed" => (last_words(model, last), look.bad()),
+            None => ("never".to_owned(), styles.quiet()),
+            Some(last) if last.outcome == "failed" => (last_words(model, last), styles.bad()),
             Some(last) => (last_words(model, last), Style::new()),
         },
         What::Waiting => (
             size(repo.superseded_bytes),
-            if repo.superseded_bytes == 0 { look.quiet() } else { Style::new() },
+            if repo.superseded_bytes == 0 { styles.quiet() } else { Style::new() },
         ),
         What::Commits => number(repo.commits),
         What::Snapshots => number(repo.snapshots),

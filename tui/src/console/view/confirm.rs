@@ -83,15 +83,15 @@ fn one(
     state: &PlanState,
     room: usize,
 ) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let title = match &dialog.asks {
         Asks::Nothing => format!("What a consolidation of {repo} would do"),
         _ => format!("Consolidate {repo}?"),
     };
-    let mut lines = styled(wrap(&title, room), look.strong());
+    let mut lines = styled(wrap(&title, room), styles.strong());
     if dialog.renewed {
         let words = "The repo changed while its plan was looked at, so nothing was done. This is the plan for what it is now.";
-        lines.extend(styled(wrap(words, room), look.warn()));
+        lines.extend(styled(wrap(words, room), styles.warn()));
     }
     lines.extend(many::hidden(model, dialog, room));
     lines.push(Line::default());
@@ -103,10 +103,10 @@ fn one(
                 0 => "There is nothing to do: the repo is empty.",
                 _ => "There is nothing to do: the repo is one pack already.",
             };
-            lines.extend(styled(wrap(words, room), look.good()));
+            lines.extend(styled(wrap(words, room), styles.good()));
         }
         PlanState::Failed(failure) => {
-            lines.extend(failure_lines(look, "planning", failure, room));
+            lines.extend(failure_lines(styles, "planning", failure, room));
             lines.extend(way_out(model, Place::Preview, Work::Consolidate, failure.kind, room));
         }
     }
@@ -118,29 +118,29 @@ fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
     if model.is_disconnected() {
         return Line::styled(
             fit(&format!("Looking at what there is to do: {WAITING}"), room),
-            model.look.warn(),
+            model.styles.warn(),
         );
     }
     let step = step.map_or_else(|| "planning …".to_owned(), step_words);
     Line::styled(
         fit(&format!("Looking at what there is to do: {}", safe(&step)), room),
-        model.look.busy(),
+        model.styles.busy(),
     )
 }
 
 fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
-    let fact = |name, value: &str| long_fact(look, name, value, room);
+    let styles = model.styles;
+    let fact = |name, value: &str| long_fact(styles, name, value, room);
     let duplicates = match report.duplicates_dropped {
         0 => "no record stands in several packs".to_owned(),
         1 => "1 record is not written again".to_owned(),
         dropped => format!("{} are not written again", of_many(dropped, "record")),
     };
     let mut lines =
-        fact("Packs", &look.to(&count(report.packs_before), &count(report.packs_after)));
+        fact("Packs", &styles.to(&count(report.packs_before), &count(report.packs_after)));
     lines.extend(fact(
         "Bytes",
-        &shrunk(look, report.bytes_before, report.bytes_after, "as much as now"),
+        &shrunk(styles, report.bytes_before, report.bytes_after, "as much as now"),
     ));
     lines.extend(fact("Duplicates", &duplicates));
     if let Some(cost) = &report.cost {
@@ -176,18 +176,18 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
 
 /// What can be answered: nothing is done unless something else is said.
 fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let button = |words: &str, key: String| {
         vec![
-            Span::styled(format!("[ {words} ]"), look.pointed()),
-            Span::styled(format!("  {key}"), look.strong()),
+            Span::styled(format!("[ {words} ]"), styles.pointed()),
+            Span::styled(format!("  {key}"), styles.strong()),
         ]
     };
     let cancel = |place, action| button("Cancel", key_in(model, place, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
     let default = match &dialog.asks {
         Asks::Nothing => {
-            below = styled(wrap(&only_shown(model, dialog), room), look.quiet());
+            below = styled(wrap(&only_shown(model, dialog), room), styles.quiet());
             button("Close", key_in(model, Place::Preview, Action::Back))
         }
         Asks::Key => cancel(Place::Confirm, Action::Decline),
@@ -198,7 +198,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             let key = model.keymap.key_of(Action::Confirm);
             more.push(vec![
                 Span::raw("Consolidate"),
-                Span::styled(format!("  {key}"), look.strong()),
+                Span::styled(format!("  {key}"), styles.strong()),
             ]);
         }
         (Asks::Count(input), Subject::Many(repos)) => {
@@ -213,11 +213,11 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             below = plain(asks);
             below.push(Line::from(vec![
                 Span::raw(last),
-                Span::styled(typed, look.strong()),
-                Span::styled("▏", look.busy()),
+                Span::styled(typed, styles.strong()),
+                Span::styled("▏", styles.busy()),
             ]));
             let refusal = dialog.refusal.iter().flat_map(|words| wrap(&safe(words), room));
-            below.extend(refusal.map(|line| Line::styled(line, look.warn())));
+            below.extend(refusal.map(|line| Line::styled(line, styles.warn())));
         }
         _ => {}
     }

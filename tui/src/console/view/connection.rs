@@ -47,7 +47,7 @@ pub(super) fn rows(model: &Model) -> u16 {
 /// The line below the header.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     let words = words(model, usize::from(area.width).saturating_sub(2));
-    frame.render_widget(Paragraph::new(format!(" {words}")).style(model.look.alarm()), area);
+    frame.render_widget(Paragraph::new(format!(" {words}")).style(model.styles.alarm()), area);
 }
 
 /// That it is down and since when, how old what is shown is, what is done about it, and why: as

@@ -38,10 +38,10 @@ pub(super) fn draw(model: &Model, top: Cursor, frame: &mut Frame, area: Rect) ->
 }
 
 fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
-    let mut title = vec![Span::styled(place.title().to_uppercase(), look.strong())];
+    let styles = model.styles;
+    let mut title = vec![Span::styled(place.title().to_uppercase(), styles.strong())];
     if here {
-        title.push(Span::styled(", where you are", look.quiet()));
+        title.push(Span::styled(", where you are", styles.quiet()));
     }
     let mut lines = vec![Line::from(title)];
     for (keys, help) in rows(model, place) {
@@ -54,7 +54,7 @@ fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'stat
             }
             let keys = pad(&format!("  {}", keys.unwrap_or_default()), KEYS, false);
             lines.push(Line::from(vec![
-                Span::styled(keys, look.strong()),
+                Span::styled(keys, styles.strong()),
                 Span::raw(help.unwrap_or_default()),
             ]));
         }

@@ -43,7 +43,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (history, room) = (&model.history, room(area));
     let mut above = vec![sums(model, room)];
     if let Some(failure) = &history.failure {
-        let failure = failure_lines(model.look, "reading of the history", failure, room);
+        let failure = failure_lines(model.styles, "reading of the history", failure, room);
         let most = if history.entries.is_empty() { failure.len() } else { FAILURE };
         above.extend(failure.into_iter().take(most));
     }
@@ -57,18 +57,18 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, entry: &GcEntry, pointed| {
         table.row(
-            model.look,
+            model.styles,
             &safe(&entry.repo.to_string()),
             |head| cell(model, entry, head),
             pointed,
         )
     };
-    list(frame, below, table.head(model.look), history.cursor, history.entries.iter(), row)
+    list(frame, below, table.head(model.styles), history.cursor, history.entries.iter(), row)
 }
 
 /// How many they are, what is looked for, and whether more come.
 fn sums(model: &Model, room: usize) -> Line<'static> {
-    let (look, history) = (model.look, &model.history);
+    let (styles, history) = (model.styles, &model.history);
     let number = many(history.entries.len() as u64, "consolidation");
     let number = match (history.entries.is_empty(), history.complete) {
         (true, _) => String::new(),
@@ -84,11 +84,12 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
         (true, false) => "reading …",
         (false, _) => "",
     };
-    let said = [(number, Style::new()), (text, look.strong()), (reading.to_owned(), look.busy())];
+    let said =
+        [(number, Style::new()), (text, styles.strong()), (reading.to_owned(), styles.busy())];
     let (mut spans, mut left) = (Vec::new(), room);
     for (words, style) in said.into_iter().filter(|(words, _)| !words.is_empty()) {
         if !spans.is_empty() {
-            spans.push(Span::styled(" · ", look.quiet()));
+            spans.push(Span::styled(" · ", styles.quiet()));
             left = left.saturating_sub(3);
         }
         let words = fit(&words, left);
@@ -124,26 +125,26 @@ fn nothing(model: &Model) -> String {
 }
 
 fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
-    let (look, record) = (model.look, &entry.record);
+    let (styles, record) = (model.styles, &entry.record);
     let done = record.outcome == "consolidated";
     match head {
         "OUTCOME" => match record.outcome.as_str() {
-            "consolidated" => ("consolidated".to_owned(), look.good()),
-            "skipped" => ("nothing to do".to_owned(), look.quiet()),
-            "failed" => ("failed".to_owned(), look.bad()),
-            other => (safe(other), look.warn()),
+            "consolidated" => ("consolidated".to_owned(), styles.good()),
+            "skipped" => ("nothing to do".to_owned(), styles.quiet()),
+            "failed" => ("failed".to_owned(), styles.bad()),
+            other => (safe(other), styles.warn()),
         },
         "WHEN" => (ago(model.now, record.finished_at), Style::new()),
         "PACKS" if done => {
-            (look.to(&count(record.packs_before), &count(record.packs_after)), Style::new())
+            (styles.to(&count(record.packs_before), &count(record.packs_after)), Style::new())
         }
         "BYTES" if done => {
-            (look.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new())
+            (styles.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new())
         }
         "TOOK" => (lasting(record.elapsed_ms), Style::new()),
         "KEY OR ERROR" => {
             let text = record.error.as_ref().or(record.consolidated_key.as_ref());
-            (text.map(|text| safe(text)).unwrap_or_default(), look.quiet())
+            (text.map(|text| safe(text)).unwrap_or_default(), styles.quiet())
         }
         _ => (String::new(), Style::new()),
     }

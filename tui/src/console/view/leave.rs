@@ -22,7 +22,7 @@ use crate::console::words::{count, fit, safe, wrap};
 
 /// Over the body.
 pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
-    let (look, room) = (model.look, dialog::room(area));
+    let (styles, room) = (model.styles, dialog::room(area));
     let key = |action| key_in(model, Place::Leave, action);
     let wait = ("wait, then leave", key(Action::Wait));
     let (title, said, mut keys) = match leave {
@@ -62,13 +62,13 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     lines.push(Line::default());
     let before = lines.len();
     let stay = vec![
-        Span::styled("[ Stay ]", look.pointed()),
-        Span::styled(format!("  {}", key(Action::Decline)), look.strong()),
+        Span::styled("[ Stay ]", styles.pointed()),
+        Span::styled(format!("  {}", key(Action::Decline)), styles.strong()),
     ];
     let rest = keys.into_iter().map(|(words, key)| {
-        vec![Span::raw(words), Span::styled(format!("  {key}"), look.strong())]
+        vec![Span::raw(words), Span::styled(format!("  {key}"), styles.strong())]
     });
     lines.extend(answers(stay, rest, room));
     let kept = lines.len() - before;
-    dialog::draw(frame, area, title, look.warn(), lines, kept);
+    dialog::draw(frame, area, title, styles.warn(), lines, kept);
 }

@@ -51,7 +51,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     .concat();
     let full = if height <= LIST { 0 } else { (told.len() + 1).max(height / 3).min(height - LIST) };
     let [top, below] = split(area, height - full);
-    let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.look.quiet());
+    let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.styles.quiet());
     let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| {
         row(model, line, room, pointed)
     });
@@ -77,14 +77,14 @@ fn row(model: &Model, line: &LogLine, room: usize, pointed: bool) -> Text<'stati
         Span::styled(level, if pointed { Style::new() } else { style(model, line.level) }),
         Span::raw(text),
     ]);
-    if pointed { line.style(model.look.pointed()) } else { line }
+    if pointed { line.style(model.styles.pointed()) } else { line }
 }
 
 fn style(model: &Model, level: Level) -> Style {
     match level {
         Level::Note => Style::new(),
-        Level::Warning => model.look.warn(),
-        Level::Error => model.look.bad(),
+        Level::Warning => model.styles.warn(),
+        Level::Error => model.styles.bad(),
     }
 }
 

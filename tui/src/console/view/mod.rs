@@ -37,7 +37,7 @@ mod theme;
 use parts::{
     fact, failure_lines, heading, holds, last_words, plain, room, scrolled, state_words, styled,
 };
-pub(super) use theme::{Look, Theme};
+pub(super) use theme::{Styles, Theme};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
@@ -85,7 +85,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
     bars::header(model, frame, header);
     connection::draw(model, frame, down);
     bars::footer(model, frame, footer);
-    if model.look.ascii {
+    if model.styles.ascii {
         ascii::only(frame.buffer_mut());
     }
     extent

@@ -75,7 +75,7 @@ impl Packs {
         let beside = self.beside.iter().map(|(what, _, width)| cell(*what, &text(*what), *width));
         let line =
             Line::raw(pad(&fit(key, self.key), self.key, false) + &beside.collect::<String>());
-        if pack.retired_at.is_some() { line.style(model.look.quiet()) } else { line }
+        if pack.retired_at.is_some() { line.style(model.styles.quiet()) } else { line }
     }
 }
 

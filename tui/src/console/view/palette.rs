@@ -26,15 +26,15 @@ const KEYS: usize = 12;
 
 /// Over the lower part of the body.
 pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Rect) -> Extent {
-    let look = model.look;
+    let styles = model.styles;
     let fitting = palette.fitting(&model.keymap);
     let lines = u16::try_from(fitting.len().max(1)).unwrap_or(u16::MAX);
     let rows = lines.saturating_add(2).min(ROWS).min(area.height);
     let columns = area.width.min(COLUMNS);
     let place = Rect { y: area.y + area.height - rows, height: rows, width: columns, ..area };
     let mut block = Block::bordered()
-        .title(Span::styled(" What to do? ", look.strong()))
-        .border_style(look.quiet());
+        .title(Span::styled(" What to do? ", styles.strong()))
+        .border_style(styles.quiet());
     let inner = block.inner(place);
     let (content, height) = (fitting.len(), usize::from(inner.height));
     let (first, pointed) = (palette.cursor.first(content, height), palette.cursor.at(content));
@@ -56,16 +56,16 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
 }
 
 fn row(model: &Model, binding: &Binding, pointed: bool, room: usize) -> Line<'static> {
-    let look = model.look;
+    let styles = model.styles;
     let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
     let keys = pad(&keys.join(" "), KEYS, false);
     let help = pad(binding.row.help, room.saturating_sub(1 + NAMES + KEYS + 2), false);
     let sign = if pointed { "▸" } else { " " };
     let name = pad(binding.row.name, NAMES, false);
     let line = Line::from(vec![
-        Span::styled(format!("{sign}{name} "), look.strong()),
+        Span::styled(format!("{sign}{name} "), styles.strong()),
         Span::raw(format!("{keys} ")),
-        Span::styled(help, if pointed { look.bar() } else { look.quiet() }),
+        Span::styled(help, if pointed { styles.bar() } else { styles.quiet() }),
     ]);
-    if pointed { line.style(look.pointed()) } else { line }
+    if pointed { line.style(styles.pointed()) } else { line }
 }

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{Look, key_in};
+use super::{Styles, key_in};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
@@ -57,25 +57,30 @@ pub(super) fn say_more(seen: &mut [Line<'static>], below: usize) {
 }
 
 /// A fact beside its name: `Objects    112`.
-pub(super) fn fact(look: Look, name: &str, value: &str, room: usize) -> Line<'static> {
+pub(super) fn fact(styles: Styles, name: &str, value: &str, room: usize) -> Line<'static> {
     let value = fit(&safe(value), room.saturating_sub(NAMES));
-    Line::from(vec![Span::styled(pad(name, NAMES, false), look.quiet()), Span::raw(value)])
+    Line::from(vec![Span::styled(pad(name, NAMES, false), styles.quiet()), Span::raw(value)])
 }
 
 /// A fact that takes as many lines as it needs.
-pub(super) fn long_fact(look: Look, name: &str, value: &str, room: usize) -> Vec<Line<'static>> {
+pub(super) fn long_fact(
+    styles: Styles,
+    name: &str,
+    value: &str,
+    room: usize,
+) -> Vec<Line<'static>> {
     let values = wrap(&safe(value), room.saturating_sub(NAMES)).into_iter().enumerate();
-    values.map(|(at, value)| fact(look, if at == 0 { name } else { "" }, &value, room)).collect()
+    values.map(|(at, value)| fact(styles, if at == 0 { name } else { "" }, &value, room)).collect()
 }
 
 /// A heading, with a blank line before it.
 pub(super) fn heading(model: &Model, words: &'static str) -> [Line<'static>; 2] {
-    [Line::default(), Line::from(Span::styled(words, model.look.quiet()))]
+    [Line::default(), Line::from(Span::styled(words, model.styles.quiet()))]
 }
 
 /// A failure in lines, with what it means in words.
 pub(super) fn failure_lines(
-    look: Look,
+    styles: Styles,
     what: &str,
     failure: &Failure,
     room: usize,
@@ -87,7 +92,7 @@ pub(super) fn failure_lines(
         FailureKind::Cancelled => ("was cancelled", ""),
         FailureKind::Unreachable => ("failed", "The store could not be asked."),
     };
-    let style = if failure.kind == FailureKind::Cancelled { look.warn() } else { look.bad() };
+    let style = if failure.kind == FailureKind::Cancelled { styles.warn() } else { styles.bad() };
     let mut lines = styled(wrap(&format!("The {what} {word}."), room), style);
     lines.extend(plain(wrap(&safe(&failure.message), room)));
     lines.extend(plain(wrap(advice, room)));
@@ -103,7 +108,7 @@ pub(super) fn way_out(
     room: usize,
 ) -> Vec<Line<'static>> {
     let Some(next) = next(model, place, work, kind) else { return Vec::new() };
-    [vec![Line::default()], long_fact(model.look, "Next", &next, room)].concat()
+    [vec![Line::default()], long_fact(model.styles, "Next", &next, room)].concat()
 }
 
 /// The message names what to do about its cause; this is what to do here.
@@ -181,13 +186,13 @@ pub(super) fn answers(
 }
 
 /// From one size to another, and by how much; `same` says that it is none.
-pub(super) fn shrunk(look: Look, before: u64, after: u64, same: &str) -> String {
+pub(super) fn shrunk(styles: Styles, before: u64, after: u64, same: &str) -> String {
     let change = match before.checked_sub(after) {
         Some(0) => same.to_owned(),
         Some(less) => format!("{} less", size(less)),
         None => format!("{} more", size(after - before)),
     };
-    format!("{} ({change})", look.to(&size(before), &size(after)))
+    format!("{} ({change})", styles.to(&size(before), &size(after)))
 }
 
 /// Counts of the four kinds.
@@ -204,7 +209,7 @@ pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
         "consolidated" => {
             format!(
                 "{}, {when}",
-                model.look.to(&count(last.packs_before), &many(last.packs_after, "pack"))
+                model.styles.to(&count(last.packs_before), &many(last.packs_after, "pack"))
             )
         }
         "skipped" => format!("nothing to do, {when}"),
@@ -214,13 +219,13 @@ pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
 
 /// How a repo is, in words first.
 pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) {
-    let look = model.look;
+    let styles = model.styles;
     match (work_words(model, repo, false), repo.packs) {
         (Some(work), _) => work,
-        (None, _) if repo.damaged > 0 => ("damaged".to_owned(), look.bad()),
-        (None, 0) => ("empty".to_owned(), look.quiet()),
-        (None, 1) => ("in order".to_owned(), look.good()),
-        (None, packs) => (format!("{} to merge", many(packs, "pack")), look.warn()),
+        (None, _) if repo.damaged > 0 => ("damaged".to_owned(), styles.bad()),
+        (None, 0) => ("empty".to_owned(), styles.quiet()),
+        (None, 1) => ("in order".to_owned(), styles.good()),
+        (None, packs) => (format!("{} to merge", many(packs, "pack")), styles.warn()),
     }
 }
 
@@ -231,23 +236,23 @@ pub(super) fn work_words(
     repo: &RepoSummary,
     narrow: bool,
 ) -> Option<(String, Style)> {
-    let (look, run) = (model.look, model.runs.of_repo(&repo.repo)?);
+    let (styles, run) = (model.styles, model.runs.of_repo(&repo.repo)?);
     match model.step_words(run) {
         Some(waits) if waits == WAITING && narrow => {
-            return Some(("line is down".to_owned(), look.warn()));
+            return Some(("line is down".to_owned(), styles.warn()));
         }
-        Some(waits) if waits == WAITING => return Some((waits, look.warn())),
-        Some(step) => return Some((step, look.busy())),
+        Some(waits) if waits == WAITING => return Some((waits, styles.warn())),
+        Some(step) => return Some((step, styles.busy())),
         None => {}
     }
     match &run.state {
         RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
             let words =
                 if narrow { "failed".to_owned() } else { format!("{} failed", run.work.noun()) };
-            Some((words, look.bad()))
+            Some((words, styles.bad()))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
-            Some((many(report.problems.len() as u64, "problem"), look.bad()))
+            Some((many(report.problems.len() as u64, "problem"), styles.bad()))
         }
         _ => None,
     }

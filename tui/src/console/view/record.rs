@@ -51,7 +51,7 @@ pub(super) fn draw(
 }
 
 fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
-    let (look, record) = (model.look, &entry.record);
+    let (styles, record) = (model.styles, &entry.record);
     let mut lines = title(model, record, room);
     lines.push(Line::default());
     if let Some(error) = &record.error {
@@ -63,11 +63,11 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         record.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         ago(model.now, record.finished_at)
     );
-    lines.push(fact(look, "Ended", &ended, room));
+    lines.push(fact(styles, "Ended", &ended, room));
     if let Some(report) = &entry.report {
         lines.extend(facts(model, report, room));
         lines.push(fact(
-            look,
+            styles,
             "Catalog",
             &format!("{} changed", many(report.rows_changed, "row")),
             room,
@@ -76,45 +76,45 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         return lines;
     }
     if let Some(key) = &record.consolidated_key {
-        lines.extend(key_fact(look, key, room));
+        lines.extend(key_fact(styles, key, room));
     }
     if record.outcome == "consolidated" {
         lines.push(fact(
-            look,
+            styles,
             "Size",
-            &shrunk(look, record.bytes_before, record.bytes_after, "the same"),
+            &shrunk(styles, record.bytes_before, record.bytes_after, "the same"),
             room,
         ));
     }
-    lines.push(fact(look, "Planned by", &format!("component {}", record.component), room));
+    lines.push(fact(styles, "Planned by", &format!("component {}", record.component), room));
     if record.outcome == "consolidated" {
         lines.push(Line::default());
         lines.extend(styled(
             wrap("The store has no report of it, so what was proven can't be shown.", room),
-            look.quiet(),
+            styles.quiet(),
         ));
     }
     lines
 }
 
 fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
-    let (look, took) = (model.look, lasting(record.elapsed_ms));
+    let (styles, took) = (model.styles, lasting(record.elapsed_ms));
     match record.outcome.as_str() {
         "consolidated" => styled(
             wrap(&done(record.packs_before, record.packs_after, record.elapsed_ms), room),
-            look.good(),
+            styles.good(),
         ),
         "skipped" => {
             let words = match record.packs_before {
                 0 => "There was nothing to do: the repo was empty.",
                 _ => "There was nothing to do: the repo was one pack already.",
             };
-            styled(wrap(words, room), look.good())
+            styled(wrap(words, room), styles.good())
         }
         "failed" => styled(
             wrap(&format!("It failed, after {took}. Nothing was changed."), room),
-            look.bad(),
+            styles.bad(),
         ),
-        other => styled(wrap(&format!("{}, after {took}", safe(other)), room), look.warn()),
+        other => styled(wrap(&format!("{}, after {took}", safe(other)), room), styles.warn()),
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     let (room, height) = (room(area), usize::from(area.height));
     let mut above = Vec::new();
     if let Some(failure) = &repo.failure {
-        above.extend(failure_lines(model.look, "reading of the repo", failure, room));
+        above.extend(failure_lines(model.styles, "reading of the repo", failure, room));
         above.push(Line::default());
     }
     let Some(known) = &repo.known else {
@@ -68,7 +68,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     above.extend(facts(model, known, room));
     above.extend(last_work(model, repo, room));
     above.extend(chart::lines(
-        model.look,
+        model.styles,
         &known.timeline,
         model.now,
         room,
@@ -89,7 +89,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     // The pointer stands in the margin, and its line is turned around to both edges.
     if let Some(row) = pointed.and_then(|at| at.checked_sub(first)).filter(|row| *row < height) {
         let row = Rect { y: area.y + row as u16, height: 1, ..area };
-        frame.buffer_mut().set_style(row, model.look.pointed());
+        frame.buffer_mut().set_style(row, model.styles.pointed());
         frame.render_widget("▸", Rect { width: 1.min(row.width), ..row });
     }
     let items = (first..content).take(height).map(|at| page.item_at(at)).collect();
@@ -180,7 +180,7 @@ impl<'a> Page<'a> {
         let [heads, packs, past] = self.starts();
         let titled = |start: usize, title: &str| match start - at {
             2 => Line::default(),
-            _ => Line::styled(title.to_owned(), self.model.look.quiet()),
+            _ => Line::styled(title.to_owned(), self.model.styles.quiet()),
         };
         if at < self.above.len() {
             self.above[at].clone()
@@ -211,7 +211,7 @@ impl<'a> Page<'a> {
 }
 
 fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
-    let (look, report, summary) = (model.look, &known.report, &known.summary);
+    let (styles, report, summary) = (model.styles, &known.report, &known.summary);
     let (state, style) = state_words(model, summary);
     let packs = match summary.superseded_bytes {
         0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
@@ -237,16 +237,16 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
         report.visibility.as_str(),
         report.default_branch
     );
-    let state = fact(look, "State", &state, room);
+    let state = fact(styles, "State", &state, room);
     let [name, value] = <[_; 2]>::try_from(state.spans).unwrap_or_default();
     let holds = holds(summary.objects, summary.commits, summary.snapshots, summary.tags);
     let mut lines = vec![Line::from(vec![name, value.style(style)])];
     lines.extend(
         [("Packs", packs), ("Reclaimable", reclaimable), ("Holds", holds)]
             .into_iter()
-            .flat_map(|(name, value)| long_fact(look, name, &value, room)),
+            .flat_map(|(name, value)| long_fact(styles, name, &value, room)),
     );
-    lines.extend([fact(look, "Access", &access, room), fact(look, "Last merge", &last, room)]);
+    lines.extend([fact(styles, "Access", &access, room), fact(styles, "Last merge", &last, room)]);
     lines.extend(damage(model, known, room));
     lines
 }
@@ -263,7 +263,7 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<_> = damaged
         .iter()
         .take(DAMAGE)
-        .flat_map(|damage| long_fact(model.look, "Damaged", &said(damage), room))
+        .flat_map(|damage| long_fact(model.styles, "Damaged", &said(damage), room))
         .collect();
     if damaged.len() > DAMAGE {
         let more = format!(
@@ -271,7 +271,7 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
             damaged.len() - DAMAGE,
             safe(&known.report.repo.to_string())
         );
-        lines.extend(long_fact(model.look, "Damaged", &more, room));
+        lines.extend(long_fact(model.styles, "Damaged", &more, room));
     }
     lines
 }
@@ -280,7 +280,7 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
 fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
     let Some(run) = model.runs.of_repo(&repo.name) else { return Vec::new() };
     let said = |words: &str| {
-        vec![fact(model.look, "Last work", &format!("{}: {words}", run.work.noun()), room)]
+        vec![fact(model.styles, "Last work", &format!("{}: {words}", run.work.noun()), room)]
     };
     match &run.state {
         RunState::Waiting(_) | RunState::Going { .. } => {
@@ -298,7 +298,7 @@ fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
         }
         RunState::Ended(Err(failure)) => {
             let mut lines = vec![Line::default()];
-            lines.extend(failure_lines(model.look, run.work.noun(), failure, room));
+            lines.extend(failure_lines(model.styles, run.work.noun(), failure, room));
             lines
         }
     }
@@ -309,8 +309,8 @@ fn past(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
     let what = match record.outcome.as_str() {
         "consolidated" => format!(
             "{}, {}, in {}",
-            model.look.to(&count(record.packs_before), &many(record.packs_after, "pack")),
-            model.look.to(&size(record.bytes_before), &size(record.bytes_after)),
+            model.styles.to(&count(record.packs_before), &many(record.packs_after, "pack")),
+            model.styles.to(&size(record.bytes_before), &size(record.bytes_after)),
             lasting(record.elapsed_ms)
         ),
         "skipped" => "nothing to do".to_owned(),

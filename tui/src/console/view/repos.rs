@@ -22,7 +22,7 @@ use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
 use super::parts::{inner, split};
-use super::{Look, failure_lines, key_in, plain, room};
+use super::{Styles, failure_lines, key_in, plain, room};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Column, Model, PAGE, WAITING};
@@ -40,7 +40,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let columns = Columns::of(usize::from(area.width).saturating_sub(1));
     let mut above = vec![sums(model, &columns, room)];
     if let Some(failure) = &repos.failure {
-        let failure = failure_lines(model.look, "reading of the store", failure, room);
+        let failure = failure_lines(model.styles, "reading of the store", failure, room);
         let most = if repos.len() > 0 { FAILURE } else { failure.len() };
         above.extend(failure.into_iter().take(most));
     }
@@ -48,7 +48,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         above.extend(
             wrap(&safe(&format!("{bad}; it is left out")), room)
                 .into_iter()
-                .map(|line| Line::styled(line, model.look.warn())),
+                .map(|line| Line::styled(line, model.styles.warn())),
         );
     }
     // The list is what one is here for: in a low terminal, what stands above it gives way.
@@ -72,7 +72,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 
 /// What all of them come to, and what of them is shown. What matters least is dropped first.
 fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
-    let (look, repos) = (model.look, &model.repos);
+    let (styles, repos) = (model.styles, &model.repos);
     if repos.len() == 0 {
         return Line::default();
     }
@@ -99,17 +99,17 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
         (6, size(totals.bytes), Style::new()),
         (4, format!("{} reclaimable", size(totals.reclaimable)), Style::new()),
         (9, waits, Style::new()),
-        (1, marks(model), look.marked()),
-        (2, reading.to_owned(), if cut_off { look.warn() } else { look.busy() }),
-        (sorted_rank, sorted, look.quiet()),
-        (8, how, look.quiet()),
+        (1, marks(model), styles.marked()),
+        (2, reading.to_owned(), if cut_off { styles.warn() } else { styles.busy() }),
+        (sorted_rank, sorted, styles.quiet()),
+        (8, how, styles.quiet()),
     ];
-    fitting(look, said, room)
+    fitting(styles, said, room)
 }
 
 /// As many of them as there is room for, by rank, in the order in which they stand.
 fn fitting<const N: usize>(
-    look: Look,
+    styles: Styles,
     said: [(usize, String, Style); N],
     room: usize,
 ) -> Line<'static> {
@@ -124,7 +124,7 @@ fn fitting<const N: usize>(
     let mut spans = Vec::new();
     for ((_, words, style), _) in said.into_iter().zip(fits).filter(|(_, fits)| *fits) {
         if !spans.is_empty() {
-            spans.push(Span::styled(" · ", look.quiet()));
+            spans.push(Span::styled(" · ", styles.quiet()));
         }
         spans.push(Span::styled(words, style));
     }

@@ -38,7 +38,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::parts::{long_fact, shrunk, way_out};
-use super::{Look, fact, heading, holds, plain, room, scrolled, styled};
+use super::{Styles, fact, heading, holds, plain, room, scrolled, styled};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::Place;
 use crate::console::msg::Extent;
@@ -65,17 +65,17 @@ pub(super) fn draw(
 
 /// A failure: what it means for the store, what went wrong, and the way out.
 fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let (word, meaning, style) = match failure.kind {
-        FailureKind::Refused => ("failed", "Nothing was changed.", look.bad()),
+        FailureKind::Refused => ("failed", "Nothing was changed.", styles.bad()),
         FailureKind::Conflict => {
-            ("gave way to another writer", "Nothing was changed by it.", look.warn())
+            ("gave way to another writer", "Nothing was changed by it.", styles.warn())
         }
         FailureKind::Damage => {
-            ("found damage", "Nothing was changed. The damage was there before.", look.bad())
+            ("found damage", "Nothing was changed. The damage was there before.", styles.bad())
         }
-        FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", look.warn()),
-        FailureKind::Unreachable => ("failed", unknown(work), look.bad()),
+        FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", styles.warn()),
+        FailureKind::Unreachable => ("failed", unknown(work), styles.bad()),
     };
     let mut lines = styled(wrap(&format!("The {} {word}.", work.noun()), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
@@ -96,23 +96,23 @@ fn unknown(work: Work) -> &'static str {
 
 /// A consolidation that went well.
 fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     if report.skipped {
         let words = match report.packs_before {
             0 => "There was nothing to do: the repo is empty.",
             _ => "There was nothing to do: the repo is one pack already.",
         };
-        return styled(wrap(words, room), look.good());
+        return styled(wrap(words, room), styles.good());
     }
     let mut lines = styled(
         wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room),
-        look.good(),
+        styles.good(),
     );
     lines.push(Line::default());
     lines.extend(facts(model, report, room));
     let old =
         format!("{} stay on disk until packhouse prune deletes them", size(report.bytes_before));
-    lines.extend(long_fact(look, "Old packs", &old, room));
+    lines.extend(long_fact(styles, "Old packs", &old, room));
     lines.extend(proof(model, report.proven.as_ref(), room));
     lines
 }
@@ -124,31 +124,31 @@ pub(super) fn done(before: u64, after: u64, elapsed_ms: u64) -> String {
 
 /// What it made.
 pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let mut lines = Vec::new();
     if let Some(key) = &report.consolidated_key {
-        lines.extend(key_fact(look, &key.to_string(), room));
+        lines.extend(key_fact(styles, &key.to_string(), room));
     }
     let repeated = format!("{} not written again", many(report.duplicates_dropped, "record"));
     let all = holds(report.objects, report.commits, report.snapshots, report.tags);
     lines.push(fact(
-        look,
+        styles,
         "Size",
-        &shrunk(look, report.bytes_before, report.bytes_after, "the same"),
+        &shrunk(styles, report.bytes_before, report.bytes_after, "the same"),
         room,
     ));
-    lines.push(fact(look, "Repeated", &repeated, room));
-    lines.extend(long_fact(look, "Holds", &all, room));
-    lines.push(fact(look, "Planned by", &format!("component {}", report.component), room));
+    lines.push(fact(styles, "Repeated", &repeated, room));
+    lines.extend(long_fact(styles, "Holds", &all, room));
+    lines.push(fact(styles, "Planned by", &format!("component {}", report.component), room));
     lines
 }
 
 /// A pack's key, whole: where it would not fit otherwise, without the name of its hash, as its file
 /// is called.
-pub(super) fn key_fact(look: Look, key: &str, room: usize) -> Vec<Line<'static>> {
-    let fits = long_fact(look, "Pack", key, room);
+pub(super) fn key_fact(styles: Styles, key: &str, room: usize) -> Vec<Line<'static>> {
+    let fits = long_fact(styles, "Pack", key, room);
     let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
-    bare.map_or(fits, |bare| long_fact(look, "Pack", bare, room))
+    bare.map_or(fits, |bare| long_fact(styles, "Pack", bare, room))
 }
 
 /// What the host proved before it published, in its own numbers: nothing here is worked out from
@@ -156,7 +156,7 @@ pub(super) fn key_fact(look: Look, key: &str, room: usize) -> Vec<Line<'static>>
 pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec<Line<'static>> {
     let Some(proven) = proven else {
         let words = "No proof came with this result, so none is shown.";
-        return [vec![Line::default()], styled(wrap(words, room), model.look.warn())].concat();
+        return [vec![Line::default()], styled(wrap(words, room), model.styles.warn())].concat();
     };
     let said = [
         (many(proven.entities, "entity"), "all that the index maps, in the encodings that it maps"),
@@ -173,7 +173,7 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
     ];
     let mut lines = heading(model, "PROVEN BEFORE IT WAS PUBLISHED").to_vec();
     lines.extend(said.iter().flat_map(|(number, what)| {
-        styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())
+        styled(indented("✓ ", &format!("{number}: {what}"), room), model.styles.good())
     }));
     lines
 }

@@ -61,8 +61,8 @@ fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
         (0, None) => "it is the next".to_owned(),
         (before, None) => format!("{} before it", many(before, "other")),
     };
-    let mut lines = long_fact(model.look, "Waiting", &why, room);
-    lines.push(fact(model.look, "Asked for", &ago(model.now, run.asked), room));
+    let mut lines = long_fact(model.styles, "Waiting", &why, room);
+    lines.push(fact(model.styles, "Asked for", &ago(model.now, run.asked), room));
     lines.push(Line::default());
     let words = "It begins by itself when its turn comes; until then nothing is read or changed. You can leave this screen.";
     lines.extend(plain(wrap(words, room)));
@@ -71,7 +71,7 @@ fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
 
 fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     let RunState::Going { step, speed, stopping } = &run.state else { return Vec::new() };
-    let (look, room, step) = (model.look, room(area), step.as_ref());
+    let (styles, room, step) = (model.styles, room(area), step.as_ref());
     let (done, total) = step.map_or((0, 0), |step| (step.done, step.total));
     let bytes = match (done, total) {
         (0, 0) => "not counted in this phase".to_owned(),
@@ -81,10 +81,10 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     let mut lines = vec![
         phases(model, run, step, room),
         bar(model, percent(done, total), room),
-        fact(look, "Bytes", &bytes, room),
+        fact(styles, "Bytes", &bytes, room),
     ];
     if model.is_disconnected() {
-        lines.push(fact(look, "Time left", WAITING, room));
+        lines.push(fact(styles, "Time left", WAITING, room));
     } else if !stopping {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
         let left = match left {
@@ -92,13 +92,13 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
             Some((step, 0)) => format!("{} ends soon", step.phase.label()),
             Some((step, left)) => format!("about {} of {}", seconds(left), step.phase.label()),
         };
-        lines.push(fact(look, "Time left", &left, room));
+        lines.push(fact(styles, "Time left", &left, room));
     }
-    lines.push(fact(look, "Running for", &seconds(since(model, run.began)), room));
+    lines.push(fact(styles, "Running for", &seconds(since(model, run.began)), room));
     let samples: Vec<u64> = speed.samples().collect();
     if let (Some(rate), Some(most)) = (speed.rate(), samples.iter().max()) {
         lines.push(fact(
-            look,
+            styles,
             "Speed",
             &format!("{}/s, at most {}/s", size(rate), size(*most)),
             room,
@@ -106,13 +106,13 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         let rows = if usize::from(area.height) >= lines.len() + CURVE + 3 { CURVE } else { 1 };
         let curve = curve(&samples, room.saturating_sub(NAMES), rows).into_iter();
         lines.extend(curve.map(|row| {
-            Line::from(vec![Span::raw(" ".repeat(NAMES)), Span::styled(row, look.busy())])
+            Line::from(vec![Span::raw(" ".repeat(NAMES)), Span::styled(row, styles.busy())])
         }));
     }
     lines.push(Line::default());
     lines.extend(match (stopping, run.work) {
-        _ if model.is_disconnected() => styled(wrap(cut_off(*stopping), room), look.warn()),
-        (true, _) => styled(wrap("Stopping at the next safe point; nothing is half-done.", room), look.warn()),
+        _ if model.is_disconnected() => styled(wrap(cut_off(*stopping), room), styles.warn()),
+        (true, _) => styled(wrap("Stopping at the next safe point; nothing is half-done.", room), styles.warn()),
         (false, Work::Consolidate) => {
             let words = "The store stays as it is until everything is proven. You can leave this screen; the work goes on.";
             plain(wrap(words, room))
@@ -142,12 +142,12 @@ fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'
     let through = at.unwrap_or(usize::from(run.planned));
     let takes: usize = all.iter().map(|phase| phase.label().len() + 4).sum();
     let between = if takes <= room.saturating_sub(NAMES) + 2 { "  " } else { " " };
-    let mut spans = vec![Span::styled(pad("Phases", NAMES, false), model.look.quiet())];
+    let mut spans = vec![Span::styled(pad("Phases", NAMES, false), model.styles.quiet())];
     for (nth, phase) in all.iter().enumerate() {
         let (mark, style) = match nth {
-            nth if Some(nth) == at => ("▸", model.look.busy()),
-            nth if nth < through => ("✓", model.look.good()),
-            _ => ("·", model.look.quiet()),
+            nth if Some(nth) == at => ("▸", model.styles.busy()),
+            nth if nth < through => ("✓", model.styles.good()),
+            _ => ("·", model.styles.quiet()),
         };
         spans.push(Span::styled(format!("{mark} {}", phase.label()), style));
         spans.push(Span::raw(between));
@@ -156,12 +156,12 @@ fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'
 }
 
 fn bar(model: &Model, percent: Option<u64>, room: usize) -> Line<'static> {
-    let Some(percent) = percent else { return fact(model.look, "Of phase", "…", room) };
+    let Some(percent) = percent else { return fact(model.styles, "Of phase", "…", room) };
     let cells = room.saturating_sub(NAMES + 6).min(BAR);
     let full = cells * percent.min(100) as usize / 100;
-    let mut line = fact(model.look, "Of phase", "", room);
-    line.spans.push(Span::styled("█".repeat(full), model.look.busy()));
-    line.spans.push(Span::styled("░".repeat(cells - full), model.look.quiet()));
+    let mut line = fact(model.styles, "Of phase", "", room);
+    line.spans.push(Span::styled("█".repeat(full), model.styles.busy()));
+    line.spans.push(Span::styled("░".repeat(cells - full), model.styles.quiet()));
     line.spans.push(Span::raw(format!(" {percent:>3} %")));
     line
 }

@@ -51,12 +51,17 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, run: &Run, pointed| {
-        table.row(model.look, &safe(&run.repo.to_string()), |head| cell(model, run, head), pointed)
+        table.row(
+            model.styles,
+            &safe(&run.repo.to_string()),
+            |head| cell(model, run, head),
+            pointed,
+        )
     };
     list(
         frame,
         area,
-        table.head(model.look),
+        table.head(model.styles),
         model.runs.cursor,
         model.runs.listed().into_iter(),
         row,
@@ -88,43 +93,43 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
         "BYTES" => (bytes(model, run, step), Style::new()),
         "OF PHASE" => (
             step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(),
-            model.look.busy(),
+            model.styles.busy(),
         ),
         "SPEED" => (if model.is_disconnected() { String::new() } else { speed(run) }, Style::new()),
-        _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
+        _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.styles.quiet()),
     }
 }
 
 /// How it is, in words.
 fn state(model: &Model, run: &Run) -> (String, Style) {
-    let look = model.look;
+    let styles = model.styles;
     match &run.state {
-        RunState::Waiting(_) => ("waiting".to_owned(), look.quiet()),
+        RunState::Waiting(_) => ("waiting".to_owned(), styles.quiet()),
         RunState::Going { .. } if model.is_disconnected() => {
-            (model.step_words(run).unwrap_or_default(), look.warn())
+            (model.step_words(run).unwrap_or_default(), styles.warn())
         }
-        RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), look.busy()),
+        RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), styles.busy()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
-            ("nothing to do".to_owned(), look.good())
+            ("nothing to do".to_owned(), styles.good())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => (
             format!(
                 "done: {}",
-                look.to(&count(report.packs_before), &many(report.packs_after, "pack"))
+                styles.to(&count(report.packs_before), &many(report.packs_after, "pack"))
             ),
-            look.good(),
+            styles.good(),
         ),
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => {
-            ("no problems".to_owned(), look.good())
+            ("no problems".to_owned(), styles.good())
         }
         RunState::Ended(Ok(Outcome::Verified(report))) => {
-            (many(report.problems.len() as u64, "problem"), look.bad())
+            (many(report.problems.len() as u64, "problem"), styles.bad())
         }
         RunState::Ended(Err(failure)) => match failure.kind {
-            FailureKind::Refused | FailureKind::Unreachable => ("failed".to_owned(), look.bad()),
-            FailureKind::Conflict => ("gave way".to_owned(), look.warn()),
-            FailureKind::Damage => ("found damage".to_owned(), look.bad()),
-            FailureKind::Cancelled => ("cancelled".to_owned(), look.warn()),
+            FailureKind::Refused | FailureKind::Unreachable => ("failed".to_owned(), styles.bad()),
+            FailureKind::Conflict => ("gave way".to_owned(), styles.warn()),
+            FailureKind::Damage => ("found damage".to_owned(), styles.bad()),
+            FailureKind::Cancelled => ("cancelled".to_owned(), styles.warn()),
         },
     }
 }
@@ -170,7 +175,7 @@ fn bytes(model: &Model, run: &Run, step: Option<&Event>) -> String {
     match (&run.state, step) {
         (_, Some(step)) if step.total > 0 => format!("{} of {}", size(step.done), size(step.total)),
         (RunState::Ended(Ok(Outcome::Consolidated(report))), _) if !report.skipped => {
-            model.look.to(&size(report.bytes_before), &size(report.bytes_after))
+            model.styles.to(&size(report.bytes_before), &size(report.bytes_after))
         }
         (RunState::Ended(Ok(Outcome::Verified(report))), _) => size(report.bytes_checked),
         _ => String::new(),

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::Look;
+use super::Styles;
 use super::parts::split;
 use crate::console::msg::Extent;
 use crate::console::state::Cursor;
@@ -48,18 +48,18 @@ impl Table {
     }
 
     /// The names of the columns.
-    pub(super) fn head(&self, look: Look) -> Line<'static> {
+    pub(super) fn head(&self, styles: Styles) -> Line<'static> {
         let heads = self.beside.iter().enumerate().map(|(at, column)| self.cell(at, column.head));
         Line::styled(
             format!(" {}{}", pad(self.head, self.first, false), heads.collect::<String>()),
-            look.quiet(),
+            styles.quiet(),
         )
     }
 
     /// A row. Cells are only made for columns that are shown.
     pub(super) fn row(
         &self,
-        look: Look,
+        styles: Styles,
         first: &str,
         cells: impl Fn(&'static str) -> (String, Style),
         pointed: bool,
@@ -77,7 +77,7 @@ impl Table {
             ));
         }
         let line = Line::from(spans);
-        if pointed { line.style(look.pointed()) } else { line }
+        if pointed { line.style(styles.pointed()) } else { line }
     }
 
     fn cell(&self, at: usize, text: &str) -> String {

@@ -15,13 +15,13 @@ pub(in crate::console) enum Theme {
 
 /// How the console looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::console) struct Look {
+pub(in crate::console) struct Styles {
     pub(in crate::console) theme: Theme,
     /// For terminals and fonts that know no other signs.
     pub(in crate::console) ascii: bool,
 }
 
-impl Look {
+impl Styles {
     /// From one thing to another. A sign of one cell, as ASCII has them, would compare the two.
     pub(in crate::console) fn to(self, before: &str, after: &str) -> String {
         format!("{before} {} {after}", if self.ascii { "->" } else { "→" })

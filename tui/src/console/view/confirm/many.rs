@@ -50,7 +50,7 @@ pub(super) fn lines(
         Asks::Nothing => format!("What a consolidation of {number} would do"),
         _ => format!("Consolidate {number}?"),
     };
-    let mut lines = styled(wrap(&title, room), model.look.strong());
+    let mut lines = styled(wrap(&title, room), model.styles.strong());
     lines.extend(hidden(model, dialog, room));
     lines.push(Line::default());
     lines.extend(facts(model, dialog, repos, room));
@@ -73,17 +73,17 @@ fn facts(
     repos: &[RepoSummary],
     room: usize,
 ) -> Vec<Line<'static>> {
-    let (look, totals) = (model.look, Totals::of(repos));
+    let (styles, totals) = (model.styles, Totals::of(repos));
     let again = size(totals.reclaimable);
     let part = percent(totals.reclaimable, totals.bytes)
         .map(|part| format!(" ({part} %)"))
         .unwrap_or_default();
     let after = size(totals.bytes.saturating_sub(totals.reclaimable));
     let mut facts = vec![
-        ("Packs", look.to(&count(totals.packs), &count(repos.len() as u64))),
+        ("Packs", styles.to(&count(totals.packs), &count(repos.len() as u64))),
         (
             "Bytes",
-            format!("{} ({again} less)", look.to(&size(totals.bytes), &format!("about {after}"))),
+            format!("{} ({again} less)", styles.to(&size(totals.bytes), &format!("about {after}"))),
         ),
         ("Duplicates", format!("about {again}{part} are not written again")),
     ];
@@ -93,7 +93,7 @@ fn facts(
             format!("{}: {}", count(dialog.left_out.len() as u64), reasons(dialog)),
         ));
     }
-    facts.into_iter().flat_map(|(name, value)| long_fact(look, name, &value, room)).collect()
+    facts.into_iter().flat_map(|(name, value)| long_fact(styles, name, &value, room)).collect()
 }
 
 /// Why marked repos are left out, each reason with how many they are.
@@ -116,7 +116,7 @@ pub(super) fn hidden(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<
             count(hidden as u64)
         ),
     };
-    styled(wrap(&words, room), model.look.warn())
+    styled(wrap(&words, room), model.styles.warn())
 }
 
 /// Repos in a line each, if there are any.
@@ -131,7 +131,7 @@ fn named(model: &Model, title: &str, repos: &[&RepoSummary], room: usize) -> Vec
         fit(&format!("{}{numbers}", pad(first, name, false)), room)
     };
     let head = row(title, ["PACKS", "SIZE", "DUPLICATES"].map(str::to_owned));
-    let mut lines = vec![Line::default(), Line::styled(head, model.look.quiet())];
+    let mut lines = vec![Line::default(), Line::styled(head, model.styles.quiet())];
     lines.extend(repos.iter().take(NAMED).map(|repo| {
         let numbers = [count(repo.packs), size(repo.bytes), size(repo.reclaimable())];
         Line::raw(row(&safe(&repo.repo.to_string()), numbers))
@@ -145,7 +145,7 @@ pub(super) fn left_out(model: &Model, dialog: &ConfirmDialog, room: usize) -> Ve
     if dialog.left_out.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![Line::default(), Line::styled("LEFT OUT", model.look.quiet())];
+    let mut lines = vec![Line::default(), Line::styled("LEFT OUT", model.styles.quiet())];
     let words = dialog.left_out.iter().map(|(_, why)| why.words().len()).max().unwrap_or_default();
     let name = room.saturating_sub(words + 2).min(NAME);
     lines.extend(dialog.left_out.iter().take(NAMED).map(|(repo, why)| {

@@ -55,15 +55,15 @@ pub(super) fn draw(
     let Some(pointed) = problems.get(cursor.at(problems.len())) else {
         let mut lines = styled(
             wrap("No problems: everything is there, and is what its name says.", room),
-            model.look.good(),
+            model.styles.good(),
         );
-        lines.extend([Line::default(), fact(model.look, "Checked", &checked, room)]);
+        lines.extend([Line::default(), fact(model.styles, "Checked", &checked, room)]);
         return scrolled(frame, area, lines, cursor.at(usize::MAX));
     };
     let found = many(problems.len() as u64, "problem");
     let mut above = styled(
         wrap(&format!("{found} found in {checked}. Nothing was changed."), room),
-        model.look.bad(),
+        model.styles.bad(),
     );
     above.push(Line::default());
     // In a low terminal the findings matter more than what stands above them, and one of them more
@@ -101,27 +101,27 @@ fn line(
     let what =
         problem.entity.clone().or(problem.pack.map(|key| key.to_string())).unwrap_or_default();
     let mark = if pointed { "▸" } else { " " };
-    let style = if pointed { Style::new() } else { model.look.bad() };
+    let style = if pointed { Style::new() } else { model.styles.bad() };
     let line = Line::from(vec![
         Span::raw(format!("{mark}{} ", pad(&count(at as u64 + 1), cells, true))),
         Span::styled(pad(words(problem.kind).0, KINDS, false), style),
         Span::raw(fit(&safe(&what), room.saturating_sub(cells + 1 + KINDS))),
     ]);
-    if pointed { line.style(model.look.pointed()) } else { line }
+    if pointed { line.style(model.styles.pointed()) } else { line }
 }
 
 /// All about a finding; what to do about it comes before what can be copied.
 fn told(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let (name, meaning) = words(problem.kind);
-    let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), look.bad())];
-    lines.extend(long_fact(look, "Found", &problem.detail, room));
-    lines.extend(long_fact(look, "Next", &next(model, problem.kind), room));
+    let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), styles.bad())];
+    lines.extend(long_fact(styles, "Found", &problem.detail, room));
+    lines.extend(long_fact(styles, "Next", &next(model, problem.kind), room));
     if let Some(entity) = &problem.entity {
-        lines.push(fact(look, "Entity", entity, room));
+        lines.push(fact(styles, "Entity", entity, room));
     }
     if let Some(pack) = &problem.pack {
-        lines.extend(key_fact(look, &pack.to_string(), room));
+        lines.extend(key_fact(styles, &pack.to_string(), room));
     }
     lines
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::{Look, Theme, view};
+use super::{Styles, Theme, view};
 use crate::console::keys::Keymap;
 use crate::console::msg::{Extent, Ticket};
 use crate::console::state::{Model, Repo, Screen};
@@ -16,8 +16,8 @@ use screens::{detail, screens, with_repo};
 
 /// A console that knows nothing yet.
 pub(in crate::console) fn model() -> Model {
-    let look = Look { theme: Theme::Mono, ascii: false };
-    let mut model = Model::new(look, Keymap::new(false), false, "/srv/packs".to_owned());
+    let styles = Styles { theme: Theme::Mono, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(false), false, "/srv/packs".to_owned());
     model.now = now();
     model
 }
@@ -72,7 +72,7 @@ fn every_screen_can_be_drawn_at_any_size() {
 #[test]
 fn an_ascii_terminal_gets_nothing_else() {
     for (name, mut model) in screens() {
-        model.look.ascii = true;
+        model.styles.ascii = true;
         for (columns, rows) in SIZES {
             let text = shown(&model, columns, rows);
             assert!(text.is_ascii(), "{name} at {columns}x{rows}:\n{text}");
@@ -83,7 +83,7 @@ fn an_ascii_terminal_gets_nothing_else() {
 #[test]
 fn an_ascii_arrow_keeps_its_blanks() {
     let mut plan = screen("plan, ready");
-    plan.look.ascii = true;
+    plan.styles.ascii = true;
     assert!(shown(&plan, 80, 24).contains("Packs       7 -> 1"), "{}", shown(&plan, 80, 24));
 }
 
@@ -225,7 +225,7 @@ fn show_all_screens() {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
     for (name, mut model) in screens() {
-        model.look.ascii = std::env::var_os("ASCII").is_some();
+        model.styles.ascii = std::env::var_os("ASCII").is_some();
         eprintln!("=== {name}\n{}", shown(&model, number("COLUMNS", 80), number("LINES", 24)));
     }
 }
