@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
-use super::log_file::Told;
+use super::log_file::LogMessage;
 use super::state::Level;
 
 /// Between two looks whether the terminal is still there.
@@ -37,7 +37,7 @@ pub(super) enum Input {
 /// Everything from outside. Signals are caught from this call on. Must be called within a tokio
 /// runtime.
 pub(super) fn inputs(
-    logged: UnboundedReceiver<Told>,
+    logged: UnboundedReceiver<LogMessage>,
 ) -> io::Result<impl Stream<Item = Input> + Unpin> {
     // Numbers of signals are small.
     let ends = [Number::HUP, Number::INT, Number::TERM]

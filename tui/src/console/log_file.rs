@@ -29,14 +29,14 @@ const ENOUGH: u64 = 5 * 1024 * 1024;
 const OWN: &str = "packhouse::console";
 
 /// A line for the console's own log.
-pub(super) type Told = (Level, String);
+pub(super) type LogMessage = (Level, String);
 
 /// Starts the log: to `asked`, else to the usual file. Without a file there is the console's own
 /// log, and it says why.
 pub(super) fn start(
     context: &Context,
     asked: Option<&Path>,
-) -> anyhow::Result<UnboundedReceiver<Told>> {
+) -> anyhow::Result<UnboundedReceiver<LogMessage>> {
     let (sender, told) = unbounded_channel();
     let file = match asked
         .map_or_else(usual_place, |path| Ok(path.to_owned()))
@@ -96,7 +96,7 @@ pub(super) fn write(line: &LogLine) {
 fn subscriber(
     filter: EnvFilter,
     file: Option<File>,
-    told: UnboundedSender<Told>,
+    told: UnboundedSender<LogMessage>,
 ) -> impl Subscriber + Send + Sync {
     let file = file.map(|file| {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
@@ -106,13 +106,13 @@ fn subscriber(
     let matters =
         Targets::new().with_default(LevelFilter::WARN).with_target("packhouse", LevelFilter::INFO);
     let matters = matters.with_target(OWN, LevelFilter::OFF);
-    tracing_subscriber::registry().with(file).with(Tell(told).with_filter(matters))
+    tracing_subscriber::registry().with(file).with(ToConsole(told).with_filter(matters))
 }
 
 /// Hands events to the console.
-struct Tell(UnboundedSender<Told>);
+struct ToConsole(UnboundedSender<LogMessage>);
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Tell {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ToConsole {
     fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
         let level = match *event.metadata().level() {
             tracing::Level::ERROR => Level::Error,
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     /// What is told of some events, and what stands in the file.
-    fn logged(filter: &str, events: impl FnOnce()) -> (Vec<Told>, String) {
+    fn logged(filter: &str, events: impl FnOnce()) -> (Vec<LogMessage>, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
         let (sender, mut told) = unbounded_channel();

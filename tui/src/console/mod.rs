@@ -58,7 +58,7 @@ use backend::Backend;
 use demo::{Demo, Pace};
 use keys::Keymap;
 use local::LocalBackend;
-use log_file::Told;
+use log_file::LogMessage;
 use remote::RemoteBackend;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
@@ -106,7 +106,7 @@ async fn show(
     backend: impl Backend,
     settings: Settings,
     keymap: Keymap,
-    logged: UnboundedReceiver<Told>,
+    logged: UnboundedReceiver<LogMessage>,
 ) -> anyhow::Result<Exit> {
     let theme = match settings.theme {
         ThemeName::Default => Theme::Default,

@@ -10,7 +10,7 @@ use crate::style::Tone;
 
 /// Which migrations the catalog has and lacks.
 #[derive(Debug, Serialize)]
-struct Told {
+struct Report {
     catalog: String,
     applied: Vec<i64>,
     pending: Vec<String>,
@@ -37,7 +37,7 @@ pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Ex
     let pending: Vec<String> =
         found.pending().map(|(version, name)| format!("{version} {name}")).collect();
     let up_to_date = pending.is_empty() && found.unknown().is_none();
-    let told = Told {
+    let report = Report {
         catalog: found.catalog.clone(),
         applied: found.applied.clone(),
         pending,
@@ -45,10 +45,10 @@ pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Ex
         up_to_date,
     };
     let output = &context.output;
-    output.result(&told, || match (up_to_date, told.unknown) {
+    output.result(&report, || match (up_to_date, report.unknown) {
         (true, _) => vec![format!(
             "{}  {}",
-            output.paint(Tone::Name, &told.catalog),
+            output.paint(Tone::Name, &report.catalog),
             output.paint(Tone::Good, "up to date")
         )],
         (false, Some(unknown)) => {
@@ -56,13 +56,13 @@ pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Ex
                 Tone::Bad,
                 format!(
                     "{} was made by a newer packhouse: it has migration {unknown}",
-                    told.catalog
+                    report.catalog
                 ),
             )]
         }
         (false, None) => {
-            let mut lines = vec![format!("{} lacks:", told.catalog)];
-            lines.extend(told.pending.iter().map(|pending| format!("  {pending}")));
+            let mut lines = vec![format!("{} lacks:", report.catalog)];
+            lines.extend(report.pending.iter().map(|pending| format!("  {pending}")));
             lines.push(
                 "bring it up to date with: packhouse migrate (any other verb does so, too)".into(),
             );

@@ -4,8 +4,8 @@
 //! end was checked on the way, and a claim that does not hold is an error. What it prints is the
 //! same each time, but for the times.
 
+mod output;
 mod repos;
-mod telling;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::interrupt::watched;
 use crate::progress::Watch;
 
 /// What became of one repo.
-struct Told {
+struct RepoOutcome {
     repo: RepoName,
     before: Fetches,
     gc: GcReport,
@@ -62,18 +62,18 @@ pub(crate) async fn run(asked: &Demo, context: &Context) -> anyhow::Result<Exit>
         .context("no temporary folder; set TMPDIR to one that can be written")?;
     // A show: its bar need not wait until something takes long.
     let watch = context.bars.watch(Duration::ZERO);
-    let told =
+    let outcomes =
         watched(&context.output, watch.progress(), play(folder.path(), &watch, &context)).await;
     drop(watch);
-    let told = told?;
-    telling::closing(&told, &context.output)?;
+    let outcomes = outcomes?;
+    output::closing(&outcomes, &context.output)?;
     folder.close()?;
     Ok(Exit::Done)
 }
 
-async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result<Vec<Told>> {
+async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result<Vec<RepoOutcome>> {
     let output = &context.output;
-    telling::opening(output)?;
+    output::opening(output)?;
     watch.about("opening a store");
     let store = Store::open(StoreOptions::embedded(folder.join("store"))).await?;
 
@@ -81,9 +81,9 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
     for scenario in scenarios() {
         piles.push(pile_up(&store, folder, scenario, watch).await?);
     }
-    telling::piles(&piles, output)?;
+    output::piles(&piles, output)?;
 
-    telling::heading(
+    output::heading(
         2,
         "A new client fetches everything, another one what is new since half-way",
         output,
@@ -92,25 +92,25 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
     for pile in &piles {
         before.push(fetch(&store, &pile.repo, &pile.half_way, watch).await?);
     }
-    telling::fetches(&piles, &before, output)?;
+    output::fetches(&piles, &before, output)?;
 
-    telling::heading(
+    output::heading(
         3,
         "Consolidate: the sandboxed component plans, the host copies and proves; then verify, and fetch again",
         output,
     )?;
-    let mut told = Vec::new();
+    let mut outcomes = Vec::new();
     for (pile, before) in piles.into_iter().zip(before) {
         let gc = store.gc(&pile.repo, watch.progress()).await?;
-        telling::consolidated(&gc, output)?;
+        output::consolidated(&gc, output)?;
         let verify = store.verify(&pile.repo, watch.progress()).await?;
         ensure!(verify.ok, "{} is damaged after consolidating: {:?}", pile.repo, verify.problems);
         let after = fetch(&store, &pile.repo, &pile.half_way, watch).await?;
         prove_the_same(&pile.repo, &before, &after)?;
         prove_complete(&pile.report, &store.repo(&pile.repo).await?, &after.all)?;
-        told.push(Told { repo: pile.repo, before, gc, after, verify });
+        outcomes.push(RepoOutcome { repo: pile.repo, before, gc, after, verify });
     }
-    Ok(told)
+    Ok(outcomes)
 }
 
 /// Makes a repo and pushes its history, a pack at a time.

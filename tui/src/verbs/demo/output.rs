@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use packhouse_host::GcReport;
 
-use super::{Fetches, Pile, Told};
+use super::{Fetches, Pile, RepoOutcome};
 use crate::format::{bytes, change, count, millis, some};
 use crate::output::Output;
 use crate::style::Tone;
@@ -96,9 +96,9 @@ pub(super) fn consolidated(gc: &GcReport, output: &Output) -> anyhow::Result<()>
 }
 
 /// The sum of it.
-pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
+pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Result<()> {
     heading(4, "What it came to", output)?;
-    let sum = |what: fn(&Told) -> u64| told.iter().map(what).sum::<u64>();
+    let sum = |what: fn(&RepoOutcome) -> u64| outcomes.iter().map(what).sum::<u64>();
     let mut table = Table::new(&[
         ("REPO", Left),
         ("PACKS", Right),
@@ -109,7 +109,7 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
         ("GC", Right),
         ("FETCH", Right),
     ]);
-    for Told { repo, gc, before, after, .. } in told {
+    for RepoOutcome { repo, gc, before, after, .. } in outcomes {
         let (old, new) = (gc.bytes_before, gc.bytes_after);
         table.row([
             Cell::new(Tone::Name, repo.to_string()),
@@ -122,28 +122,34 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
             Cell::new(Tone::Dim, arrow(time(before.took), time(after.took))),
         ]);
     }
-    let (old, new) = (sum(|told| told.gc.bytes_before), sum(|told| told.gc.bytes_after));
+    let (old, new) =
+        (sum(|outcome| outcome.gc.bytes_before), sum(|outcome| outcome.gc.bytes_after));
     let (before, after) = (
-        told.iter().map(|told| told.before.took).sum(),
-        told.iter().map(|told| told.after.took).sum(),
+        outcomes.iter().map(|outcome| outcome.before.took).sum(),
+        outcomes.iter().map(|outcome| outcome.after.took).sum(),
     );
     table.row(
         [
             "all".to_owned(),
-            arrow(count(sum(|told| told.gc.packs_before)), count(sum(|told| told.gc.packs_after))),
+            arrow(
+                count(sum(|outcome| outcome.gc.packs_before)),
+                count(sum(|outcome| outcome.gc.packs_after)),
+            ),
             arrow(bytes(old), bytes(new)),
             bytes(old.saturating_sub(new)),
             change(old, new),
-            count(sum(|told| told.gc.duplicates_dropped)),
-            millis(sum(|told| told.gc.elapsed_ms)),
+            count(sum(|outcome| outcome.gc.duplicates_dropped)),
+            millis(sum(|outcome| outcome.gc.elapsed_ms)),
             arrow(time(before), time(after)),
         ]
         .map(|text| Cell::new(Tone::Strong, text)),
     );
     output.table(&table, 2)?;
 
-    let entities = sum(|told| told.gc.commits + told.gc.snapshots + told.gc.objects + told.gc.tags);
-    let hashed = sum(|told| told.verify.objects_checked);
+    let entities = sum(|outcome| {
+        outcome.gc.commits + outcome.gc.snapshots + outcome.gc.objects + outcome.gc.tags
+    });
+    let hashed = sum(|outcome| outcome.verify.objects_checked);
     let fact = |label: &str, text: String| {
         output.line(format!("  {} {text}", output.paint(Tone::Good, format!("{label:<10}"))))
     };
@@ -159,15 +165,15 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
         "intact",
         format!(
             "{} read again, {} hashed, no problem found",
-            bytes(sum(|told| told.verify.bytes_checked)),
+            bytes(sum(|outcome| outcome.verify.bytes_checked)),
             some(hashed, "object")
         ),
     )?;
     fact(
         "the same",
-        format!("{} fetches answered byte for byte what they answered before", told.len() * 2),
+        format!("{} fetches answered byte for byte what they answered before", outcomes.len() * 2),
     )?;
-    if let Some(Told { gc, .. }) = told.first() {
+    if let Some(RepoOutcome { gc, .. }) = outcomes.first() {
         fact("planned by", gc.component.clone())?;
     }
     heading(5, "Now yours", output)?;
