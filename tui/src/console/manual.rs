@@ -144,8 +144,8 @@ fn the_config_that_the_page_shows_is_understood() {
     let [config] = &blocks("toml")[..] else { panic!("one config is shown") };
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config).unwrap();
-    let asked = ConsoleArgs { config: Some(file.path().to_owned()), ..ConsoleArgs::default() };
-    let settings = Settings::read(&asked, When::Auto, Hints::default()).unwrap();
+    let args = ConsoleArgs { config: Some(file.path().to_owned()), ..ConsoleArgs::default() };
+    let settings = Settings::read(&args, When::Auto, Hints::default()).unwrap();
     assert!(settings.mouse && !settings.ascii && settings.keys.len() == 2, "{settings:?}");
     assert_eq!(
         Keymap::with(&settings.keys, false).map(|map| map.key_of(Action::Consolidate)),

@@ -72,15 +72,15 @@ const SEED: u64 = 1;
 ///
 /// After a signal this returns like any other end: the terminal is as it was, and work was asked to
 /// stop at a safe point.
-pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
-    let settings = Settings::read(asked, context.globals.color, Hints::read())?;
+pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
+    let settings = Settings::read(args, context.globals.color, Hints::read())?;
     let keymap = Keymap::with(&settings.keys, settings.read_only)
         .map_err(|error| Error::Usage(error.to_string()))?;
     // A console that finds no store ends before it takes the screen or begins a log.
     if !settings.demo && context.globals.remote.is_none() {
         refuse_none(context).await?;
     }
-    let logged = log_file::start(context, asked.log.as_deref())?;
+    let logged = log_file::start(context, args.log.as_deref())?;
     if settings.demo {
         show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemWorld.now()), settings, keymap, logged)
             .await

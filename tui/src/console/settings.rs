@@ -90,8 +90,8 @@ impl Settings {
     /// # Errors
     /// [`Error::Usage`] for a config that is not there although it was named, can't be read, or
     /// says what can't be.
-    pub(super) fn read(asked: &ConsoleArgs, color: When, hints: Hints) -> Result<Settings, Error> {
-        let file = match &asked.config {
+    pub(super) fn read(args: &ConsoleArgs, color: When, hints: Hints) -> Result<Settings, Error> {
+        let file = match &args.config {
             Some(path) => File::read(path)?
                 .ok_or_else(|| Error::Usage(format!("there is no config {}", path.display())))?,
             None => usual_place()
@@ -100,14 +100,14 @@ impl Settings {
                 .flatten()
                 .unwrap_or_default(),
         };
-        Ok(Settings::of(asked, color, hints, file))
+        Ok(Settings::of(args, color, hints, file))
     }
 
     /// The call goes before the file, and the file before the environment. Only `NO_COLOR` goes
     /// before the file: it is said for this terminal or this call, and the file holds for all of
     /// them. Of the call, `--color never` goes before a theme: a theme without colours is `mono`.
-    fn of(asked: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
-        let theme = match (asked.theme, color) {
+    fn of(args: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
+        let theme = match (args.theme, color) {
             (_, When::Never) => ThemeName::Mono,
             (Some(theme), _) => theme,
             (None, When::Auto) if hints.no_color => ThemeName::Mono,
@@ -115,10 +115,10 @@ impl Settings {
         };
         Settings {
             theme,
-            ascii: asked.ascii || file.ascii.unwrap_or(!hints.utf8),
-            mouse: asked.mouse || file.mouse.unwrap_or(false),
-            read_only: asked.read_only,
-            demo: asked.demo,
+            ascii: args.ascii || file.ascii.unwrap_or(!hints.utf8),
+            mouse: args.mouse || file.mouse.unwrap_or(false),
+            read_only: args.read_only,
+            demo: args.demo,
             keys: file.keys,
         }
     }
@@ -137,13 +137,13 @@ mod tests {
 
     const UTF8: Hints = Hints { no_color: false, utf8: true };
 
-    fn settings(asked: &ConsoleArgs, color: When, hints: Hints, file: &str) -> Settings {
-        Settings::of(asked, color, hints, File::parse(file, Path::new("f")).unwrap())
+    fn settings(args: &ConsoleArgs, color: When, hints: Hints, file: &str) -> Settings {
+        Settings::of(args, color, hints, File::parse(file, Path::new("f")).unwrap())
     }
 
-    fn theme(asked: Option<ThemeName>, color: When, no_color: bool, file: &str) -> ThemeName {
-        let asked = ConsoleArgs { theme: asked, ..ConsoleArgs::default() };
-        settings(&asked, color, Hints { no_color, ..UTF8 }, file).theme
+    fn theme(args: Option<ThemeName>, color: When, no_color: bool, file: &str) -> ThemeName {
+        let args = ConsoleArgs { theme: args, ..ConsoleArgs::default() };
+        settings(&args, color, Hints { no_color, ..UTF8 }, file).theme
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn the_call_goes_before_no_color_and_no_color_before_the_config() {
         use ThemeName::{Default, Light, Mono};
-        for (asked, color, no_color, file, expected) in [
+        for (args, color, no_color, file, expected) in [
             (None, When::Auto, false, "", Default),
             (None, When::Auto, false, "theme = 'light'", Light),
             (None, When::Auto, true, "theme = 'light'", Mono),
@@ -165,9 +165,9 @@ mod tests {
             (Some(Light), When::Never, false, "theme = 'light'", Mono),
         ] {
             assert_eq!(
-                theme(asked, color, no_color, file),
+                theme(args, color, no_color, file),
                 expected,
-                "{asked:?} {color:?} {no_color} {file}"
+                "{args:?} {color:?} {no_color} {file}"
             );
         }
     }
@@ -190,7 +190,7 @@ mod tests {
             };
             let hints = Hints::of(Environment::default(), variable);
             assert_eq!(hints.utf8, utf8, "{variables:?}");
-            let ascii = |asked, file| settings(&asked, When::Auto, hints, file).ascii;
+            let ascii = |args, file| settings(&args, When::Auto, hints, file).ascii;
             assert_eq!(ascii(ConsoleArgs::default(), ""), !utf8);
             assert!(!ascii(ConsoleArgs::default(), "ascii = false"));
             assert!(ascii(ConsoleArgs { ascii: true, ..ConsoleArgs::default() }, "ascii = false"));
@@ -201,16 +201,16 @@ mod tests {
     fn a_config_that_was_named_must_be_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.toml");
-        let asked = ConsoleArgs { config: Some(path.clone()), ..ConsoleArgs::default() };
-        let missing = Settings::read(&asked, When::Auto, UTF8).unwrap_err();
+        let args = ConsoleArgs { config: Some(path.clone()), ..ConsoleArgs::default() };
+        let missing = Settings::read(&args, When::Auto, UTF8).unwrap_err();
         assert_eq!(missing.class(), packhouse_host::Class::Usage);
         assert!(missing.to_string().contains("mine.toml"), "{missing}");
         assert!(File::read(&path).unwrap().is_none());
         std::fs::write(&path, "mouse = true").unwrap();
-        assert!(Settings::read(&asked, When::Auto, UTF8).unwrap().mouse);
+        assert!(Settings::read(&args, When::Auto, UTF8).unwrap().mouse);
         std::fs::write(&path, [0xff]).unwrap();
         assert!(
-            Settings::read(&asked, When::Auto, UTF8).unwrap_err().to_string().contains("mine.toml")
+            Settings::read(&args, When::Auto, UTF8).unwrap_err().to_string().contains("mine.toml")
         );
     }
 }

@@ -12,13 +12,13 @@ use crate::progress::PATIENCE;
 use crate::style::Tone;
 
 /// Backs up.
-pub(crate) async fn run(asked: Backup, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Backup, context: &Context) -> anyhow::Result<Exit> {
     context.require_local("backup")?;
     let watch = context.bars.watch(PATIENCE);
-    let options = BackupOptions { update: asked.update };
+    let options = BackupOptions { update: args.update };
     let report = watched(&context.output, watch.progress(), async {
         let store = context.open_once().await?;
-        Ok(store.back_up(&asked.directory, options, watch.progress()).await?)
+        Ok(store.back_up(&args.directory, options, watch.progress()).await?)
     })
     .await?;
     drop(watch);

@@ -10,10 +10,10 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 
 /// Lists, or deletes one.
-pub(crate) async fn run(asked: Branch, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit> {
     let store = context.client().await?;
     let output = &context.output;
-    match asked {
+    match args {
         Branch::List { repo } => {
             let branches = store.branches(&repo).await?;
             if output.json() {

@@ -26,15 +26,15 @@ struct Report {
 }
 
 /// Shows the component, writes it to a file, or prints its WIT.
-pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Component, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let other =
-        context.globals.component.as_deref().map(|file| read_other(file, asked.wit)).transpose()?;
+        context.globals.component.as_deref().map(|file| read_other(file, args.wit)).transpose()?;
     let component = other.as_deref().unwrap_or(COMPONENT);
-    if let Some(file) = &asked.output {
+    if let Some(file) = &args.output {
         write(file, component)?;
     }
-    let wit = asked.wit.then(|| wit_text(&WIT));
+    let wit = args.wit.then(|| wit_text(&WIT));
     let report = Report { digest: digest(component), bytes: component.len(), world: WORLD, wit };
     if let (Some(wit), false) = (&report.wit, output.json()) {
         output.raw(wit)?;
@@ -45,8 +45,7 @@ pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> 
         let mut lines =
             vec![output.paint(Tone::Name, &report.digest), format!("{}, {size}", report.world)];
         lines.extend(
-            asked
-                .output
+            args.output
                 .as_ref()
                 .map(|file| format!("wrote {}", format::shown(&file.display().to_string()))),
         );

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::style::Environment;
 
 /// Runs the console where it can be seen.
-pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     if context.output.json() {
         return Err(Error::Usage(
             "the console is for people; for programs there is: packhouse repo list --json".into(),
@@ -26,5 +26,5 @@ pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Resul
                      `packhouse repo list` and `packhouse gc --all` do without";
         return Err(Error::Unsupported(words.into()).into());
     }
-    crate::console::run(asked, context).await
+    crate::console::run(args, context).await
 }

@@ -103,7 +103,7 @@ impl Check {
 }
 
 /// Looks at one thing after the other.
-pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &Doctor, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let mut exit = Exit::Done;
     let mut tell = |check: Check| {
@@ -115,7 +115,7 @@ pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exi
         exit = exit.max(code);
         output.result(&check, || describe(&check, output))
     };
-    if let Some(key) = &asked.tls_key {
+    if let Some(key) = &args.tls_key {
         tell(privacy::tls_key(key))?;
     }
     if let Some(remote) = context.remote()? {

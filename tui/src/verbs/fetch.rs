@@ -15,23 +15,23 @@ use crate::style::Tone;
 use crate::verbs::record;
 
 /// Fetches.
-pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit> {
-    let file = asked.output.clone();
+pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> {
+    let file = args.output.clone();
     let request = FetchRequest {
-        want: asked.want,
-        have: asked.have,
-        ttl: Duration::from_secs(asked.ttl),
-        output: asked.output,
+        want: args.want,
+        have: args.have,
+        ttl: Duration::from_secs(args.ttl),
+        output: args.output,
     };
     let watch = context.bars.watch(PATIENCE);
     let report = watched(&context.output, watch.progress(), async {
-        let tape = asked
+        let tape = args
             .record
             .as_deref()
-            .map(|record| record::of_repo(record, &asked.repo, false))
+            .map(|record| record::of_repo(record, &args.repo, false))
             .transpose()?;
         let store = record::onto(&context.client().await?, tape.as_deref())?;
-        let report = store.fetch(&asked.repo, &request, watch.progress()).await;
+        let report = store.fetch(&args.repo, &request, watch.progress()).await;
         record::tell(&store, tape.as_deref(), &context.output);
         Ok(report?)
     })

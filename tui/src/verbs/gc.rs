@@ -13,35 +13,35 @@ use crate::style::Tone;
 use crate::verbs::record;
 
 /// Consolidates, or plans to.
-pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let watch = context.bars.watch(PATIENCE);
     let progress = watch.progress();
     watched(output, progress, async {
         let store = context.client().await?;
-        let repos = match asked.all {
+        let repos = match args.all {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
-            false => asked.repos,
+            false => args.repos,
         };
         if repos.is_empty() {
             output.note("there are no repos; make one with: packhouse repo create OWNER/SLUG");
         }
         super::each(&repos, context, async |repo| {
-            if asked.later {
+            if args.later {
                 return super::jobs::tell_queued(
-                    &store.queue_gc(repo, asked.expire_unreachable).await?,
+                    &store.queue_gc(repo, args.expire_unreachable).await?,
                     output,
                 );
             }
-            let tape = asked
+            let tape = args
                 .record
                 .as_deref()
                 .map(|record| record::of_repo(record, repo, repos.len() > 1))
                 .transpose()?;
             let store = record::onto(&store, tape.as_deref())?;
-            let outcome = match asked.dry_run {
-                true => store.planned(repo, asked.expire_unreachable, progress).await,
-                false => store.gc_expiring(repo, asked.expire_unreachable, progress).await,
+            let outcome = match args.dry_run {
+                true => store.planned(repo, args.expire_unreachable, progress).await,
+                false => store.gc_expiring(repo, args.expire_unreachable, progress).await,
             };
             // There is a tape of a failure too, and it is wanted all the more.
             record::tell(&store, tape.as_deref(), output);

@@ -11,10 +11,10 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 
 /// Lists, shows, tries again or takes back.
-pub(crate) async fn run(asked: Jobs, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Jobs, context: &Context) -> anyhow::Result<Exit> {
     let store = context.client().await?;
     let output = &context.output;
-    match asked {
+    match args {
         Jobs::List { repo, status, before, limit } => {
             let jobs = store.jobs(repo.as_ref(), status, before, limit).await?;
             list(&jobs, output)?;

@@ -20,7 +20,7 @@ struct Report {
 }
 
 /// Checks, and without `--check` applies what is pending.
-pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &Migrate, context: &Context) -> anyhow::Result<Exit> {
     context.require_local("migrate")?;
     let options = place::options(&context.globals)?;
     // Tables of a server are made when they are asked for like this; a folder is made with its
@@ -30,7 +30,7 @@ pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Ex
     if let (Some(absent), Some(_)) = (absent, catalog.file()) {
         return Err(absent.into());
     }
-    if !asked.check {
+    if !args.check {
         catalog.open().await?;
     }
     let found = catalog.migrations().await?;

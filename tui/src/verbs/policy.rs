@@ -10,20 +10,20 @@ use crate::output::Output;
 use crate::style::Tone;
 
 /// Shows, sets or checks.
-pub(crate) async fn run(asked: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
     let store = context.client().await?;
     let output = &context.output;
-    match asked {
+    match args {
         PolicyVerb::Show { repo } => tell(&store.policy(repo.as_ref()).await?, output)?,
-        PolicyVerb::Set(asked) => {
+        PolicyVerb::Set(args) => {
             let policy = Policy {
-                max_packs: asked.max_packs,
-                growth: asked.growth,
-                max_age_seconds: asked.max_age.map(|age| age.as_secs()),
+                max_packs: args.max_packs,
+                growth: args.growth,
+                max_age_seconds: args.max_age.map(|age| age.as_secs()),
             };
-            let policy = if asked.off { Policy::OFF } else { policy };
+            let policy = if args.off { Policy::OFF } else { policy };
             tell(
-                &store.set_policy(asked.repo.as_ref(), (!asked.default).then_some(policy)).await?,
+                &store.set_policy(args.repo.as_ref(), (!args.default).then_some(policy)).await?,
                 output,
             )?;
         }

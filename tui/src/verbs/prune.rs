@@ -12,12 +12,12 @@ use crate::progress::PATIENCE;
 use crate::style::Tone;
 
 /// Deletes, or says what would be deleted.
-pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
     let Prune { grace, orphans, delete_newer_than_catalog: newer, dry_run, trust_verified, .. } =
-        asked;
+        args;
     let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };
-    if asked.later {
+    if args.later {
         return super::jobs::tell_queued(
             &context.client().await?.queue_prune(options).await?,
             &context.output,
@@ -28,7 +28,7 @@ pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit>
     })
     .await?;
     drop(watch);
-    context.output.result(&report, || describe(&report, asked.orphans, &context.output))?;
+    context.output.result(&report, || describe(&report, args.orphans, &context.output))?;
     Ok(if report.kept.is_empty() { Exit::Done } else { Exit::Damage })
 }
 

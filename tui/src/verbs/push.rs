@@ -14,20 +14,20 @@ use crate::table::{Cell, Side, Table};
 use crate::verbs::record;
 
 /// Pushes.
-pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(PATIENCE);
     let reports = watched(&context.output, watch.progress(), async {
-        let tape = asked
+        let tape = args
             .record
             .as_deref()
-            .map(|record| record::of_repo(record, &asked.repo, false))
+            .map(|record| record::of_repo(record, &args.repo, false))
             .transpose()?;
-        let client = context.client().await.map_err(|error| without_store(error, &asked.repo))?;
+        let client = context.client().await.map_err(|error| without_store(error, &args.repo))?;
         let store = record::onto(&client, tape.as_deref())?;
-        let (options, progress) = (PushOptions { force: asked.force }, watch.progress());
-        let reports = match asked.later {
-            false => store.push(&asked.repo, &asked.files, options, progress).await,
-            true => store.push_async(&asked.repo, &asked.files, options, progress).await,
+        let (options, progress) = (PushOptions { force: args.force }, watch.progress());
+        let reports = match args.later {
+            false => store.push(&args.repo, &args.files, options, progress).await,
+            true => store.push_async(&args.repo, &args.files, options, progress).await,
         };
         record::tell(&store, tape.as_deref(), &context.output);
         Ok(reports?)

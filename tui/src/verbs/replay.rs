@@ -16,10 +16,10 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 
 /// Replays, or prints what is on the tapes.
-pub(crate) async fn run(asked: Replay, context: &Context) -> anyhow::Result<Exit> {
-    let tapes = listed(&asked.tapes)?;
+pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit> {
+    let tapes = listed(&args.tapes)?;
     let output = &context.output;
-    if asked.dump {
+    if args.dump {
         let mut gravest = Exit::Done;
         for tape in &tapes {
             match dump(tape, output) {

@@ -13,8 +13,8 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 
 /// Makes, lists, shows, deletes or restores.
-pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> {
-    if let Repo::Delete { repo, yes: false } = &asked
+pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
+    if let Repo::Delete { repo, yes: false } = &args
         && !can_ask()
     {
         let words = format!(
@@ -22,12 +22,12 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
         );
         return Err(Error::Usage(words).into());
     }
-    let store = match asked {
+    let store = match args {
         Repo::Create { .. } => context.client_or_create().await?,
         _ => context.client().await?,
     };
     let output = &context.output;
-    match asked {
+    match args {
         Repo::Create { repo, private } => {
             let visibility = if private { Visibility::Private } else { Visibility::Public };
             let made = store.create_repo(&repo, visibility).await?;

@@ -29,13 +29,13 @@ struct Listening {
 }
 
 /// Serves. SIGTERM and Ctrl-C ask it to stop: what is under way has its time to end.
-pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<Exit> {
     // First of all: whoever asks while the store is being opened means it as well.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open_or_new("serve").await?;
-    let (workers, patience) = (asked.workers, asked.patience);
-    let options = options(asked);
+    let (workers, patience) = (args.workers, args.patience);
+    let options = options(args);
     let trusting = options.insecure_loopback;
     let server = Server::bind(store, options).await?;
     let output = &context.output;
@@ -68,40 +68,40 @@ pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-fn options(asked: args::Serve) -> ServeOptions {
+fn options(args: args::Serve) -> ServeOptions {
     let worker = WorkerOptions {
         name: own_name(),
-        policies: Some(asked.policies),
+        policies: Some(args.policies),
         ..WorkerOptions::default()
     };
     let limits = Limits {
-        upload_bytes: asked.max_upload,
-        uploads: asked.uploads.into(),
-        rate: asked.rate,
-        burst: asked.rate.saturating_mul(10),
-        connections: asked.connections as usize,
-        connections_of_one: asked.connections_of_one.unwrap_or(asked.connections.div_ceil(2))
+        upload_bytes: args.max_upload,
+        uploads: args.uploads.into(),
+        rate: args.rate,
+        burst: args.rate.saturating_mul(10),
+        connections: args.connections as usize,
+        connections_of_one: args.connections_of_one.unwrap_or(args.connections.div_ceil(2))
             as usize,
-        idle: asked.idle,
-        slowest: asked.min_rate,
-        answers: asked.answers,
-        answers_of_one: asked.answers_of_one,
-        keep_free: asked.keep_free,
+        idle: args.idle,
+        slowest: args.min_rate,
+        answers: args.answers,
+        answers_of_one: args.answers_of_one,
+        keep_free: args.keep_free,
         ..Limits::default()
     };
     ServeOptions {
-        listen: asked.listen,
-        tls: asked
+        listen: args.listen,
+        tls: args
             .tls_cert
-            .zip(asked.tls_key)
+            .zip(args.tls_key)
             .map(|(certificate, key)| TlsFiles { certificate, key }),
-        public_url: asked.public_url,
-        insecure_loopback: asked.insecure_loopback,
-        workers: asked.workers.into(),
+        public_url: args.public_url,
+        insecure_loopback: args.insecure_loopback,
+        workers: args.workers.into(),
         worker,
         limits,
-        patience: asked.patience,
-        trusted_proxies: asked.trusted_proxy,
-        metrics_listen: asked.metrics_listen,
+        patience: args.patience,
+        trusted_proxies: args.trusted_proxy,
+        metrics_listen: args.metrics_listen,
     }
 }

@@ -13,12 +13,12 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 
 /// Makes, lists or revokes.
-pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Token, context: &Context) -> anyhow::Result<Exit> {
     let store = context.client().await?;
     let output = &context.output;
-    match asked {
-        Token::Create(asked) => {
-            let made = store.create_token(new(asked)).await?;
+    match args {
+        Token::Create(args) => {
+            let made = store.create_token(new(args)).await?;
             tell_made(&made, output)?;
         }
         Token::List => list(&store.tokens().await?, SystemWorld.now(), output)?,
@@ -30,8 +30,8 @@ pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-fn new(asked: TokenCreate) -> NewToken {
-    let TokenCreate { scope, repos, name, expires } = asked;
+fn new(args: TokenCreate) -> NewToken {
+    let TokenCreate { scope, repos, name, expires } = args;
     NewToken { name, scope, repos, expires_in_seconds: expires.map(|expires| expires.as_secs()) }
 }
 

@@ -13,18 +13,18 @@ use crate::progress::PATIENCE;
 use crate::style::Tone;
 
 /// Verifies the repos named, or all.
-pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let watch = context.bars.watch(PATIENCE);
     let progress = watch.progress();
     watched(output, progress, async {
         let store = context.client().await?;
-        let repos = match asked.repos.is_empty() {
+        let repos = match args.repos.is_empty() {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
-            false => asked.repos,
+            false => args.repos,
         };
         if let Client::Local(store) = &store
-            && !asked.later
+            && !args.later
             && let Some(newer) = store.newer_packs().await?
         {
             output.warning(format!("{newer}. {NEWER_WAY_OUT}"));
@@ -33,10 +33,10 @@ pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit
             output.note("there are no repos, so nothing can be wrong with them");
         }
         super::each(&repos, context, async |repo| {
-            if asked.later {
+            if args.later {
                 return super::jobs::tell_queued(&store.queue_verify(repo).await?, output);
             }
-            let report = match asked.repair {
+            let report = match args.repair {
                 true => store.repair(repo, progress).await?,
                 false => store.verify(repo, progress).await?,
             };

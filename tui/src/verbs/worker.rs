@@ -16,19 +16,19 @@ use crate::style::Tone;
 
 /// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given
 /// back then.
-pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result<Exit> {
     // First of all: whoever asks while the store is being opened means it as well.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open("worker").await?;
     let options = WorkerOptions {
-        name: asked.name.unwrap_or_else(own_name),
-        concurrency: asked.concurrency.into(),
-        lease: asked.lease,
-        policies: (!asked.no_policies).then_some(asked.policies),
-        attempts: asked.attempts,
-        patience: asked.patience,
-        drain: asked.drain,
+        name: args.name.unwrap_or_else(own_name),
+        concurrency: args.concurrency.into(),
+        lease: args.lease,
+        policies: (!args.no_policies).then_some(args.policies),
+        attempts: args.attempts,
+        patience: args.patience,
+        drain: args.drain,
         ..WorkerOptions::default()
     };
     let stop = Stop::default();
@@ -48,7 +48,7 @@ pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Resul
         store.catalog_place()
     ));
     let metrics = Arc::new(Metrics::new(store.component_digest()));
-    let (output, kept, file) = (context.output.clone(), metrics.clone(), asked.metrics.clone());
+    let (output, kept, file) = (context.output.clone(), metrics.clone(), args.metrics.clone());
     write_metrics(&metrics, file.as_ref())?;
     let told = move |ended: &JobEnded| {
         kept.count(ended);

@@ -52,9 +52,9 @@ struct Pile {
 }
 
 /// Plays the demo.
-pub(crate) async fn run(asked: &Demo, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &Demo, context: &Context) -> anyhow::Result<Exit> {
     let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-    let plain = asked.headless || (!terminal && context.globals.color != When::Always);
+    let plain = args.headless || (!terminal && context.globals.color != When::Always);
     let context = if plain { context.plain() } else { context.clone() };
     let folder = tempfile::Builder::new()
         .prefix("packhouse-demo-")
