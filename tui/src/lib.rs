@@ -2,7 +2,7 @@
 //! console. This file only wires: words of the call, output, log, runtime, verb, exit code.
 //!
 //! In reading order: `args` has the verbs and their options, `place` says where the store is,
-//! `client` is that store or a server, `verbs` does the work; `output`, `style`, `format`, `table`
+//! `client` is that store or a server, `verbs` does the work; `output`, `style`, `text`, `table`
 //! and `progress` print it; `exit` and `interrupt` end the call.
 
 mod args;
@@ -10,7 +10,6 @@ mod client;
 mod console;
 mod context;
 mod exit;
-mod format;
 mod interrupt;
 mod logging;
 #[cfg(test)]
@@ -20,6 +19,7 @@ mod place;
 mod progress;
 mod style;
 mod table;
+mod text;
 mod verbs;
 
 use std::process::ExitCode;

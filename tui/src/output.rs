@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use crate::args::Globals;
 use crate::exit::Exit;
-use crate::format::shown;
 use crate::style::{Style, Tone};
 use crate::table::Table;
+use crate::text::escaped;
 
 /// Writes results, notes and errors. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl Output {
     /// A word to the user that is no result: to stderr, unless `--quiet`.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            self.complain(&self.styles.1.paint(Tone::Dim, shown(text.as_ref())));
+            self.complain(&self.styles.1.paint(Tone::Dim, escaped(text.as_ref())));
         }
     }
 
@@ -128,7 +128,7 @@ impl Output {
             self.complain(&format!(
                 "{} {}",
                 self.styles.1.paint(Tone::Warn, "warning:"),
-                shown(text.as_ref())
+                escaped(text.as_ref())
             ));
         }
     }
@@ -144,7 +144,7 @@ impl Output {
         if let Some(repo) = repo.filter(|repo| !text.contains(*repo)) {
             text = format!("{repo}: {text}");
         }
-        self.complain(&format!("{} {}", self.styles.1.paint(Tone::Bad, "error:"), shown(&text)));
+        self.complain(&format!("{} {}", self.styles.1.paint(Tone::Bad, "error:"), escaped(&text)));
         Exit::of(error)
     }
 

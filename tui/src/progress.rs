@@ -8,8 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use packhouse_host::{Event, Progress, RepoName};
 use tokio::task::JoinHandle;
 
-use crate::format;
 use crate::style::Style;
+use crate::text;
 
 /// Work that is done sooner shows no bar.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
@@ -134,11 +134,11 @@ impl Seen {
         let mut text = match (self.done, self.total) {
             (0, 0) => return String::new(),
             (done, total) if self.stepwise => return format!("{done} of {total}"),
-            (done, 0) => format::bytes(done),
-            (done, total) => format!("{:>8} of {}", format::bytes(done), format::bytes(total)),
+            (done, 0) => text::size(done),
+            (done, total) => format!("{:>8} of {}", text::size(done), text::size(total)),
         };
         if speed >= 1.0 && self.done < self.total {
-            text.push_str(&format!("  {}/s", format::bytes(speed as u64)));
+            text.push_str(&format!("  {}/s", text::size(speed as u64)));
         }
         text
     }
@@ -172,7 +172,7 @@ fn put(to: &mut dyn Write, text: &str) {
 
 /// Called from worker threads, often: most events only move the bar.
 fn draw(bar: &ProgressBar, seen: &Mutex<Seen>, event: Event) {
-    let label = event.phase.label();
+    let label = text::phase(event.phase);
     let (done, total) = (event.done, event.total);
     // The bar locks what was seen while it draws, so the lock is not held beyond this.
     let same = {
@@ -224,8 +224,8 @@ mod tests {
         assert_eq!((bar.length(), told(0.0)), (None, ("a/b  planning  ".into(), String::new())));
         draw(&bar, &seen, event(Phase::Splice, 512, 2048));
         assert_eq!((bar.position(), bar.length()), (512, Some(2048)));
-        assert_eq!(told(0.0).1, "   512 B of 2.00 KiB");
-        assert_eq!(told(3e6).1, "   512 B of 2.00 KiB  2.86 MiB/s");
+        assert_eq!(told(0.0).1, "   512 B of 2.0 KiB");
+        assert_eq!(told(3e6).1, "   512 B of 2.0 KiB  2.9 MiB/s");
         draw(&bar, &seen, event(Phase::Receive, 512, 0));
         assert_eq!((bar.length(), told(3e6).1), (None, "512 B".into()));
     }

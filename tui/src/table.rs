@@ -1,7 +1,7 @@
 //! Small tables: columns as wide as they need to be, numbers to the right, no rules.
 
-use crate::format::shown;
 use crate::style::{Style, Tone};
+use crate::text::escaped;
 
 /// On which side a column is even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Cell {
 impl Cell {
     /// A text in a tone.
     pub(crate) fn new(tone: Tone, text: impl AsRef<str>) -> Cell {
-        Cell { text: shown(text.as_ref()), tone }
+        Cell { text: escaped(text.as_ref()), tone }
     }
 }
 

@@ -18,9 +18,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::state::{Level, LogLine};
-use super::words::safe;
 use crate::context::Context;
 use crate::logging;
+use crate::text::escaped;
 
 /// A file that has more bytes when the console starts is put aside, in place of the one before it.
 const ENOUGH: u64 = 5 * 1024 * 1024;
@@ -85,7 +85,7 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> io::Error {
 
 /// Writes a line of the console's own log to the file, if that is to have as much.
 pub(super) fn write(line: &LogLine) {
-    let text = safe(&line.text);
+    let text = escaped(&line.text);
     match line.level {
         Level::Note => tracing::info!(target: OWN, "{text}"),
         Level::Warning => tracing::warn!(target: OWN, "{text}"),

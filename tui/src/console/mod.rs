@@ -20,6 +20,7 @@ mod app;
 mod backend;
 #[doc(hidden)]
 pub mod bench;
+mod cells;
 mod demo;
 mod effects;
 mod inputs;
@@ -37,7 +38,6 @@ mod state;
 mod terminal;
 mod update;
 mod view;
-mod words;
 
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,11 @@ use packhouse_host::{BackupOptions, BackupReport};
 use crate::args::Backup;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, count, millis, shown, some};
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
+use crate::text::{count, duration, escaped, plural, size};
 
 /// Backs up.
 pub(crate) async fn run(args: Backup, context: &Context) -> anyhow::Result<Exit> {
@@ -29,19 +29,19 @@ pub(crate) async fn run(args: Backup, context: &Context) -> anyhow::Result<Exit>
 fn describe(report: &BackupReport, output: &Output) -> Vec<String> {
     let verdict = match report.ok {
         true => output.paint(Tone::Good, "verified"),
-        false => output.paint(Tone::Bad, some(report.problems.len() as u64, "problem")),
+        false => output.paint(Tone::Bad, plural(report.problems.len() as u64, "problem")),
     };
     let mut lines = vec![
         format!(
             "{}  {verdict}  in {}",
-            output.paint(Tone::Name, shown(&report.directory)),
-            millis(report.elapsed_ms)
+            output.paint(Tone::Name, escaped(&report.directory)),
+            duration(report.elapsed_ms)
         ),
         format!(
             "  {}, {}, {}",
-            some(report.repos, "repo"),
-            some(report.packs, "pack"),
-            bytes(report.bytes)
+            plural(report.repos, "repo"),
+            plural(report.packs, "pack"),
+            size(report.bytes)
         ),
         format!(
             "  {} linked, {} copied, {} removed",
@@ -57,14 +57,15 @@ fn describe(report: &BackupReport, output: &Output) -> Vec<String> {
             "  {}  {} {}",
             problem.repo,
             output.paint(Tone::Bad, kind),
-            shown(&problem.detail)
+            escaped(&problem.detail)
         ));
         if let Some(pack) = &problem.pack {
             lines.push(format!("    {} {pack}", output.paint(Tone::Dim, "pack")));
         }
     }
     if report.ok {
-        lines.push(format!("it is a store: packhouse --data {} verify", shown(&report.directory)));
+        lines
+            .push(format!("it is a store: packhouse --data {} verify", escaped(&report.directory)));
     }
     lines
 }

@@ -5,9 +5,9 @@ use packhouse_host::BranchReport;
 use crate::args::Branch;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::shown;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::escaped;
 
 /// Lists, or deletes one.
 pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit> {
@@ -29,10 +29,10 @@ pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit>
         Branch::Delete { repo, name } => {
             let gone = store.delete_branch(&repo, &name).await?;
             output.result(&gone, || {
-                let name = output.paint(Tone::Name, shown(&gone.name));
+                let name = output.paint(Tone::Name, escaped(&gone.name));
                 vec![
                     format!("deleted branch {name} of {}, which was at {}", gone.repo, gone.head),
-                    format!("the default branch is {}", shown(&gone.default_branch)),
+                    format!("the default branch is {}", escaped(&gone.default_branch)),
                 ]
             })?;
         }

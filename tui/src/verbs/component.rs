@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::args::Component;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format;
 use crate::style::Tone;
+use crate::text;
 
 #[derive(Serialize)]
 struct Report {
@@ -41,13 +41,13 @@ pub(crate) fn run(args: &Component, context: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     output.result(&report, || {
-        let size = format::bytes(report.bytes as u64);
+        let size = text::size(report.bytes as u64);
         let mut lines =
             vec![output.paint(Tone::Name, &report.digest), format!("{}, {size}", report.world)];
         lines.extend(
             args.output
                 .as_ref()
-                .map(|file| format!("wrote {}", format::shown(&file.display().to_string()))),
+                .map(|file| format!("wrote {}", text::escaped(&file.display().to_string()))),
         );
         lines
     })?;

@@ -22,10 +22,10 @@ use serde::Serialize;
 use crate::args::Doctor;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, shown, some, time};
 use crate::output::Output;
 use crate::place;
 use crate::style::{Environment, Tone};
+use crate::text::{escaped, plural, size, time};
 
 /// Below this a push of ordinary packs may not fit.
 const FEW_BYTES: u64 = 1 << 30;
@@ -213,7 +213,7 @@ fn space(packs: &Path) -> Check {
     match rustix::fs::statvfs(&there) {
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
-            let detail = format!("{} on the disk of {}", bytes(free), there.display());
+            let detail = format!("{} on the disk of {}", size(free), there.display());
             match free {
                 ..HARDLY_ANY_BYTES => Check::fail(CHECK, detail, WAY_OUT),
                 HARDLY_ANY_BYTES..FEW_BYTES => Check::warn(CHECK, detail, WAY_OUT),
@@ -230,12 +230,12 @@ fn space(packs: &Path) -> Check {
 fn open_files(files: OpenFiles) -> Check {
     const CHECK: &str = "open files";
     let most = OpenFiles { soft: files.hard, ..files }.connections();
-    let shown =
+    let limit =
         |files: u64| if files > 1 << 20 { "any number".to_owned() } else { files.to_string() };
     let detail = format!(
         "{} at once, {} for a server, which raises it",
-        shown(files.soft),
-        shown(files.hard)
+        limit(files.soft),
+        limit(files.hard)
     );
     match most {
         ..FEW_CONNECTIONS => Check::warn(
@@ -313,7 +313,7 @@ async fn store(options: StoreOptions) -> Vec<Check> {
     };
     let mut checks = vec![Check::ok(
         "catalog",
-        format!("{catalog} opens; {}", some(repos.len() as u64, "repo")),
+        format!("{catalog} opens; {}", plural(repos.len() as u64, "repo")),
     )];
     match store.newer_packs().await {
         Ok(None) => {}
@@ -340,7 +340,7 @@ async fn store(options: StoreOptions) -> Vec<Check> {
     if unread == 0 && piled == 0 {
         checks.push(Check::ok("repos", "all can be read, none has more than one pack"));
     } else if unread == 0 {
-        let detail = format!("all can be read; packs pile up in {}", some(piled, "repo"));
+        let detail = format!("all can be read; packs pile up in {}", plural(piled, "repo"));
         checks.push(Check::warn("repos", detail, "packhouse gc --all"));
     }
     checks
@@ -401,13 +401,13 @@ fn describe(check: &Check, output: &Output) -> Vec<String> {
         "{}  {:<12}  {}",
         output.paint(tone, status),
         check.check,
-        shown(&check.detail)
+        escaped(&check.detail)
     )];
     lines.extend(
         check
             .way_out
             .as_ref()
-            .map(|way_out| format!("{:20}{}", "", output.paint(Tone::Strong, shown(way_out)))),
+            .map(|way_out| format!("{:20}{}", "", output.paint(Tone::Strong, escaped(way_out)))),
     );
     lines
 }

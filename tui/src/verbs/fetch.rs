@@ -7,11 +7,11 @@ use packhouse_host::{FetchReport, FetchRequest};
 use crate::args::Fetch;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, some, time};
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
+use crate::text::{plural, size, time};
 use crate::verbs::record;
 
 /// Fetches.
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
     context.output.result(&report, || {
         let mut lines = describe(&report, &context.output);
         lines.extend(
-            file.map(|file| format!("wrote {}", crate::format::shown(&file.display().to_string()))),
+            file.map(|file| format!("wrote {}", crate::text::escaped(&file.display().to_string()))),
         );
         lines
     })?;
@@ -53,11 +53,11 @@ fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
         format!("{}  {}", output.paint(Tone::Name, report.mpack_key), output.paint(Tone::Dim, how)),
         format!(
             "{}: {}, {}, {}, {}",
-            bytes(report.bytes),
-            some(report.commit_count, "commit"),
-            some(report.snapshot_count, "snapshot"),
-            some(report.object_count, "object"),
-            some(report.tag_count, "tag"),
+            size(report.bytes),
+            plural(report.commit_count, "commit"),
+            plural(report.snapshot_count, "snapshot"),
+            plural(report.object_count, "object"),
+            plural(report.tag_count, "tag"),
         ),
         format!(
             "{}  {}",
@@ -68,7 +68,7 @@ fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
     if report.missing > 0 {
         let words = format!(
             "{} reached that the repo never had: its history is shallow",
-            some(report.missing, "id")
+            plural(report.missing, "id")
         );
         lines.push(output.paint(Tone::Warn, words));
     }

@@ -5,11 +5,11 @@ use packhouse_host::{GcCost, GcDropped, GcProof, GcReport};
 use crate::args::Gc;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, change, count, millis, some};
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
+use crate::text::{change, count, duration, plural, size};
 use crate::verbs::record;
 
 /// Consolidates, or plans to.
@@ -61,7 +61,7 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
         let why = if report.packs_before == 0 {
             "no packs".into()
         } else {
-            some(report.packs_before, "pack")
+            plural(report.packs_before, "pack")
         };
         return vec![format!(
             "{name}  {}",
@@ -69,26 +69,26 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
         )];
     }
     let planned = report.dry_run.unwrap_or_default();
-    let packs = format!("{} → {}", some(report.packs_before, "pack"), count(report.packs_after));
+    let packs = format!("{} → {}", plural(report.packs_before, "pack"), count(report.packs_after));
     let sizes = format!(
         "{} → {} ({})",
-        bytes(report.bytes_before),
-        bytes(report.bytes_after),
+        size(report.bytes_before),
+        size(report.bytes_after),
         change(report.bytes_before, report.bytes_after)
     );
     let tone = if planned { Tone::Warn } else { Tone::Good };
     let time = output.paint(
         Tone::Dim,
-        format!("{} in {}", if planned { "planned" } else { "done" }, millis(report.elapsed_ms)),
+        format!("{} in {}", if planned { "planned" } else { "done" }, duration(report.elapsed_ms)),
     );
     let mut lines = vec![format!("{name}  {}  {sizes}  {time}", output.paint(tone, packs))];
     lines.push(format!(
         "  {}, {}, {}, {}; {} not repeated",
-        some(report.commits, "commit"),
-        some(report.snapshots, "snapshot"),
-        some(report.objects, "object"),
-        some(report.tags, "tag"),
-        some(report.duplicates_dropped, "duplicate"),
+        plural(report.commits, "commit"),
+        plural(report.snapshots, "snapshot"),
+        plural(report.objects, "object"),
+        plural(report.tags, "tag"),
+        plural(report.duplicates_dropped, "duplicate"),
     ));
     if let Some(key) = &report.consolidated_key {
         lines.push(format!("  {} {key}", output.paint(Tone::Dim, "pack")));
@@ -113,9 +113,9 @@ fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
         return format!("  {name} nothing: everything is reached, or was not long ago");
     }
     let counts = [
-        some(dropped.commits, "commit"),
-        some(dropped.snapshots, "snapshot"),
-        some(dropped.objects, "object"),
+        plural(dropped.commits, "commit"),
+        plural(dropped.snapshots, "snapshot"),
+        plural(dropped.objects, "object"),
     ]
     .join(", ");
     let commits: Vec<&str> = dropped
@@ -125,7 +125,7 @@ fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
         .take(5)
         .collect();
     let more = if dropped.commits > 5 { "; --json lists all" } else { "" };
-    format!("  {name} {counts}, {}: commits {}{more}", bytes(dropped.bytes), commits.join(", "))
+    format!("  {name} {counts}, {}: commits {}{more}", size(dropped.bytes), commits.join(", "))
 }
 
 /// What was proven before the new pack took the place of the old ones.
@@ -137,29 +137,29 @@ fn proof(proven: &GcProof) -> String {
     };
     let sources = match proven.sources_hashed {
         0 => String::new(),
-        packs => format!("; {} with duplicates hashed whole", some(packs, "pack")),
+        packs => format!("; {} with duplicates hashed whole", plural(packs, "pack")),
     };
     format!(
         "{} read back, {} compared, {} hashed, {index} found{sources}",
-        bytes(proven.bytes_read_back),
-        some(proven.records, "record"),
-        some(proven.objects_hashed, "object"),
+        size(proven.bytes_read_back),
+        plural(proven.records, "record"),
+        plural(proven.objects_hashed, "object"),
     )
 }
 
 /// What doing it would take.
 fn price(cost: &GcCost) -> String {
     let time =
-        cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", millis(time)));
+        cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", duration(time)));
     let download = match cost.bytes_to_download {
         0 => String::new(),
-        bytes_to_download => format!("downloads {}, ", bytes(bytes_to_download)),
+        bytes_to_download => format!("downloads {}, ", size(bytes_to_download)),
     };
     format!(
         "{download}reads {}, writes {}, takes {} of disk until the old packs are deleted{time}",
-        bytes(cost.bytes_to_read),
-        bytes(cost.bytes_to_write),
-        bytes(cost.peak_disk),
+        size(cost.bytes_to_read),
+        size(cost.bytes_to_write),
+        size(cost.peak_disk),
     )
 }
 
@@ -213,10 +213,10 @@ mod tests {
         assert_eq!(
             describe(&report(), &plain()),
             [
-                "a/b  7 packs → 1  2.00 MiB → 773 KiB (-62%)  done in 412 ms".to_owned(),
+                "a/b  7 packs → 1  2.0 MiB → 773.4 KiB (-62%)  done in 412 ms".to_owned(),
                 "  16 commits, 16 snapshots, 112 objects, 1 tag; 190 duplicates not repeated".to_owned(),
                 format!("  pack sha256:{}", "05".repeat(32)),
-                "  proven 773 KiB read back, 145 records compared, 112 objects hashed, 145 entities of the index found; 3 packs with \
+                "  proven 773.4 KiB read back, 145 records compared, 112 objects hashed, 145 entities of the index found; 3 packs with \
                  duplicates hashed whole"
                     .to_owned(),
             ]
@@ -246,14 +246,14 @@ mod tests {
             lines[2..],
             [
                 "  plan sha256:cd",
-                "  cost reads 2.00 MiB, writes 773 KiB, takes 784 KiB of disk until the old packs are deleted; about 1.50 s"
+                "  cost reads 2.0 MiB, writes 773.4 KiB, takes 783.7 KiB of disk until the old packs are deleted; about 1.5 s"
             ]
         );
         let far = GcReport {
             cost: Some(GcCost { bytes_to_download: 1_048_576, ..cost }),
             ..plan.clone()
         };
-        assert!(describe(&far, &plain())[3].starts_with("  cost downloads 1.00 MiB, reads"));
+        assert!(describe(&far, &plain())[3].starts_with("  cost downloads 1.0 MiB, reads"));
         let first = GcReport { cost: Some(GcCost { expected_ms: None, ..cost }), ..plan };
         assert!(
             describe(&first, &plain())[3].ends_with("deleted"),

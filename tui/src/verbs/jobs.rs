@@ -5,10 +5,10 @@ use packhouse_host::{JobReport, JobStatus, Queued};
 use crate::args::Jobs;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{shown, time};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{escaped, time};
 
 /// Lists, shows, tries again or takes back.
 pub(crate) async fn run(args: Jobs, context: &Context) -> anyhow::Result<Exit> {
@@ -106,7 +106,7 @@ fn describe(job: &JobReport, output: &Output) -> Vec<String> {
     let mut lines = vec![headline(job, output)];
     let mut line = |name: &str, value: Option<String>| {
         lines.extend(value.map(|value| {
-            format!("  {} {}", output.paint(Tone::Dim, format!("{name:<8}")), shown(&value))
+            format!("  {} {}", output.paint(Tone::Dim, format!("{name:<8}")), escaped(&value))
         }));
     };
     line("asked", Some(time(job.created_at)));

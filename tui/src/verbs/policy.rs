@@ -5,9 +5,9 @@ use packhouse_host::{Policy, PolicyCheck, PolicyReport};
 use crate::args::PolicyVerb;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, millis, some};
 use crate::output::Output;
 use crate::style::Tone;
+use crate::text::{duration, plural, size};
 
 /// Shows, sets or checks.
 pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
@@ -56,13 +56,13 @@ fn tell(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
 /// A policy in words.
 fn words(policy: &Policy) -> String {
     let parts: Vec<String> = [
-        policy.max_packs.map(|packs| format!("with more than {}", some(packs, "pack"))),
+        policy.max_packs.map(|packs| format!("with more than {}", plural(packs, "pack"))),
         policy.growth.map(|growth| {
             format!("when more than {growth} × the consolidated bytes were pushed since")
         }),
         policy
             .max_age_seconds
-            .map(|age| format!("when a pack has waited {}", millis(age.saturating_mul(1000)))),
+            .map(|age| format!("when a pack has waited {}", duration(age.saturating_mul(1000)))),
     ]
     .into_iter()
     .flatten()
@@ -81,9 +81,9 @@ fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {
         (true, None) => output.paint(Tone::Warn, "due"),
         (false, _) => output.paint(Tone::Good, "not due"),
     };
-    let mut sizes = format!("{}, {}", some(check.packs, "pack"), bytes(check.bytes));
+    let mut sizes = format!("{}, {}", plural(check.packs, "pack"), size(check.bytes));
     if check.packs > 1 {
-        sizes.push_str(&format!(", {} of them consolidated", bytes(check.consolidated_bytes)));
+        sizes.push_str(&format!(", {} of them consolidated", size(check.consolidated_bytes)));
     }
     let mut lines = vec![format!("{name}  {verdict}  {sizes}")];
     lines.extend(check.reasons.iter().map(|reason| format!("  {reason}")));
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(
             words(&policy),
             "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since, or when a pack has \
-             waited 1 h 00 min"
+             waited 1 h 0 min"
         );
     }
 }

@@ -5,11 +5,11 @@ use packhouse_host::{PruneOptions, PruneReport};
 use crate::args::Prune;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, shown, some, time};
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
+use crate::text::{escaped, plural, size, time};
 
 /// Deletes, or says what would be deleted.
 pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> {
@@ -34,9 +34,9 @@ pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> 
 
 fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String> {
     let planned = report.dry_run.unwrap_or_default();
-    let packs = |count: u64, size: u64| match count {
-        0 => some(0, "pack"),
-        _ => format!("{}, {}", some(count, "pack"), bytes(size)),
+    let packs = |count: u64, bytes: u64| match count {
+        0 => plural(0, "pack"),
+        _ => format!("{}, {}", plural(count, "pack"), size(bytes)),
     };
     let (verb, tone) = match (planned, report.packs_deleted) {
         (true, _) => ("would be deleted", Tone::Warn),
@@ -56,16 +56,16 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
     if report.packs_kept > 0 {
         let kept = format!(
             "{} kept: what replaces them is missing or damaged",
-            some(report.packs_kept, "pack")
+            plural(report.packs_kept, "pack")
         );
         lines.push(output.paint(Tone::Bad, kept));
         for kept in &report.kept {
             lines.push(format!("  {}  {}", output.paint(Tone::Name, &kept.repo), kept.pack));
-            lines.push(format!("    {}", shown(&kept.detail)));
+            lines.push(format!("    {}", escaped(&kept.detail)));
         }
     }
     if report.answers_deleted > 0 {
-        lines.push(format!("{} that had expired", some(report.answers_deleted, "answer")));
+        lines.push(format!("{} that had expired", plural(report.answers_deleted, "answer")));
     }
     if report.orphans > 0 {
         let words = match report.orphans_deleted {

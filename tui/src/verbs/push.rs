@@ -5,12 +5,12 @@ use packhouse_host::{Error, PushOptions, PushReport, PushStatus, RepoName};
 use crate::args::Push;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, count, short, shown};
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::PATIENCE;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{count, escaped, short_id, size};
 use crate::verbs::record;
 
 /// Pushes.
@@ -71,8 +71,8 @@ fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
         table.row([
             report.file.as_str().into(),
             status,
-            Cell::new(Tone::Name, short(&report.mpack_key.to_string())),
-            bytes(report.bytes).into(),
+            Cell::new(Tone::Name, short_id(&report.mpack_key.to_string())),
+            size(report.bytes).into(),
             count(report.commits).into(),
             count(report.snapshots).into(),
             count(report.objects).into(),
@@ -93,7 +93,7 @@ fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
         output.line(format!(
             "{} {} at {head}",
             output.paint(Tone::Dim, "branch"),
-            shown(branch)
+            escaped(branch)
         ))?;
     }
     Ok(())

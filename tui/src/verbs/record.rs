@@ -6,8 +6,8 @@ use packhouse_host::files::folder_for_user;
 use packhouse_host::{Error, RepoName};
 
 use crate::client::Client;
-use crate::format::{bytes, shown, some};
 use crate::output::Output;
+use crate::text::{escaped, plural, size};
 
 /// The store, recording to `tape` if there is to be one.
 pub(super) fn onto(client: &Client, tape: Option<&Path>) -> anyhow::Result<Client> {
@@ -47,13 +47,13 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
 /// Tells of the tape, or that there is none.
 pub(super) fn tell(client: &Client, tape: Option<&Path>, output: &Output) {
     let (Some(tape), Client::Local(store)) = (tape, client) else { return };
-    let file = shown(&tape.display().to_string());
+    let file = escaped(&tape.display().to_string());
     match store.recorded() {
         Some(recorded) => {
             output.note(format!(
                 "on tape: {} in {}, {file}",
-                some(recorded.calls, "call"),
-                bytes(recorded.bytes)
+                plural(recorded.calls, "call"),
+                size(recorded.bytes)
             ));
         }
         None => output.note(format!("there was nothing to plan, and no tape was made at {file}")),

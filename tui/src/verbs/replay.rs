@@ -9,11 +9,11 @@ use packhouse_host::tape::{self, Replay as Replayed, Verdict};
 use crate::args::Replay;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{count, short, shown, some};
 use crate::output::Output;
 use crate::place;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{count, escaped, plural, short_id};
 
 /// Replays, or prints what is on the tapes.
 pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit> {
@@ -137,10 +137,10 @@ fn tone(verdict: Verdict) -> Tone {
 
 fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
     let verdict = output.paint(tone(replayed.verdict), replayed.verdict.words());
-    let calls = format!("{} as recorded", some(replayed.calls, "call"));
+    let calls = format!("{} as recorded", plural(replayed.calls, "call"));
     let mut lines = vec![format!(
         "{}  {verdict}, {calls}",
-        output.paint(Tone::Name, shown(&replayed.tape.display().to_string()))
+        output.paint(Tone::Name, escaped(&replayed.tape.display().to_string()))
     )];
     lines.push(format!("  {} {}", output.paint(Tone::Dim, "component"), replayed.component));
     if replayed.component != replayed.recorded_component {
@@ -150,7 +150,7 @@ fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
             replayed.recorded_component
         ));
     }
-    lines.extend(replayed.divergence.as_ref().map(|words| format!("  {}", shown(words))));
+    lines.extend(replayed.divergence.as_ref().map(|words| format!("  {}", escaped(words))));
     lines
 }
 
@@ -170,12 +170,12 @@ fn table(replayed: &[Replayed]) -> Table {
         table.row([
             one.tape
                 .file_name()
-                .map_or_else(String::new, |name| shown(&name.to_string_lossy()).to_string())
+                .map_or_else(String::new, |name| escaped(&name.to_string_lossy()).to_string())
                 .into(),
             Cell::new(tone(one.verdict), one.verdict.words()),
             count(one.calls).into(),
-            Cell::new(Tone::Dim, short(&one.recorded_component)),
-            shown(&divergence).to_string().into(),
+            Cell::new(Tone::Dim, short_id(&one.recorded_component)),
+            escaped(&divergence).to_string().into(),
         ]);
     }
     table
@@ -195,5 +195,5 @@ fn sum(replayed: &[Replayed], tapes: usize) -> String {
     if tapes > replayed.len() {
         words.push(format!("{} not replayed", tapes - replayed.len()));
     }
-    format!("{}: {}", some(tapes as u64, "tape"), words.join("; "))
+    format!("{}: {}", plural(tapes as u64, "tape"), words.join("; "))
 }

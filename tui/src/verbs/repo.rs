@@ -7,10 +7,10 @@ use packhouse_host::{Error, RepoReport, Visibility};
 use crate::args::Repo;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, millis, short, shown, some, time};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{duration, escaped, plural, short_id, size, time};
 
 /// Makes, lists, shows, deletes or restores.
 pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
@@ -49,8 +49,8 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
                     format!("deleted {}", output.paint(Tone::Name, &gone.repo)),
                     format!(
                         "{}, {}, wait for deletion: packhouse prune deletes them after its grace",
-                        some(gone.packs_waiting, "pack"),
-                        bytes(gone.bytes_waiting)
+                        plural(gone.packs_waiting, "pack"),
+                        size(gone.bytes_waiting)
                     ),
                     format!(
                         "until then it can be brought back: packhouse repo restore {}",
@@ -100,9 +100,9 @@ fn confirm(repo: &RepoReport) -> anyhow::Result<()> {
     let name = repo.repo.to_string();
     let held = format!(
         "{}, {}, {}",
-        some(repo.commits, "commit"),
-        some(repo.packs, "pack"),
-        bytes(repo.bytes)
+        plural(repo.commits, "commit"),
+        plural(repo.packs, "pack"),
+        size(repo.bytes)
     );
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "This deletes {name} ({held}). Type its name to go on: ")
@@ -131,11 +131,11 @@ fn list(repos: &[RepoReport]) -> Table {
             Cell::new(Tone::Name, repo.repo.to_string()),
             Cell::new(
                 if repo.packs > 1 { Tone::Warn } else { Tone::Plain },
-                crate::format::count(repo.packs),
+                crate::text::count(repo.packs),
             ),
-            bytes(repo.bytes).into(),
-            crate::format::count(repo.commits).into(),
-            crate::format::count(repo.objects).into(),
+            size(repo.bytes).into(),
+            crate::text::count(repo.commits).into(),
+            crate::text::count(repo.objects).into(),
             repo.last_gc
                 .as_ref()
                 .map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
@@ -166,18 +166,18 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
         format!(
             "{}{}, {}, {}, {}",
             label("holds"),
-            some(repo.commits, "commit"),
-            some(repo.snapshots, "snapshot"),
-            some(repo.objects, "object"),
-            some(repo.tags, "tag"),
+            plural(repo.commits, "commit"),
+            plural(repo.snapshots, "snapshot"),
+            plural(repo.objects, "object"),
+            plural(repo.tags, "tag"),
         ),
         format!(
             "{}{}, {}{}",
             label("packs"),
-            some(repo.packs, "pack"),
-            bytes(repo.bytes),
+            plural(repo.packs, "pack"),
+            size(repo.bytes),
             if waiting > 0 {
-                format!(", and {} that wait for deletion", bytes(waiting))
+                format!(", and {} that wait for deletion", size(waiting))
             } else {
                 String::new()
             },
@@ -188,13 +188,13 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
             damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
         let since = output.paint(
             Tone::Dim,
-            format!("since {}, found by {}", time(damage.since), shown(&damage.found_by)),
+            format!("since {}, found by {}", time(damage.since), escaped(&damage.found_by)),
         );
         lines.push(format!(
             "{}{} {}  {since}",
             label(if number == 0 { "damaged" } else { "" }),
             output.paint(Tone::Bad, what),
-            shown(&damage.detail)
+            escaped(&damage.detail)
         ));
     }
     lines.extend(repo.pack_keys.iter().map(|key| format!("{}{key}", label(""))));
@@ -207,21 +207,21 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
         lines.push(format!(
             "{}{} at {head}{default}",
             label(if number == 0 { "branches" } else { "" }),
-            shown(branch)
+            escaped(branch)
         ));
     }
     if let Some(gc) = &repo.last_gc {
         let what = match &gc.error {
-            Some(error) => output.paint(Tone::Bad, format!("{}: {}", gc.outcome, shown(error))),
+            Some(error) => output.paint(Tone::Bad, format!("{}: {}", gc.outcome, escaped(error))),
             None => {
-                format!("{}, {} → {}", gc.outcome, gc.packs_before, some(gc.packs_after, "pack"))
+                format!("{}, {} → {}", gc.outcome, gc.packs_before, plural(gc.packs_after, "pack"))
             }
         };
-        let component = output.paint(Tone::Dim, format!("component {}", short(&gc.component)));
+        let component = output.paint(Tone::Dim, format!("component {}", short_id(&gc.component)));
         lines.push(format!(
             "{}{what} in {}, {}  {component}",
             label("last gc"),
-            millis(gc.elapsed_ms),
+            duration(gc.elapsed_ms),
             time(gc.finished_at)
         ));
     }

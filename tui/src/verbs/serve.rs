@@ -10,7 +10,7 @@ use super::worker::{line, own_name};
 use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::millis;
+use crate::text::duration;
 
 /// What is told when the server can be reached.
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         notes.note(format!(
             "stopping: what is under way has {} to end",
-            millis(patience.as_millis() as u64)
+            duration(patience.as_millis() as u64)
         ));
         asks.ask();
     });

@@ -7,10 +7,10 @@ use packhouse_host::world::{SystemWorld, World};
 use crate::args::{Token, TokenCreate};
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{shown, time};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{escaped, time};
 
 /// Makes, lists or revokes.
 pub(crate) async fn run(args: Token, context: &Context) -> anyhow::Result<Exit> {
@@ -76,7 +76,7 @@ fn list(tokens: &[TokenReport], now: Timestamp, output: &Output) -> anyhow::Resu
 fn headline(token: &TokenReport, now: Timestamp, output: &Output) -> String {
     let (tone, state) = state(token, now);
     let (id, state) = (output.paint(Tone::Name, &token.id), output.paint(tone, state));
-    let name = shown(&token.name);
+    let name = escaped(&token.name);
     format!("token {id}  {}  {}  {state}  {name}", token.scope, reaches(&token.repos))
         .trim_end()
         .to_owned()

@@ -10,9 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{millis, shown};
 use crate::output::Output;
 use crate::style::Tone;
+use crate::text::{duration, escaped};
 
 /// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given
 /// back then.
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         output.note(format!(
             "stopping: jobs under way have {} to end",
-            millis(patience.as_millis() as u64)
+            duration(patience.as_millis() as u64)
         ));
         asked_to.ask();
     });
@@ -92,13 +92,13 @@ pub(super) fn line(ended: &JobEnded, output: &Output) -> String {
         (Some(before), Some(after)) => format!("  {before} → {after} packs"),
         _ => String::new(),
     };
-    let why = job.reason.as_deref().map_or_else(String::new, |why| format!("  {}", shown(why)));
+    let why = job.reason.as_deref().map_or_else(String::new, |why| format!("  {}", escaped(why)));
     format!(
         "job {}  {}  {}  {}{packs}  {}{why}",
         job.id,
         job.task.name(),
         output.paint(Tone::Name, of),
         output.paint(tone, ended.outcome),
-        output.paint(Tone::Dim, millis(ended.elapsed_ms)),
+        output.paint(Tone::Dim, duration(ended.elapsed_ms)),
     )
 }

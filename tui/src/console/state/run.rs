@@ -9,7 +9,7 @@ use packhouse_host::{Event, GcReport, RepoName, VerifyReport};
 use super::{Cursor, Speed};
 use crate::console::backend::{Answer, Failure, FailureKind};
 use crate::console::msg::{Effect, Ticket};
-use crate::console::words::percent;
+use crate::text::{percent, phase};
 
 /// How much goes on at once: as many as keep two cores and a disk busy. The rest waits.
 pub(in crate::console) const AT_ONCE: usize = 2;
@@ -128,8 +128,8 @@ impl Run {
 /// A step, in a few words.
 pub(in crate::console) fn step_words(step: &Event) -> String {
     match percent(step.done, step.total) {
-        Some(percent) => format!("{} {percent} %", step.phase.label()),
-        None => format!("{} …", step.phase.label()),
+        Some(percent) => format!("{} {percent} %", phase(step.phase)),
+        None => format!("{} …", phase(step.phase)),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{ask, work};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::{Effect, Ticket};
 use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Palette, Repo, RunState, Screen};
-use crate::console::words::count;
+use crate::text::count;
 
 /// Does what an action asks for, where the operator is.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {

@@ -8,7 +8,7 @@ use super::work;
 use crate::console::keys::Place;
 use crate::console::msg::Effect;
 use crate::console::state::{Choice, ConfirmDialog, Confirmed, Model, Work};
-use crate::console::words::count;
+use crate::text::count;
 
 /// The repos that are marked, where an action is about them.
 fn marked(model: &Model) -> Vec<RepoSummary> {

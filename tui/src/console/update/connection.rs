@@ -3,7 +3,7 @@
 use crate::console::backend::{Connection, ConnectionState};
 use crate::console::msg::Effect;
 use crate::console::state::{Level, Model};
-use crate::console::words::lasting;
+use crate::text::duration;
 
 /// Takes the line as it is now. What it costs to be away is told once: when it began, and when it
 /// is over.
@@ -23,7 +23,7 @@ pub(super) fn changed(model: &mut Model, connection: Connection) -> Vec<Effect> 
         (Some(since), Some(ConnectionState::Up)) => {
             let away =
                 u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
-            let words = format!("The line to {} is back after {}", model.store, lasting(away));
+            let words = format!("The line to {} is back after {}", model.store, duration(away));
             model.log.say(model.now, Level::Note, words);
             model.catch_up()
         }

@@ -7,7 +7,7 @@ use crate::console::msg::{Effect, Ticket};
 use crate::console::state::{
     ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,
 };
-use crate::console::words::many;
+use crate::text::plural;
 
 /// Shows a repo's work that waits or goes on; false if there is none.
 pub(super) fn show_open(model: &mut Model, repo: &RepoName) -> bool {
@@ -123,7 +123,7 @@ fn told(run: &Run) -> (Level, String) {
             let key = report.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
             (
                 Level::Note,
-                format!("{repo}: {} became one, {key}", many(report.packs_before, "pack")),
+                format!("{repo}: {} became one, {key}", plural(report.packs_before, "pack")),
             )
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => {
@@ -131,7 +131,7 @@ fn told(run: &Run) -> (Level, String) {
         }
         RunState::Ended(Ok(Outcome::Verified(report))) => (
             Level::Error,
-            format!("{repo}: {} found", many(report.problems.len() as u64, "problem")),
+            format!("{repo}: {} found", plural(report.problems.len() as u64, "problem")),
         ),
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Cancelled => (Level::Note, format!("{repo}: {noun} cancelled")),

@@ -13,9 +13,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::{connection, key_in};
+use crate::console::cells::{fit, pad, tail, width};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::state::{Model, Screen, Subject};
-use crate::console::words::{count, fit, many, pad, safe, tail, width};
+use crate::text::{count, escaped, plural};
 
 /// With so many cells for hints, the way out of the console is always among them.
 const ROOMY: usize = 70;
@@ -23,7 +24,7 @@ const ROOMY: usize = 70;
 /// The first line.
 pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
     let all = usize::from(area.width);
-    let path = format!(" {}", safe(&path(model).join(" › ")));
+    let path = format!(" {}", escaped(&path(model).join(" › ")));
     let notes = notes(model, all, width(&path));
     let taken: usize = notes.iter().map(|note| width(&note.content)).sum();
     // Where the path is cut, a blank still sets the notes apart.
@@ -45,7 +46,7 @@ fn path(model: &Model) -> Vec<String> {
         (Some(dialog), _) => {
             let subject = match &dialog.subject {
                 Subject::One(repo, _) => repo.to_string(),
-                Subject::Many(repos) => many(repos.len() as u64, "repo"),
+                Subject::Many(repos) => plural(repos.len() as u64, "repo"),
             };
             path.extend([subject, "plan".to_owned()]);
         }
@@ -88,7 +89,7 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
         ),
         (connection::note(model), styles.quiet()),
         (
-            if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] },
+            if model.store.is_empty() { Vec::new() } else { vec![escaped(&model.store)] },
             styles.quiet(),
         ),
     ];
@@ -126,7 +127,7 @@ fn work(model: &Model) -> Vec<String> {
         (_, 0, _) => vec![waits],
         (Some(run), 1, 0) => {
             vec![
-                safe(&format!(
+                escaped(&format!(
                     "running: {} {}",
                     run.repo,
                     model.step_words(run).unwrap_or_default()
@@ -145,12 +146,12 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
     let bad = model.repos.bad_filter.as_ref().filter(|_| model.place() == Place::Filter);
     let spans = match (typed(model), &model.notice) {
         (None, Some(notice)) => {
-            vec![Span::styled(fit(&format!(" {}", safe(notice)), room), model.styles.strong())]
+            vec![Span::styled(fit(&format!(" {}", escaped(notice)), room), model.styles.strong())]
         }
         (None, None) => hints(model, room),
         (Some((name, text)), _) => {
             let name = format!(" {name}: ");
-            let text = tail(&safe(text), room.saturating_sub(width(&name) + 1));
+            let text = tail(&escaped(text), room.saturating_sub(width(&name) + 1));
             let left = room.saturating_sub(width(&name) + width(&text) + 1);
             let mut spans = vec![
                 Span::raw(name),
@@ -158,8 +159,10 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
                 Span::styled("▏", model.styles.busy()),
             ];
             match bad {
-                Some(bad) => spans
-                    .push(Span::styled(fit(&format!(" {}", safe(bad)), left), model.styles.warn())),
+                Some(bad) => spans.push(Span::styled(
+                    fit(&format!(" {}", escaped(bad)), left),
+                    model.styles.warn(),
+                )),
                 None => spans.extend(hints(model, left)),
             }
             spans

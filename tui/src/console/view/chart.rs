@@ -26,7 +26,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Widget};
 
 use super::{Styles, fact};
-use crate::console::words::{ago, count, fit, many, size};
+use crate::console::cells::fit;
+use crate::text::{ago, count, plural, size};
 
 /// Lines of a chart; with fewer there is nothing to be seen in it.
 const HEIGHTS: std::ops::RangeInclusive<usize> = 7..=9;
@@ -58,7 +59,7 @@ pub(super) fn lines(
     let [first, _, ..] = timeline else {
         let words = match timeline {
             [] => "nothing was ever pushed".to_owned(),
-            [one, ..] => format!("{} since {}", many(one.packs, "pack"), ago(now, one.at)),
+            [one, ..] => format!("{} since {}", plural(one.packs, "pack"), ago(now, one.at)),
         };
         return vec![fact(styles, "Over time", &words, room)];
     };

@@ -6,8 +6,9 @@ use ratatui::text::{Line, Span};
 
 use super::parts::work_words;
 use super::{last_words, state_words};
+use crate::console::cells::pad;
 use crate::console::state::{Column, Model};
-use crate::console::words::{count, pad, percent, safe, size};
+use crate::text::{count, escaped, percent, size};
 
 /// Cells before the name: the pointer, and the mark.
 const MARGIN: usize = 2;
@@ -132,7 +133,7 @@ impl Columns {
         };
         let mut spans = vec![Span::raw(if pointed { "▸" } else { " " })];
         spans.push(Span::styled(mark, if pointed { Style::new() } else { style }));
-        spans.push(Span::raw(pad(&safe(&repo.repo.to_string()), self.name, false)));
+        spans.push(Span::raw(pad(&escaped(&repo.repo.to_string()), self.name, false)));
         for column in self.beside {
             let (text, style) = self.cell(model, repo, column.what);
             spans.push(Span::styled(

@@ -43,12 +43,13 @@ use ratatui::widgets::Paragraph;
 
 use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
 use super::{failure_lines, holds, key_in, plain, room, scrolled, styled};
+use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{
     Asks, ConfirmDialog, Model, PlanState, Subject, WAITING, Work, step_words,
 };
-use crate::console::words::{count, fit, lasting, many as of_many, safe, size, tail, width, wrap};
+use crate::text::{count, duration, escaped, plural, size};
 
 /// With more lines than these for the plan, a blank one sets the question apart.
 const APART: usize = 6;
@@ -68,7 +69,7 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
     let below = question.len().min(height.saturating_sub(2)).max(1);
     let [plan, asked] = split(area, height.saturating_sub(below));
     let lines = match &dialog.subject {
-        Subject::One(repo, state) => one(model, dialog, &safe(&repo.to_string()), state, room),
+        Subject::One(repo, state) => one(model, dialog, &escaped(&repo.to_string()), state, room),
         Subject::Many(repos) => many::lines(model, dialog, repos, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
@@ -123,7 +124,7 @@ fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
     }
     let step = step.map_or_else(|| "planning …".to_owned(), step_words);
     Line::styled(
-        fit(&format!("Looking at what there is to do: {}", safe(&step)), room),
+        fit(&format!("Looking at what there is to do: {}", escaped(&step)), room),
         model.styles.busy(),
     )
 }
@@ -134,7 +135,7 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let duplicates = match report.duplicates_dropped {
         0 => "no record stands in several packs".to_owned(),
         1 => "1 record is not written again".to_owned(),
-        dropped => format!("{} are not written again", of_many(dropped, "record")),
+        dropped => format!("{} are not written again", plural(dropped, "record")),
     };
     let mut lines =
         fact("Packs", &styles.to(&count(report.packs_before), &count(report.packs_after)));
@@ -146,7 +147,7 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     if let Some(cost) = &report.cost {
         let time = cost.expected_ms.map_or_else(
             || "not known before the first run".to_owned(),
-            |ms| format!("about {}", lasting(ms)),
+            |ms| format!("about {}", duration(ms)),
         );
         if cost.bytes_to_download > 0 {
             lines.extend(fact("Downloads", &size(cost.bytes_to_download)));
@@ -209,14 +210,14 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             let asks = if width(&asks) + ANSWER > room { short } else { asks };
             let mut asks = wrap(&asks, room.saturating_sub(ANSWER));
             let last = asks.pop().unwrap_or_default() + " ";
-            let typed = tail(&safe(input.text()), room.saturating_sub(width(&last) + 1));
+            let typed = tail(&escaped(input.text()), room.saturating_sub(width(&last) + 1));
             below = plain(asks);
             below.push(Line::from(vec![
                 Span::raw(last),
                 Span::styled(typed, styles.strong()),
                 Span::styled("▏", styles.busy()),
             ]));
-            let refusal = dialog.refusal.iter().flat_map(|words| wrap(&safe(words), room));
+            let refusal = dialog.refusal.iter().flat_map(|words| wrap(&escaped(words), room));
             below.extend(refusal.map(|line| Line::styled(line, styles.warn())));
         }
         _ => {}

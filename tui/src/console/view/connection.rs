@@ -19,8 +19,9 @@ use ratatui::widgets::Paragraph;
 
 use super::run::{seconds, since};
 use crate::console::backend::ConnectionState;
+use crate::console::cells::{fit, width};
 use crate::console::state::Model;
-use crate::console::words::{fit, lasting, safe, width};
+use crate::text::{duration, escaped};
 
 /// With fewer cells, a reason would be no more than its beginning.
 const WHY: usize = 12;
@@ -30,7 +31,7 @@ pub(super) fn note(model: &Model) -> Vec<String> {
     match &model.connection {
         Some(connection) if connection.state == ConnectionState::Up => match connection.latency {
             Some(latency) => {
-                let took = lasting(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+                let took = duration(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
                 vec![format!("remote {took}"), "remote".to_owned()]
             }
             None => vec!["remote".to_owned()],
@@ -66,7 +67,7 @@ fn words(model: &Model, room: usize) -> String {
     }
     let left = room.saturating_sub(width(&words) + 3);
     if left >= WHY && !why.is_empty() {
-        words = format!("{words} · {}", fit(&safe(why), left));
+        words = format!("{words} · {}", fit(&escaped(why), left));
     }
     words
 }

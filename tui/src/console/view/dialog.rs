@@ -6,7 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Padding, Paragraph};
 
-use crate::console::words::{fit, safe};
+use crate::console::cells::fit;
+use crate::text::escaped;
 
 /// Cells of a line of text in a dialog.
 pub(super) fn room(area: Rect) -> usize {
@@ -35,7 +36,7 @@ pub(super) fn draw(
     }
     let height = (lines.len() as u16).saturating_add(2);
     let place = area.centered(Constraint::Length(outer(area)), Constraint::Length(height));
-    let title = format!(" {} ", fit(&safe(title), room(area)));
+    let title = format!(" {} ", fit(&escaped(title), room(area)));
     let block = Block::bordered().title(title).border_style(border).padding(Padding::horizontal(1));
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(block), place);

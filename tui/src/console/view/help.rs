@@ -17,10 +17,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
 use super::{room, scrolled};
+use crate::console::cells::{pad, wrap};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
-use crate::console::words::{pad, wrap};
 
 /// Cells of the keys.
 const KEYS: usize = 17;

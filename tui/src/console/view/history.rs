@@ -20,10 +20,11 @@ use ratatui::widgets::Paragraph;
 use super::parts::{inner, split};
 use super::table::{Beside, Table, list};
 use super::{failure_lines, key_in, plain, room};
+use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, WAITING};
-use crate::console::words::{ago, count, fit, lasting, many, safe, size, wrap};
+use crate::text::{ago, count, duration, escaped, plural, size};
 
 /// What stands beside the repo, what matters most first.
 const COLUMNS: [Beside; 6] = [
@@ -58,7 +59,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let row = |_, entry: &GcEntry, pointed| {
         table.row(
             model.styles,
-            &safe(&entry.repo.to_string()),
+            &escaped(&entry.repo.to_string()),
             |head| cell(model, entry, head),
             pointed,
         )
@@ -69,7 +70,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 /// How many they are, what is looked for, and whether more come.
 fn sums(model: &Model, room: usize) -> Line<'static> {
     let (styles, history) = (model.styles, &model.history);
-    let number = many(history.entries.len() as u64, "consolidation");
+    let number = plural(history.entries.len() as u64, "consolidation");
     let number = match (history.entries.is_empty(), history.complete) {
         (true, _) => String::new(),
         (_, true) => number,
@@ -77,7 +78,7 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
     };
     let text = match history.text() {
         "" => String::new(),
-        text => format!("with “{}”", fit(&safe(text), 40)),
+        text => format!("with “{}”", fit(&escaped(text), 40)),
     };
     let reading = match (history.loading.is_some() || history.unanswered, model.is_disconnected()) {
         (true, true) => WAITING,
@@ -93,7 +94,7 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
             left = left.saturating_sub(3);
         }
         let words = fit(&words, left);
-        left = left.saturating_sub(crate::console::words::width(&words));
+        left = left.saturating_sub(crate::console::cells::width(&words));
         spans.push(Span::styled(words, style));
     }
     Line::from(spans)
@@ -118,7 +119,7 @@ fn nothing(model: &Model) -> String {
             };
             format!(
                 "No consolidation has “{}” in its repo, outcome, key or error. {way}",
-                safe(text)
+                escaped(text)
             )
         }
     }
@@ -132,7 +133,7 @@ fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
             "consolidated" => ("consolidated".to_owned(), styles.good()),
             "skipped" => ("nothing to do".to_owned(), styles.quiet()),
             "failed" => ("failed".to_owned(), styles.bad()),
-            other => (safe(other), styles.warn()),
+            other => (escaped(other), styles.warn()),
         },
         "WHEN" => (ago(model.now, record.finished_at), Style::new()),
         "PACKS" if done => {
@@ -141,10 +142,10 @@ fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
         "BYTES" if done => {
             (styles.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new())
         }
-        "TOOK" => (lasting(record.elapsed_ms), Style::new()),
+        "TOOK" => (duration(record.elapsed_ms), Style::new()),
         "KEY OR ERROR" => {
             let text = record.error.as_ref().or(record.consolidated_key.as_ref());
-            (text.map(|text| safe(text)).unwrap_or_default(), styles.quiet())
+            (text.map(|text| escaped(text)).unwrap_or_default(), styles.quiet())
         }
         _ => (String::new(), Style::new()),
     }

@@ -16,9 +16,10 @@ use ratatui::text::{Line, Span};
 
 use super::parts::answers;
 use super::{dialog, key_in, plain};
+use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::state::{Leave, Model};
-use crate::console::words::{count, fit, safe, wrap};
+use crate::text::{count, escaped};
 
 /// Over the body.
 pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
@@ -52,7 +53,7 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
         .runs
         .going()
         .map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
-    let mut lines = plain(going.map(|words| fit(&safe(&words), room)).collect());
+    let mut lines = plain(going.map(|words| fit(&escaped(&words), room)).collect());
     match model.runs.waiting().count() as u64 {
         0 => {}
         1 => lines.push(Line::raw("1 more waits for its turn")),

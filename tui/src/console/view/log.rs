@@ -24,9 +24,10 @@ use ratatui::widgets::Paragraph;
 use super::parts::{inner, say_more, split};
 use super::table::list;
 use super::{plain, room, styled};
+use crate::console::cells::{fit, pad, wrap};
 use crate::console::msg::Extent;
 use crate::console::state::{Level, LogLine, Model};
-use crate::console::words::{fit, pad, safe, wrap};
+use crate::text::escaped;
 
 /// Rows that stay for the list, its head among them, however long the line is that is shown in
 /// full.
@@ -46,7 +47,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let title = format!("{} · {}", time(pointed.at, "%Y-%m-%d %H:%M:%S UTC"), pointed.level.word());
     let mut told = [
         styled(wrap(&title, room), style(model, pointed.level)),
-        plain(wrap(&safe(&pointed.text), room)),
+        plain(wrap(&escaped(&pointed.text), room)),
     ]
     .concat();
     let full = if height <= LIST { 0 } else { (told.len() + 1).max(height / 3).min(height - LIST) };
@@ -71,7 +72,7 @@ fn row(model: &Model, line: &LogLine, room: usize, pointed: bool) -> Text<'stati
     // Only as much as could be seen is made safe: a line may be long, and every character takes a
     // cell or none.
     let text: String = line.text.chars().take(4 * room).collect();
-    let text = fit(&safe(&text), room.saturating_sub(21));
+    let text = fit(&escaped(&text), room.saturating_sub(21));
     let line = Text::from(vec![
         Span::raw(format!("{mark}{}", pad(&time(line.at, "%H:%M:%S"), 12, false))),
         Span::styled(level, if pointed { Style::new() } else { style(model, line.level) }),

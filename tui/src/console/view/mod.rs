@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Screens draw only what they have room for, and drop columns and hints as it gets narrow. Every
-//! text that comes from a store goes through [`super::words::safe`]. Whatever a colour says, a word
+//! text that comes from a store goes through [`crate::text::escaped`]. Whatever a colour says, a word
 //! says too. For a terminal that knows nothing but ASCII, [`ascii`] goes over what was drawn.
 
 mod ascii;

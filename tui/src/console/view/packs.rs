@@ -3,8 +3,9 @@
 use packhouse_host::PackReport;
 use ratatui::text::Line;
 
+use crate::console::cells::{fit, pad};
 use crate::console::state::Model;
-use crate::console::words::{ago, count, fit, pad, percent, size};
+use crate::text::{ago, count, percent, size};
 
 /// A key is cut to no less than this for the sake of another column; whole, it takes the most.
 const KEY: usize = 15;

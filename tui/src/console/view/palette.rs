@@ -13,10 +13,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
+use crate::console::cells::{fit, pad};
 use crate::console::keys::Binding;
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Palette};
-use crate::console::words::{fit, pad};
 
 /// The box is no larger than this.
 const COLUMNS: u16 = 110;

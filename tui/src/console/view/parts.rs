@@ -9,10 +9,11 @@ use ratatui::widgets::Paragraph;
 
 use super::{Styles, key_in};
 use crate::console::backend::{Failure, FailureKind};
+use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, RunState, WAITING, Work};
-use crate::console::words::{ago, count, fit, many, pad, safe, size, width, wrap};
+use crate::text::{ago, count, escaped, plural, size};
 
 /// Cells of the names of facts.
 const NAMES: usize = 12;
@@ -58,7 +59,7 @@ pub(super) fn say_more(seen: &mut [Line<'static>], below: usize) {
 
 /// A fact beside its name: `Objects    112`.
 pub(super) fn fact(styles: Styles, name: &str, value: &str, room: usize) -> Line<'static> {
-    let value = fit(&safe(value), room.saturating_sub(NAMES));
+    let value = fit(&escaped(value), room.saturating_sub(NAMES));
     Line::from(vec![Span::styled(pad(name, NAMES, false), styles.quiet()), Span::raw(value)])
 }
 
@@ -69,7 +70,7 @@ pub(super) fn long_fact(
     value: &str,
     room: usize,
 ) -> Vec<Line<'static>> {
-    let values = wrap(&safe(value), room.saturating_sub(NAMES)).into_iter().enumerate();
+    let values = wrap(&escaped(value), room.saturating_sub(NAMES)).into_iter().enumerate();
     values.map(|(at, value)| fact(styles, if at == 0 { name } else { "" }, &value, room)).collect()
 }
 
@@ -94,7 +95,7 @@ pub(super) fn failure_lines(
     };
     let style = if failure.kind == FailureKind::Cancelled { styles.warn() } else { styles.bad() };
     let mut lines = styled(wrap(&format!("The {what} {word}."), room), style);
-    lines.extend(plain(wrap(&safe(&failure.message), room)));
+    lines.extend(plain(wrap(&escaped(&failure.message), room)));
     lines.extend(plain(wrap(advice, room)));
     lines
 }
@@ -198,7 +199,7 @@ pub(super) fn shrunk(styles: Styles, before: u64, after: u64, same: &str) -> Str
 /// Counts of the four kinds.
 pub(super) fn holds(objects: u64, commits: u64, snapshots: u64, tags: u64) -> String {
     [(objects, "object"), (commits, "commit"), (snapshots, "snapshot"), (tags, "tag")]
-        .map(|(number, one)| many(number, one))
+        .map(|(number, one)| plural(number, one))
         .join(", ")
 }
 
@@ -209,11 +210,11 @@ pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
         "consolidated" => {
             format!(
                 "{}, {when}",
-                model.styles.to(&count(last.packs_before), &many(last.packs_after, "pack"))
+                model.styles.to(&count(last.packs_before), &plural(last.packs_after, "pack"))
             )
         }
         "skipped" => format!("nothing to do, {when}"),
-        other => format!("{}, {when}", safe(other)),
+        other => format!("{}, {when}", escaped(other)),
     }
 }
 
@@ -225,7 +226,7 @@ pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) 
         (None, _) if repo.damaged > 0 => ("damaged".to_owned(), styles.bad()),
         (None, 0) => ("empty".to_owned(), styles.quiet()),
         (None, 1) => ("in order".to_owned(), styles.good()),
-        (None, packs) => (format!("{} to merge", many(packs, "pack")), styles.warn()),
+        (None, packs) => (format!("{} to merge", plural(packs, "pack")), styles.warn()),
     }
 }
 
@@ -252,7 +253,7 @@ pub(super) fn work_words(
             Some((words, styles.bad()))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
-            Some((many(report.problems.len() as u64, "problem"), styles.bad()))
+            Some((plural(report.problems.len() as u64, "problem"), styles.bad()))
         }
         _ => None,
     }

@@ -35,9 +35,10 @@ use ratatui::text::Line;
 use super::parts::shrunk;
 use super::result::{done, facts, key_fact, proof};
 use super::{fact, plain, room, scrolled, styled};
+use crate::console::cells::wrap;
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
-use crate::console::words::{ago, lasting, many, safe, wrap};
+use crate::text::{ago, duration, escaped, plural};
 
 /// The body.
 pub(super) fn draw(
@@ -55,7 +56,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
     let mut lines = title(model, record, room);
     lines.push(Line::default());
     if let Some(error) = &record.error {
-        lines.extend(plain(wrap(&safe(error), room)));
+        lines.extend(plain(wrap(&escaped(error), room)));
         lines.push(Line::default());
     }
     let ended = format!(
@@ -69,7 +70,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         lines.push(fact(
             styles,
             "Catalog",
-            &format!("{} changed", many(report.rows_changed, "row")),
+            &format!("{} changed", plural(report.rows_changed, "row")),
             room,
         ));
         lines.extend(proof(model, report.proven.as_ref(), room));
@@ -98,7 +99,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
 }
 
 fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
-    let (styles, took) = (model.styles, lasting(record.elapsed_ms));
+    let (styles, took) = (model.styles, duration(record.elapsed_ms));
     match record.outcome.as_str() {
         "consolidated" => styled(
             wrap(&done(record.packs_before, record.packs_after, record.elapsed_ms), room),
@@ -115,6 +116,6 @@ fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
             wrap(&format!("It failed, after {took}. Nothing was changed."), room),
             styles.bad(),
         ),
-        other => styled(wrap(&format!("{}, after {took}", safe(other)), room), styles.warn()),
+        other => styled(wrap(&format!("{}, after {took}", escaped(other)), room), styles.warn()),
     }
 }

@@ -36,9 +36,10 @@ use super::packs::Packs;
 use super::parts::{inner, long_fact, say_more};
 use super::{chart, fact, failure_lines, holds, last_words, room, scrolled, state_words};
 use crate::console::backend::Detail;
+use crate::console::cells::{fit, pad, wrap};
 use crate::console::msg::Extent;
 use crate::console::state::{Item, Model, Outcome, Repo, RunState};
-use crate::console::words::{ago, count, fit, lasting, many, pad, percent, safe, size, wrap};
+use crate::text::{ago, count, duration, escaped, percent, plural, size};
 
 /// Of what went wrong with a consolidation long ago, no more than these lines; the history has all.
 const ERROR: usize = 3;
@@ -205,8 +206,8 @@ impl<'a> Page<'a> {
             return Line::raw("none yet");
         };
         // A branch may be called anything; its head must still be readable beside it.
-        let name = pad(&safe(branch), self.room.saturating_sub(74).clamp(12, 40), false);
-        Line::raw(fit(&format!("{name} {}", safe(head)), self.room))
+        let name = pad(&escaped(branch), self.room.saturating_sub(74).clamp(12, 40), false);
+        Line::raw(fit(&format!("{name} {}", escaped(head)), self.room))
     }
 }
 
@@ -258,7 +259,11 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
         let what =
             damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
         let since = ago(model.now, damage.since);
-        format!("{what}: {}; found by {}, {since}", safe(&damage.detail), safe(&damage.found_by))
+        format!(
+            "{what}: {}; found by {}, {since}",
+            escaped(&damage.detail),
+            escaped(&damage.found_by)
+        )
     };
     let mut lines: Vec<_> = damaged
         .iter()
@@ -269,7 +274,7 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
         let more = format!(
             "and {} more; packhouse repo show {} lists all",
             damaged.len() - DAMAGE,
-            safe(&known.report.repo.to_string())
+            escaped(&known.report.repo.to_string())
         );
         lines.extend(long_fact(model.styles, "Damaged", &more, room));
     }
@@ -290,11 +295,11 @@ fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
             said("nothing to do")
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => {
-            said(&format!("{} became one", many(report.packs_before, "pack")))
+            said(&format!("{} became one", plural(report.packs_before, "pack")))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => said("no problems"),
         RunState::Ended(Ok(Outcome::Verified(report))) => {
-            said(&many(report.problems.len() as u64, "problem"))
+            said(&plural(report.problems.len() as u64, "problem"))
         }
         RunState::Ended(Err(failure)) => {
             let mut lines = vec![Line::default()];
@@ -309,15 +314,16 @@ fn past(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
     let what = match record.outcome.as_str() {
         "consolidated" => format!(
             "{}, {}, in {}",
-            model.styles.to(&count(record.packs_before), &many(record.packs_after, "pack")),
+            model.styles.to(&count(record.packs_before), &plural(record.packs_after, "pack")),
             model.styles.to(&size(record.bytes_before), &size(record.bytes_after)),
-            lasting(record.elapsed_ms)
+            duration(record.elapsed_ms)
         ),
         "skipped" => "nothing to do".to_owned(),
-        other => safe(other),
+        other => escaped(other),
     };
     let mut lines = vec![Line::raw(fit(&format!("{when}{what}"), room))];
-    let error = wrap(&safe(record.error.as_deref().unwrap_or_default()), room.saturating_sub(WHEN));
+    let error =
+        wrap(&escaped(record.error.as_deref().unwrap_or_default()), room.saturating_sub(WHEN));
     lines.extend(
         error.into_iter().take(ERROR).map(|line| Line::raw(format!("{}{line}", " ".repeat(WHEN)))),
     );

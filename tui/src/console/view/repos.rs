@@ -23,10 +23,11 @@ use ratatui::widgets::Paragraph;
 use super::columns::Columns;
 use super::parts::{inner, split};
 use super::{Styles, failure_lines, key_in, plain, room};
+use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Column, Model, PAGE, WAITING};
-use crate::console::words::{count, fit, many, safe, size, width, wrap};
+use crate::text::{count, escaped, plural, size};
 
 /// Cells of the filter beside the number of repos that it leaves.
 const FILTER: usize = 24;
@@ -46,7 +47,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     }
     if let Some(bad) = repos.bad_filter.as_ref().filter(|_| !repos.typing) {
         above.extend(
-            wrap(&safe(&format!("{bad}; it is left out")), room)
+            wrap(&escaped(&format!("{bad}; it is left out")), room)
                 .into_iter()
                 .map(|line| Line::styled(line, model.styles.warn())),
         );
@@ -95,7 +96,7 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     };
     let said = [
         (0, number(model), Style::new()),
-        (5, many(totals.packs, "pack"), Style::new()),
+        (5, plural(totals.packs, "pack"), Style::new()),
         (6, size(totals.bytes), Style::new()),
         (4, format!("{} reclaimable", size(totals.reclaimable)), Style::new()),
         (9, waits, Style::new()),
@@ -134,13 +135,13 @@ fn fitting<const N: usize>(
 /// How many repos there are, and how many of them are shown.
 fn number(model: &Model) -> String {
     let repos = &model.repos;
-    let (all, shown) = (many(repos.len() as u64, "repo"), count(repos.shown() as u64));
+    let (all, shown) = (plural(repos.len() as u64, "repo"), count(repos.shown() as u64));
     let so_far = if repos.known { "" } else { " so far" };
     match repos.filter() {
         "" => format!("{all}{so_far}"),
         // While it is typed, it stands in the last line.
         _ if repos.typing => format!("{shown} of {all}{so_far}"),
-        filter => format!("{shown} of {all}{so_far} with “{}”", fit(&safe(filter), FILTER)),
+        filter => format!("{shown} of {all}{so_far} with “{}”", fit(&escaped(filter), FILTER)),
     }
 }
 
@@ -193,7 +194,7 @@ fn nothing(model: &Model) -> Option<String> {
         if repos.typing { (Place::Filter, Action::Cancel) } else { (Place::Repos, Action::Back) };
     let key = key_in(model, place, action);
     let so_far = if repos.known { "" } else { " so far" };
-    Some(format!("No repo{so_far} passes “{}”. {key} shows all again.", safe(repos.filter())))
+    Some(format!("No repo{so_far} passes “{}”. {key} shows all again.", escaped(repos.filter())))
 }
 
 #[cfg(test)]

@@ -40,10 +40,11 @@ use ratatui::text::Line;
 use super::parts::{long_fact, shrunk, way_out};
 use super::{Styles, fact, heading, holds, plain, room, scrolled, styled};
 use crate::console::backend::{Failure, FailureKind};
+use crate::console::cells::{width, wrap};
 use crate::console::keys::Place;
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, Run, Work};
-use crate::console::words::{count, lasting, many, safe, size, width, wrap};
+use crate::text::{count, duration, escaped, plural, size};
 
 /// The body.
 pub(super) fn draw(
@@ -79,7 +80,7 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
     };
     let mut lines = styled(wrap(&format!("The {} {word}.", work.noun()), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
-    lines.extend(plain(wrap(&safe(&failure.message), room)));
+    lines.extend(plain(wrap(&escaped(&failure.message), room)));
     lines.extend(way_out(model, Place::Done, work, failure.kind, room));
     lines
 }
@@ -119,7 +120,12 @@ fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'stat
 
 /// That it went well, in a sentence.
 pub(super) fn done(before: u64, after: u64, elapsed_ms: u64) -> String {
-    format!("Done: {} became {}, in {}.", many(before, "pack"), count(after), lasting(elapsed_ms))
+    format!(
+        "Done: {} became {}, in {}.",
+        plural(before, "pack"),
+        count(after),
+        duration(elapsed_ms)
+    )
 }
 
 /// What it made.
@@ -129,7 +135,7 @@ pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'
     if let Some(key) = &report.consolidated_key {
         lines.extend(key_fact(styles, &key.to_string(), room));
     }
-    let repeated = format!("{} not written again", many(report.duplicates_dropped, "record"));
+    let repeated = format!("{} not written again", plural(report.duplicates_dropped, "record"));
     let all = holds(report.objects, report.commits, report.snapshots, report.tags);
     lines.push(fact(
         styles,
@@ -159,15 +165,21 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         return [vec![Line::default()], styled(wrap(words, room), model.styles.warn())].concat();
     };
     let said = [
-        (many(proven.entities, "entity"), "all that the index maps, in the encodings that it maps"),
-        (many(proven.records, "record"), "read back, and compared with those that the plan copies"),
-        (many(proven.objects_hashed, "object"), "the content of each hashes to its id"),
+        (
+            plural(proven.entities, "entity"),
+            "all that the index maps, in the encodings that it maps",
+        ),
+        (
+            plural(proven.records, "record"),
+            "read back, and compared with those that the plan copies",
+        ),
+        (plural(proven.objects_hashed, "object"), "the content of each hashes to its id"),
         (
             size(proven.bytes_read_back),
             "read back to the last byte, as many as were hashed to the key",
         ),
         (
-            many(proven.sources_hashed, "old pack"),
+            plural(proven.sources_hashed, "old pack"),
             "hashed whole to their keys, as not all they hold is copied",
         ),
     ];

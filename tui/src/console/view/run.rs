@@ -32,9 +32,10 @@ use ratatui::text::{Line, Span};
 
 use super::parts::long_fact;
 use super::{fact, plain, result, room, scrolled, styled};
+use crate::console::cells::{pad, wrap};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Run, RunState, WAITING, Work};
-use crate::console::words::{ago, lasting, many, pad, percent, size, wrap};
+use crate::text::{self, ago, duration, percent, plural, size};
 
 /// Cells before what a fact says.
 const NAMES: usize = 12;
@@ -59,7 +60,7 @@ fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
     let why = match (before, busy) {
         (_, Some(other)) => format!("until the {} of this repo has ended", other.work.noun()),
         (0, None) => "it is the next".to_owned(),
-        (before, None) => format!("{} before it", many(before, "other")),
+        (before, None) => format!("{} before it", plural(before, "other")),
     };
     let mut lines = long_fact(model.styles, "Waiting", &why, room);
     lines.push(fact(model.styles, "Asked for", &ago(model.now, run.asked), room));
@@ -89,8 +90,8 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
         let left = match left {
             None => "not known yet".to_owned(),
-            Some((step, 0)) => format!("{} ends soon", step.phase.label()),
-            Some((step, left)) => format!("about {} of {}", seconds(left), step.phase.label()),
+            Some((step, 0)) => format!("{} ends soon", text::phase(step.phase)),
+            Some((step, left)) => format!("about {} of {}", seconds(left), text::phase(step.phase)),
         };
         lines.push(fact(styles, "Time left", &left, room));
     }
@@ -140,7 +141,7 @@ fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'
     let at = step.and_then(|step| all.iter().position(|phase| *phase == step.phase));
     // A plan that was shown was made before it was confirmed.
     let through = at.unwrap_or(usize::from(run.planned));
-    let takes: usize = all.iter().map(|phase| phase.label().len() + 4).sum();
+    let takes: usize = all.iter().map(|phase| text::phase(*phase).len() + 4).sum();
     let between = if takes <= room.saturating_sub(NAMES) + 2 { "  " } else { " " };
     let mut spans = vec![Span::styled(pad("Phases", NAMES, false), model.styles.quiet())];
     for (nth, phase) in all.iter().enumerate() {
@@ -149,7 +150,7 @@ fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'
             nth if nth < through => ("✓", model.styles.good()),
             _ => ("·", model.styles.quiet()),
         };
-        spans.push(Span::styled(format!("{mark} {}", phase.label()), style));
+        spans.push(Span::styled(format!("{mark} {}", text::phase(*phase)), style));
         spans.push(Span::raw(between));
     }
     Line::from(spans)
@@ -191,8 +192,8 @@ pub(super) fn since(model: &Model, began: Option<Timestamp>) -> u64 {
 pub(super) fn seconds(seconds: u64) -> String {
     match seconds {
         ..60 => format!("{seconds} s"),
-        60..3600 => lasting(seconds * 1000),
+        60..3600 => duration(seconds * 1000),
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-        _ => many(seconds / 86_400, "day"),
+        _ => plural(seconds / 86_400, "day"),
     }
 }

@@ -22,10 +22,11 @@ use super::run::{seconds, since};
 use super::table::{Beside, Table, list};
 use super::{key_in, plain, room};
 use crate::console::backend::FailureKind;
+use crate::console::cells::wrap;
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, Run, RunState};
-use crate::console::words::{ago, count, lasting, many, percent, safe, size, wrap};
+use crate::text::{ago, count, duration, escaped, percent, plural, size};
 
 const BAR: usize = 10;
 
@@ -53,7 +54,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let row = |_, run: &Run, pointed| {
         table.row(
             model.styles,
-            &safe(&run.repo.to_string()),
+            &escaped(&run.repo.to_string()),
             |head| cell(model, run, head),
             pointed,
         )
@@ -115,7 +116,7 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
         RunState::Ended(Ok(Outcome::Consolidated(report))) => (
             format!(
                 "done: {}",
-                styles.to(&count(report.packs_before), &many(report.packs_after, "pack"))
+                styles.to(&count(report.packs_before), &plural(report.packs_after, "pack"))
             ),
             styles.good(),
         ),
@@ -123,7 +124,7 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
             ("no problems".to_owned(), styles.good())
         }
         RunState::Ended(Ok(Outcome::Verified(report))) => {
-            (many(report.problems.len() as u64, "problem"), styles.bad())
+            (plural(report.problems.len() as u64, "problem"), styles.bad())
         }
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Refused | FailureKind::Unreachable => ("failed".to_owned(), styles.bad()),
@@ -148,7 +149,7 @@ fn time(model: &Model, run: &Run) -> String {
         }
         RunState::Going { .. } => format!("for {}", seconds(since(model, run.began))),
         RunState::Ended(_) => {
-            took(run).map(|took| format!("took {}", lasting(took))).unwrap_or_default()
+            took(run).map(|took| format!("took {}", duration(took))).unwrap_or_default()
         }
     }
 }

@@ -8,9 +8,9 @@ use ratatui::widgets::Paragraph;
 
 use super::Styles;
 use super::parts::split;
+use crate::console::cells::pad;
 use crate::console::msg::Extent;
 use crate::console::state::Cursor;
-use crate::console::words::pad;
 
 /// The first column is cut to no less than this for the sake of another one, and gets no more than
 /// that.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use packhouse_host::GcReport;
 
 use super::{Fetches, Pile, RepoOutcome};
-use crate::format::{bytes, change, count, millis, some};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{change, count, duration, plural, size};
 
 use Side::{Left, Right};
 
@@ -48,7 +48,7 @@ pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
             Cell::new(Tone::Name, repo.to_string()),
             Cell::new(Tone::Dim, format!("{pushes} pushes {about}")),
             Cell::new(Tone::Warn, count(report.packs)),
-            bytes(report.bytes).into(),
+            size(report.bytes).into(),
             count(report.commits).into(),
             count(report.snapshots).into(),
             count(report.objects).into(),
@@ -71,9 +71,9 @@ pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> a
     for (pile, fetches) in piles.iter().zip(fetches) {
         table.row([
             Cell::new(Tone::Name, pile.repo.to_string()),
-            bytes(fetches.all.bytes).into(),
+            size(fetches.all.bytes).into(),
             count(fetches.all.object_count).into(),
-            bytes(fetches.new.bytes).into(),
+            size(fetches.new.bytes).into(),
             count(fetches.new.object_count).into(),
             Cell::new(Tone::Dim, time(fetches.took)),
         ]);
@@ -88,7 +88,7 @@ pub(super) fn consolidated(gc: &GcReport, output: &Output) -> anyhow::Result<()>
         vec![format!(
             "  {}  {:>8} → {}  {}",
             output.paint(Tone::Name, format!("{:<17}", gc.repo.to_string())),
-            some(gc.packs_before, "pack"),
+            plural(gc.packs_before, "pack"),
             output.paint(Tone::Good, count(gc.packs_after)),
             output.paint(Tone::Dim, key),
         )]
@@ -114,11 +114,11 @@ pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Resu
         table.row([
             Cell::new(Tone::Name, repo.to_string()),
             Cell::new(Tone::Good, arrow(count(gc.packs_before), count(gc.packs_after))),
-            arrow(bytes(old), bytes(new)).into(),
-            bytes(old.saturating_sub(new)).into(),
+            arrow(size(old), size(new)).into(),
+            size(old.saturating_sub(new)).into(),
             Cell::new(Tone::Good, change(old, new)),
             count(gc.duplicates_dropped).into(),
-            Cell::new(Tone::Dim, millis(gc.elapsed_ms)),
+            Cell::new(Tone::Dim, duration(gc.elapsed_ms)),
             Cell::new(Tone::Dim, arrow(time(before.took), time(after.took))),
         ]);
     }
@@ -135,11 +135,11 @@ pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Resu
                 count(sum(|outcome| outcome.gc.packs_before)),
                 count(sum(|outcome| outcome.gc.packs_after)),
             ),
-            arrow(bytes(old), bytes(new)),
-            bytes(old.saturating_sub(new)),
+            arrow(size(old), size(new)),
+            size(old.saturating_sub(new)),
             change(old, new),
             count(sum(|outcome| outcome.gc.duplicates_dropped)),
-            millis(sum(|outcome| outcome.gc.elapsed_ms)),
+            duration(sum(|outcome| outcome.gc.elapsed_ms)),
             arrow(time(before), time(after)),
         ]
         .map(|text| Cell::new(Tone::Strong, text)),
@@ -158,15 +158,15 @@ pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Resu
         "complete",
         format!(
             "{} that the repos held before: each is in its repo's one pack",
-            some(entities, "record")
+            plural(entities, "record")
         ),
     )?;
     fact(
         "intact",
         format!(
             "{} read again, {} hashed, no problem found",
-            bytes(sum(|outcome| outcome.verify.bytes_checked)),
-            some(hashed, "object")
+            size(sum(|outcome| outcome.verify.bytes_checked)),
+            plural(hashed, "object")
         ),
     )?;
     fact(
@@ -196,7 +196,7 @@ pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Resu
 }
 
 fn time(time: Duration) -> String {
-    millis(time.as_millis() as u64)
+    duration(time.as_millis() as u64)
 }
 
 fn arrow(before: String, after: String) -> String {

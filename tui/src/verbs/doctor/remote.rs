@@ -5,7 +5,7 @@ use packhouse_host::report::StatusReport;
 use packhouse_host::{Error, Remote};
 
 use super::{Check, FEW_BYTES, HARDLY_ANY_BYTES};
-use crate::format::bytes;
+use crate::text::size;
 
 /// Asks the server one thing after the other; what it can't be asked any more is left out.
 pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
@@ -64,7 +64,7 @@ fn version(status: &StatusReport) -> Check {
 
 fn space(status: &StatusReport) -> Check {
     const CHECK: &str = "free space";
-    let detail = format!("{} on the server's disk", bytes(status.free_bytes));
+    let detail = format!("{} on the server's disk", size(status.free_bytes));
     const WAY_OUT: &str = "free some there";
     match status.free_bytes {
         ..HARDLY_ANY_BYTES => Check::fail(CHECK, detail, WAY_OUT),

@@ -23,10 +23,11 @@
 use packhouse_host::RepoSummary;
 use ratatui::text::Line;
 
+use crate::console::cells::{fit, pad, wrap};
 use crate::console::state::{Asks, ConfirmDialog, Model, Totals, Why};
 use crate::console::view::parts::long_fact;
 use crate::console::view::{plain, styled};
-use crate::console::words::{count, fit, many, pad, percent, safe, size, wrap};
+use crate::text::{count, escaped, percent, plural, size};
 
 /// Of many repos, no more than these are named.
 const NAMED: usize = 200;
@@ -45,7 +46,7 @@ pub(super) fn lines(
         let words = "There is nothing to do: none of the marked repos has several packs to merge.";
         return [plain(wrap(words, room)), left_out(model, dialog, room)].concat();
     }
-    let number = many(repos.len() as u64, "repo");
+    let number = plural(repos.len() as u64, "repo");
     let title = match dialog.asks {
         Asks::Nothing => format!("What a consolidation of {number} would do"),
         _ => format!("Consolidate {number}?"),
@@ -134,7 +135,7 @@ fn named(model: &Model, title: &str, repos: &[&RepoSummary], room: usize) -> Vec
     let mut lines = vec![Line::default(), Line::styled(head, model.styles.quiet())];
     lines.extend(repos.iter().take(NAMED).map(|repo| {
         let numbers = [count(repo.packs), size(repo.bytes), size(repo.reclaimable())];
-        Line::raw(row(&safe(&repo.repo.to_string()), numbers))
+        Line::raw(row(&escaped(&repo.repo.to_string()), numbers))
     }));
     lines.extend(more(repos.len()));
     lines
@@ -150,7 +151,7 @@ pub(super) fn left_out(model: &Model, dialog: &ConfirmDialog, room: usize) -> Ve
     let name = room.saturating_sub(words + 2).min(NAME);
     lines.extend(dialog.left_out.iter().take(NAMED).map(|(repo, why)| {
         Line::raw(fit(
-            &format!("{}  {}", pad(&safe(&repo.to_string()), name, false), why.words()),
+            &format!("{}  {}", pad(&escaped(&repo.to_string()), name, false), why.words()),
             room,
         ))
     }));

@@ -22,12 +22,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::key_fact;
+use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
 use crate::console::view::parts::{inner, long_fact, say_more, split};
 use crate::console::view::{fact, key_in, room, scrolled, styled};
-use crate::console::words::{count, fit, many, pad, safe, size, width, wrap};
+use crate::text::{count, escaped, plural, size};
 
 /// Rows of what is told of one finding, where there are as many.
 const TOLD: usize = 12;
@@ -47,8 +48,8 @@ pub(super) fn draw(
     let room = room(area);
     let checked = format!(
         "{}, {}, {}",
-        many(report.packs_checked, "pack"),
-        many(report.objects_checked, "object"),
+        plural(report.packs_checked, "pack"),
+        plural(report.objects_checked, "object"),
         size(report.bytes_checked)
     );
     let problems = &report.problems;
@@ -60,7 +61,7 @@ pub(super) fn draw(
         lines.extend([Line::default(), fact(model.styles, "Checked", &checked, room)]);
         return scrolled(frame, area, lines, cursor.at(usize::MAX));
     };
-    let found = many(problems.len() as u64, "problem");
+    let found = plural(problems.len() as u64, "problem");
     let mut above = styled(
         wrap(&format!("{found} found in {checked}. Nothing was changed."), room),
         model.styles.bad(),
@@ -105,7 +106,7 @@ fn line(
     let line = Line::from(vec![
         Span::raw(format!("{mark}{} ", pad(&count(at as u64 + 1), cells, true))),
         Span::styled(pad(words(problem.kind).0, KINDS, false), style),
-        Span::raw(fit(&safe(&what), room.saturating_sub(cells + 1 + KINDS))),
+        Span::raw(fit(&escaped(&what), room.saturating_sub(cells + 1 + KINDS))),
     ]);
     if pointed { line.style(model.styles.pointed()) } else { line }
 }

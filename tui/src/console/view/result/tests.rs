@@ -171,7 +171,7 @@ fn of_100_000_findings_the_one_pointed_to_is_seen() {
             SIZES.into_iter().filter(|(columns, rows)| *columns >= 40 && *rows > 9)
         {
             let seen = shown(&model, columns, rows);
-            let number = crate::console::words::count(at as u64 + 1);
+            let number = crate::text::count(at as u64 + 1);
             assert!(
                 seen.lines().any(|line| line.starts_with('▸') && line.contains(&number)),
                 "{at} at {columns}x{rows}:\n{seen}"
