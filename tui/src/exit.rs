@@ -61,9 +61,9 @@ impl From<Exit> for ExitCode {
 }
 
 /// Prints what clap has to say (help, version, or what is wrong with the call) where it belongs.
-pub(crate) fn of_clap(told: &clap::Error) -> Exit {
-    match told.print() {
-        _ if told.use_stderr() => Exit::Usage,
+pub(crate) fn of_clap(error: &clap::Error) -> Exit {
+    match error.print() {
+        _ if error.use_stderr() => Exit::Usage,
         // A reader of the help who has gone away is no error.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             // Where stderr is closed there is nobody to tell.

@@ -36,7 +36,7 @@ pub fn main() -> ExitCode {
     packhouse_host::files::make_private();
     let args = match args::parse(std::env::args_os()) {
         Ok(args) => args,
-        Err(told) => return exit::of_clap(&told).into(),
+        Err(error) => return exit::of_clap(&error).into(),
     };
     let context = Context::new(args.globals);
     let logging = match args.verb {

@@ -216,18 +216,21 @@ mod tests {
     #[test]
     fn the_bar_follows_the_events() {
         let (bar, seen) = (ProgressBar::hidden(), Mutex::default());
-        let told = |speed| {
+        let bar_text = |speed| {
             let seen = locked(&seen);
             (seen.what(), seen.how_far(speed))
         };
         draw(&bar, &seen, event(Phase::Plan, 0, 0));
-        assert_eq!((bar.length(), told(0.0)), (None, ("a/b  planning  ".into(), String::new())));
+        assert_eq!(
+            (bar.length(), bar_text(0.0)),
+            (None, ("a/b  planning  ".into(), String::new()))
+        );
         draw(&bar, &seen, event(Phase::Splice, 512, 2048));
         assert_eq!((bar.position(), bar.length()), (512, Some(2048)));
-        assert_eq!(told(0.0).1, "   512 B of 2.0 KiB");
-        assert_eq!(told(3e6).1, "   512 B of 2.0 KiB  2.9 MiB/s");
+        assert_eq!(bar_text(0.0).1, "   512 B of 2.0 KiB");
+        assert_eq!(bar_text(3e6).1, "   512 B of 2.0 KiB  2.9 MiB/s");
         draw(&bar, &seen, event(Phase::Receive, 512, 0));
-        assert_eq!((bar.length(), told(3e6).1), (None, "512 B".into()));
+        assert_eq!((bar.length(), bar_text(3e6).1), (None, "512 B".into()));
     }
 
     #[tokio::test]

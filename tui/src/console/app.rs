@@ -202,11 +202,14 @@ where
     /// are held back.
     #[cfg(test)]
     pub(super) fn is_idle_but_for(&self, held: usize) -> bool {
-        let told = self
+        let unchanged = self
             .connection
             .as_ref()
             .is_none_or(|connection| !connection.has_changed().unwrap_or(false));
-        !self.model.dirty && told && self.messages.is_empty() && self.runner.in_flight() == held
+        !self.model.dirty
+            && unchanged
+            && self.messages.is_empty()
+            && self.runner.in_flight() == held
     }
 
     /// Tells the model, and does what follows. What concerns the terminal is done here, all else by
@@ -274,9 +277,9 @@ fn news(connection: &mut Option<watch::Receiver<Connection>>) -> Option<Connecti
 
 /// Waits until the line is another; for ever where there is none, or nobody tells of it any more.
 async fn moved(connection: &mut Option<watch::Receiver<Connection>>) -> Connection {
-    if let Some(told) = connection {
-        if told.changed().await.is_ok() {
-            return told.borrow_and_update().clone();
+    if let Some(receiver) = connection {
+        if receiver.changed().await.is_ok() {
+            return receiver.borrow_and_update().clone();
         }
         *connection = None;
     }

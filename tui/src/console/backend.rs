@@ -143,14 +143,14 @@ impl Control {
     }
 
     /// Tells of a step.
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn report(&self, event: Event) {
         (self.sink)(event);
     }
 
     /// What the host tells of its steps, told here.
     pub(super) fn progress(&self) -> Progress {
         let control = self.clone();
-        Progress::new(move |event| control.tell(event))
+        Progress::new(move |event| control.report(event))
     }
 
     /// Ends when the work should stop; never, if nobody asks.

@@ -29,7 +29,7 @@ pub(super) struct Runner<B: Backend> {
     /// How to stop what is running.
     stops: HashMap<Ticket, watch::Sender<bool>>,
     steps: Arc<Steps>,
-    teller: JoinHandle<()>,
+    reporter: JoinHandle<()>,
 }
 
 /// The latest step of each running work.
@@ -43,7 +43,7 @@ impl<B: Backend> Runner<B> {
     /// A runner that answers through `messages`.
     pub(super) fn new(backend: Arc<B>, messages: mpsc::UnboundedSender<Msg>) -> Self {
         let steps = Arc::<Steps>::default();
-        let teller = tokio::spawn(tell(steps.clone(), messages.clone()));
+        let reporter = tokio::spawn(report_progress(steps.clone(), messages.clone()));
         Runner {
             backend,
             messages,
@@ -52,7 +52,7 @@ impl<B: Backend> Runner<B> {
             plans: Arc::default(),
             stops: HashMap::new(),
             steps,
-            teller,
+            reporter,
         }
     }
 
@@ -182,11 +182,11 @@ impl<B: Backend> Runner<B> {
 
 impl<B: Backend> Drop for Runner<B> {
     fn drop(&mut self) {
-        self.teller.abort();
+        self.reporter.abort();
     }
 }
 
-async fn tell(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {
+async fn report_progress(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {
     loop {
         steps.news.notified().await;
         let latest = std::mem::take(&mut *locked(&steps.latest));

@@ -37,7 +37,7 @@ pub(super) fn start(
     context: &Context,
     asked: Option<&Path>,
 ) -> anyhow::Result<UnboundedReceiver<LogMessage>> {
-    let (sender, told) = unbounded_channel();
+    let (sender, messages) = unbounded_channel();
     let file = match asked
         .map_or_else(usual_place, |path| Ok(path.to_owned()))
         .and_then(|path| open(&path))
@@ -52,7 +52,7 @@ pub(super) fn start(
     subscriber(logging::filter(context)?, file, sender)
         .try_init()
         .map_err(|error| anyhow::anyhow!("the log did not start: {error}"))?;
-    Ok(told)
+    Ok(messages)
 }
 
 /// The log of this user's consoles; its folder is made.
@@ -96,7 +96,7 @@ pub(super) fn write(line: &LogLine) {
 fn subscriber(
     filter: EnvFilter,
     file: Option<File>,
-    told: UnboundedSender<LogMessage>,
+    messages: UnboundedSender<LogMessage>,
 ) -> impl Subscriber + Send + Sync {
     let file = file.map(|file| {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
@@ -106,7 +106,7 @@ fn subscriber(
     let matters =
         Targets::new().with_default(LevelFilter::WARN).with_target("packhouse", LevelFilter::INFO);
     let matters = matters.with_target(OWN, LevelFilter::OFF);
-    tracing_subscriber::registry().with(file).with(ToConsole(told).with_filter(matters))
+    tracing_subscriber::registry().with(file).with(ToConsole(messages).with_filter(matters))
 }
 
 /// Hands events to the console.
@@ -151,18 +151,18 @@ mod tests {
     fn logged(filter: &str, events: impl FnOnce()) -> (Vec<LogMessage>, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
-        let (sender, mut told) = unbounded_channel();
+        let (sender, mut messages) = unbounded_channel();
         let subscriber = subscriber(EnvFilter::new(filter), Some(open(&path).unwrap()), sender);
         tracing::subscriber::with_default(subscriber, events);
         (
-            std::iter::from_fn(|| told.try_recv().ok()).collect(),
+            std::iter::from_fn(|| messages.try_recv().ok()).collect(),
             std::fs::read_to_string(&path).unwrap(),
         )
     }
 
     #[test]
     fn what_matters_is_told_and_what_was_asked_for_is_written() {
-        let (told, file) = logged("warn,packhouse_host=trace", || {
+        let (messages, file) = logged("warn,packhouse_host=trace", || {
             tracing::info!(target: "packhouse_host::store", repo = "a/b", "merged");
             tracing::trace!(target: "packhouse_host::store", "a step");
             tracing::info!(target: "sqlx", "a query");
@@ -175,7 +175,7 @@ mod tests {
             line(Level::Warning, "a slow query rows=3"),
             line(Level::Error, "wrong"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(messages, expected);
         assert_eq!(file.lines().count(), 4, "{file}");
         assert!(
             file.contains("a step") && !file.contains("a query") && !file.contains('\x1b'),
@@ -199,8 +199,8 @@ mod tests {
             }
         };
         for (filter, lines) in [("warn", 1), ("warn,packhouse=info", 2)] {
-            let (told, file) = logged(filter, say);
-            assert_eq!((told, file.lines().count()), (vec![], lines), "{file}");
+            let (messages, file) = logged(filter, say);
+            assert_eq!((messages, file.lines().count()), (vec![], lines), "{file}");
             assert!(file.contains("ERROR") && file.contains("dam\\u{1b}age"), "{file}");
         }
     }

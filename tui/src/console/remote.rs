@@ -30,41 +30,41 @@ pub(super) struct RemoteBackend {
     remote: Remote,
     connection: Arc<watch::Sender<Connection>>,
     /// Hands on what is heard between answers.
-    listening: JoinHandle<()>,
+    listener: JoinHandle<()>,
 }
 
 impl RemoteBackend {
     /// The backend of a server. Wants a runtime.
     pub(super) fn new(remote: Remote) -> Self {
-        let connection = Arc::new(watch::Sender::new(told(&remote.line().borrow())));
+        let connection = Arc::new(watch::Sender::new(connection_of(&remote.line().borrow())));
         let (mut heard, here, asked) = (remote.line(), connection.clone(), remote.clone());
-        let listening = tokio::spawn(async move {
+        let listener = tokio::spawn(async move {
             while heard.changed().await.is_ok() {
-                tell(&asked, &here);
+                update_connection(&asked, &here);
             }
         });
-        RemoteBackend { remote, connection, listening }
+        RemoteBackend { remote, connection, listener }
     }
 
     /// What was answered, after the line was told of: whoever hears that a verb has failed knows
     /// already that the line is down.
     fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> Answer<T> {
-        tell(&self.remote, &self.connection);
+        update_connection(&self.remote, &self.connection);
         answer.map_err(Into::into)
     }
 }
 
 impl Drop for RemoteBackend {
     fn drop(&mut self) {
-        self.listening.abort();
+        self.listener.abort();
     }
 }
 
 /// Tells how the line is now: read while nobody else tells, so that the older word never comes
 /// last.
-fn tell(remote: &Remote, connection: &watch::Sender<Connection>) {
+fn update_connection(remote: &Remote, connection: &watch::Sender<Connection>) {
     connection.send_if_modified(|connection| {
-        let now = told(&remote.line().borrow());
+        let now = connection_of(&remote.line().borrow());
         let other = *connection != now;
         *connection = now;
         other
@@ -72,7 +72,7 @@ fn tell(remote: &Remote, connection: &watch::Sender<Connection>) {
 }
 
 /// The line, in the console's words.
-fn told(connection: &packhouse_host::remote::Line) -> Connection {
+fn connection_of(connection: &packhouse_host::remote::Line) -> Connection {
     let state = match &connection.down {
         None => ConnectionState::Up,
         Some((since, why)) => ConnectionState::Down { since: *since, why: why.clone() },
@@ -142,7 +142,7 @@ impl Backend for RemoteBackend {
         let mut pause = FIRST_PAUSE;
         loop {
             let stamp = self.remote.change_stamp(since).await;
-            tell(&self.remote, &self.connection);
+            update_connection(&self.remote, &self.connection);
             match stamp {
                 Ok(stamp) if since != Some(stamp) => return Ok(stamp),
                 Ok(_) => pause = FIRST_PAUSE,

@@ -106,7 +106,7 @@ impl Check {
 pub(crate) async fn run(args: &Doctor, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let mut exit = Exit::Done;
-    let mut tell = |check: Check| {
+    let mut print = |check: Check| {
         let code = match (check.status, check.damage) {
             (_, true) => Exit::Damage,
             (Status::Fail, false) => Exit::Refused,
@@ -116,13 +116,13 @@ pub(crate) async fn run(args: &Doctor, context: &Context) -> anyhow::Result<Exit
         output.result(&check, || describe(&check, output))
     };
     if let Some(key) = &args.tls_key {
-        tell(privacy::tls_key(key))?;
+        print(privacy::tls_key(key))?;
     }
     if let Some(remote) = context.remote()? {
         for check in remote::checks(&remote).await {
-            tell(check)?;
+            print(check)?;
         }
-        tell(terminal(output))?;
+        print(terminal(output))?;
         return Ok(exit);
     }
     let mut options = place::options(&context.globals)?;
@@ -130,34 +130,34 @@ pub(crate) async fn run(args: &Doctor, context: &Context) -> anyhow::Result<Exit
     let catalogs =
         catalogs.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     if let Some(catalogs) = catalogs {
-        tell(folder("data folder", catalogs))?;
+        print(folder("data folder", catalogs))?;
     }
     let packs = options.packs.folder().to_owned();
     match &options.packs {
         Storage::Folder(packs) if Some(packs.as_path()) == catalogs => {}
-        Storage::Folder(packs) => tell(folder("packs folder", packs))?,
-        Storage::S3(_) => tell(folder("spool folder", &packs))?,
+        Storage::Folder(packs) => print(folder("packs folder", packs))?,
+        Storage::S3(_) => print(folder("spool folder", &packs))?,
     }
-    tell(space(&packs))?;
-    tell(open_files(OpenFiles::now()))?;
+    print(space(&packs))?;
+    print(open_files(OpenFiles::now()))?;
     if let Some(check) = privacy::store(&options) {
-        tell(check)?;
+        print(check)?;
     }
     let bucket = bucket(&options.packs).await;
     let reached = bucket.as_ref().is_none_or(|check| check.status == Status::Ok);
-    bucket.map(&mut tell).transpose()?;
+    bucket.map(&mut print).transpose()?;
     if reached && let Some(check) = trial(&options.packs).await {
-        tell(check)?;
+        print(check)?;
     }
     let other = options.component.take();
     // A store whose bucket does not answer can't be opened: that would be the same finding.
     if reached {
         for check in store(options).await {
-            tell(check)?;
+            print(check)?;
         }
     }
-    tell(component(other).await)?;
-    tell(terminal(output))?;
+    print(component(other).await)?;
+    print(terminal(output))?;
     Ok(exit)
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
             .transpose()?;
         let store = record::onto(&context.client().await?, tape.as_deref())?;
         let report = store.fetch(&args.repo, &request, watch.progress()).await;
-        record::tell(&store, tape.as_deref(), &context.output);
+        record::print_tape(&store, tape.as_deref(), &context.output);
         Ok(report?)
     })
     .await?;

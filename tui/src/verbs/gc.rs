@@ -28,7 +28,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
         }
         super::each(&repos, context, async |repo| {
             if args.later {
-                return super::jobs::tell_queued(
+                return super::jobs::print_queued(
                     &store.queue_gc(repo, args.expire_unreachable).await?,
                     output,
                 );
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
                 false => store.gc_expiring(repo, args.expire_unreachable, progress).await,
             };
             // There is a tape of a failure too, and it is wanted all the more.
-            record::tell(&store, tape.as_deref(), output);
+            record::print_tape(&store, tape.as_deref(), output);
             let report = outcome?;
             output.result(&report, || describe(&report, output))?;
             Ok(Exit::Done)

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Jobs, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// Tells of a job that was asked for.
-pub(super) fn tell_queued(queued: &Queued, output: &Output) -> anyhow::Result<Exit> {
+pub(super) fn print_queued(queued: &Queued, output: &Output) -> anyhow::Result<Exit> {
     let of = queued.repo.as_ref().map_or_else(|| "the store".into(), ToString::to_string);
     output.result(queued, || {
         vec![format!(

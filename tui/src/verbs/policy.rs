@@ -14,7 +14,7 @@ pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<E
     let store = context.client().await?;
     let output = &context.output;
     match args {
-        PolicyVerb::Show { repo } => tell(&store.policy(repo.as_ref()).await?, output)?,
+        PolicyVerb::Show { repo } => print(&store.policy(repo.as_ref()).await?, output)?,
         PolicyVerb::Set(args) => {
             let policy = Policy {
                 max_packs: args.max_packs,
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<E
                 max_age_seconds: args.max_age.map(|age| age.as_secs()),
             };
             let policy = if args.off { Policy::OFF } else { policy };
-            tell(
+            print(
                 &store.set_policy(args.repo.as_ref(), (!args.default).then_some(policy)).await?,
                 output,
             )?;
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<E
     Ok(Exit::Done)
 }
 
-fn tell(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
+fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
     let of = report.repo.as_ref().map_or_else(|| "all repos".into(), ToString::to_string);
     let from = if report.set { "" } else { "  (not set here)" };
     output.result(report, || {

@@ -18,7 +18,7 @@ pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> 
         args;
     let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };
     if args.later {
-        return super::jobs::tell_queued(
+        return super::jobs::print_queued(
             &context.client().await?.queue_prune(options).await?,
             &context.output,
         );

@@ -29,12 +29,12 @@ pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
             false => store.push(&args.repo, &args.files, options, progress).await,
             true => store.push_async(&args.repo, &args.files, options, progress).await,
         };
-        record::tell(&store, tape.as_deref(), &context.output);
+        record::print_tape(&store, tape.as_deref(), &context.output);
         Ok(reports?)
     })
     .await?;
     drop(watch);
-    tell(&reports, &context.output)?;
+    print(&reports, &context.output)?;
     Ok(Exit::Done)
 }
 
@@ -47,7 +47,7 @@ fn without_store(error: anyhow::Error, repo: &RepoName) -> anyhow::Error {
     }
 }
 
-fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
+fn print(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
     if output.json() {
         return reports.iter().try_for_each(|report| output.result(report, Vec::new));
     }

@@ -45,7 +45,7 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
 }
 
 /// Tells of the tape, or that there is none.
-pub(super) fn tell(client: &Client, tape: Option<&Path>, output: &Output) {
+pub(super) fn print_tape(client: &Client, tape: Option<&Path>, output: &Output) {
     let (Some(tape), Client::Local(store)) = (tape, client) else { return };
     let file = escaped(&tape.display().to_string());
     match store.recorded() {

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
     }
     let sandbox = sandbox(context).await?;
     let other = context.globals.component.is_some();
-    let (mut gravest, mut told) = (Exit::Done, Vec::new());
+    let (mut gravest, mut results) = (Exit::Done, Vec::new());
     for tape in &tapes {
         let (sandbox, file) = (sandbox.clone(), tape.clone());
         let replaying = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await;
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
                 output.result(&replayed, || {
                     if tapes.len() == 1 { describe(&replayed, output) } else { Vec::new() }
                 })?;
-                told.push(replayed);
+                results.push(replayed);
                 exit
             }
             Err(error) if tapes.len() == 1 => return Err(error.into()),
@@ -55,8 +55,8 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
         gravest = gravest.max(exit);
     }
     if tapes.len() > 1 {
-        output.table(&table(&told), 0)?;
-        output.line(sum(&told, tapes.len()))?;
+        output.table(&table(&results), 0)?;
+        output.line(sum(&results, tapes.len()))?;
     }
     Ok(gravest)
 }

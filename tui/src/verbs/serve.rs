@@ -39,15 +39,15 @@ pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<
     let trusting = options.insecure_loopback;
     let server = Server::bind(store, options).await?;
     let output = &context.output;
-    let told = Listening {
+    let listening = Listening {
         address: server.address().to_string(),
         url: server.url(),
         metrics: server.metrics_address().map(|address| address.to_string()),
         insecure_loopback: trusting,
         workers,
     };
-    output.result(&told, || {
-        let mut lines = vec![format!("serving on {}; a remote is {}/OWNER/SLUG. Ctrl-C stops it", told.address, told.url)];
+    output.result(&listening, || {
+        let mut lines = vec![format!("serving on {}; a remote is {}/OWNER/SLUG. Ctrl-C stops it", listening.address, listening.url)];
         lines.extend(trusting.then(|| {
             "everybody on this machine may do everything here (--insecure-loopback); make tokens for anything else".to_owned()
         }));

@@ -19,7 +19,7 @@ pub(crate) async fn run(args: Token, context: &Context) -> anyhow::Result<Exit> 
     match args {
         Token::Create(args) => {
             let made = store.create_token(new(args)).await?;
-            tell_made(&made, output)?;
+            print_created(&made, output)?;
         }
         Token::List => list(&store.tokens().await?, SystemWorld.now(), output)?,
         Token::Revoke { token } => {
@@ -36,7 +36,7 @@ fn new(args: TokenCreate) -> NewToken {
 }
 
 /// The token alone on stdout, so that a script without `--json` can take it as well.
-fn tell_made(made: &TokenReport, output: &Output) -> anyhow::Result<()> {
+fn print_created(made: &TokenReport, output: &Output) -> anyhow::Result<()> {
     output.result(made, || made.token.iter().cloned().collect())?;
     let until = made
         .expires_at

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
         }
         super::each(&repos, context, async |repo| {
             if args.later {
-                return super::jobs::tell_queued(&store.queue_verify(repo).await?, output);
+                return super::jobs::print_queued(&store.queue_verify(repo).await?, output);
             }
             let report = match args.repair {
                 true => store.repair(repo, progress).await?,

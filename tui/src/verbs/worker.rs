@@ -50,7 +50,7 @@ pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result
     let metrics = Arc::new(Metrics::new(store.component_digest()));
     let (output, kept, file) = (context.output.clone(), metrics.clone(), args.metrics.clone());
     write_metrics(&metrics, file.as_ref())?;
-    let told = move |ended: &JobEnded| {
+    let on_end = move |ended: &JobEnded| {
         kept.count(ended);
         let written = output
             .result(ended, || vec![line(ended, &output)])
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result
             output.note(format!("{error:#}"));
         }
     };
-    Worker::new(store, options, stop).run(told).await?;
+    Worker::new(store, options, stop).run(on_end).await?;
     Ok(Exit::Done)
 }
 

@@ -184,9 +184,9 @@ impl Demo {
     }
 
     /// Tells of a step of everything that waits.
-    pub(in crate::console) fn tell(&self, phase: Phase, done: u64, total: u64) {
+    pub(in crate::console) fn report_progress(&self, phase: Phase, done: u64, total: u64) {
         for (control, _) in &self.script.wishes().held {
-            control.tell(Event { repo: "any/repo".to_owned(), phase, done, total });
+            control.report(Event { repo: "any/repo".to_owned(), phase, done, total });
         }
     }
 

@@ -190,7 +190,7 @@ impl Demo {
         (phase, done, total): (Phase, u64, u64),
         control: &Control,
     ) -> Answer<()> {
-        control.tell(Event { repo: repo.to_string(), phase, done, total });
+        control.report(Event { repo: repo.to_string(), phase, done, total });
         tokio::select! {
             biased;
             () = control.stopped() => Err(Error::Cancelled.into()),

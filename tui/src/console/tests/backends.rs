@@ -133,9 +133,9 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     assert_eq!(planned.cost.unwrap().bytes_to_write, planned.bytes_after);
 
     let steps = std::sync::Arc::new(AtomicUsize::new(0));
-    let told = steps.clone();
+    let counter = steps.clone();
     let counting =
-        Control::new(move |_| _ = told.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
+        Control::new(move |_| _ = counter.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
     let done = backend.run(plan, counting).await.unwrap();
     assert!(steps.load(Ordering::Relaxed) > 2, "nobody was told of the steps");
     assert_eq!((done.packs_after, done.bytes_after), (1, planned.bytes_after));

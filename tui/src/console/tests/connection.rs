@@ -124,7 +124,7 @@ async fn work_keeps_its_place_while_the_line_is_down() {
     let mut console = Console::on(demo, 120, 26).await;
     console.shows("remote 12 ms");
     console.press(&["g", "y"]).await;
-    console.demo.tell(Phase::Splice, 43, 100);
+    console.demo.report_progress(Phase::Splice, 43, 100);
     console.until_seen("43 %").await;
     console.demo.disconnect("connection refused");
     console.settle().await;
@@ -254,7 +254,7 @@ async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> St
     demo.hold("run");
     let mut console = Console::on(demo, columns, rows).await;
     console.press(&["g", "y"]).await;
-    console.demo.tell(Phase::Splice, 348_365, 810_990);
+    console.demo.report_progress(Phase::Splice, 348_365, 810_990);
     console.until_seen("42 %").await;
     console.press(keys).await;
     console.demo.advance(6);

@@ -23,7 +23,7 @@ async fn a_repo_is_found_planned_consolidated_and_proven() {
     console.shows("812.0 KiB");
     console.shows("730.8 KiB");
     console.press(&["y"]).await;
-    console.demo.tell(Phase::Splice, 43, 100);
+    console.demo.report_progress(Phase::Splice, 43, 100);
     console.until_seen("43 %").await;
     console.shows("splicing");
     console.demo.release();
@@ -88,7 +88,7 @@ async fn work_goes_on_behind_other_screens() {
     demo.hold("run");
     let mut console = Console::on(demo, 100, 20).await;
     console.press(&["g", "y", "Esc"]).await;
-    console.demo.tell(Phase::Prove, 1, 2);
+    console.demo.report_progress(Phase::Prove, 1, 2);
     console.until_seen("running: gabriel/notes proving 50 %").await;
     // Asking again shows the work that goes on, and plans nothing.
     console.press(&["g"]).await;

@@ -119,7 +119,7 @@ async fn running() {
         demo
     };
     let told = async |console: &mut Console| {
-        console.demo.tell(Phase::Splice, 348_365, 810_990);
+        console.demo.report_progress(Phase::Splice, 348_365, 810_990);
         console.until_seen("42 %").await;
     };
     insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], told).await);

@@ -38,7 +38,7 @@ pub(super) fn start(model: &mut Model) -> Vec<Effect> {
     let before: Vec<Ticket> = model.runs.going().map(|run| run.ticket).collect();
     let effects = model.runs.start(model.now);
     for run in model.runs.going().filter(|run| !before.contains(&run.ticket)) {
-        let (level, words) = told(run);
+        let (level, words) = log_entry(run);
         model.log.say(model.now, level, words);
     }
     effects
@@ -58,7 +58,7 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) 
     model.runs.end(ticket, answer, model.now);
     let Some(run) = model.runs.get(ticket) else { return Vec::new() };
     let repo = run.repo.clone();
-    let (level, words) = told(run);
+    let (level, words) = log_entry(run);
     let (bad, renew) = (level == Level::Error, is_renewed(run));
     model.log.say(model.now, level, words);
     if model.leave.is_some() && bad {
@@ -113,7 +113,7 @@ pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
 }
 
 /// How work is, as a line of the log: when it begins and when it has ended.
-fn told(run: &Run) -> (Level, String) {
+fn log_entry(run: &Run) -> (Level, String) {
     let (repo, noun) = (&run.repo, run.work.noun());
     match &run.state {
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {

@@ -148,9 +148,12 @@ impl Columns {
     /// What stands in a column. Without the one for it, work that goes on or failed stands where
     /// bytes would.
     fn cell(&self, model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
-        let told = self.beside.iter().any(|column| column.what == What::State);
-        let work =
-            if what == What::Reclaimable && !told { work_words(model, repo, true) } else { None };
+        let has_state = self.beside.iter().any(|column| column.what == What::State);
+        let work = if what == What::Reclaimable && !has_state {
+            work_words(model, repo, true)
+        } else {
+            None
+        };
         work.unwrap_or_else(|| cell(model, repo, what))
     }
 

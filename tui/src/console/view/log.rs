@@ -45,23 +45,24 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     };
     let (height, room) = (usize::from(area.height), room(area));
     let title = format!("{} · {}", time(pointed.at, "%Y-%m-%d %H:%M:%S UTC"), pointed.level.word());
-    let mut told = [
+    let mut details = [
         styled(wrap(&title, room), style(model, pointed.level)),
         plain(wrap(&escaped(&pointed.text), room)),
     ]
     .concat();
-    let full = if height <= LIST { 0 } else { (told.len() + 1).max(height / 3).min(height - LIST) };
+    let full =
+        if height <= LIST { 0 } else { (details.len() + 1).max(height / 3).min(height - LIST) };
     let [top, below] = split(area, height - full);
     let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.styles.quiet());
     let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| {
         row(model, line, room, pointed)
     });
     let rows = full.saturating_sub(1);
-    let hidden = told.len().saturating_sub(rows);
-    told.truncate(rows);
-    say_more(&mut told, hidden);
-    let [_, told_area] = split(below, 1);
-    frame.render_widget(Paragraph::new(told), inner(told_area));
+    let hidden = details.len().saturating_sub(rows);
+    details.truncate(rows);
+    say_more(&mut details, hidden);
+    let [_, details_area] = split(below, 1);
+    frame.render_widget(Paragraph::new(details), inner(details_area));
     extent
 }
 

@@ -31,7 +31,7 @@ use crate::console::view::{fact, key_in, room, scrolled, styled};
 use crate::text::{count, escaped, plural, size};
 
 /// Rows of what is told of one finding, where there are as many.
-const TOLD: usize = 12;
+const DETAILS: usize = 12;
 /// Cells of a kind's name.
 const KINDS: usize = 19;
 /// Rows of the list that stay in a low terminal.
@@ -69,9 +69,9 @@ pub(super) fn draw(
     above.push(Line::default());
     // In a low terminal the findings matter more than what stands above them, and one of them more
     // than their list.
-    above.truncate(usize::from(area.height).saturating_sub(LISTED + TOLD / 2));
+    above.truncate(usize::from(area.height).saturating_sub(LISTED + DETAILS / 2));
     let left = usize::from(area.height).saturating_sub(above.len());
-    let listed = left.saturating_sub(TOLD).max(left.min(LISTED)).min(problems.len());
+    let listed = left.saturating_sub(DETAILS).max(left.min(LISTED)).min(problems.len());
     let ([top, rest], number) = (split(area, above.len()), width(&count(problems.len() as u64)));
     let ([list, below], first) = (split(rest, listed), cursor.first(problems.len(), listed));
     let seen = problems.iter().enumerate().skip(first).take(listed);
@@ -80,14 +80,14 @@ pub(super) fn draw(
             line(model, (at, number), problem, room, at == cursor.at(problems.len()))
         })
         .collect();
-    let mut told = [vec![Line::default()], told(model, pointed, room)].concat();
-    let hidden = told.len().saturating_sub(usize::from(below.height));
-    told.truncate(usize::from(below.height));
-    say_more(&mut told, hidden);
+    let mut details = [vec![Line::default()], details(model, pointed, room)].concat();
+    let hidden = details.len().saturating_sub(usize::from(below.height));
+    details.truncate(usize::from(below.height));
+    say_more(&mut details, hidden);
     frame.render_widget(Paragraph::new(above), inner(top));
     frame
         .render_widget(Paragraph::new(lines), Rect { width: list.width.saturating_sub(1), ..list });
-    frame.render_widget(Paragraph::new(told), inner(below));
+    frame.render_widget(Paragraph::new(details), inner(below));
     Extent { content: problems.len(), height: listed, first, row: list.y, ..Extent::default() }
 }
 
@@ -112,7 +112,7 @@ fn line(
 }
 
 /// All about a finding; what to do about it comes before what can be copied.
-fn told(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> {
+fn details(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let (name, meaning) = words(problem.kind);
     let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), styles.bad())];
