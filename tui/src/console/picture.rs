@@ -235,20 +235,20 @@ fn console() -> Model {
     let of = |(line, repo): (usize, &RepoSummary)| {
         (line, repo.repo.clone(), repo.bytes - repo.duplicate_bytes)
     };
-    let merging: Vec<(usize, RepoName, u64)> =
+    let fragmented: Vec<(usize, RepoName, u64)> =
         model.repos.from(0).enumerate().filter(|(_, repo)| repo.packs > 1).map(of).collect();
-    splice(&mut model, merging[2].1.clone(), merging[2].2);
-    for (line, ..) in [0, 1, 4].map(|nth| &merging[nth]) {
+    start_consolidation(&mut model, fragmented[2].1.clone(), fragmented[2].2);
+    for (line, ..) in [0, 1, 4].map(|nth| &fragmented[nth]) {
         model.repos.point(*line);
         model.repos.mark();
     }
-    model.repos.point(merging[5].0);
+    model.repos.point(fragmented[5].0);
     model
 }
 
 /// A consolidation that goes on. In a queue it stands as a verification: nobody was asked, so
 /// nothing may change.
-fn splice(model: &mut Model, repo: RepoName, total: u64) {
+fn start_consolidation(model: &mut Model, repo: RepoName, total: u64) {
     let ticket = model.ticket();
     model.runs.ask(
         ticket,

@@ -37,7 +37,7 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
             (between(40, 900) * DAY, between(120, 9 * DAY), between(3, 48), between(4, 38))
         }
         Sort::New => (between(2, 20) * DAY, between(300, 2 * DAY), between(1, 4), between(0, 20)),
-        Sort::InOrder => {
+        Sort::OnePack => {
             (between(90, 1200) * DAY, between(3, 90) * DAY, between(2, 40), between(5, 35))
         }
         Sort::Empty => (between(1, 30) * DAY, 0, 0, 0),
@@ -57,7 +57,7 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
     }
     // Consolidations: one after the last push, or now and then before.
     match sort {
-        Sort::InOrder => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
+        Sort::OnePack => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
         Sort::Growing => {
             let some = between(0, 3);
             events
@@ -75,7 +75,7 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
             Cause::Consolidation => {
                 let plan = repo.plan(COMPONENT);
                 let took = Repo::estimate(plan.bytes_after);
-                let report = repo.merge(plan, took, at);
+                let report = repo.consolidate(plan, took, at);
                 history.push(remembered(&mut repo, report, at));
                 // What an older consolidation replaced is gone by now.
                 repo.waiting.retain(|pack| {

@@ -202,7 +202,7 @@ impl Repo {
     }
 
     /// Does what a plan says: the packs become one, and wait for deletion.
-    pub(super) fn merge(&mut self, plan: GcReport, took_ms: u64, at: Timestamp) -> GcReport {
+    pub(super) fn consolidate(&mut self, plan: GcReport, took_ms: u64, at: Timestamp) -> GcReport {
         let mut report = GcReport { dry_run: None, plan_digest: None, cost: None, ..plan };
         report.elapsed_ms += took_ms;
         if report.skipped {

@@ -116,7 +116,7 @@ impl Demo {
         let demo = Demo::of(&[("gabriel/notes", 7), ("zoe/empty", 0)]);
         let photos = fake::summary("gabriel/photos", 23);
         demo.put(&photos);
-        demo.merged(&photos.repo, "2026-07-01T09:30:00Z");
+        demo.consolidated(&photos.repo, "2026-07-01T09:30:00Z");
         demo
     }
 
@@ -139,7 +139,7 @@ impl Demo {
     }
 
     /// Somebody consolidated a repo.
-    fn merged(&self, repo: &RepoName, at: &str) {
+    fn consolidated(&self, repo: &RepoName, at: &str) {
         let plan = self.planned(repo).unwrap();
         self.inside().now = at.parse().unwrap();
         self.publish(plan, 1234).unwrap();

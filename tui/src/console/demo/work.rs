@@ -126,7 +126,7 @@ impl Demo {
             if repo.generation != plan.generation {
                 return Err(changed(&name));
             }
-            let report = repo.merge(plan.report, took_ms, now);
+            let report = repo.consolidate(plan.report, took_ms, now);
             let entry = remembered(repo, report.clone(), now);
             inside.remember(entry);
             Ok(report)

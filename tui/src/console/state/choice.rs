@@ -19,19 +19,19 @@ pub(in crate::console) struct Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Why {
     Empty,
-    InOrder,
+    OnePack,
     /// It is being consolidated, or waits for that.
     Busy,
 }
 
 impl Why {
-    pub(in crate::console) const ALL: [Why; 3] = [Why::InOrder, Why::Empty, Why::Busy];
+    pub(in crate::console) const ALL: [Why; 3] = [Why::OnePack, Why::Empty, Why::Busy];
 
     /// In words, behind a name.
     pub(in crate::console) const fn words(self) -> &'static str {
         match self {
             Why::Empty => "empty",
-            Why::InOrder => "one pack already",
+            Why::OnePack => "one pack already",
             Why::Busy => "being consolidated, or queued",
         }
     }
@@ -48,7 +48,7 @@ impl Choice {
         for repo in marked {
             let why = match repo.packs {
                 0 => Some(Why::Empty),
-                1 => Some(Why::InOrder),
+                1 => Some(Why::OnePack),
                 _ => is_busy(&repo.repo).then_some(Why::Busy),
             };
             match why {

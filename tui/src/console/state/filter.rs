@@ -76,8 +76,8 @@ impl Is {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Empty,
-    InOrder,
-    ToMerge,
+    OnePack,
+    Fragmented,
     Failed,
     Never,
 }
@@ -112,8 +112,8 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
     if let Some(state) = rest.strip_prefix(':') {
         let state = match (name, state) {
             ("state", "empty") => State::Empty,
-            ("state", "ok" | "order") => State::InOrder,
-            ("state", "merge") => State::ToMerge,
+            ("state", "ok" | "order") => State::OnePack,
+            ("state", "merge") => State::Fragmented,
             ("state" | "gc", "failed") => State::Failed,
             ("gc", "never") => State::Never,
             ("state", _) => return Err(bad("state: takes empty, ok, merge or failed")),
@@ -242,8 +242,8 @@ impl Term {
             }
             Term::State(state) => match state {
                 State::Empty => repo.packs == 0,
-                State::InOrder => repo.packs == 1,
-                State::ToMerge => repo.packs > 1,
+                State::OnePack => repo.packs == 1,
+                State::Fragmented => repo.packs > 1,
                 State::Failed => repo.last_gc.as_ref().is_some_and(|last| last.outcome == "failed"),
                 State::Never => repo.last_gc.is_none(),
             },

@@ -295,13 +295,13 @@ fn equal_seeds_give_equal_stores_and_some_of_everything() {
             .iter()
             .filter(|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.bytes * 4)
             .count();
-        let (merged, empty) = (
+        let (consolidated, empty) = (
             all.iter().filter(|repo| repo.packs == 1).count(),
             all.iter().filter(|repo| repo.packs == 0).count(),
         );
         assert!(
-            bad == 3 && merged > 8 && empty == 2,
-            "{seed}: {bad} bad, {merged} in order, {empty} empty"
+            bad == 3 && consolidated > 8 && empty == 2,
+            "{seed}: {bad} bad, {consolidated} consolidated, {empty} empty"
         );
         for repo in &all {
             assert!(

@@ -47,7 +47,7 @@ fn what_there_is_nothing_to_do_for_is_left_out_and_said() {
     ]);
     let left_out: Vec<_> =
         dialog.left_out.iter().map(|(repo, why)| (repo.to_string(), *why)).collect();
-    assert_eq!(left_out, [("a/a".to_owned(), Why::InOrder), ("a/busy".to_owned(), Why::Busy)]);
+    assert_eq!(left_out, [("a/a".to_owned(), Why::OnePack), ("a/busy".to_owned(), Why::Busy)]);
     assert_eq!(dialog.hidden.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a/hidden"]);
     assert!(matches!(dialog.confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 2));
 }

@@ -268,13 +268,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     );
     add("plan, three", with_dialog(many(3, true), None));
     let marked = |more: &[&str]| {
-        let merged = [
+        let repos = [
             summary("gabriel/photos", 1),
             summary("zoe/empty", 0),
             summary("zoe/busy", 4),
             summary("zoe/hidden", 9),
         ];
-        merged.into_iter().chain(more.iter().map(|name| summary(name, 3))).collect::<Vec<_>>()
+        repos.into_iter().chain(more.iter().map(|name| summary(name, 3))).collect::<Vec<_>>()
     };
     add(
         "plan, chosen",
