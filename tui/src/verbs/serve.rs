@@ -34,7 +34,7 @@ pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open_or_new("serve").await?;
-    let (workers, patience) = (args.workers, args.patience);
+    let (workers, shutdown_timeout) = (args.workers, args.shutdown_timeout);
     let options = options(args);
     let trusting = options.insecure_loopback;
     let server = Server::bind(store, options).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         notes.note(format!(
             "stopping: what is under way has {} to end",
-            duration(patience.as_millis() as u64)
+            duration(shutdown_timeout.as_millis() as u64)
         ));
         asks.ask();
     });
@@ -80,12 +80,12 @@ fn options(args: args::Serve) -> ServeOptions {
         rate: args.rate,
         burst: args.rate.saturating_mul(10),
         connections: args.connections as usize,
-        connections_of_one: args.connections_of_one.unwrap_or(args.connections.div_ceil(2))
+        connections_of_one: args.connections_per_address.unwrap_or(args.connections.div_ceil(2))
             as usize,
         idle: args.idle,
         slowest: args.min_rate,
         answers: args.answers,
-        answers_of_one: args.answers_of_one,
+        answers_of_one: args.answers_per_token,
         keep_free: args.keep_free,
         ..Limits::default()
     };
@@ -100,7 +100,7 @@ fn options(args: args::Serve) -> ServeOptions {
         workers: args.workers.into(),
         worker,
         limits,
-        patience: args.patience,
+        patience: args.shutdown_timeout,
         trusted_proxies: args.trusted_proxy,
         metrics_listen: args.metrics_listen,
     }

@@ -27,18 +27,18 @@ pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result
         lease: args.lease,
         policies: (!args.no_policies).then_some(args.policies),
         attempts: args.attempts,
-        patience: args.patience,
+        patience: args.shutdown_timeout,
         drain: args.drain,
         ..WorkerOptions::default()
     };
     let stop = Stop::default();
     let (asked_to, output) = (stop.clone(), context.output.clone());
-    let patience = options.patience;
+    let shutdown_timeout = options.patience;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         output.note(format!(
             "stopping: jobs under way have {} to end",
-            duration(patience.as_millis() as u64)
+            duration(shutdown_timeout.as_millis() as u64)
         ));
         asked_to.ask();
     });
