@@ -1,5 +1,5 @@
-//! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the
-//! console. This file only wires: words of the call, output, log, runtime, verb, exit code.
+//! The `packhouse` binary, as a library: benchmarks and generated docs need parts of the console.
+//! This file only wires: arguments, output, log, runtime, verb, exit code.
 //!
 //! In reading order: `args` has the verbs and their options, `place` says where the store is,
 //! `client` is that store or a server, `verbs` does the work; `output`, `style`, `text`, `table`
@@ -31,7 +31,7 @@ use crate::exit::Exit;
 #[doc(hidden)]
 pub use crate::console::bench;
 
-/// Does what the words of this process's call ask for.
+/// Runs the command line of this process.
 pub fn main() -> ExitCode {
     packhouse_host::files::make_private();
     let args = match args::parse(std::env::args_os()) {
@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
     };
     let context = Context::new(args.globals);
     let logging = match args.verb {
-        // It takes the screen, and its log goes elsewhere.
+        // The console needs the screen, and starts a log of its own.
         Verb::Console(_) => Ok(()),
         _ => logging::start(&context),
     };
@@ -55,10 +55,10 @@ fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     let ended = runtime.block_on(async {
         let ended =
             interrupt::until_terminated(verb.handles_signals(), verbs::run(verb, context)).await;
-        context.leave().await;
+        context.close().await;
         ended
     });
-    // After a second Ctrl-C a thread may still be copying a gigabyte: nobody waits for it, what it
+    // After a second Ctrl-C a thread may still be copying a gigabyte. Don't wait for it: what it
     // writes has no name yet.
     runtime.shutdown_background();
     ended

@@ -51,7 +51,7 @@ pub(super) fn start(
     };
     subscriber(logging::filter(context)?, file, sender)
         .try_init()
-        .map_err(|error| anyhow::anyhow!("the log did not start: {error}"))?;
+        .map_err(|error| anyhow::anyhow!("starting the log failed: {error}"))?;
     Ok(messages)
 }
 
