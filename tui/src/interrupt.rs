@@ -49,7 +49,7 @@ pub(crate) async fn watched<T>(
                 }
                 asked = true;
                 progress.cancel();
-                output.note("stopping at the next safe point; press Ctrl-C again to exit at once");
+                output.note("Stopping at the next safe point; press Ctrl-C again to exit at once");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The host's progress as a bar on stderr: for people at a terminal, and for work that lasts.
+//! Progress bars on stderr: on a terminal, and for work that takes a while.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 use crate::style::Style;
 use crate::text;
 
-/// Work that is done sooner shows no bar.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// Work that ends sooner shows no bar.
+pub(crate) const BAR_DELAY: Duration = Duration::from_secs(1);
 
-/// The place for bars, whether or not there is one. Cheap to clone; all clones are one.
+/// Shows progress bars, unless they are disabled. Cheap to clone; clones share their state.
 #[derive(Clone, Debug)]
 pub(crate) struct Bars {
     multi: MultiProgress,
@@ -23,12 +23,12 @@ pub(crate) struct Bars {
 }
 
 impl Bars {
-    /// Bars are drawn through `multi` if `shown`.
+    /// Draws bars through `multi` if `shown`.
     pub(crate) const fn new(multi: MultiProgress, shown: bool, style: Style) -> Bars {
         Bars { multi, shown, style }
     }
 
-    /// What other writers to the terminal suspend.
+    /// The bars, which other writers to the terminal must suspend.
     pub(crate) const fn multi(&self) -> &MultiProgress {
         &self.multi
     }
@@ -38,8 +38,8 @@ impl Bars {
         self.style
     }
 
-    /// Watches some work; its bar appears once it has lasted over `patience`.
-    pub(crate) fn watch(&self, patience: Duration) -> Watch {
+    /// Watches some work; its bar appears after `delay`.
+    pub(crate) fn watch(&self, delay: Duration) -> Watch {
         if !self.shown {
             return Watch {
                 progress: Progress::silent(),
@@ -57,7 +57,7 @@ impl Bars {
         let reveal = tokio::spawn({
             let (multi, bar) = (self.multi.clone(), bar.clone());
             async move {
-                tokio::time::sleep(patience).await;
+                tokio::time::sleep(delay).await;
                 multi.add(bar.clone());
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
@@ -66,7 +66,7 @@ impl Bars {
     }
 }
 
-/// Some work that is watched. Its bar goes when this does.
+/// Work that is watched. Dropping it removes the bar.
 #[derive(Debug)]
 pub(crate) struct Watch {
     progress: Progress,
@@ -76,19 +76,19 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// What the host is given.
+    /// The progress callback for the host.
     pub(crate) const fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Says what is being done where the host has no event for it, until it has.
+    /// Shows a label until the host sends the next event.
     pub(crate) fn about(&self, what: &'static str) {
         *locked(&self.seen) = Seen { label: what, ..Seen::default() };
         self.bar.unset_length();
     }
 
-    /// Shows steps in place of the host's events, which are too small to follow; until
-    /// [`Watch::about`] is called.
+    /// Shows steps instead of the host's events, which are too small here, until [`Watch::about`] is
+    /// called.
     pub(crate) fn step(&self, repo: &RepoName, label: &'static str, step: u64, steps: u64) {
         *locked(&self.seen) =
             Seen { repo: repo.to_string(), label, done: step, total: steps, stepwise: true };
@@ -108,19 +108,19 @@ impl Drop for Watch {
     }
 }
 
-/// What the bar tells. It is changed as a whole, so that no line mixes two phases.
+/// What the bar shows. It changes as a whole, so that no line mixes two phases.
 #[derive(Debug, Default)]
 struct Seen {
     repo: String,
     label: &'static str,
     done: u64,
     total: u64,
-    /// `done` and `total` count steps, not bytes, and events are passed over.
+    /// `done` and `total` count steps, not bytes, and events are ignored.
     stepwise: bool,
 }
 
 impl Seen {
-    /// Left of the bar.
+    /// The text left of the bar.
     fn what(&self) -> String {
         if self.repo.is_empty() {
             self.label.to_owned()
@@ -129,7 +129,7 @@ impl Seen {
         }
     }
 
-    /// Right of the bar; `speed` is in bytes a second.
+    /// The text right of the bar; `speed` is in bytes per second.
     fn how_far(&self, speed: f64) -> String {
         let mut text = match (self.done, self.total) {
             (0, 0) => return String::new(),
@@ -165,16 +165,16 @@ fn bar_style(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
         })
 }
 
-/// Into a bar's line: a string, so that writing can't fail.
+/// Writes to a bar's line. It is a string, so that writing can't fail.
 fn put(to: &mut dyn Write, text: &str) {
     let _ = to.write_str(text);
 }
 
-/// Called from worker threads, often: most events only move the bar.
+/// Called often, from worker threads; most events only move the bar.
 fn draw(bar: &ProgressBar, seen: &Mutex<Seen>, event: Event) {
     let label = text::phase(event.phase);
     let (done, total) = (event.done, event.total);
-    // The bar locks what was seen while it draws, so the lock is not held beyond this.
+    // Drawing the bar takes this lock, so release it before.
     let same = {
         let mut seen = locked(seen);
         if seen.stepwise {

@@ -1,4 +1,4 @@
-//! `packhouse backup`: a copy of the store in another folder, verified.
+//! `packhouse backup`: copies the store to another folder and verifies the copy.
 
 use packhouse_host::{BackupOptions, BackupReport};
 
@@ -7,14 +7,14 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{count, duration, escaped, plural, size};
 
-/// Backs up.
+/// Creates or updates a backup.
 pub(crate) async fn run(args: Backup, context: &Context) -> anyhow::Result<Exit> {
     context.require_local("backup")?;
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let options = BackupOptions { update: args.update };
     let report = watched(&context.output, watch.progress(), async {
         let store = context.open_once().await?;
@@ -64,8 +64,10 @@ fn describe(report: &BackupReport, output: &Output) -> Vec<String> {
         }
     }
     if report.ok {
-        lines
-            .push(format!("it is a store: packhouse --data {} verify", escaped(&report.directory)));
+        lines.push(format!(
+            "To check the backup: packhouse --data {} verify",
+            escaped(&report.directory)
+        ));
     }
     lines
 }

@@ -1,5 +1,4 @@
-//! `packhouse component`: the component that plans the work, for those who want to read it or host
-//! it themselves.
+//! `packhouse component`: shows or exports the component that plans the work.
 
 use std::io::Write;
 use std::path::Path;
@@ -47,18 +46,18 @@ pub(crate) fn run(args: &Component, context: &Context) -> anyhow::Result<Exit> {
         lines.extend(
             args.output
                 .as_ref()
-                .map(|file| format!("wrote {}", text::escaped(&file.display().to_string()))),
+                .map(|file| format!("Wrote {}", text::escaped(&file.display().to_string()))),
         );
         lines
     })?;
     Ok(Exit::Done)
 }
 
-/// The bytes of a component that somebody else made, if it is one that packhouse can run.
+/// Reads another component, if packhouse can run it.
 fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
     if wit {
         let words = format!(
-            "--wit prints the WIT that packhouse speaks; for that of {0} itself: wasm-tools component wit {0}",
+            "--wit prints the WIT of the built-in component; for that of {0}: wasm-tools component wit {0}",
             file.display()
         );
         return Err(Error::Usage(words).into());
@@ -71,13 +70,12 @@ fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
     })?)
 }
 
-/// Digest of a component, as hosts name it.
+/// The digest of a component.
 fn digest(component: &[u8]) -> String {
     format!("sha256:{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, component)))
 }
 
-/// Writes beside the file and renames: whoever reads it sees the old bytes or the new ones, never
-/// half of them.
+/// Writes a temporary file and renames it, so that readers see the old bytes or the new ones.
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let io = |doing| move |source| Error::Io { doing, path: file.to_owned(), source };
     replaceable(file)?;
@@ -93,8 +91,7 @@ fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Temporary files are private by default; this one becomes a file like any other, so the umask
-/// decides.
+/// Temporary files are private by default; this one gets the mode of an ordinary file.
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".packhouse-");
@@ -103,8 +100,7 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The files of a WIT package as one text: the package is named once, then come the interfaces and
-/// the world.
+/// The files of a WIT package as one text: the package once, then the interfaces and the world.
 fn wit_text(files: &[(&str, &str)]) -> String {
     let names_package =
         |line: &&str| line.starts_with("package ") && line.trim_end().ends_with(';');

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{plural, size, time};
 use crate::verbs::record;
@@ -23,7 +23,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
         ttl: Duration::from_secs(args.ttl),
         output: args.output,
     };
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let report = watched(&context.output, watch.progress(), async {
         let tape = args
             .record

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{change, count, duration, plural, size};
 use crate::verbs::record;
@@ -15,7 +15,7 @@ use crate::verbs::record;
 /// Consolidates, or plans to.
 pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
         let store = context.client().await?;

@@ -7,13 +7,13 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{escaped, plural, size, time};
 
 /// Deletes, or says what would be deleted.
 pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> {
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let Prune { grace, orphans, delete_newer_than_catalog: newer, dry_run, trust_verified, .. } =
         args;
     let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, short_id, size};
@@ -15,7 +15,7 @@ use crate::verbs::record;
 
 /// Pushes.
 pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let reports = watched(&context.output, watch.progress(), async {
         let tape = args
             .record

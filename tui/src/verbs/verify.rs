@@ -8,14 +8,14 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{escaped, plural, size};
 
 /// Verifies the repos named, or all.
 pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
         let store = context.client().await?;

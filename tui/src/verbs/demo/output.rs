@@ -1,10 +1,10 @@
-//! How the demo tells what it does. Plain and coloured output say the same.
+//! Prints the demo. Plain and coloured output have the same text.
 
 use std::time::Duration;
 
 use packhouse_host::GcReport;
 
-use super::{Fetches, Pile, RepoOutcome};
+use super::{Fetches, Fragmented, RepoOutcome};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
@@ -12,16 +12,16 @@ use crate::text::{change, count, duration, plural, size};
 
 use Side::{Left, Right};
 
-/// What comes.
+/// Prints the introduction.
 pub(super) fn opening(output: &Output) -> anyhow::Result<()> {
     output.line(output.paint(
         Tone::Strong,
-        "packhouse demo: five repos in a temporary folder that is gone afterwards",
+        "packhouse demo: five repos in a temporary folder, which is removed at the end",
     ))?;
-    heading(1, "Every push leaves a pack behind, and packs pile up", output)
+    heading(1, "Every push adds a pack", output)
 }
 
-/// A numbered step.
+/// Prints the heading of a numbered step.
 pub(super) fn heading(number: u32, text: &str, output: &Output) -> anyhow::Result<()> {
     output.line("")?;
     output.line(format!(
@@ -31,8 +31,8 @@ pub(super) fn heading(number: u32, text: &str, output: &Output) -> anyhow::Resul
     ))
 }
 
-/// The repos before anything is done about them.
-pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
+/// Prints the repos before consolidation.
+pub(super) fn fragmented(repos: &[Fragmented], output: &Output) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         ("REPO", Left),
         ("HISTORY", Left),
@@ -43,7 +43,7 @@ pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
         ("OBJECTS", Right),
         ("TAGS", Right),
     ]);
-    for Pile { repo, about, pushes, report, .. } in piles {
+    for Fragmented { repo, about, pushes, report, .. } in repos {
         table.row([
             Cell::new(Tone::Name, repo.to_string()),
             Cell::new(Tone::Dim, format!("{pushes} pushes {about}")),
@@ -58,8 +58,12 @@ pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
     output.table(&table, 2)
 }
 
-/// What the piles answer.
-pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> anyhow::Result<()> {
+/// Prints what clients fetch before consolidation.
+pub(super) fn fetches(
+    repos: &[Fragmented],
+    fetches: &[Fetches],
+    output: &Output,
+) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         ("REPO", Left),
         ("EVERYTHING", Right),
@@ -68,9 +72,9 @@ pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> a
         ("OBJECTS", Right),
         ("TIME", Right),
     ]);
-    for (pile, fetches) in piles.iter().zip(fetches) {
+    for (repo, fetches) in repos.iter().zip(fetches) {
         table.row([
-            Cell::new(Tone::Name, pile.repo.to_string()),
+            Cell::new(Tone::Name, repo.repo.to_string()),
             size(fetches.all.bytes).into(),
             count(fetches.all.object_count).into(),
             size(fetches.new.bytes).into(),
@@ -81,7 +85,7 @@ pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> a
     output.table(&table, 2)
 }
 
-/// One repo is done. With `--json` this is its one document.
+/// Prints the result of one repo; with `--json`, its only document.
 pub(super) fn consolidated(gc: &GcReport, output: &Output) -> anyhow::Result<()> {
     output.result(gc, || {
         let key = gc.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
@@ -95,9 +99,9 @@ pub(super) fn consolidated(gc: &GcReport, output: &Output) -> anyhow::Result<()>
     })
 }
 
-/// The sum of it.
+/// Prints the summary.
 pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Result<()> {
-    heading(4, "What it came to", output)?;
+    heading(4, "Results", output)?;
     let sum = |what: fn(&RepoOutcome) -> u64| outcomes.iter().map(what).sum::<u64>();
     let mut table = Table::new(&[
         ("REPO", Left),
@@ -105,7 +109,7 @@ pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Resu
         ("SIZE", Right),
         ("SAVED", Right),
         ("", Right),
-        ("REPEATS", Right),
+        ("DUPLICATES", Right),
         ("GC", Right),
         ("FETCH", Right),
     ]);
@@ -156,34 +160,28 @@ pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Resu
     output.line("")?;
     fact(
         "complete",
-        format!(
-            "{} that the repos held before: each is in its repo's one pack",
-            plural(entities, "record")
-        ),
+        format!("{}: each one is in the consolidated pack of its repo", plural(entities, "record")),
     )?;
     fact(
         "intact",
         format!(
-            "{} read again, {} hashed, no problem found",
+            "{} read, {} hashed, no problems found",
             size(sum(|outcome| outcome.verify.bytes_checked)),
             plural(hashed, "object")
         ),
     )?;
-    fact(
-        "the same",
-        format!("{} fetches answered byte for byte what they answered before", outcomes.len() * 2),
-    )?;
+    fact("identical", format!("{} fetches returned the same bytes as before", outcomes.len() * 2))?;
     if let Some(RepoOutcome { gc, .. }) = outcomes.first() {
         fact("planned by", gc.component.clone())?;
     }
-    heading(5, "Now yours", output)?;
+    heading(5, "Next steps", output)?;
     for (command, why) in [
-        ("packhouse repo create you/notes", "a repo"),
-        ("packhouse push you/notes bundle.mpack", "a pack that a Muse client wrote"),
-        ("packhouse console", "watch and tend the store"),
+        ("packhouse repo create you/notes", "create a repo"),
+        ("packhouse push you/notes bundle.mpack", "push a pack file written by a Muse client"),
+        ("packhouse console", "open the interactive console"),
         (
             "packhouse serve --insecure-loopback",
-            "a Muse remote, where everybody on this machine may do everything",
+            "run a Muse remote for this machine, without tokens",
         ),
     ] {
         output.line(format!(
