@@ -1,4 +1,4 @@
-//! `packhouse fetch`: a pack with all that is wanted and not had.
+//! `packhouse fetch`: a pack with the wanted commits that the caller does not have.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::style::Tone;
 use crate::text::{plural, size, time};
 use crate::verbs::record;
 
-/// Fetches.
+/// Fetches a pack.
 pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> {
     let file = args.output.clone();
     let request = FetchRequest {
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
     context.output.result(&report, || {
         let mut lines = describe(&report, &context.output);
         lines.extend(
-            file.map(|file| format!("wrote {}", crate::text::escaped(&file.display().to_string()))),
+            file.map(|file| format!("Wrote {}", crate::text::escaped(&file.display().to_string()))),
         );
         lines
     })?;
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
 }
 
 fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
-    let how = if report.reused { "a stored pack as it is" } else { "assembled" };
+    let how = if report.reused { "stored pack" } else { "assembled pack" };
     let mut lines = vec![
         format!("{}  {}", output.paint(Tone::Name, report.mpack_key), output.paint(Tone::Dim, how)),
         format!(
@@ -62,14 +62,12 @@ fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
         format!(
             "{}  {}",
             report.mpack_url,
-            output.paint(Tone::Dim, format!("until {}", time(report.expires_at)))
+            output.paint(Tone::Dim, format!("expires {}", time(report.expires_at)))
         ),
     ];
     if report.missing > 0 {
-        let words = format!(
-            "{} reached that the repo never had: its history is shallow",
-            plural(report.missing, "id")
-        );
+        let words =
+            format!("{} missing: the history of the repo is shallow", plural(report.missing, "id"));
         lines.push(output.paint(Tone::Warn, words));
     }
     lines

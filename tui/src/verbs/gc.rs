@@ -1,4 +1,4 @@
-//! `packhouse gc`: merges each repo's packs into one, or shows what that would do.
+//! `packhouse gc`: consolidates the packs of each repo into one, or shows the plan.
 
 use packhouse_host::{GcCost, GcDropped, GcProof, GcReport};
 
@@ -12,7 +12,7 @@ use crate::style::Tone;
 use crate::text::{change, count, duration, plural, size};
 use crate::verbs::record;
 
-/// Consolidates, or plans to.
+/// Consolidates repos, or shows their plans.
 pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let watch = context.bars.watch(BAR_DELAY);
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
             false => args.repos,
         };
         if repos.is_empty() {
-            output.note("there are no repos; make one with: packhouse repo create OWNER/SLUG");
+            output.note("There are no repos; create one with: packhouse repo create OWNER/SLUG");
         }
         super::each(&repos, context, async |repo| {
             if args.later {
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
                 true => store.planned(repo, args.expire_unreachable, progress).await,
                 false => store.gc_expiring(repo, args.expire_unreachable, progress).await,
             };
-            // There is a tape of a failure too, and it is wanted all the more.
+            // A failed run has a tape, too.
             record::print_tape(&store, tape.as_deref(), output);
             let report = outcome?;
             output.result(&report, || describe(&report, output))?;
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     .await
 }
 
-/// A consolidation in words.
+/// Describes a consolidation or its plan.
 fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     let name = output.paint(Tone::Name, &report.repo);
     if report.skipped {
@@ -83,7 +83,7 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     );
     let mut lines = vec![format!("{name}  {}  {sizes}  {time}", output.paint(tone, packs))];
     lines.push(format!(
-        "  {}, {}, {}, {}; {} not repeated",
+        "  {}, {}, {}, {}; {} removed",
         plural(report.commits, "commit"),
         plural(report.snapshots, "snapshot"),
         plural(report.objects, "object"),
@@ -98,7 +98,7 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     }
     lines.extend(report.dropped.as_ref().map(|dropped| losses(dropped, planned, output)));
     if let Some(proven) = &report.proven {
-        lines.push(format!("  {} {}", output.paint(Tone::Dim, "proven"), proof(proven)));
+        lines.push(format!("  {} {}", output.paint(Tone::Dim, "verified"), proof(proven)));
     }
     if let Some(cost) = &report.cost {
         lines.push(format!("  {} {}", output.paint(Tone::Dim, "cost"), price(cost)));
@@ -106,11 +106,11 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     lines
 }
 
-/// What nothing reaches, and goes.
+/// Describes the unreachable records that are dropped.
 fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
     let name = output.paint(Tone::Dim, if planned { "would drop" } else { "dropped" });
     if dropped.entities.is_empty() {
-        return format!("  {name} nothing: everything is reached, or was not long ago");
+        return format!("  {name} nothing: everything is reachable, or was until recently");
     }
     let counts = [
         plural(dropped.commits, "commit"),
@@ -124,30 +124,30 @@ fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
         .filter_map(|entity| entity.strip_prefix("commit "))
         .take(5)
         .collect();
-    let more = if dropped.commits > 5 { "; --json lists all" } else { "" };
+    let more = if dropped.commits > 5 { "; use --json to list all" } else { "" };
     format!("  {name} {counts}, {}: commits {}{more}", size(dropped.bytes), commits.join(", "))
 }
 
-/// What was proven before the new pack took the place of the old ones.
+/// Describes what was verified before the new pack replaced the old ones.
 fn proof(proven: &GcProof) -> String {
     let index = if proven.entities == 1 {
-        "1 entity of the index".into()
+        "1 index entry".into()
     } else {
-        format!("{} entities of the index", count(proven.entities))
+        format!("{} index entries", count(proven.entities))
     };
     let sources = match proven.sources_hashed {
         0 => String::new(),
-        packs => format!("; {} with duplicates hashed whole", plural(packs, "pack")),
+        packs => format!("; {} with duplicates hashed", plural(packs, "pack")),
     };
     format!(
-        "{} read back, {} compared, {} hashed, {index} found{sources}",
+        "{} read back, {} compared, {} hashed, {index} checked{sources}",
         size(proven.bytes_read_back),
         plural(proven.records, "record"),
         plural(proven.objects_hashed, "object"),
     )
 }
 
-/// What doing it would take.
+/// Describes the cost of a plan.
 fn price(cost: &GcCost) -> String {
     let time =
         cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", duration(time)));
@@ -156,7 +156,7 @@ fn price(cost: &GcCost) -> String {
         bytes_to_download => format!("downloads {}, ", size(bytes_to_download)),
     };
     format!(
-        "{download}reads {}, writes {}, takes {} of disk until the old packs are deleted{time}",
+        "{download}reads {}, writes {}, uses {} of disk until the old packs are deleted{time}",
         size(cost.bytes_to_read),
         size(cost.bytes_to_write),
         size(cost.peak_disk),
@@ -209,15 +209,15 @@ mod tests {
     }
 
     #[test]
-    fn a_consolidation_is_told_in_four_lines() {
+    fn a_consolidation_takes_four_lines() {
         assert_eq!(
             describe(&report(), &plain()),
             [
                 "a/b  7 packs → 1  2.0 MiB → 773.4 KiB (-62%)  done in 412 ms".to_owned(),
-                "  16 commits, 16 snapshots, 112 objects, 1 tag; 190 duplicates not repeated".to_owned(),
+                "  16 commits, 16 snapshots, 112 objects, 1 tag; 190 duplicates removed".to_owned(),
                 format!("  pack sha256:{}", "05".repeat(32)),
-                "  proven 773.4 KiB read back, 145 records compared, 112 objects hashed, 145 entities of the index found; 3 packs with \
-                 duplicates hashed whole"
+                "  verified 773.4 KiB read back, 145 records compared, 112 objects hashed, 145 index entries checked; 3 packs with \
+                 duplicates hashed"
                     .to_owned(),
             ]
         );
@@ -246,7 +246,7 @@ mod tests {
             lines[2..],
             [
                 "  plan sha256:cd",
-                "  cost reads 2.0 MiB, writes 773.4 KiB, takes 783.7 KiB of disk until the old packs are deleted; about 1.5 s"
+                "  cost reads 2.0 MiB, writes 773.4 KiB, uses 783.7 KiB of disk until the old packs are deleted; about 1.5 s"
             ]
         );
         let far = GcReport {
@@ -257,7 +257,7 @@ mod tests {
         let first = GcReport { cost: Some(GcCost { expected_ms: None, ..cost }), ..plan };
         assert!(
             describe(&first, &plain())[3].ends_with("deleted"),
-            "no time is told before one was measured"
+            "there is no estimate before the first measurement"
         );
     }
 

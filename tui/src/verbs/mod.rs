@@ -1,5 +1,5 @@
-//! What is done: a file per verb. Each opens what it needs, does its work under Ctrl-C's watch, and
-//! tells the result.
+//! The verbs, one file each. A verb opens what it needs, does work that Ctrl-C can stop, and prints
+//! the result.
 
 mod backup;
 mod branch;
@@ -30,7 +30,7 @@ use crate::args::Verb;
 use crate::context::Context;
 use crate::exit::Exit;
 
-/// Does what was asked.
+/// Runs a verb.
 pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     match dispatch(verb, context).await {
         Err(error) => Err(context.explained(error).await),
@@ -64,29 +64,29 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     }
 }
 
-/// Does the work for one repo after the other. One that fails is told of and does not hold the
-/// others back; the answer is the gravest outcome. What is not about a repo (a stop on request)
-/// ends the round.
+/// Does the work for one repo after the other. A failure is printed and does not stop the others;
+/// the most severe exit is returned. An error that is not about a repo (a cancellation) ends the
+/// loop.
 async fn each(
     repos: &[RepoName],
     context: &Context,
     mut work: impl AsyncFnMut(&RepoName) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let mut gravest = Exit::Done;
+    let mut worst = Exit::Done;
     for repo in repos {
         let exit = match work(repo).await {
             Ok(exit) => exit,
-            Err(error) if repos.len() == 1 || ends_the_round(&error) => return Err(error),
+            Err(error) if repos.len() == 1 || ends_the_loop(&error) => return Err(error),
             Err(error) => {
                 context.output.failure_of(Some(&repo.to_string()), &context.explained(error).await)
             }
         };
-        gravest = gravest.max(exit);
+        worst = worst.max(exit);
     }
-    Ok(gravest)
+    Ok(worst)
 }
 
-fn ends_the_round(error: &anyhow::Error) -> bool {
+fn ends_the_loop(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Error>().is_none_or(|error| matches!(error, Error::Cancelled))
 }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_repo_does_not_hold_the_others_back_and_the_gravest_counts() {
+    async fn a_failing_repo_does_not_stop_the_others_and_the_most_severe_exit_counts() {
         let busy = Error::HeadConflict(Vec::new()).into();
         let refused = Error::Unsupported("x".into()).into();
         let (left, ended) =
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_on_request_ends_the_round() {
+    async fn a_cancellation_ends_the_loop() {
         let (left, ended) =
             round(vec![Ok(Exit::Done), Err(Error::Cancelled.into()), Ok(Exit::Done)]).await;
         assert_eq!((left, Exit::of(&ended.unwrap_err())), (1, Exit::Refused));

@@ -1,4 +1,4 @@
-//! `packhouse policy show|set|check`: when repos are consolidated by themselves.
+//! `packhouse policy show|set|check`: automatic consolidation.
 
 use packhouse_host::{Policy, PolicyCheck, PolicyReport};
 
@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::style::Tone;
 use crate::text::{duration, plural, size};
 
-/// Shows, sets or checks.
+/// Shows, sets or checks policies.
 pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
     let store = context.client().await?;
     let output = &context.output;
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<E
         PolicyVerb::Check { repo, queue } => {
             let checks = store.check_policies(repo.as_ref(), queue).await?;
             if checks.is_empty() {
-                output.note("no repo has more than one pack");
+                output.note("No repo has more than one pack.");
             }
             for check in &checks {
                 output.result(check, || describe(check, output))?;
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<E
 
 fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
     let of = report.repo.as_ref().map_or_else(|| "all repos".into(), ToString::to_string);
-    let from = if report.set { "" } else { "  (not set here)" };
+    let from = if report.set { "" } else { "  (inherited)" };
     output.result(report, || {
         vec![format!(
             "{}  {}{}",
@@ -53,12 +53,12 @@ fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
     })
 }
 
-/// A policy in words.
+/// Describes a policy.
 fn words(policy: &Policy) -> String {
     let parts: Vec<String> = [
         policy.max_packs.map(|packs| format!("with more than {}", plural(packs, "pack"))),
         policy.growth.map(|growth| {
-            format!("when more than {growth} × the consolidated bytes were pushed since")
+            format!("when more than {growth} × the consolidated bytes were pushed since then")
         }),
         policy
             .max_age_seconds
@@ -68,7 +68,7 @@ fn words(policy: &Policy) -> String {
     .flatten()
     .collect();
     if parts.is_empty() {
-        "nothing is consolidated by itself".into()
+        "no automatic consolidation".into()
     } else {
         format!("consolidated {}", parts.join(", or "))
     }
@@ -95,12 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_is_told_in_words() {
-        assert_eq!(words(&Policy::OFF), "nothing is consolidated by itself");
+    fn a_policy_is_described_in_words() {
+        assert_eq!(words(&Policy::OFF), "no automatic consolidation");
         let policy = Policy { max_packs: Some(1), growth: Some(0.5), max_age_seconds: Some(3600) };
         assert_eq!(
             words(&policy),
-            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since, or when a pack has \
+            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since then, or when a pack has \
              waited 1 h 0 min"
         );
     }

@@ -1,4 +1,4 @@
-//! `packhouse prune`: deletes what nobody needs any more.
+//! `packhouse prune`: deletes packs that are no longer needed.
 
 use packhouse_host::{PruneOptions, PruneReport};
 
@@ -11,7 +11,7 @@ use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{escaped, plural, size, time};
 
-/// Deletes, or says what would be deleted.
+/// Deletes packs, or shows what would be deleted.
 pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(BAR_DELAY);
     let Prune { grace, orphans, delete_newer_than_catalog: newer, dry_run, trust_verified, .. } =
@@ -48,14 +48,14 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
     ];
     if let Some(due) = report.next_due {
         lines.push(format!(
-            "{} waiting; the next may go {}",
+            "{} pending; the next is due {}",
             packs(report.packs_waiting, report.bytes_waiting),
             time(due)
         ));
     }
     if report.packs_kept > 0 {
         let kept = format!(
-            "{} kept: what replaces them is missing or damaged",
+            "{} kept: their replacements are missing or damaged",
             plural(report.packs_kept, "pack")
         );
         lines.push(output.paint(Tone::Bad, kept));
@@ -65,7 +65,7 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         }
     }
     if report.answers_deleted > 0 {
-        lines.push(format!("{} that had expired", plural(report.answers_deleted, "answer")));
+        lines.push(format!("{} deleted", plural(report.answers_deleted, "expired fetch result")));
     }
     if report.orphans > 0 {
         let words = match report.orphans_deleted {
@@ -78,7 +78,8 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         };
         let unknown = packs(report.orphans, report.orphan_bytes);
         lines.push(
-            output.paint(Tone::Warn, format!("{unknown} in storage that no repo knows; {words}")),
+            output
+                .paint(Tone::Warn, format!("{unknown} in storage that no repo refers to; {words}")),
         );
     }
     lines

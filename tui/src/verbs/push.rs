@@ -13,7 +13,7 @@ use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, short_id, size};
 use crate::verbs::record;
 
-/// Pushes.
+/// Pushes files.
 pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(BAR_DELAY);
     let reports = watched(&context.output, watch.progress(), async {
@@ -38,8 +38,8 @@ pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Where there is no store there is no repo either: that, and the command that makes both, is what
-/// a push is told.
+/// Without a store there is no repo either. The error for a missing repo names the command that
+/// creates both.
 fn without_store(error: anyhow::Error, repo: &RepoName) -> anyhow::Error {
     match error.downcast_ref() {
         Some(Error::NoStore { .. }) => Error::UnknownRepo(repo.clone()).into(),
@@ -82,12 +82,12 @@ fn print(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
     output.table(&table, 0)?;
     if let Some(job) = reports.iter().find_map(|report| report.job) {
         output.line(format!(
-            "{} {job} will index what is queued; packhouse jobs show {job}",
+            "{} {job} indexes the queued files; see: packhouse jobs show {job}",
             output.paint(Tone::Dim, "job")
         ))?;
         return Ok(());
     }
-    // The heads are decided once for all files, so any report tells them.
+    // The heads are decided once for all files, so every report has them.
     let heads = reports.first().map(|report| &report.branch_heads).into_iter().flatten();
     for (branch, head) in heads {
         output.line(format!(

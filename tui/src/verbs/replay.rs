@@ -1,4 +1,4 @@
-//! `packhouse replay`: runs on tape again. No store is opened, and none is made.
+//! `packhouse replay`: replays recorded runs. It opens and creates no store.
 
 use std::path::{Path, PathBuf};
 
@@ -15,30 +15,30 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, plural, short_id};
 
-/// Replays, or prints what is on the tapes.
+/// Replays tapes, or prints them.
 pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit> {
     let tapes = listed(&args.tapes)?;
     let output = &context.output;
     if args.dump {
-        let mut gravest = Exit::Done;
+        let mut worst = Exit::Done;
         for tape in &tapes {
             match dump(tape, output) {
                 Err(error) if tapes.len() > 1 && error.is::<Error>() => {
-                    gravest = gravest.max(output.failure(&error))
+                    worst = worst.max(output.failure(&error))
                 }
                 dumped => dumped?,
             }
         }
-        return Ok(gravest);
+        return Ok(worst);
     }
     let sandbox = sandbox(context).await?;
     let other = context.globals.component.is_some();
-    let (mut gravest, mut results) = (Exit::Done, Vec::new());
+    let (mut worst, mut results) = (Exit::Done, Vec::new());
     for tape in &tapes {
         let (sandbox, file) = (sandbox.clone(), tape.clone());
         let replaying = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await;
         let replayed = replaying.unwrap_or_else(|panic| {
-            Err(Error::Unsupported(format!("replaying it failed: {panic}")))
+            Err(Error::Unsupported(format!("replaying the tape failed: {panic}")))
         });
         let exit = match replayed {
             Ok(replayed) => {
@@ -52,16 +52,16 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
             Err(error) if tapes.len() == 1 => return Err(error.into()),
             Err(error) => output.failure_of(Some(&tape.display().to_string()), &error.into()),
         };
-        gravest = gravest.max(exit);
+        worst = worst.max(exit);
     }
     if tapes.len() > 1 {
         output.table(&table(&results), 0)?;
         output.line(sum(&results, tapes.len()))?;
     }
-    Ok(gravest)
+    Ok(worst)
 }
 
-/// The tapes that paths name: of a folder, those in it.
+/// The tapes of all paths; a folder stands for the tapes in it.
 fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut tapes = Vec::new();
     for path in paths {
@@ -90,7 +90,7 @@ fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(tapes)
 }
 
-/// The component to replay with. What is compiled is kept where a store's is, if there is a store.
+/// The component to replay with. Uses the compilation cache of the store, if there is one.
 async fn sandbox(context: &Context) -> anyhow::Result<Sandbox> {
     let options = place::options(&context.globals)?;
     let cache = options.cache.filter(|cache| cache.is_dir());
@@ -105,7 +105,7 @@ fn replay(tape: &Path, sandbox: &Sandbox, other: bool) -> packhouse_host::Result
     let recorded = tape::replay::header(tape)?.component;
     if !other && recorded != sandbox.digest() {
         return Err(Error::Unsupported(format!(
-            "the tape {} was made with the component {recorded}, and this packhouse has {}; give that file, or any other, with --component FILE",
+            "the tape {} was made with the component {recorded}, and this packhouse has {}; name a component with --component FILE",
             tape.display(),
             sandbox.digest()
         )));
@@ -181,8 +181,7 @@ fn table(replayed: &[Replayed]) -> Table {
     table
 }
 
-/// Characters of a divergence that the table shows; all of it stands in the answer for that tape
-/// alone.
+/// Characters of a divergence in the table. Replaying that tape alone shows all of it.
 const DIVERGENCE: usize = 100;
 
 fn sum(replayed: &[Replayed], tapes: usize) -> String {

@@ -1,4 +1,4 @@
-//! `packhouse repo create|list|show|delete|restore`: repos, and what they hold.
+//! `packhouse repo create|list|show|delete|restore`.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -12,14 +12,12 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{duration, escaped, plural, short_id, size, time};
 
-/// Makes, lists, shows, deletes or restores.
+/// Creates, lists, shows, deletes or restores repos.
 pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     if let Repo::Delete { repo, yes: false } = &args
         && !can_ask()
     {
-        let words = format!(
-            "there is no terminal to ask on whether to delete {repo}; to delete it all the same, add --yes"
-        );
+        let words = format!("without a terminal, deleting {repo} needs --yes");
         return Err(Error::Usage(words).into());
     }
     let store = match args {
@@ -30,12 +28,12 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     match args {
         Repo::Create { repo, private } => {
             let visibility = if private { Visibility::Private } else { Visibility::Public };
-            let made = store.create_repo(&repo, visibility).await?;
-            output.result(&made, || {
-                let name = output.paint(Tone::Name, &made.repo);
+            let created = store.create_repo(&repo, visibility).await?;
+            output.result(&created, || {
+                let name = output.paint(Tone::Name, &created.repo);
                 vec![
-                    format!("made {name}, {}", made.visibility.as_str()),
-                    format!("push packs with: packhouse push {} FILE…", made.repo),
+                    format!("Created {name} ({})", created.visibility.as_str()),
+                    format!("Push packs with: packhouse push {} FILE…", created.repo),
                 ]
             })?;
         }
@@ -43,19 +41,16 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
             if !yes {
                 confirm(&store.repo(&repo).await?)?;
             }
-            let gone = store.delete_repo(&repo).await?;
-            output.result(&gone, || {
+            let deleted = store.delete_repo(&repo).await?;
+            output.result(&deleted, || {
                 vec![
-                    format!("deleted {}", output.paint(Tone::Name, &gone.repo)),
+                    format!("Deleted {}", output.paint(Tone::Name, &deleted.repo)),
                     format!(
-                        "{}, {}, wait for deletion: packhouse prune deletes them after its grace",
-                        plural(gone.packs_waiting, "pack"),
-                        size(gone.bytes_waiting)
+                        "{} ({}) will be deleted by packhouse prune after its grace period",
+                        plural(deleted.packs_waiting, "pack"),
+                        size(deleted.bytes_waiting)
                     ),
-                    format!(
-                        "until then it can be brought back: packhouse repo restore {}",
-                        gone.repo
-                    ),
+                    format!("Until then, restore it with: packhouse repo restore {}", deleted.repo),
                 ]
             })?;
         }
@@ -63,7 +58,7 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
             let restored = store.restore_repo(&repo).await?;
             output.result(&restored, || {
                 let mut lines =
-                    vec![format!("restored {}", output.paint(Tone::Name, &restored.repo))];
+                    vec![format!("Restored {}", output.paint(Tone::Name, &restored.repo))];
                 lines.extend(show(&restored, output).into_iter().skip(1));
                 lines
             })?;
@@ -76,7 +71,7 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
                 }
             } else if repos.is_empty() {
                 output.note(
-                    "there are no repos yet; make one with: packhouse repo create OWNER/SLUG",
+                    "There are no repos yet; create one with: packhouse repo create OWNER/SLUG",
                 );
             } else {
                 output.table(&list(&repos), 0)?;
@@ -90,12 +85,12 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Whether there is somebody to ask: who reads stderr, and answers on stdin.
+/// Whether stdin and stderr are terminals, so that the user can be asked.
 fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Has the name of a repo typed before it is deleted.
+/// Asks the user to type the name of a repo before it is deleted.
 fn confirm(repo: &RepoReport) -> anyhow::Result<()> {
     let name = repo.repo.to_string();
     let held = format!(
@@ -105,14 +100,14 @@ fn confirm(repo: &RepoReport) -> anyhow::Result<()> {
         size(repo.bytes)
     );
     let mut stderr = std::io::stderr().lock();
-    write!(stderr, "This deletes {name} ({held}). Type its name to go on: ")
+    write!(stderr, "This deletes {name} ({held}). Type its name to confirm: ")
         .and_then(|()| stderr.flush())?;
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed)?;
     if typed.trim() == name {
         return Ok(());
     }
-    Err(Error::Unsupported(format!("what was typed is not {name}; nothing was deleted")).into())
+    Err(Error::Unsupported(format!("the name does not match {name}; nothing was deleted")).into())
 }
 
 fn list(repos: &[RepoReport]) -> Table {
@@ -157,7 +152,7 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
     let mut lines = vec![
         output.paint(Tone::Name, &repo.repo),
         format!(
-            "{}{}, made {}, id {}",
+            "{}{}, created {}, id {}",
             label("repo"),
             repo.visibility.as_str(),
             time(repo.created_at),
@@ -165,7 +160,7 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
         ),
         format!(
             "{}{}, {}, {}, {}",
-            label("holds"),
+            label("contents"),
             plural(repo.commits, "commit"),
             plural(repo.snapshots, "snapshot"),
             plural(repo.objects, "object"),
@@ -177,7 +172,7 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
             plural(repo.packs, "pack"),
             size(repo.bytes),
             if waiting > 0 {
-                format!(", and {} that wait for deletion", size(waiting))
+                format!(", and {} pending deletion", size(waiting))
             } else {
                 String::new()
             },

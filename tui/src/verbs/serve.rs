@@ -1,4 +1,4 @@
-//! `packhouse serve`: a store as a Muse remote, until it is asked to stop.
+//! `packhouse serve`: runs the server until it is stopped.
 
 use packhouse_host::JobEnded;
 use packhouse_host::serve::{Limits, ServeOptions, Server, TlsFiles};
@@ -12,44 +12,44 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::text::duration;
 
-/// What is told when the server can be reached.
+/// Printed once the server accepts requests.
 #[derive(Serialize)]
 struct Listening {
     /// The address and the port.
     address: String,
-    /// The URL of this machine's clients: a repo is behind it.
+    /// The base URL for clients on this machine.
     url: String,
-    /// Where measurements are answered without a token, if anywhere.
+    /// The address that serves metrics without a token, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<String>,
-    /// Whether everybody may do everything.
+    /// Whether requests need no token.
     insecure_loopback: bool,
-    /// Jobs that are done at once.
+    /// Concurrent jobs.
     workers: u8,
 }
 
-/// Serves. SIGTERM and Ctrl-C ask it to stop: what is under way has its time to end.
+/// Runs the server. SIGTERM and Ctrl-C stop it; requests and jobs get time to finish.
 pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<Exit> {
-    // First of all: whoever asks while the store is being opened means it as well.
+    // First of all, so that signals count while the store is opened, too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open_or_new("serve").await?;
     let (workers, shutdown_timeout) = (args.workers, args.shutdown_timeout);
     let options = options(args);
-    let trusting = options.insecure_loopback;
+    let insecure = options.insecure_loopback;
     let server = Server::bind(store, options).await?;
     let output = &context.output;
     let listening = Listening {
         address: server.address().to_string(),
         url: server.url(),
         metrics: server.metrics_address().map(|address| address.to_string()),
-        insecure_loopback: trusting,
+        insecure_loopback: insecure,
         workers,
     };
     output.result(&listening, || {
-        let mut lines = vec![format!("serving on {}; a remote is {}/OWNER/SLUG. Ctrl-C stops it", listening.address, listening.url)];
-        lines.extend(trusting.then(|| {
-            "everybody on this machine may do everything here (--insecure-loopback); make tokens for anything else".to_owned()
+        let mut lines = vec![format!("Serving on {}; the URL of a remote is {}/OWNER/SLUG. Press Ctrl-C to stop", listening.address, listening.url)];
+        lines.extend(insecure.then(|| {
+            "Requests from this machine need no token (--insecure-loopback); use this for tests only".to_owned()
         }));
         lines
     })?;
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         notes.note(format!(
-            "stopping: what is under way has {} to end",
+            "Shutting down: requests and jobs have {} to finish",
             duration(shutdown_timeout.as_millis() as u64)
         ));
         asks.ask();

@@ -1,4 +1,4 @@
-//! `packhouse verify`: reads and hashes everything, and names what is wrong.
+//! `packhouse verify`: reads and hashes all packs, and lists problems.
 
 use packhouse_host::{NEWER_WAY_OUT, VerifyReport};
 
@@ -12,7 +12,7 @@ use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{escaped, plural, size};
 
-/// Verifies the repos named, or all.
+/// Verifies the named repos, or all.
 pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let watch = context.bars.watch(BAR_DELAY);
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
             output.warning(format!("{newer}. {NEWER_WAY_OUT}"));
         }
         if repos.is_empty() {
-            output.note("there are no repos, so nothing can be wrong with them");
+            output.note("There are no repos to verify.");
         }
         super::each(&repos, context, async |repo| {
             if args.later {

@@ -1,4 +1,4 @@
-//! `packhouse worker`: does jobs until it is asked to stop.
+//! `packhouse worker`: runs jobs until it is stopped.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::output::Output;
 use crate::style::Tone;
 use crate::text::{duration, escaped};
 
-/// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given
-/// back then.
+/// Runs the worker. SIGTERM and Ctrl-C stop it; running jobs get time to finish, then they go back
+/// to the queue.
 pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result<Exit> {
-    // First of all: whoever asks while the store is being opened means it as well.
+    // First of all, so that signals count while the store is opened, too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open("worker").await?;
@@ -32,18 +32,18 @@ pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result
         ..WorkerOptions::default()
     };
     let stop = Stop::default();
-    let (asked_to, output) = (stop.clone(), context.output.clone());
+    let (stopping, output) = (stop.clone(), context.output.clone());
     let shutdown_timeout = options.patience;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         output.note(format!(
-            "stopping: jobs under way have {} to end",
+            "Shutting down: running jobs have {} to finish",
             duration(shutdown_timeout.as_millis() as u64)
         ));
-        asked_to.ask();
+        stopping.ask();
     });
     context.output.note(format!(
-        "{} takes jobs of {}; Ctrl-C stops it",
+        "Worker {} runs jobs of {}; press Ctrl-C to stop",
         options.name,
         store.catalog_place()
     ));
@@ -73,13 +73,13 @@ fn write_metrics(metrics: &Metrics, file: Option<&PathBuf>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Tells workers apart in a list of jobs.
+/// The default name of a worker in lists of jobs.
 pub(super) fn own_name() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{host}:{}", std::process::id())
 }
 
-/// An attempt that ended, in a line.
+/// Describes an ended attempt in one line.
 pub(super) fn line(ended: &JobEnded, output: &Output) -> String {
     let job = &ended.job;
     let tone = match ended.outcome {
