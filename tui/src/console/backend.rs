@@ -15,7 +15,7 @@ use packhouse_host::{
 use tokio::sync::watch;
 
 /// What every verb answers.
-pub(super) type Answer<T> = Result<T, Failure>;
+pub(super) type BackendResult<T> = Result<T, Failure>;
 
 /// A store, as the console sees it. Every verb may take long; none may block its thread.
 pub(super) trait Backend: Send + Sync + 'static {
@@ -33,20 +33,20 @@ pub(super) trait Backend: Send + Sync + 'static {
         &self,
         after: Option<&RepoName>,
         limit: u32,
-    ) -> impl Future<Output = Answer<Vec<RepoSummary>>> + Send;
+    ) -> impl Future<Output = BackendResult<Vec<RepoSummary>>> + Send;
 
     /// One repo as in the list, for the row of one that has changed.
-    fn summary(&self, repo: &RepoName) -> impl Future<Output = Answer<RepoSummary>> + Send;
+    fn summary(&self, repo: &RepoName) -> impl Future<Output = BackendResult<RepoSummary>> + Send;
 
     /// One repo, with all that there is to tell of it.
-    fn show(&self, repo: &RepoName) -> impl Future<Output = Answer<Detail>> + Send;
+    fn show(&self, repo: &RepoName) -> impl Future<Output = BackendResult<Detail>> + Send;
 
     /// What a consolidation would do. Changes nothing.
     fn plan(
         &self,
         repo: &RepoName,
         control: Control,
-    ) -> impl Future<Output = Answer<(GcReport, Self::Plan)>> + Send;
+    ) -> impl Future<Output = BackendResult<(GcReport, Self::Plan)>> + Send;
 
     /// Does exactly what a plan says, or fails with [`FailureKind::Conflict`] when the repo has
     /// changed since.
@@ -54,7 +54,7 @@ pub(super) trait Backend: Send + Sync + 'static {
         &self,
         plan: Self::Plan,
         control: Control,
-    ) -> impl Future<Output = Answer<GcReport>> + Send;
+    ) -> impl Future<Output = BackendResult<GcReport>> + Send;
 
     /// Plans and runs at once, for one of many: nobody looks at its plan, so when the repo changes
     /// meanwhile, another is made. A failure is remembered, wherever it comes.
@@ -62,22 +62,22 @@ pub(super) trait Backend: Send + Sync + 'static {
         &self,
         repo: &RepoName,
         control: Control,
-    ) -> impl Future<Output = Answer<GcReport>> + Send;
+    ) -> impl Future<Output = BackendResult<GcReport>> + Send;
 
     /// Reads and hashes everything of a repo.
     fn verify(
         &self,
         repo: &RepoName,
         control: Control,
-    ) -> impl Future<Output = Answer<VerifyReport>> + Send;
+    ) -> impl Future<Output = BackendResult<VerifyReport>> + Send;
 
     /// Consolidations that ended, of all repos or one, newest first. Fewer than the query's limit
     /// mean that there are no more.
-    fn history(&self, query: &GcQuery) -> impl Future<Output = Answer<Vec<GcEntry>>> + Send;
+    fn history(&self, query: &GcQuery) -> impl Future<Output = BackendResult<Vec<GcEntry>>> + Send;
 
     /// Ends when the store is no longer as it was at `since`, with its new stamp; at once when
     /// there was none.
-    fn watch(&self, since: Option<u64>) -> impl Future<Output = Answer<u64>> + Send;
+    fn watch(&self, since: Option<u64>) -> impl Future<Output = BackendResult<u64>> + Send;
 
     /// How the line to the store is, for one that is elsewhere; a store on this machine has none.
     ///
@@ -169,7 +169,7 @@ pub(super) async fn until_stopped<T>(
     work: impl Future<Output = packhouse_host::Result<T>>,
     progress: &Progress,
     control: &Control,
-) -> Answer<T> {
+) -> BackendResult<T> {
     let mut work = pin!(work);
     tokio::select! {
         done = &mut work => return Ok(done?),

@@ -8,7 +8,9 @@ use packhouse_host::{
     GcEntry, GcPlan, GcQuery, GcReport, RepoName, RepoSummary, Store, VerifyReport,
 };
 
-use super::backend::{Answer, Backend, Control, Detail, Failure, FailureKind, until_stopped};
+use super::backend::{
+    Backend, BackendResult, Control, Detail, Failure, FailureKind, until_stopped,
+};
 
 /// Between two looks at the catalog's stamp. A look costs microseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -42,25 +44,25 @@ impl Backend for LocalBackend {
         self.store.catalog_place()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
         Ok(self.store.summaries(after, limit).await?)
     }
 
-    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
         Ok(self.store.summary(repo).await?)
     }
 
-    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
+    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
         Ok(self.store.detail(repo, MOMENTS, HISTORY).await?)
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcPlan)> {
+    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, GcPlan)> {
         let progress = control.progress();
         let plan = until_stopped(self.store.plan_gc(repo, &progress), &progress, &control).await?;
         Ok((plan.report.clone(), plan))
     }
 
-    async fn run(&self, plan: GcPlan, control: Control) -> Answer<GcReport> {
+    async fn run(&self, plan: GcPlan, control: Control) -> BackendResult<GcReport> {
         // The host would consolidate what was planned and leave a later push beside it; but who was
         // shown that one pack is left shall not be surprised by two.
         if !self.store.is_current(&plan).await? {
@@ -74,21 +76,21 @@ impl Backend for LocalBackend {
         until_stopped(self.store.apply_gc(plan, &progress), &progress, &control).await
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
         until_stopped(self.store.gc(repo, &progress), &progress, &control).await
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         let progress = control.progress();
         until_stopped(self.store.verify(repo, &progress), &progress, &control).await
     }
 
-    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
+    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
         Ok(self.store.gc_entries(query).await?)
     }
 
-    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
         loop {
             let stamp = self.store.change_stamp().await?;
             if since != Some(stamp) {

@@ -3,7 +3,7 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::{Event, GcEntry, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport};
 
-use super::backend::{Answer, Connection, Detail};
+use super::backend::{BackendResult, Connection, Detail};
 use super::keys::Key;
 use super::state::{Level, Permit};
 
@@ -34,23 +34,23 @@ pub(super) enum Msg {
     /// Something below the console had something to say.
     Logged(Level, String),
     /// [`Effect::List`] ended: some repos, by name.
-    Listed(Ticket, Answer<Vec<RepoSummary>>),
+    Listed(Ticket, BackendResult<Vec<RepoSummary>>),
     /// [`Effect::Summarise`] ended.
-    Summarised(Answer<RepoSummary>),
+    Summarised(BackendResult<RepoSummary>),
     /// [`Effect::Show`] ended.
-    Shown(Ticket, Answer<Box<Detail>>),
+    Shown(Ticket, BackendResult<Box<Detail>>),
     /// [`Effect::Plan`] ended. Its plan is kept under the ticket.
-    Planned(Ticket, Answer<GcReport>),
+    Planned(Ticket, BackendResult<GcReport>),
     /// Steps forward, the latest of each ticket.
     Progress(Vec<(Ticket, Event)>),
     /// [`Effect::Run`] or [`Effect::Consolidate`] ended.
-    Consolidated(Ticket, Answer<GcReport>),
+    Consolidated(Ticket, BackendResult<GcReport>),
     /// [`Effect::Verify`] ended.
-    Verified(Ticket, Answer<VerifyReport>),
+    Verified(Ticket, BackendResult<VerifyReport>),
     /// [`Effect::History`] ended: some consolidations, newest first.
-    Remembered(Ticket, Answer<Vec<GcEntry>>),
+    Remembered(Ticket, BackendResult<Vec<GcEntry>>),
     /// [`Effect::Watch`] ended: the store has changed, and has a new stamp.
-    Changed(Answer<u64>),
+    Changed(BackendResult<u64>),
     /// The connection to the store has changed: see [`super::backend::Backend::connection`].
     Connection(Connection),
 }

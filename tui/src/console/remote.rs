@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::backend::{
-    Answer, Backend, Connection, ConnectionState, Control, Detail, Failure, until_stopped,
+    Backend, BackendResult, Connection, ConnectionState, Control, Detail, Failure, until_stopped,
 };
 
 /// First pause before the server is asked again whether something has changed.
@@ -48,7 +48,7 @@ impl RemoteBackend {
 
     /// What was answered, after the line was told of: whoever hears that a verb has failed knows
     /// already that the line is down.
-    fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> Answer<T> {
+    fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> BackendResult<T> {
         update_connection(&self.remote, &self.connection);
         answer.map_err(Into::into)
     }
@@ -92,19 +92,19 @@ impl Backend for RemoteBackend {
         self.remote.place()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
         self.answered(self.remote.summaries(after, limit).await)
     }
 
-    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
         self.answered(self.remote.summary(repo).await)
     }
 
-    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
+    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
         self.answered(self.remote.detail(repo).await)
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcReport)> {
+    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, GcReport)> {
         let progress = control.progress();
         let planned =
             until_stopped(self.remote.plan_gc_expiring(repo, None, &progress), &progress, &control)
@@ -113,7 +113,7 @@ impl Backend for RemoteBackend {
         Ok((report.clone(), report))
     }
 
-    async fn run(&self, plan: GcReport, control: Control) -> Answer<GcReport> {
+    async fn run(&self, plan: GcReport, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
         self.answered(
             until_stopped(self.remote.apply_planned(&plan, None, &progress), &progress, &control)
@@ -121,7 +121,7 @@ impl Backend for RemoteBackend {
         )
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
         self.answered(
             until_stopped(self.remote.gc_expiring(repo, None, &progress), &progress, &control)
@@ -129,16 +129,16 @@ impl Backend for RemoteBackend {
         )
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         let progress = control.progress();
         self.answered(until_stopped(self.remote.verify(repo, &progress), &progress, &control).await)
     }
 
-    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
+    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
         self.answered(self.remote.gc_entries(query).await)
     }
 
-    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
         let mut pause = FIRST_PAUSE;
         loop {
             let stamp = self.remote.change_stamp(since).await;

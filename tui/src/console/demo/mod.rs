@@ -31,7 +31,7 @@ use packhouse_host::{
 };
 use tokio::sync::watch;
 
-use super::backend::{Answer, Backend, Control, Detail};
+use super::backend::{Backend, BackendResult, Control, Detail};
 use repo::Repo;
 use work::Planned;
 
@@ -123,7 +123,11 @@ impl Demo {
     }
 
     /// Looks at a repo, and at what verifying it would find.
-    fn with<T>(&self, name: &RepoName, read: impl FnOnce(&Repo, Vec<Problem>) -> T) -> Answer<T> {
+    fn with<T>(
+        &self,
+        name: &RepoName,
+        read: impl FnOnce(&Repo, Vec<Problem>) -> T,
+    ) -> BackendResult<T> {
         let inside = self.inside();
         let repo = inside.repos.get(name).ok_or_else(|| Error::UnknownRepo(name.clone()))?;
         let problems = repo.problems.clone();
@@ -133,7 +137,7 @@ impl Demo {
     }
 
     /// A verb is called. Only a test wants to know.
-    fn called(&self, verb: &'static str, about: &str) -> Answer<()> {
+    fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
         let _ = (verb, about);
         #[cfg(test)]
         self.script.called(verb, about)?;
@@ -184,7 +188,7 @@ impl Backend for Demo {
         "demo".to_owned()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
         self.called("list", &after.map(|after| format!("after {after}")).unwrap_or_default())?;
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let inside = self.inside();
@@ -192,12 +196,12 @@ impl Backend for Demo {
         Ok(page.take(limit as usize).map(|(_, repo)| repo.summary()).collect())
     }
 
-    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
         self.called("summary", &repo.to_string())?;
         self.with(repo, |repo, _| repo.summary())
     }
 
-    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
+    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
         self.called("show", &repo.to_string())?;
         let query = GcQuery { repo: Some(repo.clone()), limit: PAST as u32, ..GcQuery::default() };
         let history =
@@ -211,31 +215,31 @@ impl Backend for Demo {
         })
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, Planned)> {
+    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, Planned)> {
         self.called("plan", &repo.to_string())?;
         self.do_plan(repo, &control).await
     }
 
-    async fn run(&self, plan: Planned, control: Control) -> Answer<GcReport> {
+    async fn run(&self, plan: Planned, control: Control) -> BackendResult<GcReport> {
         self.called("run", &plan.repo().to_string())?;
         self.do_run(plan, &control).await
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         self.do_consolidate(repo, &control).await
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         self.called("verify", &repo.to_string())?;
         self.do_verify(repo, &control).await
     }
 
-    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
+    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
         self.called("history", &query.text)?;
         Ok(self.inside().look_back(query))
     }
 
-    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
         #[cfg(test)]
         self.script.fails("watch")?;
         let mut stamp = self.stamp.subscribe();

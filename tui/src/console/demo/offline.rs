@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Demo;
-use crate::console::backend::{Answer, Backend, Connection, ConnectionState, Failure, FailureKind};
+use crate::console::backend::{
+    Backend, BackendResult, Connection, ConnectionState, Failure, FailureKind,
+};
 
 /// The line, if there is one.
 #[derive(Default)]
@@ -20,7 +22,7 @@ impl SimulatedConnection {
 
     /// What only reads fails while the line is down. Work waits instead, as far as the test holds
     /// it.
-    pub(super) fn fails(&self, verb: &str) -> Answer<()> {
+    pub(super) fn fails(&self, verb: &str) -> BackendResult<()> {
         let down = self.with(|connection| connection.borrow().down_since().is_some()) == Some(true);
         if down && ["list", "summary", "show", "history", "watch"].contains(&verb) {
             return Err(Failure {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::offline::SimulatedConnection;
 use super::repo::Repo;
 use super::{Demo, Pace};
-use crate::console::backend::{Answer, Control, Failure, FailureKind};
+use crate::console::backend::{BackendResult, Control, Failure, FailureKind};
 use crate::console::tests::fake;
 
 /// What a test wants.
@@ -45,13 +45,13 @@ impl Script {
     }
 
     /// A verb is called.
-    pub(super) fn called(&self, verb: &'static str, about: &str) -> Answer<()> {
+    pub(super) fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
         self.wishes().calls.push(format!("{verb} {about}").trim_end().to_owned());
         self.fails(verb)
     }
 
     /// Whether this call of a verb is to fail.
-    pub(super) fn fails(&self, verb: &'static str) -> Answer<()> {
+    pub(super) fn fails(&self, verb: &'static str) -> BackendResult<()> {
         self.connection.fails(verb)?;
         let mut wishes = self.wishes();
         let Some(at) = wishes.failing.iter().position(|(failing, _)| *failing == verb) else {

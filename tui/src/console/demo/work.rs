@@ -7,7 +7,7 @@ use packhouse_host::{Error, Event, GcReport, Phase, RepoName, VerifyReport};
 
 use super::past::{COMPONENT, failed, refused, remembered};
 use super::{Demo, Inside, Pace};
-use crate::console::backend::{Answer, Backend, Control, Failure, FailureKind};
+use crate::console::backend::{Backend, BackendResult, Control, Failure, FailureKind};
 
 /// Between two steps.
 const STEP: Duration = Duration::from_millis(100);
@@ -35,7 +35,7 @@ impl Demo {
         &self,
         repo: &RepoName,
         control: &Control,
-    ) -> Answer<(GcReport, Planned)> {
+    ) -> BackendResult<(GcReport, Planned)> {
         let planned = self.planned(repo)?;
         let steps = 3 + planned.report.packs_before / 60;
         for _ in 0..steps {
@@ -44,14 +44,14 @@ impl Demo {
         Ok((planned.report.clone(), planned))
     }
 
-    pub(super) fn planned(&self, repo: &RepoName) -> Answer<Planned> {
+    pub(super) fn planned(&self, repo: &RepoName) -> BackendResult<Planned> {
         self.with(repo, |repo, _| Planned {
             report: repo.plan(COMPONENT),
             generation: repo.generation,
         })
     }
 
-    pub(super) async fn do_run(&self, plan: Planned, control: &Control) -> Answer<GcReport> {
+    pub(super) async fn do_run(&self, plan: Planned, control: &Control) -> BackendResult<GcReport> {
         let (repo, bytes, began) = (plan.report.repo.clone(), plan.report.bytes_after, self.time());
         let took =
             || u64::try_from(self.time().duration_since(began).as_millis()).unwrap_or_default();
@@ -88,7 +88,7 @@ impl Demo {
         &self,
         repo: &RepoName,
         control: &Control,
-    ) -> Answer<GcReport> {
+    ) -> BackendResult<GcReport> {
         for tries in 1.. {
             let plan = match self.plan(repo, control.clone()).await {
                 Ok((_, plan)) => plan,
@@ -118,7 +118,7 @@ impl Demo {
     }
 
     /// Makes a consolidation visible, in one step.
-    pub(super) fn publish(&self, plan: Planned, took_ms: u64) -> Answer<GcReport> {
+    pub(super) fn publish(&self, plan: Planned, took_ms: u64) -> BackendResult<GcReport> {
         let (name, now) = (plan.report.repo.clone(), self.time());
         self.change(|inside| {
             let repo =
@@ -137,7 +137,7 @@ impl Demo {
         &self,
         repo: &RepoName,
         control: &Control,
-    ) -> Answer<VerifyReport> {
+    ) -> BackendResult<VerifyReport> {
         let mut report = self.with(repo, |repo, problems| VerifyReport {
             repo: repo.name.clone(),
             packs_checked: repo.packs.len() as u64,
@@ -161,7 +161,7 @@ impl Demo {
         (phase, total): (Phase, u64),
         far: u64,
         control: &Control,
-    ) -> Answer<()> {
+    ) -> BackendResult<()> {
         let steps = self.steps(total);
         for step in 0..=steps {
             let done = (u128::from(total) * u128::from(step) / u128::from(steps)) as u64;
@@ -189,7 +189,7 @@ impl Demo {
         repo: &RepoName,
         (phase, done, total): (Phase, u64, u64),
         control: &Control,
-    ) -> Answer<()> {
+    ) -> BackendResult<()> {
         control.report(Event { repo: repo.to_string(), phase, done, total });
         tokio::select! {
             biased;
@@ -208,7 +208,7 @@ impl Demo {
         }
     }
 
-    fn generation(&self, repo: &RepoName) -> Answer<u64> {
+    fn generation(&self, repo: &RepoName) -> BackendResult<u64> {
         self.with(repo, |repo, _| repo.generation)
     }
 }

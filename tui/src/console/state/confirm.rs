@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use packhouse_host::{Event, GcReport, RepoName, RepoSummary};
 
 use super::{Choice, Cursor, Input, Why};
-use crate::console::backend::{Answer, Failure};
+use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Place;
 use crate::console::msg::{Effect, Ticket};
 
@@ -193,7 +193,7 @@ impl ConfirmDialog {
     }
 
     /// Takes the plan. One with nothing to do, or that failed, asks nothing any more.
-    pub(in crate::console) fn take(&mut self, answer: Answer<GcReport>) {
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<GcReport>) {
         if let Subject::One(_, state) = &mut self.subject {
             *state = match answer {
                 Ok(report) if report.skipped => PlanState::Idle(Box::new(report)),

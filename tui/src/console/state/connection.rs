@@ -6,7 +6,7 @@ use crate::console::backend::{Failure, FailureKind};
 use crate::console::msg::Effect;
 
 /// Said of all that can't go on before the line is back, or of which that can't be known.
-pub(in crate::console) const WAITING: &str = "waiting for the line";
+pub(in crate::console) const RECONNECTING: &str = "waiting for the line";
 
 impl Model {
     /// Whether the line to the store is down.
@@ -40,7 +40,7 @@ impl Model {
     /// told where there is room to say how old it is.
     pub(in crate::console) fn step_words(&self, run: &Run) -> Option<String> {
         if run.is_going() && self.is_disconnected() {
-            Some(WAITING.to_owned())
+            Some(RECONNECTING.to_owned())
         } else {
             run.step_words()
         }

@@ -3,7 +3,7 @@
 use packhouse_host::{GcEntry, GcQuery};
 
 use super::{Cursor, Input};
-use crate::console::backend::{Answer, Failure};
+use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Action;
 use crate::console::msg::{Effect, Ticket};
 
@@ -64,7 +64,7 @@ impl History {
     /// Takes an answer; gives the next question, when something else is looked for by now.
     pub(in crate::console) fn take(
         &mut self,
-        answer: Answer<Vec<GcEntry>>,
+        answer: BackendResult<Vec<GcEntry>>,
         next: Ticket,
     ) -> Option<Effect> {
         self.unanswered = false;

@@ -21,7 +21,7 @@ mod totals;
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
 pub(super) use confirm::{Asks, ConfirmDialog, Confirmed, Permit, PlanState, Subject};
-pub(super) use connection::WAITING;
+pub(super) use connection::RECONNECTING;
 pub(super) use cursor::Cursor;
 pub(super) use filter::Filter;
 pub(super) use history::History;

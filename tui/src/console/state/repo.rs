@@ -3,7 +3,7 @@
 use packhouse_host::RepoName;
 
 use super::Cursor;
-use crate::console::backend::{Answer, Detail, Failure};
+use crate::console::backend::{BackendResult, Detail, Failure};
 use crate::console::msg::Ticket;
 
 /// See [`crate::console::view`] for how it looks.
@@ -37,7 +37,7 @@ impl Repo {
     }
 
     /// Takes an answer. What was read before stays on the screen when reading fails.
-    pub(in crate::console) fn take(&mut self, answer: Answer<Box<Detail>>) {
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<Box<Detail>>) {
         self.loading = None;
         match answer {
             Ok(known) => {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use packhouse_host::{RepoName, RepoSummary};
 
 use super::{Column, Cursor, Filter, Input, Totals};
-use crate::console::backend::{Answer, Failure};
+use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Action;
 use crate::console::msg::Ticket;
 
@@ -81,7 +81,7 @@ impl Repos {
     /// Takes a page. Gives the repo after which to go on reading; none at the end.
     pub(in crate::console) fn take(
         &mut self,
-        answer: Answer<Vec<RepoSummary>>,
+        answer: BackendResult<Vec<RepoSummary>>,
         now: Timestamp,
     ) -> Option<RepoName> {
         let page = match answer {

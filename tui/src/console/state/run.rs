@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use packhouse_host::{Event, GcReport, RepoName, VerifyReport};
 
 use super::{Cursor, Speed};
-use crate::console::backend::{Answer, Failure, FailureKind};
+use crate::console::backend::{BackendResult, Failure, FailureKind};
 use crate::console::msg::{Effect, Ticket};
 use crate::text::{percent, phase};
 
@@ -290,7 +290,7 @@ impl Runs {
     pub(in crate::console) fn end(
         &mut self,
         ticket: Ticket,
-        answer: Answer<Outcome>,
+        answer: BackendResult<Outcome>,
         now: Timestamp,
     ) {
         let pointed = self.pointed();

@@ -179,7 +179,7 @@ fn crowd() -> Demo {
 enum Step {
     Press(Key),
     Paste(&'static str),
-    Answer,
+    BackendResult,
     Draw,
     Tick,
     Push(usize),
@@ -193,7 +193,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         // What leads to a yes, so that there are some.
         4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space"]).prop_map(|name| Step::Press(key(name))),
         1 => prop::sample::select(vec!["y", "12", "14", "yes\ny", "state:merge"]).prop_map(Step::Paste),
-        6 => Just(Step::Answer),
+        6 => Just(Step::BackendResult),
         6 => Just(Step::Draw),
         1 => Just(Step::Tick),
         1 => (0usize..24).prop_map(Step::Push),
@@ -208,7 +208,7 @@ fn walk(read_only: bool, steps: Vec<Step>) -> usize {
         match step {
             Step::Press(key) => bench.send(Msg::Key(key)),
             Step::Paste(text) => bench.send(Msg::Paste(text.to_owned())),
-            Step::Answer => drop(bench.answer()),
+            Step::BackendResult => drop(bench.answer()),
             Step::Draw => bench.draw(),
             Step::Tick => {
                 bench.demo.advance(3);
@@ -243,7 +243,7 @@ proptest! {
 #[test]
 fn a_yes_to_what_is_shown_is_obeyed() {
     let press = |name| Step::Press(key(name));
-    let answers = || [vec![Step::Answer; 9], vec![Step::Draw]].concat();
+    let answers = || [vec![Step::BackendResult; 9], vec![Step::Draw]].concat();
     let one = [vec![press("s"), press("g")], answers(), vec![press("y")], answers()].concat();
     assert_eq!((walk(false, one.clone()), walk(true, one)), (1, 0));
     // A push between the plan and the yes: it is not run, and shown anew. Only who asks for it then
@@ -261,7 +261,8 @@ fn a_yes_to_what_is_shown_is_obeyed() {
     assert_eq!((walk(false, renewed), walk(false, twice), walk(false, again)), (1, 1, 2));
     // A yes that comes before the plan could be seen is none.
     let blind =
-        [vec![press("s"), press("g")], vec![Step::Answer; 9], vec![press("y")], answers()].concat();
+        [vec![press("s"), press("g")], vec![Step::BackendResult; 9], vec![press("y")], answers()]
+            .concat();
     assert_eq!(walk(false, blind), 0);
 }
 

@@ -2,7 +2,7 @@
 
 use packhouse_host::RepoName;
 
-use crate::console::backend::{Answer, FailureKind};
+use crate::console::backend::{BackendResult, FailureKind};
 use crate::console::msg::{Effect, Ticket};
 use crate::console::state::{
     ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,
@@ -53,7 +53,11 @@ pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
 }
 
 /// Work has ended: everything on the screen may be old, and the next may start.
-pub(super) fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) -> Vec<Effect> {
+pub(super) fn ended(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: BackendResult<Outcome>,
+) -> Vec<Effect> {
     model.dirty = true;
     model.runs.end(ticket, answer, model.now);
     let Some(run) = model.runs.get(ticket) else { return Vec::new() };

@@ -47,7 +47,7 @@ use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{
-    Asks, ConfirmDialog, Model, PlanState, Subject, WAITING, Work, step_words,
+    Asks, ConfirmDialog, Model, PlanState, RECONNECTING, Subject, Work, step_words,
 };
 use crate::text::{count, duration, escaped, plural, size};
 

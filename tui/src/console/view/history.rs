@@ -23,7 +23,7 @@ use super::{failure_lines, key_in, plain, room};
 use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, WAITING};
+use crate::console::state::{Model, RECONNECTING};
 use crate::text::{ago, count, duration, escaped, plural, size};
 
 /// What stands beside the repo, what matters most first.
@@ -81,7 +81,7 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
         text => format!("with “{}”", fit(&escaped(text), 40)),
     };
     let reading = match (history.loading.is_some() || history.unanswered, model.is_disconnected()) {
-        (true, true) => WAITING,
+        (true, true) => RECONNECTING,
         (true, false) => "reading …",
         (false, _) => "",
     };

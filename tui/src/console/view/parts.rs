@@ -12,7 +12,7 @@ use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, RunState, WAITING, Work};
+use crate::console::state::{Model, Outcome, RECONNECTING, RunState, Work};
 use crate::text::{ago, count, escaped, plural, size};
 
 /// Cells of the names of facts.
@@ -239,10 +239,10 @@ pub(super) fn work_words(
 ) -> Option<(String, Style)> {
     let (styles, run) = (model.styles, model.runs.of_repo(&repo.repo)?);
     match model.step_words(run) {
-        Some(waits) if waits == WAITING && narrow => {
+        Some(waits) if waits == RECONNECTING && narrow => {
             return Some(("line is down".to_owned(), styles.warn()));
         }
-        Some(waits) if waits == WAITING => return Some((waits, styles.warn())),
+        Some(waits) if waits == RECONNECTING => return Some((waits, styles.warn())),
         Some(step) => return Some((step, styles.busy())),
         None => {}
     }

@@ -26,7 +26,7 @@ use super::{Styles, failure_lines, key_in, plain, room};
 use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Column, Model, PAGE, WAITING};
+use crate::console::state::{Column, Model, PAGE, RECONNECTING};
 use crate::text::{count, escaped, plural, size};
 
 /// Cells of the filter beside the number of repos that it leaves.
@@ -82,7 +82,7 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     let reading = repos.loading.is_some() && (!repos.known || repos.len() >= PAGE as usize);
     let cut_off = model.is_disconnected();
     let reading = match (reading || !repos.known, cut_off) {
-        (true, true) => WAITING,
+        (true, true) => RECONNECTING,
         (true, false) if reading => "reading …",
         _ => "",
     };

@@ -34,7 +34,7 @@ use super::parts::long_fact;
 use super::{fact, plain, result, room, scrolled, styled};
 use crate::console::cells::{pad, wrap};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, Run, RunState, WAITING, Work};
+use crate::console::state::{Model, RECONNECTING, Run, RunState, Work};
 use crate::text::{self, ago, duration, percent, plural, size};
 
 /// Cells before what a fact says.
@@ -85,7 +85,7 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         fact(styles, "Bytes", &bytes, room),
     ];
     if model.is_disconnected() {
-        lines.push(fact(styles, "Time left", WAITING, room));
+        lines.push(fact(styles, "Time left", RECONNECTING, room));
     } else if !stopping {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
         let left = match left {
