@@ -44,7 +44,7 @@ pub(in crate::console) enum Action {
     /// Ask running work to stop.
     Stop,
     /// Take back all work that waits.
-    StopWaiting,
+    CancelQueued,
     /// Leave when the work has ended.
     Wait,
     /// Leave at once, and let the work be.
@@ -229,7 +229,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Preview, "preview", &[Key::char('p')], &[P::Repos, P::Repo, P::Done, P::Record], "preview", "show what a consolidation would do, and nothing more"),
     row(Action::Verify, "verify", &[Key::char('v')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "verify", "read and hash every pack of the repo, or of all that are marked"),
     row(Action::Back, "back", &[ESC, Key::char('q')], &[P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log, P::Help], "back", "go back"),
-    row(Action::StopWaiting, "cancel-waiting", &[Key::char('X')], &[P::Runs], "cancel the queue", "take back all work that waits for its turn"),
+    row(Action::CancelQueued, "cancel-waiting", &[Key::char('X')], &[P::Runs], "cancel the queue", "take back all work that waits for its turn"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "show the work that waits, goes on and has ended"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "show all consolidations that ended"),
     row(Action::Back, "clear", &[ESC], &[P::Repos], "clear", "take the marks away, then the filter"),

@@ -39,7 +39,7 @@ impl Model {
     /// Where work is, in a few words; while the line is down, only that it waits: the last step is
     /// told where there is room to say how old it is.
     pub(in crate::console) fn step_words(&self, run: &Run) -> Option<String> {
-        if run.is_going() && self.is_disconnected() {
+        if run.is_running() && self.is_disconnected() {
             Some(RECONNECTING.to_owned())
         } else {
             run.step_words()

@@ -13,8 +13,8 @@ impl Model {
     /// below the palette.
     pub(super) fn is_enabled_in(&self, place: Place, action: Action) -> bool {
         use Action::{
-            Back, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview, SortNext, Stop,
-            StopWaiting, Verify, Wait,
+            Back, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview,
+            SortNext, Stop, Verify, Wait,
         };
         match (place, action) {
             (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
@@ -28,7 +28,7 @@ impl Model {
                 self.repos.shown() > 0
             }
             (Place::Runs, Open | Copy) => self.runs.len() > 0,
-            (Place::Runs, StopWaiting) => self.runs.waiting().next().is_some(),
+            (Place::Runs, CancelQueued) => self.runs.queued().next().is_some(),
             (Place::Runs | Place::Run, Stop) => self.run_here().is_some_and(Run::can_be_stopped),
             (Place::History, Open | Copy) => self.history.current().is_some(),
             (Place::Repo | Place::Done | Place::Record, Consolidate | Preview) => {
@@ -72,8 +72,8 @@ impl ConfirmDialog {
 impl Run {
     fn can_be_stopped(&self) -> bool {
         match self.state {
-            RunState::Waiting(_) => true,
-            RunState::Going { stopping, .. } => !stopping,
+            RunState::Queued(_) => true,
+            RunState::Running { stopping, .. } => !stopping,
             RunState::Ended(_) => false,
         }
     }

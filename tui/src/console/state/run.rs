@@ -63,9 +63,9 @@ pub(in crate::console) struct Run {
 #[derive(Debug)]
 pub(in crate::console) enum RunState {
     /// It waits for its turn, and starts with this effect.
-    Waiting(Effect),
+    Queued(Effect),
     /// It goes on.
-    Going {
+    Running {
         /// The last step that was told.
         step: Option<Event>,
         /// How fast it is.
@@ -87,8 +87,8 @@ pub(in crate::console) enum Outcome {
 
 impl Run {
     /// Whether it goes on.
-    pub(in crate::console) fn is_going(&self) -> bool {
-        matches!(self.state, RunState::Going { .. })
+    pub(in crate::console) fn is_running(&self) -> bool {
+        matches!(self.state, RunState::Running { .. })
     }
 
     /// Whether it waits or goes on.
@@ -98,12 +98,12 @@ impl Run {
 
     fn stop(&mut self, now: Timestamp) -> Option<Effect> {
         match &mut self.state {
-            RunState::Ended(_) | RunState::Going { stopping: true, .. } => None,
-            RunState::Going { stopping, .. } => {
+            RunState::Ended(_) | RunState::Running { stopping: true, .. } => None,
+            RunState::Running { stopping, .. } => {
                 *stopping = true;
                 Some(Effect::Cancel(self.ticket))
             }
-            RunState::Waiting(_) => {
+            RunState::Queued(_) => {
                 let message = "It was taken back before its turn came.".to_owned();
                 self.state =
                     RunState::Ended(Err(Failure { kind: FailureKind::Cancelled, message }));
@@ -117,10 +117,10 @@ impl Run {
     pub(in crate::console) fn step_words(&self) -> Option<String> {
         match &self.state {
             RunState::Ended(_) => None,
-            RunState::Waiting(_) => Some("waiting".to_owned()),
-            RunState::Going { stopping: true, .. } => Some("stopping".to_owned()),
-            RunState::Going { step: None, .. } => Some(format!("{} …", self.work.doing())),
-            RunState::Going { step: Some(step), .. } => Some(step_words(step)),
+            RunState::Queued(_) => Some("waiting".to_owned()),
+            RunState::Running { stopping: true, .. } => Some("stopping".to_owned()),
+            RunState::Running { step: None, .. } => Some(format!("{} …", self.work.doing())),
+            RunState::Running { step: Some(step), .. } => Some(step_words(step)),
         }
     }
 }
@@ -152,7 +152,7 @@ impl Runs {
     ) {
         let pointed = self.pointed();
         let planned = matches!(effect, Effect::Run(..));
-        let state = RunState::Waiting(effect);
+        let state = RunState::Queued(effect);
         self.all.push_back(Run {
             ticket,
             repo,
@@ -177,16 +177,16 @@ impl Runs {
     /// What can start now: effects for as much as may go on at once. Never two on one repo.
     pub(in crate::console) fn start(&mut self, now: Timestamp) -> Vec<Effect> {
         let (pointed, mut effects) = (self.pointed(), Vec::new());
-        let mut busy: Vec<RepoName> = self.going().map(|run| run.repo.clone()).collect();
+        let mut busy: Vec<RepoName> = self.running().map(|run| run.repo.clone()).collect();
         for run in &mut self.all {
             if busy.len() >= AT_ONCE {
                 break;
             }
-            if !matches!(run.state, RunState::Waiting(_)) || busy.contains(&run.repo) {
+            if !matches!(run.state, RunState::Queued(_)) || busy.contains(&run.repo) {
                 continue;
             }
-            let going = RunState::Going { step: None, speed: Speed::default(), stopping: false };
-            if let RunState::Waiting(effect) = std::mem::replace(&mut run.state, going) {
+            let going = RunState::Running { step: None, speed: Speed::default(), stopping: false };
+            if let RunState::Queued(effect) = std::mem::replace(&mut run.state, going) {
                 run.began = Some(now);
                 busy.push(run.repo.clone());
                 effects.push(effect);
@@ -211,7 +211,7 @@ impl Runs {
     pub(in crate::console) fn listed(&self) -> Vec<&Run> {
         let mut ended: Vec<&Run> = self.all.iter().rev().filter(|run| !run.is_open()).collect();
         ended.sort_by_key(|run| Reverse(run.ended));
-        self.going().chain(self.waiting()).chain(ended).collect()
+        self.running().chain(self.queued()).chain(ended).collect()
     }
 
     /// How much there is.
@@ -240,13 +240,13 @@ impl Runs {
     }
 
     /// What goes on, oldest first.
-    pub(in crate::console) fn going(&self) -> impl Iterator<Item = &Run> {
-        self.all.iter().filter(|run| run.is_going())
+    pub(in crate::console) fn running(&self) -> impl Iterator<Item = &Run> {
+        self.all.iter().filter(|run| run.is_running())
     }
 
     /// What waits, in the order of its turns.
-    pub(in crate::console) fn waiting(&self) -> impl Iterator<Item = &Run> {
-        self.all.iter().filter(|run| matches!(run.state, RunState::Waiting(_)))
+    pub(in crate::console) fn queued(&self) -> impl Iterator<Item = &Run> {
+        self.all.iter().filter(|run| matches!(run.state, RunState::Queued(_)))
     }
 
     /// What waits or goes on, oldest first.
@@ -267,7 +267,7 @@ impl Runs {
         now: Timestamp,
     ) -> bool {
         match self.get_mut(ticket).map(|run| &mut run.state) {
-            Some(RunState::Going { step, speed, .. }) => {
+            Some(RunState::Running { step, speed, .. }) => {
                 speed.take(&event, now);
                 *step = Some(event);
                 true

@@ -52,7 +52,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::LeaveNow if model.is_disconnected() => return vec![Effect::Quit],
         Action::LeaveNow => {}
         Action::Stop => return stop(model),
-        Action::StopWaiting => return stop_waiting(model),
+        Action::CancelQueued => return cancel_queued(model),
         Action::Accept => return accept(model),
         Action::Cancel => return cancel(model),
         Action::Type(_) | Action::Erase | Action::EraseWord | Action::EraseAll => {
@@ -223,8 +223,8 @@ fn stop(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Takes back all that waits; what goes on goes on.
-fn stop_waiting(model: &mut Model) -> Vec<Effect> {
-    let tickets: Vec<Ticket> = model.runs.waiting().map(|run| run.ticket).collect();
+fn cancel_queued(model: &mut Model) -> Vec<Effect> {
+    let tickets: Vec<Ticket> = model.runs.queued().map(|run| run.ticket).collect();
     if !tickets.is_empty() {
         model.notice = Some(format!("{} taken back", count(tickets.len() as u64)));
     }

@@ -35,9 +35,9 @@ pub(super) fn show_all(model: &mut Model) {
 
 /// Starts what can start.
 pub(super) fn start(model: &mut Model) -> Vec<Effect> {
-    let before: Vec<Ticket> = model.runs.going().map(|run| run.ticket).collect();
+    let before: Vec<Ticket> = model.runs.running().map(|run| run.ticket).collect();
     let effects = model.runs.start(model.now);
-    for run in model.runs.going().filter(|run| !before.contains(&run.ticket)) {
+    for run in model.runs.running().filter(|run| !before.contains(&run.ticket)) {
         let (level, words) = log_entry(run);
         model.log.say(model.now, level, words);
     }
@@ -146,7 +146,7 @@ fn log_entry(run: &Run) -> (Level, String) {
                 (Level::Error, format!("{repo}: {noun} failed: {failure}"))
             }
         },
-        RunState::Waiting(_) | RunState::Going { .. } => {
+        RunState::Queued(_) | RunState::Running { .. } => {
             (Level::Note, format!("{repo}: {}", run.work.doing()))
         }
     }

@@ -116,8 +116,8 @@ fn work(model: &Model) -> Vec<String> {
         model.dialog.is_none()
             && matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket)
     };
-    let waiting = model.runs.waiting().filter(|run| !here(run.ticket)).count() as u64;
-    let mut going = model.runs.going().filter(|run| !here(run.ticket));
+    let waiting = model.runs.queued().filter(|run| !here(run.ticket)).count() as u64;
+    let mut going = model.runs.running().filter(|run| !here(run.ticket));
     let first = going.next();
     let running = first.map_or(0, |_| 1 + going.count() as u64);
     let (goes, waits) =

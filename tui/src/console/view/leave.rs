@@ -51,10 +51,10 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     // At most a few go on at once; any number may wait.
     let going = model
         .runs
-        .going()
+        .running()
         .map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
     let mut lines = plain(going.map(|words| fit(&escaped(&words), room)).collect());
-    match model.runs.waiting().count() as u64 {
+    match model.runs.queued().count() as u64 {
         0 => {}
         1 => lines.push(Line::raw("1 more waits for its turn")),
         waiting => lines.push(Line::raw(format!("{} more wait for their turn", count(waiting)))),

@@ -288,7 +288,7 @@ fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
         vec![fact(model.styles, "Last work", &format!("{}: {words}", run.work.noun()), room)]
     };
     match &run.state {
-        RunState::Waiting(_) | RunState::Going { .. } => {
+        RunState::Queued(_) | RunState::Running { .. } => {
             said(&model.step_words(run).unwrap_or_default())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {

@@ -47,16 +47,16 @@ const CURVE: usize = 3;
 /// The body.
 pub(super) fn draw(model: &Model, run: &Run, frame: &mut Frame, area: Rect) -> Extent {
     let lines = match &run.state {
-        RunState::Waiting(_) => waiting(model, run, room(area)),
-        RunState::Going { .. } => going(model, run, area),
+        RunState::Queued(_) => waiting(model, run, room(area)),
+        RunState::Running { .. } => going(model, run, area),
         RunState::Ended(end) => return result::draw(model, run, end, frame, area),
     };
     scrolled(frame, area, lines, run.top.at(usize::MAX))
 }
 
 fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
-    let before = model.runs.waiting().take_while(|other| other.ticket != run.ticket).count() as u64;
-    let busy = model.runs.going().find(|other| other.repo == run.repo);
+    let before = model.runs.queued().take_while(|other| other.ticket != run.ticket).count() as u64;
+    let busy = model.runs.running().find(|other| other.repo == run.repo);
     let why = match (before, busy) {
         (_, Some(other)) => format!("until the {} of this repo has ended", other.work.noun()),
         (0, None) => "it is the next".to_owned(),
@@ -71,7 +71,7 @@ fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
 }
 
 fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
-    let RunState::Going { step, speed, stopping } = &run.state else { return Vec::new() };
+    let RunState::Running { step, speed, stopping } = &run.state else { return Vec::new() };
     let (styles, room, step) = (model.styles, room(area), step.as_ref());
     let (done, total) = step.map_or((0, 0), |step| (step.done, step.total));
     let bytes = match (done, total) {

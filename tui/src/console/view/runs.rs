@@ -84,7 +84,7 @@ fn how_work_comes(model: &Model) -> String {
 
 fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
     let step = match &run.state {
-        RunState::Going { step, .. } => step.as_ref(),
+        RunState::Running { step, .. } => step.as_ref(),
         _ => None,
     };
     match head {
@@ -105,11 +105,11 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
 fn state(model: &Model, run: &Run) -> (String, Style) {
     let styles = model.styles;
     match &run.state {
-        RunState::Waiting(_) => ("waiting".to_owned(), styles.quiet()),
-        RunState::Going { .. } if model.is_disconnected() => {
+        RunState::Queued(_) => ("waiting".to_owned(), styles.quiet()),
+        RunState::Running { .. } if model.is_disconnected() => {
             (model.step_words(run).unwrap_or_default(), styles.warn())
         }
-        RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), styles.busy()),
+        RunState::Running { .. } => (model.step_words(run).unwrap_or_default(), styles.busy()),
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
             ("nothing to do".to_owned(), styles.good())
         }
@@ -137,8 +137,8 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
 
 fn time(model: &Model, run: &Run) -> String {
     match &run.state {
-        RunState::Waiting(_) => String::new(),
-        RunState::Going { step: Some(step), speed, stopping: false }
+        RunState::Queued(_) => String::new(),
+        RunState::Running { step: Some(step), speed, stopping: false }
             if !model.is_disconnected() =>
         {
             match speed.left(step) {
@@ -147,7 +147,7 @@ fn time(model: &Model, run: &Run) -> String {
                 _ => format!("for {}", seconds(since(model, run.began))),
             }
         }
-        RunState::Going { .. } => format!("for {}", seconds(since(model, run.began))),
+        RunState::Running { .. } => format!("for {}", seconds(since(model, run.began))),
         RunState::Ended(_) => {
             took(run).map(|took| format!("took {}", duration(took))).unwrap_or_default()
         }
@@ -190,7 +190,7 @@ fn bar(percent: u64) -> String {
 
 fn speed(run: &Run) -> String {
     match &run.state {
-        RunState::Going { speed, .. } => {
+        RunState::Running { speed, .. } => {
             speed.rate().map(|rate| format!("{}/s", size(rate))).unwrap_or_default()
         }
         _ => String::new(),
