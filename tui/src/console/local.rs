@@ -1,4 +1,4 @@
-//! The store on this machine, as the console's backend.
+//! The local store as the backend of the console.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::backend::{
     Backend, BackendResult, Control, Detail, Failure, FailureKind, until_stopped,
 };
 
-/// Between two looks at the catalog's stamp. A look costs microseconds.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time between two checks of the catalog's stamp. A check takes microseconds.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Moments of a repo's timeline: more than a chart has columns.
+/// Entries of a repo's timeline: more than a chart has columns.
 const MOMENTS: u32 = 500;
 
-/// Consolidations in a repo's history.
+/// Consolidations in the history of a repo.
 const HISTORY: u32 = 50;
 
 /// A store that this process has opened.
@@ -63,8 +63,8 @@ impl Backend for LocalBackend {
     }
 
     async fn run(&self, plan: GcPlan, control: Control) -> BackendResult<GcReport> {
-        // The host would consolidate what was planned and leave a later push beside it; but who was
-        // shown that one pack is left shall not be surprised by two.
+        // The host would consolidate what was planned, and leave packs of later pushes as they are.
+        // But the plan promised a single pack, so refuse.
         if !self.store.is_current(&plan).await? {
             let message = format!(
                 "{} has changed since the plan was made; nothing was done",
@@ -96,7 +96,7 @@ impl Backend for LocalBackend {
             if since != Some(stamp) {
                 return Ok(stamp);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
     }
 }

@@ -233,7 +233,7 @@ async fn who_can_not_wait_for_the_line_leaves_the_work_behind() {
     console.settle().await;
     console.shows("The line is down. Who leaves now finds in the history what became of it.");
     console.press_shown(&["l leave now"]).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[test]

@@ -34,7 +34,7 @@ async fn a_repo_is_found_planned_consolidated_and_proven() {
     console.press(&["q"]).await;
     console.hides("7 packs to merge");
     console.press(&["q"]).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn quitting_with_work_running_asks_and_stays_by_default() {
     console.shows("Leaving when the work has ended");
     console.demo.release();
     console.turn_until(|console| console.exit.is_some()).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn quitting_can_cancel_the_work() {
     demo.hold("verify");
     let mut console = Console::on(demo, 80, 20).await;
     console.press(&["v", "Esc", "q", "x"]).await;
-    assert_eq!((console.exit, console.demo.held()), (Some(Exit::Left), 0));
+    assert_eq!((console.exit, console.demo.held()), (Some(Exit::Quit), 0));
 }
 
 #[tokio::test]

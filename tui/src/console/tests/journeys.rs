@@ -73,7 +73,7 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
     let first = console.app.model.repos.from(0).next().unwrap();
     assert!(first.packs > 1, "what is worst can be merged");
     console.press_shown(&["q quit"]).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[tokio::test]
