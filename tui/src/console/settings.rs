@@ -1,11 +1,11 @@
-//! How the operator wants the console: what the call says, else what the config file says, else
-//! what the environment hints at.
+//! The settings of the console: from the command line, else from the config file, else from the
+//! environment.
 //!
-//! The file is TOML, and all of it may be left out:
+//! The file is TOML, and every setting is optional:
 //!
 //! ```toml
 //! theme = "light"                # default, light, mono
-//! ascii = true                   # false: whatever the locale says
+//! ascii = true                   # false: use Unicode in any locale
 //! mouse = true
 //!
 //! [keys]                         # names as in docs/console.md
@@ -26,52 +26,52 @@ use crate::style::Environment;
 pub(super) use crate::args::ThemeName;
 use file::File;
 
-/// How the operator wants the console.
+/// The settings of the console.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) theme: ThemeName,
     /// Draw with ASCII only.
     pub(super) ascii: bool,
-    /// Take the mouse from the terminal.
+    /// Capture the mouse.
     pub(super) mouse: bool,
-    /// Nothing may be changed.
+    /// Disable everything that changes the store.
     pub(super) read_only: bool,
-    /// A store that is made up, in place of a real one.
+    /// Use the demo store.
     pub(super) demo: bool,
-    /// Other keys for some actions, in the order of the file.
+    /// Changed keys, in the order of the file.
     pub(super) keys: Vec<KeyChange>,
 }
 
-/// Other keys for an action.
+/// Changed keys of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyChange {
-    /// The action's name; nobody has looked yet whether there is one.
+    /// Name of the action, not checked yet.
     pub(super) action: String,
-    /// Names of keys.
+    /// Names of the keys.
     pub(super) keys: Vec<String>,
-    /// Where it was said, for errors: `FILE:LINE`.
+    /// Position for errors: `FILE:LINE`.
     pub(super) place: String,
 }
 
-/// What the environment hints at.
+/// Settings from the environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hints {
-    /// Nobody wants colours.
+    /// `NO_COLOR` is set.
     no_color: bool,
-    /// The locale has characters beyond ASCII, or says nothing.
+    /// The locale is UTF-8, or unset.
     utf8: bool,
 }
 
 impl Hints {
-    /// Those of the real environment.
+    /// Reads the environment.
     pub(super) fn read() -> Hints {
         Hints::of(Environment::read(), |name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })
     }
 
-    /// The first that is set decides, as for any program of POSIX. Where none is, as in many
-    /// containers, the terminal is still likely to be one of this century.
+    /// The first variable that is set decides, as in POSIX. If none is set, as in many containers, the
+    /// terminal most likely supports UTF-8.
     fn of(environment: Environment, variable: impl Fn(&str) -> Option<String>) -> Hints {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
@@ -85,16 +85,17 @@ impl Hints {
 }
 
 impl Settings {
-    /// What all that was said comes to.
+    /// Combines all settings.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a config that is not there although it was named, can't be read, or
-    /// says what can't be.
+    /// [`Error::Usage`] if the named config file does not exist, or a config can't be read or is
+    /// invalid.
     pub(super) fn read(args: &ConsoleArgs, color: When, hints: Hints) -> Result<Settings, Error> {
         let file = match &args.config {
-            Some(path) => File::read(path)?
-                .ok_or_else(|| Error::Usage(format!("there is no config {}", path.display())))?,
-            None => usual_place()
+            Some(path) => File::read(path)?.ok_or_else(|| {
+                Error::Usage(format!("the config file {} does not exist", path.display()))
+            })?,
+            None => default_file()
                 .map(|path| File::read(&path))
                 .transpose()?
                 .flatten()
@@ -103,9 +104,9 @@ impl Settings {
         Ok(Settings::of(args, color, hints, file))
     }
 
-    /// The call goes before the file, and the file before the environment. Only `NO_COLOR` goes
-    /// before the file: it is said for this terminal or this call, and the file holds for all of
-    /// them. Of the call, `--color never` goes before a theme: a theme without colours is `mono`.
+    /// The command line overrides the file, and the file overrides the environment. Only `NO_COLOR`
+    /// overrides the file: it is set for this terminal or call, and the file is for all of them.
+    /// `--color never` overrides `--theme`: a theme without colours is `mono`.
     fn of(args: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
         let theme = match (args.theme, color) {
             (_, When::Never) => ThemeName::Mono,
@@ -124,8 +125,8 @@ impl Settings {
     }
 }
 
-/// The config of this user, where the platform has a place for it.
-fn usual_place() -> Option<PathBuf> {
+/// The config file of this user, if the platform has a folder for it.
+fn default_file() -> Option<PathBuf> {
     BaseDirs::new().map(|dirs| dirs.config_dir().join("packhouse").join("console.toml"))
 }
 
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_call_goes_before_no_color_and_no_color_before_the_config() {
+    fn the_command_line_overrides_no_color_and_no_color_the_config() {
         use ThemeName::{Default, Light, Mono};
         for (args, color, no_color, file, expected) in [
             (None, When::Auto, false, "", Default),

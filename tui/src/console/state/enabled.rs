@@ -9,8 +9,8 @@ impl Model {
         self.is_enabled_in(self.place(), action)
     }
 
-    /// Whether an action would do something in a place, be it that where the operator is or that
-    /// below the palette.
+    /// Whether an action would do something in a place: the current one, or the one below the
+    /// palette.
     pub(super) fn is_enabled_in(&self, place: Place, action: Action) -> bool {
         use Action::{
             Back, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview,
@@ -34,7 +34,7 @@ impl Model {
             (Place::Repo | Place::Done | Place::Record, Consolidate | Preview) => {
                 self.has_several_packs()
             }
-            // There already.
+            // The current screen.
             (Place::Runs, Action::Runs)
             | (Place::History, Action::History)
             | (Place::Log, Action::Log) => false,
@@ -42,7 +42,7 @@ impl Model {
         }
     }
 
-    /// The work that is shown or pointed to.
+    /// The displayed or selected run.
     fn run_here(&self) -> Option<&Run> {
         match self.screens.last() {
             Some(Screen::Run(ticket)) => self.runs.get(*ticket),
@@ -50,7 +50,7 @@ impl Model {
         }
     }
 
-    /// Whether there is something to merge in the repo that is looked at, as far as that is known.
+    /// Whether the current repo has more than one pack; true if unknown.
     fn has_several_packs(&self) -> bool {
         let known =
             self.current_repo().and_then(|name| self.repos.get(&name).map(|repo| repo.packs > 1));

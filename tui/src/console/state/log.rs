@@ -1,5 +1,4 @@
-//! What happened since the console started, with times: what the operator did, how it ended, and
-//! what the host logged.
+//! The log since the start of the console: runs, their results, and messages of the host.
 
 use std::collections::VecDeque;
 
@@ -7,10 +6,10 @@ use jiff::Timestamp;
 
 use super::Cursor;
 
-/// Lines that are kept. The log's file has them, too, as far as it was asked for.
+/// Number of lines that are kept.
 const KEPT: usize = 2000;
 
-/// How much a line matters.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Level {
     Note,
@@ -19,7 +18,7 @@ pub(in crate::console) enum Level {
 }
 
 impl Level {
-    /// In a word.
+    /// The name of the level.
     pub(in crate::console) const fn word(self) -> &'static str {
         match self {
             Level::Note => "note",
@@ -34,7 +33,7 @@ impl Level {
 pub(in crate::console) struct LogLine {
     pub(in crate::console) at: Timestamp,
     pub(in crate::console) level: Level,
-    /// May hold anything: escape it before drawing.
+    /// Untrusted text: escape it before drawing.
     pub(in crate::console) text: String,
 }
 
@@ -42,25 +41,25 @@ pub(in crate::console) struct LogLine {
 #[derive(Debug, Default)]
 pub(in crate::console) struct Log {
     lines: VecDeque<LogLine>,
-    /// Those that are not in the log's file yet.
+    /// Lines that are not in the log file yet.
     unwritten: VecDeque<LogLine>,
     pub(in crate::console) cursor: Cursor,
 }
 
 impl Log {
-    /// Takes a line of the console's own.
+    /// Adds a line of the console.
     pub(in crate::console) fn say(&mut self, at: Timestamp, level: Level, text: impl Into<String>) {
         let line = LogLine { at, level, text: text.into() };
         keep(&mut self.unwritten, line.clone());
         keep(&mut self.lines, line);
     }
 
-    /// Takes a line that came from below, by way of the log's file.
+    /// Adds a line from below the console, which the log file already has.
     pub(in crate::console) fn hear(&mut self, at: Timestamp, level: Level, text: String) {
         keep(&mut self.lines, LogLine { at, level, text });
     }
 
-    /// What is to be written to the log's file, each line once.
+    /// Takes the lines for the log file.
     pub(in crate::console) fn unwritten(&mut self) -> impl Iterator<Item = LogLine> + '_ {
         self.unwritten.drain(..)
     }

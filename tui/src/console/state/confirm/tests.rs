@@ -24,7 +24,7 @@ fn more_than_ten_repos_ask_for_their_number() {
     assert_eq!(dialog.place(), Place::Typing);
     assert!(
         dialog.confirm().is_none()
-            && dialog.refusal.take().is_some_and(|words| words.contains("Nothing was typed"))
+            && dialog.refusal.take().is_some_and(|words| words.contains("Type 11 to confirm"))
     );
     for (typed, right) in [("1", false), ("10", false), ("y", false), (" 11", true)] {
         let Asks::Count(input) = &mut dialog.asks else { panic!() };
@@ -35,7 +35,7 @@ fn more_than_ten_repos_ask_for_their_number() {
 }
 
 #[test]
-fn what_there_is_nothing_to_do_for_is_left_out_and_said() {
+fn repos_with_nothing_to_do_are_skipped_by_name() {
     let mut dialog = of(vec![summary("a/a", 1), summary("a/b", 0)]);
     assert_eq!(dialog.place(), Place::Preview);
     assert!(dialog.confirm().is_none());
@@ -53,11 +53,11 @@ fn what_there_is_nothing_to_do_for_is_left_out_and_said() {
 }
 
 #[test]
-fn nobody_says_yes_to_what_was_not_drawn() {
+fn a_plan_that_was_not_drawn_cannot_be_confirmed() {
     let mut dialog = ConfirmDialog::one("a/b".parse().unwrap(), Ticket(1), true);
     dialog.drawn();
     dialog.take(Ok(crate::console::tests::fake::gc_report(&summary("a/b", 3))));
-    assert!(dialog.confirm().is_none(), "what was drawn was no plan yet");
+    assert!(dialog.confirm().is_none(), "the frame had no plan yet");
     dialog.drawn();
     assert!(dialog.confirm().is_some());
     let marked = (0..3).map(|n| summary(&format!("o/r{n}"), 2)).collect();
@@ -69,14 +69,14 @@ fn nobody_says_yes_to_what_was_not_drawn() {
 }
 
 #[test]
-fn where_one_is_left_its_own_plan_is_shown() {
+fn a_single_remaining_repo_shows_its_own_plan() {
     let mut dialog = of(vec![summary("a/a", 1), summary("a/b", 5)]);
     assert_eq!(dialog.repo().map(ToString::to_string).as_deref(), Some("a/b"));
     assert!(dialog.awaits(Ticket(1)) && dialog.left_out.len() == 1 && dialog.confirm().is_none());
 }
 
 #[test]
-fn a_plan_that_is_only_shown_cannot_be_confirmed() {
+fn a_preview_cannot_be_confirmed() {
     let mut dialog = ConfirmDialog::one("a/b".parse().unwrap(), Ticket(1), false);
     dialog.take(Ok(crate::console::tests::fake::gc_report(&summary("a/b", 3))));
     dialog.drawn();
