@@ -1,8 +1,7 @@
-//! What happens when something happens: a message changes the model, and asks for effects. No I/O,
-//! no waiting.
+//! Applies messages: a message changes the model and returns effects. No I/O, no waiting.
 //!
-//! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and
-//! [`work`] keeps its queue; [`connection`] is about a remote store.
+//! This file handles messages; [`act`] handles actions, [`ask`] plans and confirmations, [`work`]
+//! runs, and [`connection`] the connection to a remote store.
 
 mod act;
 mod ask;
@@ -19,10 +18,10 @@ use super::state::{Asks, Level, Model, Outcome};
 
 use act::act;
 
-/// Takes a message.
+/// Applies a message.
 pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
-        // The stamp comes before the list: what changes after it was read is seen.
+        // The stamp comes before the list, so that later changes are noticed.
         Msg::Started => return vec![Effect::Watch(None)],
         Msg::Key(key) => {
             model.dirty |= model.notice.take().is_some();
@@ -40,9 +39,8 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Resumed(was_suspended) => {
             model.dirty = true;
             if !was_suspended {
-                model.notice = Some(
-                    "This terminal has no shell to come back from: the console goes on.".to_owned(),
-                );
+                model.notice =
+                    Some("The console was not suspended: this terminal has no shell.".to_owned());
             }
         }
         Msg::Tick => return tick(model),
@@ -73,12 +71,12 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if model.misses(&failure) {
                 return Vec::new();
             }
-            // A store that can't be asked is told of once, when its connection breaks: see [`connection`].
+            // A lost connection is logged once, in [`connection`].
             if failure.kind != FailureKind::Unreachable {
                 model.log.say(
                     model.now,
                     Level::Warning,
-                    format!("The store is not watched any more: {failure}"),
+                    format!("Watching the store failed: {failure}"),
                 );
             }
             if !model.repos.known && model.repos.loading.is_none() {
@@ -111,7 +109,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.repos.put(summary, model.now);
                 model.dirty = true;
             }
-            // The list will be read as a whole, at once or when the line is back.
+            // Reload the whole list, now or after reconnecting.
             Err(failure) => model.repos.stale |= !model.misses(&failure),
         },
         Msg::Shown(ticket, answer) => {
@@ -137,7 +135,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                     dialog.take(answer);
                     model.dirty = true;
                 }
-                // Declined while it was being made.
+                // Declined meanwhile.
                 None => return vec![Effect::Forget(ticket)],
             }
         }
@@ -178,8 +176,8 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Running work shows its seconds, and so does a line that is down; otherwise only "minutes ago"
-/// grows old.
+/// Active runs and a lost connection count seconds; otherwise only relative times change, once a
+/// minute.
 fn tick(model: &mut Model) -> Vec<Effect> {
     let counts = model.runs.open().next().is_some() || model.is_disconnected();
     model.dirty |= counts || model.minute != model.now.as_second() / 60;
@@ -187,7 +185,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     if model.connection.is_some() && model.missed {
-        // The line was back before anyone saw that it was down.
+        // The connection was restored before its loss was noticed.
         return model.catch_up();
     }
     if model.repos.due(model.now) {
@@ -223,14 +221,13 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
         }
         _ => {
             model.notice =
-                Some("There is nothing here to paste into; / filters the list of repos.".to_owned())
+                Some("Nothing to paste into here; / filters the list of repos.".to_owned())
         }
     }
     Vec::new()
 }
 
-/// The wheel scrolls; a click points to a line, and a click on the line that is pointed to opens
-/// it.
+/// The wheel scrolls; a click selects a line, and a click on the selected line opens it.
 fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
     let action = match event.kind {
         MouseEventKind::ScrollUp => Action::Up,
@@ -267,7 +264,7 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     }
 }
 
-/// What can be pointed to on a row of the terminal.
+/// The item on a row of the terminal.
 fn line_at(extent: &Extent, row: u16) -> Option<usize> {
     let below = usize::from(row.checked_sub(extent.row)?);
     let line = Some(extent.first + below)

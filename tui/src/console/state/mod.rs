@@ -1,5 +1,4 @@
-//! What the console knows, and where the operator is. Plain data: nothing here draws, waits or
-//! reads a clock.
+//! The model of the console. Plain data: nothing here draws, waits or reads a clock.
 
 mod choice;
 mod column;
@@ -42,46 +41,46 @@ use super::keys::{Keymap, Place};
 use super::msg::{Effect, Extent, Ticket};
 use super::view::Styles;
 
-/// Everything.
+/// The model.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) styles: Styles,
     pub(super) keymap: Keymap,
-    /// Whether nothing may be changed.
+    /// Whether actions that change the store are disabled.
     pub(super) read_only: bool,
-    /// Which store this is.
+    /// The name of the store.
     pub(super) store: String,
-    /// The time of day when the last message came.
+    /// The time of the last message.
     pub(super) now: Timestamp,
-    /// The minute in which the last frame was drawn: what it says of times is as old.
+    /// The minute of the last frame, to update relative times.
     pub(super) minute: i64,
-    /// Whether something changed that can be seen.
+    /// Whether the screen must be drawn again.
     pub(super) dirty: bool,
-    /// How far the scrolled part of the last frame reached.
+    /// The scroll area of the last frame.
     pub(super) extent: Extent,
-    /// The first screen; it is always there.
+    /// The first screen, which is always open.
     pub(super) repos: Repos,
-    /// The screens above it, the shown one last.
+    /// The screens above it, the visible one last.
     pub(super) screens: Vec<Screen>,
-    /// A plan, in place of the screen.
+    /// The confirm dialog, instead of the screen.
     pub(super) dialog: Option<ConfirmDialog>,
-    /// A question about leaving, over everything but the help.
+    /// The quit dialog, above everything except the help.
     pub(super) leave: Option<Leave>,
-    /// The help, scrolled by so many lines.
+    /// The help, with its scroll position.
     pub(super) help: Option<Cursor>,
     pub(super) palette: Option<Palette>,
     pub(super) runs: Runs,
     pub(super) history: History,
     pub(super) log: Log,
-    /// A word about what was just done, until the next key.
+    /// A notice about the last action, until the next key.
     pub(super) notice: Option<String>,
-    /// Whether the store is no longer watched: changes by others are not seen.
+    /// Whether watching has failed, so that changes by others are not displayed.
     pub(super) unwatched: bool,
     /// The stamp of the store when it was last watched.
     pub(super) stamp: Option<u64>,
     /// The connection to a remote store; none for a local one.
     pub(super) connection: Option<backend::Connection>,
-    /// Whether something was to be read while the store could not be asked: it is read when it can.
+    /// Whether a load failed while disconnected, and must be repeated.
     pub(super) missed: bool,
     tickets: u64,
 }
@@ -91,31 +90,31 @@ pub(super) struct Model {
 pub(super) enum Screen {
     /// A repo.
     Repo(Box<Repo>),
-    /// All work.
+    /// All runs.
     Runs,
-    /// Work that waits or goes on, or its result.
+    /// One run, or its result.
     Run(Ticket),
     /// All consolidations.
     History,
-    /// One consolidation, and the line at which it begins to be seen.
+    /// One consolidation, with its scroll position.
     Record(Box<GcEntry>, Cursor),
-    /// What happened.
+    /// The log.
     Log,
 }
 
-/// Leaving while work is running.
+/// Quitting while runs are active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leave {
-    /// Asked: wait, cancel or stay.
+    /// The operator chooses: wait, cancel or stay.
     Asking,
-    /// Leaves when the work has ended.
+    /// Quits when all runs have ended.
     Waiting,
-    /// Leaves when the work has stopped.
+    /// Quits when all runs have stopped.
     Stopping,
 }
 
 impl Model {
-    /// A console that knows nothing yet.
+    /// An empty model.
     pub(super) fn new(styles: Styles, keymap: Keymap, read_only: bool, store: String) -> Self {
         Model {
             styles,
@@ -144,7 +143,7 @@ impl Model {
         }
     }
 
-    /// Where the operator is, as far as keys go.
+    /// The place that receives keys.
     pub(super) fn place(&self) -> Place {
         match (&self.help, &self.palette) {
             (Some(_), _) => Place::Help,
@@ -153,7 +152,7 @@ impl Model {
         }
     }
 
-    /// Where the operator is when help and palette are closed.
+    /// The place below help and palette.
     pub(super) fn place_below(&self) -> Place {
         match (&self.leave, &self.dialog, self.screens.last()) {
             (Some(_), ..) => Place::Leave,
@@ -173,7 +172,7 @@ impl Model {
         }
     }
 
-    /// The repo that the operator looks at or points to.
+    /// The displayed or selected repo.
     pub(super) fn current_repo(&self) -> Option<RepoName> {
         if let Some(dialog) = &self.dialog {
             return dialog.repo().cloned();
@@ -189,27 +188,27 @@ impl Model {
         }
     }
 
-    /// A fresh ticket.
+    /// A new ticket.
     pub(super) fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
     }
 
-    /// Reads again what the operator sees, and the list under it.
+    /// Reloads the list and the screens above it.
     pub(super) fn refresh(&mut self) -> Vec<Effect> {
         let mut effects = vec![self.refresh_list()];
         effects.extend(self.refresh_above());
         effects
     }
 
-    /// Reads the list of repos again.
+    /// Reloads the list of repos.
     pub(super) fn refresh_list(&mut self) -> Effect {
         let ticket = self.ticket();
         self.repos.begin(ticket, self.now);
         Effect::List(ticket, None)
     }
 
-    /// Reads again the screens above the list.
+    /// Reloads the screens above the list.
     pub(super) fn refresh_above(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         for at in 0..self.screens.len() {
@@ -234,8 +233,8 @@ impl Model {
         })
     }
 
-    /// What moves with the arrows here, and through how many lines. Where the lines are text, they
-    /// are those of the last frame, and the cursor is the first that is seen.
+    /// The cursor that arrow keys move, and its number of lines. For text, the cursor is the first
+    /// visible line, and the lines are those of the last frame.
     pub(super) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {
         let text = self.extent.content.saturating_sub(self.extent.height) + 1;
         if let Some(top) = &mut self.help {

@@ -1,4 +1,4 @@
-//! What keys ask for.
+//! Handles actions.
 
 use super::{ask, work};
 use crate::console::keys::{Action, Place};
@@ -6,7 +6,7 @@ use crate::console::msg::{Effect, Ticket};
 use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Palette, Repo, RunState, Screen};
 use crate::text::count;
 
-/// Does what an action asks for, where the operator is.
+/// Handles an action in the current place.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if moved(model, action) {
         let ticket = model.ticket();
@@ -47,8 +47,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Confirm => return ask::confirm(model),
         Action::Decline => return ask::decline(model),
         Action::Wait => model.leave = Some(Leave::Waiting),
-        // Where the store can be asked, work is waited for or stopped, and nothing is left in the
-        // dark.
+        // While connected, runs can be awaited or cancelled.
         Action::LeaveNow if model.is_disconnected() => return vec![Effect::Quit],
         Action::LeaveNow => {}
         Action::Stop => return stop(model),
@@ -102,7 +101,7 @@ fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Looks for what was typed, unless a reading is under way: then when it has ended.
+/// Searches for the input; if a request is pending, after its end.
 pub(super) fn search_again(model: &mut Model) -> Vec<Effect> {
     if model.history.loading.is_some() || !model.history.outdated() {
         return Vec::new();
@@ -166,7 +165,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Shows a screen; one that is open already comes back, and those above it close.
+/// Opens a screen. If it is open already, closes the screens above it.
 fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
     match model.screens.iter().position(is) {
         Some(at) => model.screens.truncate(at + 1),
@@ -191,7 +190,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     if model.repos.filter().is_empty() {
-        // One Esc too many must not end everything.
+        // One Esc too many must not quit.
         model.notice = Some(format!("{} quits", model.keymap.key_of(Action::Quit)));
     } else {
         model.repos.clear_filter(model.now);
@@ -208,7 +207,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Stops the work that is shown or pointed to; from the question about leaving, all work.
+/// Cancels the displayed or selected run; in the quit dialog, all runs.
 fn stop(model: &mut Model) -> Vec<Effect> {
     let tickets: Vec<Ticket> = match (model.place(), model.screens.last()) {
         (Place::Leave, _) => {
@@ -222,11 +221,11 @@ fn stop(model: &mut Model) -> Vec<Effect> {
     work::stop(model, &tickets)
 }
 
-/// Takes back all that waits; what goes on goes on.
+/// Cancels all queued runs.
 fn cancel_queued(model: &mut Model) -> Vec<Effect> {
     let tickets: Vec<Ticket> = model.runs.queued().map(|run| run.ticket).collect();
     if !tickets.is_empty() {
-        model.notice = Some(format!("{} taken back", count(tickets.len() as u64)));
+        model.notice = Some(format!("{} cancelled", count(tickets.len() as u64)));
     }
     work::stop(model, &tickets)
 }

@@ -1,29 +1,28 @@
-//! The line to a store that is elsewhere: what follows when it breaks, and when it is back.
+//! The connection to a remote store: what happens when it is lost and restored.
 
 use crate::console::backend::{Connection, ConnectionState};
 use crate::console::msg::Effect;
 use crate::console::state::{Level, Model};
 use crate::text::duration;
 
-/// Takes the line as it is now. What it costs to be away is told once: when it began, and when it
-/// is over.
+/// Takes the state of the connection. Logs its loss and its return, once each.
 pub(super) fn changed(model: &mut Model, connection: Connection) -> Vec<Effect> {
     let before = model.connection.replace(connection);
     let (was, is) = (before.as_ref(), model.connection.as_ref());
-    // When the store was heard is shown only while it is not heard.
+    // `heard_at` is displayed only while disconnected.
     model.dirty |= was.map(|connection| (&connection.state, connection.latency))
         != is.map(|connection| (&connection.state, connection.latency));
     let since = was.and_then(Connection::down_since);
     match (since, is.map(|connection| &connection.state)) {
         (None, Some(ConnectionState::Down { why, .. })) => {
-            let words = format!("The line to {} is down: {why}", model.store);
+            let words = format!("Disconnected from {}: {why}", model.store);
             model.log.say(model.now, Level::Warning, words);
             Vec::new()
         }
         (Some(since), Some(ConnectionState::Up)) => {
             let away =
                 u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
-            let words = format!("The line to {} is back after {}", model.store, duration(away));
+            let words = format!("Reconnected to {} after {}", model.store, duration(away));
             model.log.say(model.now, Level::Note, words);
             model.catch_up()
         }

@@ -1,4 +1,4 @@
-//! The queue of work: what is shown of it, what starts next, and what follows from an end.
+//! Runs: shows, starts and cancels them, and handles their end.
 
 use packhouse_host::RepoName;
 
@@ -9,7 +9,7 @@ use crate::console::state::{
 };
 use crate::text::plural;
 
-/// Shows a repo's work that waits or goes on; false if there is none.
+/// Shows the queued or active run of a repo; false if there is none.
 pub(super) fn show_open(model: &mut Model, repo: &RepoName) -> bool {
     let open = model.runs.of_repo(repo).filter(|run| run.is_open()).map(|run| run.ticket);
     if let Some(ticket) = open {
@@ -18,7 +18,7 @@ pub(super) fn show_open(model: &mut Model, repo: &RepoName) -> bool {
     open.is_some()
 }
 
-/// Shows work; it takes the place of the work that is shown now.
+/// Shows a run, instead of the run that is displayed now.
 pub(super) fn show(model: &mut Model, ticket: Ticket) {
     if matches!(model.screens.last(), Some(Screen::Run(_))) {
         model.screens.pop();
@@ -26,14 +26,14 @@ pub(super) fn show(model: &mut Model, ticket: Ticket) {
     model.screens.push(Screen::Run(ticket));
 }
 
-/// Shows all work, from what goes on.
+/// Shows the list of runs.
 pub(super) fn show_all(model: &mut Model) {
     model.runs.cursor = Cursor::default();
     model.screens.clear();
     model.screens.push(Screen::Runs);
 }
 
-/// Starts what can start.
+/// Starts queued runs.
 pub(super) fn start(model: &mut Model) -> Vec<Effect> {
     let before: Vec<Ticket> = model.runs.running().map(|run| run.ticket).collect();
     let effects = model.runs.start(model.now);
@@ -44,7 +44,7 @@ pub(super) fn start(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Stops work.
+/// Cancels runs.
 pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
     let mut effects = model.runs.stop(tickets, model.now);
     effects.extend(start(model));
@@ -52,7 +52,7 @@ pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
     effects
 }
 
-/// Work has ended: everything on the screen may be old, and the next may start.
+/// Handles the end of a run: reloads the screens, and starts the next run.
 pub(super) fn ended(
     model: &mut Model,
     ticket: Ticket,
@@ -63,10 +63,10 @@ pub(super) fn ended(
     let Some(run) = model.runs.get(ticket) else { return Vec::new() };
     let repo = run.repo.clone();
     let (level, words) = log_entry(run);
-    let (bad, renew) = (level == Level::Error, is_renewed(run));
+    let (bad, renew) = (level == Level::Error, needs_new_plan(run));
     model.log.say(model.now, level, words);
     if model.leave.is_some() && bad {
-        // Whoever waits to leave stays for a failure or damage that nobody has seen.
+        // Don't quit before the operator has seen a failure or damage.
         model.leave = None;
         show(model, ticket);
     }
@@ -85,14 +85,14 @@ pub(super) fn ended(
     effects
 }
 
-/// A plan that was shown and whose repo has changed since.
-fn is_renewed(run: &Run) -> bool {
+/// Whether the repo has changed since its plan was displayed.
+fn needs_new_plan(run: &Run) -> bool {
     let conflict = matches!(&run.state, RunState::Ended(Err(failure)) if failure.kind == FailureKind::Conflict);
     run.planned && conflict
 }
 
-/// The repo has changed since its plan was shown: the new one is shown. It asks nothing by itself,
-/// so that a second yes to the old plan, already on its way, is none to the new one.
+/// Shows a new plan after the repo has changed. It does not ask for confirmation, so that a second
+/// key press for the old plan can't confirm the new one.
 fn show_new_plan(model: &mut Model, old: Ticket, repo: &RepoName) -> Vec<Effect> {
     model.screens.pop();
     model.runs.drop(old);
@@ -103,7 +103,7 @@ fn show_new_plan(model: &mut Model, old: Ticket, repo: &RepoName) -> Vec<Effect>
     vec![Effect::Plan(ticket, repo.clone())]
 }
 
-/// Leaves, if that is what was asked for and nothing goes on any more.
+/// Quits if requested, once no run is left.
 pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
     let idle = model.runs.open().next().is_none();
     match model.leave {
@@ -116,7 +116,7 @@ pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// How work is, as a line of the log: when it begins and when it has ended.
+/// The log entry for the start or the end of a run.
 fn log_entry(run: &Run) -> (Level, String) {
     let (repo, noun) = (&run.repo, run.work.noun());
     match &run.state {
@@ -127,7 +127,10 @@ fn log_entry(run: &Run) -> (Level, String) {
             let key = report.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
             (
                 Level::Note,
-                format!("{repo}: {} became one, {key}", plural(report.packs_before, "pack")),
+                format!(
+                    "{repo}: consolidated {} into one, {key}",
+                    plural(report.packs_before, "pack")
+                ),
             )
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => {
@@ -140,7 +143,7 @@ fn log_entry(run: &Run) -> (Level, String) {
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Cancelled => (Level::Note, format!("{repo}: {noun} cancelled")),
             FailureKind::Conflict => {
-                (Level::Warning, format!("{repo}: {noun} gave way: {failure}"))
+                (Level::Warning, format!("{repo}: {noun} conflicted: {failure}"))
             }
             FailureKind::Refused | FailureKind::Damage | FailureKind::Unreachable => {
                 (Level::Error, format!("{repo}: {noun} failed: {failure}"))
