@@ -1,8 +1,8 @@
-//! The picture of the console in the README: a frame on the demo store, as an SVG.
+//! The picture of the console in the README: a frame of the demo store as SVG.
 //!
-//! A text for each run of cells that look the same, stretched to the cells that it takes, so that
-//! columns stand in line whatever the font. Bars are drawn, not written. After a change that is
-//! meant, draw it anew: `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
+//! Cells of the same style become one text, stretched to the width of its cells, so that columns are
+//! aligned in any font. Bars are drawn as rectangles. To update it after an intended change:
+//! `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
 
 use std::fmt::Write;
 
@@ -24,9 +24,9 @@ use super::view::{Styles, Theme, view};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.svg");
 
-/// A cell, in tenths of a pixel: exact sums, and no long fractions.
+/// The size of a cell, in tenths of a pixel, for exact sums.
 const CELL: (usize, usize) = (84, 180);
-/// Around the cells; and the bar with the title above.
+/// The margin around the cells, and the height of the title bar.
 const EDGE: usize = 140;
 const BAR: usize = 300;
 
@@ -35,7 +35,7 @@ const FRAME: &str = "#20242c";
 const LINE: &str = "#343a46";
 const TEXT: &str = "#d6dae2";
 
-/// The sixteen colours, as they read on the ground.
+/// The sixteen colours, for the background.
 fn hex(colour: Color, default: &'static str) -> &'static str {
     match colour {
         Color::Black => "#2b303a",
@@ -74,7 +74,7 @@ fn style_of(cell: &Cell) -> CellStyle {
     CellStyle { text, ground, bold: has(Modifier::BOLD), dim: has(Modifier::DIM) }
 }
 
-/// Cells beside each other that look the same.
+/// Adjacent cells with the same style.
 struct Run {
     column: usize,
     cells: usize,
@@ -100,7 +100,7 @@ fn runs(row: &[Cell]) -> Vec<Run> {
     runs
 }
 
-/// How full a cell is that a block fills from below, in eighths; and how dense.
+/// The height of a block character in eighths, and its opacity.
 fn block(c: char) -> Option<(usize, &'static str)> {
     match c {
         '░' => Some((8, " opacity=\".25\"")),
@@ -185,8 +185,7 @@ fn draw(out: &mut String, run: &Run, top: usize) {
     }
 }
 
-/// A run in pieces without blanks beside each other, and with the same block throughout where there
-/// are blocks.
+/// Splits a run at double blanks and between different block characters.
 fn pieces(run: &Run) -> Vec<(usize, &str)> {
     let mut pieces = Vec::new();
     let (mut column, mut rest) = (run.column, run.text.as_str());
@@ -214,8 +213,8 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The console on the demo store: what can be reclaimed first, some repos marked, one being
-/// consolidated.
+/// The console with the demo store, sorted by reclaimable bytes: some repos are marked, and one is
+/// being consolidated.
 fn console() -> Model {
     let demo = Demo::new(REPOS, 1, Pace::Held, now());
     let styles = Styles { theme: Theme::Default, ascii: false };
@@ -226,7 +225,7 @@ fn console() -> Model {
     let repos = demo
         .list(None, PAGE)
         .now_or_never()
-        .expect("nothing waits in a demo that is held")
+        .expect("a demo store in a test does not wait")
         .expect("a list");
     model.repos.take(Ok(repos), now());
     while model.repos.sorted().0 != Column::Reclaimable {
@@ -246,8 +245,8 @@ fn console() -> Model {
     model
 }
 
-/// A consolidation that goes on. In a queue it stands as a verification: nobody was asked, so
-/// nothing may change.
+/// Adds a running consolidation. Its effect is a verification, because without a confirmation there
+/// is no permit for a consolidation.
 fn start_consolidation(model: &mut Model, repo: RepoName, total: u64) {
     let ticket = model.ticket();
     model.runs.ask(
@@ -272,10 +271,10 @@ fn frame(columns: u16, rows: u16) -> Buffer {
 }
 
 #[test]
-fn the_picture_is_what_the_console_shows() {
+fn the_picture_matches_the_console() {
     let drawn = svg(
         &frame(100, 26),
-        "The packhouse console: a list of repos by what can be reclaimed, three marked, one being consolidated",
+        "The packhouse console: repos sorted by reclaimable bytes, three marked, one being consolidated",
     );
     assert!(drawn.len() < 40_000, "{} bytes", drawn.len());
     if std::env::var_os("UPDATE_PICTURE").is_some() {
@@ -284,12 +283,12 @@ fn the_picture_is_what_the_console_shows() {
     let kept = std::fs::read_to_string(FILE).unwrap_or_default();
     assert!(
         kept == drawn,
-        "docs/console.svg is not what the console shows; look at it, and set UPDATE_PICTURE=1 to draw it anew"
+        "docs/console.svg does not match the console; check it, and update it with UPDATE_PICTURE=1"
     );
 }
 
 #[test]
-fn foreign_text_stays_text() {
+fn untrusted_text_is_escaped() {
     let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 12, 1));
     buffer.set_string(0, 0, "a<b>&\"東  x█", ratatui::style::Style::new());
     let drawn = svg(&buffer, "<script>");
@@ -298,7 +297,7 @@ fn foreign_text_stays_text() {
             && drawn.contains("<title id=\"t\">&lt;script&gt;</title>"),
         "{drawn}"
     );
-    // The wide character takes two cells, so x stands in the eleventh.
+    // The wide character takes two cells, so x is in the eleventh.
     assert!(
         drawn.contains(
             r#"<text x="98" y="57.5" textLength="8.4" lengthAdjust="spacingAndGlyphs">x</text>"#

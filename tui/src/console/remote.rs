@@ -1,7 +1,7 @@
-//! A store behind a server, as the console's backend.
+//! A server as the backend of the console.
 //!
-//! Nothing here gives up while the server is away: the console shows the last that it knows, and
-//! how old that is. What was begun is asked after when the server is back.
+//! Nothing here gives up while the server can't be reached: the console shows the last known state
+//! and its age. Runs that were started are looked up when the server is back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,22 +19,22 @@ use super::backend::{
     Backend, BackendResult, Connection, ConnectionState, Control, Detail, Failure, until_stopped,
 };
 
-/// First pause before the server is asked again whether something has changed.
+/// First pause before the next request for changes.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A server that this process asks.
+/// A server.
 pub(super) struct RemoteBackend {
     remote: Remote,
     connection: Arc<watch::Sender<Connection>>,
-    /// Hands on what is heard between answers.
+    /// Forwards changes of the connection between requests.
     listener: JoinHandle<()>,
 }
 
 impl RemoteBackend {
-    /// The backend of a server. Wants a runtime.
+    /// The backend of a server. Must be called within a tokio runtime.
     pub(super) fn new(remote: Remote) -> Self {
         let connection = Arc::new(watch::Sender::new(connection_of(&remote.line().borrow())));
         let (mut heard, here, asked) = (remote.line(), connection.clone(), remote.clone());
@@ -46,9 +46,9 @@ impl RemoteBackend {
         RemoteBackend { remote, connection, listener }
     }
 
-    /// What was answered, after the line was told of: whoever hears that a verb has failed knows
-    /// already that the line is down.
-    fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> BackendResult<T> {
+    /// A result, after the connection was updated: when a call fails, the connection is already
+    /// reported as down.
+    fn completed<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> BackendResult<T> {
         update_connection(&self.remote, &self.connection);
         answer.map_err(Into::into)
     }
@@ -60,8 +60,8 @@ impl Drop for RemoteBackend {
     }
 }
 
-/// Tells how the line is now: read while nobody else tells, so that the older word never comes
-/// last.
+/// Updates the connection. It is read under the lock of the sender, so that an older state never
+/// overwrites a newer one.
 fn update_connection(remote: &Remote, connection: &watch::Sender<Connection>) {
     connection.send_if_modified(|connection| {
         let now = connection_of(&remote.line().borrow());
@@ -71,7 +71,7 @@ fn update_connection(remote: &Remote, connection: &watch::Sender<Connection>) {
     });
 }
 
-/// The line, in the console's words.
+/// The connection as the console knows it.
 fn connection_of(connection: &packhouse_host::remote::Line) -> Connection {
     let state = match &connection.down {
         None => ConnectionState::Up,
@@ -81,7 +81,7 @@ fn connection_of(connection: &packhouse_host::remote::Line) -> Connection {
 }
 
 impl Backend for RemoteBackend {
-    /// What was planned and shown: the server plans anew, and does that if it is the same.
+    /// The displayed plan. The server plans again, and runs the plan if it is the same.
     type Plan = GcReport;
 
     fn now(&self) -> Timestamp {
@@ -93,15 +93,15 @@ impl Backend for RemoteBackend {
     }
 
     async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
-        self.answered(self.remote.summaries(after, limit).await)
+        self.completed(self.remote.summaries(after, limit).await)
     }
 
     async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
-        self.answered(self.remote.summary(repo).await)
+        self.completed(self.remote.summary(repo).await)
     }
 
     async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
-        self.answered(self.remote.detail(repo).await)
+        self.completed(self.remote.detail(repo).await)
     }
 
     async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, GcReport)> {
@@ -109,13 +109,13 @@ impl Backend for RemoteBackend {
         let planned =
             until_stopped(self.remote.plan_gc_expiring(repo, None, &progress), &progress, &control)
                 .await;
-        let report = self.answered(planned)?;
+        let report = self.completed(planned)?;
         Ok((report.clone(), report))
     }
 
     async fn run(&self, plan: GcReport, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
-        self.answered(
+        self.completed(
             until_stopped(self.remote.apply_planned(&plan, None, &progress), &progress, &control)
                 .await,
         )
@@ -123,7 +123,7 @@ impl Backend for RemoteBackend {
 
     async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
-        self.answered(
+        self.completed(
             until_stopped(self.remote.gc_expiring(repo, None, &progress), &progress, &control)
                 .await,
         )
@@ -131,11 +131,13 @@ impl Backend for RemoteBackend {
 
     async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         let progress = control.progress();
-        self.answered(until_stopped(self.remote.verify(repo, &progress), &progress, &control).await)
+        self.completed(
+            until_stopped(self.remote.verify(repo, &progress), &progress, &control).await,
+        )
     }
 
     async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
-        self.answered(self.remote.gc_entries(query).await)
+        self.completed(self.remote.gc_entries(query).await)
     }
 
     async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
@@ -146,7 +148,7 @@ impl Backend for RemoteBackend {
             match stamp {
                 Ok(stamp) if since != Some(stamp) => return Ok(stamp),
                 Ok(_) => pause = FIRST_PAUSE,
-                // It is busy, or what stands before it does not reach it.
+                // The server is busy, or its proxy can't reach it.
                 Err(Error::Unreachable { .. } | Error::Remote { class: Class::Conflict, .. }) => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,23 +1,23 @@
-//! Who is in the demo store: the repos of a studio, a lab, an archive and the people around them.
+//! The names of the repos in the demo store: those of a studio, a lab, an archive and some people.
 
 use packhouse_host::sample::Random;
 
-/// What sort of repo one is.
+/// The kind of a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// Nobody has consolidated it for years.
+    /// Not consolidated for years.
     Crowded,
-    /// Pushed to since its last consolidation, if there was one.
+    /// Has pushes since its last consolidation, if any.
     Growing,
-    /// Made not long ago, and small.
+    /// Created recently, and small.
     New,
     /// One pack.
     OnePack,
-    /// Nothing was pushed to it yet.
+    /// No pushes yet.
     Empty,
 }
 
-/// What is special about it.
+/// A special property of a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Twist {
     None,
@@ -30,7 +30,7 @@ pub(super) enum Twist {
 
 use Sort::{Crowded, Empty, Growing, New, OnePack};
 
-/// The repos that are always there, the most telling first: a small store has them, too.
+/// The repos of every demo store, the most interesting first, so that a small store has them, too.
 const CAST: [(&str, Sort, Twist); 40] = [
     ("city-archive/radio-1974", Crowded, Twist::None),
     ("gabriel/notes", Growing, Twist::None),
@@ -93,7 +93,7 @@ const LAST: [&str; 16] = [
     "drafts", "tapes", "masters", "sketches", "reels", "samples", "live",
 ];
 
-/// One repo of the demo, by its number: its name, and what it is like.
+/// The repo with a number: its name, kind and special property.
 pub(super) fn nth(number: usize, random: &mut Random) -> (String, Sort, Twist) {
     if let Some((name, sort, twist)) = CAST.get(number) {
         return ((*name).to_owned(), *sort, *twist);
@@ -107,6 +107,6 @@ pub(super) fn nth(number: usize, random: &mut Random) -> (String, Sort, Twist) {
         60..92 => OnePack,
         _ => Empty,
     };
-    // The number keeps names apart.
+    // The number makes names unique.
     (format!("{owner}/{first}-{last}-{number:05}"), sort, Twist::None)
 }

@@ -1,11 +1,11 @@
-//! A store that is made up: for a look at the console without one, and for its tests. No files, no
-//! I/O; equal seeds give equal stores.
+//! The demo store: generated in memory, for trying the console and for its tests. No files, no I/O;
+//! equal seeds give equal stores.
 //!
 //! In reading order:
 //!
-//! 1. [`cast`]: who is in it. [`repo`]: what a repo is, and what a push and a consolidation make of
-//!    it. [`past`]: how they came to be what they are.
-//! 2. [`work`]: the verbs that take their time.
+//! 1. [`cast`]: the names of its repos. [`repo`]: a repo, its pushes and consolidations. [`past`]:
+//!    generates its history.
+//! 2. [`work`]: the operations that take time.
 //! 3. `script`: for tests, holds that work and continues it; `offline`: for tests, breaks the
 //!    connection to the store.
 
@@ -35,19 +35,19 @@ use super::backend::{Backend, BackendResult, Control, Detail};
 use repo::Repo;
 use work::Planned;
 
-/// Repos of the usual demo.
+/// Number of repos in the default demo.
 pub(super) const REPOS: usize = 40;
 
-/// Moments and consolidations that are told of one repo.
+/// Entries of the timeline and the history of a repo.
 const MOMENTS: usize = 500;
 const PAST: usize = 50;
 
-/// How time goes by in the demo.
+/// How time passes in the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// As it does: work takes seconds, and now and then somebody pushes.
+    /// In real time: runs take seconds, and sometimes a push arrives.
     Live,
-    /// As a test says: nothing sleeps, and nothing happens by itself.
+    /// Controlled by a test: nothing sleeps, and nothing happens on its own.
     #[cfg(test)]
     Held,
 }
@@ -55,7 +55,7 @@ pub(super) enum Pace {
 /// The demo store.
 pub(super) struct Demo {
     inside: Mutex<Inside>,
-    /// Another one after each change.
+    /// Changes with every change of the store.
     stamp: watch::Sender<u64>,
     pace: Pace,
     #[cfg(test)]
@@ -64,16 +64,16 @@ pub(super) struct Demo {
 
 struct Inside {
     repos: BTreeMap<RepoName, Repo>,
-    /// Consolidations that ended, oldest first.
+    /// Ended consolidations, oldest first.
     history: Vec<GcEntry>,
     random: Random,
-    /// The time of a test.
+    /// The time in a test.
     #[cfg(test)]
     now: Timestamp,
 }
 
 impl Demo {
-    /// A store of so many repos, as it is `now`.
+    /// A store with `repos` repos at the time `now`.
     pub(super) fn new(repos: usize, seed: u64, pace: Pace, now: Timestamp) -> Demo {
         let (mut all, mut history) = (BTreeMap::new(), Vec::new());
         for number in 0..repos {
@@ -103,7 +103,7 @@ impl Demo {
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
-        // A test that panicked on purpose left nothing half-done here.
+        // The data is consistent even after a test has panicked on purpose.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -115,14 +115,14 @@ impl Demo {
         }
     }
 
-    /// Changes the store, and lets everyone know who watches it.
+    /// Changes the store, and notifies watchers.
     fn change<T>(&self, change: impl FnOnce(&mut Inside) -> T) -> T {
         let changed = change(&mut self.inside());
         self.stamp.send_modify(|stamp| *stamp += 1);
         changed
     }
 
-    /// Looks at a repo, and at what verifying it would find.
+    /// Reads a repo, and the problems that verification finds.
     fn with<T>(
         &self,
         name: &RepoName,
@@ -136,7 +136,7 @@ impl Demo {
         Ok(read(repo, problems))
     }
 
-    /// A verb is called. Only a test wants to know.
+    /// Records a call, for tests.
     fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
         let _ = (verb, about);
         #[cfg(test)]
@@ -144,7 +144,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Somebody pushes a pack to a repo.
+    /// Pushes a pack to a repo.
     fn push(&self, name: &RepoName) {
         let now = self.time();
         self.change(|inside| {
@@ -154,8 +154,8 @@ impl Demo {
         });
     }
 
-    /// Sooner or later somebody pushes to some repo.
-    async fn somebody_pushes(&self) {
+    /// Pushes to a random repo after a random time.
+    async fn push_sometime(&self) {
         match self.pace {
             Pace::Live => {
                 let after = 6 + self.inside().random.below(15) as u64;
@@ -251,9 +251,9 @@ impl Backend for Demo {
             #[cfg(test)]
             let _watching = self.script.watches(now);
             tokio::select! {
-                // It fails only when the demo is gone, and then nobody waits.
+                // Fails only if the demo store was dropped.
                 _ = stamp.changed() => {}
-                () = self.somebody_pushes() => {}
+                () = self.push_sometime() => {}
             }
         }
     }
@@ -265,7 +265,7 @@ impl Backend for Demo {
 }
 
 impl Inside {
-    /// Consolidations that ended, newest first.
+    /// Ended consolidations, newest first.
     fn look_back(&self, query: &GcQuery) -> Vec<GcEntry> {
         let text = query.text.to_ascii_lowercase();
         let holds = |entry: &GcEntry| {

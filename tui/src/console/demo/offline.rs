@@ -1,4 +1,4 @@
-//! A demo store that a test takes for one that is elsewhere, and whose line it breaks and mends.
+//! A demo store that pretends to be remote. Tests break and restore its connection.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,24 +10,23 @@ use crate::console::backend::{
     Backend, BackendResult, Connection, ConnectionState, Failure, FailureKind,
 };
 
-/// The line, if there is one.
+/// The simulated connection, if the store pretends to be remote.
 #[derive(Default)]
 pub(super) struct SimulatedConnection(Mutex<Option<watch::Sender<Connection>>>);
 
 impl SimulatedConnection {
-    /// As the console sees it.
+    /// The connection, as the console sees it.
     pub(super) fn connection(&self) -> Option<watch::Receiver<Connection>> {
         self.with(|connection| connection.subscribe())
     }
 
-    /// What only reads fails while the line is down. Work waits instead, as far as the test holds
-    /// it.
+    /// Fails reads while disconnected. Runs wait instead, if the test holds them.
     pub(super) fn fails(&self, verb: &str) -> BackendResult<()> {
         let down = self.with(|connection| connection.borrow().down_since().is_some()) == Some(true);
         if down && ["list", "summary", "show", "history", "watch"].contains(&verb) {
             return Err(Failure {
                 kind: FailureKind::Unreachable,
-                message: "nobody answers".to_owned(),
+                message: "no response".to_owned(),
             });
         }
         Ok(())
@@ -39,7 +38,7 @@ impl SimulatedConnection {
 }
 
 impl Demo {
-    /// The same store, elsewhere; it has just answered.
+    /// The same store as a remote store that has just responded.
     pub(in crate::console) fn remote(self) -> Demo {
         let connection = Connection {
             state: ConnectionState::Up,
@@ -50,7 +49,7 @@ impl Demo {
         self
     }
 
-    /// The line breaks now.
+    /// Breaks the connection.
     pub(in crate::console) fn disconnect(&self, why: &str) {
         let state = ConnectionState::Down { since: self.now(), why: why.to_owned() };
         self.script
@@ -58,7 +57,7 @@ impl Demo {
             .with(|connection| connection.send_modify(|connection| connection.state = state));
     }
 
-    /// The store has answered, after so many milliseconds.
+    /// The store responds after `ms` milliseconds, which restores the connection.
     pub(in crate::console) fn answer_after(&self, ms: u64) {
         let connection = Connection {
             state: ConnectionState::Up,
