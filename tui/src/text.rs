@@ -79,6 +79,14 @@ pub(crate) fn percent(done: u64, total: u64) -> Option<u64> {
     (total > 0).then(|| (u128::from(done.min(total)) * 100 / u128::from(total)) as u64)
 }
 
+/// The text with its first letter capitalised.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
+}
+
 /// The relative change of a size: `-29%`, `+3%`, `±0%`.
 pub(crate) fn change(before: u64, after: u64) -> String {
     let percent = (after as f64 - before as f64) / (before as f64).max(1.0) * 100.0;

@@ -1,5 +1,4 @@
-//! A plan, and the question whether to run it. The plan scrolls; the question below it is always
-//! seen.
+//! The confirm dialog: a plan, which scrolls, and the question below it, which is always visible.
 //!
 //! ```text
 //!  packhouse › gabriel/notes › plan
@@ -7,17 +6,18 @@
 //!
 //!  Packs       7 → 1
 //!  Bytes       812.0 KiB → 773.4 KiB (38.6 KiB less)
-//!  Duplicates  34 records are not written again
+//!  Duplicates  34 records removed
 //!  Reads       1.6 MiB
 //!  Writes      773.4 KiB
-//!  Extra disk  780.2 KiB at most, until the old packs are deleted
+//!  Extra disk  up to 780.2 KiB until the old packs are deleted
 //!  Time        about 1.2 s
-//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags: all that it has now
+//!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags (unchanged)
 //!
 //!  Plan        sha256:1f0a…
 //!  Component   sha256:c0c0…
 //!
-//!  Everything is proven before the new pack is used, and the old packs stay until packhouse prune deletes them.
+//!  The new pack is verified before it replaces the old ones. Old packs are kept until packhouse
+//!  prune deletes them.
 //!
 //!  [ Cancel ]  Esc     Consolidate  y
 //! ```
@@ -29,7 +29,7 @@
 //!  (see [`many`])
 //!
 //!  [ Cancel ]  Esc
-//!  To consolidate all of them, type 12 and Enter: 1▏
+//!  To confirm, type 12 and press Enter: 1▏
 //!  1 is not 12. Nothing was done.
 //! ```
 
@@ -42,21 +42,21 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
-use super::{failure_lines, holds, key_in, plain, room, scrolled, styled};
+use super::{contents, failure_lines, key_in, plain, room, scrolled, styled};
 use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{
     Asks, ConfirmDialog, Model, PlanState, RECONNECTING, Subject, Work, step_words,
 };
-use crate::text::{count, duration, escaped, plural, size};
+use crate::text::{capitalized, count, duration, escaped, plural, size};
 
-/// With more lines than these for the plan, a blank one sets the question apart.
+/// With more lines for the plan, there is a blank line before the question.
 const APART: usize = 6;
-/// Cells that are kept for an answer that is typed.
+/// Cells for the typed number.
 const ANSWER: usize = 8;
 
-/// In place of the body.
+/// Draws the dialog instead of the body.
 pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, area: Rect) -> Extent {
     let room = room(area);
     let mut question = question(model, dialog, room);
@@ -64,8 +64,7 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
     if height > question.len() + APART {
         question.insert(0, Line::default());
     }
-    // In a low terminal a line of the plan is worth more than the end of the question, but not than
-    // its beginning.
+    // In a low terminal, cut the question rather than the plan, but keep its first line.
     let below = question.len().min(height.saturating_sub(2)).max(1);
     let [plan, asked] = split(area, height.saturating_sub(below));
     let lines = match &dialog.subject {
@@ -86,12 +85,12 @@ fn one(
 ) -> Vec<Line<'static>> {
     let styles = model.styles;
     let title = match &dialog.asks {
-        Asks::Nothing => format!("What a consolidation of {repo} would do"),
+        Asks::Nothing => format!("Plan for {repo}"),
         _ => format!("Consolidate {repo}?"),
     };
     let mut lines = styled(wrap(&title, room), styles.strong());
     if dialog.renewed {
-        let words = "The repo changed while its plan was looked at, so nothing was done. This is the plan for what it is now.";
+        let words = "The repo changed while its plan was displayed, so nothing was done. This is the new plan.";
         lines.extend(styled(wrap(words, room), styles.warn()));
     }
     lines.extend(many::hidden(model, dialog, room));
@@ -101,13 +100,13 @@ fn one(
         PlanState::Ready(report) => lines.extend(plan(model, report, room)),
         PlanState::Idle(report) => {
             let words = match report.packs_before {
-                0 => "There is nothing to do: the repo is empty.",
-                _ => "There is nothing to do: the repo is one pack already.",
+                0 => "Nothing to do: the repo is empty.",
+                _ => "Nothing to do: the repo has only one pack.",
             };
             lines.extend(styled(wrap(words, room), styles.good()));
         }
         PlanState::Failed(failure) => {
-            lines.extend(failure_lines(styles, "planning", failure, room));
+            lines.extend(failure_lines(styles, "Planning", failure, room));
             lines.extend(way_out(model, Place::Preview, Work::Consolidate, failure.kind, room));
         }
     }
@@ -117,36 +116,30 @@ fn one(
 
 fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
     if model.is_disconnected() {
-        return Line::styled(
-            fit(&format!("Looking at what there is to do: {WAITING}"), room),
-            model.styles.warn(),
-        );
+        return Line::styled(fit(&format!("Planning: {RECONNECTING}"), room), model.styles.warn());
     }
     let step = step.map_or_else(|| "planning …".to_owned(), step_words);
-    Line::styled(
-        fit(&format!("Looking at what there is to do: {}", escaped(&step)), room),
-        model.styles.busy(),
-    )
+    Line::styled(fit(&capitalized(&escaped(&step)), room), model.styles.busy())
 }
 
 fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let fact = |name, value: &str| long_fact(styles, name, value, room);
     let duplicates = match report.duplicates_dropped {
-        0 => "no record stands in several packs".to_owned(),
-        1 => "1 record is not written again".to_owned(),
-        dropped => format!("{} are not written again", plural(dropped, "record")),
+        0 => "none".to_owned(),
+        1 => "1 record removed".to_owned(),
+        dropped => format!("{} removed", plural(dropped, "record")),
     };
     let mut lines =
         fact("Packs", &styles.to(&count(report.packs_before), &count(report.packs_after)));
     lines.extend(fact(
         "Bytes",
-        &shrunk(styles, report.bytes_before, report.bytes_after, "as much as now"),
+        &shrunk(styles, report.bytes_before, report.bytes_after, "unchanged"),
     ));
     lines.extend(fact("Duplicates", &duplicates));
     if let Some(cost) = &report.cost {
         let time = cost.expected_ms.map_or_else(
-            || "not known before the first run".to_owned(),
+            || "unknown before the first run".to_owned(),
             |ms| format!("about {}", duration(ms)),
         );
         if cost.bytes_to_download > 0 {
@@ -156,12 +149,12 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
         lines.extend(fact("Writes", &size(cost.bytes_to_write)));
         lines.extend(fact(
             "Extra disk",
-            &format!("{} at most, until the old packs are deleted", size(cost.peak_disk)),
+            &format!("up to {} until the old packs are deleted", size(cost.peak_disk)),
         ));
         lines.extend(fact("Time", &time));
     }
-    let all = holds(report.objects, report.commits, report.snapshots, report.tags);
-    lines.extend(fact("Holds", &format!("{all}: all that it has now")));
+    let all = contents(report.objects, report.commits, report.snapshots, report.tags);
+    lines.extend(fact("Contents", &format!("{all} (unchanged)")));
     lines.push(Line::default());
     if let Some(digest) = &report.plan_digest {
         lines.extend(fact("Plan", digest));
@@ -169,13 +162,13 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     lines.extend(fact("Component", &report.component));
     lines.push(Line::default());
     lines.extend(plain(wrap(
-        "Everything is proven before the new pack is used, and the old packs stay until packhouse prune deletes them.",
+        "The new pack is verified before it replaces the old ones. Old packs are kept until packhouse prune deletes them.",
         room,
     )));
     lines
 }
 
-/// What can be answered: nothing is done unless something else is said.
+/// The question and its answers. The default does nothing.
 fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let button = |words: &str, key: String| {
@@ -206,7 +199,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             let enter = key_in(model, Place::Typing, Action::Accept);
             let number = repos.len();
             let short = format!("Type {number}, {enter}:");
-            let asks = format!("To consolidate all of them, type {number} and {enter}:");
+            let asks = format!("To confirm, type {number} and press {enter}:");
             let asks = if width(&asks) + ANSWER > room { short } else { asks };
             let mut asks = wrap(&asks, room.saturating_sub(ANSWER));
             let last = asks.pop().unwrap_or_default() + " ";
@@ -227,13 +220,13 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
     lines
 }
 
-/// Why nothing is asked, and how to be asked.
+/// Why there is nothing to confirm, and how to get there.
 fn only_shown(model: &Model, dialog: &ConfirmDialog) -> String {
     match (dialog.is_ready(), model.read_only) {
         (false, _) => String::new(),
-        (true, true) => "Only shown: the console is read-only.".to_owned(),
+        (true, true) => "Preview only: the console is read-only.".to_owned(),
         (true, false) => format!(
-            "Only shown. {} asks whether to run it.",
+            "Preview only. Press {} to run it.",
             key_in(model, Place::Preview, Action::Consolidate)
         ),
     }

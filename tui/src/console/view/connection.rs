@@ -1,5 +1,5 @@
-//! The line to a store that is elsewhere: a word in the header while it is up; below the header, a
-//! line of its own while it is down.
+//! The connection to a remote store: its latency in the header while it is up, and a line below the
+//! header while it is down.
 //!
 //! ```text
 //!  packhouse › repos                                        1 running · remote 12 ms · https://store.example
@@ -7,11 +7,10 @@
 //!
 //! ```text
 //!  packhouse › repos                                                       1 running · https://store.example
-//!  line down 14 s · data 20 s old · trying again · connection refused
+//!  Disconnected 14 s · data 20 s old · retrying · connection refused
 //! ```
 //!
-//! Times count on while it is down: nothing else tells an operator that what is on the screen is
-//! not what is now.
+//! Times keep counting while it is down, so that the operator sees that the data is old.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -23,10 +22,10 @@ use crate::console::cells::{fit, width};
 use crate::console::state::Model;
 use crate::text::{duration, escaped};
 
-/// With fewer cells, a reason would be no more than its beginning.
+/// Minimum number of cells for the error.
 const WHY: usize = 12;
 
-/// How the line is while it is up; nothing where there is none.
+/// The note in the header while the connection is up; nothing for a local store.
 pub(super) fn note(model: &Model) -> Vec<String> {
     match &model.connection {
         Some(connection) if connection.state == ConnectionState::Up => match connection.latency {
@@ -40,27 +39,26 @@ pub(super) fn note(model: &Model) -> Vec<String> {
     }
 }
 
-/// Rows that it takes below the header.
+/// Rows below the header.
 pub(super) fn rows(model: &Model) -> u16 {
     u16::from(model.is_disconnected())
 }
 
-/// The line below the header.
+/// Draws the line below the header.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     let words = words(model, usize::from(area.width).saturating_sub(2));
     frame.render_widget(Paragraph::new(format!(" {words}")).style(model.styles.alarm()), area);
 }
 
-/// That it is down and since when, how old what is shown is, what is done about it, and why: as
-/// much as there is room for.
+/// How long it is down, the age of the data, that it is retried, and the error: as much as fits.
 fn words(model: &Model, room: usize) -> String {
     let Some(connection) = &model.connection else { return String::new() };
     let ConnectionState::Down { since: began, why } = &connection.state else {
         return String::new();
     };
-    let mut words = format!("line down {}", seconds(since(model, Some(*began))));
+    let mut words = format!("Disconnected {}", seconds(since(model, Some(*began))));
     let old = connection.heard_at.map(|at| format!("data {} old", seconds(since(model, Some(at)))));
-    for more in old.into_iter().chain(["trying again".to_owned()]) {
+    for more in old.into_iter().chain(["retrying".to_owned()]) {
         if width(&words) + 3 + width(&more) <= room {
             words = format!("{words} · {more}");
         }
@@ -81,7 +79,7 @@ mod tests {
     use crate::console::view::tests::{model, shown};
 
     #[test]
-    fn what_matters_most_stays_when_it_gets_narrow() {
+    fn narrow_terminals_keep_the_most_important_parts() {
         let mut model = model();
         let state = ConnectionState::Down {
             since: now() - 185.seconds(),
@@ -91,22 +89,21 @@ mod tests {
             Some(Connection { state, latency: None, heard_at: Some(now() - 200.seconds()) });
         let said =
             |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
-        let all = " line down 3 min 5 s · data 3 min 20 s old · trying again";
+        let all = " Disconnected 3 min 5 s · data 3 min 20 s old · retrying";
         assert_eq!(said(120), format!("{all} · connection refused"));
         assert_eq!(said(60), all);
-        assert_eq!(said(48), " line down 3 min 5 s · data 3 min 20 s old");
-        assert_eq!(said(30), " line down 3 min 5 s");
+        assert_eq!(said(48), " Disconnected 3 min 5 s · data 3 min 20 s old");
+        assert_eq!(said(30), " Disconnected 3 min 5 s");
     }
 
     #[test]
-    fn a_store_that_never_answered_has_no_age() {
+    fn a_store_that_never_responded_has_no_age() {
         let mut model = model();
         let state = ConnectionState::Down { since: now(), why: String::new() };
         model.connection = Some(Connection { state, latency: None, heard_at: None });
         let seen = shown(&model, 80, 9);
         assert!(
-            seen.contains(" line down 0 s · trying again\n")
-                && seen.contains("Waiting for the line …"),
+            seen.contains(" Disconnected 0 s · retrying\n") && seen.contains("Reconnecting …"),
             "{seen}"
         );
     }

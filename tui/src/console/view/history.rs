@@ -1,11 +1,11 @@
-//! All consolidations that ended, of all repos, newest first.
+//! The history: ended consolidations of all repos, newest first.
 //!
 //! ```text
 //!  packhouse › history                                                              /srv/store
-//!  200 consolidations so far · with “photos” · reading …
+//!  200 consolidations so far · matching “photos” · loading …
 //!  REPO                 OUTCOME         WHEN             PACKS                   BYTES  TOOK
-//! ▸gabriel/photos       consolidated    2 hours ago     23 → 1   2.6 MiB → 2.3 MiB  1.2 s
-//!  gabriel/notes        failed          3 days ago                                  480 ms
+//! ▸gabriel/photos       Consolidated    2 hours ago     23 → 1   2.6 MiB → 2.3 MiB  1.2 s
+//!  gabriel/notes        Failed          3 days ago                                  480 ms
 //!
 //!  Enter open  / search  Esc back
 //! ```
@@ -26,7 +26,7 @@ use crate::console::msg::Extent;
 use crate::console::state::{Model, RECONNECTING};
 use crate::text::{ago, count, duration, escaped, plural, size};
 
-/// What stands beside the repo, what matters most first.
+/// The columns beside the repo, the most important first.
 const COLUMNS: [Beside; 6] = [
     Beside { head: "OUTCOME", width: 15, numbers: false },
     Beside { head: "WHEN", width: 17, numbers: false },
@@ -36,15 +36,15 @@ const COLUMNS: [Beside; 6] = [
     Beside { head: "KEY OR ERROR", width: 24, numbers: false },
 ];
 
-/// Of a failure over a list that is still shown, no more than these lines.
+/// Maximum number of lines of an error above a list.
 const FAILURE: usize = 3;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (history, room) = (&model.history, room(area));
     let mut above = vec![sums(model, room)];
     if let Some(failure) = &history.failure {
-        let failure = failure_lines(model.styles, "reading of the history", failure, room);
+        let failure = failure_lines(model.styles, "Loading the history", failure, room);
         let most = if history.entries.is_empty() { failure.len() } else { FAILURE };
         above.extend(failure.into_iter().take(most));
     }
@@ -67,7 +67,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     list(frame, below, table.head(model.styles), history.cursor, history.entries.iter(), row)
 }
 
-/// How many they are, what is looked for, and whether more come.
+/// The number of entries, the search text, and whether more are loading.
 fn sums(model: &Model, room: usize) -> Line<'static> {
     let (styles, history) = (model.styles, &model.history);
     let number = plural(history.entries.len() as u64, "consolidation");
@@ -78,11 +78,11 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
     };
     let text = match history.text() {
         "" => String::new(),
-        text => format!("with “{}”", fit(&escaped(text), 40)),
+        text => format!("matching “{}”", fit(&escaped(text), 40)),
     };
     let reading = match (history.loading.is_some() || history.unanswered, model.is_disconnected()) {
         (true, true) => RECONNECTING,
-        (true, false) => "reading …",
+        (true, false) => "loading …",
         (false, _) => "",
     };
     let said =
@@ -105,22 +105,19 @@ fn nothing(model: &Model) -> String {
     let history = &model.history;
     let key = |action| key_in(model, Place::History, action);
     if history.failure.is_some() {
-        return format!("Press {} to try again.", key(Action::Refresh));
+        return format!("Press {} to retry.", key(Action::Refresh));
     }
     match (history.known && history.loading.is_none(), history.text()) {
-        (false, _) if model.is_disconnected() => "Waiting for the line …".to_owned(),
-        (false, _) => "Reading the history …".to_owned(),
-        (true, "") => "No consolidation has ended in this store.".to_owned(),
+        (false, _) if model.is_disconnected() => "Reconnecting …".to_owned(),
+        (false, _) => "Loading the history …".to_owned(),
+        (true, "") => "No consolidations yet.".to_owned(),
         (true, text) => {
             let way = if history.typing {
-                format!("{} shows all again.", key_in(model, Place::Search, Action::Cancel))
+                format!("{} clears the search.", key_in(model, Place::Search, Action::Cancel))
             } else {
-                format!("{} looks for something else.", key(Action::Filter))
+                format!("Press {} to search again.", key(Action::Filter))
             };
-            format!(
-                "No consolidation has “{}” in its repo, outcome, key or error. {way}",
-                escaped(text)
-            )
+            format!("No matches for “{}”. {way}", escaped(text))
         }
     }
 }
@@ -130,9 +127,9 @@ fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
     let done = record.outcome == "consolidated";
     match head {
         "OUTCOME" => match record.outcome.as_str() {
-            "consolidated" => ("consolidated".to_owned(), styles.good()),
-            "skipped" => ("nothing to do".to_owned(), styles.quiet()),
-            "failed" => ("failed".to_owned(), styles.bad()),
+            "consolidated" => ("Consolidated".to_owned(), styles.good()),
+            "skipped" => ("Nothing to do".to_owned(), styles.quiet()),
+            "failed" => ("Failed".to_owned(), styles.bad()),
             other => (escaped(other), styles.warn()),
         },
         "WHEN" => (ago(model.now, record.finished_at), Style::new()),

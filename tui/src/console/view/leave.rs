@@ -1,12 +1,11 @@
-//! The question before leaving, while there is work.
+//! The quit dialog, while runs are active.
 //!
 //! ```text
-//!  ┌ Leave while work is running? ────────────────────────────────────┐
-//!  │ gabriel/notes: splicing 43 %                                     │
-//!  │ 12 more wait for their turn                                      │
+//!  ┌ Quit while runs are active? ─────────────────────────────────────┐
+//!  │ gabriel/notes: writing 43 %                                      │
+//!  │ 12 more queued                                                   │
 //!  │                                                                  │
-//!  │ [ Stay ]  Esc     wait, then leave  w     cancel the work, then  │
-//!  │ leave  x                                                         │
+//!  │ [ Stay ]  Esc     wait, then quit  w     cancel all, then quit  x │
 //!  └──────────────────────────────────────────────────────────────────┘
 //! ```
 
@@ -21,34 +20,34 @@ use crate::console::keys::{Action, Place};
 use crate::console::state::{Leave, Model};
 use crate::text::{count, escaped};
 
-/// Over the body.
+/// Draws the dialog above the body.
 pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let (styles, room) = (model.styles, dialog::room(area));
     let key = |action| key_in(model, Place::Leave, action);
-    let wait = ("wait, then leave", key(Action::Wait));
+    let wait = ("wait, then quit", key(Action::Wait));
     let (title, said, mut keys) = match leave {
         Leave::Asking => (
-            "Leave while work is running?",
+            "Quit while runs are active?",
             "",
-            vec![wait, ("cancel all work, then leave", key(Action::Stop))],
+            vec![wait, ("cancel all, then quit", key(Action::Stop))],
         ),
         Leave::Waiting => (
-            "Leaving when the work has ended",
+            "Quitting when all runs have ended",
             "",
-            vec![("cancel all work, then leave", key(Action::Stop))],
+            vec![("cancel all, then quit", key(Action::Stop))],
         ),
         Leave::Stopping => (
-            "Leaving when the work has stopped",
-            "It stops at its next safe point; nothing is left half-done.",
+            "Quitting when all runs have stopped",
+            "Runs stop at their next safe point; nothing is left half-done.",
             Vec::new(),
         ),
     };
-    let cut_off = "The line is down. Who leaves now finds in the history what became of it.";
+    let cut_off = "Disconnected. If you quit now, the results are in the history later.";
     let said = if model.is_disconnected() { cut_off } else { said };
     if model.is_disconnected() {
-        keys.push(("leave now", key(Action::LeaveNow)));
+        keys.push(("quit now", key(Action::LeaveNow)));
     }
-    // At most a few go on at once; any number may wait.
+    // Only a few runs are active at once, but any number may be queued.
     let going = model
         .runs
         .running()
@@ -56,8 +55,7 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let mut lines = plain(going.map(|words| fit(&escaped(&words), room)).collect());
     match model.runs.queued().count() as u64 {
         0 => {}
-        1 => lines.push(Line::raw("1 more waits for its turn")),
-        waiting => lines.push(Line::raw(format!("{} more wait for their turn", count(waiting)))),
+        queued => lines.push(Line::raw(format!("{} more queued", count(queued)))),
     }
     lines.extend(plain(wrap(said, room)));
     lines.push(Line::default());

@@ -1,15 +1,15 @@
-//! What happened since the console started, newest first; the line that is pointed to is shown in
-//! full below.
+//! The log since the start of the console, newest first; the selected line is displayed in full
+//! below.
 //!
 //! ```text
 //!  packhouse › log                                                                  /srv/store
 //!  TIME (UTC)  LEVEL    WHAT
-//!  12:03:41    note     gabriel/notes: 7 packs became one, sha256:055b71f6f6aab46dd1577335adf182…
-//! ▸12:01:10    error    aster-studio/film-score-north: consolidation failed: making a pack in /s…
+//!  12:03:41    note     gabriel/notes: consolidated 7 packs into one, sha256:055b71f6f6aab46dd15…
+//! ▸12:01:10    error    aster-studio/film-score-north: consolidation failed: writing a pack in /…
 //!
 //!  2026-07-01 12:01:10 UTC · error
-//!  aster-studio/film-score-north: consolidation failed: making a pack in /srv/packs failed: no
-//!  space left on device; free some and try again
+//!  aster-studio/film-score-north: consolidation failed: writing a pack in /srv/packs failed:
+//!  no space left on device; free some and try again
 //!
 //!  Esc back
 //! ```
@@ -29,16 +29,15 @@ use crate::console::msg::Extent;
 use crate::console::state::{Level, LogLine, Model};
 use crate::text::escaped;
 
-/// Rows that stay for the list, its head among them, however long the line is that is shown in
-/// full.
+/// Minimum rows of the list with its head, however long the selected line is.
 const LIST: usize = 5;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let lines = || model.log.newest();
     let Some(pointed) = lines().nth(model.log.cursor.at(lines().len())) else {
         frame.render_widget(
-            Paragraph::new(plain(wrap("Nothing has happened yet.", room(area)))),
+            Paragraph::new(plain(wrap("The log is empty.", room(area)))),
             inner(area),
         );
         return Extent { row: area.y, ..Extent::default() };
@@ -66,12 +65,11 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     extent
 }
 
-/// A line, cut to the width. Days are told in full below: a console is seldom open for as long.
+/// A line, cut to the width. Its date is only displayed below.
 fn row(model: &Model, line: &LogLine, room: usize, pointed: bool) -> Text<'static> {
     let mark = if pointed { "▸" } else { " " };
     let level = pad(line.level.word(), 9, false);
-    // Only as much as could be seen is made safe: a line may be long, and every character takes a
-    // cell or none.
+    // Escape only the visible part: a line may be long, and every character takes a cell or none.
     let text: String = line.text.chars().take(4 * room).collect();
     let text = fit(&escaped(&text), room.saturating_sub(21));
     let line = Text::from(vec![

@@ -1,11 +1,11 @@
-//! The palette: what can be done here, above the line into which its name is typed.
+//! The command palette: the available actions, above the input line.
 //!
 //! ```text
-//!  ┌ What to do? ─────────────────────────────────────────────────────┐
-//!  │▸consolidate   g      plan to merge the packs of the repo, or of …│
-//!  │ mark          Space  mark the repo, or take the mark away        │
+//!  ┌ Commands ────────────────────────────────────────────────────────┐
+//!  │▸consolidate   g      Plan a consolidation of the repo or the mar…│
+//!  │ mark          Space  Mark or unmark the repo                     │
 //!  └──────────────────────────────────────────────────────────────────┘
-//!  do: cons▏ Enter do it  Esc cancel
+//!  :cons▏ Enter run  Esc cancel
 //! ```
 
 use ratatui::Frame;
@@ -18,13 +18,13 @@ use crate::console::keys::Binding;
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Palette};
 
-/// The box is no larger than this.
+/// The maximum size of the box.
 const COLUMNS: u16 = 110;
 const ROWS: u16 = 16;
 const NAMES: usize = 16;
 const KEYS: usize = 12;
 
-/// Over the lower part of the body.
+/// Draws the palette above the lower part of the body.
 pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Rect) -> Extent {
     let styles = model.styles;
     let fitting = palette.fitting(&model.keymap);
@@ -33,7 +33,7 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     let columns = area.width.min(COLUMNS);
     let place = Rect { y: area.y + area.height - rows, height: rows, width: columns, ..area };
     let mut block = Block::bordered()
-        .title(Span::styled(" What to do? ", styles.strong()))
+        .title(Span::styled(" Commands ", styles.strong()))
         .border_style(styles.quiet());
     let inner = block.inner(place);
     let (content, height) = (fitting.len(), usize::from(inner.height));
@@ -49,7 +49,7 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     let mut lines: Vec<Line> =
         rows.map(|(at, binding)| row(model, binding, at == pointed, room)).collect();
     if fitting.is_empty() {
-        lines.push(Line::raw(fit(" Nothing that can be done here is called that.", room)));
+        lines.push(Line::raw(fit(" No matching command.", room)));
     }
     frame.render_widget(Paragraph::new(lines), inner);
     Extent { content, height, first, row: inner.y, ..Extent::default() }

@@ -1,27 +1,27 @@
-//! One consolidation that ended, in full, as the store remembers it.
+//! An entry of the history in full.
 //!
 //! ```text
 //!  packhouse › history › gabriel/photos
-//!  Done: 23 packs became 1, in 1.2 s.
+//!  Consolidated 23 packs into 1 in 1.2 s.
 //!
 //!  Ended       2026-07-01 09:30:00 UTC, 2 hours ago
 //!  Pack        sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
 //!  Size        2.6 MiB → 2.3 MiB (266.8 KiB less)
-//!  Repeated    34 records not written again
-//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
+//!  Duplicates  34 records removed
+//!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Planned by  component sha256:…
 //!  Catalog     7 rows changed
 //!
-//!  PROVEN BEFORE IT WAS PUBLISHED
-//!  ✓ 144 entities: all that the index maps, in the encodings that it maps
+//!  VERIFIED BEFORE PUBLISHING
+//!  ✓ 144 entities: every indexed record is present and unchanged
 //!  …
 //! ```
 //!
 //! ```text
 //!  packhouse › history › gabriel/notes
-//!  It failed, after 480 ms. Nothing was changed.
+//!  Failed after 480 ms. Nothing was changed.
 //!
-//!  making a pack in /srv/packs failed: no space left on device; free some and try again
+//!  writing a pack in /srv/packs failed: no space left on device; free some and try again
 //!
 //!  Ended       2026-06-28 12:00:00 UTC, 3 days ago
 //!  Planned by  component sha256:…
@@ -40,7 +40,7 @@ use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
 use crate::text::{ago, duration, escaped, plural};
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(
     model: &Model,
     entry: &GcEntry,
@@ -91,7 +91,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
     if record.outcome == "consolidated" {
         lines.push(Line::default());
         lines.extend(styled(
-            wrap("The store has no report of it, so what was proven can't be shown.", room),
+            wrap("The store has no report of this consolidation.", room),
             styles.quiet(),
         ));
     }
@@ -107,15 +107,14 @@ fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
         ),
         "skipped" => {
             let words = match record.packs_before {
-                0 => "There was nothing to do: the repo was empty.",
-                _ => "There was nothing to do: the repo was one pack already.",
+                0 => "Nothing to do: the repo was empty.",
+                _ => "Nothing to do: the repo had only one pack.",
             };
             styled(wrap(words, room), styles.good())
         }
-        "failed" => styled(
-            wrap(&format!("It failed, after {took}. Nothing was changed."), room),
-            styles.bad(),
-        ),
-        other => styled(wrap(&format!("{}, after {took}", escaped(other)), room), styles.warn()),
+        "failed" => {
+            styled(wrap(&format!("Failed after {took}. Nothing was changed."), room), styles.bad())
+        }
+        other => styled(wrap(&format!("{} after {took}", escaped(other)), room), styles.warn()),
     }
 }

@@ -1,27 +1,28 @@
-//! Work that waits or goes on. What it ended with is [`super::result`]'s.
+//! A queued or active run. [`super::result`] draws ended runs.
 //!
 //! ```text
 //!  packhouse › gabriel/notes › consolidation
-//!  Phases      ✓ planning  ▸ splicing  · proving  · publishing
-//!  Of phase    ████████████████░░░░░░░░░░░░░░░░░░░░  43 %
+//!  Phases      ✓ planning  ▸ writing  · verifying  · publishing
+//!  Progress    ████████████████░░░░░░░░░░░░░░░░░░░░  43 %
 //!  Bytes       340.2 KiB of 791.9 KiB
-//!  Time left   about 12 s of splicing
+//!  Time left   about 12 s of writing
 //!  Running for 9 s
-//!  Speed       38.1 KiB/s, at most 41.7 KiB/s
+//!  Speed       38.1 KiB/s; peak 41.7 KiB/s
 //!              ▂▅██▇▆
 //!              ██████
 //!
-//!  The store stays as it is until everything is proven. You can leave this screen; the work goes on.
+//!  The store does not change until the new pack is verified. You can leave this screen; the run
+//!  continues.
 //!
-//!  x cancel the work  Esc leave it running
+//!  x cancel run  Esc back
 //! ```
 //!
 //! ```text
 //!  packhouse › zoe/loops › consolidation
-//!  Waiting     3 before it
-//!  Asked for   2 minutes ago
+//!  Position    3 runs ahead
+//!  Queued      2 minutes ago
 //!
-//!  It begins by itself. You can leave this screen.
+//!  The run starts automatically. You can leave this screen.
 //! ```
 
 use jiff::Timestamp;
@@ -37,14 +38,14 @@ use crate::console::msg::Extent;
 use crate::console::state::{Model, RECONNECTING, Run, RunState, Work};
 use crate::text::{self, ago, duration, percent, plural, size};
 
-/// Cells before what a fact says.
+/// Width of the names of facts.
 const NAMES: usize = 12;
-/// Cells of a bar at most.
+/// Maximum width of a bar.
 const BAR: usize = 60;
-/// Rows of the curve of the speed, in a terminal that has them.
+/// Rows of the speed curve, if there is room.
 const CURVE: usize = 3;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, run: &Run, frame: &mut Frame, area: Rect) -> Extent {
     let lines = match &run.state {
         RunState::Queued(_) => waiting(model, run, room(area)),
@@ -58,14 +59,14 @@ fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
     let before = model.runs.queued().take_while(|other| other.ticket != run.ticket).count() as u64;
     let busy = model.runs.running().find(|other| other.repo == run.repo);
     let why = match (before, busy) {
-        (_, Some(other)) => format!("until the {} of this repo has ended", other.work.noun()),
-        (0, None) => "it is the next".to_owned(),
-        (before, None) => format!("{} before it", plural(before, "other")),
+        (_, Some(other)) => format!("after the {} of this repo", other.work.noun()),
+        (0, None) => "next".to_owned(),
+        (before, None) => format!("{} ahead", plural(before, "run")),
     };
-    let mut lines = long_fact(model.styles, "Waiting", &why, room);
-    lines.push(fact(model.styles, "Asked for", &ago(model.now, run.asked), room));
+    let mut lines = long_fact(model.styles, "Position", &why, room);
+    lines.push(fact(model.styles, "Queued", &ago(model.now, run.asked), room));
     lines.push(Line::default());
-    let words = "It begins by itself when its turn comes; until then nothing is read or changed. You can leave this screen.";
+    let words = "The run starts automatically. You can leave this screen.";
     lines.extend(plain(wrap(words, room)));
     lines
 }
@@ -89,8 +90,8 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     } else if !stopping {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
         let left = match left {
-            None => "not known yet".to_owned(),
-            Some((step, 0)) => format!("{} ends soon", text::phase(step.phase)),
+            None => "unknown".to_owned(),
+            Some((step, 0)) => format!("{} is almost done", text::phase(step.phase)),
             Some((step, left)) => format!("about {} of {}", seconds(left), text::phase(step.phase)),
         };
         lines.push(fact(styles, "Time left", &left, room));
@@ -101,7 +102,7 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         lines.push(fact(
             styles,
             "Speed",
-            &format!("{}/s, at most {}/s", size(rate), size(*most)),
+            &format!("{}/s; peak {}/s", size(rate), size(*most)),
             room,
         ));
         let rows = if usize::from(area.height) >= lines.len() + CURVE + 3 { CURVE } else { 1 };
@@ -113,33 +114,33 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     lines.push(Line::default());
     lines.extend(match (stopping, run.work) {
         _ if model.is_disconnected() => styled(wrap(cut_off(*stopping), room), styles.warn()),
-        (true, _) => styled(wrap("Stopping at the next safe point; nothing is half-done.", room), styles.warn()),
+        (true, _) => styled(wrap("Stopping at the next safe point; nothing is left half-done.", room), styles.warn()),
         (false, Work::Consolidate) => {
-            let words = "The store stays as it is until everything is proven. You can leave this screen; the work goes on.";
+            let words = "The store does not change until the new pack is verified. You can leave this screen; the run continues.";
             plain(wrap(words, room))
         }
-        (false, Work::Verify) => plain(wrap("Nothing is changed. You can leave this screen; the work goes on.", room)),
+        (false, Work::Verify) => plain(wrap("Verification changes nothing. You can leave this screen; the run continues.", room)),
     });
     lines
 }
 
-/// Of work that is out of sight.
+/// The note on a run while disconnected.
 fn cut_off(stopping: bool) -> &'static str {
     if stopping {
-        "This is the last that was heard of it. It learns that it should stop when the line is back."
+        "Disconnected: this is the last known state. The run is cancelled after reconnecting."
     } else {
-        "This is the last that was heard of it; it goes on to be shown when the line is back. You can leave this screen."
+        "Disconnected: this is the last known state. You can leave this screen."
     }
 }
 
-/// All phases in their order: those that are through, the present one, those to come.
+/// All phases in order: done, current, pending.
 fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'static> {
     let all: &[Phase] = match run.work {
         Work::Consolidate => &[Phase::Plan, Phase::Splice, Phase::Prove, Phase::Publish],
         Work::Verify => &[Phase::Verify],
     };
     let at = step.and_then(|step| all.iter().position(|phase| *phase == step.phase));
-    // A plan that was shown was made before it was confirmed.
+    // A confirmed plan was planned before.
     let through = at.unwrap_or(usize::from(run.planned));
     let takes: usize = all.iter().map(|phase| text::phase(*phase).len() + 4).sum();
     let between = if takes <= room.saturating_sub(NAMES) + 2 { "  " } else { " " };
@@ -157,17 +158,17 @@ fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'
 }
 
 fn bar(model: &Model, percent: Option<u64>, room: usize) -> Line<'static> {
-    let Some(percent) = percent else { return fact(model.styles, "Of phase", "…", room) };
+    let Some(percent) = percent else { return fact(model.styles, "Progress", "…", room) };
     let cells = room.saturating_sub(NAMES + 6).min(BAR);
     let full = cells * percent.min(100) as usize / 100;
-    let mut line = fact(model.styles, "Of phase", "", room);
+    let mut line = fact(model.styles, "Progress", "", room);
     line.spans.push(Span::styled("█".repeat(full), model.styles.busy()));
     line.spans.push(Span::styled("░".repeat(cells - full), model.styles.quiet()));
     line.spans.push(Span::raw(format!(" {percent:>3} %")));
     line
 }
 
-/// The last samples as columns of so many rows, the greatest of them full.
+/// The last samples as columns of `rows` rows, relative to the largest.
 fn curve(samples: &[u64], room: usize, rows: usize) -> Vec<String> {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let seen = &samples[samples.len().saturating_sub(room)..];
@@ -183,12 +184,12 @@ fn curve(samples: &[u64], room: usize, rows: usize) -> Vec<String> {
     (0..rows).map(row).collect()
 }
 
-/// Seconds since a time; none of them before it began, and when the clock went back.
+/// Seconds since a time; 0 before it, or if the clock went back.
 pub(super) fn since(model: &Model, began: Option<Timestamp>) -> u64 {
     began.map_or(0, |began| u64::try_from(model.now.duration_since(began).as_secs()).unwrap_or(0))
 }
 
-/// Seconds in words, no finer than they matter: `12 s`, `3 min 5 s`, `2 h 10 min`, `3 days`.
+/// A duration in seconds, in its two largest units: `12 s`, `3 min 5 s`, `2 h 10 min`, `3 days`.
 pub(super) fn seconds(seconds: u64) -> String {
     match seconds {
         ..60 => format!("{seconds} s"),

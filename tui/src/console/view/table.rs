@@ -1,4 +1,4 @@
-//! A table with a pointer: as many columns as there is room for, and only the rows that are seen.
+//! A table with a cursor: as many columns as fit, and only the visible rows.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,30 +12,29 @@ use crate::console::cells::pad;
 use crate::console::msg::Extent;
 use crate::console::state::Cursor;
 
-/// The first column is cut to no less than this for the sake of another one, and gets no more than
-/// that.
+/// Minimum and maximum width of the first column.
 const LEAST: usize = 16;
 const MOST: usize = 40;
 
 /// A column beside the first.
 pub(super) struct Beside {
     pub(super) head: &'static str,
-    /// With two cells before it.
+    /// Includes two cells before it.
     pub(super) width: usize,
     pub(super) numbers: bool,
 }
 
-/// The columns that there is room for.
+/// The columns that fit.
 pub(super) struct Table {
     head: &'static str,
     first: usize,
     beside: &'static [Beside],
-    /// Cells that no column has asked for. The last one gets them.
+    /// Spare cells, for the last column.
     spare: usize,
 }
 
 impl Table {
-    /// A table that is so wide. Of the columns, those that matter most come first.
+    /// A table of this width. The most important columns come first.
     pub(super) fn of(head: &'static str, columns: &'static [Beside], width: usize) -> Table {
         let (mut first, mut beside) = (width.saturating_sub(1), 0);
         while let Some(column) = columns.get(beside).filter(|column| first >= LEAST + column.width)
@@ -56,7 +55,7 @@ impl Table {
         )
     }
 
-    /// A row. Cells are only made for columns that are shown.
+    /// A row. Cells are only made for visible columns.
     pub(super) fn row(
         &self,
         styles: Styles,
@@ -70,7 +69,7 @@ impl Table {
         ];
         for (at, column) in self.beside.iter().enumerate() {
             let (text, style) = cells(column.head);
-            // A colour may be hard to read on the ground of the pointer.
+            // Colours may be hard to read on the selected row.
             spans.push(Span::styled(
                 self.cell(at, &text),
                 if pointed { Style::new() } else { style },
@@ -87,7 +86,7 @@ impl Table {
     }
 }
 
-/// Draws a list below its head, the line that is pointed to among those that are seen.
+/// Draws a list below its head, so that the selected line is visible.
 pub(super) fn list<T>(
     frame: &mut Frame,
     area: Rect,

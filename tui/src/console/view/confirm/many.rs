@@ -1,22 +1,21 @@
-//! A plan of many repos: what they come to together, which they are, and which of the marked ones
-//! are not among them.
+//! A plan for many repos: their sums, their names, and which of the marked repos are skipped.
 //!
 //! ```text
 //!  Consolidate 12 repos?
-//!  2 of them are marked but not shown: the filter hides them.
+//!  2 marked repos are hidden by the filter.
 //!
 //!  Packs       84 → 12
 //!  Bytes       9.5 MiB → about 8.5 MiB (973.1 KiB less)
-//!  Duplicates  about 973.1 KiB (10 %) are not written again
-//!  Left out    3: one pack already (2), empty (1)
+//!  Duplicates  about 973.1 KiB (10 %) removed
+//!  Skipped     3: one pack already (2), empty (1)
 //!
-//!  Each is planned when its turn comes, …
+//!  Each repo is planned and verified separately. …
 //!
-//!  REPOS THAT THE FILTER HIDES        PACKS        SIZE DUPLICATES
+//!  REPOS HIDDEN BY THE FILTER         PACKS        SIZE DUPLICATES
 //!  gabriel/notes                          7   812.0 KiB   81.2 KiB
 //!  …
 //!
-//!  LEFT OUT
+//!  SKIPPED
 //!  gabriel/photos                     one pack already
 //! ```
 
@@ -29,9 +28,9 @@ use crate::console::view::parts::long_fact;
 use crate::console::view::{plain, styled};
 use crate::text::{count, escaped, percent, plural, size};
 
-/// Of many repos, no more than these are named.
-const NAMED: usize = 200;
-/// Cells of the numbers beside a name, and of a name at most.
+/// Maximum number of repos in a list.
+const MAX_NAMED: usize = 200;
+/// Widths of the numbers beside a name, and the maximum width of a name.
 const NUMBERS: [usize; 3] = [8, 12, 12];
 const NAME: usize = 60;
 
@@ -43,12 +42,12 @@ pub(super) fn lines(
     room: usize,
 ) -> Vec<Line<'static>> {
     if repos.is_empty() {
-        let words = "There is nothing to do: none of the marked repos has several packs to merge.";
+        let words = "Nothing to do: none of the marked repos has more than one pack.";
         return [plain(wrap(words, room)), left_out(model, dialog, room)].concat();
     }
     let number = plural(repos.len() as u64, "repo");
     let title = match dialog.asks {
-        Asks::Nothing => format!("What a consolidation of {number} would do"),
+        Asks::Nothing => format!("Plan for {number}"),
         _ => format!("Consolidate {number}?"),
     };
     let mut lines = styled(wrap(&title, room), model.styles.strong());
@@ -56,18 +55,17 @@ pub(super) fn lines(
     lines.push(Line::default());
     lines.extend(facts(model, dialog, repos, room));
     lines.push(Line::default());
-    let words = "Each is planned when its turn comes, and proven before anything is replaced. One that fails stays as it is, and the others go on. The old packs stay until packhouse prune deletes them.";
+    let words = "Each repo is planned and verified separately. A repo that fails stays unchanged, and the others continue. Old packs are kept until packhouse prune deletes them.";
     lines.extend(plain(wrap(words, room)));
     let (unseen, seen): (Vec<&RepoSummary>, _) =
         repos.iter().partition(|repo| dialog.hidden.contains(&repo.repo));
-    lines.extend(named(model, "REPOS THAT THE FILTER HIDES", &unseen, room));
+    lines.extend(named(model, "REPOS HIDDEN BY THE FILTER", &unseen, room));
     lines.extend(named(model, "REPOS", &seen, room));
     lines.extend(left_out(model, dialog, room));
     lines
 }
 
-/// What they come to. Bytes are what the catalog knows; what a pack has around its records is known
-/// when it is planned.
+/// The sums. Bytes are those of the catalog; the overhead of packs is only known after planning.
 fn facts(
     model: &Model,
     dialog: &ConfirmDialog,
@@ -86,18 +84,18 @@ fn facts(
             "Bytes",
             format!("{} ({again} less)", styles.to(&size(totals.bytes), &format!("about {after}"))),
         ),
-        ("Duplicates", format!("about {again}{part} are not written again")),
+        ("Duplicates", format!("about {again}{part} removed")),
     ];
     if !dialog.left_out.is_empty() {
         facts.push((
-            "Left out",
+            "Skipped",
             format!("{}: {}", count(dialog.left_out.len() as u64), reasons(dialog)),
         ));
     }
     facts.into_iter().flat_map(|(name, value)| long_fact(styles, name, &value, room)).collect()
 }
 
-/// Why marked repos are left out, each reason with how many they are.
+/// Why marked repos are skipped, with their number per reason.
 fn reasons(dialog: &ConfirmDialog) -> String {
     let number = |why| dialog.left_out.iter().filter(|(_, its)| *its == why).count() as u64;
     let said = Why::ALL.into_iter().map(|why| (number(why), why)).filter(|(number, _)| *number > 0);
@@ -106,21 +104,20 @@ fn reasons(dialog: &ConfirmDialog) -> String {
         .join(", ")
 }
 
-/// That a yes is about repos that the list doesn't show, if it is.
+/// A warning that the filter hides some of the repos.
 pub(super) fn hidden(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
     let words = match (dialog.hidden.len(), dialog.repo()) {
         (0, _) => return Vec::new(),
-        (_, Some(_)) => "It is marked but not shown: the filter hides it.".to_owned(),
-        (1, None) => "1 of them is marked but not shown: the filter hides it.".to_owned(),
-        (hidden, None) => format!(
-            "{} of them are marked but not shown: the filter hides them.",
-            count(hidden as u64)
-        ),
+        (_, Some(_)) => "This marked repo is hidden by the filter.".to_owned(),
+        (1, None) => "1 marked repo is hidden by the filter.".to_owned(),
+        (hidden, None) => {
+            format!("{} marked repos are hidden by the filter.", count(hidden as u64))
+        }
     };
     styled(wrap(&words, room), model.styles.warn())
 }
 
-/// Repos in a line each, if there are any.
+/// A list of repos, if there are any.
 fn named(model: &Model, title: &str, repos: &[&RepoSummary], room: usize) -> Vec<Line<'static>> {
     if repos.is_empty() {
         return Vec::new();
@@ -133,7 +130,7 @@ fn named(model: &Model, title: &str, repos: &[&RepoSummary], room: usize) -> Vec
     };
     let head = row(title, ["PACKS", "SIZE", "DUPLICATES"].map(str::to_owned));
     let mut lines = vec![Line::default(), Line::styled(head, model.styles.quiet())];
-    lines.extend(repos.iter().take(NAMED).map(|repo| {
+    lines.extend(repos.iter().take(MAX_NAMED).map(|repo| {
         let numbers = [count(repo.packs), size(repo.bytes), size(repo.reclaimable())];
         Line::raw(row(&escaped(&repo.repo.to_string()), numbers))
     }));
@@ -141,15 +138,15 @@ fn named(model: &Model, title: &str, repos: &[&RepoSummary], room: usize) -> Vec
     lines
 }
 
-/// Marked repos that are not among them, and why, if there are any.
+/// The skipped repos, if there are any, with the reasons.
 pub(super) fn left_out(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
     if dialog.left_out.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![Line::default(), Line::styled("LEFT OUT", model.styles.quiet())];
+    let mut lines = vec![Line::default(), Line::styled("SKIPPED", model.styles.quiet())];
     let words = dialog.left_out.iter().map(|(_, why)| why.words().len()).max().unwrap_or_default();
     let name = room.saturating_sub(words + 2).min(NAME);
-    lines.extend(dialog.left_out.iter().take(NAMED).map(|(repo, why)| {
+    lines.extend(dialog.left_out.iter().take(MAX_NAMED).map(|(repo, why)| {
         Line::raw(fit(
             &format!("{}  {}", pad(&escaped(&repo.to_string()), name, false), why.words()),
             room,
@@ -160,6 +157,6 @@ pub(super) fn left_out(model: &Model, dialog: &ConfirmDialog, room: usize) -> Ve
 }
 
 fn more(all: usize) -> Option<Line<'static>> {
-    let more = all.saturating_sub(NAMED) as u64;
+    let more = all.saturating_sub(MAX_NAMED) as u64;
     (more > 0).then(|| Line::raw(format!("and {} more", count(more))))
 }
