@@ -1,5 +1,5 @@
-//! The console of the real binary in a real pseudo-terminal: it starts, stops and goes on, and
-//! however it ends the terminal is given back.
+//! The console of the real binary in a real pseudo-terminal: it starts, suspends and resumes, and
+//! restores the terminal however it ends.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -55,8 +55,8 @@ fn a_repo_is_deleted_when_its_name_is_typed() {
     assert!(listed().is_empty());
 }
 
-/// The server is killed in the middle of a consolidation, and started again: the console says so,
-/// goes on, and the work is done.
+/// The server is killed during a consolidation and started again: the console shows it, continues,
+/// and the consolidation is done.
 #[test]
 fn a_console_elsewhere_outlives_its_server() {
     let data = tempfile::tempdir().unwrap();
@@ -91,10 +91,10 @@ fn a_console_elsewhere_outlives_its_server() {
     terminal.until_seen("Consolidate gabriel/notes?");
     terminal.until_seen("Writes");
     terminal.type_keys("y");
-    terminal.until_seen("splicing");
+    terminal.until_seen("writing");
     let address = served.address.clone();
     drop(served);
-    terminal.until_seen("line down");
+    terminal.until_seen("Disconnected");
     let _served = Served::start(&store, &address);
     while !packhouse(&["repo", "show", "gabriel/notes"]).contains("\"packs\":1,") {
         std::thread::sleep(std::time::Duration::from_millis(50));

@@ -1,5 +1,5 @@
-//! The console's tests: [`update`] for what happens, [`offers`] for what is offered, [`safety`] for
-//! what must never happen, [`screens`] for how it looks, [`drive`], [`journeys`] and [`many`] for
+//! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`] for
+//! confirmations, [`screens`] for snapshots, [`drive`], [`journeys`] and [`many`] for
 //! the real loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for
 //! bugs.
 //!

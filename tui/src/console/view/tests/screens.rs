@@ -1,4 +1,4 @@
-//! Every screen, with what may be on it: plain, empty, broken and hostile.
+//! Every screen with all kinds of content: plain, empty, broken and hostile.
 
 use jiff::SignedDuration;
 use packhouse_host::{
@@ -16,10 +16,10 @@ use crate::console::state::{
 };
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
 
-/// A text that a store may hold, and that a terminal should not get.
+/// Text that a store may contain, and that a terminal must not get.
 const FOREIGN: &str = "東京\u{1b}[2J\u{202e}\r\n\tZoë e\u{301} 👩‍👩‍👧 \u{0}x";
 
-/// The largest numbers that a store can come to.
+/// A number of extreme size.
 const MOST: u64 = u64::MAX / 2;
 
 fn hostile(name: &str) -> RepoSummary {
@@ -70,7 +70,7 @@ fn damaged(number: u64) -> Vec<Damage> {
         mpack_key: (n > 0).then(|| MpackKey::new([n; 32])),
         since: now() - SignedDuration::from_hours(3),
         found_by: "verify".to_owned(),
-        detail: format!("the SHA-256 of its bytes is another one {FOREIGN}"),
+        detail: format!("hash mismatch: got another one {FOREIGN}"),
     };
     (0..number).map(|n| damage(n as u8)).collect()
 }
@@ -154,7 +154,7 @@ fn many(repos: u64, asking: bool) -> ConfirmDialog {
     chosen((0..repos).map(|n| summary(&format!("studio/r{n:04}"), 2 + n % 9)).collect(), asking)
 }
 
-/// A question about marked repos, of which one is being consolidated and one is not shown.
+/// A dialog for marked repos; one is being consolidated, and one is hidden.
 fn chosen(marked: Vec<RepoSummary>, asking: bool) -> ConfirmDialog {
     let is = |name: &'static str| move |repo: &RepoName| repo.to_string() == name;
     ConfirmDialog::of(
@@ -193,7 +193,7 @@ fn ask(model: &mut Model, repo: &str) {
     model.runs.step(ticket, step, now());
 }
 
-/// Every screen, with what may be on it, each with a name.
+/// All screens, with their names.
 pub(super) fn screens() -> Vec<(&'static str, Model)> {
     let mut screens = vec![("nothing known", model()), ("repos", with_repos())];
     let mut add = |name, model: Model| screens.push((name, model));
