@@ -142,8 +142,8 @@ impl Context {
         Ok(store)
     }
 
-    /// Adds a similar repo name to an unknown-repo error. Only for local stores: their users may see
-    /// every repo.
+    /// Adds a similar repo name to an unknown-repo error. Only for local stores: their users may
+    /// see every repo.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
         let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();

@@ -87,8 +87,8 @@ impl Watch {
         self.bar.unset_length();
     }
 
-    /// Shows steps instead of the host's events, which are too small here, until [`Watch::about`] is
-    /// called.
+    /// Shows steps instead of the host's events, which are too small here, until [`Watch::about`]
+    /// is called.
     pub(crate) fn step(&self, repo: &RepoName, label: &'static str, step: u64, steps: u64) {
         *locked(&self.seen) =
             Seen { repo: repo.to_string(), label, done: step, total: steps, stepwise: true };

@@ -32,8 +32,8 @@ const FRAME: Duration = Duration::from_millis(33);
 /// frame; but no frame is delayed longer than this.
 const LATE: Duration = Duration::from_millis(100);
 
-/// How long runs may take to reach a safe point after a signal. After that they are aborted, as in a
-/// crash: nothing is published, and the next run removes leftover files.
+/// How long runs may take to reach a safe point after a signal. After that they are aborted, as in
+/// a crash: nothing is published, and the next run removes leftover files.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long to wait for SIGHUP when the terminal is gone.
@@ -209,8 +209,8 @@ where
             && self.runner.in_flight() == held
     }
 
-    /// Applies a message to the model, and starts its effects: those of the terminal here, all others
-    /// in the runner.
+    /// Applies a message to the model, and starts its effects: those of the terminal here, all
+    /// others in the runner.
     fn apply(&mut self, msg: Msg) -> anyhow::Result<Option<Exit>> {
         self.model.now = self.runner.backend().now();
         let mut exit = None;

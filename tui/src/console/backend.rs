@@ -1,5 +1,5 @@
-//! What the console needs from a store. There are three backends: the local store, a server, and the
-//! demo store.
+//! What the console needs from a store. There are three backends: the local store, a server, and
+//! the demo store.
 
 use std::fmt;
 use std::future::Future;
@@ -71,8 +71,8 @@ pub(super) trait Backend: Send + Sync + 'static {
         control: Control,
     ) -> impl Future<Output = BackendResult<VerifyReport>> + Send;
 
-    /// Ended consolidations of all repos or one, newest first. Fewer than the query's limit mean the
-    /// end of the list.
+    /// Ended consolidations of all repos or one, newest first. Fewer than the query's limit mean
+    /// the end of the list.
     fn history(&self, query: &GcQuery) -> impl Future<Output = BackendResult<Vec<GcEntry>>> + Send;
 
     /// Returns the new stamp when the store has changed since `since`; at once for `None`.
@@ -81,8 +81,8 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// The connection to a remote store; `None` for a local one.
     ///
     /// While it is down, a call may wait until it is up again, or fail with
-    /// [`FailureKind::Unreachable`]. The connection is reported as down before any call fails so, and
-    /// as up whenever the store has responded. Waiting calls continue without help; the console
+    /// [`FailureKind::Unreachable`]. The connection is reported as down before any call fails so,
+    /// and as up whenever the store has responded. Waiting calls continue without help; the console
     /// repeats failed reads and watches; failed runs have ended.
     fn connection(&self) -> Option<watch::Receiver<Connection>> {
         None

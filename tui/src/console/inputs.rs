@@ -59,9 +59,9 @@ fn each(number: Number, input: Input) -> io::Result<impl Stream<Item = Input> + 
     }))
 }
 
-/// Keys, text, the mouse and resizes. They are read on a separate thread: crossterm reads from a lost
-/// terminal forever without an error, which must not block the event loop. The thread ends with the
-/// process.
+/// Keys, text, the mouse and resizes. They are read on a separate thread: crossterm reads from a
+/// lost terminal forever without an error, which must not block the event loop. The thread ends
+/// with the process.
 fn events() -> io::Result<impl Stream<Item = Input> + Send> {
     let (sender, events) = unbounded_channel();
     let read = move || {

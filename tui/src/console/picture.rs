@@ -1,7 +1,7 @@
 //! The picture of the console in the README: a frame of the demo store as SVG.
 //!
-//! Cells of the same style become one text, stretched to the width of its cells, so that columns are
-//! aligned in any font. Bars are drawn as rectangles. To update it after an intended change:
+//! Cells of the same style become one text, stretched to the width of its cells, so that columns
+//! are aligned in any font. Bars are drawn as rectangles. To update it after an intended change:
 //! `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
 
 use std::fmt::Write;
@@ -238,10 +238,10 @@ fn console() -> Model {
         model.repos.from(0).enumerate().filter(|(_, repo)| repo.packs > 1).map(of).collect();
     start_consolidation(&mut model, fragmented[2].1.clone(), fragmented[2].2);
     for (line, ..) in [0, 1, 4].map(|nth| &fragmented[nth]) {
-        model.repos.point(*line);
+        model.repos.select(*line);
         model.repos.mark();
     }
-    model.repos.point(fragmented[5].0);
+    model.repos.select(fragmented[5].0);
     model
 }
 

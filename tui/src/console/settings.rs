@@ -70,8 +70,8 @@ impl Hints {
         })
     }
 
-    /// The first variable that is set decides, as in POSIX. If none is set, as in many containers, the
-    /// terminal most likely supports UTF-8.
+    /// The first variable that is set decides, as in POSIX. If none is set, as in many containers,
+    /// the terminal most likely supports UTF-8.
     fn of(environment: Environment, variable: impl Fn(&str) -> Option<String>) -> Hints {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()

@@ -35,8 +35,8 @@ static HOOK: Once = Once::new();
 
 /// What the event loop needs from the terminal, besides drawing.
 pub(super) trait Outlet {
-    /// Whether the alternate screen is active. After a panic on any thread it is not, and nothing may
-    /// be drawn.
+    /// Whether the alternate screen is active. After a panic on any thread it is not, and nothing
+    /// may be drawn.
     fn is_ours(&self) -> bool;
 
     /// Copies a text to the clipboard, if the terminal supports it.
@@ -98,9 +98,9 @@ impl Outlet for Guard {
     }
 
     fn suspend(&mut self) -> io::Result<bool> {
-        // A shell with job control gives each job its own process group. In the group of the session
-        // leader there is no such shell (`xterm -e`, `ssh -t HOST packhouse`, a container), and
-        // nothing would resume the process.
+        // A shell with job control gives each job its own process group. In the group of the
+        // session leader there is no such shell (`xterm -e`, `ssh -t HOST packhouse`, a container),
+        // and nothing would resume the process.
         if getsid(None)? == getpgrp() {
             return Ok(false);
         }

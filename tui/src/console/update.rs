@@ -245,21 +245,21 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
         matches!(model.place(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
-    let pointed = match model.scrolled() {
+    let selected = match model.scrolled() {
         Some((cursor, lines)) => {
-            let pointed = cursor.at(lines) == line;
+            let selected = cursor.at(lines) == line;
             cursor.set(line);
-            pointed
+            selected
         }
         None => {
-            let pointed = model.repos.cursor().at(model.repos.shown()) == line;
-            model.repos.point(line);
-            pointed
+            let selected = model.repos.cursor().at(model.repos.shown()) == line;
+            model.repos.select(line);
+            selected
         }
     };
     match model.place() {
-        Place::Palette if pointed => act(model, Action::Accept),
-        Place::Repos | Place::Runs | Place::History if pointed => act(model, Action::Open),
+        Place::Palette if selected => act(model, Action::Accept),
+        Place::Repos | Place::Runs | Place::History if selected => act(model, Action::Open),
         _ => Vec::new(),
     }
 }

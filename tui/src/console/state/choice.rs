@@ -1,4 +1,5 @@
-//! The marked repos: which of them are consolidated, which are skipped and why, and which are hidden.
+//! The marked repos: which of them are consolidated, which are skipped and why, and which are
+//! hidden.
 
 use std::collections::HashSet;
 

@@ -56,8 +56,8 @@ impl Column {
         Column::ALL[(at + by) % Column::ALL.len()]
     }
 
-    /// Sorts positions of repos that are sorted by name: ascending if `up`, else descending. The sort
-    /// is stable, so repos with equal numbers stay sorted by name.
+    /// Sorts positions of repos that are sorted by name: ascending if `up`, else descending. The
+    /// sort is stable, so repos with equal numbers stay sorted by name.
     pub(super) fn sort<'a>(
         self,
         shown: &mut [u32],

@@ -13,8 +13,8 @@ use crate::console::msg::{Effect, Ticket};
 /// For more repos than this, the operator has to type their number.
 const MAX_BY_KEY: usize = 10;
 
-/// Proof that the operator confirmed. Only a confirmed [`ConfirmDialog`] makes one, and every effect
-/// that changes a store needs one.
+/// Proof that the operator confirmed. Only a confirmed [`ConfirmDialog`] makes one, and every
+/// effect that changes a store needs one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::console) struct Permit(());
 
@@ -205,8 +205,8 @@ impl ConfirmDialog {
         }
     }
 
-    /// The operator confirms. Returns `None` while nothing can be run or the plan has not been drawn
-    /// yet, and when the typed number is wrong; then the dialog says so and stays open.
+    /// The operator confirms. Returns `None` while nothing can be run or the plan has not been
+    /// drawn yet, and when the typed number is wrong; then the dialog says so and stays open.
     pub(in crate::console) fn confirm(&mut self) -> Option<Confirmed> {
         if !self.seen {
             return None;

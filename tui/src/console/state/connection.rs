@@ -13,8 +13,8 @@ impl Model {
         self.connection.as_ref().is_some_and(|connection| connection.down_since().is_some())
     }
 
-    /// Records a failed load. Returns true if the only reason is the lost connection: then the loaded
-    /// data stays, and is loaded again after reconnecting.
+    /// Records a failed load. Returns true if the only reason is the lost connection: then the
+    /// loaded data stays, and is loaded again after reconnecting.
     pub(in crate::console) fn misses(&mut self, failure: &Failure) -> bool {
         let unreachable = failure.kind == FailureKind::Unreachable;
         self.missed |= unreachable;
@@ -34,8 +34,8 @@ impl Model {
         std::mem::take(&mut self.unwatched).then_some(Effect::Watch(self.stamp))
     }
 
-    /// The step of a run in a few words; while disconnected, only that. The run screen shows the last
-    /// known step with its age.
+    /// The step of a run in a few words; while disconnected, only that. The run screen shows the
+    /// last known step with its age.
     pub(in crate::console) fn step_words(&self, run: &Run) -> Option<String> {
         if run.is_running() && self.is_disconnected() {
             Some(RECONNECTING.to_owned())

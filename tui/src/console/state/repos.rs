@@ -112,7 +112,7 @@ impl Repos {
         self.failure = None;
         self.read =
             Some((now, now.duration_since(self.began).as_millis().try_into().unwrap_or(i64::MAX)));
-        let pointed = self.current().map(|repo| repo.repo.clone());
+        let selected = self.current().map(|repo| repo.repo.clone());
         if let Some(coming) = self.coming.take() {
             self.all = coming;
             self.arranged = 0;
@@ -123,7 +123,7 @@ impl Repos {
         let marked = self.marked.iter().filter(|name| there.contains(name)).cloned().collect();
         self.marked = marked;
         self.add_up();
-        self.arrange_at(pointed, now);
+        self.arrange_at(selected, now);
         None
     }
 
@@ -199,12 +199,12 @@ impl Repos {
     }
 
     fn arrange(&mut self, now: Timestamp) {
-        let pointed = self.current().map(|repo| repo.repo.clone());
-        self.arrange_at(pointed, now);
+        let selected = self.current().map(|repo| repo.repo.clone());
+        self.arrange_at(selected, now);
     }
 
     /// Filters and sorts the list. The cursor stays on the same repo, if it is still there.
-    fn arrange_at(&mut self, pointed: Option<RepoName>, now: Timestamp) {
+    fn arrange_at(&mut self, selected: Option<RepoName>, now: Timestamp) {
         let all = &self.all;
         let mut shown: Vec<u32> = if self.filter.is_empty() {
             (0..all.len() as u32).collect()
@@ -219,7 +219,7 @@ impl Repos {
         let (_, up) = self.sorted();
         let repo = |at: &u32| &all[*at as usize].summary;
         self.column.sort(&mut shown, up, repo);
-        let again = pointed.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
+        let again = selected.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
         self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
         self.arranged = all.len();
         self.shown = shown;
@@ -282,7 +282,7 @@ impl Repos {
     }
 
     /// Moves the cursor to a line.
-    pub(in crate::console) fn point(&mut self, line: usize) {
+    pub(in crate::console) fn select(&mut self, line: usize) {
         self.cursor.set(line.min(self.shown.len().saturating_sub(1)));
     }
 

@@ -150,7 +150,7 @@ impl Runs {
         effect: Effect,
         now: Timestamp,
     ) {
-        let pointed = self.pointed();
+        let selected = self.selected();
         let planned = matches!(effect, Effect::Run(..));
         let state = RunState::Queued(effect);
         self.all.push_back(Run {
@@ -171,12 +171,13 @@ impl Runs {
         {
             self.all.remove(old);
         }
-        self.point_again(pointed);
+        self.select_again(selected);
     }
 
-    /// Starts queued runs up to the concurrency limit, never two on one repo. Returns their effects.
+    /// Starts queued runs up to the concurrency limit, never two on one repo. Returns their
+    /// effects.
     pub(in crate::console) fn start(&mut self, now: Timestamp) -> Vec<Effect> {
-        let (pointed, mut effects) = (self.pointed(), Vec::new());
+        let (selected, mut effects) = (self.selected(), Vec::new());
         let mut busy: Vec<RepoName> = self.running().map(|run| run.repo.clone()).collect();
         for run in &mut self.all {
             if busy.len() >= CONCURRENCY {
@@ -192,7 +193,7 @@ impl Runs {
                 effects.push(effect);
             }
         }
-        self.point_again(pointed);
+        self.select_again(selected);
         effects
     }
 
@@ -224,14 +225,14 @@ impl Runs {
     }
 
     /// The selected run, unless it is the first: on the first line the cursor stays on that line.
-    fn pointed(&self) -> Option<Ticket> {
+    fn selected(&self) -> Option<Ticket> {
         (self.cursor.at(self.all.len()) > 0).then(|| self.current().map(|run| run.ticket)).flatten()
     }
 
     /// Moves the cursor to the same run at its new position.
-    fn point_again(&mut self, pointed: Option<Ticket>) {
+    fn select_again(&mut self, selected: Option<Ticket>) {
         let line =
-            pointed.and_then(|ticket| self.listed().iter().position(|run| run.ticket == ticket));
+            selected.and_then(|ticket| self.listed().iter().position(|run| run.ticket == ticket));
         if let Some(line) = line {
             self.cursor.set(line);
         }
@@ -274,13 +275,13 @@ impl Runs {
         }
     }
 
-    /// Cancels runs: queued ones end at once, running ones stop at their next safe point. Returns the
-    /// effects.
+    /// Cancels runs: queued ones end at once, running ones stop at their next safe point. Returns
+    /// the effects.
     pub(in crate::console) fn stop(&mut self, tickets: &[Ticket], now: Timestamp) -> Vec<Effect> {
-        let (pointed, tickets) = (self.pointed(), tickets.iter().collect::<HashSet<_>>());
+        let (selected, tickets) = (self.selected(), tickets.iter().collect::<HashSet<_>>());
         let stopped = self.all.iter_mut().filter(|run| tickets.contains(&run.ticket));
         let effects = stopped.filter_map(|run| run.stop(now)).collect();
-        self.point_again(pointed);
+        self.select_again(selected);
         effects
     }
 
@@ -291,19 +292,19 @@ impl Runs {
         answer: BackendResult<Outcome>,
         now: Timestamp,
     ) {
-        let pointed = self.pointed();
+        let selected = self.selected();
         if let Some(run) = self.get_mut(ticket) {
             run.state = RunState::Ended(answer);
             run.ended = Some(now);
         }
-        self.point_again(pointed);
+        self.select_again(selected);
     }
 
     /// Removes a run whose plan is displayed again.
     pub(in crate::console) fn drop(&mut self, ticket: Ticket) {
-        let pointed = self.pointed().filter(|pointed| *pointed != ticket);
+        let selected = self.selected().filter(|selected| *selected != ticket);
         self.all.retain(|run| run.ticket != ticket);
-        self.point_again(pointed);
+        self.select_again(selected);
     }
 }
 

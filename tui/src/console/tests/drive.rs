@@ -243,16 +243,16 @@ async fn the_selected_row_stays_visible() {
     let mut console = Console::on(Demo::of(&repos), 60, 15).await;
     for key in ["End", "Up", "PgUp", "Home", "PgDn", "Down"] {
         console.press(&[key]).await;
-        let pointed = console.app.model.repos.current().unwrap().repo.to_string();
-        console.shows(&pointed);
+        let selected = console.app.model.repos.current().unwrap().repo.to_string();
+        console.shows(&selected);
     }
     // It stays on the same repo when another one is inserted before it.
-    let pointed = console.app.model.repos.current().unwrap().repo.to_string();
-    assert_ne!(pointed, "owner/repo-000");
+    let selected = console.app.model.repos.current().unwrap().repo.to_string();
+    assert_ne!(selected, "owner/repo-000");
     console.demo.put(&summary("owner/a", 1));
     console.press(&["r"]).await;
-    console.shows(&pointed);
-    assert_eq!(console.app.model.repos.current().unwrap().repo.to_string(), pointed);
+    console.shows(&selected);
+    assert_eq!(console.app.model.repos.current().unwrap().repo.to_string(), selected);
 }
 
 #[tokio::test]

@@ -172,8 +172,8 @@ async fn a_click_on_a_line_of_a_repo_points_to_it() {
         let click = MouseEvent { kind, column: 9, row, modifiers: KeyModifiers::NONE };
         console.send([Input::Event(Event::Mouse(click))]);
         console.settle().await;
-        let pointed = console.screen().lines().position(|line| line.starts_with('▸')).unwrap();
-        assert_eq!(pointed, usize::from(row), "{}", console.screen());
+        let selected = console.screen().lines().position(|line| line.starts_with('▸')).unwrap();
+        assert_eq!(selected, usize::from(row), "{}", console.screen());
     }
 }
 

@@ -1,7 +1,6 @@
-//! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`] for
-//! confirmations, [`screens`] for snapshots, [`drive`], [`journeys`] and [`many`] for
-//! the real loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for
-//! bugs.
+//! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
+//! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`] and [`many`] for the real
+//! loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Here: a console on a demo store and a terminal in memory, driven by the loop that runs for real.
 //! It waits for the loop to be idle, or for something to be on the screen; never for a time.

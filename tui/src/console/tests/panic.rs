@@ -1,5 +1,5 @@
-//! A panic ends the console, and restores the terminal so that its message is readable. The tests run
-//! this test binary again in a pseudo-terminal.
+//! A panic ends the console, and restores the terminal so that its message is readable. The tests
+//! run this test binary again in a pseudo-terminal.
 
 use std::io::Read;
 

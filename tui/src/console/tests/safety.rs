@@ -1,5 +1,5 @@
-//! Safety: no key changes a store unless it confirms what is on the screen, whatever the order of the
-//! keys, and whether results arrive at once, late or never.
+//! Safety: no key changes a store unless it confirms what is on the screen, whatever the order of
+//! the keys, and whether results arrive at once, late or never.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -263,8 +263,8 @@ fn a_confirmation_of_the_displayed_plan_runs_it() {
     assert_eq!(walk(false, blind), 0);
 }
 
-/// Keys that lead to each place, with more than ten fragmented repos. A read-only console can't reach
-/// some places.
+/// Keys that lead to each place, with more than ten fragmented repos. A read-only console can't
+/// reach some places.
 const WAYS: [(Place, &[&str]); 16] = [
     (Place::Repos, &[]),
     (Place::Filter, &["/"]),

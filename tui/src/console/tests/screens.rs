@@ -1,5 +1,5 @@
-//! Snapshots of the screens at 60, 80, 120 and 200 columns, in `snapshots/`. To update them after an
-//! intended change: `INSTA_UPDATE=always cargo test -p packhouse --lib screens`.
+//! Snapshots of the screens at 60, 80, 120 and 200 columns, in `snapshots/`. To update them after
+//! an intended change: `INSTA_UPDATE=always cargo test -p packhouse --lib screens`.
 
 use packhouse_host::{MpackKey, Phase, Problem, ProblemKind};
 use ratatui::style::{Color, Modifier};

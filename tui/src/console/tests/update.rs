@@ -136,7 +136,7 @@ fn a_long_list_comes_in_pages() {
     let mut model = model_of(&Demo::of(&[]), false);
     update(&mut model, Msg::Changed(Ok(1)));
     // Each page is displayed when it arrives.
-    for (page, next, pointed) in [
+    for (page, next, selected) in [
         (0..1000, Some("o/r0999"), "o/r0999"),
         (1000..2000, Some("o/r1999"), "o/r1999"),
         (2000..2500, None, "o/r2499"),
@@ -146,7 +146,7 @@ fn a_long_list_comes_in_pages() {
             next.map(|last| Effect::List(Ticket(1), Some(name(last)))).into_iter().collect();
         assert_eq!(effects, wanted);
         press(&mut model, &["End"]);
-        assert_eq!(model.repos.current().unwrap().repo, name(pointed));
+        assert_eq!(model.repos.current().unwrap().repo, name(selected));
     }
     assert_eq!((model.repos.shown(), model.repos.known), (2500, true));
 }

@@ -1,4 +1,5 @@
-//! Replaces characters beyond ASCII: a last pass over a frame, so that no screen needs to handle it.
+//! Replaces characters beyond ASCII: a last pass over a frame, so that no screen needs to handle
+//! it.
 
 use ratatui::buffer::{Buffer, CellWidth};
 
@@ -12,8 +13,8 @@ pub(super) fn only(buffer: &mut Buffer) {
             }
             let blank = |at: usize| row.get(at).is_some_and(|cell| cell.symbol() == " ");
             let wide = usize::from(row[at].symbol().cell_width()).max(1);
-            // An ellipsis after a blank becomes three dots, if there is room; one that marks cut text
-            // stays a single character.
+            // An ellipsis after a blank becomes three dots, if there is room; one that marks cut
+            // text stays a single character.
             let dots = row[at].symbol() == "…"
                 && at > 0
                 && blank(at - 1)

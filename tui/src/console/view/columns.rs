@@ -122,7 +122,7 @@ impl Columns {
     }
 
     /// The row of a repo.
-    pub(super) fn row(&self, model: &Model, repo: &RepoSummary, pointed: bool) -> Line<'static> {
+    pub(super) fn row(&self, model: &Model, repo: &RepoSummary, selected: bool) -> Line<'static> {
         let styles = model.styles;
         // On the selected row colours may be hard to read, and blanks would become blocks.
         let (mark, style) = if model.repos.is_marked(&repo.repo) {
@@ -130,18 +130,18 @@ impl Columns {
         } else {
             (" ", Style::new())
         };
-        let mut spans = vec![Span::raw(if pointed { "▸" } else { " " })];
-        spans.push(Span::styled(mark, if pointed { Style::new() } else { style }));
+        let mut spans = vec![Span::raw(if selected { "▸" } else { " " })];
+        spans.push(Span::styled(mark, if selected { Style::new() } else { style }));
         spans.push(Span::raw(pad(&escaped(&repo.repo.to_string()), self.name, false)));
         for column in self.beside {
             let (text, style) = self.cell(model, repo, column.what);
             spans.push(Span::styled(
                 self.pad(column, &text),
-                if pointed { Style::new() } else { style },
+                if selected { Style::new() } else { style },
             ));
         }
         let line = Line::from(spans);
-        if pointed { line.style(styles.pointed()) } else { line }
+        if selected { line.style(styles.selected()) } else { line }
     }
 
     /// The content of a column. Without the state column, runs and failures replace the reclaimable

@@ -173,7 +173,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
     let styles = model.styles;
     let button = |words: &str, key: String| {
         vec![
-            Span::styled(format!("[ {words} ]"), styles.pointed()),
+            Span::styled(format!("[ {words} ]"), styles.selected()),
             Span::styled(format!("  {key}"), styles.strong()),
         ]
     };

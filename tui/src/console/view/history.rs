@@ -56,12 +56,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         return Extent { row: below.y, ..Extent::default() };
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
-    let row = |_, entry: &GcEntry, pointed| {
+    let row = |_, entry: &GcEntry, selected| {
         table.row(
             model.styles,
             &escaped(&entry.repo.to_string()),
             |head| cell(model, entry, head),
-            pointed,
+            selected,
         )
     };
     list(frame, below, table.head(model.styles), history.cursor, history.entries.iter(), row)

@@ -61,7 +61,7 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     lines.push(Line::default());
     let before = lines.len();
     let stay = vec![
-        Span::styled("[ Stay ]", styles.pointed()),
+        Span::styled("[ Stay ]", styles.selected()),
         Span::styled(format!("  {}", key(Action::Decline)), styles.strong()),
     ];
     let rest = keys.into_iter().map(|(words, key)| {

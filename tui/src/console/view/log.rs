@@ -35,7 +35,7 @@ const LIST: usize = 5;
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let lines = || model.log.newest();
-    let Some(pointed) = lines().nth(model.log.cursor.at(lines().len())) else {
+    let Some(selected) = lines().nth(model.log.cursor.at(lines().len())) else {
         frame.render_widget(
             Paragraph::new(plain(wrap("The log is empty.", room(area)))),
             inner(area),
@@ -43,18 +43,19 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         return Extent { row: area.y, ..Extent::default() };
     };
     let (height, room) = (usize::from(area.height), room(area));
-    let title = format!("{} · {}", time(pointed.at, "%Y-%m-%d %H:%M:%S UTC"), pointed.level.word());
+    let title =
+        format!("{} · {}", time(selected.at, "%Y-%m-%d %H:%M:%S UTC"), selected.level.word());
     let mut details = [
-        styled(wrap(&title, room), style(model, pointed.level)),
-        plain(wrap(&escaped(&pointed.text), room)),
+        styled(wrap(&title, room), style(model, selected.level)),
+        plain(wrap(&escaped(&selected.text), room)),
     ]
     .concat();
     let full =
         if height <= LIST { 0 } else { (details.len() + 1).max(height / 3).min(height - LIST) };
     let [top, below] = split(area, height - full);
     let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.styles.quiet());
-    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| {
-        row(model, line, room, pointed)
+    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, selected| {
+        row(model, line, room, selected)
     });
     let rows = full.saturating_sub(1);
     let hidden = details.len().saturating_sub(rows);
@@ -66,18 +67,18 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 }
 
 /// A line, cut to the width. Its date is only displayed below.
-fn row(model: &Model, line: &LogLine, room: usize, pointed: bool) -> Text<'static> {
-    let mark = if pointed { "▸" } else { " " };
+fn row(model: &Model, line: &LogLine, room: usize, selected: bool) -> Text<'static> {
+    let mark = if selected { "▸" } else { " " };
     let level = pad(line.level.word(), 9, false);
     // Escape only the visible part: a line may be long, and every character takes a cell or none.
     let text: String = line.text.chars().take(4 * room).collect();
     let text = fit(&escaped(&text), room.saturating_sub(21));
     let line = Text::from(vec![
         Span::raw(format!("{mark}{}", pad(&time(line.at, "%H:%M:%S"), 12, false))),
-        Span::styled(level, if pointed { Style::new() } else { style(model, line.level) }),
+        Span::styled(level, if selected { Style::new() } else { style(model, line.level) }),
         Span::raw(text),
     ]);
-    if pointed { line.style(model.styles.pointed()) } else { line }
+    if selected { line.style(model.styles.selected()) } else { line }
 }
 
 fn style(model: &Model, level: Level) -> Style {

@@ -37,7 +37,7 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
         .border_style(styles.quiet());
     let inner = block.inner(place);
     let (content, height) = (fitting.len(), usize::from(inner.height));
-    let (first, pointed) = (palette.cursor.first(content, height), palette.cursor.at(content));
+    let (first, selected) = (palette.cursor.first(content, height), palette.cursor.at(content));
     let below = content.saturating_sub(first + height);
     if below > 0 {
         block = block.title_bottom(format!(" ↓ {below} more "));
@@ -47,7 +47,7 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     let room = usize::from(inner.width);
     let rows = fitting.iter().enumerate().skip(first).take(height);
     let mut lines: Vec<Line> =
-        rows.map(|(at, binding)| row(model, binding, at == pointed, room)).collect();
+        rows.map(|(at, binding)| row(model, binding, at == selected, room)).collect();
     if fitting.is_empty() {
         lines.push(Line::raw(fit(" No matching command.", room)));
     }
@@ -55,17 +55,17 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     Extent { content, height, first, row: inner.y, ..Extent::default() }
 }
 
-fn row(model: &Model, binding: &Binding, pointed: bool, room: usize) -> Line<'static> {
+fn row(model: &Model, binding: &Binding, selected: bool, room: usize) -> Line<'static> {
     let styles = model.styles;
     let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
     let keys = pad(&keys.join(" "), KEYS, false);
     let help = pad(binding.row.help, room.saturating_sub(1 + NAMES + KEYS + 2), false);
-    let sign = if pointed { "▸" } else { " " };
+    let sign = if selected { "▸" } else { " " };
     let name = pad(binding.row.name, NAMES, false);
     let line = Line::from(vec![
         Span::styled(format!("{sign}{name} "), styles.strong()),
         Span::raw(format!("{keys} ")),
-        Span::styled(help, if pointed { styles.bar() } else { styles.quiet() }),
+        Span::styled(help, if selected { styles.bar() } else { styles.quiet() }),
     ]);
-    if pointed { line.style(styles.pointed()) } else { line }
+    if selected { line.style(styles.selected()) } else { line }
 }

@@ -77,7 +77,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     ));
     let page = Page::new(model, known, above, room);
     let (content, first) = (page.lines(), page.first(repo, height));
-    let pointed = repo.current().map(|item| page.line_of(item));
+    let selected = repo.current().map(|item| page.line_of(item));
     let mut seen: Vec<Line> = (first..content).take(height).map(|at| page.line(at)).collect();
     if height > ERROR {
         // Keep the heading of a long list visible.
@@ -88,9 +88,9 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     }
     frame.render_widget(Paragraph::new(seen), inner(area));
     // The cursor is in the margin, and its line is reversed up to both edges.
-    if let Some(row) = pointed.and_then(|at| at.checked_sub(first)).filter(|row| *row < height) {
+    if let Some(row) = selected.and_then(|at| at.checked_sub(first)).filter(|row| *row < height) {
         let row = Rect { y: area.y + row as u16, height: 1, ..area };
-        frame.buffer_mut().set_style(row, model.styles.pointed());
+        frame.buffer_mut().set_style(row, model.styles.selected());
         frame.render_widget("▸", Rect { width: 1.min(row.width), ..row });
     }
     let items = (first..content).take(height).map(|at| page.item_at(at)).collect();
@@ -158,8 +158,8 @@ impl<'a> Page<'a> {
         ends.position(|end| line >= past && line < end).map(|at| heads_there + packs_there + at)
     }
 
-    /// The first visible line. The cursor stays in the lower part; at the first item everything above
-    /// is visible, at the last item everything below.
+    /// The first visible line. The cursor stays in the lower part; at the first item everything
+    /// above is visible, at the last item everything below.
     fn first(&self, repo: &Repo, height: usize) -> usize {
         let (items, last) = (repo.items(), self.lines().saturating_sub(height));
         let Some(item) = repo.current() else { return 0 };

@@ -62,10 +62,10 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let [head, rows] = split(list, 1);
     frame.render_widget(Paragraph::new(columns.head(model)), head);
     let (content, height) = (repos.shown(), usize::from(rows.height));
-    let (first, pointed) = (repos.cursor().first(content, height), repos.cursor().at(content));
+    let (first, selected) = (repos.cursor().first(content, height), repos.cursor().at(content));
     let seen = repos.from(first).take(height).enumerate();
     let lines: Vec<Line> =
-        seen.map(|(at, repo)| columns.row(model, repo, first + at == pointed)).collect();
+        seen.map(|(at, repo)| columns.row(model, repo, first + at == selected)).collect();
     frame.render_widget(Paragraph::new(lines), rows);
     Extent { content, height, first, row: rows.y, ..Extent::default() }
 }

@@ -51,12 +51,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         return Extent { row: area.y, ..Extent::default() };
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
-    let row = |_, run: &Run, pointed| {
+    let row = |_, run: &Run, selected| {
         table.row(
             model.styles,
             &escaped(&run.repo.to_string()),
             |head| cell(model, run, head),
-            pointed,
+            selected,
         )
     };
     list(

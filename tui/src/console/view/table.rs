@@ -61,10 +61,10 @@ impl Table {
         styles: Styles,
         first: &str,
         cells: impl Fn(&'static str) -> (String, Style),
-        pointed: bool,
+        selected: bool,
     ) -> Line<'static> {
         let mut spans = vec![
-            Span::raw(if pointed { "▸" } else { " " }),
+            Span::raw(if selected { "▸" } else { " " }),
             Span::raw(pad(first, self.first, false)),
         ];
         for (at, column) in self.beside.iter().enumerate() {
@@ -72,11 +72,11 @@ impl Table {
             // Colours may be hard to read on the selected row.
             spans.push(Span::styled(
                 self.cell(at, &text),
-                if pointed { Style::new() } else { style },
+                if selected { Style::new() } else { style },
             ));
         }
         let line = Line::from(spans);
-        if pointed { line.style(styles.pointed()) } else { line }
+        if selected { line.style(styles.selected()) } else { line }
     }
 
     fn cell(&self, at: usize, text: &str) -> String {
@@ -97,9 +97,9 @@ pub(super) fn list<T>(
 ) -> Extent {
     let [top, rows] = split(area, 1);
     let (content, height) = (items.len(), usize::from(rows.height));
-    let (first, pointed) = (cursor.first(content, height), cursor.at(content));
+    let (first, selected) = (cursor.first(content, height), cursor.at(content));
     let seen = items.enumerate().skip(first).take(height);
-    let lines: Vec<Line> = seen.map(|(at, item)| line(at, item, at == pointed)).collect();
+    let lines: Vec<Line> = seen.map(|(at, item)| line(at, item, at == selected)).collect();
     frame.render_widget(Paragraph::new(head), top);
     frame.render_widget(Paragraph::new(lines), rows);
     Extent { content, height, first, row: rows.y, ..Extent::default() }

@@ -76,7 +76,7 @@ impl Styles {
     }
 
     /// The selected line.
-    pub(in crate::console) fn pointed(self) -> Style {
+    pub(in crate::console) fn selected(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 

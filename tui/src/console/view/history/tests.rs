@@ -110,10 +110,10 @@ fn log() -> Model {
 fn the_log_shows_the_selected_line_in_full() {
     let mut model = log();
     let seen = shown(&model, 80, 24);
-    let pointed = seen.lines().find(|line| line.starts_with('▸')).unwrap();
+    let selected = seen.lines().find(|line| line.starts_with('▸')).unwrap();
     assert!(
-        pointed.starts_with("▸12:00:39    note     line 39 東 京 \\u{1b}[2J and on")
-            && pointed.ends_with('…'),
+        selected.starts_with("▸12:00:39    note     line 39 東 京 \\u{1b}[2J and on")
+            && selected.ends_with('…'),
         "{seen}"
     );
     assert!(

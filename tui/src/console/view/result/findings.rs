@@ -53,7 +53,7 @@ pub(super) fn draw(
         size(report.bytes_checked)
     );
     let problems = &report.problems;
-    let Some(pointed) = problems.get(cursor.at(problems.len())) else {
+    let Some(selected) = problems.get(cursor.at(problems.len())) else {
         let mut lines = styled(
             wrap("No problems: all packs are present and intact.", room),
             model.styles.good(),
@@ -80,7 +80,7 @@ pub(super) fn draw(
             line(model, (at, number), problem, room, at == cursor.at(problems.len()))
         })
         .collect();
-    let mut details = [vec![Line::default()], details(model, pointed, room)].concat();
+    let mut details = [vec![Line::default()], details(model, selected, room)].concat();
     let hidden = details.len().saturating_sub(usize::from(below.height));
     details.truncate(usize::from(below.height));
     say_more(&mut details, hidden);
@@ -97,18 +97,18 @@ fn line(
     (at, cells): (usize, usize),
     problem: &Problem,
     room: usize,
-    pointed: bool,
+    selected: bool,
 ) -> Line<'static> {
     let what =
         problem.entity.clone().or(problem.pack.map(|key| key.to_string())).unwrap_or_default();
-    let mark = if pointed { "▸" } else { " " };
-    let style = if pointed { Style::new() } else { model.styles.bad() };
+    let mark = if selected { "▸" } else { " " };
+    let style = if selected { Style::new() } else { model.styles.bad() };
     let line = Line::from(vec![
         Span::raw(format!("{mark}{} ", pad(&count(at as u64 + 1), cells, true))),
         Span::styled(pad(words(problem.kind).0, KINDS, false), style),
         Span::raw(fit(&escaped(&what), room.saturating_sub(cells + 1 + KINDS))),
     ]);
-    if pointed { line.style(model.styles.pointed()) } else { line }
+    if selected { line.style(model.styles.selected()) } else { line }
 }
 
 /// The details of a finding; what to do comes before what can be copied.
@@ -144,8 +144,8 @@ const fn words(kind: ProblemKind) -> (&'static str, &'static str) {
     }
 }
 
-/// What an operator can do. A push stores missing and damaged packs again, a repair takes lost records
-/// from other packs of the repo, and a directory is created again when it is needed.
+/// What an operator can do. A push stores missing and damaged packs again, a repair takes lost
+/// records from other packs of the repo, and a directory is created again when it is needed.
 fn next(model: &Model, kind: ProblemKind) -> String {
     let what = match kind {
         ProblemKind::MissingPack => {

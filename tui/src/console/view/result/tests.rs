@@ -40,8 +40,8 @@ fn failed(kind: FailureKind) -> Model {
     }))
 }
 
-/// `number` findings, with the one at `pointed` selected.
-fn found(number: usize, pointed: usize, detail: &str) -> Model {
+/// `number` findings, with the one at `selected` selected.
+fn found(number: usize, selected: usize, detail: &str) -> Model {
     let problem = |n: usize| Problem {
         kind: KINDS[n % KINDS.len()],
         entity: n.is_multiple_of(2).then(|| format!("object sha256:{n:064x}")),
@@ -61,7 +61,7 @@ fn found(number: usize, pointed: usize, detail: &str) -> Model {
     if let Some(Screen::Run(ticket)) = model.screens.last()
         && let Some(run) = model.runs.get_mut(*ticket)
     {
-        run.top.set(pointed);
+        run.top.set(selected);
     }
     model
 }
@@ -146,8 +146,8 @@ fn every_finding_shows_what_to_do_next() {
     .enumerate()
     {
         let seen = shown(&found(6, at, "what was found"), 120, 30);
-        let pointed = seen.lines().find(|line| line.starts_with('▸')).unwrap();
-        assert!(pointed.contains(&format!("{} ", at + 1)), "{seen}");
+        let selected = seen.lines().find(|line| line.starts_with('▸')).unwrap();
+        assert!(selected.contains(&format!("{} ", at + 1)), "{seen}");
         assert!(seen.contains(words) && seen.contains("Found       what was found"), "{seen}");
         let seen = seen.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(seen.contains("Then press v to verify again."), "{seen}");
